@@ -1,0 +1,191 @@
+/* The C runtime: artifacts, stores, instances, memories, tables, globals, protected calls. It knows no Python.
+ *
+ * Structures shared with compiled code and with the metadata format come from wa_schema.h, generated from schema.py.
+ * Ownership: "owned" pointers are released by the caller with the named function; all others are borrowed and live as
+ * long as the object that they came from. Functions that take a wa_error fill it and return NULL or -1 on failure.
+ * Threads: a store and all that belongs to it may be used by one thread at a time, which wa_store_enter ensures.
+ */
+#ifndef WASMARTIFACT_H
+#define WASMARTIFACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wa_schema.h"
+
+typedef struct wa_artifact wa_artifact;
+typedef struct wa_store wa_store;
+typedef struct wa_instance wa_instance; /* its first bytes are struct wa_schema_instance */
+typedef struct wa_memory wa_memory;     /* its first bytes are struct wa_schema_memory_head */
+typedef struct wa_table wa_table;       /* its first bytes are struct wa_schema_table_head */
+typedef struct wa_global wa_global;
+typedef struct wa_tag wa_tag;
+typedef struct wa_host wa_host;
+typedef struct wa_schema_function_record wa_function;
+
+/* code: WA_ERROR_* of the schema; the other fields are the facts that its message template names. */
+typedef struct wa_error {
+    uint32_t code;
+    int32_t system_errno;
+    uint64_t where, found, expected;
+    char text[104];
+} wa_error;
+
+/* ---- artifacts (artifact.c, metadata.c) ------------------------------------------------------------------------- */
+
+/* Check the file's head, its section table, the metadata header, the directory and the host; map the section.
+ * On success the artifact owns fd. Owned: wa_artifact_release. No code of the file runs. */
+wa_artifact *wa_artifact_open(int fd, wa_error *error);
+/* The mapped metadata section, and the first header.head_size_bytes of the file (a copy). */
+const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_bytes);
+const uint8_t *wa_artifact_head(const wa_artifact *artifact, uint64_t *size_bytes);
+int wa_artifact_fd(const wa_artifact *artifact);
+/* Join metadata and mapped code: dl_handle from dlopen, anchor from dlsym(ANCHOR_SYMBOL). Takes dl_handle over on success. */
+int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error);
+void wa_artifact_retain(wa_artifact *artifact);
+void wa_artifact_release(wa_artifact *artifact);
+/* Row in the exports group, or UINT32_MAX. */
+uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes);
+
+/* A function type; params and results point into the mapped metadata. */
+typedef struct wa_signature {
+    const uint32_t *params, *results;
+    uint32_t param_count, result_count;
+    const uint8_t *digest; /* 16 bytes */
+} wa_signature;
+
+/* ---- stores (store.c) ------------------------------------------------------------------------------------------- */
+
+/* Owned: wa_store_release. A store frees its instances, memories, tables and globals, and releases their artifacts,
+ * when its count drops to zero. */
+wa_store *wa_store_new(void);
+void wa_store_retain(wa_store *store);
+void wa_store_release(wa_store *store);
+/* The store that stands for this one after joins; never fails. */
+wa_store *wa_store_root(wa_store *store);
+/* Make both stores one; `from` becomes an alias of `into`, which it retains. 0, or -1: store_busy. */
+int wa_store_join(wa_store *into, wa_store *from, wa_error *error);
+/* Enter: true if this thread now is inside (again). wa_store_enter_wait blocks until it is; call it without any lock
+ * that the thread inside may need. Every successful enter is paired with a leave. */
+bool wa_store_try_enter(wa_store *store);
+void wa_store_enter_wait(wa_store *store);
+void wa_store_leave(wa_store *store);
+
+/* ---- calls (call.c, signals.c) ---------------------------------------------------------------------------------- */
+
+/* Entry trampoline: reads parameters from slots, calls code(context, ...), writes results to slots. A slot is 8 bytes;
+ * v128 takes two; i32 and f32 use the low half of one (results: the upper half is zero). */
+typedef void (*wa_entry)(const void *code, void *context, uint64_t *slots);
+
+enum { WA_RETURNED = 0, WA_TRAPPED = 1, WA_UNWOUND = 2 };
+
+/* One protected call on this thread; callers provide the storage, all but user is private. */
+typedef struct wa_call_info {
+    void *user;          /* embedder's: reachable from host functions by wa_current_user() */
+    uint32_t trap_code;  /* after WA_TRAPPED */
+    uint32_t frame_count;
+    struct {
+        wa_instance *unused; /* reserved */
+        wa_artifact *artifact;
+        uint32_t text_offset; /* of the trapping instruction, or of the last byte of the call instruction */
+        uint32_t func_index;
+    } frames[64]; /* innermost first; wasm frames of this call only */
+} wa_call_info;
+
+/* Run function through its entry trampoline with traps caught. The store must be entered. Returns WA_RETURNED,
+ * WA_TRAPPED (info says why) or WA_UNWOUND (a host function called wa_unwind). function must have an instance. */
+int wa_call(wa_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, wa_call_info *info);
+/* Run the init code of a new instance (segments that are no image, computed globals, the start function), likewise. */
+int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info);
+/* From inside a host function only: leave wasm at once; the innermost wa_call returns WA_UNWOUND. */
+_Noreturn void wa_unwind(void);
+/* From inside a host function only: the innermost wa_call returns WA_TRAPPED with this code. */
+_Noreturn void wa_trap(uint32_t trap_code);
+/* info->user of the innermost call of this thread, or NULL. */
+void *wa_current_user(void);
+/* Bytes left on this thread's stack above the limit for wasm; traps are raised below it. */
+size_t wa_stack_left(void);
+
+/* ---- functions -------------------------------------------------------------------------------------------------- */
+
+/* A function of the embedder. invoke(record, slots) reads parameters from slots and writes results there; record->host
+ * is the host, record->instance the calling instance where known. digest: of the type, 16 bytes, copied.
+ * Owned: wa_host_release. Every instance bound to it retains it. */
+typedef void (*wa_invoke)(wa_function *record, uint64_t *slots);
+typedef void (*wa_finalizer)(void *user);
+wa_host *wa_host_new(wa_invoke invoke, const uint8_t *digest, void *user, wa_finalizer finalizer);
+void wa_host_release(wa_host *host);
+void *wa_host_user(const wa_host *host);
+/* The host's unbound record: what an import or a funcref of it is. */
+wa_function *wa_host_function(wa_host *host);
+/* wasm functions: signature from the metadata, entry trampoline (NULL where the artifact has none), short flag. */
+int wa_function_signature(const wa_function *function, wa_signature *signature);
+wa_entry wa_function_entry(const wa_function *function);
+bool wa_function_is_short(const wa_function *function);
+
+/* ---- instances (instance.c) ------------------------------------------------------------------------------------- */
+
+/* object by kind: wa_function *, wa_table *, wa_memory *, wa_global *, wa_tag *. */
+typedef struct wa_extern {
+    uint32_t kind;
+    uint32_t reserved;
+    void *object;
+} wa_extern;
+
+/* Link and initialise, but run no code: externs has one entry per import row, in order. The store must be entered and
+ * owns the instance. On failure nothing is left behind. Follow with wa_call_init. */
+wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_extern *externs, size_t extern_count,
+                            wa_error *error);
+wa_artifact *wa_instance_artifact(const wa_instance *instance);
+wa_store *wa_instance_store(const wa_instance *instance);
+/* The export in this row as an extern; the object is borrowed from the instance. */
+int wa_instance_export(wa_instance *instance, uint32_t row, wa_extern *result, wa_error *error);
+/* The function record of an index of the function index space; NULL where the index is out of range. */
+wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index);
+
+/* ---- memories, tables, globals, tags (memory.c, table.c, global.c) ------------------------------------------------ */
+
+/* Counted on their own: buffers may outlive the store. Owned: wa_memory_release. max UINT64_MAX: none. */
+wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags, uint32_t page_log2, wa_error *error);
+void wa_memory_retain(wa_memory *memory);
+void wa_memory_release(wa_memory *memory);
+uint8_t *wa_memory_base(const wa_memory *memory);
+uint64_t wa_memory_size(const wa_memory *memory);
+uint32_t wa_memory_page_log2(const wa_memory *memory);
+uint64_t wa_memory_max_pages(const wa_memory *memory);
+uint32_t wa_memory_flags(const wa_memory *memory);
+int64_t wa_memory_grow(wa_memory *memory, uint64_t delta_pages);
+
+/* References cross as 64 bits: funcref is a wa_function *, externref the embedder's handle; 0 is null. */
+wa_table *wa_table_new(uint32_t valtype, uint64_t min, uint64_t max, uint32_t flags, uint64_t init, wa_error *error);
+void wa_table_retain(wa_table *table);
+void wa_table_release(wa_table *table);
+uint64_t wa_table_size(const wa_table *table);
+uint32_t wa_table_valtype(const wa_table *table);
+uint64_t wa_table_max(const wa_table *table);
+uint32_t wa_table_flags(const wa_table *table);
+/* 0, or -1 where the index is out of range. */
+int wa_table_get(wa_table *table, uint64_t index, uint64_t *reference);
+int wa_table_set(wa_table *table, uint64_t index, uint64_t reference);
+int64_t wa_table_grow(wa_table *table, uint64_t delta, uint64_t init);
+
+/* A cell is 16 bytes, value in the low ones. */
+wa_global *wa_global_new(uint32_t valtype, bool is_mutable, const uint8_t *cell);
+void wa_global_retain(wa_global *global);
+void wa_global_release(wa_global *global);
+uint8_t *wa_global_cell(const wa_global *global);
+uint32_t wa_global_valtype(const wa_global *global);
+bool wa_global_is_mutable(const wa_global *global);
+
+wa_tag *wa_tag_new(const uint8_t *digest);
+void wa_tag_retain(wa_tag *tag);
+void wa_tag_release(wa_tag *tag);
+
+/* Call visit for every externref handle in tables and globals that belong to the store (not on any stack: the store must
+ * be idle). Tables and globals made by the embedder count once an instance of the store imported them. */
+void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user);
+/* True while a call is running inside the store. */
+bool wa_store_is_active(const wa_store *store);
+
+#endif

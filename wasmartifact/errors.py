@@ -1,0 +1,175 @@
+"""Every exception of the package, with the exit code that the command line gives for it.
+
+The names follow the assertions of the WebAssembly spec suite. A message says where, what was found, what was expected
+and what to do; the facts that it states are attributes of the exception too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class WasmArtifactError(Exception):
+    """Root of all errors of this package.
+
+    Parameters
+    ----------
+    message : str
+        What happened, complete for a reader who sees nothing else.
+    **facts : object
+        The facts that the message states; each becomes an attribute.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command line exits with.
+    """
+
+    exit_code: ClassVar[int] = 10
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors travel from worker processes to the packer: keep the facts.
+        return _rebuild, (type(self), self.message, self.facts)
+
+
+def _rebuild(cls: type[WasmArtifactError], message: str, facts: dict[str, Any]) -> WasmArtifactError:
+    return cls(message, **facts)
+
+
+class MalformedModule(WasmArtifactError):
+    """The bytes are not a WebAssembly module (spec section 5); ``wasm_offset`` is the byte where that showed."""
+
+    exit_code = 11
+
+
+class InvalidModule(WasmArtifactError):
+    """A module that fails validation (spec section 3); ``wasm_offset`` is the byte where that showed, if known."""
+
+    exit_code = 12
+
+
+class UnsupportedModule(WasmArtifactError):
+    """A valid module that needs something that this version does not compile; ``feature`` names it."""
+
+    exit_code = 13
+
+
+class ToolchainError(WasmArtifactError):
+    """The code generator or the writer failed: always a defect here, never in the module."""
+
+    exit_code = 14
+
+
+class ArtifactError(WasmArtifactError):
+    """A file that should be an artifact but can't be used."""
+
+    exit_code = 20
+
+
+class BadMagic(ArtifactError):
+    """The file is not an artifact of this project."""
+
+    exit_code = 21
+
+
+class VersionMismatch(ArtifactError):
+    """The artifact's format or runtime ABI is another than this version reads."""
+
+    exit_code = 22
+
+
+class CorruptArtifact(ArtifactError):
+    """A digest, offset, size or row of the artifact is wrong: the file was damaged or tampered with."""
+
+    exit_code = 23
+
+
+class LoadError(WasmArtifactError):
+    """The artifact is sound but could not be loaded here."""
+
+    exit_code = 24
+
+
+class IncompatibleHost(LoadError):
+    """This machine lacks what the artifact needs: architecture, CPU features, address space."""
+
+    exit_code = 25
+
+
+class UnlinkableModule(WasmArtifactError):
+    """An import is missing or has another type (spec section 4.5.4)."""
+
+    exit_code = 30
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One WebAssembly function on the stack at the time of a trap, innermost first.
+
+    Attributes
+    ----------
+    func_index : int
+        Index in the function index space of the module.
+    func_name : str | None
+        Name from the name section, or None.
+    wasm_offset : int | None
+        Byte offset in the module of the instruction, or None where unknown.
+    module_name : str | None
+        Name from the name section, or None.
+    """
+
+    func_index: int
+    func_name: str | None
+    wasm_offset: int | None
+    module_name: str | None = None
+
+    def __str__(self) -> str:
+        name = self.func_name if self.func_name is not None else f"func[{self.func_index}]"
+        place = "" if self.wasm_offset is None else f" at wasm offset {self.wasm_offset:#x}"
+        return (f"{self.module_name}!" if self.module_name else "") + name + place
+
+
+class Trap(WasmArtifactError):
+    """WebAssembly execution trapped.
+
+    Attributes
+    ----------
+    code : str
+        Name of the trap, one of ``schema.TRAP_CODES``.
+    frames : tuple[Frame, ...]
+        The WebAssembly functions that were running, innermost first.
+    """
+
+    exit_code = 40
+    code: str
+    frames: tuple[Frame, ...]
+
+    def __init__(self, message: str, *, code: str, frames: tuple[Frame, ...] = (), **facts: Any) -> None:
+        super().__init__(message, code=code, frames=tuple(frames), **facts)
+
+    def __str__(self) -> str:
+        return "\n  at ".join([self.message, *map(str, self.frames)])
+
+
+class WasmException(WasmArtifactError):
+    """A WebAssembly exception that no handler caught; ``tag`` and ``values`` are what was thrown."""
+
+    exit_code = 41
+
+
+class Exit(WasmArtifactError):
+    """A WASI program called ``proc_exit``; ``code`` is its exit code."""
+
+    exit_code = 42
+    code: int
+
+    def __init__(self, message: str, *, code: int, **facts: Any) -> None:
+        super().__init__(message, code=code, **facts)

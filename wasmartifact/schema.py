@@ -1,0 +1,615 @@
+"""THE layouts: metadata header, column groups, instance record, trap codes, runtime calls, CPU features.
+
+Every number that two parts of the project must agree on is written here once, as plain data. ``tools/generate.py``
+turns it into the C header that ``native/`` compiles against and into the tables of ``docs/FORMAT.md``; a test
+regenerates both and fails on any difference. Nothing here imports anything but the standard library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+# --------------------------------------------------------------------------------------------------------------------
+# Versions and magic numbers
+
+FORMAT_MAJOR: Final = 1  # an unknown major is refused
+FORMAT_MINOR: Final = 0  # a newer minor only adds columns, which are ignored
+RUNTIME_ABI: Final = 1  # instance record, function records, runtime calls, trampolines
+SECTION_NAME: Final = ".wasmartifact"
+ANCHOR_SYMBOL: Final = "wasmartifact_anchor"
+METADATA_MAGIC: Final = 0x0A74726177_6D7377  # "wsmwart\n" as little-endian bytes
+ANCHOR_MAGIC: Final = 0x0A726863_6E617277  # "wranchr\n"
+COLUMN_ALIGN_BYTES: Final = 64
+#: The ELF header, program headers, notes, dynamic section, symbol table and hash of an artifact end within this many
+#: bytes, so that one read gets all that dlopen looks at first.
+HEAD_MAX_BYTES: Final = 4096
+#: Bytes of the ELF header that ``strip`` rewrites (e_shoff, e_shnum and e_shstrndx); they count as zero in load_digest.
+HEAD_MASKED_RANGES: Final = ((40, 48), (60, 64))
+WASM_PAGE_BYTES: Final = 65536
+MACHINES: Final = {"x86_64": 62, "aarch64": 183}  # ELF e_machine
+#: The largest page size of a machine: page-aligned parts of an artifact are aligned to it.
+PAGE_BYTES: Final = {"x86_64": 4096, "aarch64": 65536}
+
+# --------------------------------------------------------------------------------------------------------------------
+# Value types: one u32. Low byte: the code of the binary format; a reference carries its heap type in the bits above.
+
+VALTYPE_I32: Final = 0x7F
+VALTYPE_I64: Final = 0x7E
+VALTYPE_F32: Final = 0x7D
+VALTYPE_F64: Final = 0x7C
+VALTYPE_V128: Final = 0x7B
+VALTYPE_REF: Final = 0x64  # non-null reference
+VALTYPE_REF_NULL: Final = 0x63  # nullable reference
+#: Added to an abstract heap type's code; below it, a heap type is the index of a concrete type.
+HEAP_ABSTRACT: Final = 0x800000
+HEAP_TYPES: Final = {
+    "exn": HEAP_ABSTRACT | 0x69,
+    "array": HEAP_ABSTRACT | 0x6A,
+    "struct": HEAP_ABSTRACT | 0x6B,
+    "i31": HEAP_ABSTRACT | 0x6C,
+    "eq": HEAP_ABSTRACT | 0x6D,
+    "any": HEAP_ABSTRACT | 0x6E,
+    "extern": HEAP_ABSTRACT | 0x6F,
+    "func": HEAP_ABSTRACT | 0x70,
+    "none": HEAP_ABSTRACT | 0x71,
+    "noextern": HEAP_ABSTRACT | 0x72,
+    "nofunc": HEAP_ABSTRACT | 0x73,
+    "noexn": HEAP_ABSTRACT | 0x74,
+}
+VALTYPE_FUNCREF: Final = VALTYPE_REF_NULL | HEAP_TYPES["func"] << 8
+VALTYPE_EXTERNREF: Final = VALTYPE_REF_NULL | HEAP_TYPES["extern"] << 8
+VALTYPE_EXNREF: Final = VALTYPE_REF_NULL | HEAP_TYPES["exn"] << 8
+
+#: Kinds of imports and exports, with the codes of the binary format.
+KINDS: Final = ("func", "table", "memory", "global", "tag")
+KIND_FUNC, KIND_TABLE, KIND_MEMORY, KIND_GLOBAL, KIND_TAG = range(5)
+
+LIMITS_HAS_MAX: Final = 1
+LIMITS_SHARED: Final = 2
+LIMITS_64: Final = 4
+GLOBAL_MUTABLE: Final = 1
+
+# --------------------------------------------------------------------------------------------------------------------
+# Traps. A code is the payload of the trap instruction (x86-64: 67 0f b9 40 NN; aarch64: brk), hence below 128.
+
+
+@dataclass(frozen=True)
+class TrapCode:
+    """One way to trap: ``code`` in compiled code and in metadata, ``name`` in Python, ``message`` as the spec words it."""
+
+    code: int
+    name: str
+    message: str
+
+
+TRAP_CODES: Final = (
+    TrapCode(1, "unreachable", "unreachable"),
+    TrapCode(2, "memory_out_of_bounds", "out of bounds memory access"),
+    TrapCode(3, "table_out_of_bounds", "out of bounds table access"),
+    TrapCode(4, "undefined_element", "undefined element"),
+    TrapCode(5, "uninitialized_element", "uninitialized element"),
+    TrapCode(6, "indirect_call_type_mismatch", "indirect call type mismatch"),
+    TrapCode(7, "integer_divide_by_zero", "integer divide by zero"),
+    TrapCode(8, "integer_overflow", "integer overflow"),
+    TrapCode(9, "invalid_conversion_to_integer", "invalid conversion to integer"),
+    TrapCode(10, "stack_exhausted", "call stack exhausted"),
+    TrapCode(11, "null_reference", "null reference"),
+    TrapCode(12, "null_function_reference", "null function reference"),
+    TrapCode(13, "unaligned_atomic", "unaligned atomic"),
+    TrapCode(14, "expected_shared_memory", "expected shared memory"),
+    TrapCode(15, "interrupted", "interrupted"),
+    TrapCode(16, "cast_failure", "cast failure"),
+    TrapCode(17, "array_out_of_bounds", "out of bounds array access"),
+    TrapCode(18, "null_exception_reference", "null exception reference"),
+    TrapCode(19, "out_of_memory", "out of memory in the runtime"),
+)
+TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
+
+# --------------------------------------------------------------------------------------------------------------------
+# Structures: ordered fields with fixed offsets, shared by Python, C and compiled code. Natural alignment, checked below.
+
+TYPE_SIZES: Final = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "ptr": 8, "u8x16": 16, "u8x32": 32}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a structure: ``type`` is a key of TYPE_SIZES."""
+
+    name: str
+    type: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A structure with fields laid out in order without padding; ``size_bytes`` may leave room for growth."""
+
+    name: str
+    doc: str
+    size_bytes: int
+    fields: tuple[Field, ...]
+
+    def offsets(self) -> dict[str, int]:
+        """Byte offset of each field. Raises ValueError where natural alignment or the size is violated."""
+        offset, found = 0, {}
+        for field in self.fields:
+            size = TYPE_SIZES[field.type]
+            align = 1 if field.type.startswith("u8") else size
+            if offset % align:
+                raise ValueError(f"{self.name}.{field.name} at {offset} is not aligned to {align}")
+            found[field.name] = offset
+            offset += size
+        if offset > self.size_bytes:
+            raise ValueError(f"{self.name} needs {offset} bytes, has {self.size_bytes}")
+        return found
+
+
+METADATA_HEADER: Final = Struct(
+    "metadata_header",
+    "The first bytes of the metadata section. All offsets are relative to the start of the section unless said otherwise.",
+    384,
+    (
+        Field("magic", "u64", "METADATA_MAGIC"),
+        Field("format_major", "u16", "readers refuse another major version"),
+        Field("format_minor", "u16", "a newer minor adds columns only"),
+        Field("runtime_abi", "u32", "loaders refuse another ABI"),
+        Field("library_version", "u32", "major << 16 | minor << 8 | patch of the packer"),
+        Field("machine", "u32", "ELF e_machine"),
+        Field("page_size_bytes", "u32", "alignment of page-aligned parts"),
+        Field("header_size_bytes", "u32", "size of this header"),
+        Field("directory_offset", "u32", "offset of the column directory"),
+        Field("directory_count", "u32", "number of directory entries"),
+        Field("head_size_bytes", "u32", "bytes from the file's start that load_digest covers"),
+        Field("flags", "u32", "reserved, zero"),
+        Field("section_size_bytes", "u64", "size of the section, memory image included"),
+        Field("file_size_bytes", "u64", "size of the whole file as packed, before any strip"),
+        Field("cpu_features", "u64", "bit set of CPU_FEATURES that the code needs"),
+        Field("wasm_features", "u64", "bit set of WASM_FEATURES that the module uses"),
+        Field("anchor_vaddr", "u64", "virtual address of the anchor in the ELF image"),
+        Field("text_vaddr", "u64", "virtual address of .text; every text_offset is relative to it"),
+        Field("text_size_bytes", "u64", "size of .text"),
+        Field("type_digests_vaddr", "u64", "virtual address of the mapped copy of type_digest (16 bytes a type)"),
+        Field("build_id", "u8x16", "digest of code and metadata; the anchor holds the same"),
+        Field("load_digest", "u8x16", "BLAKE2b-128 of the file's head (masked), this header (digests zero), the directory"),
+        Field("section_digest", "u8x32", "BLAKE2b-256 of the section with the three digest fields zero"),
+        Field("file_digest", "u8x32", "BLAKE2b-256 of the file with the three digest fields zero"),
+        Field("wasm_digest", "u8x32", "SHA-256 of the WebAssembly module that was packed"),
+        Field("init_text_offset", "u32", "init function's text offset + 1, 0 where there is none"),
+        Field("start_function", "u32", "index of the start function + 1, 0 where there is none (init calls it)"),
+        Field("instance_size_bytes", "u32", "size of an instance record"),
+        Field("instance_memories_offset", "u32", "offset in the record: memory_slot per memory"),
+        Field("instance_tables_offset", "u32", "offset in the record: pointer to table_head per table"),
+        Field("instance_imported_functions_offset", "u32", "offset in the record: import_slot per imported function"),
+        Field("instance_imported_globals_offset", "u32", "offset in the record: pointer to the cell per imported global"),
+        Field("instance_tags_offset", "u32", "offset in the record: pointer per tag"),
+        Field("instance_globals_offset", "u32", "offset in the record: 16-byte cell per defined global"),
+        Field("instance_elements_offset", "u32", "offset in the record: element_slot per element segment"),
+        Field("instance_data_dropped_offset", "u32", "offset in the record: one byte per data segment, 1 = dropped"),
+        Field("reserved", "u32", "zero"),
+    ),
+)
+
+DIRECTORY_ENTRY: Final = Struct(
+    "directory_entry",
+    "One column: where its values lie. Entries are sorted by column_id.",
+    24,
+    (
+        Field("column_id", "u32", "id of the column; unknown ids are ignored"),
+        Field("element_size_bytes", "u32", "size of one value"),
+        Field("offset", "u64", "offset of the first value, a multiple of 64"),
+        Field("count", "u64", "number of values"),
+    ),
+)
+
+ANCHOR: Final = Struct(
+    "anchor",
+    "Lies in the mapped, read-only code segment under the dynamic symbol wasmartifact_anchor; ties code to metadata.",
+    32,
+    (
+        Field("magic", "u64", "ANCHOR_MAGIC"),
+        Field("runtime_abi", "u32", "RUNTIME_ABI"),
+        Field("reserved", "u32", "zero"),
+        Field("build_id", "u8x16", "same as in the metadata header"),
+    ),
+)
+
+# What compiled code and the C runtime share -----------------------------------------------------------------------------
+
+INSTANCE_HEADER: Final = Struct(
+    "instance",
+    "First bytes of an instance record; compiled functions get its address as their first argument.",
+    96,
+    (
+        Field("stack_limit", "u64", "lowest stack pointer at which a function may start; the runtime keeps it current"),
+        Field("calls", "ptr", "table of runtime functions, indexed by RUNTIME_CALLS"),
+        Field("store", "ptr", "wa_store that owns the instance"),
+        Field("artifact", "ptr", "wa_artifact of the code"),
+        Field("functions", "ptr", "function_record per function of the index space, zero until first used"),
+        Field("text", "ptr", "address of .text"),
+        Field("results", "ptr", "256 spare bytes of the store, for results that no register holds"),
+        Field("exception", "ptr", "pending exception, null if none"),
+        Field("details", "ptr", "private part of the runtime"),
+        Field("reserved0", "u64", "zero"),
+        Field("reserved1", "u64", "zero"),
+        Field("reserved2", "u64", "zero"),
+    ),
+)
+
+FUNCTION_RECORD: Final = Struct(
+    "function_record",
+    "A function as a value: what a funcref points to. Its address is its identity within a store.",
+    64,
+    (
+        Field("code", "ptr", "address to call with (context, parameters...), C convention; null: bind before the call"),
+        Field("type", "ptr", "16 bytes: digest of the type; within an artifact one address per canonical type"),
+        Field("context", "ptr", "first argument: the instance of a wasm function, this record for a host function"),
+        Field("invoke", "ptr", "host functions: void (*)(function_record *, uint64_t *slots)"),
+        Field("instance", "ptr", "wasm: the defining instance; host: the instance it is bound to, or null"),
+        Field("host", "ptr", "host functions: wa_host of the embedder; null for wasm functions"),
+        Field("tail_code", "ptr", "address for tail calls; null where the module has none"),
+        Field("func_index", "u32", "wasm functions: index in the defining instance's module"),
+        Field("reserved", "u32", "zero"),
+    ),
+)
+
+IMPORT_SLOT: Final = Struct(
+    "import_slot",
+    "An imported function in an instance record: code and context are copied here so that a call is two loads.",
+    24,
+    (
+        Field("code", "ptr", "address to call"),
+        Field("context", "ptr", "first argument"),
+        Field("record", "ptr", "function_record of the import"),
+    ),
+)
+
+MEMORY_SLOT: Final = Struct(
+    "memory_slot",
+    "A memory in an instance record. The base never changes while the instance lives.",
+    16,
+    (
+        Field("base", "ptr", "address of byte 0"),
+        Field("memory", "ptr", "memory_head"),
+    ),
+)
+
+MEMORY_HEAD: Final = Struct(
+    "memory_head",
+    "First bytes of a wa_memory.",
+    16,
+    (
+        Field("base", "ptr", "address of byte 0"),
+        Field("size_bytes", "u64", "current size"),
+    ),
+)
+
+TABLE_HEAD: Final = Struct(
+    "table_head",
+    "First bytes of a wa_table. A slot is 8 bytes: 0 null; bit 0 set: func_index << 1 | 1 of the table's owner; else a reference.",
+    24,
+    (
+        Field("slots", "ptr", "address of slot 0; changes when the table grows"),
+        Field("size", "u64", "current number of slots"),
+        Field("owner", "ptr", "instance that tagged slots refer to; null for host-made tables"),
+    ),
+)
+
+ELEMENT_SLOT: Final = Struct(
+    "element_slot",
+    "An element segment in an instance record; a dropped one has size 0.",
+    16,
+    (
+        Field("slots", "ptr", "address of the first slot; tagged slots refer to this instance"),
+        Field("size", "u64", "number of slots"),
+    ),
+)
+
+STRUCTS: Final = (
+    METADATA_HEADER,
+    DIRECTORY_ENTRY,
+    ANCHOR,
+    INSTANCE_HEADER,
+    FUNCTION_RECORD,
+    IMPORT_SLOT,
+    MEMORY_SLOT,
+    MEMORY_HEAD,
+    TABLE_HEAD,
+    ELEMENT_SLOT,
+)
+
+
+@dataclass(frozen=True)
+class InstanceLayout:
+    """Byte offsets of the variable part of an instance record; names match the header fields ``instance_*``."""
+
+    memories_offset: int
+    tables_offset: int
+    imported_functions_offset: int
+    imported_globals_offset: int
+    tags_offset: int
+    globals_offset: int
+    elements_offset: int
+    data_dropped_offset: int
+    size_bytes: int
+
+
+def instance_layout(
+    *, memories: int, tables: int, imported_functions: int, imported_globals: int, tags: int, defined_globals: int,
+    elements: int, data_segments: int,
+) -> InstanceLayout:  # fmt: skip
+    """Lay out an instance record for a module with these counts; the only place where this is computed."""
+    # Memories first: their bases are the hottest loads and share the header's cache lines.
+    offset = INSTANCE_HEADER.size_bytes
+    offsets = []
+    for count, size, align in (
+        (memories, MEMORY_SLOT.size_bytes, 16),
+        (tables, 8, 8),
+        (imported_functions, IMPORT_SLOT.size_bytes, 8),
+        (imported_globals, 8, 8),
+        (tags, 8, 8),
+        (defined_globals, 16, 16),
+        (elements, ELEMENT_SLOT.size_bytes, 16),
+        (data_segments, 1, 1),
+    ):
+        offset = (offset + align - 1) & -align
+        offsets.append(offset)
+        offset += count * size
+    return InstanceLayout(*offsets, size_bytes=(offset + 63) & -64)
+
+
+@dataclass(frozen=True)
+class RuntimeCall:
+    """A C function that compiled code calls through ``instance.calls``.
+
+    ``signature`` is result, then parameters after the leading instance pointer: p pointer or reference (64 bits),
+    i i32, l i64, v nothing. Every reference crosses as 64 bits.
+    """
+
+    name: str
+    signature: str
+    doc: str
+
+
+RUNTIME_CALLS: Final = (
+    RuntimeCall("memory_grow", "lil", "(memory, delta_pages) -> old size in pages, or -1"),
+    RuntimeCall("memory_copy", "viilll", "(dst_memory, src_memory, dst, src, size_bytes); traps"),
+    RuntimeCall("memory_fill", "vilil", "(memory, dst, value, size_bytes); traps"),
+    RuntimeCall("memory_init", "viilll", "(memory, data_segment, dst, src, size_bytes); traps"),
+    RuntimeCall("data_drop", "vi", "(data_segment)"),
+    RuntimeCall("table_get", "pil", "(table, index) -> reference, materialised; traps"),
+    RuntimeCall("table_set", "vilp", "(table, index, reference); traps"),
+    RuntimeCall("table_grow", "lipl", "(table, reference, delta) -> old size, or -1"),
+    RuntimeCall("table_fill", "vilpl", "(table, index, reference, count); traps"),
+    RuntimeCall("table_copy", "viilll", "(dst_table, src_table, dst, src, count); traps"),
+    RuntimeCall("table_init", "viilll", "(table, element_segment, dst, src, count); traps"),
+    RuntimeCall("element_drop", "vi", "(element_segment)"),
+    RuntimeCall("element_set", "vilp", "(element_segment, index, reference): init code fills a computed segment"),
+    RuntimeCall("function_reference", "pi", "(func_index) -> address of the function record"),
+    RuntimeCall("resolve_slot", "pil", "(table, index) -> record for a tagged slot; stores it in the slot"),
+    RuntimeCall("resolve_call", "ppp", "(record, type digest address) -> record to call where the addresses of the types differ; traps"),
+    RuntimeCall("trap", "vi", "(trap code): for traps that code does not raise by an instruction"),
+)
+RUNTIME_CALL_INDEX: Final = {call.name: index for index, call in enumerate(RUNTIME_CALLS)}
+
+# --------------------------------------------------------------------------------------------------------------------
+# Errors of the C runtime: the code in wa_error, the exception in errors.py, the message with its facts.
+
+
+@dataclass(frozen=True)
+class NativeError:
+    """``template`` may use {where}, {found}, {expected} (numbers) and {text} of the wa_error."""
+
+    code: int
+    name: str
+    exception: str
+    template: str
+
+
+NATIVE_ERRORS: Final = (
+    NativeError(1, "not_elf", "BadMagic", "not an ELF file: found {found:#x} at offset 0, expected {expected:#x}; give a file that `wasmartifact pack` wrote"),
+    NativeError(2, "no_section", "BadMagic", "an ELF file without a .wasmartifact section; give a file that `wasmartifact pack` wrote"),
+    NativeError(3, "bad_magic", "BadMagic", "the .wasmartifact section starts with {found:#x}, expected {expected:#x}; the file is damaged or not an artifact"),
+    NativeError(4, "format_version", "VersionMismatch", "artifact format {found}, this version reads {expected}; pack the module again"),
+    NativeError(5, "runtime_abi", "VersionMismatch", "artifact runtime ABI {found}, this version has {expected}; pack the module again"),
+    NativeError(6, "machine", "IncompatibleHost", "the artifact is for ELF machine {found}, this host is {expected}; pack the module for this host"),
+    NativeError(7, "cpu_feature", "IncompatibleHost", "the artifact needs CPU features that this host lacks: {text}; pack it with cpu=\"baseline\" or on this machine"),
+    NativeError(8, "page_size", "IncompatibleHost", "the host's pages have {found} bytes, the artifact is aligned to {expected}; pack the module for this host"),
+    NativeError(9, "corrupt_elf", "CorruptArtifact", "damaged ELF structure: {text} is {found}, expected {expected}; pack the module again"),
+    NativeError(10, "corrupt_header", "CorruptArtifact", "damaged metadata header: {text} is {found}, expected {expected}; pack the module again"),
+    NativeError(11, "corrupt_directory", "CorruptArtifact", "damaged column directory: entry {where}: {text} is {found}, expected {expected}; pack the module again"),
+    NativeError(12, "corrupt_row", "CorruptArtifact", "damaged metadata: {text}, row {where}, is {found}, expected {expected}; pack the module again"),
+    NativeError(13, "build_id", "CorruptArtifact", "the mapped code has another build id than the metadata; the file was replaced while it was loaded"),
+    NativeError(14, "system", "LoadError", "{text} failed: {strerror}"),
+    NativeError(15, "address_space", "IncompatibleHost", "can't reserve {expected} bytes of address space for a memory: {strerror}; raise the limit on virtual memory (ulimit -v)"),
+    NativeError(16, "import_kind", "UnlinkableModule", "incompatible import type: {import_name} is a {expected_kind}, found a {found_kind}"),
+    NativeError(17, "import_type", "UnlinkableModule", "incompatible import type: {import_name} ({expected_kind}) has another type: {text}"),
+    NativeError(18, "no_memory", "LoadError", "out of memory: {text}"),
+    NativeError(19, "signals", "LoadError", "another library replaced the signal handlers that turn faults into traps, and they can't be put back"),
+    NativeError(20, "store_busy", "LoadError", "a store that another thread runs in can't be joined with this one; give both one wa.Store"),
+)
+
+# --------------------------------------------------------------------------------------------------------------------
+# Features: bit i of a feature word is entry i.
+
+#: WebAssembly features beyond 1.0, as named by the proposals.
+WASM_FEATURES: Final = (
+    "sign-extension", "saturating-float-to-int", "multi-value", "bulk-memory", "reference-types", "mutable-globals",
+    "simd", "relaxed-simd", "exceptions", "legacy-exceptions", "tail-call", "multi-memory", "memory64", "extended-const",
+    "function-references", "gc", "threads", "custom-page-sizes", "wide-arithmetic",
+)  # fmt: skip
+
+#: LLVM feature names, per machine, whose presence the loader can test. Code is generated with exactly these on or off.
+CPU_FEATURES: Final = {
+    "x86_64": (
+        "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16", "sahf", "avx", "avx2", "bmi", "bmi2", "f16c", "fma",
+        "lzcnt", "movbe", "adx", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512ifma",
+        "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bitalg", "avx512vpopcntdq", "gfni", "vaes", "vpclmulqdq",
+        "aes", "pclmul", "sha",
+    ),
+    "aarch64": ("fp-armv8", "neon", "lse", "fullfp16", "dotprod", "rdm", "sha2", "aes", "crc"),
+}  # fmt: skip
+BASELINE_FEATURES: Final = {
+    "x86_64": ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16", "sahf"),
+    "aarch64": ("fp-armv8", "neon"),
+}
+
+# --------------------------------------------------------------------------------------------------------------------
+# Columns. A group is a table; its columns have the same number of rows, but for "offsets" (rows + 1 entries, ascending,
+# into the flat column named by `target`) and "flat" columns (any number).
+
+
+@dataclass(frozen=True)
+class Column:
+    """One little-endian array of the metadata section.
+
+    ``shape``: "rows" (one value a row), "offsets" (rows + 1 values into the column ``target``), "flat" (a heap).
+    """
+
+    id: int
+    group: str
+    name: str
+    type: str
+    shape: str
+    unit: str
+    doc: str
+    target: str = ""
+
+
+def _group(number: int, group: str, *columns: tuple[str, ...]) -> tuple[Column, ...]:
+    return tuple(Column(number * 32 + index, group, *column) for index, column in enumerate(columns))  # type: ignore[arg-type]
+
+
+COLUMNS: Final = (
+    *_group(
+        1, "types",
+        ("type_kind", "u8", "rows", "code", "0 func, 1 struct, 2 array"),
+        ("type_digest", "u8x16", "rows", "bytes", "BLAKE2b-128 of the type's structure; equal digests are equal types"),
+        ("type_canonical", "u32", "rows", "type index", "first type of the module with the same digest"),
+        ("type_params", "u32", "offsets", "index", "parameters of a func type", "type_values"),
+        ("type_results", "u32", "offsets", "index", "results of a func type", "type_values"),
+        ("type_values", "u32", "flat", "valtype", "value types"),
+        ("type_entry", "u32", "rows", "text offset + 1", "entry trampoline, 0 where there is none"),
+        ("type_host", "u32", "rows", "text offset + 1", "host-call trampoline, 0 where there is none"),
+    ),
+    *_group(
+        2, "imports",
+        ("import_module", "u32", "offsets", "byte", "module name, UTF-8", "import_module_bytes"),
+        ("import_module_bytes", "u8", "flat", "bytes", "module names"),
+        ("import_name", "u32", "offsets", "byte", "name, UTF-8", "import_name_bytes"),
+        ("import_name_bytes", "u8", "flat", "bytes", "names"),
+        ("import_kind", "u8", "rows", "kind", "0 func, 1 table, 2 memory, 3 global, 4 tag"),
+        ("import_index", "u32", "rows", "index", "index in the index space of its kind, where its type stands"),
+    ),
+    *_group(
+        3, "exports",
+        ("export_name", "u32", "offsets", "byte", "name, UTF-8", "export_name_bytes"),
+        ("export_name_bytes", "u8", "flat", "bytes", "names"),
+        ("export_kind", "u8", "rows", "kind", "as import_kind"),
+        ("export_index", "u32", "rows", "index", "index in the index space of its kind"),
+        ("export_slots", "u32", "flat", "row + 1", "hash index: a power of two of slots, linear probing, 0 = empty"),
+    ),
+    *_group(
+        4, "functions",
+        ("function_type", "u32", "rows", "type index", "type of each function, imported ones first"),
+    ),
+    *_group(
+        5, "code",
+        ("code_text_offset", "u32", "rows", "text offset", "start of each defined function, ascending"),
+        ("code_size", "u32", "rows", "bytes", "machine code size"),
+        ("code_flags", "u8", "rows", "bits", "1: short (no loop, no call): may run without releasing the GIL"),
+        ("code_wasm_offset", "u32", "rows", "wasm offset", "file offset of the function's code entry, after its size"),
+        ("code_wasm_size", "u32", "rows", "bytes", "size of the code entry"),
+    ),
+    *_group(
+        6, "function_names",
+        ("function_name_index", "u32", "rows", "func index", "ascending; functions that the name section names"),
+        ("function_name", "u32", "offsets", "byte", "name, UTF-8", "function_name_bytes"),
+        ("function_name_bytes", "u8", "flat", "bytes", "names"),
+    ),
+    *_group(
+        7, "tables",
+        ("table_type", "u32", "rows", "valtype", "element type"),
+        ("table_min", "u64", "rows", "elements", "minimum size"),
+        ("table_max", "u64", "rows", "elements", "maximum size, 2**64-1 where there is none"),
+        ("table_flags", "u8", "rows", "bits", "1 has maximum, 2 shared, 4 64-bit index"),
+        ("table_image_offset", "u64", "rows", "section offset", "initial slots, page-aligned; 0 where there is no image"),
+        ("table_image_count", "u64", "rows", "elements", "number of initial slots in the image"),
+    ),
+    *_group(
+        8, "memories",
+        ("memory_min_pages", "u64", "rows", "pages", "minimum size"),
+        ("memory_max_pages", "u64", "rows", "pages", "maximum size, 2**64-1 where there is none"),
+        ("memory_flags", "u8", "rows", "bits", "1 has maximum, 2 shared, 4 64-bit index"),
+        ("memory_page_log2", "u8", "rows", "log2 bytes", "page size, 16 by default"),
+        ("memory_guard", "u8", "rows", "code", "0: code relies on 8 GiB reserved from the base; 1: code checks every access"),
+    ),
+    *_group(
+        9, "globals",
+        ("global_type", "u32", "rows", "valtype", "value type, imported globals first"),
+        ("global_flags", "u8", "rows", "bits", "1 mutable"),
+        ("global_image", "u8x16", "flat", "bytes", "initial cell of each defined global; zero where init code computes it"),
+        ("global_init", "u32", "offsets", "byte", "initialiser of each global as WebAssembly bytes, empty for imports", "global_init_bytes"),
+        ("global_init_bytes", "u8", "flat", "bytes", "constant expressions"),
+    ),
+    *_group(
+        10, "tags",
+        ("tag_type", "u32", "rows", "type index", "type of each tag, imported ones first"),
+    ),
+    *_group(
+        11, "elements",
+        ("element_mode", "u8", "rows", "code", "0 active, 1 passive, 2 declarative"),
+        ("element_type", "u32", "rows", "valtype", "element type"),
+        ("element_table", "u32", "rows", "table index", "target of an active segment"),
+        ("element_offset", "u64", "rows", "elements", "constant target offset, 2**64-1 where it is computed"),
+        ("element_in_image", "u8", "rows", "flag", "1: the table image holds it"),
+        ("element_slots", "u64", "offsets", "index", "initial slots; computed values stand as 0", "element_slot_values"),
+        ("element_slot_values", "u64", "flat", "slot", "0 null, func_index << 1 | 1"),
+    ),
+    *_group(
+        12, "data",
+        ("data_mode", "u8", "rows", "code", "0 active, 1 passive"),
+        ("data_memory", "u32", "rows", "memory index", "target of an active segment"),
+        ("data_offset", "u64", "rows", "bytes", "constant target offset, 2**64-1 where it is computed"),
+        ("data_in_image", "u8", "rows", "flag", "1: the memory image holds it and data_bytes does not"),
+        ("data_size", "u64", "rows", "bytes", "size of the segment"),
+        ("data_start", "u64", "offsets", "byte", "bytes of the segments that are not in the image", "data_bytes"),
+        ("data_bytes", "u8", "flat", "bytes", "segment contents"),
+    ),
+    *_group(
+        13, "image_runs",
+        ("run_memory", "u32", "rows", "memory index", "defined memory that the run belongs to, ascending"),
+        ("run_memory_offset", "u64", "rows", "bytes", "page-aligned offset in the memory, ascending within it"),
+        ("run_section_offset", "u64", "rows", "section offset", "page-aligned offset of the run"),
+        ("run_size", "u64", "rows", "bytes", "multiple of the page size"),
+    ),
+    *_group(
+        14, "address_map",
+        ("address_text_offset", "u32", "rows", "text offset", "start of a range of instructions, ascending"),
+        ("address_wasm_offset", "u32", "rows", "wasm offset", "the WebAssembly instruction it came from"),
+        ("address_trap", "u8", "rows", "trap code", "trap that the range can raise; 0 none"),
+    ),
+    *_group(
+        15, "custom_sections",
+        ("custom_name", "u32", "offsets", "byte", "name, UTF-8", "custom_name_bytes"),
+        ("custom_name_bytes", "u8", "flat", "bytes", "names"),
+        ("custom_data", "u64", "offsets", "byte", "contents", "custom_data_bytes"),
+        ("custom_data_bytes", "u8", "flat", "bytes", "contents"),
+    ),
+    *_group(
+        16, "info",
+        ("info_key", "u32", "offsets", "byte", "what: module_name, opt_level, cpu, target, packer, llvm", "info_key_bytes"),
+        ("info_key_bytes", "u8", "flat", "bytes", "keys"),
+        ("info_value", "u32", "offsets", "byte", "value, UTF-8", "info_value_bytes"),
+        ("info_value_bytes", "u8", "flat", "bytes", "values"),
+    ),
+)  # fmt: skip
+COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}
+
+
+def export_hash(name: bytes) -> int:
+    """FNV-1a, 32 bits: the hash of the export index. C has the same in ``native/src/metadata.c``."""
+    value = 0x811C9DC5
+    for byte in name:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value

@@ -1,0 +1,195 @@
+"""The typed model of a WebAssembly module: what the decoder produces and every later pass reads.
+
+Value types are the u32 codes of ``schema`` (``VALTYPE_*``). Offsets named ``wasm_offset`` count bytes from the start of
+the module. The model keeps no instruction: function bodies stay byte ranges of ``Module.data``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: (wasm_offset, opcode, immediate); a prefixed opcode is prefix << 16 | sub-opcode. See ``opcodes.py`` for immediates.
+Instruction = tuple[int, int, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FuncType:
+    """A function type: parameter and result value types."""
+
+    params: tuple[int, ...]
+    results: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in the unit of their owner (pages or elements); ``max`` is None where there is none."""
+
+    min: int
+    max: int | None
+    is64: bool = False
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableType:
+    """Element value type and limits in elements."""
+
+    element: int
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryType:
+    """Limits in pages of ``1 << page_log2`` bytes."""
+
+    limits: Limits
+    page_log2: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalType:
+    """Value type and mutability."""
+
+    valtype: int
+    mutable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConstExpr:
+    """A constant expression: its bytes ``data[start:end]`` (``end`` after the final ``end``) and its instructions without it."""
+
+    start: int
+    end: int
+    instructions: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """``kind`` is a code of ``schema.KINDS``; ``index`` is the position in the index space of that kind."""
+
+    module: str
+    name: str
+    kind: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """``kind`` is a code of ``schema.KINDS``; ``index`` is the position in the index space of that kind."""
+
+    name: str
+    kind: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A defined function's code entry: ``data[start:end]`` holds local declarations and the body (size prefix excluded)."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A defined table; ``init`` is None where the elements start as null."""
+
+    type: TableType
+    init: ConstExpr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """A defined global."""
+
+    type: GlobalType
+    init: ConstExpr
+
+
+#: Modes of element and data segments, the codes of the metadata columns element_mode and data_mode.
+ACTIVE, PASSIVE, DECLARATIVE = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An element segment: ``items`` are function indices where the encoding lists indices, constant expressions otherwise."""
+
+    mode: int
+    type: int
+    table: int
+    offset: ConstExpr | None
+    items: tuple[int, ...] | tuple[ConstExpr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A data segment: bytes ``data[start:end]`` of the module."""
+
+    mode: int
+    memory: int
+    offset: ConstExpr | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomSection:
+    """A custom section: bytes ``data[start:end]`` of the module, name excluded."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Module:
+    """A decoded module. ``*_types`` lists span the whole index space, imported entries first."""
+
+    data: bytes
+    types: list[FuncType] = field(default_factory=list)
+    imports: list[Import] = field(default_factory=list)
+    exports: list[Export] = field(default_factory=list)
+    function_types: list[int] = field(default_factory=list)  # type index of every function
+    table_types: list[TableType] = field(default_factory=list)
+    memory_types: list[MemoryType] = field(default_factory=list)
+    global_types: list[GlobalType] = field(default_factory=list)
+    tag_types: list[int] = field(default_factory=list)  # type index of every tag
+    tables: list[Table] = field(default_factory=list)  # defined only, as are the lists below
+    globals: list[Global] = field(default_factory=list)
+    codes: list[Code] = field(default_factory=list)
+    elements: list[Element] = field(default_factory=list)
+    datas: list[Data] = field(default_factory=list)
+    start: int | None = None
+    custom_sections: list[CustomSection] = field(default_factory=list)
+    name: str | None = None
+    function_names: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def imported_functions(self) -> int:
+        """Number of imported functions: the first defined function has this index."""
+        return len(self.function_types) - len(self.codes)
+
+    @property
+    def imported_tables(self) -> int:
+        """Number of imported tables."""
+        return len(self.table_types) - len(self.tables)
+
+    @property
+    def imported_memories(self) -> int:
+        """Number of imported memories."""
+        return sum(entry.kind == 2 for entry in self.imports)
+
+    @property
+    def imported_globals(self) -> int:
+        """Number of imported globals."""
+        return len(self.global_types) - len(self.globals)
+
+    @property
+    def imported_tags(self) -> int:
+        """Number of imported tags."""
+        return sum(entry.kind == 4 for entry in self.imports)
+
+    def func_type(self, func_index: int) -> FuncType:
+        """Type of a function of the index space."""
+        return self.types[self.function_types[func_index]]
