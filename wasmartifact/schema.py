@@ -355,7 +355,8 @@ def instance_layout(
         offset = (offset + align - 1) & -align
         offsets.append(offset)
         offset += count * size
-    return InstanceLayout(*offsets, size_bytes=(offset + 63) & -64)
+    offsets.append((offset + 63) & -64)
+    return InstanceLayout(*offsets)
 
 
 @dataclass(frozen=True)
@@ -477,7 +478,7 @@ class Column:
 
 
 def _group(number: int, group: str, *columns: tuple[str, ...]) -> tuple[Column, ...]:
-    return tuple(Column(number * 32 + index, group, *column) for index, column in enumerate(columns))  # type: ignore[arg-type]
+    return tuple(Column(number * 32 + index, group, *column) for index, column in enumerate(columns))
 
 
 COLUMNS: Final = (
@@ -598,7 +599,7 @@ COLUMNS: Final = (
     ),
     *_group(
         16, "info",
-        ("info_key", "u32", "offsets", "byte", "what: module_name, opt_level, cpu, target, packer, llvm", "info_key_bytes"),
+        ("info_key", "u32", "offsets", "byte", "what: module_name, opt_level, cpu, target, packer, llvmlite", "info_key_bytes"),
         ("info_key_bytes", "u8", "flat", "bytes", "keys"),
         ("info_value", "u32", "offsets", "byte", "value, UTF-8", "info_value_bytes"),
         ("info_value_bytes", "u8", "flat", "bytes", "values"),

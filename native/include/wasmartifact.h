@@ -182,8 +182,11 @@ wa_tag *wa_tag_new(const uint8_t *digest);
 void wa_tag_retain(wa_tag *tag);
 void wa_tag_release(wa_tag *tag);
 
-/* Call visit for every externref handle in tables and globals that belong to the store (not on any stack: the store must
- * be idle). Tables and globals made by the embedder count once an instance of the store imported them. */
+/* Make the store keep (retain) a memory, table, global or tag that the embedder made; instances of it import the object.
+ * wa_instantiate does this by itself for imports. Idempotent. */
+void wa_store_adopt(wa_store *store, const wa_extern *object);
+/* Call visit for every externref handle in tables and globals that belong to the store, adopted ones included (not on any
+ * stack: the store must be idle). */
 void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user);
 /* True while a call is running inside the store. */
 bool wa_store_is_active(const wa_store *store);

@@ -57,7 +57,7 @@ class GlobalType:
 
 @dataclass(frozen=True, slots=True)
 class ConstExpr:
-    """A constant expression: its bytes ``data[start:end]`` (``end`` after the final ``end``) and its instructions without it."""
+    """A constant expression: bytes ``data[start:end]`` with the final ``end``, and instructions without it."""
 
     start: int
     end: int
@@ -85,7 +85,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A defined function's code entry: ``data[start:end]`` holds local declarations and the body (size prefix excluded)."""
+    """A defined function's code entry without its size: ``data[start:end]`` holds local declarations and the body."""
 
     start: int
     end: int
@@ -113,7 +113,7 @@ ACTIVE, PASSIVE, DECLARATIVE = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """An element segment: ``items`` are function indices where the encoding lists indices, constant expressions otherwise."""
+    """An element segment: ``items`` are function indices where the encoding lists these, else constant expressions."""
 
     mode: int
     type: int
@@ -161,9 +161,10 @@ class Module:
     elements: list[Element] = field(default_factory=list)
     datas: list[Data] = field(default_factory=list)
     start: int | None = None
+    has_data_count: bool = False
     custom_sections: list[CustomSection] = field(default_factory=list)
     name: str | None = None
-    function_names: dict[int, str] = field(default_factory=dict)
+    function_names: dict[int, str] = field(default_factory=dict)  # ascending; of functions that exist
 
     @property
     def imported_functions(self) -> int:

@@ -1,0 +1,63 @@
+# Every target sets itself up in .venv; a clean clone needs Python 3.11 or newer with its headers, gcc and make.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+NATIVE := $(wildcard native/*.py native/include/*.h native/src/*.[ch])
+
+.PHONY: help demo test check lint timings bench spec clean
+# The last thing that `make check` prints is the summary of the tests.
+.NOTPARALLEL:
+
+help:
+	@echo "make demo     pack QuickJS, run JavaScript in it, compare with wasmtime-py"
+	@echo "make test     all tests but the timing ones"
+	@echo "make check    everything that CI checks: lint, types, generated files, load timings, tests"
+	@echo "make bench    the benchmarks"
+	@echo "make spec     the whole WebAssembly spec suite"
+	@echo "make clean    remove everything that was built"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# What builds the native parts. They are built without isolation, so that a rebuild needs no network.
+$(VENV)/build.stamp: | $(BIN)/python
+	$(PIP) setuptools==75.6.0 wheel==0.45.1 cffi==2.1.1
+	@touch $@
+
+# The package in place with all its extras; built again whenever a native source or the project file changed.
+$(VENV)/ready.stamp: $(VENV)/build.stamp pyproject.toml setup.py $(NATIVE)
+	rm -rf build wasmartifact/*.so
+	$(PIP) --no-build-isolation -e '.[pack,dev]'
+	@touch $@
+
+demo: $(VENV)/ready.stamp
+	$(BIN)/python -m bench.demo
+
+test: $(VENV)/ready.stamp
+	$(PYTEST) -n $(WORKERS)
+
+lint: $(VENV)/ready.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python tools/generate.py --check
+
+timings: $(VENV)/ready.stamp
+	$(PYTEST) -m timing
+
+check: lint timings test
+
+bench: $(VENV)/ready.stamp
+	$(BIN)/python -m bench.load
+
+spec: $(VENV)/ready.stamp
+	$(BIN)/python -m tests.spec.run
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info wasmartifact/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,80 @@
+"""What the benchmarks share: load samples that prove themselves, the C floor, and a table of ratios."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+SOURCE = Path(__file__).with_name("floor.c")
+
+
+def is_mapped(path: Path) -> bool:
+    """Whether any part of the file is mapped into this process (/proc/self/maps)."""
+    return str(path.resolve()) in Path("/proc/self/maps").read_text()
+
+
+def prove_unmapped(path: Path) -> None:
+    """Raise AssertionError where the file is still mapped: a dlopen of it would only find the old mapping."""
+    if is_mapped(path):
+        gc.collect()
+    assert not is_mapped(path), f"{path} is still mapped: the sample would measure a cache hit"
+
+
+def sample_ns(path: Path, load: Callable[[Path], Any], samples: int) -> list[int]:
+    """Nanoseconds of ``samples`` calls of ``load(path)``, each from an unmapped state and each released again."""
+    gc.collect()
+    gc.disable()
+    try:
+        durations = []
+        for _ in range(samples):
+            prove_unmapped(path)
+            start = time.perf_counter_ns()
+            loaded = load(path)
+            durations.append(time.perf_counter_ns() - start)
+            assert is_mapped(path), f"{path} is not mapped after a load: the sample measured something else"
+            del loaded
+        return durations
+    finally:
+        gc.enable()
+
+
+def build_floor(directory: Path) -> Path:
+    """Compile the C floor with gcc into the directory. Raises CalledProcessError where gcc fails."""
+    program = directory / "floor"
+    subprocess.run([os.environ.get("CC", "gcc"), "-O2", "-o", program, SOURCE, "-ldl"], check=True)
+    return program
+
+
+def floor_ns(program: Path, path: Path, samples: int) -> list[int]:
+    """Nanoseconds of ``samples`` passes of the C floor over the file."""
+    run = subprocess.run([program, path, str(samples)], capture_output=True, text=True, check=True)
+    return [int(line) for line in run.stdout.split()]
+
+
+def duration(nanoseconds: float) -> str:
+    """A duration with a unit that suits it: ``17.2 µs``."""
+    for unit, scale in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if nanoseconds >= scale:
+            return (
+                f"{nanoseconds / scale:.3g} {unit}"
+                if nanoseconds < 1000 * scale
+                else f"{nanoseconds / scale:.0f} {unit}"
+            )
+    return f"{nanoseconds:.3g} ns"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Text table: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([line(header), "  ".join("-" * width for width in widths), *map(line, rows)])

@@ -1,0 +1,95 @@
+"""Build of native/: one shared object with the C runtime, its cffi face `_native` and its CPython types `_types`.
+
+setuptools finds `ffibuilder` here (``cffi_modules``); ``python native/build_native.py`` builds in place.
+WASMARTIFACT_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer (run with libasan preloaded).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Final
+
+from cffi import FFI
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+INCLUDE: Final = ROOT / "native" / "include"
+#: Parts of wasmartifact.h that Python needs directly; the rest is reached through the types of `_types`.
+PUBLIC_PARTS: Final = ("artifacts", "memories, tables, globals, tags")
+
+WARNINGS: Final = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
+CODE: Final = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-g", "-fvisibility=hidden", "-fno-omit-frame-pointer")
+#: A signal handler must not call the dynamic linker for a thread-local variable.
+THREAD_LOCALS: Final = ("-ftls-model=initial-exec",)
+SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
+
+#: cffi's generated code is not written for our warnings.
+PREAMBLE: Final = """
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#include "wasmartifact.h"
+"""
+
+
+def declarations() -> str:
+    """What cffi shall know, cut from the header itself so that nothing is declared twice."""
+    header = (INCLUDE / "wasmartifact.h").read_text(encoding="utf-8")
+    opening, *parts = re.split(r"^/\* -{4} (.*?)(?: \(.*\))? -+ \*/$", header, flags=re.MULTILINE)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    if missing := [part for part in PUBLIC_PARTS if part not in sections]:
+        raise SystemExit(f"wasmartifact.h has no part {missing[0]!r}; it has {', '.join(sections)}")
+    types = re.search(r"^typedef struct wa_extern \{.*?^\} wa_extern;", header, flags=re.MULTILINE | re.DOTALL)
+    assert types is not None, "wasmartifact.h declares wa_extern"
+    text = "\n".join([opening, types[0], *(sections[part] for part in PUBLIC_PARTS)])
+    # cffi has no preprocessor; the header's guards and includes mean nothing to it.
+    return re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
+
+
+def builder() -> FFI:
+    """The build as cffi describes it."""
+    sanitizers = SANITIZERS if os.environ.get("WASMARTIFACT_SANITIZE") == "1" else ()
+    made = FFI()
+    made.cdef(declarations())
+    made.set_source(
+        "wasmartifact._native",
+        PREAMBLE,
+        sources=sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "native" / "src").glob("*.c")),
+        include_dirs=[str(INCLUDE), str(ROOT / "native" / "src")],
+        depends=sorted(str(path) for path in (ROOT / "native").rglob("*.h")),
+        extra_compile_args=[*CODE, *THREAD_LOCALS, *WARNINGS, *sanitizers],
+        extra_link_args=[*sanitizers],
+        libraries=["dl", "pthread"],
+        py_limited_api=False,  # the types need vectorcall
+    )
+    return made
+
+
+def build_in_place() -> Path:
+    """Compile under build/native and put the shared object beside the package's Python files."""
+    from setuptools import Distribution  # type: ignore[import-untyped]
+
+    os.chdir(ROOT)  # the sources are named relative to it
+    extension = ffibuilder.distutils_extension("build/native", verbose=False)
+    command = Distribution({"name": "wasmartifact", "ext_modules": [extension]}).get_command_obj("build_ext")
+    command.build_lib, command.build_temp, command.force = "build/native/lib", "build/native/temp", True
+    command.ensure_finalized()
+    command.run()
+    built = Path(command.get_ext_fullpath(extension.name))
+    # Renamed into place: a process that has the old one mapped keeps it.
+    place = ROOT / "wasmartifact" / built.name
+    temporary = place.with_suffix(".new")
+    shutil.copyfile(built, temporary)
+    temporary.chmod(0o755)
+    temporary.replace(place)
+    return place
+
+
+ffibuilder: Final = builder()
+
+if __name__ == "__main__":
+    print(build_in_place())

@@ -1,0 +1,818 @@
+/* Layouts and codes shared by metadata, compiled code and runtime.
+ * Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool. */
+
+#ifndef WA_SCHEMA_H
+#define WA_SCHEMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- constants ------------------------------------------------------------------------------------------------------- */
+
+#define WA_FORMAT_MAJOR 1
+#define WA_FORMAT_MINOR 0
+#define WA_RUNTIME_ABI 1
+#define WA_METADATA_MAGIC 0xa747261776d7377UL
+#define WA_ANCHOR_MAGIC 0xa7268636e617277UL
+#define WA_COLUMN_ALIGN_BYTES 64
+#define WA_HEAD_MAX_BYTES 4096
+#define WA_WASM_PAGE_BYTES 0x10000
+#define WA_VALTYPE_I32 127
+#define WA_VALTYPE_I64 126
+#define WA_VALTYPE_F32 125
+#define WA_VALTYPE_F64 124
+#define WA_VALTYPE_V128 123
+#define WA_VALTYPE_REF 100
+#define WA_VALTYPE_REF_NULL 99
+#define WA_HEAP_ABSTRACT 0x800000
+#define WA_VALTYPE_FUNCREF 0x80007063U
+#define WA_VALTYPE_EXTERNREF 0x80006f63U
+#define WA_VALTYPE_EXNREF 0x80006963U
+#define WA_KIND_FUNC 0
+#define WA_KIND_TABLE 1
+#define WA_KIND_MEMORY 2
+#define WA_KIND_GLOBAL 3
+#define WA_KIND_TAG 4
+#define WA_LIMITS_HAS_MAX 1
+#define WA_LIMITS_SHARED 2
+#define WA_LIMITS_64 4
+#define WA_GLOBAL_MUTABLE 1
+#define WA_SECTION_NAME ".wasmartifact"
+#define WA_ANCHOR_SYMBOL "wasmartifact_anchor"
+
+/* ---- heap types, machines -------------------------------------------------------------------------------------------- */
+
+#define WA_HEAP_EXN 0x800069
+#define WA_HEAP_ARRAY 0x80006a
+#define WA_HEAP_STRUCT 0x80006b
+#define WA_HEAP_I31 0x80006c
+#define WA_HEAP_EQ 0x80006d
+#define WA_HEAP_ANY 0x80006e
+#define WA_HEAP_EXTERN 0x80006f
+#define WA_HEAP_FUNC 0x800070
+#define WA_HEAP_NONE 0x800071
+#define WA_HEAP_NOEXTERN 0x800072
+#define WA_HEAP_NOFUNC 0x800073
+#define WA_HEAP_NOEXN 0x800074
+#define WA_MACHINE_X86_64 62
+#define WA_MACHINE_AARCH64 183
+#define WA_PAGE_BYTES_X86_64 4096
+#define WA_PAGE_BYTES_AARCH64 0x10000
+/* X(start, end): bytes of the file's head that count as zero in load_digest. */
+#define WA_HEAD_MASKED_RANGES(X) \
+    X(40, 48) \
+    X(60, 64)
+
+/* ---- traps ----------------------------------------------------------------------------------------------------------- */
+
+/* unreachable */
+#define WA_TRAP_UNREACHABLE 1
+/* out of bounds memory access */
+#define WA_TRAP_MEMORY_OUT_OF_BOUNDS 2
+/* out of bounds table access */
+#define WA_TRAP_TABLE_OUT_OF_BOUNDS 3
+/* undefined element */
+#define WA_TRAP_UNDEFINED_ELEMENT 4
+/* uninitialized element */
+#define WA_TRAP_UNINITIALIZED_ELEMENT 5
+/* indirect call type mismatch */
+#define WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH 6
+/* integer divide by zero */
+#define WA_TRAP_INTEGER_DIVIDE_BY_ZERO 7
+/* integer overflow */
+#define WA_TRAP_INTEGER_OVERFLOW 8
+/* invalid conversion to integer */
+#define WA_TRAP_INVALID_CONVERSION_TO_INTEGER 9
+/* call stack exhausted */
+#define WA_TRAP_STACK_EXHAUSTED 10
+/* null reference */
+#define WA_TRAP_NULL_REFERENCE 11
+/* null function reference */
+#define WA_TRAP_NULL_FUNCTION_REFERENCE 12
+/* unaligned atomic */
+#define WA_TRAP_UNALIGNED_ATOMIC 13
+/* expected shared memory */
+#define WA_TRAP_EXPECTED_SHARED_MEMORY 14
+/* interrupted */
+#define WA_TRAP_INTERRUPTED 15
+/* cast failure */
+#define WA_TRAP_CAST_FAILURE 16
+/* out of bounds array access */
+#define WA_TRAP_ARRAY_OUT_OF_BOUNDS 17
+/* null exception reference */
+#define WA_TRAP_NULL_EXCEPTION_REFERENCE 18
+/* out of memory in the runtime */
+#define WA_TRAP_OUT_OF_MEMORY 19
+#define WA_TRAP_LAST 19
+/* X(code, name, message) */
+#define WA_TRAPS(X) \
+    X(1, unreachable, "unreachable") \
+    X(2, memory_out_of_bounds, "out of bounds memory access") \
+    X(3, table_out_of_bounds, "out of bounds table access") \
+    X(4, undefined_element, "undefined element") \
+    X(5, uninitialized_element, "uninitialized element") \
+    X(6, indirect_call_type_mismatch, "indirect call type mismatch") \
+    X(7, integer_divide_by_zero, "integer divide by zero") \
+    X(8, integer_overflow, "integer overflow") \
+    X(9, invalid_conversion_to_integer, "invalid conversion to integer") \
+    X(10, stack_exhausted, "call stack exhausted") \
+    X(11, null_reference, "null reference") \
+    X(12, null_function_reference, "null function reference") \
+    X(13, unaligned_atomic, "unaligned atomic") \
+    X(14, expected_shared_memory, "expected shared memory") \
+    X(15, interrupted, "interrupted") \
+    X(16, cast_failure, "cast failure") \
+    X(17, array_out_of_bounds, "out of bounds array access") \
+    X(18, null_exception_reference, "null exception reference") \
+    X(19, out_of_memory, "out of memory in the runtime")
+
+/* ---- errors of the runtime ------------------------------------------------------------------------------------------- */
+
+/* BadMagic */
+#define WA_ERROR_NOT_ELF 1
+/* BadMagic */
+#define WA_ERROR_NO_SECTION 2
+/* BadMagic */
+#define WA_ERROR_BAD_MAGIC 3
+/* VersionMismatch */
+#define WA_ERROR_FORMAT_VERSION 4
+/* VersionMismatch */
+#define WA_ERROR_RUNTIME_ABI 5
+/* IncompatibleHost */
+#define WA_ERROR_MACHINE 6
+/* IncompatibleHost */
+#define WA_ERROR_CPU_FEATURE 7
+/* IncompatibleHost */
+#define WA_ERROR_PAGE_SIZE 8
+/* CorruptArtifact */
+#define WA_ERROR_CORRUPT_ELF 9
+/* CorruptArtifact */
+#define WA_ERROR_CORRUPT_HEADER 10
+/* CorruptArtifact */
+#define WA_ERROR_CORRUPT_DIRECTORY 11
+/* CorruptArtifact */
+#define WA_ERROR_CORRUPT_ROW 12
+/* CorruptArtifact */
+#define WA_ERROR_BUILD_ID 13
+/* LoadError */
+#define WA_ERROR_SYSTEM 14
+/* IncompatibleHost */
+#define WA_ERROR_ADDRESS_SPACE 15
+/* UnlinkableModule */
+#define WA_ERROR_IMPORT_KIND 16
+/* UnlinkableModule */
+#define WA_ERROR_IMPORT_TYPE 17
+/* LoadError */
+#define WA_ERROR_NO_MEMORY 18
+/* LoadError */
+#define WA_ERROR_SIGNALS 19
+/* LoadError */
+#define WA_ERROR_STORE_BUSY 20
+
+/* ---- structures ------------------------------------------------------------------------------------------------------ */
+
+/* The first bytes of the metadata section. All offsets are relative to the start of the section unless said otherwise. */
+struct wa_schema_metadata_header {
+    /* METADATA_MAGIC */
+    uint64_t magic;
+    /* readers refuse another major version */
+    uint16_t format_major;
+    /* a newer minor adds columns only */
+    uint16_t format_minor;
+    /* loaders refuse another ABI */
+    uint32_t runtime_abi;
+    /* major << 16 | minor << 8 | patch of the packer */
+    uint32_t library_version;
+    /* ELF e_machine */
+    uint32_t machine;
+    /* alignment of page-aligned parts */
+    uint32_t page_size_bytes;
+    /* size of this header */
+    uint32_t header_size_bytes;
+    /* offset of the column directory */
+    uint32_t directory_offset;
+    /* number of directory entries */
+    uint32_t directory_count;
+    /* bytes from the file's start that load_digest covers */
+    uint32_t head_size_bytes;
+    /* reserved, zero */
+    uint32_t flags;
+    /* size of the section, memory image included */
+    uint64_t section_size_bytes;
+    /* size of the whole file as packed, before any strip */
+    uint64_t file_size_bytes;
+    /* bit set of CPU_FEATURES that the code needs */
+    uint64_t cpu_features;
+    /* bit set of WASM_FEATURES that the module uses */
+    uint64_t wasm_features;
+    /* virtual address of the anchor in the ELF image */
+    uint64_t anchor_vaddr;
+    /* virtual address of .text; every text_offset is relative to it */
+    uint64_t text_vaddr;
+    /* size of .text */
+    uint64_t text_size_bytes;
+    /* virtual address of the mapped copy of type_digest (16 bytes a type) */
+    uint64_t type_digests_vaddr;
+    /* digest of code and metadata; the anchor holds the same */
+    uint8_t build_id[16];
+    /* BLAKE2b-128 of the file's head (masked), this header (digests zero), the directory */
+    uint8_t load_digest[16];
+    /* BLAKE2b-256 of the section with the three digest fields zero */
+    uint8_t section_digest[32];
+    /* BLAKE2b-256 of the file with the three digest fields zero */
+    uint8_t file_digest[32];
+    /* SHA-256 of the WebAssembly module that was packed */
+    uint8_t wasm_digest[32];
+    /* init function's text offset + 1, 0 where there is none */
+    uint32_t init_text_offset;
+    /* index of the start function + 1, 0 where there is none (init calls it) */
+    uint32_t start_function;
+    /* size of an instance record */
+    uint32_t instance_size_bytes;
+    /* offset in the record: memory_slot per memory */
+    uint32_t instance_memories_offset;
+    /* offset in the record: pointer to table_head per table */
+    uint32_t instance_tables_offset;
+    /* offset in the record: import_slot per imported function */
+    uint32_t instance_imported_functions_offset;
+    /* offset in the record: pointer to the cell per imported global */
+    uint32_t instance_imported_globals_offset;
+    /* offset in the record: pointer per tag */
+    uint32_t instance_tags_offset;
+    /* offset in the record: 16-byte cell per defined global */
+    uint32_t instance_globals_offset;
+    /* offset in the record: element_slot per element segment */
+    uint32_t instance_elements_offset;
+    /* offset in the record: one byte per data segment, 1 = dropped */
+    uint32_t instance_data_dropped_offset;
+    /* zero */
+    uint32_t reserved;
+    uint8_t padding[96];
+};
+_Static_assert(sizeof(struct wa_schema_metadata_header) == 384, "size of metadata_header");
+_Static_assert(offsetof(struct wa_schema_metadata_header, magic) == 0, "offset of metadata_header.magic");
+_Static_assert(offsetof(struct wa_schema_metadata_header, format_major) == 8, "offset of metadata_header.format_major");
+_Static_assert(offsetof(struct wa_schema_metadata_header, format_minor) == 10, "offset of metadata_header.format_minor");
+_Static_assert(offsetof(struct wa_schema_metadata_header, runtime_abi) == 12, "offset of metadata_header.runtime_abi");
+_Static_assert(offsetof(struct wa_schema_metadata_header, library_version) == 16, "offset of metadata_header.library_version");
+_Static_assert(offsetof(struct wa_schema_metadata_header, machine) == 20, "offset of metadata_header.machine");
+_Static_assert(offsetof(struct wa_schema_metadata_header, page_size_bytes) == 24, "offset of metadata_header.page_size_bytes");
+_Static_assert(offsetof(struct wa_schema_metadata_header, header_size_bytes) == 28, "offset of metadata_header.header_size_bytes");
+_Static_assert(offsetof(struct wa_schema_metadata_header, directory_offset) == 32, "offset of metadata_header.directory_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, directory_count) == 36, "offset of metadata_header.directory_count");
+_Static_assert(offsetof(struct wa_schema_metadata_header, head_size_bytes) == 40, "offset of metadata_header.head_size_bytes");
+_Static_assert(offsetof(struct wa_schema_metadata_header, flags) == 44, "offset of metadata_header.flags");
+_Static_assert(offsetof(struct wa_schema_metadata_header, section_size_bytes) == 48, "offset of metadata_header.section_size_bytes");
+_Static_assert(offsetof(struct wa_schema_metadata_header, file_size_bytes) == 56, "offset of metadata_header.file_size_bytes");
+_Static_assert(offsetof(struct wa_schema_metadata_header, cpu_features) == 64, "offset of metadata_header.cpu_features");
+_Static_assert(offsetof(struct wa_schema_metadata_header, wasm_features) == 72, "offset of metadata_header.wasm_features");
+_Static_assert(offsetof(struct wa_schema_metadata_header, anchor_vaddr) == 80, "offset of metadata_header.anchor_vaddr");
+_Static_assert(offsetof(struct wa_schema_metadata_header, text_vaddr) == 88, "offset of metadata_header.text_vaddr");
+_Static_assert(offsetof(struct wa_schema_metadata_header, text_size_bytes) == 96, "offset of metadata_header.text_size_bytes");
+_Static_assert(offsetof(struct wa_schema_metadata_header, type_digests_vaddr) == 104, "offset of metadata_header.type_digests_vaddr");
+_Static_assert(offsetof(struct wa_schema_metadata_header, build_id) == 112, "offset of metadata_header.build_id");
+_Static_assert(offsetof(struct wa_schema_metadata_header, load_digest) == 128, "offset of metadata_header.load_digest");
+_Static_assert(offsetof(struct wa_schema_metadata_header, section_digest) == 144, "offset of metadata_header.section_digest");
+_Static_assert(offsetof(struct wa_schema_metadata_header, file_digest) == 176, "offset of metadata_header.file_digest");
+_Static_assert(offsetof(struct wa_schema_metadata_header, wasm_digest) == 208, "offset of metadata_header.wasm_digest");
+_Static_assert(offsetof(struct wa_schema_metadata_header, init_text_offset) == 240, "offset of metadata_header.init_text_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, start_function) == 244, "offset of metadata_header.start_function");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_size_bytes) == 248, "offset of metadata_header.instance_size_bytes");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_memories_offset) == 252, "offset of metadata_header.instance_memories_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_tables_offset) == 256, "offset of metadata_header.instance_tables_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_imported_functions_offset) == 260, "offset of metadata_header.instance_imported_functions_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_imported_globals_offset) == 264, "offset of metadata_header.instance_imported_globals_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_tags_offset) == 268, "offset of metadata_header.instance_tags_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_globals_offset) == 272, "offset of metadata_header.instance_globals_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_elements_offset) == 276, "offset of metadata_header.instance_elements_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, instance_data_dropped_offset) == 280, "offset of metadata_header.instance_data_dropped_offset");
+_Static_assert(offsetof(struct wa_schema_metadata_header, reserved) == 284, "offset of metadata_header.reserved");
+
+/* One column: where its values lie. Entries are sorted by column_id. */
+struct wa_schema_directory_entry {
+    /* id of the column; unknown ids are ignored */
+    uint32_t column_id;
+    /* size of one value */
+    uint32_t element_size_bytes;
+    /* offset of the first value, a multiple of 64 */
+    uint64_t offset;
+    /* number of values */
+    uint64_t count;
+};
+_Static_assert(sizeof(struct wa_schema_directory_entry) == 24, "size of directory_entry");
+_Static_assert(offsetof(struct wa_schema_directory_entry, column_id) == 0, "offset of directory_entry.column_id");
+_Static_assert(offsetof(struct wa_schema_directory_entry, element_size_bytes) == 4, "offset of directory_entry.element_size_bytes");
+_Static_assert(offsetof(struct wa_schema_directory_entry, offset) == 8, "offset of directory_entry.offset");
+_Static_assert(offsetof(struct wa_schema_directory_entry, count) == 16, "offset of directory_entry.count");
+
+/* Lies in the mapped, read-only code segment under the dynamic symbol wasmartifact_anchor; ties code to metadata. */
+struct wa_schema_anchor {
+    /* ANCHOR_MAGIC */
+    uint64_t magic;
+    /* RUNTIME_ABI */
+    uint32_t runtime_abi;
+    /* zero */
+    uint32_t reserved;
+    /* same as in the metadata header */
+    uint8_t build_id[16];
+};
+_Static_assert(sizeof(struct wa_schema_anchor) == 32, "size of anchor");
+_Static_assert(offsetof(struct wa_schema_anchor, magic) == 0, "offset of anchor.magic");
+_Static_assert(offsetof(struct wa_schema_anchor, runtime_abi) == 8, "offset of anchor.runtime_abi");
+_Static_assert(offsetof(struct wa_schema_anchor, reserved) == 12, "offset of anchor.reserved");
+_Static_assert(offsetof(struct wa_schema_anchor, build_id) == 16, "offset of anchor.build_id");
+
+/* First bytes of an instance record; compiled functions get its address as their first argument. */
+struct wa_schema_instance {
+    /* lowest stack pointer at which a function may start; the runtime keeps it current */
+    uint64_t stack_limit;
+    /* table of runtime functions, indexed by RUNTIME_CALLS */
+    void *calls;
+    /* wa_store that owns the instance */
+    void *store;
+    /* wa_artifact of the code */
+    void *artifact;
+    /* function_record per function of the index space, zero until first used */
+    void *functions;
+    /* address of .text */
+    void *text;
+    /* 256 spare bytes of the store, for results that no register holds */
+    void *results;
+    /* pending exception, null if none */
+    void *exception;
+    /* private part of the runtime */
+    void *details;
+    /* zero */
+    uint64_t reserved0;
+    /* zero */
+    uint64_t reserved1;
+    /* zero */
+    uint64_t reserved2;
+};
+_Static_assert(sizeof(struct wa_schema_instance) == 96, "size of instance");
+_Static_assert(offsetof(struct wa_schema_instance, stack_limit) == 0, "offset of instance.stack_limit");
+_Static_assert(offsetof(struct wa_schema_instance, calls) == 8, "offset of instance.calls");
+_Static_assert(offsetof(struct wa_schema_instance, store) == 16, "offset of instance.store");
+_Static_assert(offsetof(struct wa_schema_instance, artifact) == 24, "offset of instance.artifact");
+_Static_assert(offsetof(struct wa_schema_instance, functions) == 32, "offset of instance.functions");
+_Static_assert(offsetof(struct wa_schema_instance, text) == 40, "offset of instance.text");
+_Static_assert(offsetof(struct wa_schema_instance, results) == 48, "offset of instance.results");
+_Static_assert(offsetof(struct wa_schema_instance, exception) == 56, "offset of instance.exception");
+_Static_assert(offsetof(struct wa_schema_instance, details) == 64, "offset of instance.details");
+_Static_assert(offsetof(struct wa_schema_instance, reserved0) == 72, "offset of instance.reserved0");
+_Static_assert(offsetof(struct wa_schema_instance, reserved1) == 80, "offset of instance.reserved1");
+_Static_assert(offsetof(struct wa_schema_instance, reserved2) == 88, "offset of instance.reserved2");
+
+/* A function as a value: what a funcref points to. Its address is its identity within a store. */
+struct wa_schema_function_record {
+    /* address to call with (context, parameters...), C convention; null: bind before the call */
+    void *code;
+    /* 16 bytes: digest of the type; within an artifact one address per canonical type */
+    void *type;
+    /* first argument: the instance of a wasm function, this record for a host function */
+    void *context;
+    /* host functions: void (*)(function_record *, uint64_t *slots) */
+    void *invoke;
+    /* wasm: the defining instance; host: the instance it is bound to, or null */
+    void *instance;
+    /* host functions: wa_host of the embedder; null for wasm functions */
+    void *host;
+    /* address for tail calls; null where the module has none */
+    void *tail_code;
+    /* wasm functions: index in the defining instance's module */
+    uint32_t func_index;
+    /* zero */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct wa_schema_function_record) == 64, "size of function_record");
+_Static_assert(offsetof(struct wa_schema_function_record, code) == 0, "offset of function_record.code");
+_Static_assert(offsetof(struct wa_schema_function_record, type) == 8, "offset of function_record.type");
+_Static_assert(offsetof(struct wa_schema_function_record, context) == 16, "offset of function_record.context");
+_Static_assert(offsetof(struct wa_schema_function_record, invoke) == 24, "offset of function_record.invoke");
+_Static_assert(offsetof(struct wa_schema_function_record, instance) == 32, "offset of function_record.instance");
+_Static_assert(offsetof(struct wa_schema_function_record, host) == 40, "offset of function_record.host");
+_Static_assert(offsetof(struct wa_schema_function_record, tail_code) == 48, "offset of function_record.tail_code");
+_Static_assert(offsetof(struct wa_schema_function_record, func_index) == 56, "offset of function_record.func_index");
+_Static_assert(offsetof(struct wa_schema_function_record, reserved) == 60, "offset of function_record.reserved");
+
+/* An imported function in an instance record: code and context are copied here so that a call is two loads. */
+struct wa_schema_import_slot {
+    /* address to call */
+    void *code;
+    /* first argument */
+    void *context;
+    /* function_record of the import */
+    void *record;
+};
+_Static_assert(sizeof(struct wa_schema_import_slot) == 24, "size of import_slot");
+_Static_assert(offsetof(struct wa_schema_import_slot, code) == 0, "offset of import_slot.code");
+_Static_assert(offsetof(struct wa_schema_import_slot, context) == 8, "offset of import_slot.context");
+_Static_assert(offsetof(struct wa_schema_import_slot, record) == 16, "offset of import_slot.record");
+
+/* A memory in an instance record. The base never changes while the instance lives. */
+struct wa_schema_memory_slot {
+    /* address of byte 0 */
+    void *base;
+    /* memory_head */
+    void *memory;
+};
+_Static_assert(sizeof(struct wa_schema_memory_slot) == 16, "size of memory_slot");
+_Static_assert(offsetof(struct wa_schema_memory_slot, base) == 0, "offset of memory_slot.base");
+_Static_assert(offsetof(struct wa_schema_memory_slot, memory) == 8, "offset of memory_slot.memory");
+
+/* First bytes of a wa_memory. */
+struct wa_schema_memory_head {
+    /* address of byte 0 */
+    void *base;
+    /* current size */
+    uint64_t size_bytes;
+};
+_Static_assert(sizeof(struct wa_schema_memory_head) == 16, "size of memory_head");
+_Static_assert(offsetof(struct wa_schema_memory_head, base) == 0, "offset of memory_head.base");
+_Static_assert(offsetof(struct wa_schema_memory_head, size_bytes) == 8, "offset of memory_head.size_bytes");
+
+/* First bytes of a wa_table. A slot is 8 bytes: 0 null; bit 0 set: func_index << 1 | 1 of the table's owner; else a reference. */
+struct wa_schema_table_head {
+    /* address of slot 0; changes when the table grows */
+    void *slots;
+    /* current number of slots */
+    uint64_t size;
+    /* instance that tagged slots refer to; null for host-made tables */
+    void *owner;
+};
+_Static_assert(sizeof(struct wa_schema_table_head) == 24, "size of table_head");
+_Static_assert(offsetof(struct wa_schema_table_head, slots) == 0, "offset of table_head.slots");
+_Static_assert(offsetof(struct wa_schema_table_head, size) == 8, "offset of table_head.size");
+_Static_assert(offsetof(struct wa_schema_table_head, owner) == 16, "offset of table_head.owner");
+
+/* An element segment in an instance record; a dropped one has size 0. */
+struct wa_schema_element_slot {
+    /* address of the first slot; tagged slots refer to this instance */
+    void *slots;
+    /* number of slots */
+    uint64_t size;
+};
+_Static_assert(sizeof(struct wa_schema_element_slot) == 16, "size of element_slot");
+_Static_assert(offsetof(struct wa_schema_element_slot, slots) == 0, "offset of element_slot.slots");
+_Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of element_slot.size");
+
+/* ---- columns of the metadata section --------------------------------------------------------------------------------- */
+
+#define WA_SHAPE_ROWS 0
+#define WA_SHAPE_OFFSETS 1
+#define WA_SHAPE_FLAT 2
+#define WA_GROUP_TYPES 1
+#define WA_GROUP_IMPORTS 2
+#define WA_GROUP_EXPORTS 3
+#define WA_GROUP_FUNCTIONS 4
+#define WA_GROUP_CODE 5
+#define WA_GROUP_FUNCTION_NAMES 6
+#define WA_GROUP_TABLES 7
+#define WA_GROUP_MEMORIES 8
+#define WA_GROUP_GLOBALS 9
+#define WA_GROUP_TAGS 10
+#define WA_GROUP_ELEMENTS 11
+#define WA_GROUP_DATA 12
+#define WA_GROUP_IMAGE_RUNS 13
+#define WA_GROUP_ADDRESS_MAP 14
+#define WA_GROUP_CUSTOM_SECTIONS 15
+#define WA_GROUP_INFO 16
+#define WA_COLUMN_TYPE_KIND 32
+#define WA_COLUMN_TYPE_DIGEST 33
+#define WA_COLUMN_TYPE_CANONICAL 34
+#define WA_COLUMN_TYPE_PARAMS 35
+#define WA_COLUMN_TYPE_RESULTS 36
+#define WA_COLUMN_TYPE_VALUES 37
+#define WA_COLUMN_TYPE_ENTRY 38
+#define WA_COLUMN_TYPE_HOST 39
+#define WA_COLUMN_IMPORT_MODULE 64
+#define WA_COLUMN_IMPORT_MODULE_BYTES 65
+#define WA_COLUMN_IMPORT_NAME 66
+#define WA_COLUMN_IMPORT_NAME_BYTES 67
+#define WA_COLUMN_IMPORT_KIND 68
+#define WA_COLUMN_IMPORT_INDEX 69
+#define WA_COLUMN_EXPORT_NAME 96
+#define WA_COLUMN_EXPORT_NAME_BYTES 97
+#define WA_COLUMN_EXPORT_KIND 98
+#define WA_COLUMN_EXPORT_INDEX 99
+#define WA_COLUMN_EXPORT_SLOTS 100
+#define WA_COLUMN_FUNCTION_TYPE 128
+#define WA_COLUMN_CODE_TEXT_OFFSET 160
+#define WA_COLUMN_CODE_SIZE 161
+#define WA_COLUMN_CODE_FLAGS 162
+#define WA_COLUMN_CODE_WASM_OFFSET 163
+#define WA_COLUMN_CODE_WASM_SIZE 164
+#define WA_COLUMN_FUNCTION_NAME_INDEX 192
+#define WA_COLUMN_FUNCTION_NAME 193
+#define WA_COLUMN_FUNCTION_NAME_BYTES 194
+#define WA_COLUMN_TABLE_TYPE 224
+#define WA_COLUMN_TABLE_MIN 225
+#define WA_COLUMN_TABLE_MAX 226
+#define WA_COLUMN_TABLE_FLAGS 227
+#define WA_COLUMN_TABLE_IMAGE_OFFSET 228
+#define WA_COLUMN_TABLE_IMAGE_COUNT 229
+#define WA_COLUMN_MEMORY_MIN_PAGES 256
+#define WA_COLUMN_MEMORY_MAX_PAGES 257
+#define WA_COLUMN_MEMORY_FLAGS 258
+#define WA_COLUMN_MEMORY_PAGE_LOG2 259
+#define WA_COLUMN_MEMORY_GUARD 260
+#define WA_COLUMN_GLOBAL_TYPE 288
+#define WA_COLUMN_GLOBAL_FLAGS 289
+#define WA_COLUMN_GLOBAL_IMAGE 290
+#define WA_COLUMN_GLOBAL_INIT 291
+#define WA_COLUMN_GLOBAL_INIT_BYTES 292
+#define WA_COLUMN_TAG_TYPE 320
+#define WA_COLUMN_ELEMENT_MODE 352
+#define WA_COLUMN_ELEMENT_TYPE 353
+#define WA_COLUMN_ELEMENT_TABLE 354
+#define WA_COLUMN_ELEMENT_OFFSET 355
+#define WA_COLUMN_ELEMENT_IN_IMAGE 356
+#define WA_COLUMN_ELEMENT_SLOTS 357
+#define WA_COLUMN_ELEMENT_SLOT_VALUES 358
+#define WA_COLUMN_DATA_MODE 384
+#define WA_COLUMN_DATA_MEMORY 385
+#define WA_COLUMN_DATA_OFFSET 386
+#define WA_COLUMN_DATA_IN_IMAGE 387
+#define WA_COLUMN_DATA_SIZE 388
+#define WA_COLUMN_DATA_START 389
+#define WA_COLUMN_DATA_BYTES 390
+#define WA_COLUMN_RUN_MEMORY 416
+#define WA_COLUMN_RUN_MEMORY_OFFSET 417
+#define WA_COLUMN_RUN_SECTION_OFFSET 418
+#define WA_COLUMN_RUN_SIZE 419
+#define WA_COLUMN_ADDRESS_TEXT_OFFSET 448
+#define WA_COLUMN_ADDRESS_WASM_OFFSET 449
+#define WA_COLUMN_ADDRESS_TRAP 450
+#define WA_COLUMN_CUSTOM_NAME 480
+#define WA_COLUMN_CUSTOM_NAME_BYTES 481
+#define WA_COLUMN_CUSTOM_DATA 482
+#define WA_COLUMN_CUSTOM_DATA_BYTES 483
+#define WA_COLUMN_INFO_KEY 512
+#define WA_COLUMN_INFO_KEY_BYTES 513
+#define WA_COLUMN_INFO_VALUE 514
+#define WA_COLUMN_INFO_VALUE_BYTES 515
+#define WA_COLUMN_COUNT 74
+/* X(id, name, element_size, shape, group), ascending by id */
+#define WA_COLUMNS(X) \
+    X(32, type_kind, 1, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
+    X(33, type_digest, 16, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
+    X(34, type_canonical, 4, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
+    X(35, type_params, 4, WA_SHAPE_OFFSETS, WA_GROUP_TYPES) \
+    X(36, type_results, 4, WA_SHAPE_OFFSETS, WA_GROUP_TYPES) \
+    X(37, type_values, 4, WA_SHAPE_FLAT, WA_GROUP_TYPES) \
+    X(38, type_entry, 4, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
+    X(39, type_host, 4, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
+    X(64, import_module, 4, WA_SHAPE_OFFSETS, WA_GROUP_IMPORTS) \
+    X(65, import_module_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_IMPORTS) \
+    X(66, import_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_IMPORTS) \
+    X(67, import_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_IMPORTS) \
+    X(68, import_kind, 1, WA_SHAPE_ROWS, WA_GROUP_IMPORTS) \
+    X(69, import_index, 4, WA_SHAPE_ROWS, WA_GROUP_IMPORTS) \
+    X(96, export_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_EXPORTS) \
+    X(97, export_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_EXPORTS) \
+    X(98, export_kind, 1, WA_SHAPE_ROWS, WA_GROUP_EXPORTS) \
+    X(99, export_index, 4, WA_SHAPE_ROWS, WA_GROUP_EXPORTS) \
+    X(100, export_slots, 4, WA_SHAPE_FLAT, WA_GROUP_EXPORTS) \
+    X(128, function_type, 4, WA_SHAPE_ROWS, WA_GROUP_FUNCTIONS) \
+    X(160, code_text_offset, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
+    X(161, code_size, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
+    X(162, code_flags, 1, WA_SHAPE_ROWS, WA_GROUP_CODE) \
+    X(163, code_wasm_offset, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
+    X(164, code_wasm_size, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
+    X(192, function_name_index, 4, WA_SHAPE_ROWS, WA_GROUP_FUNCTION_NAMES) \
+    X(193, function_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_FUNCTION_NAMES) \
+    X(194, function_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_FUNCTION_NAMES) \
+    X(224, table_type, 4, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
+    X(225, table_min, 8, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
+    X(226, table_max, 8, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
+    X(227, table_flags, 1, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
+    X(228, table_image_offset, 8, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
+    X(229, table_image_count, 8, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
+    X(256, memory_min_pages, 8, WA_SHAPE_ROWS, WA_GROUP_MEMORIES) \
+    X(257, memory_max_pages, 8, WA_SHAPE_ROWS, WA_GROUP_MEMORIES) \
+    X(258, memory_flags, 1, WA_SHAPE_ROWS, WA_GROUP_MEMORIES) \
+    X(259, memory_page_log2, 1, WA_SHAPE_ROWS, WA_GROUP_MEMORIES) \
+    X(260, memory_guard, 1, WA_SHAPE_ROWS, WA_GROUP_MEMORIES) \
+    X(288, global_type, 4, WA_SHAPE_ROWS, WA_GROUP_GLOBALS) \
+    X(289, global_flags, 1, WA_SHAPE_ROWS, WA_GROUP_GLOBALS) \
+    X(290, global_image, 16, WA_SHAPE_FLAT, WA_GROUP_GLOBALS) \
+    X(291, global_init, 4, WA_SHAPE_OFFSETS, WA_GROUP_GLOBALS) \
+    X(292, global_init_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_GLOBALS) \
+    X(320, tag_type, 4, WA_SHAPE_ROWS, WA_GROUP_TAGS) \
+    X(352, element_mode, 1, WA_SHAPE_ROWS, WA_GROUP_ELEMENTS) \
+    X(353, element_type, 4, WA_SHAPE_ROWS, WA_GROUP_ELEMENTS) \
+    X(354, element_table, 4, WA_SHAPE_ROWS, WA_GROUP_ELEMENTS) \
+    X(355, element_offset, 8, WA_SHAPE_ROWS, WA_GROUP_ELEMENTS) \
+    X(356, element_in_image, 1, WA_SHAPE_ROWS, WA_GROUP_ELEMENTS) \
+    X(357, element_slots, 8, WA_SHAPE_OFFSETS, WA_GROUP_ELEMENTS) \
+    X(358, element_slot_values, 8, WA_SHAPE_FLAT, WA_GROUP_ELEMENTS) \
+    X(384, data_mode, 1, WA_SHAPE_ROWS, WA_GROUP_DATA) \
+    X(385, data_memory, 4, WA_SHAPE_ROWS, WA_GROUP_DATA) \
+    X(386, data_offset, 8, WA_SHAPE_ROWS, WA_GROUP_DATA) \
+    X(387, data_in_image, 1, WA_SHAPE_ROWS, WA_GROUP_DATA) \
+    X(388, data_size, 8, WA_SHAPE_ROWS, WA_GROUP_DATA) \
+    X(389, data_start, 8, WA_SHAPE_OFFSETS, WA_GROUP_DATA) \
+    X(390, data_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_DATA) \
+    X(416, run_memory, 4, WA_SHAPE_ROWS, WA_GROUP_IMAGE_RUNS) \
+    X(417, run_memory_offset, 8, WA_SHAPE_ROWS, WA_GROUP_IMAGE_RUNS) \
+    X(418, run_section_offset, 8, WA_SHAPE_ROWS, WA_GROUP_IMAGE_RUNS) \
+    X(419, run_size, 8, WA_SHAPE_ROWS, WA_GROUP_IMAGE_RUNS) \
+    X(448, address_text_offset, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_MAP) \
+    X(449, address_wasm_offset, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_MAP) \
+    X(450, address_trap, 1, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_MAP) \
+    X(480, custom_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_CUSTOM_SECTIONS) \
+    X(481, custom_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_CUSTOM_SECTIONS) \
+    X(482, custom_data, 8, WA_SHAPE_OFFSETS, WA_GROUP_CUSTOM_SECTIONS) \
+    X(483, custom_data_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_CUSTOM_SECTIONS) \
+    X(512, info_key, 4, WA_SHAPE_OFFSETS, WA_GROUP_INFO) \
+    X(513, info_key_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_INFO) \
+    X(514, info_value, 4, WA_SHAPE_OFFSETS, WA_GROUP_INFO) \
+    X(515, info_value_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_INFO)
+/* X(name of an offsets column, name of the flat column that it points into) */
+#define WA_COLUMN_TARGETS(X) \
+    X(type_params, type_values) \
+    X(type_results, type_values) \
+    X(import_module, import_module_bytes) \
+    X(import_name, import_name_bytes) \
+    X(export_name, export_name_bytes) \
+    X(function_name, function_name_bytes) \
+    X(global_init, global_init_bytes) \
+    X(element_slots, element_slot_values) \
+    X(data_start, data_bytes) \
+    X(custom_name, custom_name_bytes) \
+    X(custom_data, custom_data_bytes) \
+    X(info_key, info_key_bytes) \
+    X(info_value, info_value_bytes)
+
+/* ---- functions that compiled code calls ------------------------------------------------------------------------------ */
+
+#define WA_CALL_MEMORY_GROW 0
+#define WA_CALL_MEMORY_COPY 1
+#define WA_CALL_MEMORY_FILL 2
+#define WA_CALL_MEMORY_INIT 3
+#define WA_CALL_DATA_DROP 4
+#define WA_CALL_TABLE_GET 5
+#define WA_CALL_TABLE_SET 6
+#define WA_CALL_TABLE_GROW 7
+#define WA_CALL_TABLE_FILL 8
+#define WA_CALL_TABLE_COPY 9
+#define WA_CALL_TABLE_INIT 10
+#define WA_CALL_ELEMENT_DROP 11
+#define WA_CALL_ELEMENT_SET 12
+#define WA_CALL_FUNCTION_REFERENCE 13
+#define WA_CALL_RESOLVE_SLOT 14
+#define WA_CALL_RESOLVE_CALL 15
+#define WA_CALL_TRAP 16
+#define WA_CALL_COUNT 17
+/* What instance.calls points to. References cross as uint64_t. */
+struct wa_schema_calls {
+    /* (memory, delta_pages) -> old size in pages, or -1 */
+    uint64_t (*memory_grow)(struct wa_schema_instance *instance, uint32_t, uint64_t);
+    /* (dst_memory, src_memory, dst, src, size_bytes); traps */
+    void (*memory_copy)(struct wa_schema_instance *instance, uint32_t, uint32_t, uint64_t, uint64_t, uint64_t);
+    /* (memory, dst, value, size_bytes); traps */
+    void (*memory_fill)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint32_t, uint64_t);
+    /* (memory, data_segment, dst, src, size_bytes); traps */
+    void (*memory_init)(struct wa_schema_instance *instance, uint32_t, uint32_t, uint64_t, uint64_t, uint64_t);
+    /* (data_segment) */
+    void (*data_drop)(struct wa_schema_instance *instance, uint32_t);
+    /* (table, index) -> reference, materialised; traps */
+    uint64_t (*table_get)(struct wa_schema_instance *instance, uint32_t, uint64_t);
+    /* (table, index, reference); traps */
+    void (*table_set)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t);
+    /* (table, reference, delta) -> old size, or -1 */
+    uint64_t (*table_grow)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t);
+    /* (table, index, reference, count); traps */
+    void (*table_fill)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t, uint64_t);
+    /* (dst_table, src_table, dst, src, count); traps */
+    void (*table_copy)(struct wa_schema_instance *instance, uint32_t, uint32_t, uint64_t, uint64_t, uint64_t);
+    /* (table, element_segment, dst, src, count); traps */
+    void (*table_init)(struct wa_schema_instance *instance, uint32_t, uint32_t, uint64_t, uint64_t, uint64_t);
+    /* (element_segment) */
+    void (*element_drop)(struct wa_schema_instance *instance, uint32_t);
+    /* (element_segment, index, reference): init code fills a computed segment */
+    void (*element_set)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t);
+    /* (func_index) -> address of the function record */
+    uint64_t (*function_reference)(struct wa_schema_instance *instance, uint32_t);
+    /* (table, index) -> record for a tagged slot; stores it in the slot */
+    uint64_t (*resolve_slot)(struct wa_schema_instance *instance, uint32_t, uint64_t);
+    /* (record, type digest address) -> record to call where the addresses of the types differ; traps */
+    uint64_t (*resolve_call)(struct wa_schema_instance *instance, uint64_t, uint64_t);
+    /* (trap code): for traps that code does not raise by an instruction */
+    void (*trap)(struct wa_schema_instance *instance, uint32_t);
+};
+_Static_assert(sizeof(struct wa_schema_calls) == 136, "one pointer per runtime call");
+
+/* ---- features -------------------------------------------------------------------------------------------------------- */
+
+#define WA_WASM_SIGN_EXTENSION 1
+#define WA_WASM_SATURATING_FLOAT_TO_INT 2
+#define WA_WASM_MULTI_VALUE 4
+#define WA_WASM_BULK_MEMORY 8
+#define WA_WASM_REFERENCE_TYPES 16
+#define WA_WASM_MUTABLE_GLOBALS 32
+#define WA_WASM_SIMD 64
+#define WA_WASM_RELAXED_SIMD 128
+#define WA_WASM_EXCEPTIONS 256
+#define WA_WASM_LEGACY_EXCEPTIONS 512
+#define WA_WASM_TAIL_CALL 1024
+#define WA_WASM_MULTI_MEMORY 2048
+#define WA_WASM_MEMORY64 4096
+#define WA_WASM_EXTENDED_CONST 8192
+#define WA_WASM_FUNCTION_REFERENCES 16384
+#define WA_WASM_GC 32768
+#define WA_WASM_THREADS 0x10000
+#define WA_WASM_CUSTOM_PAGE_SIZES 0x20000
+#define WA_WASM_WIDE_ARITHMETIC 0x40000
+#define WA_CPU_X86_64_SSE3 1
+#define WA_CPU_X86_64_SSSE3 2
+#define WA_CPU_X86_64_SSE4_1 4
+#define WA_CPU_X86_64_SSE4_2 8
+#define WA_CPU_X86_64_POPCNT 16
+#define WA_CPU_X86_64_CX16 32
+#define WA_CPU_X86_64_SAHF 64
+#define WA_CPU_X86_64_AVX 128
+#define WA_CPU_X86_64_AVX2 256
+#define WA_CPU_X86_64_BMI 512
+#define WA_CPU_X86_64_BMI2 1024
+#define WA_CPU_X86_64_F16C 2048
+#define WA_CPU_X86_64_FMA 4096
+#define WA_CPU_X86_64_LZCNT 8192
+#define WA_CPU_X86_64_MOVBE 16384
+#define WA_CPU_X86_64_ADX 32768
+#define WA_CPU_X86_64_AVX512F 0x10000
+#define WA_CPU_X86_64_AVX512BW 0x20000
+#define WA_CPU_X86_64_AVX512CD 0x40000
+#define WA_CPU_X86_64_AVX512DQ 0x80000
+#define WA_CPU_X86_64_AVX512VL 0x100000
+#define WA_CPU_X86_64_AVX512IFMA 0x200000
+#define WA_CPU_X86_64_AVX512VBMI 0x400000
+#define WA_CPU_X86_64_AVX512VBMI2 0x800000
+#define WA_CPU_X86_64_AVX512VNNI 0x1000000
+#define WA_CPU_X86_64_AVX512BITALG 0x2000000
+#define WA_CPU_X86_64_AVX512VPOPCNTDQ 0x4000000
+#define WA_CPU_X86_64_GFNI 0x8000000
+#define WA_CPU_X86_64_VAES 0x10000000
+#define WA_CPU_X86_64_VPCLMULQDQ 0x20000000
+#define WA_CPU_X86_64_AES 0x40000000
+#define WA_CPU_X86_64_PCLMUL 0x80000000U
+#define WA_CPU_X86_64_SHA 0x100000000UL
+#define WA_CPU_X86_64_BASELINE 127
+/* X(mask, name, "LLVM name"): all features of x86_64 that code may need */
+#define WA_CPU_FEATURES_X86_64(X) \
+    X(WA_CPU_X86_64_SSE3, sse3, "sse3") \
+    X(WA_CPU_X86_64_SSSE3, ssse3, "ssse3") \
+    X(WA_CPU_X86_64_SSE4_1, sse4_1, "sse4.1") \
+    X(WA_CPU_X86_64_SSE4_2, sse4_2, "sse4.2") \
+    X(WA_CPU_X86_64_POPCNT, popcnt, "popcnt") \
+    X(WA_CPU_X86_64_CX16, cx16, "cx16") \
+    X(WA_CPU_X86_64_SAHF, sahf, "sahf") \
+    X(WA_CPU_X86_64_AVX, avx, "avx") \
+    X(WA_CPU_X86_64_AVX2, avx2, "avx2") \
+    X(WA_CPU_X86_64_BMI, bmi, "bmi") \
+    X(WA_CPU_X86_64_BMI2, bmi2, "bmi2") \
+    X(WA_CPU_X86_64_F16C, f16c, "f16c") \
+    X(WA_CPU_X86_64_FMA, fma, "fma") \
+    X(WA_CPU_X86_64_LZCNT, lzcnt, "lzcnt") \
+    X(WA_CPU_X86_64_MOVBE, movbe, "movbe") \
+    X(WA_CPU_X86_64_ADX, adx, "adx") \
+    X(WA_CPU_X86_64_AVX512F, avx512f, "avx512f") \
+    X(WA_CPU_X86_64_AVX512BW, avx512bw, "avx512bw") \
+    X(WA_CPU_X86_64_AVX512CD, avx512cd, "avx512cd") \
+    X(WA_CPU_X86_64_AVX512DQ, avx512dq, "avx512dq") \
+    X(WA_CPU_X86_64_AVX512VL, avx512vl, "avx512vl") \
+    X(WA_CPU_X86_64_AVX512IFMA, avx512ifma, "avx512ifma") \
+    X(WA_CPU_X86_64_AVX512VBMI, avx512vbmi, "avx512vbmi") \
+    X(WA_CPU_X86_64_AVX512VBMI2, avx512vbmi2, "avx512vbmi2") \
+    X(WA_CPU_X86_64_AVX512VNNI, avx512vnni, "avx512vnni") \
+    X(WA_CPU_X86_64_AVX512BITALG, avx512bitalg, "avx512bitalg") \
+    X(WA_CPU_X86_64_AVX512VPOPCNTDQ, avx512vpopcntdq, "avx512vpopcntdq") \
+    X(WA_CPU_X86_64_GFNI, gfni, "gfni") \
+    X(WA_CPU_X86_64_VAES, vaes, "vaes") \
+    X(WA_CPU_X86_64_VPCLMULQDQ, vpclmulqdq, "vpclmulqdq") \
+    X(WA_CPU_X86_64_AES, aes, "aes") \
+    X(WA_CPU_X86_64_PCLMUL, pclmul, "pclmul") \
+    X(WA_CPU_X86_64_SHA, sha, "sha")
+#define WA_CPU_AARCH64_FP_ARMV8 1
+#define WA_CPU_AARCH64_NEON 2
+#define WA_CPU_AARCH64_LSE 4
+#define WA_CPU_AARCH64_FULLFP16 8
+#define WA_CPU_AARCH64_DOTPROD 16
+#define WA_CPU_AARCH64_RDM 32
+#define WA_CPU_AARCH64_SHA2 64
+#define WA_CPU_AARCH64_AES 128
+#define WA_CPU_AARCH64_CRC 256
+#define WA_CPU_AARCH64_BASELINE 3
+/* X(mask, name, "LLVM name"): all features of aarch64 that code may need */
+#define WA_CPU_FEATURES_AARCH64(X) \
+    X(WA_CPU_AARCH64_FP_ARMV8, fp_armv8, "fp-armv8") \
+    X(WA_CPU_AARCH64_NEON, neon, "neon") \
+    X(WA_CPU_AARCH64_LSE, lse, "lse") \
+    X(WA_CPU_AARCH64_FULLFP16, fullfp16, "fullfp16") \
+    X(WA_CPU_AARCH64_DOTPROD, dotprod, "dotprod") \
+    X(WA_CPU_AARCH64_RDM, rdm, "rdm") \
+    X(WA_CPU_AARCH64_SHA2, sha2, "sha2") \
+    X(WA_CPU_AARCH64_AES, aes, "aes") \
+    X(WA_CPU_AARCH64_CRC, crc, "crc")
+
+#endif

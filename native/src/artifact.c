@@ -1,0 +1,196 @@
+/* Opening an artifact: look at the file before anything of it is executed, map its metadata, later join the mapped code. */
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core.h"
+
+/* Sections of an artifact: about a dozen; strip and friends add none. */
+enum { MAX_SECTIONS = 64, MAX_SECTION_NAMES_BYTES = 4096 };
+
+static int read_exactly(int fd, void *target, size_t size_bytes, uint64_t offset, const char *what, wa_error *error)
+{
+    size_t done = 0;
+    while (done < size_bytes) {
+        ssize_t got = pread(fd, (char *)target + done, size_bytes - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return wa_fail_system(error, WA_ERROR_SYSTEM, 0, what);
+        if (got == 0)
+            return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, offset + done, offset + size_bytes, "the end of the file");
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+static int check_elf_header(const Elf64_Ehdr *elf, uint64_t file_size, wa_error *error)
+{
+    uint32_t magic;
+    memcpy(&magic, elf->e_ident, 4);
+    if (memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0)
+        return wa_fail(error, WA_ERROR_NOT_ELF, 0, magic, 0x464c457f, "");
+    if (elf->e_ident[EI_CLASS] != ELFCLASS64 || elf->e_ident[EI_DATA] != ELFDATA2LSB || elf->e_type != ET_DYN)
+        return wa_fail(error, WA_ERROR_NO_SECTION, 0, 0, 0, "");
+    if (elf->e_machine != wa_host_machine())
+        return wa_fail(error, WA_ERROR_MACHINE, 0, elf->e_machine, wa_host_machine(), "");
+    if (elf->e_shentsize != sizeof(Elf64_Shdr))
+        return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, elf->e_shentsize, sizeof(Elf64_Shdr), "e_shentsize");
+    if (elf->e_shnum < 2 || elf->e_shnum > MAX_SECTIONS)
+        return wa_fail(error, WA_ERROR_NO_SECTION, 0, elf->e_shnum, 0, "");
+    /* Our writer and all known strip tools put the section headers last. Together with the digest of the rest of the head
+     * this catches a change of any of the three fields that strip rewrites. */
+    uint64_t table_bytes = (uint64_t)elf->e_shnum * sizeof(Elf64_Shdr);
+    if (elf->e_shoff > file_size || file_size - elf->e_shoff != table_bytes)
+        return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, elf->e_shoff, file_size - table_bytes, "e_shoff");
+    if (elf->e_shstrndx == 0 || elf->e_shstrndx >= elf->e_shnum)
+        return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, elf->e_shstrndx, elf->e_shnum - 1u, "e_shstrndx");
+    return 0;
+}
+
+static bool is_inside(const Elf64_Shdr *section, uint64_t file_size)
+{
+    return section->sh_offset <= file_size && section->sh_size <= file_size - section->sh_offset;
+}
+
+/* Find .wasmartifact among the section headers. */
+static int find_section(int fd, const Elf64_Ehdr *elf, uint64_t file_size, Elf64_Shdr *result, wa_error *error)
+{
+    Elf64_Shdr sections[MAX_SECTIONS];
+    char names[MAX_SECTION_NAMES_BYTES + 1];
+    if (read_exactly(fd, sections, elf->e_shnum * sizeof *sections, elf->e_shoff, "read of the section headers", error) < 0)
+        return -1;
+    const Elf64_Shdr *table = &sections[elf->e_shstrndx];
+    if (table->sh_type != SHT_STRTAB || table->sh_size > MAX_SECTION_NAMES_BYTES || !is_inside(table, file_size))
+        return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, table->sh_type, SHT_STRTAB, "the section name table");
+    if (read_exactly(fd, names, table->sh_size, table->sh_offset, "read of the section names", error) < 0)
+        return -1;
+    names[table->sh_size] = 0;
+    if (table->sh_name >= table->sh_size || strcmp(names + table->sh_name, ".shstrtab") != 0)
+        return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, table->sh_name, 0, "the name of the section name table");
+    for (unsigned i = 1; i < elf->e_shnum; i++) {
+        if (sections[i].sh_name >= table->sh_size || strcmp(names + sections[i].sh_name, WA_SECTION_NAME) != 0)
+            continue;
+        if (sections[i].sh_type != SHT_PROGBITS || !is_inside(&sections[i], file_size))
+            return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, sections[i].sh_offset, file_size, "place of " WA_SECTION_NAME);
+        *result = sections[i];
+        return 0;
+    }
+    return wa_fail(error, WA_ERROR_NO_SECTION, 0, 0, 0, "");
+}
+
+static int map_section(wa_artifact *artifact, const Elf64_Shdr *section, wa_error *error)
+{
+    uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (section->sh_size < sizeof *artifact->header)
+        return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, section->sh_size, sizeof *artifact->header,
+                       "size of " WA_SECTION_NAME);
+    if (section->sh_offset % page_size != 0)
+        return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, section->sh_offset % page_size, 0, "alignment of " WA_SECTION_NAME);
+    void *mapping = mmap(NULL, section->sh_size, PROT_READ, MAP_PRIVATE, artifact->fd, (off_t)section->sh_offset);
+    if (mapping == MAP_FAILED)
+        return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "mmap of " WA_SECTION_NAME);
+    artifact->section = mapping;
+    artifact->section_size_bytes = section->sh_size;
+    artifact->section_file_offset = section->sh_offset;
+    return 0;
+}
+
+static int open_checked(wa_artifact *artifact, wa_error *error)
+{
+    struct stat status;
+    if (fstat(artifact->fd, &status) < 0)
+        return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "fstat");
+    uint64_t file_size = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
+    size_t head_size = file_size < sizeof artifact->head ? (size_t)file_size : sizeof artifact->head;
+    if (read_exactly(artifact->fd, artifact->head, head_size, 0, "read", error) < 0)
+        return -1;
+    if (head_size < sizeof(Elf64_Ehdr)) {
+        uint32_t start = 0;
+        memcpy(&start, artifact->head, head_size < 4 ? head_size : 4);
+        return wa_fail(error, WA_ERROR_NOT_ELF, 0, start, 0x464c457f, "");
+    }
+    Elf64_Ehdr elf;
+    Elf64_Shdr section;
+    memcpy(&elf, artifact->head, sizeof elf);
+    if (check_elf_header(&elf, file_size, error) < 0 || find_section(artifact->fd, &elf, file_size, &section, error) < 0 ||
+        map_section(artifact, &section, error) < 0 || wa_metadata_check(artifact, error) < 0)
+        return -1;
+    uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (artifact->header->page_size_bytes == 0 || artifact->header->page_size_bytes % page_size != 0)
+        return wa_fail(error, WA_ERROR_PAGE_SIZE, 0, page_size, artifact->header->page_size_bytes, "");
+    return 0;
+}
+
+wa_artifact *wa_artifact_open(int fd, wa_error *error)
+{
+    wa_artifact *artifact = calloc(1, sizeof *artifact);
+    if (artifact == NULL) {
+        wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "artifact");
+        return NULL;
+    }
+    artifact->references = 1;
+    artifact->fd = fd;
+    if (open_checked(artifact, error) == 0)
+        return artifact;
+    artifact->fd = -1; /* the caller keeps it */
+    wa_artifact_release(artifact);
+    return NULL;
+}
+
+const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_bytes)
+{
+    *size_bytes = artifact->section_size_bytes;
+    return artifact->section;
+}
+
+const uint8_t *wa_artifact_head(const wa_artifact *artifact, uint64_t *size_bytes)
+{
+    *size_bytes = artifact->header->head_size_bytes;
+    return artifact->head;
+}
+
+int wa_artifact_fd(const wa_artifact *artifact)
+{
+    return artifact->fd;
+}
+
+int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error)
+{
+    const struct wa_schema_metadata_header *header = artifact->header;
+    struct wa_schema_anchor found;
+    memcpy(&found, anchor, sizeof found);
+    if (found.magic != WA_ANCHOR_MAGIC || memcmp(found.build_id, header->build_id, sizeof found.build_id) != 0)
+        return wa_fail(error, WA_ERROR_BUILD_ID, 0, found.magic, WA_ANCHOR_MAGIC, "");
+    if (found.runtime_abi != WA_RUNTIME_ABI)
+        return wa_fail(error, WA_ERROR_RUNTIME_ABI, 0, found.runtime_abi, WA_RUNTIME_ABI, "");
+    const uint8_t *base = (const uint8_t *)anchor - header->anchor_vaddr;
+    artifact->dl_handle = dl_handle;
+    artifact->text = base + header->text_vaddr;
+    artifact->type_digests = base + header->type_digests_vaddr;
+    return 0;
+}
+
+void wa_artifact_retain(wa_artifact *artifact)
+{
+    atomic_fetch_add_explicit(&artifact->references, 1, memory_order_relaxed);
+}
+
+void wa_artifact_release(wa_artifact *artifact)
+{
+    if (artifact == NULL || atomic_fetch_sub_explicit(&artifact->references, 1, memory_order_acq_rel) != 1)
+        return;
+    /* The descriptor is closed last: while the object is loaded under the name /proc/<pid>/fd/N, no other artifact may get
+     * the same N, or glibc would take it for the same library. */
+    if (artifact->dl_handle != NULL)
+        dlclose(artifact->dl_handle);
+    if (artifact->section != NULL)
+        munmap((void *)(uintptr_t)artifact->section, artifact->section_size_bytes);
+    if (artifact->fd >= 0)
+        close(artifact->fd);
+    free(artifact);
+}

@@ -1,0 +1,99 @@
+/* Protected calls: the boundary between the embedder's C and compiled code. */
+#include "core.h"
+
+static uint64_t stack_pointer(void)
+{
+    return (uint64_t)(uintptr_t)__builtin_frame_address(0);
+}
+
+/* What a protected call runs: code through an entry trampoline, or init code, which takes only its instance. */
+typedef struct work {
+    const void *code;
+    void *context;
+    wa_entry entry;
+    uint64_t *slots;
+} work;
+
+/* Apart from wa_call so that no variable of the frame that sigsetjmp returns to twice lives in a register. */
+static __attribute__((noinline)) void run(const work *what)
+{
+    if (what->entry != NULL)
+        what->entry(what->code, what->context, what->slots);
+    else
+        ((void (*)(void *))(uintptr_t)what->code)(what->context);
+}
+
+static int call_protected(wa_store *store, const work *what, wa_call_info *info)
+{
+    wa_activation activation;
+    wa_thread_prepare();
+    info->trap_code = 0;
+    info->frame_count = 0;
+    if (stack_pointer() < wa_this_thread.stack_limit) {
+        info->trap_code = WA_TRAP_STACK_EXHAUSTED;
+        return WA_TRAPPED;
+    }
+    store = wa_store_root(store);
+    if (store->stack_limit != wa_this_thread.stack_limit)
+        wa_store_set_stack_limit(store, wa_this_thread.stack_limit);
+    activation.previous = wa_this_thread.current;
+    activation.store = store;
+    activation.info = info;
+    activation.outcome = WA_RETURNED;
+    store->active++;
+    /* The signal mask is not saved (it costs a system call); the handler runs without blocking anything. */
+    if (sigsetjmp(activation.landing, 0) == 0) {
+        wa_this_thread.current = &activation;
+        run(what);
+    }
+    wa_this_thread.current = activation.previous;
+    wa_store_root(activation.store)->active--;
+    return activation.outcome;
+}
+
+int wa_call(wa_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, wa_call_info *info)
+{
+    work what = {function->code, function->context, entry, slots};
+    return call_protected(store, &what, info);
+}
+
+int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info)
+{
+    const wa_artifact *artifact = wa_instance_artifact(instance);
+    uint32_t offset = artifact->header->init_text_offset;
+    if (offset == 0) {
+        info->trap_code = 0;
+        info->frame_count = 0;
+        return WA_RETURNED;
+    }
+    work what = {artifact->text + offset - 1, instance, NULL, NULL};
+    return call_protected(store, &what, info);
+}
+
+void wa_unwind(void)
+{
+    wa_activation *activation = wa_this_thread.current;
+    activation->outcome = WA_UNWOUND;
+    siglongjmp(activation->landing, 1);
+}
+
+void wa_trap(uint32_t trap_code)
+{
+    wa_activation *activation = wa_this_thread.current;
+    activation->outcome = WA_TRAPPED;
+    activation->info->trap_code = trap_code;
+    wa_capture_frames(wa_store_root(activation->store), activation->info, 0, (uintptr_t)__builtin_frame_address(0), activation);
+    siglongjmp(activation->landing, 1);
+}
+
+void *wa_current_user(void)
+{
+    return wa_this_thread.current != NULL ? wa_this_thread.current->info->user : NULL;
+}
+
+size_t wa_stack_left(void)
+{
+    wa_thread_prepare();
+    uint64_t here = stack_pointer();
+    return here > wa_this_thread.stack_limit ? here - wa_this_thread.stack_limit : 0;
+}

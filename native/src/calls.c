@@ -1,0 +1,221 @@
+/* The runtime functions that compiled code calls through its instance. All operands come from the guest: check first. */
+#include <stdlib.h>
+
+#include "core.h"
+
+typedef struct wa_schema_instance head;
+
+static wa_instance *instance_of(head *self)
+{
+    return (wa_instance *)self;
+}
+
+static wa_memory *memory_at(head *self, uint32_t index)
+{
+    return wa_memory_slots(instance_of(self))[index].memory;
+}
+
+static wa_table *table_at(head *self, uint32_t index)
+{
+    return wa_table_slots(instance_of(self))[index];
+}
+
+static bool is_outside(uint64_t start, uint64_t count, uint64_t size)
+{
+    return start > size || count > size - start;
+}
+
+/* ---- memories ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t memory_grow(head *self, uint32_t memory, uint64_t delta_pages)
+{
+    return (uint64_t)wa_memory_grow(memory_at(self, memory), delta_pages);
+}
+
+static void memory_copy(head *self, uint32_t dst_memory, uint32_t src_memory, uint64_t dst, uint64_t src, uint64_t size_bytes)
+{
+    wa_memory *target = memory_at(self, dst_memory), *source = memory_at(self, src_memory);
+    if (is_outside(dst, size_bytes, target->head.size_bytes) || is_outside(src, size_bytes, source->head.size_bytes))
+        wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
+    memmove((uint8_t *)target->head.base + dst, (uint8_t *)source->head.base + src, size_bytes);
+}
+
+static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t value, uint64_t size_bytes)
+{
+    wa_memory *target = memory_at(self, memory);
+    if (is_outside(dst, size_bytes, target->head.size_bytes))
+        wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
+    memset((uint8_t *)target->head.base + dst, (int)(value & 0xff), size_bytes);
+}
+
+static uint8_t *data_dropped(head *self)
+{
+    return (uint8_t *)self + ((const wa_artifact *)self->artifact)->header->instance_data_dropped_offset;
+}
+
+static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t dst, uint64_t src, uint64_t size_bytes)
+{
+    wa_memory *target = memory_at(self, memory);
+    const wa_artifact *artifact = self->artifact;
+    const uint64_t *offsets = (const uint64_t *)artifact->columns.data_start.data + segment;
+    uint64_t start = offsets[0], end = offsets[1];
+    if (data_dropped(self)[segment] || end > WA_ROWS(artifact, data_bytes) || start > end)
+        end = start = 0;
+    if (is_outside(src, size_bytes, end - start) || is_outside(dst, size_bytes, target->head.size_bytes))
+        wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
+    memcpy((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes, uint8_t) + start + src, size_bytes);
+}
+
+static void data_drop(head *self, uint32_t segment)
+{
+    data_dropped(self)[segment] = 1;
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t table_get(head *self, uint32_t table, uint64_t index)
+{
+    uint64_t reference;
+    if (wa_table_get(table_at(self, table), index, &reference) < 0)
+        wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
+    return reference;
+}
+
+static void table_set(head *self, uint32_t table, uint64_t index, uint64_t reference)
+{
+    if (wa_table_set(table_at(self, table), index, reference) < 0)
+        wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
+}
+
+static uint64_t table_grow(head *self, uint32_t table, uint64_t reference, uint64_t delta)
+{
+    return (uint64_t)wa_table_grow(table_at(self, table), delta, reference);
+}
+
+static void table_fill(head *self, uint32_t table, uint64_t index, uint64_t reference, uint64_t count)
+{
+    wa_table *target = table_at(self, table);
+    if (is_outside(index, count, target->head.size))
+        wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
+    for (uint64_t i = 0; i < count; i++)
+        ((uint64_t *)target->head.slots)[index + i] = reference;
+}
+
+static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint64_t dst, uint64_t src, uint64_t count)
+{
+    wa_table *target = table_at(self, dst_table), *source = table_at(self, src_table);
+    if (is_outside(dst, count, target->head.size) || is_outside(src, count, source->head.size))
+        wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
+    /* A tagged slot means a function of its table's owner: it may move only within tables of that owner. */
+    if (target->head.owner != source->head.owner)
+        for (uint64_t i = 0; i < count; i++)
+            wa_table_materialise(source, src + i);
+    memmove((uint64_t *)target->head.slots + dst, (uint64_t *)source->head.slots + src, count * sizeof(uint64_t));
+}
+
+static struct wa_schema_element_slot *element_at(head *self, uint32_t segment)
+{
+    const wa_artifact *artifact = self->artifact;
+    return (struct wa_schema_element_slot *)((uint8_t *)self + artifact->header->instance_elements_offset) + segment;
+}
+
+static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t dst, uint64_t src, uint64_t count)
+{
+    wa_table *target = table_at(self, table);
+    const struct wa_schema_element_slot *element = element_at(self, segment);
+    if (is_outside(src, count, element->size) || is_outside(dst, count, target->head.size))
+        wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
+    const uint64_t *from = (const uint64_t *)element->slots + src;
+    uint64_t *to = (uint64_t *)target->head.slots + dst;
+    bool keeps_tags = target->head.owner == self || target->valtype >> 8 == WA_HEAP_EXTERN;
+    for (uint64_t i = 0; i < count; i++)
+        to[i] = keeps_tags || !(from[i] & 1)
+                    ? from[i]
+                    : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), (uint32_t)(from[i] >> 1));
+}
+
+static void element_drop(head *self, uint32_t segment)
+{
+    element_at(self, segment)->size = 0;
+}
+
+/* Computed segments get storage of their own when the first value arrives; the mapped one is read-only. */
+static void element_set(head *self, uint32_t segment, uint64_t index, uint64_t reference)
+{
+    wa_details *details = self->details;
+    struct wa_schema_element_slot *element = element_at(self, segment);
+    if (details->element_storage == NULL)
+        details->element_storage = calloc(WA_ROWS(details->artifact, element_mode), sizeof(void *));
+    if (details->element_storage == NULL || index >= element->size)
+        wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    if (details->element_storage[segment] == NULL) {
+        uint64_t *storage = calloc(element->size, sizeof *storage);
+        if (storage == NULL)
+            wa_trap(WA_TRAP_OUT_OF_MEMORY);
+        memcpy(storage, element->slots, element->size * sizeof *storage);
+        details->element_storage[segment] = storage;
+        element->slots = storage;
+    }
+    ((uint64_t *)element->slots)[index] = reference;
+}
+
+/* ---- functions ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t function_reference(head *self, uint32_t func_index)
+{
+    wa_function *function = wa_instance_function(instance_of(self), func_index);
+    if (function == NULL)
+        wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    return (uint64_t)(uintptr_t)function;
+}
+
+static uint64_t resolve_slot(head *self, uint32_t table, uint64_t index)
+{
+    uint64_t reference = wa_table_materialise(table_at(self, table), index);
+    if (reference == 0)
+        wa_trap(WA_TRAP_UNINITIALIZED_ELEMENT);
+    return reference;
+}
+
+/* The fast path compares addresses of types, which agree within an artifact. Functions of other artifacts and host
+ * functions come here; the latter get a record bound to the caller, so that they know who called. */
+static uint64_t resolve_call(head *self, uint64_t record, uint64_t type)
+{
+    const wa_function *function = (const wa_function *)(uintptr_t)record;
+    const wa_artifact *artifact = self->artifact;
+    const uint8_t *wanted = (const uint8_t *)(uintptr_t)type;
+    if (memcmp(function->type, wanted, 16) != 0)
+        wa_trap(WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
+    if (function->host == NULL)
+        return record;
+    uint32_t canonical = (uint32_t)((uint64_t)(wanted - artifact->type_digests) / 16);
+    wa_function *bound = wa_bind_host(instance_of(self), function->host, canonical);
+    if (bound == NULL)
+        wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    return (uint64_t)(uintptr_t)bound;
+}
+
+static void trap(head *self WA_UNUSED, uint32_t code)
+{
+    wa_trap(code);
+}
+
+const struct wa_schema_calls wa_runtime_calls = {
+    .memory_grow = memory_grow,
+    .memory_copy = memory_copy,
+    .memory_fill = memory_fill,
+    .memory_init = memory_init,
+    .data_drop = data_drop,
+    .table_get = table_get,
+    .table_set = table_set,
+    .table_grow = table_grow,
+    .table_fill = table_fill,
+    .table_copy = table_copy,
+    .table_init = table_init,
+    .element_drop = element_drop,
+    .element_set = element_set,
+    .function_reference = function_reference,
+    .resolve_slot = resolve_slot,
+    .resolve_call = resolve_call,
+    .trap = trap,
+};

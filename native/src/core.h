@@ -1,0 +1,192 @@
+/* Private structures of the C runtime, shared by its files; nothing here is visible to the embedder. */
+#ifndef WA_CORE_H
+#define WA_CORE_H
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "wasmartifact.h"
+
+#define WA_UNUSED __attribute__((unused))
+#define WA_COLD __attribute__((cold, noinline))
+
+/* A column of the mapped metadata: count values at data. Absent columns have count 0. */
+typedef struct wa_column {
+    const void *data;
+    uint64_t count;
+} wa_column;
+
+/* Every known column by name, and the number of rows of every group. */
+typedef struct wa_columns {
+#define X(id, name, element_size, shape, group) wa_column name;
+    WA_COLUMNS(X)
+#undef X
+} wa_columns;
+
+struct wa_artifact {
+    atomic_uint references;
+    int fd;
+    const uint8_t *section; /* mapped, read-only */
+    uint64_t section_size_bytes;
+    uint64_t section_file_offset;
+    const struct wa_schema_metadata_header *header;
+    wa_columns columns;
+    uint8_t head[WA_HEAD_MAX_BYTES];
+    void *dl_handle;
+    const uint8_t *text; /* NULL until bound */
+    const uint8_t *type_digests;
+};
+
+/* Typed access to a column; the caller has bounds-checked the row. */
+#define WA_COLUMN(artifact, name, type) ((const type *)(artifact)->columns.name.data)
+#define WA_ROWS(artifact, name) ((artifact)->columns.name.count)
+
+struct wa_memory {
+    struct wa_schema_memory_head head;
+    atomic_uint references;
+    uint32_t flags;
+    uint32_t page_log2;
+    uint64_t max_pages;
+    uint64_t reserved_bytes; /* from head.base */
+};
+
+struct wa_table {
+    struct wa_schema_table_head head;
+    atomic_uint references;
+    uint32_t flags;
+    uint32_t valtype;
+    uint64_t max;
+    uint64_t capacity;     /* slots that the storage holds */
+    uint64_t mapped_bytes; /* size of the mapping that holds the slots; 0: they are on the heap */
+};
+
+struct wa_global {
+    atomic_uint references;
+    uint32_t valtype;
+    bool is_mutable;
+    uint8_t *cell;    /* own_cell, or a cell of an instance record */
+    _Alignas(16) uint8_t own_cell[16];
+};
+
+struct wa_tag {
+    atomic_uint references;
+    uint8_t digest[16];
+};
+
+struct wa_host {
+    atomic_uint references;
+    wa_invoke invoke;
+    void *user;
+    wa_finalizer finalizer;
+    uint8_t digest[16];
+    wa_function function; /* unbound: code is null */
+};
+
+/* A host function bound to an instance: compiled code can call record.code. */
+typedef struct wa_binding {
+    struct wa_binding *next;
+    wa_host *host; /* retained */
+    wa_function record;
+} wa_binding;
+
+/* The private part of an instance; the record (struct wa_schema_instance and what follows) is a separate block. */
+typedef struct wa_details {
+    struct wa_instance *instance;
+    struct wa_details *next; /* in the store */
+    wa_artifact *artifact;   /* retained */
+    wa_binding *bindings[16]; /* hash by host */
+    wa_global **globals;     /* objects of exported or imported globals by index, created on demand; retained */
+    void **element_storage;  /* computed element segments by index, or NULL */
+    uint64_t functions_bytes; /* size of the function records */
+    uint32_t imported_functions, imported_tables, imported_memories, imported_globals, imported_tags;
+    uint32_t built_tables, built_memories; /* how many slots hold a retained object: for undoing a failed link */
+    uint32_t built_tags;
+} wa_details;
+
+struct wa_instance {
+    struct wa_schema_instance head;
+};
+
+typedef struct wa_adopted {
+    struct wa_adopted *next;
+    wa_extern object; /* retained */
+} wa_adopted;
+
+struct wa_store {
+    atomic_uint references;
+    _Atomic(wa_store *) forward; /* after a join: the store that stands for this one; retained */
+    _Atomic(uintptr_t) owner;    /* identity of the thread inside, 0: none */
+    atomic_uint waiters;
+    pthread_mutex_t mutex; /* only for waiting */
+    pthread_cond_t left;
+    uint32_t depth;   /* enters of the owner */
+    uint32_t active;  /* calls in progress */
+    uint64_t stack_limit; /* what the instances hold */
+    wa_details *instances;
+    wa_adopted *adopted;
+    _Alignas(16) uint8_t results[256];
+};
+
+/* One protected call: on the stack of wa_call, linked from the innermost outwards. */
+typedef struct wa_activation {
+    struct wa_activation *previous;
+    wa_store *store;
+    wa_call_info *info;
+    int outcome;
+    sigjmp_buf landing;
+} wa_activation;
+
+/* Per thread; initial-exec so that the signal handler reaches it without a call. */
+typedef struct wa_thread {
+    wa_activation *current;
+    uint64_t stack_lowest; /* lowest address of the stack */
+    uint64_t stack_limit;  /* lowest stack pointer at which wasm may start a function */
+    bool is_ready;
+} wa_thread;
+extern _Thread_local wa_thread wa_this_thread;
+
+/* errors.c */
+WA_COLD int wa_fail(wa_error *error, uint32_t code, uint64_t where, uint64_t found, uint64_t expected, const char *text);
+WA_COLD int wa_fail_system(wa_error *error, uint32_t code, uint64_t expected, const char *text);
+
+/* metadata.c */
+int wa_metadata_check(wa_artifact *artifact, wa_error *error);
+uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index);
+/* Offset column: first and last + 1 index of a row in its target, clipped to target_count. */
+void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end);
+
+/* cpu.c: the WA_CPU_<machine>_* masks that this host has; the LLVM name of one mask. */
+uint64_t wa_host_cpu_features(void);
+const char *wa_cpu_feature_name(uint64_t mask);
+uint32_t wa_host_machine(void);
+
+/* signals.c: all async-signal code. */
+int wa_signals_ensure(wa_error *error);
+void wa_thread_prepare(void);
+void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t frame_pointer, const void *base);
+
+/* store.c */
+void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
+
+/* instance.c */
+wa_details *wa_instance_details(const wa_instance *instance);
+struct wa_schema_memory_slot *wa_memory_slots(const wa_instance *instance);
+wa_table **wa_table_slots(const wa_instance *instance);
+wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonical_type);
+void wa_instance_free(wa_details *details);
+
+/* memory.c */
+wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error);
+
+/* table.c */
+wa_table *wa_table_new_image(wa_artifact *artifact, uint32_t table_index, wa_error *error);
+/* The reference in a slot, materialised and stored back; 0 null. index must be in range. */
+uint64_t wa_table_materialise(wa_table *table, uint64_t index);
+
+/* calls.c: the runtime functions that compiled code calls. */
+extern const struct wa_schema_calls wa_runtime_calls;
+
+#endif

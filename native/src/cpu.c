@@ -1,0 +1,128 @@
+/* Which of the CPU features that code can be generated for this host has. */
+#include "core.h"
+
+static const struct {
+    uint64_t mask;
+    const char *name;
+} features[] = {
+#define X(mask, c_name, llvm_name) {mask, llvm_name},
+#if defined(__x86_64__)
+    WA_CPU_FEATURES_X86_64(X)
+#elif defined(__aarch64__)
+    WA_CPU_FEATURES_AARCH64(X)
+#endif
+#undef X
+};
+
+const char *wa_cpu_feature_name(uint64_t mask)
+{
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
+        if (features[i].mask == mask)
+            return features[i].name;
+    return "a feature unknown to this version";
+}
+
+static uint64_t mask_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
+        if (strcmp(features[i].name, name) == 0)
+            return features[i].mask;
+    return 0;
+}
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+uint32_t wa_host_machine(void)
+{
+    return WA_MACHINE_X86_64;
+}
+
+/* Where CPUID tells of a feature: Intel SDM volume 2, CPUID. regs: 0 eax, 1 ebx, 2 ecx, 3 edx. state: the bits of XCR0
+ * that the operating system must have enabled. */
+static const struct {
+    const char *name;
+    uint32_t leaf;
+    uint8_t reg, bit;
+    uint8_t state;
+} places[] = {
+    {"sse3", 1, 2, 0, 0},           {"ssse3", 1, 2, 9, 0},          {"sse4.1", 1, 2, 19, 0},
+    {"sse4.2", 1, 2, 20, 0},        {"popcnt", 1, 2, 23, 0},        {"cx16", 1, 2, 13, 0},
+    {"sahf", 0x80000001, 2, 0, 0},  {"avx", 1, 2, 28, 0x06},        {"avx2", 7, 1, 5, 0x06},
+    {"bmi", 7, 1, 3, 0},            {"bmi2", 7, 1, 8, 0},           {"f16c", 1, 2, 29, 0x06},
+    {"fma", 1, 2, 12, 0x06},        {"lzcnt", 0x80000001, 2, 5, 0}, {"movbe", 1, 2, 22, 0},
+    {"adx", 7, 1, 19, 0},           {"avx512f", 7, 1, 16, 0xe6},    {"avx512bw", 7, 1, 30, 0xe6},
+    {"avx512cd", 7, 1, 28, 0xe6},   {"avx512dq", 7, 1, 17, 0xe6},   {"avx512vl", 7, 1, 31, 0xe6},
+    {"avx512ifma", 7, 1, 21, 0xe6}, {"avx512vbmi", 7, 2, 1, 0xe6},  {"avx512vbmi2", 7, 2, 6, 0xe6},
+    {"avx512vnni", 7, 2, 11, 0xe6}, {"avx512bitalg", 7, 2, 12, 0xe6}, {"avx512vpopcntdq", 7, 2, 14, 0xe6},
+    {"gfni", 7, 2, 8, 0},           {"vaes", 7, 2, 9, 0x06},        {"vpclmulqdq", 7, 2, 10, 0x06},
+    {"aes", 1, 2, 25, 0},           {"pclmul", 1, 2, 1, 0},         {"sha", 7, 1, 29, 0},
+};
+
+static uint32_t enabled_state(void)
+{
+    uint32_t eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & (1u << 27)))
+        return 0;
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+static uint64_t detect(void)
+{
+    uint64_t found = 0;
+    uint32_t state = enabled_state();
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        uint32_t regs[4] = {0, 0, 0, 0};
+        if (!__get_cpuid_count(places[i].leaf, 0, &regs[0], &regs[1], &regs[2], &regs[3]))
+            continue;
+        if (!(regs[places[i].reg] >> places[i].bit & 1) || (state & places[i].state) != places[i].state)
+            continue;
+        found |= mask_of(places[i].name);
+    }
+    return found;
+}
+
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+uint32_t wa_host_machine(void)
+{
+    return WA_MACHINE_AARCH64;
+}
+
+/* Bits of AT_HWCAP: Linux, arch/arm64/include/uapi/asm/hwcap.h. */
+static const struct {
+    const char *name;
+    uint8_t bit;
+} places[] = {
+    {"fp-armv8", 0}, {"neon", 1}, {"aes", 3}, {"sha2", 6}, {"crc", 7},
+    {"lse", 8}, {"fullfp16", 9}, {"rdm", 12}, {"dotprod", 20},
+};
+
+static uint64_t detect(void)
+{
+    uint64_t found = 0;
+    unsigned long capabilities = getauxval(AT_HWCAP);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (capabilities >> places[i].bit & 1)
+            found |= mask_of(places[i].name);
+    return found;
+}
+
+#else
+#error "wasmartifact runs on x86-64 and aarch64"
+#endif
+
+uint64_t wa_host_cpu_features(void)
+{
+    /* The answer never changes, so a race only computes it twice. */
+    static _Atomic uint64_t known;
+    uint64_t answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        answer = detect();
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer;
+}

@@ -1,0 +1,125 @@
+/* Linking: from Python objects to wa_extern, and what Python needs to know of an instance. */
+#include "ext.h"
+
+enum { INLINE_EXTERNS = 64 };
+
+static bool check_args(Py_ssize_t found, Py_ssize_t expected, PyObject *store)
+{
+    if (found == expected && (store == NULL || Py_IS_TYPE(store, wax_store_type)))
+        return true;
+    PyErr_Format(PyExc_TypeError, "expected %zd arguments, the first a Store", expected);
+    return false;
+}
+
+/* One import: what the native side links, and what the store has to keep or to become one with. */
+static int add_extern(wax_store *store, PyObject *object, wa_extern *result)
+{
+    if (Py_IS_TYPE(object, wax_func_type)) {
+        wax_func *func = (wax_func *)object;
+        *result = (wa_extern){.kind = WA_KIND_FUNC, .object = func->record};
+        return func->host != NULL ? wax_store_keep(store, func->record, object) : wax_store_join(store, func->store);
+    }
+    if (!PyObject_TypeCheck(object, wax_entity_type) || ((wax_entity *)object)->kind > WA_KIND_TAG) {
+        PyErr_Format(PyExc_TypeError, "a %s can't be imported", Py_TYPE(object)->tp_name);
+        return -1;
+    }
+    wax_entity *entity = (wax_entity *)object;
+    *result = (wa_extern){.kind = entity->kind, .object = entity->native};
+    return wax_entity_join(entity, store);
+}
+
+static PyObject *link_externs(wax_store *store, PyObject *artifact, wa_artifact *native, PyObject *imports, wa_extern *externs)
+{
+    Py_ssize_t count = PyList_GET_SIZE(imports);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (add_extern(store, PyList_GET_ITEM(imports, i), &externs[i]) < 0)
+            return NULL;
+    wa_error error;
+    wax_store_enter(store);
+    wa_instance *instance = wa_instantiate(store->native, native, externs, (size_t)count, &error);
+    wa_store_leave(store->native);
+    if (instance == NULL)
+        return Py_BuildValue("kiKKKs", (unsigned long)error.code, error.system_errno, (unsigned long long)error.where,
+                             (unsigned long long)error.found, (unsigned long long)error.expected, error.text);
+    /* Kept for what traps and `caller` have to tell. */
+    return wax_store_keep(store, native, artifact) < 0 ? NULL : PyLong_FromVoidPtr(instance);
+}
+
+/* link(store, artifact, address of the artifact, [Func | Entity]) -> address of the instance, or the facts of the error */
+static PyObject *link_instance(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    if (!check_args(count, 4, args[0]) || !PyList_Check(args[3]))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "expected a list of imports");
+    wax_store *store = (wax_store *)args[0];
+    wa_artifact *native = PyLong_AsVoidPtr(args[2]);
+    if (native == NULL)
+        return NULL;
+    wa_extern inline_externs[INLINE_EXTERNS], *externs = inline_externs;
+    if (PyList_GET_SIZE(args[3]) > INLINE_EXTERNS)
+        externs = PyMem_Malloc(sizeof *externs * (size_t)PyList_GET_SIZE(args[3]));
+    if (externs == NULL)
+        return PyErr_NoMemory();
+    wax_store_pin(store);
+    PyObject *result = link_externs(store, args[1], native, args[3], externs);
+    wax_store_unpin(store);
+    if (externs != inline_externs)
+        PyMem_Free(externs);
+    return result;
+}
+
+/* run_init(store, address of the instance) */
+static PyObject *run_init(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    wa_instance *instance = check_args(count, 2, args[0]) ? PyLong_AsVoidPtr(args[1]) : NULL;
+    if (instance == NULL)
+        return NULL;
+    wax_store *store = (wax_store *)args[0];
+    wax_store_pin(store);
+    int failed = wax_run_init(store, instance);
+    wax_store_unpin(store);
+    return failed ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *import_rows(PyObject *module, PyObject *address)
+{
+    (void)module;
+    const wa_artifact *artifact = PyLong_AsVoidPtr(address);
+    return artifact == NULL ? NULL : wax_import_rows(artifact);
+}
+
+static PyObject *artifact_of(PyObject *module, PyObject *address)
+{
+    (void)module;
+    const wa_instance *instance = PyLong_AsVoidPtr(address);
+    return instance == NULL ? NULL : PyLong_FromVoidPtr(wa_instance_artifact(instance));
+}
+
+static PyObject *implicit_store(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return (PyObject *)wax_store_new_implicit();
+}
+
+/* kept(store, address) -> object */
+static PyObject *kept(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    void *address = check_args(count, 2, args[0]) ? PyLong_AsVoidPtr(args[1]) : NULL;
+    if (PyErr_Occurred())
+        return NULL;
+    PyObject *object = wax_store_kept((wax_store *)args[0], address);
+    return Py_NewRef(object == NULL ? Py_None : object);
+}
+
+PyMethodDef wax_link_functions[] = {
+    {"link", WAX_FASTCALL(link_instance), METH_FASTCALL, NULL},
+    {"run_init", WAX_FASTCALL(run_init), METH_FASTCALL, NULL},
+    {"import_rows", import_rows, METH_O, NULL},
+    {"artifact_of", artifact_of, METH_O, NULL},
+    {"implicit_store", implicit_store, METH_NOARGS, NULL},
+    {"kept", WAX_FASTCALL(kept), METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,110 @@
+/* Rows of the mapped metadata as Python objects, for what the runtime itself needs: no part of `wasmartifact.metadata` is
+ * imported on the way from load to a call. Rows are bounds-checked, as everywhere. */
+#include "ext.h"
+
+#include "core.h"
+
+/* Text of a row of a name column. */
+static PyObject *row_text(const wa_column *offsets, const wa_column *bytes, uint64_t row)
+{
+    uint64_t start, end;
+    wa_span(offsets->data, row, bytes->count, &start, &end);
+    return PyUnicode_DecodeUTF8((const char *)bytes->data + start, (Py_ssize_t)(end - start), "replace");
+}
+
+static PyObject *corrupt_row(uint64_t row, uint64_t found, uint64_t limit, const char *column)
+{
+    wa_error error;
+    wa_fail(&error, WA_ERROR_CORRUPT_ROW, row, found, limit, column);
+    wax_raise_error(&error);
+    return NULL;
+}
+
+static PyObject *function_type(const wa_artifact *artifact, uint64_t row, uint32_t index)
+{
+    uint32_t type = index < WA_ROWS(artifact, function_type)
+                        ? wa_canonical_type(artifact, WA_COLUMN(artifact, function_type, uint32_t)[index])
+                        : UINT32_MAX;
+    if (type == UINT32_MAX)
+        return corrupt_row(row, index, WA_ROWS(artifact, function_type), "import_index");
+    uint64_t params, params_end, results, results_end;
+    wa_span(artifact->columns.type_params.data, type, WA_ROWS(artifact, type_values), &params, &params_end);
+    wa_span(artifact->columns.type_results.data, type, WA_ROWS(artifact, type_values), &results, &results_end);
+    const uint32_t *values = artifact->columns.type_values.data;
+    return (PyObject *)wax_functype_from_codes(values + params, (uint32_t)(params_end - params), values + results,
+                                               (uint32_t)(results_end - results),
+                                               WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type);
+}
+
+static PyObject *global_type(const wa_artifact *artifact, uint64_t row, uint32_t index)
+{
+    if (index >= WA_ROWS(artifact, global_type))
+        return corrupt_row(row, index, WA_ROWS(artifact, global_type), "import_index");
+    bool is_mutable = (WA_COLUMN(artifact, global_flags, uint8_t)[index] & WA_GLOBAL_MUTABLE) != 0;
+    return Py_BuildValue("NN", wax_valtype_name(WA_COLUMN(artifact, global_type, uint32_t)[index]),
+                         PyBool_FromLong(is_mutable));
+}
+
+static PyObject *import_row(const wa_artifact *artifact, uint64_t row)
+{
+    uint32_t kind = WA_COLUMN(artifact, import_kind, uint8_t)[row], index = WA_COLUMN(artifact, import_index, uint32_t)[row];
+    if (kind > WA_KIND_TAG)
+        return corrupt_row(row, kind, WA_KIND_TAG, "import_kind");
+    PyObject *type = kind == WA_KIND_FUNC     ? function_type(artifact, row, index)
+                     : kind == WA_KIND_GLOBAL ? global_type(artifact, row, index)
+                                              : Py_NewRef(Py_None);
+    if (type == NULL)
+        return NULL;
+    const wa_columns *columns = &artifact->columns;
+    return Py_BuildValue("NNkN", row_text(&columns->import_module, &columns->import_module_bytes, row),
+                         row_text(&columns->import_name, &columns->import_name_bytes, row), (unsigned long)kind, type);
+}
+
+PyObject *wax_import_rows(const wa_artifact *artifact)
+{
+    Py_ssize_t count = (Py_ssize_t)WA_ROWS(artifact, import_kind);
+    PyObject *rows = PyTuple_New(count);
+    for (Py_ssize_t row = 0; rows != NULL && row < count; row++) {
+        PyObject *entry = import_row(artifact, (uint64_t)row);
+        if (entry == NULL)
+            Py_CLEAR(rows);
+        else
+            PyTuple_SET_ITEM(rows, row, entry);
+    }
+    return rows;
+}
+
+Py_ssize_t wax_export_count(const wa_artifact *artifact)
+{
+    return (Py_ssize_t)WA_ROWS(artifact, export_kind);
+}
+
+PyObject *wax_export_names(const wa_artifact *artifact)
+{
+    Py_ssize_t count = wax_export_count(artifact);
+    PyObject *names = PyTuple_New(count);
+    for (Py_ssize_t row = 0; names != NULL && row < count; row++) {
+        PyObject *name = row_text(&artifact->columns.export_name, &artifact->columns.export_name_bytes, (uint64_t)row);
+        if (name == NULL)
+            Py_CLEAR(names);
+        else
+            PyTuple_SET_ITEM(names, row, name);
+    }
+    return names;
+}
+
+PyObject *wax_function_name(const wa_artifact *artifact, uint32_t func_index)
+{
+    const uint32_t *indices = artifact->columns.function_name_index.data;
+    uint64_t low = 0, high = WA_ROWS(artifact, function_name_index), rows = high;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (indices[middle] < func_index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < rows && indices[low] == func_index)
+        return row_text(&artifact->columns.function_name, &artifact->columns.function_name_bytes, low);
+    return PyUnicode_FromFormat("func[%u]", func_index);
+}

@@ -1,0 +1,121 @@
+/* Functions as values: host functions, their binding to instances, and what is known of wasm functions. */
+#include <stdlib.h>
+
+#include "core.h"
+
+wa_host *wa_host_new(wa_invoke invoke, const uint8_t *digest, void *user, wa_finalizer finalizer)
+{
+    wa_host *host = calloc(1, sizeof *host);
+    if (host == NULL)
+        return NULL;
+    host->references = 1;
+    host->invoke = invoke;
+    host->user = user;
+    host->finalizer = finalizer;
+    memcpy(host->digest, digest, sizeof host->digest);
+    host->function.type = host->digest;
+    host->function.context = &host->function;
+    host->function.invoke = (void *)(uintptr_t)invoke;
+    host->function.host = host;
+    return host;
+}
+
+void wa_host_release(wa_host *host)
+{
+    if (host == NULL || atomic_fetch_sub_explicit(&host->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (host->finalizer != NULL)
+        host->finalizer(host->user);
+    free(host);
+}
+
+void *wa_host_user(const wa_host *host)
+{
+    return host->user;
+}
+
+wa_function *wa_host_function(wa_host *host)
+{
+    return &host->function;
+}
+
+static size_t bucket_of(const wa_host *host)
+{
+    return ((uintptr_t)host >> 6) % (sizeof((wa_details *)NULL)->bindings / sizeof(wa_binding *));
+}
+
+wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonical_type)
+{
+    wa_details *details = wa_instance_details(instance);
+    const wa_artifact *artifact = details->artifact;
+    wa_binding **bucket = &details->bindings[bucket_of(host)];
+    for (wa_binding *binding = *bucket; binding != NULL; binding = binding->next)
+        if (binding->host == host)
+            return &binding->record;
+    uint32_t trampoline = WA_COLUMN(artifact, type_host, uint32_t)[canonical_type];
+    if (trampoline == 0 || trampoline > artifact->header->text_size_bytes)
+        return NULL;
+    wa_binding *binding = calloc(1, sizeof *binding);
+    if (binding == NULL)
+        return NULL;
+    atomic_fetch_add_explicit(&host->references, 1, memory_order_relaxed);
+    binding->host = host;
+    binding->record = host->function;
+    binding->record.code = (void *)(uintptr_t)(artifact->text + trampoline - 1);
+    binding->record.context = &binding->record;
+    binding->record.instance = instance;
+    binding->next = *bucket;
+    *bucket = binding;
+    return &binding->record;
+}
+
+/* Canonical type of a wasm function's record, or UINT32_MAX. */
+static uint32_t type_of(const wa_function *function, const wa_artifact **artifact)
+{
+    if (function->host != NULL || function->instance == NULL)
+        return UINT32_MAX;
+    *artifact = wa_instance_artifact(function->instance);
+    if (function->func_index >= WA_ROWS(*artifact, function_type))
+        return UINT32_MAX;
+    return wa_canonical_type(*artifact, WA_COLUMN(*artifact, function_type, uint32_t)[function->func_index]);
+}
+
+static void read_values(const wa_artifact *artifact, const uint32_t *offsets, uint32_t type, const uint32_t **values,
+                        uint32_t *count)
+{
+    uint64_t start, end;
+    wa_span(offsets, type, WA_ROWS(artifact, type_values), &start, &end);
+    *values = WA_COLUMN(artifact, type_values, uint32_t) + start;
+    *count = (uint32_t)(end - start);
+}
+
+int wa_function_signature(const wa_function *function, wa_signature *signature)
+{
+    const wa_artifact *artifact;
+    uint32_t type = type_of(function, &artifact);
+    if (type == UINT32_MAX)
+        return -1;
+    read_values(artifact, artifact->columns.type_params.data, type, &signature->params, &signature->param_count);
+    read_values(artifact, artifact->columns.type_results.data, type, &signature->results, &signature->result_count);
+    signature->digest = WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type;
+    return 0;
+}
+
+wa_entry wa_function_entry(const wa_function *function)
+{
+    const wa_artifact *artifact;
+    uint32_t type = type_of(function, &artifact);
+    uint32_t offset = type == UINT32_MAX ? 0 : WA_COLUMN(artifact, type_entry, uint32_t)[type];
+    if (offset == 0 || offset > artifact->header->text_size_bytes)
+        return NULL;
+    return (wa_entry)(uintptr_t)(artifact->text + offset - 1);
+}
+
+bool wa_function_is_short(const wa_function *function)
+{
+    if (function->host != NULL || function->instance == NULL)
+        return false;
+    const wa_artifact *artifact = wa_instance_artifact(function->instance);
+    uint64_t defined = function->func_index - (WA_ROWS(artifact, function_type) - WA_ROWS(artifact, code_flags));
+    return defined < WA_ROWS(artifact, code_flags) && (WA_COLUMN(artifact, code_flags, uint8_t)[defined] & 1) != 0;
+}

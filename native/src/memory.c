@@ -1,0 +1,160 @@
+/* Linear memories: each reserves its address range once and never moves; pages become accessible as it grows. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core.h"
+
+/* A 32-bit index plus a 32-bit offset plus the widest access stay below this, so that compiled code needs no check. */
+static const uint64_t guard_reservation_bytes = (UINT64_C(8) << 30) + (UINT64_C(64) << 10);
+/* Memories whose accesses are checked (64-bit indices, custom page sizes) can grow up to this. */
+static const uint64_t checked_limit_bytes = UINT64_C(64) << 30;
+
+static uint64_t round_to_host_pages(uint64_t size_bytes)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return (size_bytes + page - 1) & ~(page - 1);
+}
+
+static bool is_checked(uint32_t flags, uint32_t page_log2)
+{
+    return (flags & WA_LIMITS_64) != 0 || page_log2 != 16;
+}
+
+/* Most pages that a memory can ever have: declared maximum, index range and our own limit. */
+static uint64_t page_limit(const wa_memory *memory)
+{
+    uint64_t range = is_checked(memory->flags, memory->page_log2) ? checked_limit_bytes : UINT64_C(1) << 32;
+    if (!(memory->flags & WA_LIMITS_64) && range > UINT64_C(1) << 32)
+        range = UINT64_C(1) << 32;
+    uint64_t pages = range >> memory->page_log2;
+    return memory->max_pages < pages ? memory->max_pages : pages;
+}
+
+static int commit(wa_memory *memory, uint64_t new_size_bytes)
+{
+    uint64_t old_end = round_to_host_pages(memory->head.size_bytes), new_end = round_to_host_pages(new_size_bytes);
+    if (new_end > old_end &&
+        mprotect((uint8_t *)memory->head.base + old_end, new_end - old_end, PROT_READ | PROT_WRITE) != 0)
+        return -1;
+    memory->head.size_bytes = new_size_bytes;
+    return 0;
+}
+
+wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags, uint32_t page_log2, wa_error *error)
+{
+    wa_memory *memory = calloc(1, sizeof *memory);
+    if (memory == NULL || page_log2 > 16) {
+        free(memory);
+        wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "memory");
+        return NULL;
+    }
+    memory->references = 1;
+    memory->flags = flags;
+    memory->page_log2 = page_log2;
+    memory->max_pages = flags & WA_LIMITS_HAS_MAX ? max_pages : UINT64_MAX;
+    uint64_t limit = page_limit(memory);
+    memory->reserved_bytes = is_checked(flags, page_log2) ? round_to_host_pages((limit << page_log2) + 1) : guard_reservation_bytes;
+    void *base = MAP_FAILED;
+    errno = ENOMEM;
+    if (min_pages <= limit)
+        base = mmap(NULL, memory->reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        wa_fail_system(error, WA_ERROR_ADDRESS_SPACE, min_pages <= limit ? memory->reserved_bytes : min_pages << page_log2, "");
+        free(memory);
+        return NULL;
+    }
+    memory->head.base = base;
+    if (commit(memory, min_pages << page_log2) != 0) {
+        wa_fail_system(error, WA_ERROR_ADDRESS_SPACE, min_pages << page_log2, "");
+        wa_memory_release(memory);
+        return NULL;
+    }
+    return memory;
+}
+
+/* Put the run of the memory image in this row over the fresh zero pages, copy-on-write. */
+static int map_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row, wa_error *error)
+{
+    uint64_t memory_offset = WA_COLUMN(artifact, run_memory_offset, uint64_t)[row];
+    uint64_t section_offset = WA_COLUMN(artifact, run_section_offset, uint64_t)[row];
+    uint64_t size_bytes = WA_COLUMN(artifact, run_size, uint64_t)[row];
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), memory_end = round_to_host_pages(memory->head.size_bytes);
+    if ((memory_offset | section_offset | size_bytes) % page != 0)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, memory_offset, 0, "run_memory_offset");
+    if (memory_offset > memory_end || size_bytes > memory_end - memory_offset)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, size_bytes, memory_end, "run_size");
+    if (section_offset > artifact->section_size_bytes || size_bytes > artifact->section_size_bytes - section_offset)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, section_offset, artifact->section_size_bytes, "run_section_offset");
+    if (size_bytes == 0)
+        return 0;
+    void *mapping = mmap((uint8_t *)memory->head.base + memory_offset, size_bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_FIXED, artifact->fd, (off_t)(artifact->section_file_offset + section_offset));
+    if (mapping == MAP_FAILED)
+        return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "mmap of the memory image");
+    return 0;
+}
+
+wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error)
+{
+    wa_memory *memory = wa_memory_new(WA_COLUMN(artifact, memory_min_pages, uint64_t)[memory_index],
+                                      WA_COLUMN(artifact, memory_max_pages, uint64_t)[memory_index],
+                                      WA_COLUMN(artifact, memory_flags, uint8_t)[memory_index],
+                                      WA_COLUMN(artifact, memory_page_log2, uint8_t)[memory_index], error);
+    for (uint64_t row = 0; memory != NULL && row < WA_ROWS(artifact, run_memory); row++) {
+        if (WA_COLUMN(artifact, run_memory, uint32_t)[row] == memory_index && map_run(memory, artifact, row, error) < 0) {
+            wa_memory_release(memory);
+            memory = NULL;
+        }
+    }
+    return memory;
+}
+
+void wa_memory_retain(wa_memory *memory)
+{
+    atomic_fetch_add_explicit(&memory->references, 1, memory_order_relaxed);
+}
+
+void wa_memory_release(wa_memory *memory)
+{
+    if (memory == NULL || atomic_fetch_sub_explicit(&memory->references, 1, memory_order_acq_rel) != 1)
+        return;
+    munmap(memory->head.base, memory->reserved_bytes);
+    free(memory);
+}
+
+uint8_t *wa_memory_base(const wa_memory *memory)
+{
+    return memory->head.base;
+}
+
+uint64_t wa_memory_size(const wa_memory *memory)
+{
+    return memory->head.size_bytes;
+}
+
+uint32_t wa_memory_page_log2(const wa_memory *memory)
+{
+    return memory->page_log2;
+}
+
+uint64_t wa_memory_max_pages(const wa_memory *memory)
+{
+    return memory->max_pages;
+}
+
+uint32_t wa_memory_flags(const wa_memory *memory)
+{
+    return memory->flags;
+}
+
+int64_t wa_memory_grow(wa_memory *memory, uint64_t delta_pages)
+{
+    uint64_t old_pages = memory->head.size_bytes >> memory->page_log2, limit = page_limit(memory);
+    if (delta_pages > limit || old_pages > limit - delta_pages)
+        return -1;
+    if (commit(memory, (old_pages + delta_pages) << memory->page_log2) != 0)
+        return -1;
+    return (int64_t)old_pages;
+}

@@ -1,0 +1,218 @@
+/* Reading the mapped metadata section: header and directory are checked before anything else looks at them, rows are
+ * checked where they are used. See docs/FORMAT.md. */
+#include "core.h"
+
+/* Above every WA_GROUP_*. */
+enum { GROUP_LIMIT = 32 };
+
+/* Rows of a group, known once its first "rows" or "offsets" column was seen. */
+typedef struct group_rows {
+    uint64_t rows;
+    bool is_known;
+} group_rows;
+
+static int check_header(const wa_artifact *artifact, wa_error *error)
+{
+    const struct wa_schema_metadata_header *header = artifact->header;
+    if (header->magic != WA_METADATA_MAGIC)
+        return wa_fail(error, WA_ERROR_BAD_MAGIC, 0, header->magic, WA_METADATA_MAGIC, "");
+    if (header->format_major != WA_FORMAT_MAJOR)
+        return wa_fail(error, WA_ERROR_FORMAT_VERSION, 0, header->format_major, WA_FORMAT_MAJOR, "");
+    if (header->runtime_abi != WA_RUNTIME_ABI)
+        return wa_fail(error, WA_ERROR_RUNTIME_ABI, 0, header->runtime_abi, WA_RUNTIME_ABI, "");
+    if (header->machine != wa_host_machine())
+        return wa_fail(error, WA_ERROR_MACHINE, 0, header->machine, wa_host_machine(), "");
+    if (header->header_size_bytes != sizeof *header)
+        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, header->header_size_bytes, sizeof *header, "header_size_bytes");
+    if (header->section_size_bytes != artifact->section_size_bytes)
+        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, header->section_size_bytes, artifact->section_size_bytes,
+                       "section_size_bytes");
+    if (header->head_size_bytes > WA_HEAD_MAX_BYTES)
+        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, header->head_size_bytes, WA_HEAD_MAX_BYTES, "head_size_bytes");
+    if (header->directory_offset < sizeof *header || header->directory_offset % 8 != 0 ||
+        header->directory_offset > artifact->section_size_bytes ||
+        header->directory_count >
+            (artifact->section_size_bytes - header->directory_offset) / sizeof(struct wa_schema_directory_entry))
+        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, header->directory_count, 0, "directory");
+    return 0;
+}
+
+/* Where the column of this id is kept, and what the schema says of it; NULL for ids of a newer minor version. */
+static wa_column *known_column(wa_artifact *artifact, uint32_t id, uint32_t *element_size, int *shape, int *group)
+{
+    switch (id) {
+#define X(column_id, name, size, column_shape, column_group) \
+    case column_id: \
+        *element_size = size; \
+        *shape = column_shape; \
+        *group = column_group; \
+        return &artifact->columns.name;
+        WA_COLUMNS(X)
+#undef X
+    default:
+        return NULL;
+    }
+}
+
+static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups, wa_error *error)
+{
+    const struct wa_schema_directory_entry *entry =
+        (const void *)(artifact->section + artifact->header->directory_offset + index * sizeof *entry);
+    uint64_t size_bytes;
+    if (index > 0 && entry[-1].column_id >= entry->column_id)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->column_id, entry[-1].column_id + 1, "column_id");
+    if (__builtin_mul_overflow(entry->count, entry->element_size_bytes, &size_bytes) ||
+        entry->offset > artifact->section_size_bytes || size_bytes > artifact->section_size_bytes - entry->offset)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->count, 0, "count");
+    if (entry->offset % WA_COLUMN_ALIGN_BYTES != 0)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->offset % WA_COLUMN_ALIGN_BYTES, 0, "alignment");
+    uint32_t element_size = 0;
+    int shape = 0, group = 0;
+    wa_column *column = known_column(artifact, entry->column_id, &element_size, &shape, &group);
+    if (column == NULL)
+        return 0;
+    if (entry->element_size_bytes != element_size)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->element_size_bytes, element_size,
+                       "element_size_bytes");
+    column->data = artifact->section + entry->offset;
+    column->count = entry->count;
+    if (shape == WA_SHAPE_FLAT)
+        return 0;
+    if (shape == WA_SHAPE_OFFSETS && entry->count == 0)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, 0, 1, "count");
+    uint64_t rows = shape == WA_SHAPE_OFFSETS ? entry->count - 1 : entry->count;
+    if (groups[group].is_known && groups[group].rows != rows)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, rows, groups[group].rows, "rows");
+    groups[group].rows = rows;
+    groups[group].is_known = true;
+    return 0;
+}
+
+/* The parts of an instance record must lie inside it: the runtime fills them by these counts. */
+static int check_instance_layout(const wa_artifact *artifact, wa_error *error)
+{
+    const struct wa_schema_metadata_header *header = artifact->header;
+    const wa_columns *columns = &artifact->columns;
+    const struct {
+        uint64_t offset, count, size, align;
+    } parts[] = {
+        {header->instance_memories_offset, columns->memory_min_pages.count, sizeof(struct wa_schema_memory_slot), 16},
+        {header->instance_tables_offset, columns->table_type.count, 8, 8},
+        {header->instance_imported_functions_offset, columns->function_type.count - columns->code_size.count,
+         sizeof(struct wa_schema_import_slot), 8},
+        {header->instance_imported_globals_offset, columns->global_type.count - columns->global_image.count, 8, 8},
+        {header->instance_tags_offset, columns->tag_type.count, 8, 8},
+        {header->instance_globals_offset, columns->global_image.count, 16, 16},
+        {header->instance_elements_offset, columns->element_mode.count, sizeof(struct wa_schema_element_slot), 16},
+        {header->instance_data_dropped_offset, columns->data_mode.count, 1, 1},
+    };
+    uint64_t lowest = sizeof(struct wa_schema_instance);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].offset < lowest || parts[i].offset % parts[i].align != 0)
+            return wa_fail(error, WA_ERROR_CORRUPT_HEADER, i, parts[i].offset, lowest, "offset in the instance record");
+        lowest = parts[i].offset + parts[i].count * parts[i].size; /* counts fit the file, so this can't wrap */
+    }
+    if (header->instance_size_bytes < lowest)
+        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, header->instance_size_bytes, lowest, "instance_size_bytes");
+    return 0;
+}
+
+static int check_counts(const wa_artifact *artifact, wa_error *error)
+{
+    const wa_columns *columns = &artifact->columns;
+    uint64_t slots = columns->export_slots.count;
+    if (columns->code_size.count > columns->function_type.count)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, columns->code_size.count, columns->function_type.count, "code");
+    if (columns->global_image.count > columns->global_type.count)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, columns->global_image.count, columns->global_type.count,
+                       "global_image");
+    if ((slots & (slots - 1)) != 0 || slots > UINT32_MAX || (columns->export_kind.count != 0 && slots == 0))
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, slots, 0, "export_slots");
+    if (artifact->header->init_text_offset > artifact->header->text_size_bytes)
+        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, artifact->header->init_text_offset,
+                       artifact->header->text_size_bytes, "init_text_offset");
+    return 0;
+}
+
+static int check_host(const wa_artifact *artifact, wa_error *error)
+{
+    uint64_t missing = artifact->header->cpu_features & ~wa_host_cpu_features();
+    if (missing == 0)
+        return 0;
+    char text[sizeof error->text] = "";
+    size_t length = 0;
+    for (uint64_t rest = missing; rest != 0; rest &= rest - 1) {
+        const char *name = wa_cpu_feature_name(rest & -rest);
+        if (length + strlen(name) + 2 >= sizeof text)
+            break;
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", length ? " " : "", name);
+    }
+    return wa_fail(error, WA_ERROR_CPU_FEATURE, 0, missing, 0, text);
+}
+
+int wa_metadata_check(wa_artifact *artifact, wa_error *error)
+{
+    if (artifact->section_size_bytes < sizeof *artifact->header)
+        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, artifact->section_size_bytes, sizeof *artifact->header,
+                       "section size");
+    artifact->header = (const void *)artifact->section;
+    if (check_header(artifact, error) < 0)
+        return -1;
+    group_rows groups[GROUP_LIMIT] = {{0, false}};
+    for (uint32_t index = 0; index < artifact->header->directory_count; index++)
+        if (check_entry(artifact, index, groups, error) < 0)
+            return -1;
+#define X(id, name, element_size, shape, group) \
+    if (artifact->columns.name.data == NULL) \
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, id, 0, 1, #name);
+    WA_COLUMNS(X)
+#undef X
+    if (check_counts(artifact, error) < 0 || check_instance_layout(artifact, error) < 0)
+        return -1;
+    return check_host(artifact, error);
+}
+
+uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)
+{
+    uint64_t rows = WA_ROWS(artifact, type_canonical);
+    if (type_index >= rows)
+        return UINT32_MAX;
+    uint32_t canonical = WA_COLUMN(artifact, type_canonical, uint32_t)[type_index];
+    return canonical < rows ? canonical : UINT32_MAX;
+}
+
+void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end)
+{
+    *end = offsets[row + 1] < target_count ? offsets[row + 1] : target_count;
+    *start = offsets[row] < *end ? offsets[row] : *end;
+}
+
+/* FNV-1a, as in schema.export_hash. */
+static uint32_t export_hash(const char *name, size_t size_bytes)
+{
+    uint32_t value = 0x811c9dc5u;
+    for (size_t i = 0; i < size_bytes; i++)
+        value = (value ^ (uint8_t)name[i]) * 0x01000193u;
+    return value;
+}
+
+uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes)
+{
+    uint64_t slot_count = WA_ROWS(artifact, export_slots), rows = WA_ROWS(artifact, export_kind);
+    const uint32_t *slots = artifact->columns.export_slots.data;
+    if (slot_count == 0)
+        return UINT32_MAX;
+    uint64_t slot = export_hash(name, size_bytes) & (slot_count - 1);
+    for (uint64_t probes = 0; probes < slot_count && slots[slot] != 0; probes++) {
+        uint64_t row = slots[slot] - UINT64_C(1);
+        if (row < rows) {
+            uint64_t start, end;
+            wa_span(artifact->columns.export_name.data, row, WA_ROWS(artifact, export_name_bytes), &start, &end);
+            if (end - start == size_bytes &&
+                memcmp(WA_COLUMN(artifact, export_name_bytes, char) + start, name, size_bytes) == 0)
+                return (uint32_t)row;
+        }
+        slot = (slot + 1) & (slot_count - 1);
+    }
+    return UINT32_MAX;
+}

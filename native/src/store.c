@@ -1,0 +1,275 @@
+/* Stores: what may reach each other lives in one; one thread at a time is inside. */
+#include <stdlib.h>
+
+#include "core.h"
+
+static uintptr_t this_thread(void)
+{
+    return (uintptr_t)&wa_this_thread;
+}
+
+wa_store *wa_store_new(void)
+{
+    wa_store *store = aligned_alloc(_Alignof(wa_store), sizeof *store);
+    if (store == NULL)
+        return NULL;
+    memset(store, 0, sizeof *store);
+    store->references = 1;
+    pthread_mutex_init(&store->mutex, NULL);
+    pthread_cond_init(&store->left, NULL);
+    return store;
+}
+
+void wa_store_retain(wa_store *store)
+{
+    atomic_fetch_add_explicit(&store->references, 1, memory_order_relaxed);
+}
+
+static void release_object(const wa_extern *object)
+{
+    switch (object->kind) {
+    case WA_KIND_TABLE:
+        wa_table_release(object->object);
+        break;
+    case WA_KIND_MEMORY:
+        wa_memory_release(object->object);
+        break;
+    case WA_KIND_GLOBAL:
+        wa_global_release(object->object);
+        break;
+    case WA_KIND_TAG:
+        wa_tag_release(object->object);
+        break;
+    default:
+        break;
+    }
+}
+
+static void free_contents(wa_store *store)
+{
+    while (store->instances != NULL) {
+        wa_details *details = store->instances;
+        store->instances = details->next;
+        wa_instance_free(details);
+    }
+    while (store->adopted != NULL) {
+        wa_adopted *adopted = store->adopted;
+        store->adopted = adopted->next;
+        release_object(&adopted->object);
+        free(adopted);
+    }
+}
+
+void wa_store_release(wa_store *store)
+{
+    /* A loop, not recursion: joins may have made a long chain. */
+    while (store != NULL && atomic_fetch_sub_explicit(&store->references, 1, memory_order_acq_rel) == 1) {
+        wa_store *forward = atomic_load(&store->forward);
+        free_contents(store);
+        pthread_cond_destroy(&store->left);
+        pthread_mutex_destroy(&store->mutex);
+        free(store);
+        store = forward;
+    }
+}
+
+wa_store *wa_store_root(wa_store *store)
+{
+    wa_store *next;
+    while ((next = atomic_load_explicit(&store->forward, memory_order_acquire)) != NULL)
+        store = next;
+    return store;
+}
+
+bool wa_store_try_enter(wa_store *store)
+{
+    store = wa_store_root(store);
+    uintptr_t me = this_thread(), nobody = 0;
+    if (atomic_load_explicit(&store->owner, memory_order_relaxed) != me) {
+        if (!atomic_compare_exchange_strong(&store->owner, &nobody, me))
+            return false;
+        if (atomic_load_explicit(&store->forward, memory_order_relaxed) != NULL) {
+            /* Joined between the two steps: the store that counts is another one now. */
+            atomic_store(&store->owner, 0);
+            return wa_store_try_enter(store);
+        }
+    }
+    store->depth++;
+    return true;
+}
+
+void wa_store_enter_wait(wa_store *store)
+{
+    while (!wa_store_try_enter(store)) {
+        wa_store *root = wa_store_root(store);
+        pthread_mutex_lock(&root->mutex);
+        atomic_fetch_add(&root->waiters, 1);
+        /* The owner looks at waiters after it gave the store up, we look at the owner after we counted ourselves: one of
+         * the two sees the other. */
+        if (atomic_load(&root->owner) != 0 && atomic_load(&root->forward) == NULL)
+            pthread_cond_wait(&root->left, &root->mutex);
+        atomic_fetch_sub(&root->waiters, 1);
+        pthread_mutex_unlock(&root->mutex);
+    }
+}
+
+static void wake(wa_store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    pthread_cond_broadcast(&store->left);
+    pthread_mutex_unlock(&store->mutex);
+}
+
+void wa_store_leave(wa_store *store)
+{
+    store = wa_store_root(store);
+    if (--store->depth != 0)
+        return;
+    atomic_store(&store->owner, 0);
+    if (atomic_load(&store->waiters) != 0)
+        wake(store);
+}
+
+static void move_contents(wa_store *into, wa_store *from)
+{
+    while (from->instances != NULL) {
+        wa_details *details = from->instances;
+        from->instances = details->next;
+        details->next = into->instances;
+        into->instances = details;
+        details->instance->head.store = into;
+        details->instance->head.results = into->results;
+        details->instance->head.stack_limit = into->stack_limit;
+    }
+    while (from->adopted != NULL) {
+        wa_adopted *adopted = from->adopted;
+        from->adopted = adopted->next;
+        adopted->next = into->adopted;
+        into->adopted = adopted;
+    }
+}
+
+int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
+{
+    into = wa_store_root(into);
+    from = wa_store_root(from);
+    if (into == from)
+        return 0;
+    if (!wa_store_try_enter(into))
+        return wa_fail(error, WA_ERROR_STORE_BUSY, 0, 0, 0, "");
+    if (!wa_store_try_enter(from)) {
+        wa_store_leave(into);
+        return wa_fail(error, WA_ERROR_STORE_BUSY, 0, 0, 0, "");
+    }
+    /* Calls of this thread that are inside `from` now run with the other's limit: it is the same thread's. */
+    if (into->active == 0 && from->active != 0)
+        wa_store_set_stack_limit(into, from->stack_limit);
+    move_contents(into, from);
+    into->depth += from->depth;
+    into->active += from->active;
+    wa_store_retain(into);
+    atomic_store(&from->forward, into);
+    atomic_store(&from->owner, 0);
+    wake(from);
+    wa_store_leave(from); /* by now an alias of into */
+    wa_store_leave(into);
+    return 0;
+}
+
+void wa_store_set_stack_limit(wa_store *store, uint64_t limit)
+{
+    store->stack_limit = limit;
+    for (wa_details *details = store->instances; details != NULL; details = details->next)
+        details->instance->head.stack_limit = limit;
+}
+
+void wa_store_adopt(wa_store *store, const wa_extern *object)
+{
+    store = wa_store_root(store);
+    for (const wa_adopted *adopted = store->adopted; adopted != NULL; adopted = adopted->next)
+        if (adopted->object.object == object->object)
+            return;
+    wa_adopted *adopted = malloc(sizeof *adopted);
+    if (adopted == NULL)
+        return; /* the embedder's own reference keeps the object; only tracing of externrefs misses it */
+    switch (object->kind) {
+    case WA_KIND_TABLE:
+        wa_table_retain(object->object);
+        break;
+    case WA_KIND_MEMORY:
+        wa_memory_retain(object->object);
+        break;
+    case WA_KIND_GLOBAL:
+        wa_global_retain(object->object);
+        break;
+    case WA_KIND_TAG:
+        wa_tag_retain(object->object);
+        break;
+    default:
+        free(adopted); /* functions are kept by their instance or by the embedder */
+        return;
+    }
+    adopted->object = *object;
+    adopted->next = store->adopted;
+    store->adopted = adopted;
+}
+
+bool wa_store_is_active(const wa_store *store)
+{
+    return wa_store_root((wa_store *)(uintptr_t)store)->active != 0;
+}
+
+static bool is_externref(uint32_t valtype)
+{
+    return (valtype >> 8) == WA_HEAP_EXTERN || (valtype >> 8) == WA_HEAP_NOEXTERN;
+}
+
+static void visit_table(const wa_table *table, void (*visit)(uint64_t, void *), void *user)
+{
+    if (!is_externref(table->valtype))
+        return;
+    const uint64_t *slots = table->head.slots;
+    for (uint64_t i = 0; i < table->head.size; i++)
+        if (slots[i] != 0)
+            visit(slots[i], user);
+}
+
+static void visit_cell(uint32_t valtype, const void *cell, void (*visit)(uint64_t, void *), void *user)
+{
+    uint64_t handle;
+    memcpy(&handle, cell, sizeof handle);
+    if (is_externref(valtype) && handle != 0)
+        visit(handle, user);
+}
+
+static void visit_instance(const wa_details *details, void (*visit)(uint64_t, void *), void *user)
+{
+    const wa_artifact *artifact = details->artifact;
+    uint64_t globals = WA_ROWS(artifact, global_type) - details->imported_globals;
+    const uint8_t *cells = (const uint8_t *)details->instance + artifact->header->instance_globals_offset;
+    for (uint64_t i = 0; i < globals; i++)
+        visit_cell(WA_COLUMN(artifact, global_type, uint32_t)[details->imported_globals + i], cells + 16 * i, visit, user);
+    for (uint64_t i = 0; i < WA_ROWS(artifact, table_type); i++)
+        visit_table(wa_table_slots(details->instance)[i], visit, user);
+    const struct wa_schema_element_slot *elements =
+        (const void *)((const uint8_t *)details->instance + artifact->header->instance_elements_offset);
+    for (uint64_t i = 0; i < WA_ROWS(artifact, element_type); i++)
+        if (is_externref(WA_COLUMN(artifact, element_type, uint32_t)[i]))
+            for (uint64_t k = 0; k < elements[i].size; k++)
+                visit(((const uint64_t *)elements[i].slots)[k], user);
+}
+
+void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user)
+{
+    store = wa_store_root(store);
+    for (const wa_details *details = store->instances; details != NULL; details = details->next)
+        visit_instance(details, visit, user);
+    for (const wa_adopted *adopted = store->adopted; adopted != NULL; adopted = adopted->next) {
+        if (adopted->object.kind == WA_KIND_TABLE)
+            visit_table(adopted->object.object, visit, user);
+        if (adopted->object.kind == WA_KIND_GLOBAL) {
+            const wa_global *global = adopted->object.object;
+            visit_cell(global->valtype, global->cell, visit, user);
+        }
+    }
+}

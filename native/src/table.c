@@ -1,0 +1,201 @@
+/* Tables of references. Slots of a table that a module defines start as an image: tagged function indices that become
+ * function records when they are first looked at. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "core.h"
+
+/* Tables larger than this are refused, and growing beyond it fails: the limit that JavaScript engines agreed on. */
+static const uint64_t slot_limit = 10000000;
+/* From this size on, mapping an image is cheaper than copying it (docs/RATIONALE.md). */
+static const uint64_t map_image_bytes = 32768;
+
+static uint64_t table_limit(const wa_table *table)
+{
+    return table->max < slot_limit ? table->max : slot_limit;
+}
+
+static wa_table *new_table(uint32_t valtype, uint64_t min, uint64_t max, uint32_t flags, wa_error *error)
+{
+    wa_table *table = calloc(1, sizeof *table);
+    if (table == NULL || min > slot_limit) {
+        wa_fail(error, WA_ERROR_NO_MEMORY, 0, min, slot_limit, "a table of more than 10,000,000 elements");
+        free(table);
+        return NULL;
+    }
+    table->references = 1;
+    table->valtype = valtype;
+    table->flags = flags;
+    table->max = flags & WA_LIMITS_HAS_MAX ? max : UINT64_MAX;
+    table->head.size = min;
+    return table;
+}
+
+/* Slots on the heap; calloc takes fresh zero pages for large ones. */
+static int allocate_slots(wa_table *table, wa_error *error)
+{
+    table->capacity = table->head.size;
+    table->head.slots = calloc(table->capacity ? table->capacity : 1, sizeof(uint64_t));
+    return table->head.slots != NULL ? 0 : wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "table");
+}
+
+wa_table *wa_table_new(uint32_t valtype, uint64_t min, uint64_t max, uint32_t flags, uint64_t init, wa_error *error)
+{
+    wa_table *table = new_table(valtype, min, max, flags, error);
+    if (table != NULL && allocate_slots(table, error) < 0) {
+        free(table);
+        return NULL;
+    }
+    for (uint64_t i = 0; table != NULL && init != 0 && i < min; i++)
+        ((uint64_t *)table->head.slots)[i] = init;
+    return table;
+}
+
+/* Zero pages for all slots, with the image mapped copy-on-write over the first ones. */
+static int map_slots(wa_table *table, const wa_artifact *artifact, uint64_t image_offset, uint64_t image_count,
+                     wa_error *error)
+{
+    uint64_t page = artifact->header->page_size_bytes;
+    uint64_t bytes = (table->head.size * 8 + page - 1) & ~(page - 1), image_bytes = (image_count * 8 + page - 1) & ~(page - 1);
+    uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
+        return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "mmap of a table");
+    table->head.slots = base;
+    table->mapped_bytes = bytes;
+    table->capacity = bytes / 8;
+    if (mmap(base, image_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, artifact->fd,
+             (off_t)(artifact->section_file_offset + image_offset)) == MAP_FAILED)
+        return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "mmap of the table image");
+    return 0;
+}
+
+static int fill_from_image(wa_table *table, const wa_artifact *artifact, uint32_t table_index, wa_error *error)
+{
+    uint64_t offset = WA_COLUMN(artifact, table_image_offset, uint64_t)[table_index];
+    uint64_t count = WA_COLUMN(artifact, table_image_count, uint64_t)[table_index];
+    uint64_t page = artifact->header->page_size_bytes;
+    if (offset == 0 || count == 0)
+        return allocate_slots(table, error);
+    if (count > table->head.size)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, count, table->head.size, "table_image_count");
+    /* The image is padded to a page, so that what is mapped lies within the section too. */
+    uint64_t image_bytes = (count * 8 + page - 1) & ~(page - 1);
+    if (offset % page != 0 || offset > artifact->section_size_bytes || image_bytes > artifact->section_size_bytes - offset)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, offset, artifact->section_size_bytes, "table_image_offset");
+    if (count * 8 >= map_image_bytes)
+        return map_slots(table, artifact, offset, count, error);
+    if (allocate_slots(table, error) < 0)
+        return -1;
+    memcpy(table->head.slots, artifact->section + offset, count * 8);
+    return 0;
+}
+
+wa_table *wa_table_new_image(wa_artifact *artifact, uint32_t table_index, wa_error *error)
+{
+    wa_table *table = new_table(WA_COLUMN(artifact, table_type, uint32_t)[table_index],
+                                WA_COLUMN(artifact, table_min, uint64_t)[table_index],
+                                WA_COLUMN(artifact, table_max, uint64_t)[table_index],
+                                WA_COLUMN(artifact, table_flags, uint8_t)[table_index], error);
+    if (table != NULL && fill_from_image(table, artifact, table_index, error) < 0) {
+        wa_table_release(table);
+        return NULL;
+    }
+    return table;
+}
+
+void wa_table_retain(wa_table *table)
+{
+    atomic_fetch_add_explicit(&table->references, 1, memory_order_relaxed);
+}
+
+static void free_slots(void *slots, uint64_t mapped_bytes)
+{
+    if (mapped_bytes != 0)
+        munmap(slots, mapped_bytes);
+    else
+        free(slots);
+}
+
+void wa_table_release(wa_table *table)
+{
+    if (table == NULL || atomic_fetch_sub_explicit(&table->references, 1, memory_order_acq_rel) != 1)
+        return;
+    free_slots(table->head.slots, table->mapped_bytes);
+    free(table);
+}
+
+uint64_t wa_table_size(const wa_table *table)
+{
+    return table->head.size;
+}
+
+uint32_t wa_table_valtype(const wa_table *table)
+{
+    return table->valtype;
+}
+
+uint64_t wa_table_max(const wa_table *table)
+{
+    return table->max;
+}
+
+uint32_t wa_table_flags(const wa_table *table)
+{
+    return table->flags;
+}
+
+uint64_t wa_table_materialise(wa_table *table, uint64_t index)
+{
+    uint64_t *slot = (uint64_t *)table->head.slots + index;
+    /* Handles of externref tables are opaque; only function references are tagged. */
+    if (!(*slot & 1) || table->valtype >> 8 == WA_HEAP_EXTERN || table->head.owner == NULL)
+        return *slot;
+    /* An index that no function has can only come from a damaged image: treat it as null. */
+    return *slot = (uint64_t)(uintptr_t)wa_instance_function(table->head.owner, (uint32_t)(*slot >> 1));
+}
+
+int wa_table_get(wa_table *table, uint64_t index, uint64_t *reference)
+{
+    if (index >= table->head.size)
+        return -1;
+    *reference = wa_table_materialise(table, index);
+    return 0;
+}
+
+int wa_table_set(wa_table *table, uint64_t index, uint64_t reference)
+{
+    if (index >= table->head.size)
+        return -1;
+    ((uint64_t *)table->head.slots)[index] = reference;
+    return 0;
+}
+
+static int reserve_slots(wa_table *table, uint64_t needed)
+{
+    if (needed <= table->capacity)
+        return 0;
+    uint64_t capacity = table->capacity * 2 > needed ? table->capacity * 2 : needed;
+    if (capacity > table_limit(table))
+        capacity = table_limit(table);
+    uint64_t *slots = calloc(capacity, sizeof *slots);
+    if (slots == NULL)
+        return -1;
+    memcpy(slots, table->head.slots, table->head.size * 8);
+    free_slots(table->head.slots, table->mapped_bytes);
+    table->head.slots = slots;
+    table->mapped_bytes = 0;
+    table->capacity = capacity;
+    return 0;
+}
+
+int64_t wa_table_grow(wa_table *table, uint64_t delta, uint64_t init)
+{
+    uint64_t old = table->head.size, limit = table_limit(table);
+    if (delta > limit || old > limit - delta || reserve_slots(table, old + delta) < 0)
+        return -1;
+    for (uint64_t i = old; i < old + delta; i++)
+        ((uint64_t *)table->head.slots)[i] = init;
+    table->head.size = old + delta;
+    return (int64_t)old;
+}

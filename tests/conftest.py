@@ -1,0 +1,28 @@
+"""Rules for every test: under CI nothing is skipped, and timing tests run only when asked for by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave timing tests out unless ``-m`` chooses them: other tests beside them would be measured too."""
+    if config.option.markexpr:
+        return
+    chosen = [item for item in items if item.get_closest_marker("timing") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Under CI a skipped test is a failed one: what it checks was not checked."""
+    report = yield
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: skipped, which CI does not accept: {call.excinfo and call.excinfo.value}"
+    return report

@@ -1,0 +1,77 @@
+"""The CI check of load timings: flat in the module's size and near the C floor, by ratios within one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench import synthetic
+from bench.load import Subject, measure, pack_subject
+from bench.timing import build_floor, is_mapped, prove_unmapped
+
+#: Limits on ratios of medians; a quiet machine shows about half of each.
+MAX_GROWTH = 1.5
+MAX_OVER_FLOOR = 3.0
+ATTEMPTS = 3
+
+pytestmark = pytest.mark.timing
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_floor(tmp_path_factory.mktemp("floor"))
+
+
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> list[Subject]:
+    directory = tmp_path_factory.mktemp("artifacts")
+    return [
+        pack_subject(f"{count} functions", synthetic.exported_functions(count), directory)
+        for count in (10, 1_000, 100_000)
+    ]
+
+
+def within(limit: float, ratio: Callable[[], float]) -> None:
+    """Fail unless one of a few attempts stays within the limit: noise only ever adds time to one side."""
+    ratios: list[float] = []
+    while len(ratios) < ATTEMPTS:
+        ratios.append(ratio())
+        if ratios[-1] <= limit:
+            return
+    pytest.fail(f"ratios {', '.join(f'{value:.2f}' for value in ratios)} in {ATTEMPTS} attempts, limit {limit}")
+
+
+def load_times(subjects: list[Subject], floor: Path) -> list[Subject]:
+    for subject in subjects:
+        subject.rounds.clear()
+    measure(subjects, floor, rounds=5, samples=30)
+    return subjects
+
+
+def test_load_does_not_grow_with_the_module(subjects: list[Subject], floor: Path) -> None:
+    def growth() -> float:
+        small, *_, large = load_times(subjects, floor)
+        return large.figure("load") / small.figure("load")
+
+    within(MAX_GROWTH, growth)
+
+
+def test_load_stays_near_the_c_floor(subjects: list[Subject], floor: Path) -> None:
+    def over_floor() -> float:
+        return max(subject.figure("load") / subject.figure("floor") for subject in load_times(subjects, floor))
+
+    within(MAX_OVER_FLOOR, over_floor)
+
+
+def test_a_mapped_file_gives_no_sample(subjects: list[Subject]) -> None:
+    import wasmartifact as wa
+
+    path = subjects[0].artifact
+    artifact = wa.load(path)
+    assert is_mapped(path)
+    with pytest.raises(AssertionError, match="still mapped"):
+        prove_unmapped(path)
+    del artifact
+    prove_unmapped(path)

@@ -1,0 +1,41 @@
+"""Finds the programs that tests need: missing ones fail the test under CI and skip it, with words, elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+#: Debian package of each program that tests may ask for; .ci/run installs them all.
+PACKAGES = {
+    "cc": "gcc",
+    "clang": "clang",
+    "eu-elflint": "elfutils",
+    "eu-strip": "elfutils",
+    "gdb": "gdb",
+    "ld.lld": "lld",
+    "ldd": "libc-bin",
+    "llvm-strip": "llvm",
+    "nm": "binutils",
+    "objdump": "binutils",
+    "readelf": "binutils",
+    "strip": "binutils",
+}
+
+
+def find_tool(name: str) -> str:
+    """Path of a program. Fails the running test where it is missing under CI=true, else skips it.
+
+    Parameters
+    ----------
+    name : str
+        A key of PACKAGES.
+    """
+    path = shutil.which(name)
+    if path is not None:
+        return path
+    words = f"{name} is missing; install the package {PACKAGES[name]}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(words)
+    pytest.skip(words)

@@ -1,0 +1,302 @@
+"""Generate what must agree with ``wasmartifact/schema.py``: the C header of the runtime, the tables of the format page.
+
+``python tools/generate.py`` writes the files; ``--check`` only names each file that differs, and then exits with 1.
+The output depends on schema.py alone, so that a test can regenerate it and compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from wasmartifact import schema  # noqa: E402
+
+HEADER_PATH = ROOT / "native" / "include" / "wa_schema.h"
+FORMAT_PATH = ROOT / "docs" / "FORMAT.md"
+
+C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t", "ptr": "void *"}
+#: Letters of RuntimeCall.signature.
+CALL_TYPES = {"p": "uint64_t", "i": "uint32_t", "l": "uint64_t", "v": "void"}
+SHAPES = ("rows", "offsets", "flat")
+
+# --------------------------------------------------------------------------------------------------------------------
+# The C header
+
+
+def macro_name(text: str) -> str:
+    """A name of the schema as part of a C macro name."""
+    return re.sub(r"[^A-Z0-9]", "_", text.upper())
+
+
+def integer(value: int) -> str:
+    """An integer literal that C and cffi read alike, of a type that holds it."""
+    if value < 1 << 16:
+        return str(value)
+    return f"{value:#x}" + ("" if value < 1 << 31 else "U" if value < 1 << 32 else "UL")
+
+
+def define(name: str, value: int, doc: str = "") -> str:
+    """One integer macro; the comment goes above, since cffi takes no comment after a value."""
+    comment = f"/* {doc} */\n" if doc else ""
+    return f"{comment}#define WA_{macro_name(name)} {integer(value)}"
+
+
+def x_macro(name: str, rows: Iterable[str]) -> str:
+    """A list macro: ``name(X)`` expands to ``X(...)`` for each row."""
+    return f"#define {name}(X) \\\n" + " \\\n".join(f"    X({row})" for row in rows)
+
+
+def plain_constants() -> Iterator[str]:
+    """Macros for every module-level integer of the schema, in its order; strings follow as string macros."""
+    for name, value in vars(schema).items():
+        if name.isupper() and isinstance(value, int):
+            yield define(name, value)
+    yield f'#define WA_SECTION_NAME "{schema.SECTION_NAME}"'
+    yield f'#define WA_ANCHOR_SYMBOL "{schema.ANCHOR_SYMBOL}"'
+
+
+def named_constants() -> Iterator[str]:
+    """Macros for the tables of names and numbers."""
+    yield from (define(f"HEAP_{name}", value) for name, value in schema.HEAP_TYPES.items())
+    yield from (define(f"MACHINE_{name}", value) for name, value in schema.MACHINES.items())
+    yield from (define(f"PAGE_BYTES_{name}", value) for name, value in schema.PAGE_BYTES.items())
+    yield "/* X(start, end): bytes of the file's head that count as zero in load_digest. */"
+    yield x_macro("WA_HEAD_MASKED_RANGES", (f"{start}, {end}" for start, end in schema.HEAD_MASKED_RANGES))
+
+
+def traps() -> Iterator[str]:
+    """Trap codes and the list X(code, name, message)."""
+    for trap in schema.TRAP_CODES:
+        yield define(f"TRAP_{trap.name}", trap.code, trap.message)
+    yield define("TRAP_LAST", max(trap.code for trap in schema.TRAP_CODES))
+    yield "/* X(code, name, message) */"
+    yield x_macro("WA_TRAPS", (f'{trap.code}, {trap.name}, "{trap.message}"' for trap in schema.TRAP_CODES))
+
+
+def errors() -> Iterator[str]:
+    """Codes of wa_error."""
+    for error in schema.NATIVE_ERRORS:
+        yield define(f"ERROR_{error.name}", error.code, error.exception)
+
+
+def structure(struct: schema.Struct) -> str:
+    """A C structure with its size and every offset asserted."""
+    offsets = struct.offsets()
+    tag = f"struct wa_schema_{struct.name}"
+    lines = [f"/* {struct.doc} */", f"{tag} {{"]
+    end = 0
+    for field in struct.fields:
+        end = offsets[field.name] + schema.TYPE_SIZES[field.type]
+        lines.append(f"    /* {field.doc} */")
+        base, _, count = field.type.partition("x")
+        c_type = C_TYPES[base]
+        lines.append(f"    {c_type}{'' if c_type.endswith('*') else ' '}{field.name}{f'[{count}]' if count else ''};")
+    if end < struct.size_bytes:
+        lines.append(f"    uint8_t padding[{struct.size_bytes - end}];")
+    lines.append("};")
+    lines.append(f'_Static_assert(sizeof({tag}) == {struct.size_bytes}, "size of {struct.name}");')
+    for name, offset in offsets.items():
+        lines.append(f'_Static_assert(offsetof({tag}, {name}) == {offset}, "offset of {struct.name}.{name}");')
+    return "\n".join(lines)
+
+
+def columns() -> Iterator[str]:
+    """Column ids, groups, shapes and the two column lists."""
+    for number, shape in enumerate(SHAPES):
+        yield define(f"SHAPE_{shape}", number)
+    groups = {column.group: column.id // 32 for column in schema.COLUMNS}
+    yield from (define(f"GROUP_{group}", number) for group, number in groups.items())
+    yield from (define(f"COLUMN_{column.name}", column.id) for column in schema.COLUMNS)
+    yield define("COLUMN_COUNT", len(schema.COLUMNS))
+    yield "/* X(id, name, element_size, shape, group), ascending by id */"
+    yield x_macro(
+        "WA_COLUMNS",
+        (
+            f"{column.id}, {column.name}, {schema.TYPE_SIZES[column.type]}, WA_SHAPE_{macro_name(column.shape)}, "
+            f"WA_GROUP_{macro_name(column.group)}"
+            for column in schema.COLUMNS
+        ),
+    )
+    yield "/* X(name of an offsets column, name of the flat column that it points into) */"
+    yield x_macro(
+        "WA_COLUMN_TARGETS", (f"{column.name}, {column.target}" for column in schema.COLUMNS if column.target)
+    )
+
+
+def runtime_calls() -> Iterator[str]:
+    """Indices of the runtime functions and the table of typed pointers that instance.calls points to."""
+    for index, call in enumerate(schema.RUNTIME_CALLS):
+        yield define(f"CALL_{call.name}", index)
+    yield define("CALL_COUNT", len(schema.RUNTIME_CALLS))
+    lines = ["/* What instance.calls points to. References cross as uint64_t. */", "struct wa_schema_calls {"]
+    for call in schema.RUNTIME_CALLS:
+        result, *parameters = (CALL_TYPES[letter] for letter in call.signature)
+        lines.append(f"    /* {call.doc} */")
+        arguments = ", ".join(["struct wa_schema_instance *instance", *parameters])
+        lines.append(f"    {result} (*{call.name})({arguments});")
+    lines.append("};")
+    lines.append(
+        f"_Static_assert(sizeof(struct wa_schema_calls) == {8 * len(schema.RUNTIME_CALLS)}, "
+        '"one pointer per runtime call");'
+    )
+    yield "\n".join(lines)
+
+
+def features() -> Iterator[str]:
+    """Feature bits. WA_CPU_<machine>_<name> is a mask; the list is X(mask, "LLVM name")."""
+    for bit, name in enumerate(schema.WASM_FEATURES):
+        yield define(f"WASM_{name}", 1 << bit)
+    for machine, names in schema.CPU_FEATURES.items():
+        for bit, name in enumerate(names):
+            yield define(f"CPU_{machine}_{name}", 1 << bit)
+        baseline = sum(1 << names.index(name) for name in schema.BASELINE_FEATURES[machine])
+        yield define(f"CPU_{machine}_BASELINE", baseline)
+        yield f'/* X(mask, name, "LLVM name"): all features of {machine} that code may need */'
+        yield x_macro(
+            f"WA_CPU_FEATURES_{macro_name(machine)}",
+            (
+                f'WA_CPU_{macro_name(machine)}_{macro_name(name)}, {re.sub("[^a-z0-9]", "_", name)}, "{name}"'
+                for name in names
+            ),
+        )
+
+
+def c_header() -> str:
+    """The text of ``native/include/wa_schema.h``."""
+    parts: list[tuple[str, Iterable[str]]] = [
+        ("constants", plain_constants()),
+        ("heap types, machines", named_constants()),
+        ("traps", traps()),
+        ("errors of the runtime", errors()),
+        ("structures", (structure(struct) for struct in schema.STRUCTS)),
+        ("columns of the metadata section", columns()),
+        ("functions that compiled code calls", runtime_calls()),
+        ("features", features()),
+    ]
+    text = [
+        "/* Layouts and codes shared by metadata, compiled code and runtime.\n"
+        " * Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool. */",
+        "#ifndef WA_SCHEMA_H\n#define WA_SCHEMA_H",
+        "#include <stddef.h>\n#include <stdint.h>",
+    ]
+    for title, lines in parts:
+        rule = "-" * (112 - len(title))
+        # Structures read better with an empty line between them.
+        text.append(f"/* ---- {title} {rule} */\n\n" + ("\n\n" if title == "structures" else "\n").join(lines))
+    text.append("#endif")
+    return "\n\n".join(text) + "\n"
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The tables of the format page
+
+
+def table(head: str, rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table; ``head`` holds the column titles, separated by bars."""
+    titles = head.split("|")
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    lines += ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def struct_table(struct: schema.Struct) -> str:
+    """Fields of a structure with offsets."""
+    offsets = struct.offsets()
+    rows = ((offsets[f.name], schema.TYPE_SIZES[f.type], f"`{f.name}`", f.type, f.doc) for f in struct.fields)
+    return f"{struct.size_bytes} bytes.\n\n" + table("offset|size|field|type|meaning", rows)
+
+
+def column_tables() -> str:
+    """One table per column group."""
+    parts = []
+    for group in dict.fromkeys(column.group for column in schema.COLUMNS):
+        rows = (
+            (c.id, f"`{c.name}`", c.type, f"{c.shape} into `{c.target}`" if c.target else c.shape, c.unit, c.doc)
+            for c in schema.COLUMNS
+            if c.group == group
+        )
+        parts.append(f"### Group `{group}`\n\n" + table("id|column|type|shape|unit|meaning", rows))
+    return "\n\n".join(parts)
+
+
+def value_type_table() -> str:
+    """Codes of value types and heap types."""
+    rows = [
+        (f"`{value:#04x}`", name.removeprefix("VALTYPE_").lower())
+        for name, value in vars(schema).items()
+        if name.startswith("VALTYPE_") and value < 256
+    ]
+    rows += [(f"`{value:#x}`", f"heap type {name}") for name, value in schema.HEAP_TYPES.items()]
+    return table("code|meaning", rows)
+
+
+REGIONS: dict[str, Callable[[], str]] = {
+    "versions": lambda: table(
+        "constant|value",
+        (
+            (f"`{name}`", f"`{getattr(schema, name):#x}`" if "MAGIC" in name else getattr(schema, name))
+            for name in ("FORMAT_MAJOR", "FORMAT_MINOR", "RUNTIME_ABI", "METADATA_MAGIC", "ANCHOR_MAGIC")
+        ),
+    ),
+    "header": lambda: struct_table(schema.METADATA_HEADER),
+    "directory": lambda: struct_table(schema.DIRECTORY_ENTRY),
+    "anchor": lambda: struct_table(schema.ANCHOR),
+    "columns": column_tables,
+    "value types": value_type_table,
+    "traps": lambda: table("code|name|message", ((t.code, f"`{t.name}`", t.message) for t in schema.TRAP_CODES)),
+    "machines": lambda: table(
+        "machine|e_machine|page size in bytes", ((m, e, schema.PAGE_BYTES[m]) for m, e in schema.MACHINES.items())
+    ),
+    "wasm features": lambda: table("bit|feature", enumerate(schema.WASM_FEATURES)),
+    "cpu features": lambda: table(
+        "machine|features, bit 0 first", ((m, ", ".join(names)) for m, names in schema.CPU_FEATURES.items())
+    ),
+}
+
+
+def format_page(text: str) -> str:
+    """The format page with every marked region regenerated. Raises ValueError where a region has no generator."""
+
+    def regenerate(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in REGIONS:
+            raise ValueError(f"{FORMAT_PATH.name}: unknown generated region {name!r}; known: {', '.join(REGIONS)}")
+        return f"<!-- generated: begin {name} -->\n\n{REGIONS[name]()}\n\n<!-- generated: end -->"
+
+    return re.sub(r"<!-- generated: begin ([a-z ]+) -->.*?<!-- generated: end -->", regenerate, text, flags=re.DOTALL)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def outputs() -> dict[Path, str]:
+    """Every generated file with the text that it should have."""
+    return {HEADER_PATH: c_header(), FORMAT_PATH: format_page(FORMAT_PATH.read_text(encoding="utf-8"))}
+
+
+def main() -> int:
+    """Write or check the generated files; 1 if a checked file differs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file would change")
+    check = parser.parse_args().check
+    status = 0
+    for path, text in outputs().items():
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if check:
+            print(f"{path.relative_to(ROOT)} differs from wasmartifact/schema.py; run python tools/generate.py")
+            status = 1
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

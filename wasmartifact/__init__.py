@@ -1,0 +1,76 @@
+"""WebAssembly ahead of time: pack modules into shared objects with mapped metadata, load and call them at native cost.
+
+Names are imported when they are first used, so that ``import wasmartifact`` itself costs next to nothing. No module is called like a public function: importing it would put
+it in the function's place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from wasmartifact.errors import ArtifactError as ArtifactError
+    from wasmartifact.errors import BadMagic as BadMagic
+    from wasmartifact.errors import CorruptArtifact as CorruptArtifact
+    from wasmartifact.errors import Exit as Exit
+    from wasmartifact.errors import Frame as Frame
+    from wasmartifact.errors import IncompatibleHost as IncompatibleHost
+    from wasmartifact.errors import InvalidModule as InvalidModule
+    from wasmartifact.errors import LoadError as LoadError
+    from wasmartifact.errors import MalformedModule as MalformedModule
+    from wasmartifact.errors import ToolchainError as ToolchainError
+    from wasmartifact.errors import Trap as Trap
+    from wasmartifact.errors import UnlinkableModule as UnlinkableModule
+    from wasmartifact.errors import UnsupportedModule as UnsupportedModule
+    from wasmartifact.errors import VersionMismatch as VersionMismatch
+    from wasmartifact.errors import WasmArtifactError as WasmArtifactError
+    from wasmartifact.errors import WasmException as WasmException
+    from wasmartifact.loader import load as load
+    from wasmartifact.metadata.views import Metadata as Metadata
+    from wasmartifact.packer import PackReport as PackReport
+    from wasmartifact.packer import pack as pack
+    from wasmartifact.runtime.api import Artifact as Artifact
+    from wasmartifact.runtime.api import Func as Func
+    from wasmartifact.runtime.api import Global as Global
+    from wasmartifact.runtime.api import Instance as Instance
+    from wasmartifact.runtime.api import Memory as Memory
+    from wasmartifact.runtime.api import Store as Store
+    from wasmartifact.runtime.api import Table as Table
+    from wasmartifact.runtime.api import Tag as Tag
+    from wasmartifact.verifier import open_metadata as open_metadata
+    from wasmartifact.verifier import verify as verify
+    from wasmartifact.version import VERSION as __version__
+
+_ERRORS: Final = (
+    "ArtifactError BadMagic CorruptArtifact Exit Frame IncompatibleHost InvalidModule LoadError MalformedModule "
+    "ToolchainError Trap UnlinkableModule UnsupportedModule VersionMismatch WasmArtifactError WasmException"
+)
+_HOMES: Final = {
+    **dict.fromkeys(_ERRORS.split(), "wasmartifact.errors"),
+    "load": "wasmartifact.loader",
+    "Metadata": "wasmartifact.metadata.views",
+    "PackReport": "wasmartifact.packer",
+    "pack": "wasmartifact.packer",
+    **dict.fromkeys("Artifact Func Global Instance Memory Store Table Tag".split(), "wasmartifact.runtime.api"),
+    "open_metadata": "wasmartifact.verifier",
+    "verify": "wasmartifact.verifier",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "__version__":
+        value = import_module("wasmartifact.version").VERSION
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

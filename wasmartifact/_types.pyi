@@ -1,0 +1,207 @@
+"""The C types of the runtime, and the functions that the Python half of the runtime builds on.
+
+Func, FuncType, Memory, Exports and Store are public; everything else belongs to `wasmartifact.runtime`.
+"""
+
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Sequence, ValuesView
+from typing import Any, Final, Self, TypeVar, final, overload
+
+from typing_extensions import Buffer
+
+from wasmartifact.metadata.rows import MemoryType
+
+_Default = TypeVar("_Default")
+
+KIND_INSTANCE: Final[int]
+
+@final
+class FuncType:
+    """Type of a function.
+
+    Attributes
+    ----------
+    params, results : tuple[str, ...]
+        Names of the value types, such as "i32".
+    """
+
+    def __new__(cls, params: Sequence[str], results: Sequence[str]) -> Self: ...
+    @property
+    def params(self) -> tuple[str, ...]: ...
+    @property
+    def results(self) -> tuple[str, ...]: ...
+
+@final
+class Func:
+    """A function: of a WebAssembly instance, or a Python callable with a type that WebAssembly can call.
+
+    Calls convert exactly. i32 takes -2**31 .. 2**32-1 and i64 -2**63 .. 2**64-1, results are signed; f32 and f64 take
+    floats and ints; v128 is 16 bytes; a funcref is a Func or None, an externref any object, None being null.
+
+    Parameters
+    ----------
+    callable : callable
+        What WebAssembly calls; it returns None, a value, or a tuple where there are several results.
+    params, results : sequence of str
+        Value types.
+    caller : bool
+        Whether the callable gets the calling Instance (None: Python) as its first argument.
+
+    Raises
+    ------
+    TypeError, OverflowError
+        Of a call: a value does not fit its type; the message names function and type.
+    Trap
+        Of a call: the WebAssembly code trapped. Exceptions of host functions come through unchanged.
+    """
+
+    def __new__(
+        cls,
+        callable: Callable[..., Any],
+        params: Sequence[str] = ...,
+        results: Sequence[str] = ...,
+        *,
+        caller: bool = ...,
+    ) -> Self: ...
+    def __call__(self, *args: Any) -> Any: ...
+    def __hash__(self) -> int: ...
+    @property
+    def type(self) -> FuncType: ...
+    @property
+    def name(self) -> str: ...
+
+@final
+class Store:
+    """What instances that share anything have in common; one thread at a time runs inside.
+
+    Nobody needs to make one: instances get a store of their own, and sharing makes stores one. Two stores that were
+    made by hand are never joined: that keeps instances apart on purpose.
+
+    Parameters
+    ----------
+    limits : None
+        Reserved; anything but None is a ValueError.
+    """
+
+    def __new__(cls, *, limits: None = None) -> Self: ...
+
+class Entity:
+    """Base of what has a native object: memories, tables, globals, tags, instances."""
+
+    def __new__(cls, kind: int, address: int, store: Store | None, /) -> Self: ...
+    @property
+    def store(self) -> Store:
+        """The Store that this belongs to."""
+
+    @property
+    def _address(self) -> int: ...
+
+@final
+class Memory(Entity):
+    """A linear memory; its bytes are a writable buffer: memoryview(memory), numpy.frombuffer(memory).
+
+    Addresses are unsigned: whatever lies outside is an IndexError, nothing counts from the end. The bytes never move; a
+    buffer keeps the size that the memory had when it was made, and keeps the memory alive.
+
+    Parameters
+    ----------
+    min_pages, max_pages : int
+        Size at the start and at most, in pages of 64 KiB.
+    shared, memory64 : bool
+        As in the type of the import that it is meant for.
+
+    Raises
+    ------
+    ValueError
+        Sizes that make no memory.
+    IncompatibleHost
+        The address space has no room.
+    """
+
+    def __new__(
+        cls, min_pages: int, max_pages: int | None = None, *, shared: bool = False, memory64: bool = False
+    ) -> Self: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, address: int) -> int: ...
+    @overload
+    def __getitem__(self, addresses: slice) -> bytes:
+        """A copy of the bytes."""
+
+    @overload
+    def __setitem__(self, address: int, byte: int) -> None: ...
+    @overload
+    def __setitem__(self, addresses: slice, data: Buffer) -> None:
+        """Write as many bytes as the slice has."""
+
+    def grow(self, pages: int) -> int:
+        """Make the memory larger.
+
+        Returns
+        -------
+        int
+            Size before, in pages.
+
+        Raises
+        ------
+        ValueError
+            The maximum or the address space does not allow it; the memory stays as it was.
+        """
+
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def type(self) -> MemoryType: ...
+
+@final
+class Exports:
+    """What an instance exports: a mapping from names to Func, Memory, Table, Global and Tag.
+
+    exports["name"] and exports.name are the same object each time; a method of the mapping wins over an export of its
+    name.
+    """
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __contains__(self, name: object) -> bool: ...
+    def __getitem__(self, name: str) -> Any: ...
+    def __getattr__(self, name: str) -> Any: ...
+    @overload
+    def get(self, name: str) -> Any | None: ...
+    @overload
+    def get(self, name: str, default: _Default) -> Any | _Default: ...
+    def keys(self) -> KeysView[str]: ...
+    def values(self) -> ValuesView[Any]: ...
+    def items(self) -> ItemsView[str, Any]: ...
+
+# Functions of the runtime's Python half; native objects are given by their addresses.
+
+def exports_of(instance: int, store: Store, /) -> Exports: ...
+def host_func(callable: Callable[..., Any], type: FuncType, name: str, /) -> Func: ...
+def implicit_store() -> Store: ...
+def kept(store: Store, address: int, /) -> Any:
+    """The Python object that the store keeps under this address, or None."""
+
+def artifact_of(instance: int, /) -> int: ...
+def import_rows(artifact: int, /) -> tuple[tuple[str, str, int, FuncType | tuple[str, bool] | None], ...]: ...
+def link(
+    store: Store, artifact: object, address: int, externs: list[Any], /
+) -> int | tuple[int, int, int, int, int, str]:
+    """Link an instance: its address, or the fields of the ``wa_error``. ``externs`` has a Func or Entity per import."""
+
+def run_init(store: Store, instance: int, /) -> None:
+    """Run the init code of a linked instance. Raises Trap, and whatever host functions raise."""
+
+def table_get(table: Entity, index: int, /) -> Any: ...
+def table_set(table: Entity, index: int, value: object, /) -> None: ...
+def table_grow(table: Entity, delta: int, init: object, /) -> int:
+    """Size before, or -1 where the table can't grow."""
+
+def table_type(table: Entity, /) -> tuple[str, int, int, int]:
+    """Element type, size, maximum (2**64-1: none), flags."""
+
+def global_get(global_: Entity, /) -> Any: ...
+def global_set(global_: Entity, value: object, /) -> None:
+    """Also sets immutable globals."""
+
+def global_type(global_: Entity, /) -> tuple[str, bool]: ...

@@ -1,0 +1,167 @@
+"""What the emission of any function needs to know of its module: signatures, index spaces, record offsets."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wasmartifact import schema
+from wasmartifact.codegen.options import CodegenOptions
+from wasmartifact.errors import UnsupportedModule
+from wasmartifact.wasm.initial import InitialState
+from wasmartifact.wasm.model import FuncType, Module
+
+#: One letter per LLVM type: how operands are named, and the keys of most tables. References are ``l``: 64 bits, 0 is null.
+LLVM_TYPES: Final = {"i": "i32", "l": "i64", "f": "float", "d": "double", "v": "<2 x i64>"}
+_LETTERS: Final = {
+    schema.VALTYPE_I32: "i",
+    schema.VALTYPE_I64: "l",
+    schema.VALTYPE_F32: "f",
+    schema.VALTYPE_F64: "d",
+    schema.VALTYPE_V128: "v",
+    schema.VALTYPE_REF: "l",
+    schema.VALTYPE_REF_NULL: "l",
+}
+#: Letters whose values this version compiles.
+_SUPPORTED: Final = "ilfd"
+
+
+def letter_of(valtype: int) -> str:
+    """Type letter of a value type of the schema; UnsupportedModule where its feature is not compiled."""
+    letter = _LETTERS[valtype & 0xFF]
+    if letter not in _SUPPORTED:
+        raise UnsupportedModule(
+            "the module uses the value type v128 (feature simd), which this version does not compile", feature="simd"
+        )
+    return letter
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function type as type letters, and in LLVM's words.
+
+    ``llvm_result`` is void, a type, or a literal struct for several results. ``llvm_params`` includes the leading
+    instance (or context) pointer.
+    """
+
+    params: str
+    results: str
+    llvm_result: str
+    llvm_params: str
+
+
+def signature_of(func_type: FuncType) -> Signature:
+    """Signature of a function type."""
+    params = "".join(map(letter_of, func_type.params))
+    results = "".join(map(letter_of, func_type.results))
+    types = [LLVM_TYPES[letter] for letter in results]
+    return Signature(
+        params,
+        results,
+        "void" if not types else types[0] if len(types) == 1 else f"{{ {', '.join(types)} }}",
+        ", ".join(["ptr", *(LLVM_TYPES[letter] for letter in params)]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFacts:
+    """``checked``: code compares every access with the size, as metadata column memory_guard says with 1."""
+
+    index: str  # type letter of an address
+    page_log2: int
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalFacts:
+    """``offset``: of the cell in the instance record, or of the pointer to it where the global is imported.
+
+    ``constant`` is the value as the bytes of the cell where it never changes, else None.
+    """
+
+    letter: str
+    imported: bool
+    offset: int
+    constant: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleContext:
+    """Everything that the workers get of a module, but for the function bodies. Sent once to each of them."""
+
+    options: CodegenOptions
+    signatures: tuple[Signature, ...]  # by type index
+    canonical: array[int]  # by type index: first type that equals it
+    function_types: array[int]  # type index of each function, imported ones first
+    imported_functions: int
+    memories: tuple[MemoryFacts, ...]
+    tables: tuple[str, ...]  # type letter of the index
+    globals: tuple[GlobalFacts, ...]
+    layout: schema.InstanceLayout
+
+    def function_signature(self, func_index: int) -> Signature:
+        """Signature of a function of the index space."""
+        return self.signatures[self.function_types[func_index]]
+
+
+def build_context(
+    module: Module, initial: InitialState, options: CodegenOptions, type_canonical: Sequence[int]
+) -> ModuleContext:
+    """Gather the context of a module.
+
+    Raises
+    ------
+    UnsupportedModule
+        A type of the module needs a feature that is not compiled.
+    """
+    layout = schema.instance_layout(
+        memories=len(module.memory_types),
+        tables=len(module.table_types),
+        imported_functions=module.imported_functions,
+        imported_globals=module.imported_globals,
+        tags=len(module.tag_types),
+        defined_globals=len(module.globals),
+        elements=len(module.elements),
+        data_segments=len(module.datas),
+    )
+    return ModuleContext(
+        options=options,
+        signatures=tuple(map(signature_of, module.types)),
+        canonical=array("I", type_canonical),
+        function_types=array("I", module.function_types),
+        imported_functions=module.imported_functions,
+        memories=tuple(
+            MemoryFacts(
+                "l" if memory.limits.is64 else "i",
+                memory.page_log2,
+                checks_accesses(memory.limits.is64, memory.page_log2),
+            )
+            for memory in module.memory_types
+        ),
+        tables=tuple("l" if table.limits.is64 else "i" for table in module.table_types),
+        globals=_global_facts(module, initial, layout),
+        layout=layout,
+    )
+
+
+def checks_accesses(is64: bool, page_log2: int) -> bool:
+    """Whether code checks every access to such a memory; else the runtime reserves all that an access can reach."""
+    return is64 or page_log2 != 16
+
+
+def _global_facts(module: Module, initial: InitialState, layout: schema.InstanceLayout) -> tuple[GlobalFacts, ...]:
+    computed = {index for kind, index in initial.actions if kind == "global"}
+    imported = module.imported_globals
+    facts = []
+    for index, global_type in enumerate(module.global_types):
+        letter = letter_of(global_type.valtype)
+        if index < imported:
+            facts.append(GlobalFacts(letter, True, layout.imported_globals_offset + 8 * index, None))
+            continue
+        cell = 16 * (index - imported)
+        is_constant = not global_type.mutable and index - imported not in computed
+        value = initial.global_image[cell : cell + 16] if is_constant else None
+        facts.append(GlobalFacts(letter, False, layout.globals_offset + cell, value))
+    return tuple(facts)

@@ -1,0 +1,210 @@
+"""Structured control instructions (spec section 4.4.8): blocks become basic blocks, their values phis."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from wasmartifact.codegen.context import LLVM_TYPES, letter_of
+from wasmartifact.codegen.emit import FunctionEmitter, Handler, Label
+from wasmartifact.schema import TRAP_BY_NAME
+
+#: ("value", value type or None) or ("type", type index).
+BlockType = tuple[str, int | None]
+
+
+def block_letters(fn: FunctionEmitter, block_type: BlockType) -> tuple[str, str]:
+    """Type letters of a block's parameters and results."""
+    kind, value = block_type
+    if kind == "type":
+        signature = fn.context.signatures[value or 0]
+        return signature.params, signature.results
+    return "", "" if value is None else letter_of(value)
+
+
+def open_function(fn: FunctionEmitter) -> None:
+    """Push the label of the function's body."""
+    results = fn.signature.results
+    fn.labels.append(Label("function", "return", results, results, 0))
+
+
+# Edges ------------------------------------------------------------------------------------------------------------
+
+
+def add_edge(fn: FunctionEmitter, label: Label) -> None:
+    """Note that the current block branches to a label with the values on top of the stack."""
+    count = len(label.arity)
+    values = [fn.opaque(value) for value in fn.stack[-count:]] if count else []
+    label.incoming.append((fn.block, values))
+
+
+def _label(fn: FunctionEmitter, depth: int) -> Label:
+    return fn.labels[-1 - depth]
+
+
+def _phis(label: Label, names: list[str]) -> list[str]:
+    lines = []
+    for position, (letter, name) in enumerate(zip(label.arity, names, strict=True)):
+        edges = ", ".join(f"[ {values[position]}, %{block} ]" for block, values in label.incoming)
+        lines.append(f"  {name} = phi {LLVM_TYPES[letter]} {edges}")
+    return lines
+
+
+def _die(fn: FunctionEmitter) -> None:
+    fn.dead = True
+    del fn.stack[fn.labels[-1].height :]
+
+
+# Blocks -----------------------------------------------------------------------------------------------------------
+
+
+def _block(fn: FunctionEmitter, block_type: BlockType) -> None:
+    params, results = block_letters(fn, block_type)
+    fn.labels.append(Label("block", f"end{fn.fresh()}", results, results, len(fn.stack) - len(params)))
+
+
+def _loop(fn: FunctionEmitter, block_type: BlockType) -> None:
+    params, results = block_letters(fn, block_type)
+    label = Label("loop", f"loop{fn.fresh()}", params, results, len(fn.stack) - len(params))
+    add_edge(fn, label)
+    fn.out.append(f"  br label %{label.name}{fn.dbg}")
+    fn.start_block(label.name)
+    # The edges from inside the loop are known at its end: the phis replace this line then.
+    label.phi_position = len(fn.out)
+    fn.out.append("")
+    label.phi_names = [f"%{letter}{fn.fresh()}" for letter in params]
+    del fn.stack[label.height :]
+    fn.stack.extend(label.phi_names)
+    fn.forget()
+    fn.labels.append(label)
+
+
+def _if(fn: FunctionEmitter, block_type: BlockType) -> None:
+    condition = fn.condition(fn.stack.pop())
+    params, results = block_letters(fn, block_type)
+    number = fn.fresh()
+    height = len(fn.stack) - len(params)
+    label = Label("if", f"end{number}", results, results, height, else_name=f"else{number}")
+    label.else_values = fn.stack[height:]
+    label.else_known, label.else_widened = dict(fn.known), dict(fn.widened)
+    fn.labels.append(label)
+    fn.out.append(f"  br i1 {condition}, label %then{number}, label %{label.else_name}{fn.dbg}")
+    fn.start_block(f"then{number}")
+
+
+def _else(fn: FunctionEmitter, _: Any) -> None:
+    label = fn.labels[-1]
+    _leave(fn, label)
+    _begin_else(fn, label)
+
+
+def _begin_else(fn: FunctionEmitter, label: Label) -> None:
+    label.kind = "else"
+    fn.start_block(label.else_name)
+    fn.stack[label.height :] = label.else_values
+    fn.known, fn.widened = label.else_known, label.else_widened
+    fn.dead = False
+
+
+def _leave(fn: FunctionEmitter, label: Label) -> None:
+    """Fall through to the end of a block, if that is reachable."""
+    if not fn.dead:
+        add_edge(fn, label)
+        fn.out.append(f"  br label %{label.name}{fn.dbg}")
+
+
+def _end(fn: FunctionEmitter, _: Any) -> None:
+    label = fn.labels[-1]
+    if label.kind == "loop":
+        fn.out[label.phi_position] = "\n".join(_phis(label, label.phi_names))
+        fn.labels.pop()
+        return
+    if label.kind == "if":  # no else: the parameters are the results
+        _leave(fn, label)
+        _begin_else(fn, label)
+    if not label.incoming and label.kind != "function":
+        fn.labels.pop()  # nothing branches here: go on in the same basic block, or stay unreachable
+        return
+    _leave(fn, label)
+    fn.labels.pop()
+    fn.dead = not label.incoming
+    del fn.stack[label.height :]
+    if fn.dead:
+        return
+    fn.start_block(label.name)
+    names = [f"%{letter}{fn.fresh()}" for letter in label.results]
+    fn.out.extend(_phis(label, names))
+    fn.stack.extend(names)
+    fn.forget()
+    if label.kind == "function":
+        _emit_return(fn, names)
+
+
+def _emit_return(fn: FunctionEmitter, values: list[str]) -> None:
+    type_ = fn.signature.llvm_result
+    if len(values) > 1:
+        whole = "poison"
+        for position, (letter, value) in enumerate(zip(fn.signature.results, values, strict=True)):
+            whole = fn.define("s", f"insertvalue {type_} {whole}, {LLVM_TYPES[letter]} {value}, {position}")
+        values = [whole]
+    fn.out.append(f"  ret {type_} {''.join(values)}{fn.dbg}")
+
+
+# Branches ---------------------------------------------------------------------------------------------------------
+
+
+def _br(fn: FunctionEmitter, depth: int) -> None:
+    label = _label(fn, depth)
+    add_edge(fn, label)
+    fn.out.append(f"  br label %{label.name}{fn.dbg}")
+    _die(fn)
+
+
+def _br_if(fn: FunctionEmitter, depth: int) -> None:
+    condition = fn.condition(fn.stack.pop())
+    label = _label(fn, depth)
+    add_edge(fn, label)
+    following = f"next{fn.fresh()}"
+    fn.out.append(f"  br i1 {condition}, label %{label.name}, label %{following}{fn.dbg}")
+    fn.start_block(following)
+
+
+def _br_table(fn: FunctionEmitter, depths: tuple[int, ...]) -> None:
+    index = fn.stack.pop()
+    labels = [_label(fn, depth) for depth in depths]
+    # Constants are made opaque once; a phi has one entry for every edge, also where several lead to one label.
+    count = len(labels[-1].arity)
+    if count:
+        fn.stack[-count:] = [fn.opaque(value) for value in fn.stack[-count:]]
+    for label in labels:
+        add_edge(fn, label)
+    cases = " ".join(f"i32 {position}, label %{label.name}" for position, label in enumerate(labels[:-1]))
+    fn.out.append(f"  switch i32 {index}, label %{labels[-1].name} [ {cases} ]{fn.dbg}")
+    _die(fn)
+
+
+def _return(fn: FunctionEmitter, _: Any) -> None:
+    _br(fn, len(fn.labels) - 1)
+
+
+def _unreachable(fn: FunctionEmitter, _: Any) -> None:
+    fn.trap(TRAP_BY_NAME["unreachable"])
+    _die(fn)
+
+
+def _nop(fn: FunctionEmitter, _: Any) -> None:
+    """Nothing."""
+
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "block": _block,
+    "loop": _loop,
+    "if": _if,
+    "else": _else,
+    "end": _end,
+    "br": _br,
+    "br_if": _br_if,
+    "br_table": _br_table,
+    "return": _return,
+    "unreachable": _unreachable,
+    "nop": _nop,
+}

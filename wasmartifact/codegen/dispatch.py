@@ -1,0 +1,110 @@
+"""From opcodes to the functions that emit them, and the loop over a body's instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from wasmartifact.codegen import calls, control, memory, numeric, variables
+from wasmartifact.codegen.emit import FunctionEmitter, Handler
+from wasmartifact.errors import UnsupportedModule
+from wasmartifact.wasm import opcodes
+from wasmartifact.wasm.model import Instruction
+from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
+
+HANDLERS: Final[dict[int, Handler]] = {
+    OPCODE_BY_NAME[name].code: handler
+    for module in (numeric, memory, variables, control, calls)
+    for name, handler in module.HANDLERS.items()
+}
+#: What an opcode means for the nesting of blocks: opens one, closes one, or begins another arm.
+_OPENERS: Final = frozenset(code for code, op in OPCODES.items() if op.immediate in (opcodes.BLOCK, opcodes.TRY_TABLE))
+_CLOSERS: Final = frozenset(code for code, op in OPCODES.items() if op.immediate in (opcodes.END, opcodes.DELEGATE))
+_ARMS: Final = frozenset(code for code, op in OPCODES.items() if op.immediate in (opcodes.ELSE, opcodes.CATCH))
+
+#: Opcodes that call something: another function or the runtime.
+CALLING_OPCODES: Final = frozenset(
+    OPCODE_BY_NAME[name].code
+    for name in (
+        "call", "call_indirect", "ref.func", "memory.grow", "memory.copy", "memory.fill", "memory.init", "data.drop",
+        "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init", "elem.drop",
+    )
+)  # fmt: skip
+#: Opcodes that compute a value from the operands alone.
+_PLAIN_OPERATORS: Final = frozenset(
+    OPCODE_BY_NAME[name].code for name in (*numeric.HANDLERS, "select", "select_typed") if not name.endswith(".const")
+)
+LOOP_OPCODE: Final = OPCODE_BY_NAME["loop"].code
+
+
+def emit_instructions(fn: FunctionEmitter, instructions: list[Instruction], base: int) -> None:
+    """Emit a body or an expression.
+
+    Parameters
+    ----------
+    fn : FunctionEmitter
+        Where the code goes.
+    instructions : list[Instruction]
+        As decoded.
+    base : int
+        What to add to their offsets to get offsets in the module.
+
+    Raises
+    ------
+    UnsupportedModule
+        A reachable opcode that is not compiled.
+    """
+    handlers = HANDLERS
+    following: Iterable[int] = [opcode for _, opcode, _ in instructions[1:]] + [0]
+    for (offset, opcode, immediate), upcoming in zip(instructions, following, strict=True):
+        if fn.dead and _stays_dead(fn, opcode):
+            continue
+        fn.offset = offset + base
+        fn.upcoming = upcoming
+        handler = handlers.get(opcode)
+        if handler is None:
+            raise _unsupported(fn, opcode)
+        if opcode in CALLING_OPCODES:
+            fn.dbg = fn.located(0)
+            handler(fn, immediate)
+            fn.dbg = ""
+        elif fn.origins and opcode in _PLAIN_OPERATORS:
+            _emit_operator(fn, handler, immediate)
+        else:
+            handler(fn, immediate)
+
+
+def _emit_operator(fn: FunctionEmitter, handler: Handler, immediate: Any) -> None:
+    """Emit an operator, with the location of the load that one of its operands comes from, if any."""
+    stack, origins = fn.stack, fn.origins
+    # An unrelated second value does no harm: plain operators don't trap.
+    origin = origins.get(stack[-1]) or (origins.get(stack[-2]) if len(stack) > 1 else None)
+    if origin is None:
+        handler(fn, immediate)
+        return
+    fn.dbg = origin[0]
+    handler(fn, immediate)
+    fn.dbg = ""
+    fn.origins[stack[-1]] = origin
+
+
+def _stays_dead(fn: FunctionEmitter, opcode: int) -> bool:
+    """Skip an opcode in unreachable code; false where it belongs to the innermost block that was reachable."""
+    if opcode in _OPENERS:
+        fn.dead_depth += 1
+    elif opcode in _CLOSERS:
+        if not fn.dead_depth:
+            return False
+        fn.dead_depth -= 1
+    elif opcode in _ARMS:
+        return fn.dead_depth > 0
+    return True
+
+
+def _unsupported(fn: FunctionEmitter, opcode: int) -> UnsupportedModule:
+    entry = OPCODES[opcode]
+    return UnsupportedModule(
+        f"{fn.where} uses {entry.name} at wasm offset {fn.offset:#x} (feature {entry.feature}), which this version does not compile",
+        feature=entry.feature,
+        wasm_offset=fn.offset,
+    )

@@ -1,0 +1,361 @@
+"""Emission of one function as LLVM IR text: operand stack, locals, blocks, traps, runtime calls.
+
+An operand is a piece of IR text whose spelling tells its type, so that no stack of types is needed: SSA values are named
+``%i7`` ``%l7`` ``%f7`` ``%d7`` by type letter (``context.LLVM_TYPES``), ``%b7`` is an i32 that holds the i1 ``%c7``.
+Constants: i32 in decimal, i64 as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps signalling
+NaNs. ``type_letter`` reads that back.
+
+Handlers of opcodes live in ``numeric``, ``memory``, ``control``, ``calls`` and ``variables``; ``dispatch`` joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from wasmartifact import schema
+from wasmartifact.codegen.context import LLVM_TYPES, ModuleContext, Signature
+from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
+
+INSTANCE: Final = schema.INSTANCE_HEADER.offsets()
+#: Attribute groups and metadata that the header of every group of functions defines (see ``group``).
+FUNCTION_ATTRIBUTES: Final = "#0"
+TRAP_ATTRIBUTES: Final = "#1"
+INVARIANT: Final = "!invariant.load !0"
+UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold
+STACK_POINTER: Final = "metadata !2"
+UNIT: Final = "!3"
+FILE: Final = "!4"
+SUBROUTINE_TYPE: Final = "!5"
+FIRST_SCOPE: Final = 8
+
+#: Opcodes that take the i32 on top of the stack as a condition.
+TEST_USERS: Final = frozenset(
+    OPCODE_BY_NAME[name].code for name in ("br_if", "if", "select", "select_typed", "i32.eqz")
+)
+#: From so many locals on, a frame may pass the stack limit by itself.
+MANY_LOCALS: Final = 400
+#: A LLVM type by the letter of a runtime call's signature: references are 64 bits, as everywhere.
+_RUNTIME_TYPES: Final = {"v": "void", "i": "i32", "l": "i64", "p": "i64"}
+#: How operands that are pointers start.
+_POINTERS: Final = ("%p", "getelementptr")
+
+
+def type_letter(operand: str) -> str:
+    """Type letter of an operand."""
+    if operand[0] == "%":
+        letter = operand[1]
+        return "i" if letter in "bc" else letter
+    return {"u": "l", "b": "f"}.get(operand[0]) or ("d" if operand.startswith("0x") else "i")
+
+
+def i64_constant(value: int) -> str:
+    """An i64 constant of the value modulo 2**64."""
+    return f"u0x{value & 0xFFFFFFFFFFFFFFFF:x}"
+
+
+def constant_of_cell(letter: str, cell: bytes) -> str:
+    """Operand for the value that a global's cell holds."""
+    bits = int.from_bytes(cell[: 4 if letter in "if" else 8], "little")
+    return CONSTANTS[letter](bits)
+
+
+#: Operand for the bits of a constant, by type letter.
+CONSTANTS: Final[dict[str, Callable[[int], str]]] = {
+    "i": lambda bits: str(bits - ((bits & 0x80000000) << 1)),
+    "l": i64_constant,
+    "f": lambda bits: f"bitcast (i32 {bits} to float)",
+    "d": lambda bits: f"0x{bits:016X}",
+}
+ZEROS: Final = {letter: CONSTANTS[letter](0) for letter in "ilfd"}
+
+
+@dataclass(slots=True)
+class Label:
+    """A block, loop, if or the function's body: where its label leads and what is known there.
+
+    ``incoming`` collects (predecessor, values) of the edges to the label; they become phis.
+    """
+
+    kind: str  # "block", "loop", "if", "else", "function"
+    name: str
+    arity: str  # type letters of the values that a branch passes
+    results: str  # type letters of the values at the end
+    height: int  # of the operand stack below the block
+    incoming: list[tuple[str, list[str]]] = field(default_factory=list)
+    phi_position: int = 0  # loops: where in the output the phis go
+    phi_names: list[str] = field(default_factory=list)
+    else_name: str = ""
+    else_values: list[str] = field(default_factory=list)
+    else_known: dict[int, str] = field(default_factory=dict)
+    else_widened: dict[str, str] = field(default_factory=dict)
+
+
+#: Where a value was loaded from: location of the load, address operand, memory argument. See ``FunctionEmitter.origins``.
+Origin = tuple[str, str, Any]
+
+
+class FunctionEmitter:
+    """State of one function's emission. Handlers take it as their first argument.
+
+    Attributes
+    ----------
+    stack : list[str]
+        Operands.
+    out : list[str]
+        Lines of the body; ``entry`` holds those of the entry block.
+    fixed, known : dict[int, str]
+        Values of the locals that the function never sets, and of those whose value is known at this point. The others
+        live in allocas.
+    widened : dict[str, str]
+        The i64 of i32 operands that were addresses before on all ways to this point.
+    dbg : str
+        Debug location that instructions get, "" where they neither trap nor call: locations cost time and space.
+    origins : dict[str, Origin]
+        Values of this basic block that come from a load by plain operators. LLVM may fold a load into what uses its
+        value, and gives the whole the location of the latter; hence such operators get the location of the load.
+    dead : bool
+        The current point is unreachable; nothing is emitted until a label is reached.
+    """
+
+    __slots__ = (
+        "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
+        "labels", "local_letters", "memory_bases", "offset", "origins", "out", "scope", "signature", "stack", "start", "type_uses", "upcoming",
+        "where", "widened",
+    )  # fmt: skip
+
+    def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
+        self.context = context
+        self.signature = signature
+        self.scope = scope
+        self.where = where
+        self.stack: list[str] = []
+        self.out: list[str] = []
+        self.entry: list[str] = []
+        self.labels: list[Label] = []
+        self.fixed: dict[int, str] = {}
+        self.known: dict[int, str] = {}
+        self.widened: dict[str, str] = {}
+        self.origins: dict[str, Origin] = {}
+        self.local_letters = ""
+        self.memory_bases: dict[int, str] = {}
+        self.calls: set[int] = set()  # functions that are called directly
+        self.type_uses: set[int] = set()  # canonical types of indirect calls
+        self.count = 0
+        self.block = "start"
+        self.dead = False
+        self.dead_depth = 0
+        self.has_stack_check = False
+        self.start = start
+        self.offset = start
+        self.dbg = ""
+        self.upcoming = 0
+
+    # Values -------------------------------------------------------------------------------------------------------
+
+    def fresh(self) -> int:
+        """A number for new names."""
+        self.count += 1
+        return self.count
+
+    def define(self, letter: str, expression: str) -> str:
+        """Emit an instruction that gives a value; return its name."""
+        self.count += 1
+        name = f"%{letter}{self.count}"
+        self.out.append(f"  {name} = {expression}{self.dbg}")
+        return name
+
+    def push(self, letter: str, expression: str) -> None:
+        """Emit an instruction and push its value."""
+        self.count += 1
+        name = f"%{letter}{self.count}"
+        self.out.append(f"  {name} = {expression}{self.dbg}")
+        self.stack.append(name)
+
+    def push_test(self, expression: str) -> None:
+        """Emit an instruction that gives an i1 and push it as an i32, or as it is where the next opcode wants an i1."""
+        self.count += 1
+        number = self.count
+        self.out.append(f"  %c{number} = {expression}{self.dbg}")
+        if self.upcoming in TEST_USERS:
+            self.stack.append(f"%c{number}")
+        else:
+            self.out.append(f"  %b{number} = zext i1 %c{number} to i32{self.dbg}")
+            self.stack.append(f"%b{number}")
+
+    def pop_values(self, count: int) -> list[str]:
+        """Pop ``count`` operands, in stack order."""
+        if not count:
+            return []
+        values = self.stack[-count:]
+        del self.stack[-count:]
+        return values
+
+    def condition(self, operand: str) -> str:
+        """The i1 that tells whether an i32 is not zero."""
+        if operand[:2] == "%b" or operand[:2] == "%c":
+            return "%c" + operand[2:]
+        return self.define("c", f"icmp ne i32 {operand}, 0")
+
+    def opaque(self, operand: str) -> str:
+        """A float constant as a value that LLVM can't see through, any other operand as it is.
+
+        LLVM folds x*1, x-0 and the like to x, which lets a signalling NaN through. Constants may therefore reach
+        arithmetic only where they are harmless (``numeric.arithmetic`` decides), and never through locals or phis.
+        """
+        if operand[0] == "%" or (letter := type_letter(operand)) not in "fd":
+            return operand
+        return self.define(
+            letter,
+            f"call {LLVM_TYPES[letter]} @llvm.arithmetic.fence.f{32 if letter == 'f' else 64}({LLVM_TYPES[letter]} {operand})",
+        )
+
+    def widen(self, operand: str, letter: str) -> str:
+        """An address or count operand of type ``letter`` as an i64."""
+        if letter == "l":
+            return operand
+        if operand[0] != "%":
+            return i64_constant(int(operand) & 0xFFFFFFFF)
+        wide = self.widened.get(operand)
+        if wide is None:
+            wide = self.widened[operand] = self.define("l", f"zext i32 {operand} to i64")
+        return wide
+
+    def forget(self) -> None:
+        """Forget what is known of values: another way leads here."""
+        self.known = {}
+        self.widened = {}
+
+    # Blocks and traps ---------------------------------------------------------------------------------------------
+
+    def start_block(self, name: str) -> None:
+        """Begin a basic block; the previous one must have ended."""
+        self.out.append(f"{name}:")
+        self.block = name
+        self.origins = {}
+
+    def located(self, trap: int) -> str:
+        """Debug location of an instruction that can raise a trap: line is the wasm offset, column the trap code."""
+        return f", !dbg !DILocation(line: {self.offset}, column: {trap}, scope: !{self.scope})"
+
+    def trap(self, trap: int) -> None:
+        """Emit a trap; the basic block ends."""
+        at = self.located(trap)
+        self.out.append(f"  call void @llvm.ubsantrap(i8 {trap}) {TRAP_ATTRIBUTES}{at}\n  unreachable{at}")
+
+    def trap_if(self, condition: str, trap: int) -> None:
+        """Trap where an i1 is true; emission goes on in a new block where it is false."""
+        self.count += 1
+        bad, good = f"trap{self.count}", f"ok{self.count}"
+        at = self.located(trap)
+        self.out.append(
+            f"  br i1 {condition}, label %{bad}, label %{good}, {UNLIKELY}{at}\n{bad}:\n"
+            f"  call void @llvm.ubsantrap(i8 {trap}) {TRAP_ATTRIBUTES}{at}\n  unreachable{at}\n{good}:"
+        )
+        self.block = good
+        self.origins = {}
+
+    # The instance record ------------------------------------------------------------------------------------------
+
+    def record_field(self, offset: int) -> str:
+        """Address of a byte offset in the instance record."""
+        return self.define("p", f"getelementptr i8, ptr %instance, i64 {offset}")
+
+    def load_invariant(self, offset: int) -> str:
+        """A pointer in the instance record that never changes."""
+        return self.define("p", f"load ptr, ptr {self.record_field(offset)}, align 8, {INVARIANT}")
+
+    def load_field(self, pointer: str, offset: int, type_: str = "ptr") -> str:
+        """A field of a structure."""
+        address = self.define("p", f"getelementptr i8, ptr {pointer}, i64 {offset}") if offset else pointer
+        return self.define("l" if type_ == "i64" else "p", f"load {type_}, ptr {address}, align 8")
+
+    def runtime_call(self, name: str, *arguments: str) -> str:
+        """Call a function of the runtime with operands as its signature wants them; return the result, "" if none.
+
+        Pointers may be passed as such: in registers they are the same as an i64.
+        """
+        index = schema.RUNTIME_CALL_INDEX[name]
+        signature = schema.RUNTIME_CALLS[index].signature
+        result, params = signature[0], signature[1:]
+        table = self.load_invariant(INSTANCE["calls"])
+        entry = self.define("p", f"getelementptr i8, ptr {table}, i64 {8 * index}")
+        code = self.define("p", f"load ptr, ptr {entry}, align 8, {INVARIANT}")
+        passed = "ptr %instance"
+        for param, value in zip(params, arguments, strict=True):
+            passed += f", {'ptr' if value.startswith(_POINTERS) else _RUNTIME_TYPES[param]} {value}"
+        call = f"notail call {_RUNTIME_TYPES[result]} {code}({passed})"
+        if result == "v":
+            self.out.append(f"  {call}{self.dbg}")
+            return ""
+        return self.define("i" if result == "i" else "l", call)
+
+    def memory_base(self, memory: int) -> str:
+        """Base address of a memory; loaded once, in the entry block."""
+        base = self.memory_bases.get(memory)
+        if base is None:
+            base = self.memory_bases[memory] = f"%m{memory}"
+            offset = self.context.layout.memories_offset + schema.MEMORY_SLOT.size_bytes * memory
+            self.entry.append(
+                f"  {base}.slot = getelementptr i8, ptr %instance, i64 {offset + schema.MEMORY_SLOT.offsets()['base']}\n"
+                f"  {base} = load ptr, ptr {base}.slot, align 8, {INVARIANT}"
+            )
+        return base
+
+    # The whole function -------------------------------------------------------------------------------------------
+
+    def open_locals(self, declared: str, assigned: set[int]) -> None:
+        """Make locals of the parameters and of the declared ones (type letters); ``assigned`` are ever set."""
+        self.local_letters = self.signature.params + declared
+        for index, letter in enumerate(self.local_letters):
+            type_ = LLVM_TYPES[letter]
+            if index < len(self.signature.params):
+                initial = f"%{letter}p{index}"
+            elif letter in "fd":  # opaque, as it is not in arithmetic's sight
+                initial = f"%{letter}zero{index}"
+                fence = f"@llvm.arithmetic.fence.f{32 if letter == 'f' else 64}"
+                self.entry.append(f"  {initial} = call {type_} {fence}({type_} {ZEROS[letter]})")
+            else:
+                initial = ZEROS[letter]
+            if index in assigned:
+                self.known[index] = initial
+                self.entry.append(f"  %local{index} = alloca {type_}\n  store {type_} {initial}, ptr %local{index}")
+            else:
+                self.fixed[index] = initial
+
+    def finish(self, name: str) -> str:
+        """The function definition as text, once the body is complete."""
+        params = [
+            "ptr %instance",
+            *(f"{LLVM_TYPES[letter]} %{letter}p{index}" for index, letter in enumerate(self.signature.params)),
+        ]
+        return "\n".join([
+            f"define hidden {self.signature.llvm_result} @{name}({', '.join(params)}) {FUNCTION_ATTRIBUTES} !dbg !{self.scope} {{",
+            "entry:",
+            *self.entry,
+            self._leave_entry(),
+            "start:",
+            *self.out,
+            "}",
+        ])  # fmt: skip
+
+    def _leave_entry(self) -> str:
+        if not self.has_stack_check:
+            return f"  br label %start"
+        machine_word = "i64"
+        self.offset = self.start
+        at = self.located(schema.TRAP_BY_NAME["stack_exhausted"])
+        return (
+            f"  %sp = call {machine_word} @llvm.read_register.{machine_word}({STACK_POINTER}){at}\n"
+            f"  %limit = load {machine_word}, ptr %instance, align 8{at}\n"
+            f"  %exhausted = icmp ult {machine_word} %sp, %limit{at}\n"
+            f"  br i1 %exhausted, label %overflow, label %start, {UNLIKELY}{at}\n"
+            "overflow:\n"
+            f"  call void @llvm.ubsantrap(i8 {schema.TRAP_BY_NAME['stack_exhausted']}) {TRAP_ATTRIBUTES}{at}\n"
+            f"  unreachable{at}"
+        )
+
+
+#: Emits one instruction from its immediate.
+Handler = Callable[[FunctionEmitter, Any], None]

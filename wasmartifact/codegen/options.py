@@ -1,0 +1,145 @@
+"""What code is generated for: optimisation level, machine and CPU, resolved to what LLVM and the metadata need."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from wasmartifact.codegen import probe
+from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES
+
+#: Triples handed to LLVM. Everything else about the target is in the feature list.
+TRIPLES: Final = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
+#: The CPU name whose features are the floor of a machine; all others are turned on one by one.
+FLOOR_CPUS: Final = {"x86_64": "x86-64", "aarch64": "generic"}
+BASELINE_NAMES: Final = {"x86_64": "x86-64-v2", "aarch64": "armv8-a"}
+OPT_LEVELS: Final = range(4)
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """A machine and the CPU features that code for it may use.
+
+    Attributes
+    ----------
+    machine : str
+        Key of ``schema.MACHINES``.
+    triple : str
+        LLVM target triple.
+    cpu_name : str
+        The CPU, for people.
+    cpu_features : int
+        Bit set over ``schema.CPU_FEATURES[machine]`` of what the code may need, for the metadata header.
+    llvm_cpu, tune_cpu : str
+        LLVM CPU whose features are the floor, and the one that instructions are scheduled for.
+    llvm_features : str
+        Features on top of the floor: each of ``schema.CPU_FEATURES`` on or off, as ``cpu_features`` says.
+    """
+
+    machine: str
+    triple: str
+    cpu_name: str
+    cpu_features: int
+    llvm_cpu: str
+    tune_cpu: str
+    llvm_features: str
+
+
+@dataclass(frozen=True)
+class CodegenOptions:
+    """How to compile: ``opt_level`` 0 to 3 and the resolved target.
+
+    Raises
+    ------
+    ValueError
+        ``opt_level`` is out of range.
+    """
+
+    opt_level: int
+    target: TargetSpec
+
+    def __post_init__(self) -> None:
+        if self.opt_level not in OPT_LEVELS:
+            raise ValueError(f"opt_level is {self.opt_level!r}, expected 0, 1, 2 or 3")
+
+
+def host_machine() -> str:
+    """The machine of this process, a key of ``TRIPLES`` where artifacts can run here."""
+    name = platform.machine().lower()
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
+
+
+def resolve_target(target: str | None, cpu: str) -> TargetSpec:
+    """Find out what machine and features ``target`` and ``cpu`` stand for.
+
+    Parameters
+    ----------
+    target : str | None
+        ``"x86_64"``, ``"aarch64"`` or a Linux triple of one of them, such as ``"x86_64-linux-gnu"``; None for this host.
+    cpu : str
+        ``"baseline"`` (x86-64-v2, armv8-a), ``"native"`` (this host's CPU) or the name of a CPU that LLVM knows.
+
+    Raises
+    ------
+    ValueError
+        Another target, a CPU that LLVM doesn't know, ``"native"`` with a foreign target.
+    """
+    machine = _parse_machine(target)
+    if cpu == "baseline":
+        # Intel's and AMD's recent cores agree on what "generic" tuning does.
+        return _spec(machine, BASELINE_NAMES[machine], "generic", BASELINE_FEATURES[machine])
+    if cpu == "native":
+        if machine != host_machine():
+            raise ValueError(
+                f"cpu='native' means this host's {host_machine()}, but the target is {machine}; "
+                "give cpu='baseline' or the name of a CPU of the target"
+            )
+        name, features = _host_cpu(machine)
+        return _spec(machine, name, name, features)
+    return _spec(machine, cpu, cpu, _named_cpu(machine, cpu))
+
+
+def _parse_machine(target: str | None) -> str:
+    machine, *rest = (host_machine() if target is None else target).split("-")
+    if machine not in TRIPLES or rest not in ([], ["linux", "gnu"], ["unknown", "linux", "gnu"]):
+        expected = " or ".join(f"{name!r}" for name in TRIPLES)
+        what = "this host" if target is None else "target"
+        raise ValueError(f"{what} is {target or machine!r}, expected {expected}, or a -linux-gnu triple of one of them")
+    return machine
+
+
+def _spec(machine: str, cpu_name: str, tune_cpu: str, features: tuple[str, ...]) -> TargetSpec:
+    names = CPU_FEATURES[machine]
+    missing = [name for name in names if name not in features]
+    return TargetSpec(
+        machine=machine,
+        triple=TRIPLES[machine],
+        cpu_name=cpu_name,
+        cpu_features=sum(1 << bit for bit, name in enumerate(names) if name in features),
+        llvm_cpu=FLOOR_CPUS[machine],
+        tune_cpu=tune_cpu,
+        # LLVM applies these in order, and "+avx2" also means "+avx": what must stay off comes last.
+        llvm_features=",".join([f"+{name}" for name in features] + [f"-{name}" for name in missing]),
+    )
+
+
+@lru_cache
+def _host_cpu(machine: str) -> tuple[str, tuple[str, ...]]:
+    """LLVM's name of this host's CPU, and those of its features that the loader can test."""
+    name, available = probe.ask("host")
+    return name, tuple(feature for feature in CPU_FEATURES[machine] if feature in available)
+
+
+@lru_cache
+def _named_cpu(machine: str, cpu: str) -> tuple[str, ...]:
+    """Features of a CPU that LLVM knows by name."""
+    # Names are plain words; anything else could be an option list to LLVM.
+    known = cpu.replace("-", "").replace("_", "").replace(".", "").isalnum() and cpu.isascii()
+    answer = probe.ask("cpu", TRIPLES[machine], cpu, *CPU_FEATURES[machine]) if known else None
+    if not answer:
+        raise ValueError(
+            f"cpu is {cpu!r}, which LLVM does not know for {machine}; give 'baseline', 'native' or an LLVM CPU name"
+        )
+    return tuple(answer[1])

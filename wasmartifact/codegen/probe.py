@@ -1,0 +1,75 @@
+"""Asks LLVM about CPUs, in a process of its own: LLVM ends the process that names a CPU which it doesn't know."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from wasmartifact.codegen.process import python_command
+from wasmartifact.errors import ToolchainError
+
+#: What LLVM prints to stderr about a CPU that it doesn't know, before it goes on or aborts.
+UNKNOWN = b"is not a recognized processor"
+
+
+def ask(*question: str) -> Any:
+    """Answer of ``main`` to a question: (CPU name, features); None where LLVM doesn't know the CPU."""
+    done = subprocess.run(
+        [*python_command("wasmartifact.codegen.probe"), *question],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if UNKNOWN in done.stderr:
+        return None
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").split("\n")
+        raise ToolchainError(f"asking LLVM about the CPU failed: {' '.join(lines[-2:]).strip() or done.returncode}")
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    """Answer one question from the command line, as JSON."""
+    what, *arguments = sys.argv[1:]
+    if what == "host":
+        print(json.dumps(host_cpu()))
+    else:
+        triple, cpu, *features = arguments
+        print(json.dumps((cpu, cpu_features(triple, cpu, features))))
+
+
+def host_cpu() -> tuple[str, list[str]]:
+    """LLVM's name and features of this process's CPU."""
+    import llvmlite.binding as llvm
+
+    return llvm.get_host_cpu_name(), sorted(name for name, on in llvm.get_host_cpu_features().items() if on)
+
+
+def cpu_features(triple: str, cpu: str, features: list[str]) -> list[str]:
+    """Those of ``features`` that a CPU has.
+
+    LLVM has no interface that tells. But its inliner takes a function into a caller only where the caller's CPU has
+    all features of the function: make one pair for each feature and see which calls are gone.
+    """
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    lines = [f'target triple = "{triple}"', f'attributes #1000 = {{ "target-cpu"="{cpu}" }}']
+    for index, feature in enumerate(features):
+        lines += [
+            f"define internal i32 @callee{index}(i32 %x) #{index} {{ %y = add i32 %x, 1 ret i32 %y }}",
+            f"define i32 @{feature}(i32 %x) #1000 {{ %y = call i32 @callee{index}(i32 %x) ret i32 %y }}",
+            f'attributes #{index} = {{ "target-cpu"="" "target-features"="+{feature}" }}',
+        ]
+    machine = llvm.Target.from_triple(triple).create_target_machine(codemodel="small", reloc="pic", jit=False)
+    module = llvm.parse_assembly("\n".join(lines))
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    builder.getModulePassManager().run(module, builder)
+    bodies = {
+        function.name: {op.opcode for block in function.blocks for op in block.instructions}
+        for function in module.functions
+    }
+    return [feature for feature in features if "call" not in bodies[feature]]

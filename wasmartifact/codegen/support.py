@@ -1,0 +1,81 @@
+"""The code of an artifact that is no function of the module: trampolines and the init function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from wasmartifact.codegen.compiled import CompiledGroup
+from wasmartifact.codegen.context import ModuleContext
+from wasmartifact.codegen.emit import FIRST_SCOPE
+from wasmartifact.codegen.group import module_text, subprogram
+from wasmartifact.codegen.initcode import INIT_SYMBOL, emit_init, needs_init
+from wasmartifact.codegen.trampolines import entry_symbol, entry_trampoline, host_symbol, host_trampoline
+from wasmartifact.schema import KIND_FUNC
+from wasmartifact.wasm.initial import InitialState
+from wasmartifact.wasm.model import ConstExpr, Module
+from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
+
+#: Trampolines in one LLVM module.
+TRAMPOLINES_PER_GROUP: Final = 200
+_REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
+
+
+@dataclass(frozen=True, slots=True)
+class TrampolineTypes:
+    """Canonical types, ascending, that need an entry trampoline and a host-call trampoline."""
+
+    entry: list[int]
+    host: list[int]
+
+    def entry_symbols(self) -> dict[int, str]:
+        """Symbol of the entry trampoline by canonical type."""
+        return {index: entry_symbol(index) for index in self.entry}
+
+    def host_symbols(self) -> dict[int, str]:
+        """Symbol of the host-call trampoline by canonical type."""
+        return {index: host_symbol(index) for index in self.host}
+
+
+def trampoline_types(module: Module, context: ModuleContext, compiled: Iterable[CompiledGroup]) -> TrampolineTypes:
+    """Entry: types of functions that are values outside (exports, segments, ref.func); host: of imports and indirect calls."""
+    canonical, types = context.canonical, module.function_types
+    entry = {canonical[types[index]] for index in _reachable_functions(module)}
+    host = {canonical[types[index]] for index in range(module.imported_functions)}
+    for group in compiled:
+        host |= group.facts.indirect_types
+    return TrampolineTypes(sorted(entry), sorted(host))
+
+
+def _reachable_functions(module: Module) -> set[int]:
+    """Functions that something outside of the module can get at. A body may refer only to those that stand in these places."""
+    found = {export.index for export in module.exports if export.kind == KIND_FUNC}
+    expressions = [entry.init for entry in module.globals] + [table.init for table in module.tables if table.init]
+    for segment in module.elements:
+        for item in segment.items:
+            if isinstance(item, ConstExpr):
+                expressions.append(item)
+            else:
+                found.add(item)
+    for expression in expressions:
+        found.update(index for _, opcode, index in expression.instructions if opcode == _REF_FUNC)
+    return found
+
+
+def support_texts(
+    context: ModuleContext, module: Module, initial: InitialState, types: TrampolineTypes
+) -> tuple[list[str], str | None]:
+    """LLVM modules with the trampolines and the init function; the symbol of the latter, None where there is none."""
+    trampolines = [entry_trampoline(index, context.signatures[index]) for index in types.entry]
+    trampolines += [host_trampoline(index, context.signatures[index]) for index in types.host]
+    texts = [
+        module_text(context, (), trampolines[start : start + TRAMPOLINES_PER_GROUP], ())
+        for start in range(0, len(trampolines), TRAMPOLINES_PER_GROUP)
+    ]
+    if not needs_init(module, initial):
+        return texts, None
+    body, fn = emit_init(context, module, initial, FIRST_SCOPE)
+    declared = ((f"f{index}", context.function_signature(index)) for index in sorted(fn.calls))
+    texts.append(module_text(context, declared, [body], [subprogram(FIRST_SCOPE, 0)]))
+    return texts, INIT_SYMBOL

@@ -1,0 +1,115 @@
+"""Trampolines between wasm's calling convention and arrays of 8-byte slots, one pair per function type.
+
+A value fills the low bytes of one slot (v128: two slots); i32 and f32 results are zero-extended to 64 bits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasmartifact import schema
+from wasmartifact.codegen.context import LLVM_TYPES, Signature
+from wasmartifact.codegen.emit import FUNCTION_ATTRIBUTES
+
+_INVOKE: Final = schema.FUNCTION_RECORD.offsets()["invoke"]
+_SLOT_SIZE_BYTES: Final = 8
+_SLOTS_OF: Final = {"i": 1, "l": 1, "f": 1, "d": 1, "v": 2}
+
+
+def entry_symbol(type_index: int) -> str:
+    """Symbol of the trampoline that calls a function of this type with values from slots."""
+    return f"entry_{type_index}"
+
+
+def host_symbol(type_index: int) -> str:
+    """Symbol of the trampoline that calls a host function of this type, which takes slots."""
+    return f"host_{type_index}"
+
+
+def _places(letters: str) -> list[tuple[str, int]]:
+    """Type letter and byte offset of each value in the slots."""
+    offset, places = 0, []
+    for letter in letters:
+        places.append((letter, offset))
+        offset += _SLOT_SIZE_BYTES * _SLOTS_OF[letter]
+    return places
+
+
+def _slot_count(letters: str) -> int:
+    return sum(_SLOTS_OF[letter] for letter in letters)
+
+
+def _load(name: str, letter: str, offset: int) -> list[str]:
+    return [
+        f"  {name}.slot = getelementptr i8, ptr %slots, i64 {offset}",
+        f"  {name} = load {LLVM_TYPES[letter]}, ptr {name}.slot, align 8",
+    ]
+
+
+def _store(name: str, value: str, letter: str, offset: int) -> list[str]:
+    """Store a value in its slot, filling all of it."""
+    lines = [f"  {name}.slot = getelementptr i8, ptr %slots, i64 {offset}"]
+    if letter == "f":
+        lines.append(f"  {name}.bits = bitcast float {value} to i32")
+        value, letter = f"{name}.bits", "i"
+    if letter == "i":
+        lines.append(f"  {name}.wide = zext i32 {value} to i64")
+        value, letter = f"{name}.wide", "l"
+    lines.append(f"  store {LLVM_TYPES[letter]} {value}, ptr {name}.slot, align 8")
+    return lines
+
+
+def entry_trampoline(type_index: int, signature: Signature) -> str:
+    """``void entry_<t>(ptr code, ptr context, ptr slots)``: call code(context, parameters from slots), store results."""
+    lines = [
+        f"define hidden void @{entry_symbol(type_index)}(ptr %code, ptr %context, ptr %slots) {FUNCTION_ATTRIBUTES} {{"
+    ]
+    arguments = ["ptr %context"]
+    for position, (letter, offset) in enumerate(_places(signature.params)):
+        lines += _load(f"%p{position}", letter, offset)
+        arguments.append(f"{LLVM_TYPES[letter]} %p{position}")
+    call = f"notail call {signature.llvm_result} %code({', '.join(arguments)})"
+    lines.append(f"  %result = {call}" if signature.results else f"  {call}")
+    for position, (letter, offset) in enumerate(_places(signature.results)):
+        value = "%result"
+        if len(signature.results) > 1:
+            value = f"%r{position}.value"
+            lines.append(f"  {value} = extractvalue {signature.llvm_result} %result, {position}")
+        lines += _store(f"%r{position}", value, letter, offset)
+    return "\n".join([*lines, "  ret void", "}"])
+
+
+def host_trampoline(type_index: int, signature: Signature) -> str:
+    """``<result> host_<t>(ptr record, parameters...)``: store parameters in slots, call record->invoke, load results."""
+    params = [
+        "ptr %record",
+        *(f"{LLVM_TYPES[letter]} %p{position}" for position, letter in enumerate(signature.params)),
+    ]
+    count = max(_slot_count(signature.params), _slot_count(signature.results), 1)
+    lines = [
+        f"define hidden {signature.llvm_result} @{host_symbol(type_index)}({', '.join(params)}) {FUNCTION_ATTRIBUTES} {{",
+        f"  %slots = alloca [{count} x i64], align 16",
+    ]
+    for position, (letter, offset) in enumerate(_places(signature.params)):
+        lines += _store(f"%p{position}", f"%p{position}", letter, offset)
+    lines += [
+        f"  %invoke.field = getelementptr i8, ptr %record, i64 {_INVOKE}",
+        "  %invoke = load ptr, ptr %invoke.field, align 8",
+        "  notail call void %invoke(ptr %record, ptr %slots)",
+    ]
+    for position, (letter, offset) in enumerate(_places(signature.results)):
+        lines += _load(f"%r{position}", letter, offset)
+    return "\n".join([*lines, *_return(signature), "}"])
+
+
+def _return(signature: Signature) -> list[str]:
+    """Return the values ``%r0``, ``%r1``, ..."""
+    if len(signature.results) < 2:
+        return [f"  ret {signature.llvm_result}{' %r0' if signature.results else ''}"]
+    lines, whole = [], "poison"
+    for position, letter in enumerate(signature.results):
+        lines.append(
+            f"  %all{position} = insertvalue {signature.llvm_result} {whole}, {LLVM_TYPES[letter]} %r{position}, {position}"
+        )
+        whole = f"%all{position}"
+    return [*lines, f"  ret {signature.llvm_result} {whole}"]

@@ -1,0 +1,53 @@
+"""The worker process: compiles one group of functions after another until its standard input ends."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+from wasmartifact.codegen.compile import compile_group, compile_text
+from wasmartifact.codegen.process import encode_message, read_message
+from wasmartifact.errors import ToolchainError, WasmArtifactError
+
+
+def main() -> None:
+    """Answer requests: ("context", ModuleContext), ("functions", FunctionGroup), ("text", IR text).
+
+    A context has no answer; that of the others is ("done", CompiledGroup) or ("failed", exception).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the packer, which ends us
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    requests = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else prints must not get between the messages
+    context: Any = None
+    while True:
+        try:
+            kind, *arguments = read_message(requests)
+        except EOFError:
+            return
+        try:
+            if kind == "context":
+                (context,) = arguments
+                continue
+            elif kind == "functions":
+                result = compile_group(context, *arguments)
+            else:
+                result = compile_text(context.options, *arguments)
+            answer: tuple[str, object] = ("done", result)
+        except WasmArtifactError as error:
+            answer = ("failed", error)
+        except Exception as error:
+            answer = (
+                "failed",
+                ToolchainError(f"code generation failed: {type(error).__name__}: {' '.join(str(error).split())}"),
+            )
+        answers.write(encode_message(answer))
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The first bytes of an artifact: ELF header, program headers, build id note, hash, dynamic symbols, dynamic section.
+
+It is all that dlopen looks at. Its size depends on nothing but the number of segments, so that addresses behind it can
+be fixed before anything else is known.
+
+    1 segment   R-X [ head | .rodata | .eh_frame | .text ]               needs glibc 2.35 or newer, musl, ...
+    2 segments  RW- [ head ]  R-X [ .rodata | .eh_frame | .text ]        for C libraries that write into .dynamic
+
+With two segments the file looks the same; the second one is mapped one page further up, and the page of the file where
+they meet is mapped twice.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from wasmartifact.elf.object import ELF_HEADER, ELF_IDENT, ET_DYN, SECTION_HEADER, STB_GLOBAL, STT_OBJECT, SYMBOL
+from wasmartifact.schema import ANCHOR, ANCHOR_SYMBOL, HEAD_MAX_BYTES, MACHINES, PAGE_BYTES
+
+PROGRAM_HEADER: Final = struct.Struct("<IIQQQQQQ")
+DYNAMIC_ENTRY: Final = struct.Struct("<qQ")
+PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_STACK = 1, 2, 4, 0x6474E551
+PF_X, PF_W, PF_R = 1, 2, 4
+NT_GNU_BUILD_ID: Final = 3
+BUILD_ID_BYTES: Final = 16
+DT_NULL, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SYMENT, DT_GNU_HASH = 0, 5, 6, 10, 11, 0x6FFFFEF5
+
+_NOTE: Final = struct.Struct(f"<III4s{BUILD_ID_BYTES}s")
+#: One bucket, first hashed symbol 1, one Bloom word, shift; then the word, the bucket and the symbol's chain value.
+_GNU_HASH: Final = struct.Struct("<IIIIQII")
+NOTE_BYTES: Final = _NOTE.size
+GNU_HASH_BYTES: Final = _GNU_HASH.size
+_DYNSTR: Final = b"\0" + ANCHOR_SYMBOL.encode() + b"\0"
+_DYNAMIC_ENTRIES: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """File offsets of the parts of the head, which are their virtual addresses too, and what follows from its size.
+
+    Attributes
+    ----------
+    segments : int
+        1 or 2.
+    page_size_bytes : int
+        Alignment of segments.
+    size_bytes : int
+        Size of the head; ``.rodata`` starts there in the file.
+    code_vaddr_bias : int
+        Virtual address minus file offset of everything mapped behind the head.
+    """
+
+    machine: str
+    segments: int
+    page_size_bytes: int
+    note_offset: int
+    hash_offset: int
+    dynsym_offset: int
+    dynstr_offset: int
+    dynstr_size_bytes: int
+    dynamic_offset: int
+    dynamic_size_bytes: int
+    size_bytes: int
+    code_vaddr_bias: int
+
+
+@dataclass(frozen=True, slots=True)
+class SectionTable:
+    """Where the section headers of the finished file lie."""
+
+    offset: int
+    count: int
+    names_index: int
+
+
+def plan_head(machine: str, segments: int) -> HeadPlan:
+    """Place the parts of the head.
+
+    Parameters
+    ----------
+    machine : str
+        Key of ``schema.MACHINES``.
+    segments : int
+        1, or 2 for C libraries that write into the dynamic section.
+    """
+    if segments not in (1, 2):
+        raise ValueError(f"an artifact has 1 or 2 segments, not {segments}")
+    page = PAGE_BYTES[machine]
+    note = ELF_HEADER.size + (segments + 3) * PROGRAM_HEADER.size
+    hash_ = align_up(note + NOTE_BYTES, 8)
+    dynsym = align_up(hash_ + GNU_HASH_BYTES, 8)
+    dynstr = dynsym + 2 * SYMBOL.size
+    dynamic = align_up(dynstr + len(_DYNSTR), 8)
+    dynamic_size = _DYNAMIC_ENTRIES * DYNAMIC_ENTRY.size
+    size = align_up(dynamic + dynamic_size, 64)
+    assert size <= HEAD_MAX_BYTES
+    bias = page if segments == 2 else 0
+    return HeadPlan(
+        machine, segments, page, note, hash_, dynsym, dynstr, len(_DYNSTR), dynamic, dynamic_size, size, bias
+    )
+
+
+def build_head(
+    plan: HeadPlan, *, mapped_end: int, build_id: bytes, anchor_vaddr: int, anchor_section: int, table: SectionTable
+) -> bytes:
+    """Write the head.
+
+    Parameters
+    ----------
+    plan : HeadPlan
+        Where everything lies.
+    mapped_end : int
+        File offset of the end of the text, the last thing that is mapped.
+    build_id : bytes
+        16 bytes.
+    anchor_vaddr, anchor_section : int
+        Address of the anchor, and the index of its section.
+    table : SectionTable
+        The section headers.
+    """
+    image = bytearray(plan.size_bytes)
+    _write_elf_header(image, plan, table)
+    _write_program_headers(image, plan, mapped_end)
+    _NOTE.pack_into(image, plan.note_offset, 4, BUILD_ID_BYTES, NT_GNU_BUILD_ID, b"GNU", build_id)
+    _write_hash(image, plan.hash_offset)
+    SYMBOL.pack_into(
+        image, plan.dynsym_offset + SYMBOL.size, 1, STB_GLOBAL << 4 | STT_OBJECT, 0, anchor_section, anchor_vaddr,
+        ANCHOR.size_bytes,
+    )  # fmt: skip
+    image[plan.dynstr_offset : plan.dynstr_offset + len(_DYNSTR)] = _DYNSTR
+    entries = (
+        (DT_GNU_HASH, plan.hash_offset),
+        (DT_STRTAB, plan.dynstr_offset),
+        (DT_SYMTAB, plan.dynsym_offset),
+        (DT_STRSZ, len(_DYNSTR)),
+        (DT_SYMENT, SYMBOL.size),
+        (DT_NULL, 0),
+    )
+    for index, entry in enumerate(entries):
+        DYNAMIC_ENTRY.pack_into(image, plan.dynamic_offset + index * DYNAMIC_ENTRY.size, *entry)
+    return bytes(image)
+
+
+def _write_elf_header(image: bytearray, plan: HeadPlan, table: SectionTable) -> None:
+    ELF_HEADER.pack_into(
+        image, 0, ELF_IDENT, ET_DYN, MACHINES[plan.machine], 1, 0, ELF_HEADER.size, table.offset, 0, ELF_HEADER.size,
+        PROGRAM_HEADER.size, plan.segments + 3, SECTION_HEADER.size, table.count, table.names_index,
+    )  # fmt: skip
+
+
+def _write_program_headers(image: bytearray, plan: HeadPlan, mapped_end: int) -> None:
+    page = plan.page_size_bytes
+    size, bias = plan.size_bytes, plan.code_vaddr_bias
+    if plan.segments == 1:
+        loads = [(PT_LOAD, PF_R | PF_X, 0, 0, 0, mapped_end, mapped_end, page)]
+        dynamic_flags = PF_R
+    else:
+        code_size = mapped_end - size
+        loads = [
+            (PT_LOAD, PF_R | PF_W, 0, 0, 0, size, size, page),
+            (PT_LOAD, PF_R | PF_X, size, size + bias, size + bias, code_size, code_size, page),
+        ]
+        dynamic_flags = PF_R | PF_W
+    dynamic, note = plan.dynamic_offset, plan.note_offset
+    headers = [
+        *loads,
+        (PT_DYNAMIC, dynamic_flags, dynamic, dynamic, dynamic, plan.dynamic_size_bytes, plan.dynamic_size_bytes, 8),
+        (PT_NOTE, PF_R, note, note, note, NOTE_BYTES, NOTE_BYTES, 4),
+        (PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16),
+    ]
+    for index, header in enumerate(headers):
+        PROGRAM_HEADER.pack_into(image, ELF_HEADER.size + index * PROGRAM_HEADER.size, *header)
+
+
+def _write_hash(image: bytearray, offset: int) -> None:
+    """The GNU hash table of the one symbol, which is in the only bucket and ends its chain."""
+    value = 5381
+    for byte in ANCHOR_SYMBOL.encode():
+        value = value * 33 + byte & 0xFFFFFFFF
+    shift = 6
+    bloom = 1 << value % 64 | 1 << (value >> shift) % 64
+    _GNU_HASH.pack_into(image, offset, 1, 1, 1, shift, bloom, 1, value | 1)
+
+
+def align_up(value: int, alignment: int) -> int:
+    """The next multiple of a power of two."""
+    return (value + alignment - 1) & -alignment

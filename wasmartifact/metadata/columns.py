@@ -1,0 +1,161 @@
+"""Columns of a metadata section in place: every access is checked against the bytes that are there.
+
+Nothing here trusts the section. A directory entry is checked when its column is first used, an index when it is used;
+what does not hold raises CorruptArtifact with the column, the row, what was found and what was expected.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from typing import Final, Literal, NamedTuple
+
+from wasmartifact import schema
+from wasmartifact.errors import IncompatibleHost
+from wasmartifact.metadata import faults
+from wasmartifact.metadata.header import Header, read_header
+
+ENTRY: Final = struct.Struct("<IIQQ")
+_CAST_CODES: Final[dict[str, Literal["B", "I", "Q"]]] = {"u8": "B", "u32": "I", "u64": "Q", "u8x16": "B"}
+#: The column that tells how many rows a group has: its first one that is not flat.
+_ROW_COLUMNS: Final = {
+    column.group: column for column in reversed(schema.COLUMNS) if column.shape in ("rows", "offsets")
+}
+
+
+class Entry(NamedTuple):
+    """A directory entry, as it stands there: ``number`` counts entries, the rest are the fields of directory_entry."""
+
+    number: int
+    column_id: int
+    element_size_bytes: int
+    offset: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which no entry needs
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last value."""
+        return self.offset + self.count * self.element_size_bytes
+
+
+class Columns:
+    """Bounds-checked access to the columns of a section.
+
+    Parameters
+    ----------
+    buffer : buffer
+        The whole section: bytes, a mapping, memory of the C runtime. Not copied.
+
+    Raises
+    ------
+    IncompatibleHost
+        On a big-endian host: columns are little-endian and used in place.
+    """
+
+    __slots__ = ("_columns", "_entries", "_header", "section")
+
+    def __init__(self, buffer: bytes | bytearray | memoryview) -> None:
+        if sys.byteorder != "little":
+            raise IncompatibleHost("artifacts are little-endian and are used in place; this host is big-endian")
+        self.section = memoryview(buffer).cast("B").toreadonly()
+        self._header: Header | None = None
+        self._entries: dict[int, Entry] | None = None
+        self._columns: dict[str, memoryview] = {}
+
+    @property
+    def header(self) -> Header:
+        """The header, decoded on first use."""
+        if self._header is None:
+            self._header = read_header(self.section)
+        return self._header
+
+    @property
+    def entries(self) -> dict[int, Entry]:
+        """The directory by column id, decoded on first use."""
+        if self._entries is None:
+            numbers = self.header.numbers
+            start, count = numbers["directory_offset"], numbers["directory_count"]
+            end = start + count * ENTRY.size
+            if end > len(self.section):
+                raise faults.corrupt_header("end of the directory", end, f"at most {len(self.section)}")
+            fields = enumerate(ENTRY.iter_unpack(self.section[start:end]))
+            self._entries = {entry[0]: Entry(number, *entry) for number, entry in fields}
+        return self._entries
+
+    def column(self, name: str) -> memoryview:
+        """The values of a column: a read-only view, cast to the column's type; u8x16 columns are plain bytes.
+
+        Raises
+        ------
+        KeyError
+            Where the schema has no such column.
+        CorruptArtifact
+            Where the section lacks it, or it does not lie inside the section.
+        """
+        view = self._columns.get(name)
+        if view is None:
+            view = self._columns[name] = self._map(schema.COLUMN_BY_NAME[name])
+        return view
+
+    def _map(self, column: schema.Column) -> memoryview:
+        """Check a directory entry and view its column."""
+        if column.id not in self.entries:
+            raise faults.corrupt_directory(len(self.entries), "column", "missing", column.name)
+        entry = self.entries[column.id]
+        expected = schema.TYPE_SIZES[column.type]
+        if entry.element_size_bytes != expected:
+            what = f"element_size_bytes of {column.name}"
+            raise faults.corrupt_directory(entry.number, what, entry.element_size_bytes, expected)
+        if entry.end > len(self.section):
+            what = f"end of {column.name}"
+            raise faults.corrupt_directory(entry.number, what, entry.end, f"at most {len(self.section)}")
+        return self.section[entry.offset : entry.end].cast(_CAST_CODES[column.type])
+
+    def row_count(self, group: str) -> int:
+        """Number of rows of a group."""
+        column = _ROW_COLUMNS[group]
+        count = len(self.column(column.name))
+        if column.shape == "rows":
+            return count
+        if not count:
+            raise faults.corrupt_row(column.name, 0, "no value", "rows + 1 values")
+        return count - 1
+
+    def value(self, name: str, row: int) -> int:
+        """One value of a column of numbers; ``row`` may come from another column."""
+        column = self.column(name)
+        if not 0 <= row < len(column):
+            raise faults.corrupt_row(name, row, "missing", f"one of {len(column)} values")
+        return int(column[row])
+
+    def digest(self, name: str, row: int) -> bytes:
+        """One value of a column of 16-byte values."""
+        data = bytes(self.column(name)[16 * row : 16 * row + 16])
+        if len(data) != 16:
+            raise faults.corrupt_row(name, row, "missing", "16 bytes")
+        return data
+
+    def span(self, name: str, row: int) -> memoryview:
+        """The values of one row of an offsets column: a slice of its flat column."""
+        target = self.column(schema.COLUMN_BY_NAME[name].target)
+        start, end = self.value(name, row), self.value(name, row + 1)
+        if start > end:
+            raise faults.corrupt_row(name, row + 1, end, f"at least {start}")
+        if end > len(target):
+            raise faults.corrupt_row(name, row + 1, end, f"at most {len(target)}")
+        return target[start:end]
+
+    def text(self, name: str, row: int) -> str:
+        """One row of an offsets column of UTF-8 bytes."""
+        data = bytes(self.span(name, row))
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise faults.corrupt_row(name, row, repr(data), "UTF-8") from error
+
+    def release(self) -> None:
+        """Let go of the buffer; every view that was handed out by ``column`` becomes unusable."""
+        for view in self._columns.values():
+            view.release()
+        self._columns.clear()
+        self.section.release()

@@ -1,0 +1,484 @@
+"""Build the metadata section from what the packer knows: the module, its initial state, and facts about its code.
+
+    header | directory | columns, each 64-byte aligned | page-aligned: table images | memory image runs
+
+Columns are built group by group as arrays, then placed, then copied once into the section. Offsets of images are
+relative to the first image until the columns are placed. Written for little-endian hosts only, like the whole project.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from typing import Final, TypeAlias
+
+from wasmartifact import schema
+from wasmartifact.errors import ToolchainError
+from wasmartifact.metadata import header
+from wasmartifact.wasm.initial import InitialState, evaluate
+from wasmartifact.wasm.model import ACTIVE, ConstExpr, Element, Limits, Module
+
+#: "None" in columns of sizes and offsets.
+NONE_U64: Final = 2**64 - 1
+_ARRAY_CODES: Final = {"u8": "B", "u32": "I", "u64": "Q"}
+_REF_FUNC: Final = 0xD2
+
+Values: TypeAlias = "bytes | bytearray | array[int]"
+#: A column's name and its values, which have the column's element size.
+Named: TypeAlias = "tuple[str, Values]"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFacts:
+    """Where the compiled code lies, in bytes from the start of .text.
+
+    Attributes
+    ----------
+    text_offsets, sizes_bytes : Sequence[int]
+        Start, ascending, and size of each defined function.
+    flags : Sequence[int]
+        Column code_flags of each defined function.
+    entry_text_offsets, host_text_offsets : Sequence[int | None]
+        Entry and host-call trampoline of each type of the module, None where there is none.
+    init_text_offset : int | None
+        The init function, None where the module needs none.
+    memory_guards : Sequence[int]
+        Column memory_guard of each memory of the index space.
+    address_text_offsets, address_wasm_offsets, address_traps : Sequence[int]
+        The address map: start of each range of instructions, ascending; byte offset in the module, 0 where unknown;
+        trap code, 0 for none. Arrays of the column's element size ("I", "I", "B") are taken without a copy.
+    """
+
+    text_offsets: Sequence[int]
+    sizes_bytes: Sequence[int]
+    flags: Sequence[int]
+    entry_text_offsets: Sequence[int | None]
+    host_text_offsets: Sequence[int | None]
+    init_text_offset: int | None
+    memory_guards: Sequence[int]
+    address_text_offsets: Sequence[int]
+    address_wasm_offsets: Sequence[int]
+    address_traps: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutFacts:
+    """Where the ELF file has what the metadata points to: virtual addresses and sizes in bytes.
+
+    Attributes
+    ----------
+    machine : str
+        Key of ``schema.MACHINES``.
+    head_size_bytes : int
+        Bytes from the start of the file that load_digest covers.
+    """
+
+    machine: str
+    head_size_bytes: int
+    anchor_vaddr: int
+    text_vaddr: int
+    text_size_bytes: int
+    type_digests_vaddr: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFacts:
+    """All that goes into the section, but for file_size_bytes, build_id and the digests, which are patched in later.
+
+    Attributes
+    ----------
+    type_digests : Sequence[bytes]
+        16 bytes per type.
+    type_canonical : Sequence[int]
+        Per type, the index of the first type with the same digest.
+    cpu_features, wasm_features : Iterable[str]
+        Names from ``schema.CPU_FEATURES`` and ``schema.WASM_FEATURES``.
+    info : Mapping[str, str]
+        Strings about the pack: module_name, opt_level, cpu, target, packer, llvm.
+    library_version : tuple[int, int, int]
+        Version of this package.
+    wasm_sha256 : bytes
+        32 bytes, of the module.
+    """
+
+    module: Module
+    initial: InitialState
+    code: CodeFacts
+    layout: LayoutFacts
+    type_digests: Sequence[bytes]
+    type_canonical: Sequence[int]
+    cpu_features: Iterable[str]
+    wasm_features: Iterable[str]
+    info: Mapping[str, str]
+    library_version: tuple[int, int, int]
+    wasm_sha256: bytes
+
+
+def encode_metadata(facts: MetadataFacts) -> bytearray:
+    """Build the section; file_size_bytes, build_id and the digests are left zero (see ``digests``).
+
+    Raises
+    ------
+    ToolchainError
+        Where a value does not fit its column, or facts contradict each other: a defect of the packer.
+    """
+    if sys.byteorder != "little":
+        raise ToolchainError("metadata is written on little-endian hosts only; this host is big-endian")
+    page_size_bytes = schema.PAGE_BYTES[facts.layout.machine]
+    images = _plan_images(facts.initial, page_size_bytes)
+    columns = dict(_columns(facts, images))
+    if set(columns) != set(schema.COLUMN_BY_NAME):
+        raise ToolchainError(f"columns not encoded: {sorted(set(schema.COLUMN_BY_NAME) ^ set(columns))}")
+    places, columns_end = _place(columns)
+    images_start = _align(columns_end, page_size_bytes)
+    _move_images(columns, images_start)
+
+    section = bytearray(images_start + images.size_bytes if images.pieces else columns_end)
+    _write_header(section, facts, page_size_bytes)
+    _write_directory(section, columns, places)
+    for name, offset in places.items():
+        data = memoryview(columns[name]).cast("B")
+        section[offset : offset + len(data)] = data
+    for offset, piece in images.pieces:
+        data = memoryview(piece).cast("B")
+        section[images_start + offset : images_start + offset + len(data)] = data
+    return section
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Images and placing
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """Page-aligned pieces: offsets count from the first one. ``tables`` maps a table index to offset and slot count."""
+
+    pieces: list[tuple[int, Values]]
+    tables: dict[int, tuple[int, int]]
+    run_offsets: list[int]
+    size_bytes: int
+
+
+def _plan_images(initial: InitialState, page_size_bytes: int) -> _Images:
+    """Place table images, then memory image runs."""
+    pieces: list[tuple[int, Values]] = []
+    tables, run_offsets, offset = {}, [], 0
+    for image in initial.table_images:
+        if image.slots:
+            tables[image.table_index] = (offset, len(image.slots))
+            pieces.append((offset, image.slots))
+            offset = _align(offset + 8 * len(image.slots), page_size_bytes)
+    for run in initial.memory_runs:
+        if len(run.data) % page_size_bytes or run.memory_offset % page_size_bytes:
+            raise ToolchainError(
+                f"an image run of memory {run.memory_index} lies at {run.memory_offset} with {len(run.data)} bytes, "
+                f"expected multiples of {page_size_bytes}"
+            )
+        run_offsets.append(offset)
+        pieces.append((offset, run.data))
+        offset += len(run.data)
+    return _Images(pieces, tables, run_offsets, offset)
+
+
+def _place(columns: Mapping[str, Values]) -> tuple[dict[str, int], int]:
+    """Offset of each column, by ascending id, and the end of the last one."""
+    offset = header.SIZE_BYTES + len(columns) * schema.DIRECTORY_ENTRY.size_bytes
+    places = {}
+    for column in schema.COLUMNS:
+        places[column.name] = offset = _align(offset, schema.COLUMN_ALIGN_BYTES)
+        offset += memoryview(columns[column.name]).nbytes
+    return places, offset
+
+
+def _move_images(columns: dict[str, Values], images_start: int) -> None:
+    """Turn offsets from the first image into offsets from the section's start, now that that one is known."""
+    runs = columns["run_section_offset"]
+    columns["run_section_offset"] = _array("run_section_offset", (offset + images_start for offset in runs))
+    tables = zip(columns["table_image_offset"], columns["table_image_count"], strict=True)
+    columns["table_image_offset"] = _array(
+        "table_image_offset", (offset + images_start if count else 0 for offset, count in tables)
+    )
+
+
+def _write_directory(section: bytearray, columns: Mapping[str, Values], places: Mapping[str, int]) -> None:
+    entries = bytearray()
+    for column in schema.COLUMNS:
+        size = schema.TYPE_SIZES[column.type]
+        count, rest = divmod(memoryview(columns[column.name]).nbytes, size)
+        if rest:
+            raise ToolchainError(f"column {column.name} is not a whole number of {size}-byte values")
+        entries += column.id.to_bytes(4, "little") + size.to_bytes(4, "little")
+        entries += places[column.name].to_bytes(8, "little") + count.to_bytes(8, "little")
+    section[header.SIZE_BYTES : header.SIZE_BYTES + len(entries)] = entries
+
+
+def _write_header(section: bytearray, facts: MetadataFacts, page_size_bytes: int) -> None:
+    module, layout = facts.module, facts.layout
+    record = schema.instance_layout(
+        memories=len(module.memory_types),
+        tables=len(module.table_types),
+        imported_functions=module.imported_functions,
+        imported_globals=module.imported_globals,
+        tags=len(module.tag_types),
+        defined_globals=len(module.globals),
+        elements=len(module.elements),
+        data_segments=len(module.datas),
+    )
+    major, minor, patch = facts.library_version
+    header.patch_header(
+        section,
+        magic=schema.METADATA_MAGIC,
+        format_major=schema.FORMAT_MAJOR,
+        format_minor=schema.FORMAT_MINOR,
+        runtime_abi=schema.RUNTIME_ABI,
+        library_version=major << 16 | minor << 8 | patch,
+        machine=schema.MACHINES[layout.machine],
+        page_size_bytes=page_size_bytes,
+        header_size_bytes=header.SIZE_BYTES,
+        directory_offset=header.SIZE_BYTES,
+        directory_count=len(schema.COLUMNS),
+        head_size_bytes=layout.head_size_bytes,
+        section_size_bytes=len(section),
+        cpu_features=_feature_bits(facts.cpu_features, schema.CPU_FEATURES[layout.machine], "CPU"),
+        wasm_features=_feature_bits(facts.wasm_features, schema.WASM_FEATURES, "WebAssembly"),
+        anchor_vaddr=layout.anchor_vaddr,
+        text_vaddr=layout.text_vaddr,
+        text_size_bytes=layout.text_size_bytes,
+        type_digests_vaddr=layout.type_digests_vaddr,
+        wasm_digest=facts.wasm_sha256,
+        init_text_offset=_plus_one(facts.code.init_text_offset),
+        start_function=_plus_one(module.start),
+        instance_size_bytes=record.size_bytes,
+        instance_memories_offset=record.memories_offset,
+        instance_tables_offset=record.tables_offset,
+        instance_imported_functions_offset=record.imported_functions_offset,
+        instance_imported_globals_offset=record.imported_globals_offset,
+        instance_tags_offset=record.tags_offset,
+        instance_globals_offset=record.globals_offset,
+        instance_elements_offset=record.elements_offset,
+        instance_data_dropped_offset=record.data_dropped_offset,
+    )
+
+
+def _feature_bits(names: Iterable[str], known: Sequence[str], what: str) -> int:
+    """Bit i for the i-th known name."""
+    names = set(names)
+    unknown = names.difference(known)
+    if unknown:
+        raise ToolchainError(f"{what} features that the schema does not know: {', '.join(sorted(unknown))}")
+    return sum(1 << bit for bit, name in enumerate(known) if name in names)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Columns, group by group
+
+
+def _columns(facts: MetadataFacts, images: _Images) -> Iterator[Named]:
+    """Every column of the schema; image offsets are relative to the first image."""
+    module = facts.module
+    yield from _types(facts)
+    yield from _texts("import_module", [entry.module for entry in module.imports])
+    yield from _texts("import_name", [entry.name for entry in module.imports])
+    yield _ints("import_kind", (entry.kind for entry in module.imports))
+    yield _ints("import_index", (entry.index for entry in module.imports))
+    yield from _exports(module)
+    yield _ints("function_type", module.function_types)
+    yield from _code(facts)
+    yield from _function_names(module)
+    yield from _tables(module, images)
+    yield from _memories(facts)
+    yield from _globals(facts)
+    yield _ints("tag_type", module.tag_types)
+    yield from _elements(facts)
+    yield from _data(facts)
+    yield _ints("run_memory", (run.memory_index for run in facts.initial.memory_runs))
+    yield _ints("run_memory_offset", (run.memory_offset for run in facts.initial.memory_runs))
+    yield _ints("run_section_offset", images.run_offsets)
+    yield _ints("run_size", (len(run.data) for run in facts.initial.memory_runs))
+    yield from _spans("custom_name", [section.name.encode() for section in module.custom_sections])
+    data = memoryview(module.data)
+    yield from _spans("custom_data", [data[section.start : section.end] for section in module.custom_sections])
+    yield from _texts("info_key", list(facts.info))
+    yield from _texts("info_value", list(facts.info.values()))
+
+
+def _types(facts: MetadataFacts) -> Iterator[Named]:
+    types = facts.module.types
+    yield _ints("type_kind", bytes(len(types)))
+    yield "type_digest", b"".join(facts.type_digests)
+    yield _ints("type_canonical", facts.type_canonical)
+    # One flat column for both: all parameters, then all results.
+    params = list(accumulate((len(item.params) for item in types), initial=0))
+    yield _ints("type_params", params)
+    yield _ints("type_results", accumulate((len(item.results) for item in types), initial=params[-1]))
+    yield _ints(
+        "type_values",
+        chain(chain.from_iterable(item.params for item in types), chain.from_iterable(item.results for item in types)),
+    )
+    yield _ints("type_entry", map(_plus_one, facts.code.entry_text_offsets))
+    yield _ints("type_host", map(_plus_one, facts.code.host_text_offsets))
+
+
+def _exports(module: Module) -> Iterator[Named]:
+    names = [entry.name.encode() for entry in module.exports]
+    yield from _spans("export_name", names)
+    yield _ints("export_kind", (entry.kind for entry in module.exports))
+    yield _ints("export_index", (entry.index for entry in module.exports))
+    yield _ints("export_slots", hash_slots(names))
+
+
+def hash_slots(names: Sequence[bytes]) -> array[int]:
+    """The hash index: the smallest power of two of slots that leaves at least half of them empty, at least one."""
+    count = 1 << (2 * len(names) - 1).bit_length() if names else 1
+    slots = array("I", bytes(4 * count))
+    mask = count - 1
+    for row, name in enumerate(names, start=1):
+        slot = schema.export_hash(name) & mask
+        while slots[slot]:
+            slot = slot + 1 & mask
+        slots[slot] = row
+    return slots
+
+
+def _code(facts: MetadataFacts) -> Iterator[Named]:
+    codes, code = facts.module.codes, facts.code
+    yield _ints("code_text_offset", code.text_offsets)
+    yield _ints("code_size", code.sizes_bytes)
+    yield _ints("code_flags", code.flags)
+    yield _ints("code_wasm_offset", (entry.start for entry in codes))
+    yield _ints("code_wasm_size", (entry.end - entry.start for entry in codes))
+    yield _ints("address_text_offset", code.address_text_offsets)
+    yield _ints("address_wasm_offset", code.address_wasm_offsets)
+    yield _ints("address_trap", code.address_traps)
+
+
+def _function_names(module: Module) -> Iterator[Named]:
+    # The name section is not validated: it may name functions that don't exist.
+    indices = sorted(index for index in module.function_names if index < len(module.function_types))
+    yield _ints("function_name_index", indices)
+    yield from _texts("function_name", [module.function_names[index] for index in indices])
+
+
+def _tables(module: Module, images: _Images) -> Iterator[Named]:
+    places = [images.tables.get(index, (0, 0)) for index in range(len(module.table_types))]
+    yield _ints("table_type", (table.element for table in module.table_types))
+    yield from _limits("table_min", "table_max", "table_flags", [table.limits for table in module.table_types])
+    yield _ints("table_image_offset", (offset for offset, _ in places))
+    yield _ints("table_image_count", (count for _, count in places))
+
+
+def _memories(facts: MetadataFacts) -> Iterator[Named]:
+    memories = facts.module.memory_types
+    limits = [memory.limits for memory in memories]
+    yield from _limits("memory_min_pages", "memory_max_pages", "memory_flags", limits)
+    yield _ints("memory_page_log2", (memory.page_log2 for memory in memories))
+    yield _ints("memory_guard", facts.code.memory_guards)
+
+
+def _limits(minimum: str, maximum: str, flags: str, limits: Sequence[Limits]) -> Iterator[Named]:
+    yield _ints(minimum, (item.min for item in limits))
+    yield _ints(maximum, (NONE_U64 if item.max is None else item.max for item in limits))
+    yield _ints(
+        flags,
+        (
+            (0 if item.max is None else schema.LIMITS_HAS_MAX)
+            | (schema.LIMITS_SHARED if item.shared else 0)
+            | (schema.LIMITS_64 if item.is64 else 0)
+            for item in limits
+        ),
+    )
+
+
+def _globals(facts: MetadataFacts) -> Iterator[Named]:
+    module = facts.module
+    yield _ints("global_type", (item.valtype for item in module.global_types))
+    yield _ints("global_flags", (schema.GLOBAL_MUTABLE if item.mutable else 0 for item in module.global_types))
+    yield "global_image", facts.initial.global_image
+    data = memoryview(module.data)
+    initialisers = [data[item.init.start : item.init.end] for item in module.globals]
+    yield from _spans("global_init", [memoryview(b"")] * module.imported_globals + initialisers)
+
+
+def _elements(facts: MetadataFacts) -> Iterator[Named]:
+    elements = facts.module.elements
+    in_image = facts.initial.elements_in_image
+    yield _ints("element_mode", (element.mode for element in elements))
+    yield _ints("element_type", (element.type for element in elements))
+    yield _ints("element_table", (element.table if element.mode == ACTIVE else 0 for element in elements))
+    yield _ints("element_offset", (_constant_offset(element.offset) for element in elements))
+    yield _ints("element_in_image", (index in in_image for index in range(len(elements))))
+    yield _ints("element_slots", accumulate((len(element.items) for element in elements), initial=0))
+    yield _ints("element_slot_values", chain.from_iterable(map(_element_slots, elements)))
+
+
+def _element_slots(element: Element) -> Iterator[int]:
+    """Slots of a segment: functions tagged, null and computed values 0."""
+    for item in element.items:
+        if isinstance(item, int):
+            yield item << 1 | 1
+        else:
+            (_, opcode, immediate), *more = item.instructions
+            yield immediate << 1 | 1 if opcode == _REF_FUNC and not more else 0
+
+
+def _data(facts: MetadataFacts) -> Iterator[Named]:
+    datas, in_image = facts.module.datas, facts.initial.datas_in_image
+    yield _ints("data_mode", (segment.mode for segment in datas))
+    yield _ints("data_memory", (segment.memory if segment.mode == ACTIVE else 0 for segment in datas))
+    yield _ints("data_offset", (_constant_offset(segment.offset) for segment in datas))
+    yield _ints("data_in_image", (index in in_image for index in range(len(datas))))
+    yield _ints("data_size", (segment.end - segment.start for segment in datas))
+    data = memoryview(facts.module.data)
+    contents = [
+        data[segment.start : segment.start if index in in_image else segment.end] for index, segment in enumerate(datas)
+    ]
+    yield from _spans("data_start", contents)
+
+
+def _constant_offset(offset: ConstExpr | None) -> int:
+    """Value of an active segment's offset, NONE_U64 where it is computed from globals and for other segments."""
+    value = None if offset is None else evaluate(offset, {})
+    return value if isinstance(value, int) else NONE_U64
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Building single columns
+
+
+def _ints(name: str, values: Iterable[int]) -> Named:
+    """A column of integers."""
+    return name, _array(name, values)
+
+
+def _array(name: str, values: Iterable[int]) -> Values:
+    """Values as an array of the column's type; arrays and bytes that are one already are not copied."""
+    code = _ARRAY_CODES[schema.COLUMN_BY_NAME[name].type]
+    if (isinstance(values, array) and values.typecode == code) or (isinstance(values, bytes) and code == "B"):
+        return values
+    try:
+        return array(code, values)
+    except OverflowError as error:
+        raise ToolchainError(f"a value does not fit column {name}: {error}") from error
+
+
+def _texts(name: str, strings: Sequence[str]) -> Iterator[Named]:
+    """An offsets column and its flat column, from strings."""
+    return _spans(name, [string.encode() for string in strings])
+
+
+def _spans(name: str, parts: Sequence[bytes | memoryview]) -> Iterator[Named]:
+    """An offsets column and its flat column, from pieces of bytes."""
+    yield _ints(name, accumulate(map(len, parts), initial=0))
+    yield schema.COLUMN_BY_NAME[name].target, b"".join(parts)
+
+
+def _plus_one(value: int | None) -> int:
+    """Optional numbers are stored plus one, 0 being none."""
+    return 0 if value is None else value + 1
+
+
+def _align(offset: int, alignment: int) -> int:
+    return (offset + alignment - 1) & -alignment

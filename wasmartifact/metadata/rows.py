@@ -1,0 +1,395 @@
+"""Rows of the metadata's tables: small immutable objects, made from the columns when somebody asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar, overload
+
+from wasmartifact import schema
+from wasmartifact.metadata import faults
+from wasmartifact.metadata.columns import Columns
+from wasmartifact.wasm.types import valtype_name
+
+TYPE_KINDS: Final = ("func", "struct", "array")
+ELEMENT_MODES: Final = ("active", "passive", "declarative")
+DATA_MODES: Final = ("active", "passive")
+TRAP_NAMES: Final = {trap.code: trap.name for trap in schema.TRAP_CODES}
+NONE_U64: Final = 2**64 - 1
+NUMBER_TYPES: Final = frozenset(
+    (schema.VALTYPE_I32, schema.VALTYPE_I64, schema.VALTYPE_F32, schema.VALTYPE_F64, schema.VALTYPE_V128)
+)
+HEAP_CODES: Final = frozenset(schema.HEAP_TYPES.values())
+
+Row_co = TypeVar("Row_co", covariant=True)
+
+
+class Rows(Sequence[Row_co], Generic[Row_co]):
+    """A table as a sequence: nothing is read before a row is asked for.
+
+    Parameters
+    ----------
+    columns : Columns
+        The section.
+    count : int
+        Number of rows.
+    make : callable
+        Makes the row with a given number.
+    """
+
+    __slots__ = ("_columns", "_count", "_make")
+
+    def __init__(self, columns: Columns, count: int, make: Callable[[Columns, int], Row_co]) -> None:
+        self._columns, self._count, self._make = columns, count, make
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Row_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row_co, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row_co | tuple[Row_co, ...]:
+        """One row, or a tuple of rows; IndexError beyond the end, as for every sequence."""
+        if isinstance(index, slice):
+            return tuple(self._make(self._columns, row) for row in range(self._count)[index])
+        return self._make(self._columns, range(self._count)[index])
+
+    def __repr__(self) -> str:
+        return f"<{self._count} rows: {self._make.__name__}>"
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Types
+
+
+class FuncType(NamedTuple):
+    """Type of a function: value types by name."""
+
+    params: tuple[str, ...]
+    results: tuple[str, ...]
+
+
+class MemoryType(NamedTuple):
+    """Type of a memory: sizes in pages of ``page_size_bytes``; ``max_pages`` None where there is none."""
+
+    min_pages: int
+    max_pages: int | None
+    shared: bool
+    memory64: bool
+    page_size_bytes: int
+
+
+class TableType(NamedTuple):
+    """Type of a table: sizes in elements; ``max`` None where there is none."""
+
+    element: str
+    min: int
+    max: int | None
+    shared: bool
+    table64: bool
+
+
+class GlobalType(NamedTuple):
+    """Type of a global."""
+
+    type: str
+    mutable: bool
+
+
+class TagType(NamedTuple):
+    """Type of an exception tag."""
+
+    params: tuple[str, ...]
+
+
+ExternType = FuncType | MemoryType | TableType | GlobalType | TagType
+
+
+def is_valtype(code: int, type_count: int) -> bool:
+    """Whether a u32 is the code of a value type, in a module with this many types."""
+    if code in NUMBER_TYPES:
+        return True
+    heap = code >> 8
+    return code & 0xFF in (schema.VALTYPE_REF, schema.VALTYPE_REF_NULL) and (heap < type_count or heap in HEAP_CODES)
+
+
+def _valtype(columns: Columns, column: str, row: int, code: int) -> str:
+    if not is_valtype(code, columns.row_count("types")):
+        raise faults.corrupt_row(column, row, f"{code:#x}", "a value type")
+    return valtype_name(code)
+
+
+def _func_type(columns: Columns, type_index: int) -> FuncType:
+    def names(column: str) -> tuple[str, ...]:
+        return tuple(_valtype(columns, "type_values", type_index, code) for code in columns.span(column, type_index))
+
+    return FuncType(names("type_params"), names("type_results"))
+
+
+def function_type(columns: Columns, func_index: int) -> FuncType:
+    """Type of a function of the index space."""
+    return _func_type(columns, columns.value("function_type", func_index))
+
+
+def memory_type(columns: Columns, index: int) -> MemoryType:
+    """Type of a memory of the index space."""
+    flags = columns.value("memory_flags", index)
+    log2 = columns.value("memory_page_log2", index)
+    if log2 > 63:
+        raise faults.corrupt_row("memory_page_log2", index, log2, "at most 63")
+    maximum = columns.value("memory_max_pages", index)
+    return MemoryType(
+        columns.value("memory_min_pages", index),
+        maximum if flags & schema.LIMITS_HAS_MAX else None,
+        bool(flags & schema.LIMITS_SHARED),
+        bool(flags & schema.LIMITS_64),
+        1 << log2,
+    )
+
+
+def table_type(columns: Columns, index: int) -> TableType:
+    """Type of a table of the index space."""
+    flags = columns.value("table_flags", index)
+    maximum = columns.value("table_max", index)
+    return TableType(
+        _valtype(columns, "table_type", index, columns.value("table_type", index)),
+        columns.value("table_min", index),
+        maximum if flags & schema.LIMITS_HAS_MAX else None,
+        bool(flags & schema.LIMITS_SHARED),
+        bool(flags & schema.LIMITS_64),
+    )
+
+
+def global_type(columns: Columns, index: int) -> GlobalType:
+    """Type of a global of the index space."""
+    valtype = _valtype(columns, "global_type", index, columns.value("global_type", index))
+    return GlobalType(valtype, bool(columns.value("global_flags", index) & schema.GLOBAL_MUTABLE))
+
+
+def tag_type(columns: Columns, index: int) -> TagType:
+    """Type of a tag of the index space."""
+    return TagType(_func_type(columns, columns.value("tag_type", index)).params)
+
+
+_EXTERN_TYPES: Final[tuple[Callable[[Columns, int], ExternType], ...]] = (
+    function_type, table_type, memory_type, global_type, tag_type,
+)  # fmt: skip
+
+
+def _extern(columns: Columns, column: str, row: int, index: int) -> tuple[str, ExternType]:
+    """Kind and type of an import or export."""
+    kind = columns.value(column, row)
+    if kind >= len(schema.KINDS):
+        raise faults.corrupt_row(column, row, kind, f"below {len(schema.KINDS)}")
+    return schema.KINDS[kind], _EXTERN_TYPES[kind](columns, index)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Rows
+
+
+class TypeRow(NamedTuple):
+    """A type of the module. ``canonical`` is the first type with the same digest."""
+
+    kind: str
+    params: tuple[str, ...]
+    results: tuple[str, ...]
+    digest: bytes
+    canonical: int
+
+
+class ImportRow(NamedTuple):
+    """An import; ``kind`` is "func", "table", "memory", "global" or "tag", ``index`` counts within the kind."""
+
+    module: str
+    name: str
+    kind: str
+    index: int  # type: ignore[assignment]  # hides tuple.index, which no row needs
+    type: ExternType
+
+
+class ExportRow(NamedTuple):
+    """An export; ``kind`` and ``index`` as for imports."""
+
+    name: str
+    kind: str
+    index: int  # type: ignore[assignment]  # hides tuple.index, which no row needs
+    type: ExternType
+
+
+class FunctionRow(NamedTuple):
+    """A function of the index space; the code fields are None for imported ones. Offsets and sizes are in bytes.
+
+    ``is_short`` tells that the packer proved it free of loops and calls.
+    """
+
+    name: str | None
+    type: FuncType
+    text_offset: int | None
+    size_bytes: int | None
+    is_short: bool
+    wasm_offset: int | None
+    wasm_size_bytes: int | None
+
+
+class MemoryRow(NamedTuple):
+    """A memory; ``guarded`` tells that the code relies on reserved address space instead of checking accesses."""
+
+    type: MemoryType
+    guarded: bool
+
+
+class TableRow(NamedTuple):
+    """A table; ``image_slots`` are its initial slots in the image: 0 null, func_index << 1 | 1."""
+
+    type: TableType
+    image_slots: memoryview
+
+
+class GlobalRow(NamedTuple):
+    """A global; ``init`` is its initialiser as WebAssembly bytes, empty for imported ones."""
+
+    type: GlobalType
+    init: bytes
+
+
+class ElementRow(NamedTuple):
+    """An element segment; ``slots`` as in a table image, with 0 for computed values. ``offset`` None: computed."""
+
+    mode: str
+    type: str
+    table_index: int
+    offset: int | None
+    in_image: bool
+    slots: memoryview
+
+
+class DataRow(NamedTuple):
+    """A data segment; ``data`` is None where the memory image holds the bytes. ``offset`` None: computed or passive."""
+
+    mode: str
+    memory_index: int
+    offset: int | None
+    in_image: bool
+    size_bytes: int
+    data: memoryview | None
+
+
+class NameRow(NamedTuple):
+    """A function's name from the name section."""
+
+    func_index: int
+    name: str
+
+
+class CustomSectionRow(NamedTuple):
+    """A custom section of the module."""
+
+    name: str
+    data: memoryview
+
+
+class AddressRow(NamedTuple):
+    """A range of instructions, up to the next row: where it came from (None: unknown) and what it can trap with."""
+
+    text_offset: int
+    wasm_offset: int | None
+    trap: str | None
+
+
+def type_row(columns: Columns, row: int) -> TypeRow:
+    """A row of the group types."""
+    kind = _code(columns, "type_kind", row, TYPE_KINDS)
+    type_ = _func_type(columns, row)
+    return TypeRow(kind, *type_, columns.digest("type_digest", row), columns.value("type_canonical", row))
+
+
+def import_row(columns: Columns, row: int) -> ImportRow:
+    """A row of the group imports."""
+    index = columns.value("import_index", row)
+    kind, type_ = _extern(columns, "import_kind", row, index)
+    return ImportRow(columns.text("import_module", row), columns.text("import_name", row), kind, index, type_)
+
+
+def export_row(columns: Columns, row: int) -> ExportRow:
+    """A row of the group exports."""
+    index = columns.value("export_index", row)
+    kind, type_ = _extern(columns, "export_kind", row, index)
+    return ExportRow(columns.text("export_name", row), kind, index, type_)
+
+
+def memory_row(columns: Columns, row: int) -> MemoryRow:
+    """A row of the group memories."""
+    return MemoryRow(memory_type(columns, row), columns.value("memory_guard", row) == 0)
+
+
+def table_row(columns: Columns, row: int) -> TableRow:
+    """A row of the group tables."""
+    offset, count = columns.value("table_image_offset", row), columns.value("table_image_count", row)
+    if offset + 8 * count > len(columns.section):
+        raise faults.corrupt_row("table_image_offset", row, offset, f"{count} slots within the section")
+    return TableRow(table_type(columns, row), columns.section[offset : offset + 8 * count].cast("Q"))
+
+
+def global_row(columns: Columns, row: int) -> GlobalRow:
+    """A row of the group globals."""
+    return GlobalRow(global_type(columns, row), bytes(columns.span("global_init", row)))
+
+
+def element_row(columns: Columns, row: int) -> ElementRow:
+    """A row of the group elements."""
+    return ElementRow(
+        _code(columns, "element_mode", row, ELEMENT_MODES),
+        _valtype(columns, "element_type", row, columns.value("element_type", row)),
+        columns.value("element_table", row),
+        _optional(columns.value("element_offset", row)),
+        bool(columns.value("element_in_image", row)),
+        columns.span("element_slots", row),
+    )
+
+
+def data_row(columns: Columns, row: int) -> DataRow:
+    """A row of the group data."""
+    in_image = bool(columns.value("data_in_image", row))
+    return DataRow(
+        _code(columns, "data_mode", row, DATA_MODES),
+        columns.value("data_memory", row),
+        _optional(columns.value("data_offset", row)),
+        in_image,
+        columns.value("data_size", row),
+        None if in_image else columns.span("data_start", row),
+    )
+
+
+def name_row(columns: Columns, row: int) -> NameRow:
+    """A row of the group function_names."""
+    return NameRow(columns.value("function_name_index", row), columns.text("function_name", row))
+
+
+def custom_section_row(columns: Columns, row: int) -> CustomSectionRow:
+    """A row of the group custom_sections."""
+    return CustomSectionRow(columns.text("custom_name", row), columns.span("custom_data", row))
+
+
+def address_row(columns: Columns, row: int) -> AddressRow:
+    """A row of the group address_map."""
+    trap = columns.value("address_trap", row)
+    if trap and trap not in TRAP_NAMES:
+        raise faults.corrupt_row("address_trap", row, trap, "a trap code or 0")
+    return AddressRow(
+        columns.value("address_text_offset", row),
+        columns.value("address_wasm_offset", row) or None,
+        TRAP_NAMES.get(trap),
+    )
+
+
+def _code(columns: Columns, column: str, row: int, names: tuple[str, ...]) -> str:
+    """Name of a small code."""
+    code = columns.value(column, row)
+    if code >= len(names):
+        raise faults.corrupt_row(column, row, code, f"below {len(names)}")
+    return names[code]
+
+
+def _optional(value: int) -> int | None:
+    return None if value == NONE_U64 else value

@@ -1,0 +1,261 @@
+"""The metadata of an artifact as Python sees it: zero-copy views over the mapped section."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from contextlib import suppress
+from mmap import mmap
+from types import TracebackType
+from typing import TypeVar
+
+from wasmartifact import schema
+from wasmartifact.metadata import faults, rows
+from wasmartifact.metadata.columns import Columns
+from wasmartifact.metadata.header import Header
+from wasmartifact.metadata.rows import Rows
+
+Row = TypeVar("Row")
+
+
+def close_mapping(mapping: mmap) -> None:
+    """Close a mapping, or leave that to the last of its views that are still alive (in rows, or in a traceback)."""
+    with suppress(BufferError):
+        mapping.close()
+
+
+class ExportRows(Rows[rows.ExportRow]):
+    """The exports: a sequence of rows that also finds one by name."""
+
+    __slots__ = ()
+
+    def find(self, name: str) -> rows.ExportRow | None:
+        """The export with this name, or None. One probe of the hash index, whatever the number of exports."""
+        row = self.find_row(name)
+        return None if row is None else self[row]
+
+    def find_row(self, name: str) -> int | None:
+        """Number of the row with this name, or None."""
+        try:
+            wanted = name.encode()
+        except UnicodeEncodeError:  # a lone surrogate: no WebAssembly name has one
+            return None
+        slots = self._columns.column("export_slots")
+        mask = len(slots) - 1
+        if mask < 0 or len(slots) & mask:
+            raise faults.corrupt_row("export_slots", 0, f"{len(slots)} slots", "a power of two")
+        slot = schema.export_hash(wanted) & mask
+        for _ in range(len(slots)):
+            entry = slots[slot]
+            if not entry:
+                return None
+            if self._columns.span("export_name", entry - 1) == wanted:
+                return int(entry - 1)
+            slot = slot + 1 & mask
+        raise faults.corrupt_row("export_slots", slot, "no empty slot", "at least one")
+
+
+class Metadata:
+    """Everything that an artifact says about its module and its code.
+
+    Construction reads nothing. Rows are made when they are asked for and stay valid after ``close``, but for the
+    memoryviews that some of them hold. Every access is checked: damaged bytes raise CorruptArtifact, nothing else.
+    Using a closed Metadata raises ValueError. To have all digests and rows checked, use ``wasmartifact.verify``.
+
+    Parameters
+    ----------
+    buffer : buffer
+        The whole metadata section.
+    owner : mmap | None
+        The mapping behind the buffer, closed with the Metadata.
+
+    Examples
+    --------
+    >>> with wasmartifact.open_metadata("module.so") as metadata:
+    ...     [(row.module, row.name, row.kind) for row in metadata.imports]
+    """
+
+    def __init__(self, buffer: bytes | bytearray | memoryview, *, owner: mmap | None = None) -> None:
+        self._columns: Columns | None = Columns(buffer)
+        self._owner = owner
+
+    def __enter__(self) -> Metadata:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the section; may be called again. Live memoryviews keep a mapping until the last of them goes."""
+        columns, self._columns = self._columns, None
+        if columns is not None:
+            columns.release()
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            close_mapping(owner)
+
+    @property
+    def columns(self) -> Columns:
+        """Bounds-checked access to single values. Raises ValueError once the metadata is closed."""
+        if self._columns is None:
+            raise ValueError("the metadata is closed")
+        return self._columns
+
+    @property
+    def header(self) -> Header:
+        """Header fields: ``numbers`` and ``digests`` by the names of ``schema.METADATA_HEADER``."""
+        return self.columns.header
+
+    def column(self, name: str) -> memoryview:
+        """A whole column, read-only and in place: items are ints; columns of 16-byte values are plain bytes.
+
+        Raises
+        ------
+        KeyError
+            Where ``schema.COLUMNS`` has no such column.
+        CorruptArtifact
+            Where the section lacks it or it does not lie inside the section.
+        """
+        return self.columns.column(name)
+
+    def _rows(self, group: str, make: Callable[[Columns, int], Row]) -> Rows[Row]:
+        columns = self.columns
+        return Rows(columns, columns.row_count(group), make)
+
+    @property
+    def types(self) -> Rows[rows.TypeRow]:
+        """Types of the module."""
+        return self._rows("types", rows.type_row)
+
+    @property
+    def imports(self) -> Rows[rows.ImportRow]:
+        """Imports, in the module's order."""
+        return self._rows("imports", rows.import_row)
+
+    @property
+    def exports(self) -> ExportRows:
+        """Exports, in the module's order; ``find`` looks one up by name."""
+        columns = self.columns
+        return ExportRows(columns, columns.row_count("exports"), rows.export_row)
+
+    @property
+    def functions(self) -> Rows[rows.FunctionRow]:
+        """The function index space: imported functions first."""
+        return self._rows("functions", self._function_row)
+
+    @property
+    def memories(self) -> Rows[rows.MemoryRow]:
+        """The memory index space."""
+        return self._rows("memories", rows.memory_row)
+
+    @property
+    def tables(self) -> Rows[rows.TableRow]:
+        """The table index space."""
+        return self._rows("tables", rows.table_row)
+
+    @property
+    def globals(self) -> Rows[rows.GlobalRow]:
+        """The global index space."""
+        return self._rows("globals", rows.global_row)
+
+    @property
+    def tags(self) -> Rows[rows.TagType]:
+        """The tag index space."""
+        return self._rows("tags", rows.tag_type)
+
+    @property
+    def elements(self) -> Rows[rows.ElementRow]:
+        """Element segments."""
+        return self._rows("elements", rows.element_row)
+
+    @property
+    def data(self) -> Rows[rows.DataRow]:
+        """Data segments."""
+        return self._rows("data", rows.data_row)
+
+    @property
+    def names(self) -> Rows[rows.NameRow]:
+        """Functions that the name section names, ascending by index."""
+        return self._rows("function_names", rows.name_row)
+
+    @property
+    def custom_sections(self) -> Rows[rows.CustomSectionRow]:
+        """Custom sections, in the module's order."""
+        return self._rows("custom_sections", rows.custom_section_row)
+
+    @property
+    def address_map(self) -> Rows[rows.AddressRow]:
+        """Ranges of instructions, ascending by text offset."""
+        return self._rows("address_map", rows.address_row)
+
+    @property
+    def trap_sites(self) -> Rows[rows.AddressRow]:
+        """Rows of the address map that can trap. Finding them reads one byte per row of the address map."""
+        columns = self.columns
+        numbers = [row for row, trap in enumerate(columns.column("address_trap")) if trap]
+        return Rows(columns, len(numbers), lambda columns, row: rows.address_row(columns, numbers[row]))
+
+    @property
+    def info(self) -> dict[str, str]:
+        """Strings about the pack: module_name, opt_level, cpu, target, packer, llvm."""
+        columns = self.columns
+        count = columns.row_count("info")
+        return {columns.text("info_key", row): columns.text("info_value", row) for row in range(count)}
+
+    def function_name(self, func_index: int) -> str | None:
+        """Name of a function from the name section, or None. O(log n)."""
+        columns = self.columns
+        indices = columns.column("function_name_index")
+        row = bisect_left(indices, func_index)
+        if row == len(indices) or indices[row] != func_index:
+            return None
+        return columns.text("function_name", row)
+
+    def function_at(self, text_offset: int) -> tuple[int, int | None] | None:
+        """The function whose machine code covers a text offset, and the WebAssembly instruction there. O(log n).
+
+        Parameters
+        ----------
+        text_offset : int
+            Bytes from the start of .text; for a return address, of the byte before it.
+
+        Returns
+        -------
+        tuple[int, int | None] | None
+            Function index, byte offset in the module or None where unknown; None outside every function body.
+        """
+        columns = self.columns
+        starts = columns.column("code_text_offset")
+        row = bisect_right(starts, text_offset) - 1
+        if row < 0 or text_offset >= starts[row] + columns.value("code_size", row):
+            return None
+        ranges = columns.column("address_text_offset")
+        place = bisect_right(ranges, text_offset) - 1
+        known = place >= 0 and ranges[place] >= starts[row]
+        return self._imported_functions() + row, (
+            columns.value("address_wasm_offset", place) or None
+        ) if known else None
+
+    def _imported_functions(self) -> int:
+        """Number of imported functions: all functions but those with code."""
+        functions, defined = self.columns.row_count("functions"), self.columns.row_count("code")
+        if defined > functions:
+            raise faults.corrupt_row("code_text_offset", functions, "a function", f"at most {functions} functions")
+        return functions - defined
+
+    def _function_row(self, columns: Columns, func_index: int) -> rows.FunctionRow:
+        name, type_ = self.function_name(func_index), rows.function_type(columns, func_index)
+        row = func_index - self._imported_functions()
+        if row < 0:
+            return rows.FunctionRow(name, type_, None, None, False, None, None)
+        return rows.FunctionRow(
+            name,
+            type_,
+            columns.value("code_text_offset", row),
+            columns.value("code_size", row),
+            bool(columns.value("code_flags", row) & 1),
+            columns.value("code_wasm_offset", row),
+            columns.value("code_wasm_size", row),
+        )

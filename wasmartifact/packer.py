@@ -1,0 +1,269 @@
+"""The pack flow: a WebAssembly module becomes an artifact. One commented list of passes; each pass lives in its package."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from wasmartifact import schema
+from wasmartifact.codegen.options import CodegenOptions, TargetSpec, resolve_target
+from wasmartifact.codegen.pool import CompiledModule, compile_module
+from wasmartifact.elf.check import check_shared_object
+from wasmartifact.elf.layout import Layout, layout
+from wasmartifact.elf.write import assemble
+from wasmartifact.metadata import digests
+from wasmartifact.metadata.check import check_directory
+from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
+from wasmartifact.metadata.header import patch_header
+from wasmartifact.version import VERSION, VERSION_NUMBERS
+from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.features import module_features
+from wasmartifact.wasm.initial import plan_initial_state
+from wasmartifact.wasm.model import Module
+from wasmartifact.wasm.source import read_source
+from wasmartifact.wasm.types import canonical_types, type_digests
+from wasmartifact.wasm.validate import validate
+from wasmartifact.write import write_atomically
+
+Source = str | os.PathLike[str] | bytes
+Buffer = bytes | bytearray | memoryview
+#: Called with the number of functions compiled so far and their total.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PackReport:
+    """What a pack did.
+
+    Attributes
+    ----------
+    output : str
+        Path of the artifact.
+    size_bytes, text_size_bytes, metadata_size_bytes : int
+        The file, its machine code, its metadata section with the memory image.
+    functions : int
+        Defined functions.
+    machine, cpu, opt_level
+        What the code is for.
+    wasm_features, cpu_features : tuple[str, ...]
+        What the module uses, what the code needs.
+    wasm_sha256, build_id : str
+        Hexadecimal digests of the module and of the artifact.
+    seconds : dict[str, float]
+        Wall-clock time of each pass, by name.
+    """
+
+    output: str
+    size_bytes: int
+    text_size_bytes: int
+    metadata_size_bytes: int
+    functions: int
+    machine: str
+    cpu: str
+    opt_level: int
+    wasm_features: tuple[str, ...]
+    cpu_features: tuple[str, ...]
+    wasm_sha256: str
+    build_id: str
+    seconds: dict[str, float] = field(compare=False)
+
+
+def pack(
+    source: Source,
+    output: str | os.PathLike[str],
+    *,
+    opt_level: int = 2,
+    cpu: str = "baseline",
+    target: str | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> PackReport:
+    """Compile a WebAssembly module into an artifact.
+
+    The output is replaced atomically when all is done; a pack that fails or is killed leaves it untouched. Equal input
+    and options give equal bytes, whatever ``jobs``.
+
+    Parameters
+    ----------
+    source : str | os.PathLike | bytes
+        Path of a .wasm or .wat file, or its bytes.
+    output : str | os.PathLike
+        Path of the artifact.
+    opt_level : int
+        0 (fastest to pack) to 3.
+    cpu : str
+        "baseline" (x86-64-v2, armv8-a), "native", or a CPU name that LLVM knows.
+    target : str | None
+        Machine or triple, None for this host: "x86_64", "aarch64", "aarch64-linux-gnu".
+    jobs : int | None
+        Number of compiling processes, None for one per CPU.
+    progress : callable | None
+        Called with (functions compiled, functions in total).
+
+    Raises
+    ------
+    MalformedModule, InvalidModule, UnsupportedModule
+        What is wrong with the module (spec sections 5 and 3), or what it needs that this version lacks.
+    ToolchainError
+        The code generator failed: a defect of this package, not of the module.
+    ValueError
+        An option is out of range, or contradicts another one.
+    """
+    clock = _Clock()
+    options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu))
+    cpu_features = _feature_names(options.target)
+    data = read_source(source)
+    clock.lap("read")
+
+    module = decode_module(data)
+    clock.lap("decode")
+    validate(data, module)
+    clock.lap("validate")
+
+    initial = plan_initial_state(module, schema.PAGE_BYTES[options.target.machine])
+    canonical, type_ids = canonical_types(module), type_digests(module)
+    compiled = compile_module(module, initial, options, jobs=jobs, progress=progress, type_canonical=canonical)
+    clock.lap("compile")
+
+    placed = layout(compiled.objects, machine=options.target.machine, type_digests=b"".join(type_ids))
+    # Beyond this point code offsets are fixed.
+    clock.lap("layout")
+
+    wasm_sha256 = hashlib.sha256(data).digest()
+    features = module_features(module) | compiled.features
+    section = encode_metadata(
+        MetadataFacts(
+            module=module,
+            initial=initial,
+            code=_code_facts(module, compiled, placed, canonical),
+            layout=LayoutFacts(
+                machine=options.target.machine,
+                head_size_bytes=placed.head_size_bytes,
+                anchor_vaddr=placed.anchor_vaddr,
+                text_vaddr=placed.text_vaddr,
+                text_size_bytes=placed.text_size,
+                type_digests_vaddr=placed.type_digests_vaddr,
+            ),
+            type_digests=type_ids,
+            type_canonical=canonical,
+            cpu_features=cpu_features,
+            wasm_features=features,
+            info=_info(module, options),
+            library_version=VERSION_NUMBERS,
+            wasm_sha256=wasm_sha256,
+        )
+    )
+    clock.lap("metadata")
+
+    chunks, build_id = _seal(placed, section, _symbol_names(module))
+    clock.lap("seal")
+
+    write_atomically(output, chunks, check=lambda path: _check(path, section))
+    clock.lap("write")
+    return PackReport(
+        output=os.fspath(output),
+        size_bytes=sum(len(chunk) for chunk in chunks),
+        text_size_bytes=placed.text_size,
+        metadata_size_bytes=len(section),
+        functions=len(module.codes),
+        machine=options.target.machine,
+        cpu=cpu,
+        opt_level=opt_level,
+        wasm_features=tuple(sorted(features)),
+        cpu_features=cpu_features,
+        wasm_sha256=wasm_sha256.hex(),
+        build_id=build_id.hex(),
+        seconds=clock.seconds,
+    )
+
+
+class _Clock:
+    """Wall-clock time per pass."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self._last
+        self._last = now
+
+
+def _code_facts(module: Module, compiled: CompiledModule, placed: Layout, canonical: Sequence[int]) -> CodeFacts:
+    """Join what the code generator knows of functions with where the layout put them."""
+    first = module.imported_functions
+    places = [placed.functions[f"f{first + index}"] for index in range(len(module.codes))]
+    text_offsets, wasm_offsets, traps = array("I"), array("I"), array("B")
+    for rows, start in zip(compiled.address_maps, placed.object_text_offsets, strict=True):
+        text_offsets.extend(start + offset for offset in rows.text_offsets)
+        wasm_offsets.extend(rows.wasm_offsets)
+        traps.extend(rows.traps)
+    return CodeFacts(
+        text_offsets=[offset for offset, _ in places],
+        sizes_bytes=[size for _, size in places],
+        flags=[int(first + index in compiled.short_functions) for index in range(len(places))],
+        entry_text_offsets=_trampolines(compiled.entry_symbols, placed, canonical),
+        host_text_offsets=_trampolines(compiled.host_symbols, placed, canonical),
+        init_text_offset=placed.functions[compiled.init_symbol][0] if compiled.init_symbol else None,
+        memory_guards=compiled.memory_guards,
+        address_text_offsets=text_offsets,
+        address_wasm_offsets=wasm_offsets,
+        address_traps=traps,
+    )
+
+
+def _trampolines(symbols: dict[int, str], placed: Layout, canonical: Sequence[int]) -> list[int | None]:
+    """Text offset of the trampoline of each type, by its canonical type."""
+    return [placed.functions[symbols[type_]][0] if type_ in symbols else None for type_ in canonical]
+
+
+def _feature_names(target: TargetSpec) -> tuple[str, ...]:
+    """The CPU features that the code may use."""
+    names = schema.CPU_FEATURES[target.machine]
+    return tuple(name for bit, name in enumerate(names) if target.cpu_features >> bit & 1)
+
+
+def _info(module: Module, options: CodegenOptions) -> dict[str, str]:
+    """What the info columns tell: nothing that differs between machines or runs."""
+    return {
+        "module_name": module.name or "",
+        "opt_level": str(options.opt_level),
+        "cpu": options.target.cpu_name,
+        "target": options.target.triple,
+        "packer": f"wasmartifact {VERSION}",
+        "llvmlite": importlib.metadata.version("llvmlite"),
+    }
+
+
+def _symbol_names(module: Module) -> dict[str, str]:
+    """Names for debuggers: what the name section says, else the export, else the index."""
+    names = {entry.index: entry.name for entry in module.exports if entry.kind == schema.KIND_FUNC}
+    names |= module.function_names
+    first = module.imported_functions
+    return {
+        f"f{index}": names.get(index) or f"wasm[{index}]" for index in range(first, first + len(module.codes))
+    }
+
+
+def _seal(placed: Layout, section: bytearray, symbol_names: dict[str, str]) -> tuple[list[Buffer], bytes]:
+    """Put the file together and fill in sizes and digests, in the order of ``metadata/digests.py``."""
+    draft = assemble(placed, build_id=bytes(16), section=section, symbol_names=symbol_names)
+    patch_header(section, file_size_bytes=sum(len(chunk) for chunk in draft))
+    code = draft[1 : next(index for index, chunk in enumerate(draft) if chunk is section)]
+    build_id = digests.build_id(code, section)
+    patch_header(section, build_id=build_id)
+    chunks = assemble(placed, build_id=build_id, section=section, symbol_names=symbol_names)
+    digests.seal(chunks[0], section, chunks)
+    return chunks, build_id
+
+
+def _check(path: str, section: bytearray) -> None:
+    """Reopen what was written the way its readers will."""
+    check_shared_object(path)
+    check_directory(memoryview(section))

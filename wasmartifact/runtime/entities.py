@@ -1,0 +1,187 @@
+"""Table, Global and Tag: exported by an instance, or made by the host to be imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Self
+
+from wasmartifact.metadata.rows import GlobalType, TableType
+from wasmartifact.runtime.native import address_of, ffi, lib, types
+from wasmartifact.runtime.native_errors import raise_native_error
+from wasmartifact.schema import KIND_GLOBAL, KIND_TABLE, KIND_TAG, LIMITS_64, LIMITS_HAS_MAX, LIMITS_SHARED
+from wasmartifact.wasm.types import func_type_digest, valtype_from_name
+
+_NO_MAX: Final = 2**64 - 1
+_TABLE_LIMIT: Final = 2**32 - 1
+
+
+def _valtype(name: str) -> int:
+    if not isinstance(name, str):
+        raise TypeError(f'expected the name of a value type such as "i32", found {type(name).__name__}')
+    return valtype_from_name(name)
+
+
+def _is_reference(valtype: int) -> bool:
+    return valtype > 0xFF  # a heap type stands above the low byte
+
+
+class Table(types.Entity):
+    """A table of references: table[i], table[i] = value, len(table), iteration.
+
+    Parameters
+    ----------
+    type : str
+        Reference type of the elements, such as "funcref".
+    min : int
+        Size at the start, in elements.
+    max : int, optional
+        Size beyond which it doesn't grow.
+    init : Func | object, optional
+        What the elements start as; None is null.
+
+    Raises
+    ------
+    ValueError
+        No reference type, or sizes that make no table.
+    TypeError
+        ``init`` is no value of the type.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, type: str, min: int, max: int | None = None, init: object = None) -> Self:
+        """Make a table of the host."""
+        valtype = _valtype(type)
+        if not _is_reference(valtype):
+            raise ValueError(f'a table holds references such as "funcref" or "externref", not {type}')
+        if not 0 <= min <= (_TABLE_LIMIT if max is None else max) <= _TABLE_LIMIT:
+            raise ValueError(f"a table of {min} to {max} elements; expected 0 <= min <= max <= {_TABLE_LIMIT}")
+        error = ffi.new("wa_error *")
+        flags = 0 if max is None else LIMITS_HAS_MAX
+        native = lib.wa_table_new(valtype, 0, _NO_MAX if max is None else max, flags, 0, error)
+        if not native:
+            raise_native_error(error)
+        table = super().__new__(cls, KIND_TABLE, address_of(native), None)
+        table.grow(min, init)
+        return table
+
+    def __len__(self) -> int:
+        return types.table_type(self)[1]
+
+    def __getitem__(self, index: int) -> Any:
+        """The element: a Func, any object, or None for null. Raises IndexError outside of the table."""
+        return types.table_get(self, index)
+
+    def __setitem__(self, index: int, value: object) -> None:
+        """Store an element. Raises IndexError outside of the table, TypeError for another type."""
+        types.table_set(self, index, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<Table of {len(self)} {self.type.element}>"
+
+    def grow(self, delta: int, init: object = None) -> int:
+        """Add elements.
+
+        Returns
+        -------
+        int
+            Size before, in elements.
+
+        Raises
+        ------
+        ValueError
+            The maximum does not allow it; the table stays as it was.
+        """
+        if delta < 0:
+            raise ValueError(f"a table can't grow by {delta} elements")
+        old = types.table_grow(self, delta, init)
+        if old < 0:
+            raise ValueError(f"a table of {len(self)} elements can't grow by {delta}; its maximum is {self.type.max}")
+        return old
+
+    @property
+    def type(self) -> TableType:
+        """Element type, current size, maximum."""
+        element, size, limit, flags = types.table_type(self)
+        maximum = limit if flags & LIMITS_HAS_MAX else None
+        return TableType(element, size, maximum, bool(flags & LIMITS_SHARED), bool(flags & LIMITS_64))
+
+
+class Global(types.Entity):
+    """A global variable.
+
+    Parameters
+    ----------
+    type : str
+        Value type, such as "i32".
+    value : object
+        What it starts as; converted as an argument of a call is.
+    mutable : bool
+        Whether its value can change.
+
+    Raises
+    ------
+    TypeError, OverflowError
+        The value does not fit the type.
+    ValueError
+        No such type.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, type: str, value: object, *, mutable: bool = False) -> Self:
+        """Make a global of the host."""
+        native = lib.wa_global_new(_valtype(type), bool(mutable), bytes(16))
+        if not native:
+            raise MemoryError("no memory for a global")
+        made = super().__new__(cls, KIND_GLOBAL, address_of(native), None)
+        types.global_set(made, value)
+        return made
+
+    @property
+    def value(self) -> Any:
+        """The value now. Setting it raises AttributeError where the global is immutable."""
+        return types.global_get(self)
+
+    @value.setter
+    def value(self, value: object) -> None:
+        if not self.type.mutable:
+            raise AttributeError(f"this global of type {self.type.type} is immutable; make it with mutable=True")
+        types.global_set(self, value)
+
+    @property
+    def type(self) -> GlobalType:
+        """Value type and mutability."""
+        return GlobalType(*types.global_type(self))
+
+    def __repr__(self) -> str:
+        return f"<Global {'mut ' if self.type.mutable else ''}{self.type.type} = {self.value!r}>"
+
+
+class Tag(types.Entity):
+    """A tag: the identity and the parameter types of a kind of exception.
+
+    Parameters
+    ----------
+    params : iterable of str
+        Types of the values that an exception of this tag carries.
+
+    Raises
+    ------
+    ValueError
+        No such type.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, params: Iterable[str] = ()) -> Self:
+        """Make a tag of the host."""
+        if isinstance(params, str):
+            raise TypeError(f'expected a list of value types such as ["i32"], found the string {params!r}')
+        native = lib.wa_tag_new(func_type_digest([_valtype(name) for name in params], ()))
+        if not native:
+            raise MemoryError("no memory for a tag")
+        return super().__new__(cls, KIND_TAG, address_of(native), None)

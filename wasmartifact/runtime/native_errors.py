@@ -1,0 +1,56 @@
+"""Errors of the C runtime as exceptions: the code says which, the template of the schema says how it is worded."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final, NoReturn
+
+from wasmartifact import errors
+from wasmartifact.runtime.native import ffi
+from wasmartifact.schema import KINDS, NATIVE_ERRORS
+
+_BY_CODE: Final = {error.code: error for error in NATIVE_ERRORS}
+
+
+def make_native_error(
+    code: int, system_errno: int, where: int, found: int, expected: int, text: str, **names: Any
+) -> errors.WasmArtifactError:
+    """The exception for a ``wa_error``.
+
+    Parameters
+    ----------
+    code, system_errno, where, found, expected, text
+        The fields of the ``wa_error``.
+    **names : object
+        More facts. ``path`` stands before the message; ``import_name``, ``expected_kind`` and ``found_kind`` are what
+        templates about imports name; all become attributes of the exception.
+    """
+    error = _BY_CODE[code]
+    facts = {
+        "strerror": os.strerror(system_errno),
+        "import_name": f"import {where}",
+        "expected_kind": KINDS[expected] if expected < len(KINDS) else expected,
+        "found_kind": KINDS[found] if found < len(KINDS) else found,
+        **names,
+    }
+    message = error.template.format(where=where, found=found, expected=expected, text=text, **facts)
+    if names.get("path") is not None:
+        message = f"{names['path']}: {message}"
+    exception: type[errors.WasmArtifactError] = getattr(errors, error.exception)
+    return exception(message, error=error.name, where=where, found=found, expected=expected, **names)
+
+
+def raise_native_error(error: Any, **names: Any) -> NoReturn:
+    """Raise the exception for a cffi ``wa_error *``; see `make_native_error` for the names."""
+    text = ffi.string(error.text)
+    assert isinstance(text, bytes)
+    facts = (error.where, error.found, error.expected, text.decode("utf-8", "replace"))
+    raise make_native_error(error.code, error.system_errno, *facts, **names)
+
+
+def make_join_error() -> errors.UnlinkableModule:
+    """The exception where something of one Store made by hand meets another such Store."""
+    return errors.UnlinkableModule(
+        "objects of two different wa.Store can't share a function, table, global or memory; instantiate both modules "
+        "in one store, or leave store= out"
+    )

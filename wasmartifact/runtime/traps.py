@@ -1,0 +1,57 @@
+"""Traps as exceptions: a native trap gets its name, its message and the WebAssembly functions that were running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasmartifact.errors import ArtifactError, Frame, Trap
+from wasmartifact.runtime.native import types
+from wasmartifact.schema import TRAP_CODES
+
+if TYPE_CHECKING:
+    from wasmartifact.metadata.views import Metadata
+    from wasmartifact.runtime.artifact import Artifact
+
+_BY_CODE: Final = {trap.code: trap for trap in TRAP_CODES}
+
+
+def make_trap(store: types.Store, code: int, frames: list[tuple[int, int, int]]) -> Trap:
+    """The exception for a trap; ``frames`` are (address of the artifact, func_index, text_offset), innermost first."""
+    metadata_of = {address: _metadata(store, address) for address, _, _ in frames}
+    names = {address: _module_name(metadata) if metadata else None for address, metadata in metadata_of.items()}
+    trap = _BY_CODE[code]
+    return Trap(
+        trap.message,
+        code=trap.name,
+        frames=tuple(
+            _frame(metadata_of[address], func_index, text_offset, names[address])
+            for address, func_index, text_offset in frames
+        ),
+    )
+
+
+def _metadata(store: types.Store, address: int) -> Metadata | None:
+    """Metadata of the artifact, unless its user closed it."""
+    artifact: Artifact = types.kept(store, address)
+    try:
+        artifact.metadata.columns  # noqa: B018
+    except ValueError:
+        return None
+    return artifact.metadata
+
+
+def _module_name(metadata: Metadata) -> str | None:
+    try:
+        return metadata.info.get("module_name")
+    except ArtifactError:  # damaged names must not hide the trap
+        return None
+
+
+def _frame(metadata: Metadata | None, func_index: int, text_offset: int, module_name: str | None) -> Frame:
+    if metadata is None:
+        return Frame(func_index, None, None)
+    try:
+        place = metadata.function_at(text_offset)
+        return Frame(func_index, metadata.function_name(func_index), place[1] if place else None, module_name)
+    except ArtifactError:
+        return Frame(func_index, None, None, module_name)

