@@ -18,7 +18,7 @@ from typing import Any
 
 import wasmartifact as wa
 from bench.quickjs import WASI_MODULE, Engine, QuickJs, module_path
-from bench.timing import duration, sample_ns, table
+from bench.timing import comparison, duration, sample_ns, table
 
 SCRIPT = r"""
 function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
@@ -144,10 +144,10 @@ def main() -> int:
         theirs = run_wasmtime(wasm, directory)
     print(f"\nfib(24), a JSON round trip and a regular expression, run by QuickJS in wasmartifact:\n{ours.output}")
     rows = [
-        (step, duration(ours.times[step]), duration(other), f"{other / ours.times[step]:.2f}x")
+        (step, duration(ours.times[step]), duration(other), comparison(other / ours.times[step]))
         for step, other in theirs.times.items()
     ]
-    print(table(("", "wasmartifact", "wasmtime-py", "faster"), rows))
+    print(table(("", "wasmartifact", "wasmtime-py", "wasmartifact is"), rows))
     for name, output in (("wasmartifact", ours.output), ("wasmtime-py", theirs.output)):
         if output != EXPECTED:
             print(f"\nWRONG: {name} printed {output!r}, expected {EXPECTED!r}", file=sys.stderr)

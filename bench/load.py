@@ -17,7 +17,7 @@ from typing import Any
 
 import wasmartifact as wa
 from bench import quickjs, synthetic
-from bench.timing import build_floor, duration, floor_ns, sample_ns, table
+from bench.timing import build_floor, comparison, duration, floor_ns, sample_ns, table
 
 FUNCTION_COUNTS = (10, 1_000, 100_000)
 
@@ -83,10 +83,10 @@ def report(subjects: Sequence[Subject]) -> str:
                 f"{load / floor:.2f}",
                 f"{load / smallest:.2f}",
                 duration(rival),
-                f"{rival / load:.1f}x",
+                comparison(rival / load),
             )
         )
-    header = ("load", "wasmartifact", "C floor", "/ floor", f"/ {subjects[0].name}", "wasmtime-py", "faster")
+    header = ("load", "wasmartifact", "C floor", "/ floor", f"/ {subjects[0].name}", "wasmtime-py", "wasmartifact is")
     return table(header, rows)
 
 

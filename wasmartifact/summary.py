@@ -95,7 +95,8 @@ def page(metadata: Metadata) -> Iterator[str]:
     info = head["info"]
     facts = {
         "format": f"{dotted(head['format'])}, runtime ABI {head['runtime_abi']}",
-        "packed by": f"{info.get('packer', '?')}, llvmlite {info.get('llvmlite', '?')}, opt_level {info.get('opt_level', '?')}",
+        "packed by": f"{info.get('packer', '?')} with llvmlite {info.get('llvmlite', '?')}",
+        "opt_level": info.get("opt_level", "?"),
         "machine": f"{head['machine']}, {info.get('target', '?')}, cpu {info.get('cpu', '?')}",
         "CPU features": ", ".join(head["cpu_features"]) or "none",
         "wasm features": ", ".join(head["wasm_features"]) or "none beyond 1.0",

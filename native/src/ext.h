@@ -217,7 +217,8 @@ extern PyMethodDef wax_func_functions[];
 /* ext_call.c ---------------------------------------------------------------------------------------------------------- */
 
 extern PyObject *wax_call_wasm(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *kwnames);
-extern PyObject *wax_call_host(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *kwnames);
+extern PyObject *wax_call_bits(PyObject *func, PyObject *slots);
+PyObject *wax_call_host(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *kwnames);
 /* The wa_invoke of every host function. */
 void wax_invoke_host(wa_function *record, uint64_t *slots);
 /* Run the init code of an instance. 0, or -1 with an exception set. */

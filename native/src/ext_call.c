@@ -128,6 +128,14 @@ static int values_to_slots(const wax_func *func, wax_store *store, const uint8_t
     return 0;
 }
 
+static uint32_t slot_total(const uint8_t *tags, uint32_t count)
+{
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += (uint32_t)wax_slots_of(tags[i]);
+    return total;
+}
+
 static PyObject *call_with_slots(wax_func *func, PyObject *const *args, uint64_t *slots)
 {
     wax_functype *type = func->type;
@@ -163,6 +171,43 @@ PyObject *wax_call_wasm(PyObject *callable, PyObject *const *args, size_t nargsf
         return PyErr_NoMemory();
     PyObject *result = call_with_slots(func, args, slots);
     PyMem_Free(slots);
+    return result;
+}
+
+/* func.call_bits(slots) -> slots: the call without conversion, for values that Python numbers can't carry. */
+PyObject *wax_call_bits(PyObject *self, PyObject *argument)
+{
+    wax_func *func = (wax_func *)self;
+    if (func->entry == NULL)
+        return PyErr_Format(PyExc_TypeError, "call_bits works on functions of WebAssembly instances only");
+    /* A reference as a number would let Python forge pointers. */
+    for (uint32_t i = 0; i < func->type->param_count + func->type->result_count; i++)
+        if (func->type->tags[i] > WAX_V128)
+            return PyErr_Format(PyExc_TypeError, "call_bits works on functions of numbers and vectors only");
+    PyObject *given = PySequence_Fast(argument, "call_bits expects a sequence of integers");
+    uint64_t *slots = given == NULL ? NULL : PyMem_Calloc(func->type->slot_count + 1, sizeof *slots);
+    uint32_t params = slot_total(func->type->tags, func->type->param_count);
+    uint32_t results = slot_total(func->type->tags + func->type->param_count, func->type->result_count);
+    PyObject *result = NULL;
+    if (given != NULL && slots != NULL && PySequence_Fast_GET_SIZE(given) != (Py_ssize_t)params)
+        PyErr_Format(PyExc_TypeError, "call_bits expects %u slots, found %zd", params, PySequence_Fast_GET_SIZE(given));
+    for (uint32_t i = 0; slots != NULL && !PyErr_Occurred() && i < params; i++)
+        slots[i] = PyLong_AsUnsignedLongLong(PySequence_Fast_GET_ITEM(given, (Py_ssize_t)i));
+    if (slots != NULL && !PyErr_Occurred()) {
+        wax_store_pin(func->store);
+        if (run(func->store, func->record, func->entry, slots, NULL, func->is_short) == 0)
+            result = PyList_New(results);
+        for (uint32_t i = 0; result != NULL && i < results; i++) {
+            PyObject *bits = PyLong_FromUnsignedLongLong(slots[i]);
+            if (bits == NULL)
+                Py_CLEAR(result);
+            else
+                PyList_SET_ITEM(result, i, bits);
+        }
+        wax_store_unpin(func->store);
+    }
+    PyMem_Free(slots);
+    Py_XDECREF(given);
     return result;
 }
 

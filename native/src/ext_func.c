@@ -208,6 +208,13 @@ static PyMemberDef func_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyMethodDef func_methods[] = {
+    {"call_bits", wax_call_bits, METH_O,
+     "call_bits(slots, /)\n--\n\nCall with raw values: a list of 64-bit slots (v128 takes two, the low one first; i32 and f32 use the low\n"
+     "half), and get the results in the same form. Every bit of a NaN survives. Not for functions that take or give references."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyGetSetDef func_getset[] = {
     {"name", func_get_name, NULL, "name of the export or function, for messages", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -230,6 +237,7 @@ static PyType_Slot func_slots[] = {
     {Py_tp_richcompare, func_richcompare},
     {Py_tp_hash, func_hash},
     {Py_tp_repr, func_repr},
+    {Py_tp_methods, func_methods},
     {Py_tp_members, func_members},
     {Py_tp_getset, func_getset},
     {0, NULL},

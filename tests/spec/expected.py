@@ -7,18 +7,12 @@ from __future__ import annotations
 UNSUPPORTED_FEATURES = frozenset(
     {
         "simd",
-        "relaxed-simd",
         "exceptions",
         "legacy-exceptions",
         "tail-call",
-        "multi-memory",
-        "memory64",
-        "extended-const",
         "function-references",
         "gc",
         "threads",
-        "custom-page-sizes",
-        "wide-arithmetic",
     }
 )
 

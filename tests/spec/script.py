@@ -80,7 +80,11 @@ class Script:
     store: wa.Store = field(default_factory=wa.Store)
     definitions: dict[str | None, Any] = field(default_factory=dict)
     instances: dict[str | None, Any] = field(default_factory=dict)
-    registered: dict[str, Any] = field(default_factory=lambda: {"spectest": spectest.namespace()})
+    registered: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        table64 = self.packer.pack(Path(__file__).with_name("table64.wat")).instantiate(store=self.store)
+        self.registered["spectest"] = {**spectest.namespace(), **table64.exports}
 
     def run(self, commands: list[Json]) -> Iterator[Outcome]:
         """Run the commands in order. A defect of ours shows as a failed command, never as an exception."""

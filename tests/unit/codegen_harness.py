@@ -211,7 +211,11 @@ class Program:
             self.memory = (ctypes.c_char * (memory.limits.min << memory.page_log2)).from_address(base)
         for data in self.module.datas:
             if data.offset is not None:
-                ctypes.memmove(base + data.offset.instructions[0][2], self.module.data[data.start : data.end], data.end - data.start)
+                ctypes.memmove(
+                    base + data.offset.instructions[0][2],
+                    self.module.data[data.start : data.end],
+                    data.end - data.start,
+                )
         for index, table in enumerate(self.module.table_types):
             slots, head = self._buffer(8 * table.limits.min + 8), self._buffer(24)
             put(head, 0, slots)

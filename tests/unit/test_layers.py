@@ -34,6 +34,8 @@ PEERS = {
     ("cli", "summary"),
     ("__main__", "cli"),
 }
+#: (module, imported): native.py gives the package its second compiled module, as the import system would.
+EXCEPTIONS = {("wasmartifact.runtime.native", "wasmartifact")}
 #: Heavy libraries and the only parts that may import them.
 CONFINED = {
     "llvmlite": {"codegen"},
@@ -46,15 +48,14 @@ CONFINED = {
 
 
 def part_of(module: str) -> str:
-    """The part of the house that a dotted module of the package belongs to: ``wasmartifact.elf.reader`` -> ``elf``."""
-    names = module.split(".")
-    return names[1] if len(names) > 1 else "__init__"
+    """The part of the house that a dotted module belongs to: ``wasmartifact.elf.read`` -> ``elf``."""
+    name = [*module.split("."), "__init__"][1]
+    # What native/ compiles to, and its stubs, belong to the runtime.
+    return "runtime" if name in {"_native", "_types"} else name
 
 
 def layer_of(part: str) -> int:
-    """Index in LAYERS; the compiled modules of native/ belong to the runtime."""
-    if part.startswith("_") and part not in {"__init__", "__main__"}:
-        part = "runtime"
+    """Index in LAYERS."""
     for index, parts in enumerate(LAYERS):
         if part in parts:
             return index
@@ -82,10 +83,10 @@ def violation(importer: str, imported: str) -> str | None:
     top = imported.partition(".")[0]
     if top in CONFINED and part not in CONFINED[top]:
         return f"only {sorted(CONFINED[top])} may import {top}"
-    if top != "wasmartifact":
+    if top != "wasmartifact" or (importer, imported) in EXCEPTIONS:
         return None
     other = part_of(imported)
-    if not (PACKAGE / other).is_dir() and not (PACKAGE / f"{other}.py").exists() and not other.startswith("_"):
+    if not (PACKAGE / other).is_dir() and not (PACKAGE / f"{other}.py").exists():
         other = "__init__"  # a name that the package itself re-exports
     if other == part or layer_of(other) < layer_of(part) or (part, other) in PEERS:
         return None

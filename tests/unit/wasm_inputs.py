@@ -81,12 +81,14 @@ class SuiteModule:
 
 
 def suite_modules(names: tuple[str, ...], directory: Path) -> list[SuiteModule]:
-    """Modules of scripts of the spec suite in order, converted by wasm-tools. Skips the test where the suite is missing."""
+    """Modules of scripts of the spec suite, converted by wasm-tools. Skips the test where the suite is missing."""
     given = os.environ.get(SUITE_VARIABLE)
     candidates = [Path(given)] if given else [ROOT / "tests/spec/suite", ROOT.parent / "shared/spectest"]
     suite = next((path for path in candidates if (path / "i32.wast").exists()), None)
     if suite is None:
-        pytest.skip(f"no spec suite in {' or '.join(map(str, candidates))}; set {SUITE_VARIABLE} to a directory with it")
+        pytest.skip(
+            f"no spec suite in {' or '.join(map(str, candidates))}; set {SUITE_VARIABLE} to a directory with it"
+        )
     modules = []
     for name, script in convert([suite / f"{name}.wast" for name in names], suite, directory).items():
         for entry in json.loads(script.read_text())["commands"]:

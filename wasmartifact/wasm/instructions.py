@@ -25,12 +25,14 @@ from wasmartifact.wasm.opcodes import (
     MEMARG,
     NONE,
     OPCODES,
+    PREFIX,
     TRY_TABLE,
 )
 from wasmartifact.wasm.reader import Reader, malformed
 
 _IF, _ELSE, _TRY, _CATCH = (opcodes.OPCODE_BY_NAME[name].code for name in ("if", "else", "try", "catch"))
 
+_PREFIXED_KINDS: Final = {code: opcode.immediate for code, opcode in OPCODES.items() if code > 0xFF}
 _ARM_KINDS: Final = frozenset((ELSE, CATCH, DELEGATE))
 #: Block type of one byte -> immediate; the others take the slow way.
 _BLOCK_TYPES: Final = {0x40: ("value", None)} | {code: ("value", code) for code in range(0x7B, 0x80)}
@@ -106,6 +108,7 @@ def decode_expression(data: bytes, start: int, limit: int) -> tuple[list[Instruc
     instructions: list[Instruction] = []
     append = instructions.append
     kinds = KIND_BY_BYTE
+    prefixed_kinds = _PREFIXED_KINDS
     signed = frozenset((I32, I64))
     openers: list[int] = []  # opcodes of the open blocks, of their current arm
     pos = start
@@ -160,6 +163,23 @@ def decode_expression(data: bytes, start: int, limit: int) -> tuple[list[Instruc
                     return instructions, pos
                 openers.pop()
                 continue
+            elif kind == PREFIX:
+                operand, sub_opcode = pos + 2, data[pos + 1]
+                if sub_opcode >= 0x80:
+                    operand, sub_opcode = pos + 3, sub_opcode & 0x7F | data[pos + 2] << 7
+                prefixed = opcode << 16 | sub_opcode
+                kind = prefixed_kinds.get(prefixed)
+                if kind == NONE:
+                    append((pos, prefixed, None))
+                    pos = operand
+                    continue
+                if kind == MEMARG:
+                    align_log2 = data[operand]
+                    offset = data[operand + 1]
+                    if align_log2 < 0x40 and offset < 0x80:
+                        append((pos, prefixed, (align_log2, offset, 0)))
+                        pos = operand + 2
+                        continue
             instruction, pos = _decode_other(data, pos, limit, openers)
             append(instruction)
     except IndexError:
@@ -171,7 +191,7 @@ def _decode_other(data: bytes, pos: int, limit: int, openers: list[int]) -> tupl
     """Decode one instruction that the loop above doesn't, and keep its stack of open blocks."""
     reader = Reader(data, pos + 1, limit)
     opcode = byte = data[pos]
-    if KIND_BY_BYTE[byte] == opcodes.PREFIX:
+    if KIND_BY_BYTE[byte] == PREFIX:
         sub_opcode = reader.u32()
         opcode = byte << 16 | sub_opcode
         if sub_opcode > 0xFFFF or opcode not in OPCODES:
