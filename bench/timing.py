@@ -38,7 +38,7 @@ def prove_unmapped(path: Path) -> None:
 def sample_ns(path: Path, load: Callable[[Path], Any], samples: int) -> list[int]:
     """Nanoseconds of ``samples`` calls of ``load(path)``, each from an unmapped state and each released again.
 
-    Reading /proc/self/maps empties the processor's caches, which the C floor's loop keeps warm. So the map is read before
+    Reading /proc/self/maps empties the processor's caches, which the C floor's loop keeps warm. So it is read before
     and after all samples, and before each of them the dynamic loader itself says that it does not hold the file.
     """
     prove_unmapped(path)

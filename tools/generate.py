@@ -1,4 +1,5 @@
-"""Generate what must agree with ``wasmartifact/schema.py``: the C header of the runtime, the tables of the format page.
+"""Generate what must agree with ``wasmartifact/schema.py``: the C header of the runtime, the lean constants that the load
+path imports instead of the schema, the tables of the format page.
 
 ``python tools/generate.py`` writes the files; ``--check`` only names each file that differs, and then exits with 1.
 The output depends on schema.py alone, so that a test can regenerate it and compare.
@@ -7,6 +8,7 @@ The output depends on schema.py alone, so that a test can regenerate it and comp
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from wasmartifact import schema  # noqa: E402
 
 HEADER_PATH = ROOT / "native" / "include" / "wa_schema.h"
+CONSTANTS_PATH = ROOT / "wasmartifact" / "constants.py"
 FORMAT_PATH = ROOT / "docs" / "FORMAT.md"
 
 C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t", "ptr": "void *"}
@@ -273,11 +276,71 @@ def format_page(text: str) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# The lean constants
+
+
+def python_dict(name: str, doc: str, entries: Iterable[tuple[object, object]]) -> str:
+    """A dict literal, one entry a line, as ruff formats it."""
+    lines = "\n".join(f"    {literal(key)}: {literal(value)}," for key, value in entries)
+    return f"#: {doc}\n{name} = {{\n{lines}\n}}"
+
+
+def literal(value: object) -> str:
+    """A Python literal with double quotes, as ruff formats it."""
+    if isinstance(value, str):
+        return json.dumps(value) if '"' not in value else repr(value)
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")"
+    return repr(value)
+
+
+def python_constants() -> str:
+    """The text of wasmartifact/constants.py."""
+    header = schema.METADATA_HEADER
+    offsets = header.offsets()
+    plain = {
+        "SECTION_NAME": schema.SECTION_NAME,
+        "ANCHOR_SYMBOL": schema.ANCHOR_SYMBOL,
+        "HEAD_MASKED_RANGES": schema.HEAD_MASKED_RANGES,
+        "METADATA_HEADER_BYTES": header.size_bytes,
+        "DIRECTORY_ENTRY_BYTES": schema.DIRECTORY_ENTRY.size_bytes,
+        "KINDS": schema.KINDS,
+    }
+    return "\n".join([
+        '"""What the load and call paths need of the schema, as plain literals: importing the schema itself costs more than a load.',
+        "",
+        "Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool.",
+        '"""',
+        "",
+        "# ruff: noqa: E501",
+        "# fmt: off",
+        "",
+        *(f"{name} = {literal(value)}" for name, value in plain.items()),
+        python_dict(
+            "HEADER_RANGES",
+            "Start and end offset of each field of the metadata header.",
+            ((field.name, (offsets[field.name], offsets[field.name] + schema.TYPE_SIZES[field.type])) for field in header.fields),
+        ),
+        python_dict("TRAPS", "Name and message of each trap code.", ((t.code, (t.name, t.message)) for t in schema.TRAP_CODES)),
+        python_dict(
+            "NATIVE_ERRORS",
+            "Name, exception and message template of each error of the C runtime.",
+            ((e.code, (e.name, e.exception, e.template)) for e in schema.NATIVE_ERRORS),
+        ),
+        "",
+    ])  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def outputs() -> dict[Path, str]:
     """Every generated file with the text that it should have."""
-    return {HEADER_PATH: c_header(), FORMAT_PATH: format_page(FORMAT_PATH.read_text(encoding="utf-8"))}
+    return {
+        HEADER_PATH: c_header(),
+        CONSTANTS_PATH: python_constants(),
+        FORMAT_PATH: format_page(FORMAT_PATH.read_text(encoding="utf-8")),
+    }
 
 
 def main() -> int:

@@ -1,14 +1,15 @@
 """WebAssembly ahead of time: pack modules into shared objects with mapped metadata, load and call them at native cost.
 
-Names are imported when they are first used, so that ``import wasmartifact`` itself costs next to nothing. No module is called like a public function: importing it would put
-it in the function's place.
+Names are imported when they are first used, so that ``import wasmartifact`` itself costs next to nothing. No module is
+called like a public function: importing it would put it in the function's place.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from wasmartifact.errors import ArtifactError as ArtifactError
     from wasmartifact.errors import BadMagic as BadMagic
     from wasmartifact.errors import CorruptArtifact as CorruptArtifact
@@ -60,12 +61,10 @@ __all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
     if name == "__version__":
-        value = import_module("wasmartifact.version").VERSION
+        value = __import__("wasmartifact.version", fromlist=("VERSION",)).VERSION
     elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+        value = getattr(__import__(_HOMES[name], fromlist=(name,)), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

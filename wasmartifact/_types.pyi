@@ -3,14 +3,12 @@
 Func, FuncType, Memory, Exports and Store are public; everything else belongs to `wasmartifact.runtime`.
 """
 
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Sequence, ValuesView
-from typing import Any, Final, Self, TypeVar, final, overload
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Self, final, overload
 
 from typing_extensions import Buffer
 
 from wasmartifact.metadata.rows import MemoryType
-
-_Default = TypeVar("_Default")
 
 KIND_INSTANCE: Final[int]
 
@@ -154,7 +152,7 @@ class Memory(Entity):
     def type(self) -> MemoryType: ...
 
 @final
-class Exports:
+class Exports(Mapping[str, Any]):
     """What an instance exports: a mapping from names to Func, Memory, Table, Global and Tag.
 
     exports["name"] and exports.name are the same object each time; a method of the mapping wins over an export of its
@@ -166,13 +164,6 @@ class Exports:
     def __contains__(self, name: object) -> bool: ...
     def __getitem__(self, name: str) -> Any: ...
     def __getattr__(self, name: str) -> Any: ...
-    @overload
-    def get(self, name: str) -> Any | None: ...
-    @overload
-    def get(self, name: str, default: _Default) -> Any | _Default: ...
-    def keys(self) -> KeysView[str]: ...
-    def values(self) -> ValuesView[Any]: ...
-    def items(self) -> ItemsView[str, Any]: ...
 
 # Functions of the runtime's Python half; native objects are given by their addresses.
 

@@ -262,9 +262,11 @@ def run_run(options: argparse.Namespace) -> int:
         with artifact_path(options.artifact) as path:
             code: int = wa.run(path, options.guest_arguments)
             return code
+    from wasmartifact.metadata.rows import FuncType
+
     artifact = wa.load(sys.stdin.buffer.read() if options.artifact == STDIN else options.artifact)
     row = artifact.metadata.exports.find(options.invoke)
-    if row is None or row.kind != "func":
+    if row is None or not isinstance(row.type, FuncType):
         found = "no such export" if row is None else f"a {row.kind}"
         raise UsageError(f"{options.artifact} exports no function {options.invoke!r}: found {found}")
     values = parse_values(options.guest_arguments, row.type.params)

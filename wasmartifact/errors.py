@@ -6,8 +6,9 @@ and what to do; the facts that it states are attributes of the exception too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+TYPE_CHECKING = False  # a program that meets no error should not pay for typing
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class WasmArtifactError(Exception):
@@ -110,9 +111,8 @@ class UnlinkableModule(WasmArtifactError):
     exit_code = 30
 
 
-@dataclass(frozen=True)
 class Frame:
-    """One WebAssembly function on the stack at the time of a trap, innermost first.
+    """One WebAssembly function on the stack at the time of a trap.
 
     Attributes
     ----------
@@ -126,10 +126,30 @@ class Frame:
         Name from the name section, or None.
     """
 
-    func_index: int
-    func_name: str | None
-    wasm_offset: int | None
-    module_name: str | None = None
+    __slots__ = ("func_index", "func_name", "module_name", "wasm_offset")
+
+    def __init__(
+        self, func_index: int, func_name: str | None, wasm_offset: int | None, module_name: str | None = None
+    ) -> None:
+        self.func_index = func_index
+        self.func_name = func_name
+        self.wasm_offset = wasm_offset
+        self.module_name = module_name
+
+    def _facts(self) -> tuple[int, str | None, int | None, str | None]:
+        return self.func_index, self.func_name, self.wasm_offset, self.module_name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Frame, self._facts()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frame) and self._facts() == other._facts()
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
+    def __repr__(self) -> str:
+        return f"Frame({', '.join(map(repr, self._facts()))})"
 
     def __str__(self) -> str:
         name = self.func_name if self.func_name is not None else f"func[{self.func_index}]"

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 from _ctypes import dlclose, dlopen, dlsym  # ctypes.CDLL builds Python objects on top: 10 us a load, 3 ms an import
-from typing import Final
 
-from wasmartifact.errors import LoadError
+from wasmartifact.constants import ANCHOR_SYMBOL
 from wasmartifact.metadata.digests import check_load
 from wasmartifact.runtime.artifact import Artifact
 from wasmartifact.runtime.native import ffi, lib
-from wasmartifact.runtime.native_errors import raise_native_error
-from wasmartifact.schema import ANCHOR_SYMBOL
+
+TYPE_CHECKING = False  # errors and typing are imported when they are needed: they cost more than a load
+if TYPE_CHECKING:
+    from typing import Any, Final, NoReturn
 
 _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
 #: O_NONBLOCK: a FIFO under the name must not hang us; regular files ignore it.
@@ -50,7 +51,7 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
     native = lib.wa_artifact_open(fd, error)
     if not native:
         os.close(fd)
-        raise_native_error(error, path=path)
+        _fail(error, path)
     try:
         size = ffi.new("uint64_t *")
         section = ffi.buffer(lib.wa_artifact_section(native, size), size[0])
@@ -63,7 +64,7 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
     return Artifact(native, path)
 
 
-def _bind(native: object, path: str | None, fd: int, error: object) -> None:
+def _bind(native: Any, path: str | None, fd: int, error: Any) -> None:
     """Map the code by dlopen and join it with the metadata.
 
     glibc compares names first, so a path that was packed again while its old artifact is still loaded gives the old code;
@@ -78,19 +79,27 @@ def _bind(native: object, path: str | None, fd: int, error: object) -> None:
     handle = _dlopen(f"/proc/{os.getpid()}/fd/{fd}")
     if lib.wa_artifact_bind(native, ffi.cast("void *", handle), _anchor(handle), error) != 0:
         dlclose(handle)
-        raise_native_error(error, path=path)
+        _fail(error, path)
+
+
+def _fail(error: Any, path: str | None) -> NoReturn:
+    from wasmartifact.runtime.native_errors import raise_native_error
+
+    raise_native_error(error, path=path)
 
 
 def _dlopen(name: str) -> int:
     try:
         return dlopen(name, _RTLD_NOW)
     except OSError as problem:
+        from wasmartifact.errors import LoadError
+
         raise LoadError(
             f"the dynamic loader refused {name}: {problem}; pack the module again, for this host", path=name
         ) from None
 
 
-def _anchor(handle: int) -> object:
+def _anchor(handle: int) -> Any:
     return ffi.cast("void *", dlsym(handle, ANCHOR_SYMBOL))
 
 

@@ -171,7 +171,7 @@ METADATA_HEADER: Final = Struct(
         Field("text_size_bytes", "u64", "size of .text"),
         Field("type_digests_vaddr", "u64", "virtual address of the mapped copy of type_digest (16 bytes a type)"),
         Field("build_id", "u8x16", "digest of code and metadata; the anchor holds the same"),
-        Field("load_digest", "u8x16", "BLAKE2b-128 of the file's head (masked), this header (digests zero), the directory"),
+        Field("load_digest", "u8x16", "BLAKE2b-128 of the file's head (masked), this header (load_digest zero), the directory"),
         Field("section_digest", "u8x32", "BLAKE2b-256 of the section with the three digest fields zero"),
         Field("file_digest", "u8x32", "BLAKE2b-256 of the file with the three digest fields zero"),
         Field("wasm_digest", "u8x32", "SHA-256 of the WebAssembly module that was packed"),

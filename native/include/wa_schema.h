@@ -215,7 +215,7 @@ struct wa_schema_metadata_header {
     uint64_t type_digests_vaddr;
     /* digest of code and metadata; the anchor holds the same */
     uint8_t build_id[16];
-    /* BLAKE2b-128 of the file's head (masked), this header (digests zero), the directory */
+    /* BLAKE2b-128 of the file's head (masked), this header (load_digest zero), the directory */
     uint8_t load_digest[16];
     /* BLAKE2b-256 of the section with the three digest fields zero */
     uint8_t section_digest[32];

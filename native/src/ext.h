@@ -125,7 +125,7 @@ wax_functype *wax_functype_from_codes(const uint32_t *params, uint32_t param_cou
                                       uint32_t result_count, const uint8_t *digest);
 /* From sequences of type names. New reference. */
 wax_functype *wax_functype_from_names(PyObject *params, PyObject *results);
-/* Borrowed name of a value type with a static name, else a new string: always a new reference. */
+/* Name of a value type: new reference. */
 PyObject *wax_valtype_name(uint32_t valtype);
 wax_tag wax_tag_of(uint32_t valtype);
 int wax_functype_ready(PyObject *module);
@@ -146,7 +146,7 @@ PyObject *wax_from_slots(wax_store *store, wax_tag tag, const uint64_t *slots);
 /* What the value would be after a crossing: the same checks and rounding, without a store. */
 wax_outcome wax_pass(wax_tag tag, PyObject *value, PyObject **passed);
 /* Set the exception that says what is wrong with a value. where: "add(i32) -> i32: argument 1", a new reference that is
- * stolen, or NULL with an exception set. Does nothing for WAX_RAISED, unless a float or index conversion failed by type. */
+ * stolen, or NULL with an exception set. Does nothing for WAX_RAISED. */
 void wax_raise_value(wax_outcome outcome, PyObject *where, PyObject *type_name, PyObject *value);
 static inline uint32_t wax_slots_of(wax_tag tag)
 {

@@ -112,7 +112,7 @@ static PyObject *results_to_python(const wax_func *func, wax_store *store, const
     return results;
 }
 
-/* Values may be arguments or results. Returns the index of the first that does not fit, with an exception set, or -1. */
+/* Arguments of a call, or results of a host function. 0, or -1 with an exception set for the first that does not fit. */
 static int values_to_slots(const wax_func *func, wax_store *store, const uint8_t *tags, PyObject *const *values, uint32_t count,
                            PyObject *names, const char *what, uint64_t *slots)
 {

@@ -47,14 +47,23 @@ class ScriptResult:
 
 
 def suite_directory() -> Path:
-    """Root of the suite: what the variable names, else ``suite`` beside this file. Raises FileNotFoundError."""
+    """Root of the suite: what the variable names, else ``suite`` beside this file, else beside a clone of this repository.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is in none of these places; the message says what to do.
+    """
     given = os.environ.get(SUITE_VARIABLE)
-    directory = Path(given) if given else Path(__file__).with_name("suite")
-    if not (directory / "i32.wast").exists():
-        raise FileNotFoundError(
-            f"the spec suite is not in {directory}; set {SUITE_VARIABLE} to a directory with its .wast files"
-        )
-    return directory.resolve()
+    here = Path(__file__).resolve()
+    places = [Path(given)] if given else [here.with_name("suite"), here.parents[3] / "shared" / "spectest"]
+    for place in places:
+        if (place / "i32.wast").exists():
+            return place.resolve()
+    raise FileNotFoundError(
+        f"the spec suite is not in {' or '.join(map(str, places))}; "
+        f"set {SUITE_VARIABLE} to a directory with its .wast files"
+    )
 
 
 def all_scripts(suite: Path) -> list[Path]:

@@ -41,11 +41,11 @@ def load(wat: str) -> wa.Artifact:
     return wa.load(packed(wat))
 
 
-def instance(wat: str, imports: Mapping[str, Mapping[str, Any]] | None = None, **options: Any) -> wa.Instance:
+def instance(wat: str, imports: Mapping[str, Any] | None = None, **options: Any) -> wa.Instance:
     """An instance of a module of its own."""
     return load(wat).instantiate(imports, **options)
 
 
-def exports(wat: str, imports: Mapping[str, Mapping[str, Any]] | None = None, **options: Any) -> Any:
+def exports(wat: str, imports: Mapping[str, Any] | None = None, **options: Any) -> Any:
     """The exports of such an instance."""
     return instance(wat, imports, **options).exports

@@ -90,7 +90,8 @@ def test_an_error_of_a_conversion_comes_through() -> None:
         exports(IDENTITY_WAT).f64(Broken())
 
 
-ADD_WAT = '(module (func (export "add") (param i32 i64) (result i64) (i64.add (i64.extend_i32_s (local.get 0)) (local.get 1))))'
+ADD_WAT = """(module (func (export "add") (param i32 i64) (result i64)
+    (i64.add (i64.extend_i32_s (local.get 0)) (local.get 1))))"""
 
 
 def test_a_wrong_number_of_arguments_names_the_function() -> None:
@@ -165,7 +166,9 @@ def test_a_trap_tells_code_message_and_functions() -> None:
 
 
 def test_the_first_trap_of_a_process_may_be_stack_exhaustion() -> None:
-    got = exports('(module (func $f (export "f") (param i32) (result i32) (i32.add (i32.const 1) (call $f (local.get 0)))))')
+    got = exports(
+        '(module (func $f (export "f") (param i32) (result i32) (i32.add (i32.const 1) (call $f (local.get 0)))))'
+    )
     for _ in range(3):
         with pytest.raises(wa.Trap) as caught:
             got.f(0)

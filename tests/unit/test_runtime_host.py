@@ -28,7 +28,13 @@ def through(function: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("valtype", "given", "seen"),
-    [("i32", 2**32 - 1, -1), ("i64", 2**63, -(2**63)), ("f32", 0.5, 0.5), ("f64", -1e300, -1e300), ("funcref", None, None)],
+    [
+        ("i32", 2**32 - 1, -1),
+        ("i64", 2**63, -(2**63)),
+        ("f32", 0.5, 0.5),
+        ("f64", -1e300, -1e300),
+        ("funcref", None, None),
+    ],
 )
 def test_values_arrive_in_python_and_return(valtype: str, given: Any, seen: Any) -> None:
     received = []
@@ -136,13 +142,6 @@ def test_an_exception_is_caught_between_two_guests() -> None:
 
 
 def test_a_trap_is_caught_between_two_guests_and_host_code_goes_on() -> None:
-    got = exports(
-        """(module (import "env" "f" (func $f (param i32) (result i32)))
-        (func (export "go") (param i32) (result i32)
-          (if (i32.eqz (local.get 0)) (then unreachable)) (call $f (local.get 0))))""",
-        {"env": {"f": lambda value: again(value)}},
-    )
-
     def again(value: int) -> int:
         try:
             return int(got.go(value - 1)) + 1
@@ -151,11 +150,17 @@ def test_a_trap_is_caught_between_two_guests_and_host_code_goes_on() -> None:
             assert len(trap.frames) == 1  # frames of the innermost call only
             return 100
 
+    got = exports(
+        """(module (import "env" "f" (func $f (param i32) (result i32)))
+        (func (export "go") (param i32) (result i32)
+          (if (i32.eqz (local.get 0)) (then unreachable)) (call $f (local.get 0))))""",
+        {"env": {"f": again}},
+    )
     assert got.go(3) == 102
 
 
 def test_python_recursion_through_the_guest_ends_in_an_exception() -> None:
-    got = through(lambda value: got.i32(value + 1))
+    got: Any = through(lambda value: got.i32(value + 1))
     with pytest.raises((RecursionError, wa.Trap)):
         got.i32(0)
     assert through(lambda value: value).i32(5) == 5

@@ -21,7 +21,9 @@ from tests.unit.runtime_harness import exports, instance, load
 )
 @pytest.mark.parametrize("given", [None, {}, {"env": {}}, {"other": {"f": print}}])
 def test_a_missing_import_is_named(imports: str, wanted: str, given: Any) -> None:
-    with pytest.raises(wa.UnlinkableModule, match=rf"^unknown import: env\.f, a {wanted} of type .*imports\['env'\]\['f'\]") as caught:
+    with pytest.raises(
+        wa.UnlinkableModule, match=rf"^unknown import: env\.f, a {wanted} of type .*imports\['env'\]\['f'\]"
+    ) as caught:
         instance(f"(module {imports})", given)
     assert (caught.value.module, caught.value.name, caught.value.kind) == ("env", "f", wanted)  # type: ignore[attr-defined]
 
@@ -34,7 +36,11 @@ def test_a_missing_import_is_named(imports: str, wanted: str, given: Any) -> Non
         ("(memory 1)", print, "is a memory, found an object of type builtin_function_or_method"),
         ("(memory 1)", wa.Func(print), "is a memory, found a func"),
         ("(table 1 funcref)", wa.Global("i32", 0), "is a table, found a global"),
-        ("(func (param i32))", wa.Func(print, ["i64"]), r"expected FuncType\(params=\('i32',\).*found FuncType\(params=\('i64',\)"),
+        (
+            "(func (param i32))",
+            wa.Func(print, ["i64"]),
+            r"expected FuncType\(params=\('i32',\).*found FuncType\(params=\('i64',\)",
+        ),
         ("(memory 2)", wa.Memory(1), r"smaller than the minimum.*min_pages=2.*min_pages=1"),
         ("(memory 1 2)", wa.Memory(1), "maximum"),
         ("(memory 1 2)", wa.Memory(1, 3), "maximum"),
@@ -79,7 +85,9 @@ USER_WAT = """(module
     (elem declare func $mine))"""
 
 
-@pytest.mark.parametrize("as_namespace", [lambda made: made, lambda made: made.exports, lambda made: dict(made.exports)])
+@pytest.mark.parametrize(
+    "as_namespace", [lambda made: made, lambda made: made.exports, lambda made: dict(made.exports)]
+)
 def test_instances_share_what_they_import(as_namespace: Any) -> None:
     counter = instance(COUNTER_WAT)
     user = instance(USER_WAT, {"counter": as_namespace(counter)})
@@ -145,7 +153,7 @@ def test_functions_as_arguments_join_stores() -> None:
         (func (export "set") (param funcref) (table.set $t (i32.const 0) (local.get 0)))
         (func (export "call") (result i32) (call_indirect (result i32) (i32.const 0))))"""
     )
-    got.set(exports("(module (func (export \"f\") (result i32) (i32.const 5)))").f)
+    got.set(exports('(module (func (export "f") (result i32) (i32.const 5)))').f)
     assert got.call() == 5
 
 
@@ -172,7 +180,7 @@ def test_the_start_function_runs_and_its_errors_come_through() -> None:
 
 
 def test_start_sees_the_same_instance_as_caller() -> None:
-    seen = []
+    seen: list[wa.Instance] = []
     made = instance(
         '(module (import "env" "f" (func $f)) (start $f))',
         {"env": {"f": wa.Func(seen.append, caller=True)}},
@@ -209,4 +217,6 @@ def test_many_imports() -> None:
     given: dict[str, dict[str, Any]] = {f"m{index}": {} for index in range(7)}
     for index in range(count):
         given[f"m{index % 7}"][f"f{index}"] = lambda index=index: index
-    assert exports(f'(module {imports} (func (export "sum") (result i32) i32.const 0 {body}))', given).sum() == sum(range(count))
+    assert exports(f'(module {imports} (func (export "sum") (result i32) i32.const 0 {body}))', given).sum() == sum(
+        range(count)
+    )

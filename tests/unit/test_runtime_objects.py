@@ -45,7 +45,17 @@ def test_memory_slices_copy_and_write() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [PAGE, -1, 2**70, slice(0, PAGE + 1), slice(-4, None), slice(PAGE + 1, None), slice(5, 4), slice(None, -1), slice(2**64, None)],
+    [
+        PAGE,
+        -1,
+        2**70,
+        slice(0, PAGE + 1),
+        slice(-4, None),
+        slice(PAGE + 1, None),
+        slice(5, 4),
+        slice(None, -1),
+        slice(2**64, None),
+    ],
 )
 def test_memory_addresses_outside_are_index_errors(key: Any) -> None:
     memory = wa.Memory(1)
@@ -61,7 +71,7 @@ def test_memory_refuses_wrong_values() -> None:
     memory = wa.Memory(1)
     with pytest.raises(ValueError, match="3 bytes don't fit a memory slice of 4"):
         memory[0:4] = b"abc"
-    with pytest.raises(ValueError, match="0 .. 255"):
+    with pytest.raises(ValueError, match=r"0 \.\. 255"):
         memory[0] = 256
     with pytest.raises(ValueError, match="no step"):
         memory[0:8:2]
@@ -262,7 +272,7 @@ NAMES_WAT = """(module
 def test_exports_are_a_mapping_in_module_order() -> None:
     got = exports(NAMES_WAT)
     names = ["f", "memory", "t", "g", "keys", "", "naïve", "__dunder__", "f2"]
-    assert isinstance(got, Mapping)
+    assert issubclass(type(got), Mapping)
     assert list(got) == names
     assert len(got) == len(names)
     assert list(got.keys()) == names
@@ -313,8 +323,8 @@ def test_a_missing_export_is_named() -> None:
 
 
 def test_an_exported_import_is_the_object_that_came_in() -> None:
-    wat = """(module (import "e" "f" (func $f (result i32))) (import "e" "m" (memory $m 1)) (import "e" "t" (table $t 1 funcref))
-        (import "e" "g" (global $g (mut i32)))
+    wat = """(module (import "e" "f" (func $f (result i32))) (import "e" "m" (memory $m 1))
+        (import "e" "t" (table $t 1 funcref)) (import "e" "g" (global $g (mut i32)))
         (export "f" (func $f)) (export "m" (memory $m)) (export "t" (table $t)) (export "g" (global $g)))"""
     given = {
         "f": wa.Func(lambda: 3, [], ["i32"]),

@@ -12,19 +12,19 @@ import pytest
 import wasmartifact as wa
 from tests.unit.runtime_harness import exports, instance
 
-# A read, a loop that leaves time for a race, a write.
+# A read, a call and a loop that leave time for a race, a write. The compiler can't do without the loop.
 RACE_WAT = """(module (import "env" "pause" (func $pause))
-    (global $count (export "count") (mut i32) (i32.const 0))
-    (func (export "bump") (param $spin i32) (local $old i32)
+    (global $count (export "count") (mut i32) (i32.const 0)) (global $noise (mut i32) (i32.const 1))
+    (func (export "bump") (param $spin i32) (local $old i32) (local $x i32)
       (local.set $old (global.get $count))
       (call $pause)
+      (local.set $x (global.get $noise))
       (block $done (loop $again
         (br_if $done (i32.eqz (local.get $spin)))
+        (local.set $x (i32.xor (i32.mul (local.get $x) (i32.const 1664525)) (i32.shr_u (local.get $x) (i32.const 7))))
         (local.set $spin (i32.sub (local.get $spin) (i32.const 1))) (br $again)))
+      (global.set $noise (local.get $x))
       (global.set $count (i32.add (local.get $old) (i32.const 1)))))"""
-
-
-SPIN = 100_000_000 // 1
 
 
 def run_in_threads(count: int, work: Callable[[int], None]) -> None:
@@ -34,7 +34,7 @@ def run_in_threads(count: int, work: Callable[[int], None]) -> None:
     def guarded(index: int) -> None:
         try:
             work(index)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=guarded, args=(index,)) for index in range(count)]
@@ -92,7 +92,7 @@ def test_stores_of_their_own_run_side_by_side() -> None:
 
 def test_python_runs_while_a_guest_computes() -> None:
     got = exports(RACE_WAT, {"env": {"pause": lambda: None}})
-    thread = threading.Thread(target=got.bump, args=(SPIN,))
+    thread = threading.Thread(target=got.bump, args=(50_000_000,))
     thread.start()
     ticks = 0
     while thread.is_alive() and ticks < 5:
@@ -125,7 +125,9 @@ def test_traps_and_exceptions_in_several_threads() -> None:
 
 
 def test_stack_exhaustion_on_a_small_stack_is_a_trap() -> None:
-    got = exports('(module (func $f (export "f") (param i32) (result i32) (i32.add (i32.const 1) (call $f (local.get 0)))))')
+    got = exports(
+        '(module (func $f (export "f") (param i32) (result i32) (i32.add (i32.const 1) (call $f (local.get 0)))))'
+    )
     codes: list[str] = []
 
     def work(index: int) -> None:

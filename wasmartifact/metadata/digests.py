@@ -8,35 +8,38 @@
                                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^                  section_digest
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ file_digest
 
-All are BLAKE2b. The three digest fields of the header count as zero everywhere, so the three digests don't depend on
-each other; build_id also takes itself as zero, in the header and in the anchor. Hence the packer's order: fix every
-header field but the digests, compute build_id, put it in the header, the anchor and the ELF note, then ``seal``.
+All are BLAKE2b. The three digest fields of the header count as zero everywhere but in load_digest, which covers the
+other two: no byte of the header changes unseen. build_id also takes itself as zero, in the header and in the anchor.
+Hence the packer's order: fix every header field but the digests, compute build_id, put it in the header, the anchor and
+the ELF note, then ``seal``, which computes load_digest last.
 """
 
 from __future__ import annotations
 
-from _blake2 import blake2b  # not hashlib: importing that costs 14 ms, and this is on the load path
-from collections.abc import Iterable
-from typing import Final
+from _blake2 import blake2b  # not hashlib: this is on the load path, and loading OpenSSL costs more than a load
 
-from wasmartifact import schema
-from wasmartifact.errors import CorruptArtifact
-from wasmartifact.metadata import header
+from wasmartifact.constants import DIRECTORY_ENTRY_BYTES, HEAD_MASKED_RANGES, HEADER_RANGES, METADATA_HEADER_BYTES
+
+TYPE_CHECKING = False  # importing typing would cost more than a load, too
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
 
 Buffer = bytes | bytearray | memoryview
 
 BUILD_ID_BYTES: Final = 16
-_BUILD_ID_START: Final = header.field_range("build_id")[0]
+_BUILD_ID_START: Final = HEADER_RANGES["build_id"][0]
 # The three digest fields are neighbours, and build_id stands right before them.
-_DIGESTS_START: Final = header.field_range("load_digest")[0]
-_DIGESTS_END: Final = header.field_range("file_digest")[1]
+_DIGESTS_START, _LOAD_DIGEST_END = HEADER_RANGES["load_digest"]
+_DIGESTS_END: Final = HEADER_RANGES["file_digest"][1]
 _ZEROS: Final = bytes(_DIGESTS_END - _BUILD_ID_START)
 _DIGEST_ZEROS: Final = bytes(_DIGESTS_END - _DIGESTS_START)
-(_MASK0_START, _MASK0_END), (_MASK1_START, _MASK1_END) = schema.HEAD_MASKED_RANGES
+_LOAD_DIGEST_ZEROS: Final = bytes(_LOAD_DIGEST_END - _DIGESTS_START)
+(_MASK0_START, _MASK0_END), (_MASK1_START, _MASK1_END) = HEAD_MASKED_RANGES
 _MASK0_ZEROS: Final = bytes(_MASK0_END - _MASK0_START)
 _MASK1_ZEROS: Final = bytes(_MASK1_END - _MASK1_START)
-_DIRECTORY_OFFSET: Final = slice(*header.field_range("directory_offset"))
-_DIRECTORY_COUNT: Final = slice(*header.field_range("directory_count"))
+_DIRECTORY_OFFSET: Final = slice(*HEADER_RANGES["directory_offset"])
+_DIRECTORY_COUNT: Final = slice(*HEADER_RANGES["directory_count"])
 
 
 def build_id(code: Iterable[Buffer], section: Buffer) -> bytes:
@@ -63,8 +66,8 @@ def build_id(code: Iterable[Buffer], section: Buffer) -> bytes:
 def load_digest(head: Buffer, section: Buffer) -> bytes:
     """The 16 bytes that the loader compares before dlopen; ``head`` is the first ``head_size_bytes`` of the file.
 
-    Covers the head with the fields that ``strip`` rewrites as zero, the metadata header with the three digest fields as
-    zero, and the directory. Bounds are not checked: a directory outside the section changes the digest, no more.
+    Covers the head with the fields that ``strip`` rewrites as zero, the metadata header with load_digest itself as zero,
+    and the directory. Bounds are not checked: a directory outside the section changes the digest, no more.
     """
     # One join and one hash call: a third faster than an update per piece.
     start = int.from_bytes(section[_DIRECTORY_OFFSET], "little")
@@ -78,9 +81,9 @@ def load_digest(head: Buffer, section: Buffer) -> bytes:
                 _MASK1_ZEROS,
                 head[_MASK1_END:],
                 section[:_DIGESTS_START],
-                _DIGEST_ZEROS,
-                section[_DIGESTS_END : header.SIZE_BYTES],
-                section[start : start + count * schema.DIRECTORY_ENTRY.size_bytes],
+                _LOAD_DIGEST_ZEROS,
+                section[_LOAD_DIGEST_END : METADATA_HEADER_BYTES],
+                section[start : start + count * DIRECTORY_ENTRY_BYTES],
             )
         ),
         digest_size=16,
@@ -105,7 +108,7 @@ def file_digest(chunks: Iterable[Buffer]) -> bytes:
 
 
 def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]) -> None:
-    """Fill in load_digest, section_digest and file_digest: the last change of an artifact.
+    """Fill in section_digest, file_digest and load_digest: the last change of an artifact.
 
     Parameters
     ----------
@@ -121,6 +124,8 @@ def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]
     ValueError
         Where the chunks don't add up to the header's ``file_size_bytes``: a defect of the caller.
     """
+    from wasmartifact.metadata import header
+
     header.patch_header(section, load_digest=bytes(16), section_digest=bytes(32), file_digest=bytes(32))
     pieces = [memoryview(chunk) for chunk in chunks]
     size = sum(piece.nbytes for piece in pieces)
@@ -129,10 +134,10 @@ def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]
         raise ValueError(f"the file has {size} bytes, its header says {recorded}")
     header.patch_header(
         section,
-        load_digest=load_digest(head, section),
         section_digest=section_digest(section),
         file_digest=file_digest(pieces),
     )
+    header.patch_header(section, load_digest=load_digest(head, section))
 
 
 def check_load(head: Buffer, section: Buffer) -> None:
@@ -158,8 +163,10 @@ def check_file(file: memoryview, section_offset: int) -> None:
 
 def _compare(field: str, section: Buffer, found: bytes) -> None:
     """Compare a digest with the header's field of that name."""
-    recorded = bytes(section[slice(*header.field_range(field))])
+    recorded = bytes(section[slice(*HEADER_RANGES[field])])
     if found != recorded:
+        from wasmartifact.errors import CorruptArtifact
+
         raise CorruptArtifact(
             f"the content's {field} is {found.hex()}, the header records {recorded.hex()}; the file was damaged or "
             "changed: pack the module again",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
 from wasmartifact.runtime.native import address_of, ffi, lib, types
 
+TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from wasmartifact.metadata.views import Metadata
     from wasmartifact.runtime.instance import ImportRow, Instance
 

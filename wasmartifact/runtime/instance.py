@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
-
 from wasmartifact.runtime.native import types
 
+TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Final, NoReturn, Self
+
     from wasmartifact.runtime.artifact import Artifact
 
-Namespace = Mapping[str, Any] | types.Exports
-#: module, name, kind, type (FuncType of a function, (valtype, is mutable) of a global, else None), "module.name"
-ImportRow = tuple[str, str, int, Any, str]
+    #: module, name, kind, type (FuncType of a function, (valtype, is mutable) of a global, else None), "module.name"
+    ImportRow = tuple[str, str, int, Any, str]
 
 _KIND_FUNC: Final = 0
 _KIND_GLOBAL: Final = 3
@@ -56,7 +56,7 @@ def wrap_instance(address: int, store: types.Store) -> Instance:
 
 
 def instantiate(
-    artifact: Artifact, imports: Mapping[str, Namespace | Instance] | None, store: types.Store | None
+    artifact: Artifact, imports: Mapping[str, Mapping[str, Any] | Instance] | None, store: types.Store | None
 ) -> Instance:
     """The flow of `Artifact.instantiate`, which documents it."""
     if store is None:
@@ -73,7 +73,9 @@ def instantiate(
     return instance
 
 
-def _resolve(artifact: Artifact, rows: tuple[ImportRow, ...], imports: Mapping[str, Namespace | Instance]) -> list[Any]:
+def _resolve(
+    artifact: Artifact, rows: tuple[ImportRow, ...], imports: Mapping[str, Mapping[str, Any] | Instance]
+) -> list[Any]:
     """One Func or Entity for each import, in order."""
     func_class, host_func = types.Func, types.host_func
     externs: list[Any] = []
@@ -137,7 +139,7 @@ def _raise_unknown(artifact: Artifact, row: int) -> NoReturn:
 
 def _raise_kind(row: ImportRow, found: str) -> NoReturn:
     from wasmartifact.errors import UnlinkableModule
-    from wasmartifact.schema import KINDS
+    from wasmartifact.constants import KINDS
 
     module, name, kind, _, label = row
     raise UnlinkableModule(
@@ -152,11 +154,11 @@ def _raise_link_error(
     artifact: Artifact, rows: tuple[ImportRow, ...], externs: list[Any], facts: tuple[int, int, int, int, int, str]
 ) -> NoReturn:
     """The error of wa_instantiate, with the names of the import that it is about."""
+    from wasmartifact.constants import KINDS, NATIVE_ERRORS
     from wasmartifact.runtime.native_errors import make_native_error
-    from wasmartifact.schema import KINDS, NATIVE_ERRORS
 
     code, system_errno, where, found, expected, text = facts
-    error = next(error.name for error in NATIVE_ERRORS if error.code == code)
+    error = NATIVE_ERRORS[code][0]
     names: dict[str, Any] = {"path": artifact.path}
     if error in {"import_kind", "import_type"}:
         module, name, kind, _, label = rows[where]

@@ -7,19 +7,21 @@ state (signal handlers, what is running on which thread) exists once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from _collections_abc import Mapping  # what collections.abc shows, without the import of collections
 
 import wasmartifact
 from wasmartifact import _native
 
+TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
     import wasmartifact._types as types
 else:
 
     def _load_types():
         """The module `_types`, which lies in the file of `_native` and which the import system can't find by itself."""
-        from importlib.machinery import ExtensionFileLoader, ModuleSpec
+        # What importlib.machinery shows, without the import of importlib.
+        from _frozen_importlib import ModuleSpec
+        from _frozen_importlib_external import ExtensionFileLoader
 
         name, path = "wasmartifact._types", _native.__file__
         loader = ExtensionFileLoader(name, path)

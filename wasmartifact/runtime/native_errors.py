@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final, NoReturn
 
 from wasmartifact import errors
+from wasmartifact.constants import KINDS, NATIVE_ERRORS
 from wasmartifact.runtime.native import ffi
-from wasmartifact.schema import KINDS, NATIVE_ERRORS
 
-_BY_CODE: Final = {error.code: error for error in NATIVE_ERRORS}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 
 def make_native_error(
@@ -25,7 +26,7 @@ def make_native_error(
         More facts. ``path`` stands before the message; ``import_name``, ``expected_kind`` and ``found_kind`` are what
         templates about imports name; all become attributes of the exception.
     """
-    error = _BY_CODE[code]
+    name, exception_name, template = NATIVE_ERRORS[code]
     facts = {
         "strerror": os.strerror(system_errno),
         "import_name": f"import {where}",
@@ -33,11 +34,11 @@ def make_native_error(
         "found_kind": KINDS[found] if found < len(KINDS) else found,
         **names,
     }
-    message = error.template.format(where=where, found=found, expected=expected, text=text, **facts)
+    message = template.format(where=where, found=found, expected=expected, text=text, **facts)
     if names.get("path") is not None:
         message = f"{names['path']}: {message}"
-    exception: type[errors.WasmArtifactError] = getattr(errors, error.exception)
-    return exception(message, error=error.name, where=where, found=found, expected=expected, **names)
+    exception: type[errors.WasmArtifactError] = getattr(errors, exception_name)
+    return exception(message, error=name, where=where, found=found, expected=expected, **names)
 
 
 def raise_native_error(error: Any, **names: Any) -> NoReturn:

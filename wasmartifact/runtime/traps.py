@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
+from wasmartifact.constants import TRAPS
 from wasmartifact.errors import ArtifactError, Frame, Trap
 from wasmartifact.runtime.native import types
-from wasmartifact.schema import TRAP_CODES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasmartifact.metadata.views import Metadata
     from wasmartifact.runtime.artifact import Artifact
-
-_BY_CODE: Final = {trap.code: trap for trap in TRAP_CODES}
 
 
 def make_trap(store: types.Store, code: int, frames: list[tuple[int, int, int]]) -> Trap:
     """The exception for a trap; ``frames`` are (address of the artifact, func_index, text_offset), innermost first."""
     metadata_of = {address: _metadata(store, address) for address, _, _ in frames}
     names = {address: _module_name(metadata) if metadata else None for address, metadata in metadata_of.items()}
-    trap = _BY_CODE[code]
+    name, message = TRAPS[code]
     return Trap(
-        trap.message,
-        code=trap.name,
+        message,
+        code=name,
         frames=tuple(
             _frame(metadata_of[address], func_index, text_offset, names[address])
             for address, func_index, text_offset in frames
@@ -31,8 +28,10 @@ def make_trap(store: types.Store, code: int, frames: list[tuple[int, int, int]])
 
 
 def _metadata(store: types.Store, address: int) -> Metadata | None:
-    """Metadata of the artifact, unless its user closed it."""
-    artifact: Artifact = types.kept(store, address)
+    """Metadata of the artifact, unless its user closed it or the collector is taking the store apart."""
+    artifact: Artifact | None = types.kept(store, address)
+    if artifact is None:
+        return None
     try:
         artifact.metadata.columns  # noqa: B018
     except ValueError:

@@ -20,6 +20,7 @@ from wasmartifact.wasm.opcodes import (
     END,
     I32,
     I64,
+    ILLEGAL,
     INDEX,
     KIND_BY_BYTE,
     MEMARG,
@@ -168,7 +169,7 @@ def decode_expression(data: bytes, start: int, limit: int) -> tuple[list[Instruc
                 if sub_opcode >= 0x80:
                     operand, sub_opcode = pos + 3, sub_opcode & 0x7F | data[pos + 2] << 7
                 prefixed = opcode << 16 | sub_opcode
-                kind = prefixed_kinds.get(prefixed)
+                kind = prefixed_kinds.get(prefixed, ILLEGAL)
                 if kind == NONE:
                     append((pos, prefixed, None))
                     pos = operand
