@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     from wasmartifact.packer import PackReport as PackReport
     from wasmartifact.packer import pack as pack
     from wasmartifact.runtime.api import Artifact as Artifact
+    from wasmartifact.runtime.api import Exports as Exports
     from wasmartifact.runtime.api import Func as Func
+    from wasmartifact.runtime.api import FuncType as FuncType
     from wasmartifact.runtime.api import Global as Global
     from wasmartifact.runtime.api import Instance as Instance
     from wasmartifact.runtime.api import Memory as Memory
     from wasmartifact.runtime.api import Store as Store
     from wasmartifact.runtime.api import Table as Table
     from wasmartifact.runtime.api import Tag as Tag
+    from wasmartifact.runtime.valtype import ValType as ValType
     from wasmartifact.verifier import open_metadata as open_metadata
     from wasmartifact.verifier import verify as verify
     from wasmartifact.version import VERSION as __version__
@@ -52,7 +55,8 @@ _HOMES: Final = {
     "Metadata": "wasmartifact.metadata.views",
     "PackReport": "wasmartifact.packer",
     "pack": "wasmartifact.packer",
-    **dict.fromkeys("Artifact Func Global Instance Memory Store Table Tag".split(), "wasmartifact.runtime.api"),
+    **dict.fromkeys("Artifact Exports Func FuncType Global Instance Memory Store Table Tag".split(), "wasmartifact.runtime.api"),
+    "ValType": "wasmartifact.runtime.valtype",
     "open_metadata": "wasmartifact.verifier",
     "verify": "wasmartifact.verifier",
 }

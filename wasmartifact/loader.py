@@ -56,7 +56,7 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
         size = ffi.new("uint64_t *")
         section = ffi.buffer(lib.wa_artifact_section(native, size), size[0])
         head = ffi.buffer(lib.wa_artifact_head(native, size), size[0])
-        check_load(head, section)
+        check_load(head, section, path)
         _bind(native, path, fd, error)
     except BaseException:
         lib.wa_artifact_release(native)
@@ -70,16 +70,25 @@ def _bind(native: Any, path: str | None, fd: int, error: Any) -> None:
     glibc compares names first, so a path that was packed again while its old artifact is still loaded gives the old code;
     and the file under the name may have been replaced since we opened it. The build id tells; then the descriptor's own
     name leads to the very file that was checked. It is unique while the artifact lives, since the artifact keeps it open.
+    So does a path with a dollar sign, in which glibc would replace $ORIGIN and the like.
     """
-    if path is not None:
-        handle = _dlopen(path if "/" in path else f"./{path}")
-        if lib.wa_artifact_bind(native, ffi.cast("void *", handle), _anchor(handle), error) == 0:
-            return
-        dlclose(handle)
-    handle = _dlopen(f"/proc/{os.getpid()}/fd/{fd}")
-    if lib.wa_artifact_bind(native, ffi.cast("void *", handle), _anchor(handle), error) != 0:
-        dlclose(handle)
+    if path is not None and "$" not in path and _bind_name(native, path if "/" in path else f"./{path}", error):
+        return
+    if not _bind_name(native, f"/proc/{os.getpid()}/fd/{fd}", error):
         _fail(error, path)
+
+
+def _bind_name(native: Any, name: str, error: Any) -> bool:
+    """Bind the library that dlopen gives for a name; False where it is another one."""
+    handle = _dlopen(name)
+    try:
+        anchor = ffi.cast("void *", dlsym(handle, ANCHOR_SYMBOL))
+    except OSError:  # not even an artifact
+        anchor = ffi.NULL
+    if lib.wa_artifact_bind(native, ffi.cast("void *", handle), anchor, error) == 0:
+        return True
+    dlclose(handle)
+    return False
 
 
 def _fail(error: Any, path: str | None) -> NoReturn:
@@ -97,10 +106,6 @@ def _dlopen(name: str) -> int:
         raise LoadError(
             f"the dynamic loader refused {name}: {problem}; pack the module again, for this host", path=name
         ) from None
-
-
-def _anchor(handle: int) -> Any:
-    return ffi.cast("void *", dlsym(handle, ANCHOR_SYMBOL))
 
 
 def _memory_file(contents: bytes | bytearray | memoryview) -> int:

@@ -28,7 +28,7 @@ from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.source import read_source
 from wasmartifact.wasm.types import canonical_types, type_digests
 from wasmartifact.wasm.validate import validate
-from wasmartifact.write import write_atomically
+from wasmartifact.write import check_output, write_atomically
 
 Source = str | os.PathLike[str] | bytes
 Buffer = bytes | bytearray | memoryview
@@ -113,9 +113,14 @@ def pack(
         The code generator failed: a defect of this package, not of the module.
     ValueError
         An option is out of range, or contradicts another one.
+    OSError
+        The source can't be read, or the output can't be written; a wrong output path shows before any work.
     """
     clock = _Clock()
     options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu))
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
+    check_output(output)
     cpu_features = _feature_names(options.target)
     data = read_source(source)
     clock.lap("read")

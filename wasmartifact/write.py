@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterable
@@ -9,11 +10,32 @@ from collections.abc import Callable, Iterable
 Buffer = bytes | bytearray | memoryview
 
 
+def check_output(output: str | os.PathLike[str]) -> None:
+    """Find out before the work whether the output can be a file's path.
+
+    Raises
+    ------
+    IsADirectoryError, FileNotFoundError, NotADirectoryError
+        It is a directory, or there is no directory to hold it.
+    OSError
+        As the file system gives it.
+    """
+    path = os.path.abspath(os.fspath(output))
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "the output is a directory, expected a path for the artifact", path)
+    folder = os.path.dirname(path)
+    if not os.path.exists(folder):
+        raise FileNotFoundError(errno.ENOENT, "no such directory for the output; create it first", folder)
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(errno.ENOTDIR, "not a directory, so that it can't hold the output", folder)
+
+
 def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *, check: Callable[[str], None]) -> None:
     """Write chunks to a nameless file beside the output, check it, then give it the output's name.
 
-    Until then the file has no name, so that a killed process leaves nothing behind. File systems without nameless files
-    get a hidden temporary name, which is removed on every failure short of a kill.
+    Until then the file has no name, so that a killed process leaves nothing behind. Only where an output is replaced it
+    has a hidden temporary name from one system call to the next; and from the start on file systems without nameless
+    files. That name is removed on every failure short of a kill.
 
     Parameters
     ----------
@@ -30,10 +52,8 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
         As the file system gives it.
     """
     path = os.path.abspath(os.fspath(output))
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{path} is a directory, expected a path for the artifact")
     folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{os.path.basename(path)[:200]}.{secrets.token_hex(8)}")
+    temporary = os.path.join(folder, f".wasmartifact.{secrets.token_hex(16)}")
     try:
         fd = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
         is_named = False
@@ -45,17 +65,25 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
             _write_all(fd, chunk)
         check(f"/proc/self/fd/{fd}")
         os.fsync(fd)
-        if not is_named:
-            # With a directory descriptor Python calls linkat with AT_SYMLINK_FOLLOW, which naming such a file takes.
-            os.link(f"/proc/self/fd/{fd}", temporary, src_dir_fd=fd, follow_symlinks=True)
-            is_named = True
-        os.rename(temporary, path)
-        is_named = False
+        if is_named or not _give_name(fd, path):
+            is_named = is_named or _give_name(fd, temporary)
+            os.rename(temporary, path)
+            is_named = False
         _sync_folder(folder)
     finally:
         os.close(fd)
         if is_named:
             os.unlink(temporary)
+
+
+def _give_name(fd: int, path: str) -> bool:
+    """Link a nameless file to a path; False where something has that name already."""
+    try:
+        # With a directory descriptor Python calls linkat with AT_SYMLINK_FOLLOW, which naming such a file takes.
+        os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _write_all(fd: int, chunk: Buffer) -> None:

@@ -13,9 +13,9 @@ static uint8_t message[LENGTHS];
 static uint64_t rotate(uint64_t word, int bits) { return word << bits | word >> (64 - bits); }
 
 static uint64_t read_word(const uint8_t *bytes) {
-    uint64_t word = 0;
-    for (int i = 0; i < 8; i++) word |= (uint64_t)bytes[i] << 8 * i;
-    return word;
+    uint64_t low = bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+    uint64_t high = bytes[4] | (uint32_t)bytes[5] << 8 | (uint32_t)bytes[6] << 16 | (uint32_t)bytes[7] << 24;
+    return low | high << 32;
 }
 
 static void round_of(State *s) {

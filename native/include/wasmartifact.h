@@ -41,7 +41,8 @@ wa_artifact *wa_artifact_open(int fd, wa_error *error);
 const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_bytes);
 const uint8_t *wa_artifact_head(const wa_artifact *artifact, uint64_t *size_bytes);
 int wa_artifact_fd(const wa_artifact *artifact);
-/* Join metadata and mapped code: dl_handle from dlopen, anchor from dlsym(ANCHOR_SYMBOL). Takes dl_handle over on success. */
+/* Join metadata and mapped code: dl_handle from dlopen, anchor from dlsym(ANCHOR_SYMBOL), NULL where there is none.
+ * Takes dl_handle over on success. */
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error);
 void wa_artifact_retain(wa_artifact *artifact);
 void wa_artifact_release(wa_artifact *artifact);

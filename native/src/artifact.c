@@ -162,8 +162,9 @@ int wa_artifact_fd(const wa_artifact *artifact)
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error)
 {
     const struct wa_schema_metadata_header *header = artifact->header;
-    struct wa_schema_anchor found;
-    memcpy(&found, anchor, sizeof found);
+    struct wa_schema_anchor found = {0};
+    if (anchor != NULL)
+        memcpy(&found, anchor, sizeof found);
     if (found.magic != WA_ANCHOR_MAGIC || memcmp(found.build_id, header->build_id, sizeof found.build_id) != 0)
         return wa_fail(error, WA_ERROR_BUILD_ID, 0, found.magic, WA_ANCHOR_MAGIC, "");
     if (found.runtime_abi != WA_RUNTIME_ABI)

@@ -127,7 +127,7 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
     const uint64_t *from = (const uint64_t *)element->slots + src;
     uint64_t *to = (uint64_t *)target->head.slots + dst;
-    bool keeps_tags = target->head.owner == self || target->valtype >> 8 == WA_HEAP_EXTERN;
+    bool keeps_tags = target->head.owner == self || target->valtype.code >> 8 == WA_HEAP_EXTERN;
     for (uint64_t i = 0; i < count; i++)
         to[i] = keeps_tags || !(from[i] & 1)
                     ? from[i]

@@ -53,11 +53,17 @@ struct wa_memory {
     uint64_t reserved_bytes; /* from head.base */
 };
 
+/* A value type that means the same in every artifact: a concrete heap type is known by its digest, not by its index. */
+typedef struct wa_valtype {
+    uint32_t code;
+    uint8_t digest[16]; /* zero for all other types */
+} wa_valtype;
+
 struct wa_table {
     struct wa_schema_table_head head;
     atomic_uint references;
     uint32_t flags;
-    uint32_t valtype;
+    wa_valtype valtype;
     uint64_t max;
     uint64_t capacity;     /* slots that the storage holds */
     uint64_t mapped_bytes; /* size of the mapping that holds the slots; 0: they are on the heap */
@@ -65,7 +71,7 @@ struct wa_table {
 
 struct wa_global {
     atomic_uint references;
-    uint32_t valtype;
+    wa_valtype valtype;
     bool is_mutable;
     uint8_t *cell;    /* own_cell, or a cell of an instance record */
     _Alignas(16) uint8_t own_cell[16];
@@ -155,6 +161,8 @@ WA_COLD int wa_fail_system(wa_error *error, uint32_t code, uint64_t expected, co
 /* metadata.c */
 int wa_metadata_check(wa_artifact *artifact, wa_error *error);
 uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index);
+/* The value type of a column, with its digest where it has one. */
+wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code);
 /* Offset column: first and last + 1 index of a row in its target, clipped to target_count. */
 void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end);
 

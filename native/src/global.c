@@ -10,7 +10,7 @@ wa_global *wa_global_new(uint32_t valtype, bool is_mutable, const uint8_t *cell)
         return NULL;
     memset(global, 0, sizeof *global);
     global->references = 1;
-    global->valtype = valtype;
+    global->valtype.code = valtype;
     global->is_mutable = is_mutable;
     global->cell = global->own_cell;
     memcpy(global->own_cell, cell, sizeof global->own_cell);
@@ -35,7 +35,7 @@ uint8_t *wa_global_cell(const wa_global *global)
 
 uint32_t wa_global_valtype(const wa_global *global)
 {
-    return global->valtype;
+    return global->valtype.code;
 }
 
 bool wa_global_is_mutable(const wa_global *global)

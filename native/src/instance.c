@@ -97,10 +97,37 @@ static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_f
     return 0;
 }
 
+static bool is_concrete(const wa_valtype *type)
+{
+    uint32_t low = type->code & 0xff;
+    return (low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && type->code >> 8 < WA_HEAP_ABSTRACT;
+}
+
+static bool heap_matches(const wa_valtype *found, const wa_valtype *wanted)
+{
+    uint32_t from = found->code >> 8, to = wanted->code >> 8;
+    bool to_function = to == WA_HEAP_FUNC || is_concrete(wanted);
+    if (is_concrete(found))
+        return to == WA_HEAP_FUNC || (is_concrete(wanted) && memcmp(found->digest, wanted->digest, 16) == 0);
+    return from == to || (from == WA_HEAP_NOFUNC && to_function) || (from == WA_HEAP_NOEXTERN && to == WA_HEAP_EXTERN) ||
+           (from == WA_HEAP_NOEXN && to == WA_HEAP_EXN);
+}
+
+/* Spec section 3.3.3, as far as types without declared subtypes go. */
+static bool valtype_matches(const wa_valtype *found, const wa_valtype *wanted)
+{
+    uint32_t from = found->code & 0xff, to = wanted->code & 0xff;
+    bool fits_null = from == to || (from == WA_VALTYPE_REF && to == WA_VALTYPE_REF_NULL);
+    if (to != WA_VALTYPE_REF && to != WA_VALTYPE_REF_NULL)
+        return found->code == wanted->code;
+    return fits_null && heap_matches(found, wanted);
+}
+
 static int link_table(wa_details *details, uint64_t row, uint32_t index, wa_table *table, wa_error *error)
 {
     const wa_artifact *artifact = details->artifact;
-    if (table->valtype != WA_COLUMN(artifact, table_type, uint32_t)[index])
+    wa_valtype wanted = wa_valtype_of(artifact, WA_COLUMN(artifact, table_type, uint32_t)[index]);
+    if (!valtype_matches(&table->valtype, &wanted) || !valtype_matches(&wanted, &table->valtype))
         return fail_import(error, row, "the element type differs");
     if (check_limits(row, table->head.size, table->max, table->flags, WA_COLUMN(artifact, table_min, uint64_t)[index],
                      WA_COLUMN(artifact, table_max, uint64_t)[index], WA_COLUMN(artifact, table_flags, uint8_t)[index],
@@ -129,21 +156,14 @@ static int link_memory(wa_details *details, uint64_t row, uint32_t index, wa_mem
     return 0;
 }
 
-/* Reference subtyping that needs no type section: a non-null reference fits where a nullable one is wanted. */
-static bool valtype_matches(uint32_t found, uint32_t wanted)
-{
-    return found == wanted || (found >> 8 == wanted >> 8 && (found & 0xff) == WA_VALTYPE_REF &&
-                               (wanted & 0xff) == WA_VALTYPE_REF_NULL);
-}
-
 static int link_global(wa_details *details, uint64_t row, uint32_t index, wa_global *global, wa_error *error)
 {
     const wa_artifact *artifact = details->artifact;
-    uint32_t wanted = WA_COLUMN(artifact, global_type, uint32_t)[index];
+    wa_valtype wanted = wa_valtype_of(artifact, WA_COLUMN(artifact, global_type, uint32_t)[index]);
     bool wants_mutable = (WA_COLUMN(artifact, global_flags, uint8_t)[index] & WA_GLOBAL_MUTABLE) != 0;
     if (global->is_mutable != wants_mutable)
         return fail_import(error, row, "one is mutable, the other is not");
-    if (wants_mutable ? global->valtype != wanted : !valtype_matches(global->valtype, wanted))
+    if (!valtype_matches(&global->valtype, &wanted) || (wants_mutable && !valtype_matches(&wanted, &global->valtype)))
         return fail_import(error, row, "the value type differs");
     wa_global_retain(global);
     details->globals[index] = global;
@@ -411,6 +431,8 @@ static wa_global *global_object(wa_details *details, uint32_t index)
     static const uint8_t zero[16];
     wa_global *global = wa_global_new(WA_COLUMN(artifact, global_type, uint32_t)[index],
                                       (WA_COLUMN(artifact, global_flags, uint8_t)[index] & WA_GLOBAL_MUTABLE) != 0, zero);
+    if (global != NULL)
+        global->valtype = wa_valtype_of(artifact, global->valtype.code);
     if (global != NULL)
         global->cell = (uint8_t *)part(details->instance, artifact->header->instance_globals_offset) +
                        16 * (uint64_t)(index - details->imported_globals);

@@ -181,6 +181,15 @@ uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)
     return canonical < rows ? canonical : UINT32_MAX;
 }
 
+wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code)
+{
+    wa_valtype valtype = {.code = code};
+    uint32_t low = code & 0xff, heap = code >> 8;
+    if ((low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && heap < WA_ROWS(artifact, type_digest))
+        memcpy(valtype.digest, WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)heap, sizeof valtype.digest);
+    return valtype;
+}
+
 void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end)
 {
     *end = offsets[row + 1] < target_count ? offsets[row + 1] : target_count;

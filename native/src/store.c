@@ -226,7 +226,7 @@ static bool is_externref(uint32_t valtype)
 
 static void visit_table(const wa_table *table, void (*visit)(uint64_t, void *), void *user)
 {
-    if (!is_externref(table->valtype))
+    if (!is_externref(table->valtype.code))
         return;
     const uint64_t *slots = table->head.slots;
     for (uint64_t i = 0; i < table->head.size; i++)
@@ -269,7 +269,7 @@ void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, v
             visit_table(adopted->object.object, visit, user);
         if (adopted->object.kind == WA_KIND_GLOBAL) {
             const wa_global *global = adopted->object.object;
-            visit_cell(global->valtype, global->cell, visit, user);
+            visit_cell(global->valtype.code, global->cell, visit, user);
         }
     }
 }

@@ -25,7 +25,7 @@ static wa_table *new_table(uint32_t valtype, uint64_t min, uint64_t max, uint32_
         return NULL;
     }
     table->references = 1;
-    table->valtype = valtype;
+    table->valtype.code = valtype;
     table->flags = flags;
     table->max = flags & WA_LIMITS_HAS_MAX ? max : UINT64_MAX;
     table->head.size = min;
@@ -97,6 +97,8 @@ wa_table *wa_table_new_image(wa_artifact *artifact, uint32_t table_index, wa_err
                                 WA_COLUMN(artifact, table_min, uint64_t)[table_index],
                                 WA_COLUMN(artifact, table_max, uint64_t)[table_index],
                                 WA_COLUMN(artifact, table_flags, uint8_t)[table_index], error);
+    if (table != NULL)
+        table->valtype = wa_valtype_of(artifact, table->valtype.code);
     if (table != NULL && fill_from_image(table, artifact, table_index, error) < 0) {
         wa_table_release(table);
         return NULL;
@@ -132,7 +134,7 @@ uint64_t wa_table_size(const wa_table *table)
 
 uint32_t wa_table_valtype(const wa_table *table)
 {
-    return table->valtype;
+    return table->valtype.code;
 }
 
 uint64_t wa_table_max(const wa_table *table)
@@ -149,7 +151,7 @@ uint64_t wa_table_materialise(wa_table *table, uint64_t index)
 {
     uint64_t *slot = (uint64_t *)table->head.slots + index;
     /* Handles of externref tables are opaque; only function references are tagged. */
-    if (!(*slot & 1) || table->valtype >> 8 == WA_HEAP_EXTERN || table->head.owner == NULL)
+    if (!(*slot & 1) || table->valtype.code >> 8 == WA_HEAP_EXTERN || table->head.owner == NULL)
         return *slot;
     /* An index that no function has can only come from a damaged image: treat it as null. */
     return *slot = (uint64_t)(uintptr_t)wa_instance_function(table->head.owner, (uint32_t)(*slot >> 1));

@@ -20,7 +20,6 @@ _SUPERSEDED = "the proposal's copy asserts limits that WebAssembly 3.0 lifted: o
 
 #: Other expected failures: script -> line of the command -> the feature or the reason.
 COMMANDS: dict[str, dict[int, str]] = {
-    "linking": {112: "function-references"},  # an imported global whose type is a subtype of the expected one
     "proposals/threads/imports": dict.fromkeys((310, 314, 318, 405, 409, 413), _SUPERSEDED),
     "proposals/threads/memory": dict.fromkeys((14, 15, 84, 88, 92), _SUPERSEDED),
 }

@@ -23,7 +23,7 @@ from tests.spec.script import EXPECTED, FAILED, PASSED, Outcome
 from tests.spec.worker import Worker
 
 PROCESSES = 2
-SUITE_VARIABLE = "WASM_SPEC_SUITE"
+SUITE_VARIABLE = "WASM_SPECTEST"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ScriptResult:
 
 
 def suite_directory() -> Path:
-    """Root of the suite: what the variable names, else ``suite`` beside this file, else beside a clone of this repository.
+    """Root of the suite: what the variable names, else ``suite`` beside this file, else beside the repository.
 
     Raises
     ------

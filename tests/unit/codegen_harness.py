@@ -6,6 +6,7 @@ return the trap code found in the trapping instruction.
 
 from __future__ import annotations
 
+import bisect
 import ctypes
 import itertools
 import struct
@@ -16,7 +17,7 @@ from pathlib import Path
 import wasmtime
 
 from wasmartifact import schema
-from wasmartifact.codegen.compile import emit_object
+from wasmartifact.codegen.compile import compile_text, emit_object
 from wasmartifact.codegen.context import ModuleContext, build_context
 from wasmartifact.codegen.group import FunctionGroup, emit_group
 from wasmartifact.codegen.options import CodegenOptions, resolve_target
@@ -76,6 +77,8 @@ int call(void (*entry)(void *, void *, uint64_t *), void *code, void *context, u
     sigaction(SIGSEGV, &segv, 0);
     return trap;
 }
+
+uint64_t stack_pointer(void) { return (uint64_t)__builtin_frame_address(0); }
 
 int64_t memory_grow(void *instance, int32_t memory, int64_t delta) {
     int64_t old = memory_size >> 16;
@@ -146,9 +149,9 @@ class Program:
         self.module = module
         self.context = context_of(module, opt_level, cpu)
         used = sorted(set(self.context.canonical))
-        texts = [emit_group(self.context, whole_group(module))[0]]
+        self.text = emit_group(self.context, whole_group(module))[0]
         support, init = support_texts(self.context, module, initial_state(module), TrampolineTypes(used, used))
-        self.library = self._link(folder, texts + support, used, init)
+        self.library = self._link(folder, [self.text, *support], used, init)
         self.instance = self._instantiate()
         if init:
             trap = self.library.call(self._pointer("entry_init"), self._pointer("init_code"), self.instance, None)
@@ -233,10 +236,23 @@ class Program:
         self._keep.append(buffer)
         return (ctypes.addressof(buffer) + 63) & -64
 
+    def trap_wasm_offset(self) -> tuple[int, int]:
+        """Wasm offset and trap code that the address map gives for the last trap."""
+        code = compile_text(self.context.options, self.text)
+        functions = (ctypes.c_void_p * len(self.module.function_types)).in_dll(self.library, "functions")
+        base = (functions[self.module.imported_functions] or 0) - code.object.functions[0][1]
+        row = bisect.bisect(code.address_map.text_offsets, ctypes.c_uint64.in_dll(self.library, "trap_pc").value - base) - 1
+        return code.address_map.wasm_offsets[row], code.address_map.traps[row]
+
     def global_cell(self, index: int) -> int:
         """Bits in the low 8 bytes of a defined global's cell."""
         assert self.instance.value is not None
         return ctypes.c_uint64.from_address(self.instance.value + self.context.layout.globals_offset + 16 * index).value
+
+    def stack_pointer(self) -> int:
+        """About where the stack of this thread is."""
+        self.library.stack_pointer.restype = ctypes.c_uint64
+        return int(self.library.stack_pointer())
 
     def set_stack_limit(self, limit: int) -> None:
         """Set the instance's stack limit."""

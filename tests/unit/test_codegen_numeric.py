@@ -58,7 +58,7 @@ def corner_values() -> dict[str, list[int]]:
     }
 
 
-def test_module() -> str:
+def operators_module() -> str:
     """A module with one function per operator, with integer parameters and results."""
     functions = []
     for opcode in OPERATORS:
@@ -71,8 +71,6 @@ def test_module() -> str:
         )
     return f"(module {' '.join(functions)})"
 
-
-test_module.__test__ = False  # type: ignore[attr-defined]
 
 
 def is_nan(letter: str, bits: int) -> bool:
@@ -97,7 +95,7 @@ MOVES: Final = ("abs", "neg", "copysign", "reinterpret")
 
 @pytest.mark.parametrize("opt_level", [0, 2, 3])
 def test_operators(tmp_path: Path, opt_level: int) -> None:
-    wat = test_module()
+    wat = operators_module()
     program = Program(module_from_wat(wat), tmp_path, opt_level)
     store = wasmtime.Store()
     instance = wasmtime.Instance(store, wasmtime.Module(store.engine, wat), [])

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "wasmartifact"
 #: Layers from the bottom: a file imports from its own part and from lower layers. Parts of one layer don't know each
 #: other, but for those in PEERS.
 LAYERS = (
-    ("errors", "schema", "version"),
+    ("constants", "errors", "schema", "version"),
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "loader", "verifier", "write"),

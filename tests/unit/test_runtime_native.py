@@ -17,7 +17,7 @@ from wasmartifact.schema import NATIVE_ERRORS
 
 
 def test_both_modules_lie_in_one_file_that_shows_nothing_else() -> None:
-    assert types.__file__ == _native.__file__  # type: ignore[attr-defined]
+    assert types.__file__ == _native.__file__
     listed = subprocess.run(
         ["nm", "-D", "--defined-only", str(_native.__file__)], capture_output=True, text=True, check=True
     ).stdout

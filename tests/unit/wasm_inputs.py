@@ -18,7 +18,7 @@ from tests.spec.convert import convert
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HEADER: Final = b"\0asm\1\0\0\0"
-SUITE_VARIABLE: Final = "WASM_SPEC_SUITE"
+SUITE_VARIABLE: Final = "WASM_SPECTEST"
 
 
 def leb(value: int) -> bytes:

@@ -9,6 +9,7 @@ import llvmlite.binding as llvm
 
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.context import ModuleContext
+from wasmartifact.codegen.emit import FULL_PIPELINE_LEVEL
 from wasmartifact.codegen.group import FunctionGroup, GroupFacts, emit_group
 from wasmartifact.codegen.lineprogram import read_address_map
 from wasmartifact.codegen.options import CodegenOptions
@@ -75,7 +76,7 @@ def _target_machine(options: CodegenOptions) -> Any:
 def _optimise(opt_level: int, module: Any, machine: Any) -> None:
     """Run the passes of a level. WebAssembly comes optimised: more than the short list costs time and gains little."""
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=opt_level))
-    if opt_level == 3:
+    if opt_level >= FULL_PIPELINE_LEVEL:
         builder.getModulePassManager().run(module, builder)
         return
     passes = llvm.create_new_function_pass_manager()

@@ -20,7 +20,8 @@ from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 INSTANCE: Final = schema.INSTANCE_HEADER.offsets()
 #: Attribute groups and metadata that the header of every group of functions defines (see ``group``).
-FUNCTION_ATTRIBUTES: Final = "#0"
+#: The section is named lest LLVM moves cold functions to another one: functions stay in order.
+FUNCTION_ATTRIBUTES: Final = '#0 section ".text"'
 TRAP_ATTRIBUTES: Final = "#1"
 INVARIANT: Final = "!invariant.load !0"
 UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold
@@ -34,6 +35,8 @@ FIRST_SCOPE: Final = 8
 TEST_USERS: Final = frozenset(
     OPCODE_BY_NAME[name].code for name in ("br_if", "if", "select", "select_typed", "i32.eqz")
 )
+#: From this level on, LLVM's whole pipeline runs.
+FULL_PIPELINE_LEVEL: Final = 3
 #: From so many locals on, a frame may pass the stack limit by itself.
 MANY_LOCALS: Final = 400
 #: A LLVM type by the letter of a runtime call's signature: references are 64 bits, as everywhere.
@@ -239,22 +242,26 @@ class FunctionEmitter:
         """Debug location of an instruction that can raise a trap: line is the wasm offset, column the trap code."""
         return f", !dbg !DILocation(line: {self.offset}, column: {trap}, scope: !{self.scope})"
 
+    def trap_text(self, trap: int) -> str:
+        """IR of a trap, which ends a basic block."""
+        at = self.located(trap)
+        lines = f"  call void @llvm.ubsantrap(i8 {trap}) {TRAP_ATTRIBUTES}{at}\n  unreachable{at}"
+        if self.context.options.opt_level < FULL_PIPELINE_LEVEL:
+            return lines
+        # Dead store elimination takes a trap for something that reads no memory: the globals would lose their last values.
+        return f'  call void asm sideeffect "", "~{{memory}}"(){at}\n{lines}'
+
     def trap(self, trap: int) -> None:
         """Emit a trap; the basic block ends."""
-        at = self.located(trap)
-        self.out.append(f"  call void @llvm.ubsantrap(i8 {trap}) {TRAP_ATTRIBUTES}{at}\n  unreachable{at}")
+        self.out.append(self.trap_text(trap))
 
     def trap_if(self, condition: str, trap: int) -> None:
         """Trap where an i1 is true; emission goes on in a new block where it is false."""
-        self.count += 1
-        bad, good = f"trap{self.count}", f"ok{self.count}"
+        number = self.fresh()
         at = self.located(trap)
-        self.out.append(
-            f"  br i1 {condition}, label %{bad}, label %{good}, {UNLIKELY}{at}\n{bad}:\n"
-            f"  call void @llvm.ubsantrap(i8 {trap}) {TRAP_ATTRIBUTES}{at}\n  unreachable{at}\n{good}:"
-        )
-        self.block = good
-        self.origins = {}
+        self.out.append(f"  br i1 {condition}, label %trap{number}, label %ok{number}, {UNLIKELY}{at}\ntrap{number}:")
+        self.trap(trap)
+        self.start_block(f"ok{number}")
 
     # The instance record ------------------------------------------------------------------------------------------
 
@@ -343,17 +350,15 @@ class FunctionEmitter:
     def _leave_entry(self) -> str:
         if not self.has_stack_check:
             return f"  br label %start"
-        machine_word = "i64"
         self.offset = self.start
-        at = self.located(schema.TRAP_BY_NAME["stack_exhausted"])
+        trap = schema.TRAP_BY_NAME["stack_exhausted"]
+        at = self.located(trap)
         return (
-            f"  %sp = call {machine_word} @llvm.read_register.{machine_word}({STACK_POINTER}){at}\n"
-            f"  %limit = load {machine_word}, ptr %instance, align 8{at}\n"
-            f"  %exhausted = icmp ult {machine_word} %sp, %limit{at}\n"
+            f"  %sp = call i64 @llvm.read_register.i64({STACK_POINTER}){at}\n"
+            f"  %limit = load i64, ptr %instance, align 8{at}\n"
+            f"  %exhausted = icmp ult i64 %sp, %limit{at}\n"
             f"  br i1 %exhausted, label %overflow, label %start, {UNLIKELY}{at}\n"
-            "overflow:\n"
-            f"  call void @llvm.ubsantrap(i8 {schema.TRAP_BY_NAME['stack_exhausted']}) {TRAP_ATTRIBUTES}{at}\n"
-            f"  unreachable{at}"
+            f"overflow:\n{self.trap_text(trap)}"
         )
 
 

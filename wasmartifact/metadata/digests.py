@@ -140,9 +140,9 @@ def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]
     header.patch_header(section, load_digest=load_digest(head, section))
 
 
-def check_load(head: Buffer, section: Buffer) -> None:
-    """Compare load_digest with the recorded one; raises CorruptArtifact where it differs."""
-    _compare("load_digest", section, load_digest(head, section))
+def check_load(head: Buffer, section: Buffer, path: str | None = None) -> None:
+    """Compare load_digest with the recorded one; raises CorruptArtifact, which names the path, where it differs."""
+    _compare("load_digest", section, load_digest(head, section), path)
 
 
 def check_section(section: Buffer) -> None:
@@ -161,15 +161,16 @@ def check_file(file: memoryview, section_offset: int) -> None:
     _compare("file_digest", file[section_offset:], file_digest((file[:start], _DIGEST_ZEROS, file[end:])))
 
 
-def _compare(field: str, section: Buffer, found: bytes) -> None:
+def _compare(field: str, section: Buffer, found: bytes, path: str | None = None) -> None:
     """Compare a digest with the header's field of that name."""
     recorded = bytes(section[slice(*HEADER_RANGES[field])])
     if found != recorded:
         from wasmartifact.errors import CorruptArtifact
 
         raise CorruptArtifact(
-            f"the content's {field} is {found.hex()}, the header records {recorded.hex()}; the file was damaged or "
-            "changed: pack the module again",
+            f"{f'{path}: ' if path else ''}the content's {field} is {found.hex()}, the header records "
+            f"{recorded.hex()}; the file was damaged or changed: pack the module again",
+            path=path,
             field=field,
             found=found,
             expected=recorded,

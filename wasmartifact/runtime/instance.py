@@ -138,8 +138,8 @@ def _raise_unknown(artifact: Artifact, row: int) -> NoReturn:
 
 
 def _raise_kind(row: ImportRow, found: str) -> NoReturn:
-    from wasmartifact.errors import UnlinkableModule
     from wasmartifact.constants import KINDS
+    from wasmartifact.errors import UnlinkableModule
 
     module, name, kind, _, label = row
     raise UnlinkableModule(

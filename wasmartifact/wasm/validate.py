@@ -5,6 +5,7 @@ wasmtime validates in this process; what it rejects for the legacy exception enc
 
 from __future__ import annotations
 
+import atexit
 import re
 import subprocess
 from functools import lru_cache
@@ -84,7 +85,10 @@ def _engine() -> Any:
     config = wasmtime.Config()
     for feature in _FEATURES:
         setattr(config, feature, True)
-    return wasmtime.Engine(config)
+    engine = wasmtime.Engine(config)
+    # wasmtime's own clean-up complains when it runs after its module's names are gone.
+    atexit.register(engine.close)
+    return engine
 
 
 def _wasm_tools_problem(data: bytes) -> str | None:

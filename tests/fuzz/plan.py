@@ -1,0 +1,219 @@
+"""What a test does with a module: the imports that it gives, and the calls that it makes.
+
+Everything follows from the seed and the name of the import or export at hand, so that a module which was made smaller
+is still treated alike.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tests.fuzz.smith import FUEL_NAME, GLOBAL_PREFIX
+from tests.fuzz.values import EXTERN_POOL, NUMBERS, ExportedFunc, HostFunc, Signature, Value, interesting, quieted
+
+#: Calls of every exported function, and in all.
+CALLS_PER_FUNCTION: Final = 4
+MAX_CALLS: Final = 80
+#: Fuel for a call: loop iterations and wasm-to-wasm calls.
+FUEL: Final = (3, 50, 400)
+#: One in so many modules gets an import of another type than it asks for.
+WRONG_IMPORT: Final = 40
+
+
+@dataclass(frozen=True)
+class MemoryType:
+    """Sizes in pages."""
+
+    min: int
+    max: int | None
+
+
+@dataclass(frozen=True)
+class TableType:
+    """Sizes in elements."""
+
+    element: str
+    min: int
+    max: int | None
+
+
+@dataclass(frozen=True)
+class GlobalType:
+    """Value type and mutability."""
+
+    content: str
+    mutable: bool
+
+
+ExternType = Signature | MemoryType | TableType | GlobalType
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import of a module."""
+
+    module: str
+    name: str
+    type: ExternType
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Imports in order, and exports by name."""
+
+    imports: tuple[Import, ...]
+    exports: dict[str, ExternType]
+
+    def functions(self) -> dict[str, Signature]:
+        """The exported functions."""
+        return {name: type_ for name, type_ in self.exports.items() if isinstance(type_, Signature)}
+
+
+@dataclass(frozen=True)
+class HostMemory:
+    """A memory that starts with these bytes."""
+
+    type: MemoryType
+    contents: bytes
+
+
+@dataclass(frozen=True)
+class HostTable:
+    """A table that starts with these elements."""
+
+    type: TableType
+    elements: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class HostGlobal:
+    """A global."""
+
+    type: GlobalType
+    value: Value
+
+
+HostObject = HostFunc | HostMemory | HostTable | HostGlobal
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of an export. ``raw`` passes numbers as bit patterns; else they go as Python numbers."""
+
+    name: str
+    signature: Signature
+    arguments: tuple[Value, ...]
+    raw: bool
+    fuel: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole test of one module."""
+
+    imports: tuple[HostObject, ...]
+    calls: tuple[Call, ...]
+    has_fuel: bool
+
+
+def make_plan(seed: str, shape: Shape) -> Plan:
+    """The plan for a module of this shape."""
+    signatures = sorted({type_ for type_ in shape.functions().values()}, key=str)
+    imports = [_host_object(f"{seed}/{item.module}/{item.name}", item, signatures) for item in shape.imports]
+    rng = random.Random(f"{seed}/link")
+    if imports and rng.randrange(WRONG_IMPORT) == 0:
+        position = rng.randrange(len(imports))
+        imports[position] = _wrong(imports[position], rng)
+    calls = tuple(_calls(seed, shape))[:MAX_CALLS]
+    return Plan(tuple(imports), calls, FUEL_NAME in shape.exports)
+
+
+def compared_globals(shape: Shape) -> list[tuple[str, str]]:
+    """Names and types of the exported globals, each global of smith's once."""
+    return [
+        (name, type_.content)
+        for name, type_ in shape.exports.items()
+        if isinstance(type_, GlobalType) and (name.startswith(GLOBAL_PREFIX) or FUEL_NAME not in shape.exports)
+    ]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Imports
+
+
+def _host_object(key: str, item: Import, signatures: Sequence[Signature]) -> HostObject:
+    rng = random.Random(key)
+    type_ = item.type
+    if isinstance(type_, Signature):
+        return HostFunc(f"{item.module}/{item.name}", type_)
+    if isinstance(type_, MemoryType):
+        return HostMemory(type_, rng.randbytes(min(type_.min, 1) * 4096))
+    if isinstance(type_, TableType):
+        elements = tuple(_value(type_.element, rng, signatures) for _ in range(min(type_.min, 20)))
+        return HostTable(type_, elements)
+    return HostGlobal(type_, _value(type_.content, rng, signatures))
+
+
+def _value(kind: str, rng: random.Random, signatures: Sequence[Signature]) -> Value:
+    if kind in NUMBERS:
+        return quieted(kind, interesting(kind, rng))
+    if rng.random() < 0.4:
+        return None
+    if kind == "externref":
+        return rng.randrange(EXTERN_POOL)
+    return HostFunc(f"host {rng.randrange(3)}", rng.choice(signatures)) if signatures else None
+
+
+def _wrong(given: HostObject, rng: random.Random) -> HostObject:
+    """Something that may be of another type than the module asks for."""
+    choice = rng.randrange(4)
+    if choice == 0:
+        return HostGlobal(GlobalType("i64", True), 0)
+    if isinstance(given, HostFunc):
+        params = given.signature.params
+        return replace(given, signature=replace(given.signature, params=params[1:] if params else ("i32",)))
+    if isinstance(given, HostGlobal):
+        type_ = given.type
+        if choice == 1:
+            return replace(given, type=replace(type_, mutable=not type_.mutable))
+        return HostGlobal(replace(type_, content="f32" if type_.content == "i32" else "i32"), 0)
+    if isinstance(given, HostTable) and choice == 1:
+        element = "externref" if given.type.element == "funcref" else "funcref"
+        return HostTable(replace(given.type, element=element), ())
+    if isinstance(given, HostTable):
+        return replace(given, type=_wrong_limits(given.type, choice), elements=())
+    return replace(given, type=_wrong_limits(given.type, choice), contents=b"")
+
+
+def _wrong_limits(type_: TableType | MemoryType, choice: int) -> TableType | MemoryType:
+    """Too small, or with a maximum that is too large or missing; all fits where no maximum is asked for."""
+    if choice == 2 and type_.min > 0:
+        return replace(type_, min=type_.min - 1)
+    return replace(type_, max=None if type_.max is None or choice == 1 else type_.max + 1)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Calls
+
+
+def _calls(seed: str, shape: Shape) -> Iterator[Call]:
+    functions = shape.functions()
+    names = list(functions)
+    for round_ in range(CALLS_PER_FUNCTION):
+        for name, signature in functions.items():
+            rng = random.Random(f"{seed}/{name}/{round_}")
+            raw = signature.is_numeric and rng.random() < 0.7
+            arguments = tuple(_argument(kind, rng, names, raw) for kind in signature.params)
+            yield Call(name, signature, arguments, raw, rng.choice(FUEL))
+
+
+def _argument(kind: str, rng: random.Random, names: Sequence[str], raw: bool) -> Value:
+    if kind in NUMBERS:
+        value = interesting(kind, rng)
+        return value if raw else quieted(kind, value)
+    if rng.random() < 0.3:
+        return None
+    return rng.randrange(EXTERN_POOL) if kind == "externref" else ExportedFunc(rng.choice(names))

@@ -1,0 +1,100 @@
+"""Calls, trampolines, indirect calls, many values, control flow joins: results against plain Python."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.unit.codegen_harness import Program, module_from_wat
+
+LEVELS = pytest.mark.parametrize("opt_level", [0, 2, 3])
+
+
+def double_bits(value: float) -> int:
+    """Bits of an f64."""
+    return int(struct.unpack("<Q", struct.pack("<d", value))[0])
+
+
+def float_bits(value: float) -> int:
+    """Bits of an f32, zero-extended."""
+    return int(struct.unpack("<I", struct.pack("<f", value))[0])
+
+
+@LEVELS
+def test_values_of_all_types_pass_through_trampolines_and_calls(tmp_path: Path, opt_level: int) -> None:
+    wat = """(module
+      (func $turn (param i32 i64 f32 f64) (result f64 f32 i64 i32) local.get 3 local.get 2 local.get 1 local.get 0)
+      (func (export "twice") (param i32 i64 f32 f64) (result f64 f32 i64 i32) (local $d f64) (local $f f32) (local $l i64)
+        (call $turn (local.get 0) (local.get 1) (local.get 2) (local.get 3))
+        (local.set 0) (local.set $l) (local.set $f) (local.set $d)
+        (call $turn (local.get 0) (local.get $l) (local.get $f) (local.get $d))))"""
+    program = Program(module_from_wat(wat), tmp_path, opt_level)
+    # The upper halves of the slots of i32 and f32 parameters are ignored; those of results are zero.
+    slots = (0xDEADBEEF_80000001, 1 << 63 | 5, 0xFFFFFFFF << 32 | float_bits(-1.5), double_bits(2.25))
+    expected = [double_bits(2.25), float_bits(-1.5), 1 << 63 | 5, 0x80000001]
+    assert program.invoke("twice", *slots) == (None, expected)
+
+
+@LEVELS
+@pytest.mark.parametrize("count", [3, 16, 300])
+def test_more_values_than_registers(tmp_path: Path, opt_level: int, count: int) -> None:
+    types = [("i32", "i64", "f32", "f64")[index % 4] for index in range(count)]
+    turned = " ".join(f"local.get {index}" for index in reversed(range(count)))
+    wat = f"""(module (func $turn (export "turn") (param {" ".join(types)}) (result {" ".join(reversed(types))}) {turned})
+      (table funcref (elem $turn)) (type $t (func (param {" ".join(types)}) (result {" ".join(reversed(types))})))
+      (func (export "through_table") (param {" ".join(types)}) (result {" ".join(reversed(types))})
+        {" ".join(f"local.get {index}" for index in range(count))} i32.const 0 call_indirect (type $t)))"""
+    program = Program(module_from_wat(wat), tmp_path, opt_level)
+    slots = [(index + 1) * 0x01010101 for index in range(count)]
+    for name in ("turn", "through_table"):
+        assert program.invoke(name, *slots) == (None, slots[::-1])
+
+
+@LEVELS
+def test_indirect_calls_resolve_slots_once_and_check_types(tmp_path: Path, opt_level: int) -> None:
+    wat = """(module (table 4 funcref) (elem (i32.const 0) $one $two $float)
+      (type $t (func (param i32) (result i32))) (type $same (func (param i32) (result i32)))
+      (func $one (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+      (func $two (type $same) (i32.mul (local.get 0) (i32.const 2)))
+      (func $float (param f32) (result i32) (i32.const 0))
+      (func (export "call") (param i32 i32) (result i32) (call_indirect (type $t) (local.get 1) (local.get 0))))"""
+    program = Program(module_from_wat(wat), tmp_path, opt_level)
+    for _ in range(2):
+        assert program.invoke("call", 0, 41) == (None, [42])
+        assert program.invoke("call", 1, 41) == (None, [82])
+    assert program.invoke("call", 2, 1)[0] == "indirect_call_type_mismatch"
+    assert program.invoke("call", 3, 1)[0] == "uninitialized_element"
+    for index in (4, 0x7FFFFFFF, 0xFFFFFFFF):
+        assert program.invoke("call", index, 1)[0] == "undefined_element"
+
+
+@LEVELS
+def test_values_meet_at_joins(tmp_path: Path, opt_level: int) -> None:
+    wat = """(module
+      (func (export "collatz") (param $n i64) (result i64) (local $steps i64)
+        (local.get $n)
+        (loop $next (param i64) (result i64)
+          (local.tee $n)
+          (if (param) (result i64) (i64.le_u (local.get $n) (i64.const 1)) (then (local.get $steps) (return))
+            (else
+              (local.set $steps (i64.add (local.get $steps) (i64.const 1)))
+              (if (result i64) (i32.wrap_i64 (i64.and (local.get $n) (i64.const 1)))
+                (then (i64.add (i64.mul (local.get $n) (i64.const 3)) (i64.const 1)))
+                (else (i64.shr_u (local.get $n) (i64.const 1))))))
+          (br $next)))
+      (func (export "table") (param i32) (result i32 f64)
+        (block $c (result f64) (block $b (result f64) (block $a (result f64)
+          (f64.const 1.5) (local.get 0) (br_table $a $b $c $b $a))
+          (local.set 0 (i32.const 100)) (return (i32.add (local.get 0)) (f64.const 0) (drop) (i32.const 7) (f64.const 7.5)))
+          (f64.add (f64.const 10)))
+        (local.set 0 (i32.add (local.get 0) (i32.const 1))) 
+        (block $out (param f64) (result i32 f64) (local.get 0) (drop) (br $out (local.get 0) (f64.const 3.5))))
+      (func (export "dead") (param i32) (result i32)
+        (block $b (result i32) (br $b (i32.const 5)) (loop (if (then (drop) (unreachable)) (else (br 3)))) (i64.add) (i32.wrap_i64))
+        (if (result i32) (local.get 0) (then (return (i32.const 9))) (else (i32.const 1))) (i32.add)))"""
+    wat = wat.replace('(local.set 0 (i32.const 100)) (return (i32.add (local.get 0)) (f64.const 0) (drop) (i32.const 7) (f64.const 7.5)))', "(drop) (return (i32.const 7) (f64.const 7.5)))")
+    wat = wat.replace("(block $out (param f64) (result i32 f64) (local.get 0) (drop) (br $out (local.get 0) (f64.const 3.5))))", "(drop) (block $out (result i32 f64) (br $out (local.get 0) (f64.const 3.5))))")
+    program = Program(module_from_wat(wat), tmp_path, opt_level)
+    assert program.invoke("collatz", 27) == (None, [111])
