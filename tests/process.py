@@ -25,15 +25,15 @@ def descriptors() -> list[str]:
     return sorted(targets)
 
 
-def reserved_bytes() -> int:
-    """Address space that is reserved and not accessible; neighbours count as one mapping, so only the sum tells."""
+def reserved_gib() -> int:
+    """Address space that is reserved and not accessible, rounded; neighbours are one mapping, so only the sum tells."""
     total = 0
     for line in Path("/proc/self/maps").read_text().splitlines():
         addresses, protection, *_ = line.split()
         if protection.startswith("---"):
             start, end = (int(address, 16) for address in addresses.split("-"))
             total += end - start
-    return total
+    return round(total / (1 << 30))
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,6 @@ class Holdings:
 
 
 def holdings(folder: Path) -> Holdings:
-    """What is held now, after a collection: artifacts are those of the folder, and those that were loaded from bytes."""
+    """What is held now, after a collection; artifacts: those of the folder, and those that were loaded from bytes."""
     gc.collect()
-    return Holdings(
-        tuple(descriptors()), reserved_bytes() >> 30, (*mappings(folder), *mappings("memfd:wasmartifact"))
-    )
+    return Holdings(tuple(descriptors()), reserved_gib(), (*mappings(folder), *mappings("memfd:wasmartifact")))

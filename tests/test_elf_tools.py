@@ -103,6 +103,7 @@ def test_segments_are_safe(artifact: Path) -> None:
         elf = ELFFile(file)
         segments = [(segment["p_type"], segment["p_flags"]) for segment in elf.iter_segments()]
         dynamic = elf.get_section_by_name(".dynsym")
+        assert isinstance(dynamic, SymbolTableSection)
         assert [symbol.name for symbol in dynamic.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"] == [""]
     assert all(flags & 3 != 3 for _, flags in segments)  # write and execute
     assert [flags for kind, flags in segments if kind == "PT_GNU_STACK"] == [6]
@@ -142,7 +143,7 @@ def test_symbols_are_the_names_of_the_guest(workload: Path) -> None:
     with workload.open("rb") as file:
         elf = ELFFile(file)
         symtab, text = elf.get_section_by_name(".symtab"), elf.get_section_by_name(".text")
-        assert isinstance(symtab, SymbolTableSection)
+        assert isinstance(symtab, SymbolTableSection) and text is not None
         functions = {
             symbol.name: (symbol["st_value"], symbol["st_size"])
             for symbol in symtab.iter_symbols()
@@ -179,32 +180,30 @@ def test_the_process_stays_hardened(workload: Path) -> None:
 def test_gdb_names_the_guests_functions(workload: Path, tmp_path: Path) -> None:
     """With a breakpoint in the guest gdb shows its functions by their names."""
     program = tmp_path / "program.py"
-    program.write_text(
-        f"import wasmartifact\nexports = wasmartifact.load({str(workload)!r}).instantiate().exports\nexports.divide(5)\n"
-    )
+    program.write_text(f"import wasmartifact\nwasmartifact.load({str(workload)!r}).instantiate().exports.divide(5)\n")
     commands = ["set breakpoint pending on", "break divide", "run", "info symbol $pc", "kill", "quit"]
     arguments = [part for command in commands for part in ("-ex", command)]
     shown = run(find_tool("gdb"), "-q", "-nx", "-batch", *arguments, "--args", sys.executable, program).stdout
-    assert f"divide in section .text of {workload}" in shown
+    assert re.search(rf"^divide( \+ \d+)? in section \.text of {workload}$", shown, re.MULTILINE)
 
 
-@pytest.mark.parametrize("tool", ["strip", "eu-strip"])
-@pytest.mark.parametrize("options", [(), ("--strip-debug",)])
-def test_stripped_it_loads_and_verifies(workload: Path, tmp_path: Path, tool: str, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", [["strip"], ["strip", "--strip-unneeded"], ["eu-strip"]], ids=" ".join)
+def test_stripped_it_loads_and_verifies(workload: Path, tmp_path: Path, command: list[str]) -> None:
     path = tmp_path / "stripped.so"
     shutil.copyfile(workload, path)
-    run(find_tool(tool), *options, path)
-    if not options:
-        assert path.stat().st_size < workload.stat().st_size
-        assert b"step_17\0" not in path.read_bytes()[path.read_bytes().rindex(b".shstrtab") :]
+    run(find_tool(command[0]), *command[1:], path)
+    assert path.stat().st_size < workload.stat().st_size
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        assert elf.get_section_by_name(".symtab") is None
+        text = elf.get_section_by_name(".text")
+        assert text is not None
     check_workload(path)
     wa.verify(path)
     assert run(find_tool("eu-elflint"), "--gnu-ld", path).stdout == "No errors\n"
     # A change is still found where it counts.
     contents = bytearray(path.read_bytes())
-    with path.open("rb") as file:
-        text = ELFFile(file).get_section_by_name(".text")["sh_offset"]
-    contents[text] ^= 1
+    contents[text["sh_offset"]] ^= 1
     path.write_bytes(contents)
     with pytest.raises(wa.CorruptArtifact):
         wa.verify(path)

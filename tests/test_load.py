@@ -1,4 +1,4 @@
-"""What `load` promises: whatever is wrong is found before dlopen and has words of its own; every way to a file works."""
+"""What `load` promises: what is wrong is found before dlopen and has words of its own; every way to a file works."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_other_shared_objects(tmp_path: Path, no_dlopen: None) -> None:
 
 def test_the_c_library() -> None:
     path = next(line.split()[-1] for line in mappings("/libc") if "x" in line.split()[1])
-    with pytest.raises(wa.BadMagic, match="without a .wasmartifact section"):
+    with pytest.raises(wa.BadMagic, match=r"without a \.wasmartifact section"):
         wa.load(path)
 
 
@@ -175,9 +175,7 @@ def test_another_machine(tmp_path: Path, no_dlopen: None) -> None:
         ("runtime_abi", r"artifact runtime ABI 7, this version has 1; pack the module again"),
     ],
 )
-def test_another_version(
-    artifacts: dict[int, bytes], tmp_path: Path, no_dlopen: None, field: str, words: str
-) -> None:
+def test_another_version(artifacts: dict[int, bytes], tmp_path: Path, no_dlopen: None, field: str, words: str) -> None:
     assert (schema.FORMAT_MAJOR, schema.RUNTIME_ABI) == (1, 1)
     refused(write(tmp_path / "other.so", resealed(artifacts[1], **{field: 7})), wa.VersionMismatch, words)
 
@@ -231,7 +229,9 @@ def guarded_ranges(contents: bytes, path: Path) -> dict[str, tuple[int, int]]:
     with path.open("rb") as file:
         elf = ELFFile(file)
         dynamic = next(segment for segment in elf.iter_segments() if segment["p_type"] == "PT_DYNAMIC")
-        section = elf.get_section_by_name(".wasmartifact")["sh_offset"]
+        metadata = elf.get_section_by_name(".wasmartifact")
+        assert metadata is not None
+        section = metadata["sh_offset"]
         headers_start = elf["e_phoff"]
         headers_end = headers_start + elf["e_phnum"] * elf["e_phentsize"]
         dynamic_start, dynamic_size = dynamic["p_offset"], dynamic["p_filesz"]

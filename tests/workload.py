@@ -7,9 +7,9 @@ from functools import cache
 import wasmtime
 
 #: More than 64 functions make several groups; more than 32 KiB of code is worth a second worker process.
-FUNCTIONS = 400
+FUNCTIONS = 340
 #: What the guest names in its own text; debuggers must show the same names.
-NAMES = tuple(f"step_{index}" for index in range(FUNCTIONS)) + ("divide", "indirect")
+NAMES = (*(f"step_{index}" for index in range(FUNCTIONS)), "divide", "indirect")
 
 _STEP = """(func $step_{index} (type $step) (local $i i32) (local $x f64)
   (local.set $i (i32.const {rounds}))

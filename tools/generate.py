@@ -1,5 +1,5 @@
-"""Generate what must agree with ``wasmartifact/schema.py``: the C header of the runtime, the lean constants that the load
-path imports instead of the schema, the tables of the format page.
+"""Generate what must agree with ``wasmartifact/schema.py``: the C header of the runtime, the lean constants that the
+load path imports instead of the schema, the tables of the format page.
 
 ``python tools/generate.py`` writes the files; ``--check`` only names each file that differs, and then exits with 1.
 The output depends on schema.py alone, so that a test can regenerate it and compare.
@@ -60,6 +60,8 @@ def plain_constants() -> Iterator[str]:
     for name, value in vars(schema).items():
         if name.isupper() and isinstance(value, int):
             yield define(name, value)
+    yield define("GLIBC_MIN_MAJOR", schema.GLIBC_MIN[0])
+    yield define("GLIBC_MIN_MINOR", schema.GLIBC_MIN[1])
     yield f'#define WA_SECTION_NAME "{schema.SECTION_NAME}"'
     yield f'#define WA_ANCHOR_SYMBOL "{schema.ANCHOR_SYMBOL}"'
 
@@ -307,7 +309,7 @@ def python_constants() -> str:
         "KINDS": schema.KINDS,
     }
     return "\n".join([
-        '"""What the load and call paths need of the schema, as plain literals: importing the schema itself costs more than a load.',
+        '"""What the load and call paths need of the schema, as literals: importing the schema costs more than a load.',
         "",
         "Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool.",
         '"""',
@@ -319,9 +321,11 @@ def python_constants() -> str:
         python_dict(
             "HEADER_RANGES",
             "Start and end offset of each field of the metadata header.",
-            ((field.name, (offsets[field.name], offsets[field.name] + schema.TYPE_SIZES[field.type])) for field in header.fields),
+            ((f.name, (offsets[f.name], offsets[f.name] + schema.TYPE_SIZES[f.type])) for f in header.fields),
         ),
-        python_dict("TRAPS", "Name and message of each trap code.", ((t.code, (t.name, t.message)) for t in schema.TRAP_CODES)),
+        python_dict(
+            "TRAPS", "Name and message of each trap code.", ((t.code, (t.name, t.message)) for t in schema.TRAP_CODES)
+        ),
         python_dict(
             "NATIVE_ERRORS",
             "Name, exception and message template of each error of the C runtime.",

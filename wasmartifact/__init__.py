@@ -43,19 +43,40 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.valtype import ValType as ValType
     from wasmartifact.verifier import open_metadata as open_metadata
     from wasmartifact.verifier import verify as verify
-    from wasmartifact.version import VERSION as __version__
+    from wasmartifact.version import VERSION as __version__  # noqa: F401
 
-_ERRORS: Final = (
-    "ArtifactError BadMagic CorruptArtifact Exit Frame IncompatibleHost InvalidModule LoadError MalformedModule "
-    "ToolchainError Trap UnlinkableModule UnsupportedModule VersionMismatch WasmArtifactError WasmException"
-)
+#: Public name -> module that has it.
 _HOMES: Final = {
-    **dict.fromkeys(_ERRORS.split(), "wasmartifact.errors"),
+    "ArtifactError": "wasmartifact.errors",
+    "BadMagic": "wasmartifact.errors",
+    "CorruptArtifact": "wasmartifact.errors",
+    "Exit": "wasmartifact.errors",
+    "Frame": "wasmartifact.errors",
+    "IncompatibleHost": "wasmartifact.errors",
+    "InvalidModule": "wasmartifact.errors",
+    "LoadError": "wasmartifact.errors",
+    "MalformedModule": "wasmartifact.errors",
+    "ToolchainError": "wasmartifact.errors",
+    "Trap": "wasmartifact.errors",
+    "UnlinkableModule": "wasmartifact.errors",
+    "UnsupportedModule": "wasmartifact.errors",
+    "VersionMismatch": "wasmartifact.errors",
+    "WasmArtifactError": "wasmartifact.errors",
+    "WasmException": "wasmartifact.errors",
     "load": "wasmartifact.loader",
     "Metadata": "wasmartifact.metadata.views",
     "PackReport": "wasmartifact.packer",
     "pack": "wasmartifact.packer",
-    **dict.fromkeys("Artifact Exports Func FuncType Global Instance Memory Store Table Tag".split(), "wasmartifact.runtime.api"),
+    "Artifact": "wasmartifact.runtime.api",
+    "Exports": "wasmartifact.runtime.api",
+    "Func": "wasmartifact.runtime.api",
+    "FuncType": "wasmartifact.runtime.api",
+    "Global": "wasmartifact.runtime.api",
+    "Instance": "wasmartifact.runtime.api",
+    "Memory": "wasmartifact.runtime.api",
+    "Store": "wasmartifact.runtime.api",
+    "Table": "wasmartifact.runtime.api",
+    "Tag": "wasmartifact.runtime.api",
     "ValType": "wasmartifact.runtime.valtype",
     "open_metadata": "wasmartifact.verifier",
     "verify": "wasmartifact.verifier",

@@ -146,6 +146,7 @@ def make_parser() -> argparse.ArgumentParser:
     pack.add_argument("--cpu", default="baseline", help='"baseline" (default), "native" or a CPU name of LLVM')
     pack.add_argument("--target", help="machine to compile for, x86_64 or aarch64 (default: this one)")
     pack.add_argument("--jobs", type=int, help="compiling processes (default: one per CPU)")
+    pack.add_argument("--keep", metavar="DIR", help="keep LLVM IR, assembly and objects in this folder")
     pack.set_defaults(command=run_pack)
 
     inspect = commands.add_parser("inspect", help="show what an artifact holds; none of its code runs")
@@ -194,6 +195,7 @@ def run_pack(options: argparse.Namespace) -> int:
                 target=options.target,
                 jobs=options.jobs,
                 progress=progress,
+                keep=options.keep,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error

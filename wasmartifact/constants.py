@@ -1,4 +1,4 @@
-"""What the load and call paths need of the schema, as plain literals: importing the schema itself costs more than a load.
+"""What the load and call paths need of the schema, as literals: importing the schema costs more than a load.
 
 Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool.
 """
@@ -96,4 +96,5 @@ NATIVE_ERRORS = {
     18: ("no_memory", "LoadError", "out of memory: {text}"),
     19: ("signals", "LoadError", "another library replaced the signal handlers that turn faults into traps, and they can't be put back"),
     20: ("store_busy", "LoadError", "a store that another thread runs in can't be joined with this one; give both one wa.Store"),
+    21: ("c_library", "IncompatibleHost", "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module on a host with the older library"),
 }

@@ -124,20 +124,39 @@ class Frame:
         Byte offset in the module of the instruction, or None where unknown.
     module_name : str | None
         Name from the name section, or None.
+    source_file : str | None
+        Path of the source file as the compiler wrote it, or None where the module has no debug information.
+    source_line : int | None
+        Line in the source file, or None.
     """
 
-    __slots__ = ("func_index", "func_name", "module_name", "wasm_offset")
+    __slots__ = ("func_index", "func_name", "module_name", "source_file", "source_line", "wasm_offset")
 
     def __init__(
-        self, func_index: int, func_name: str | None, wasm_offset: int | None, module_name: str | None = None
+        self,
+        func_index: int,
+        func_name: str | None,
+        wasm_offset: int | None,
+        module_name: str | None = None,
+        source_file: str | None = None,
+        source_line: int | None = None,
     ) -> None:
         self.func_index = func_index
         self.func_name = func_name
         self.wasm_offset = wasm_offset
         self.module_name = module_name
+        self.source_file = source_file
+        self.source_line = source_line
 
-    def _facts(self) -> tuple[int, str | None, int | None, str | None]:
-        return self.func_index, self.func_name, self.wasm_offset, self.module_name
+    def _facts(self) -> tuple[int, str | None, int | None, str | None, str | None, int | None]:
+        return (
+            self.func_index,
+            self.func_name,
+            self.wasm_offset,
+            self.module_name,
+            self.source_file,
+            self.source_line,
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Frame, self._facts()
@@ -153,7 +172,10 @@ class Frame:
 
     def __str__(self) -> str:
         name = self.func_name if self.func_name is not None else f"func[{self.func_index}]"
-        place = "" if self.wasm_offset is None else f" at wasm offset {self.wasm_offset:#x}"
+        place = "" if self.wasm_offset is None else f"wasm offset {self.wasm_offset:#x}"
+        if self.source_line is not None:
+            place = f"{self.source_file or '?'}:{self.source_line}" + (f" ({place})" if place else "")
+        place = f" at {place}" if place else ""
         return (f"{self.module_name}!" if self.module_name else "") + name + place
 
 

@@ -67,10 +67,10 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
 def _bind(native: Any, path: str | None, fd: int, error: Any) -> None:
     """Map the code by dlopen and join it with the metadata.
 
-    glibc compares names first, so a path that was packed again while its old artifact is still loaded gives the old code;
-    and the file under the name may have been replaced since we opened it. The build id tells; then the descriptor's own
-    name leads to the very file that was checked. It is unique while the artifact lives, since the artifact keeps it open.
-    So does a path with a dollar sign, in which glibc would replace $ORIGIN and the like.
+    glibc compares names first, so a path that was packed again while its old artifact is still loaded gives the old
+    code; and the file under the name may have been replaced since we opened it. The build id tells; then the
+    descriptor's own name leads to the very file that was checked. It is unique while the artifact lives, since the
+    artifact keeps it open. It also serves paths with a dollar sign, in which glibc would replace $ORIGIN and the like.
     """
     if path is not None and "$" not in path and _bind_name(native, path if "/" in path else f"./{path}", error):
         return

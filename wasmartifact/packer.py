@@ -1,10 +1,11 @@
-"""The pack flow: a WebAssembly module becomes an artifact. One commented list of passes; each pass lives in its package."""
+"""The pack flow: a WebAssembly module becomes an artifact. One list of passes; each pass lives in its package."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
 import os
+import platform
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -82,6 +83,7 @@ def pack(
     target: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    keep: str | os.PathLike[str] | None = None,
 ) -> PackReport:
     """Compile a WebAssembly module into an artifact.
 
@@ -104,6 +106,9 @@ def pack(
         Number of compiling processes, None for one per CPU.
     progress : callable | None
         Called with (functions compiled, functions in total).
+    keep : str | os.PathLike | None
+        Folder, made if need be, that gets LLVM IR (.ll, before optimisation), assembly (.s) and object (.o) of every
+        group of functions; the names tell the function indices. The artifact is the same with and without.
 
     Raises
     ------
@@ -121,6 +126,8 @@ def pack(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
     check_output(output)
+    if keep is not None:
+        os.makedirs(keep, exist_ok=True)
     cpu_features = _feature_names(options.target)
     data = read_source(source)
     clock.lap("read")
@@ -132,10 +139,21 @@ def pack(
 
     initial = plan_initial_state(module, schema.PAGE_BYTES[options.target.machine])
     canonical, type_ids = canonical_types(module), type_digests(module)
-    compiled = compile_module(module, initial, options, jobs=jobs, progress=progress, type_canonical=canonical)
+    compiled = compile_module(
+        module,
+        initial,
+        options,
+        jobs=jobs,
+        progress=progress,
+        type_canonical=canonical,
+        keep=None if keep is None else os.path.abspath(keep),
+    )
     clock.lap("compile")
 
-    placed = layout(compiled.objects, machine=options.target.machine, type_digests=b"".join(type_ids))
+    segments = _segment_count(options.target)
+    placed = layout(
+        compiled.objects, machine=options.target.machine, type_digests=b"".join(type_ids), segments=segments
+    )
     # Beyond this point code offsets are fixed.
     clock.lap("layout")
 
@@ -149,6 +167,7 @@ def pack(
             layout=LayoutFacts(
                 machine=options.target.machine,
                 head_size_bytes=placed.head_size_bytes,
+                segments=segments,
                 anchor_vaddr=placed.anchor_vaddr,
                 text_vaddr=placed.text_vaddr,
                 text_size_bytes=placed.text_size,
@@ -198,6 +217,15 @@ class _Clock:
         now = time.perf_counter()
         self.seconds[name] = now - self._last
         self._last = now
+
+
+def _segment_count(target: TargetSpec) -> int:
+    """One segment loads fastest; this host's C library may be too old for it, and then so are those of its users."""
+    name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    is_host = target.machine == platform.machine()
+    if not is_host or name != "glibc":
+        return 1
+    return 1 if tuple(map(int, version.split(".")[:2])) >= schema.GLIBC_MIN else 2
 
 
 def _code_facts(module: Module, compiled: CompiledModule, placed: Layout, canonical: Sequence[int]) -> CodeFacts:
@@ -251,9 +279,7 @@ def _symbol_names(module: Module) -> dict[str, str]:
     names = {entry.index: entry.name for entry in module.exports if entry.kind == schema.KIND_FUNC}
     names |= module.function_names
     first = module.imported_functions
-    return {
-        f"f{index}": names.get(index) or f"wasm[{index}]" for index in range(first, first + len(module.codes))
-    }
+    return {f"f{index}": names.get(index) or f"wasm[{index}]" for index in range(first, first + len(module.codes))}
 
 
 def _seal(placed: Layout, section: bytearray, symbol_names: dict[str, str]) -> tuple[list[Buffer], bytes]:

@@ -70,6 +70,10 @@ LIMITS_SHARED: Final = 2
 LIMITS_64: Final = 4
 GLOBAL_MUTABLE: Final = 1
 
+#: Header flag: one segment with a read-only dynamic section, into which C libraries before GLIBC_MIN write.
+HEADER_READ_ONLY_DYNAMIC: Final = 1
+GLIBC_MIN: Final = (2, 35)
+
 # --------------------------------------------------------------------------------------------------------------------
 # Traps. A code is the payload of the trap instruction (x86-64: 67 0f b9 40 NN; aarch64: brk), hence below 128.
 
@@ -161,7 +165,7 @@ METADATA_HEADER: Final = Struct(
         Field("directory_offset", "u32", "offset of the column directory"),
         Field("directory_count", "u32", "number of directory entries"),
         Field("head_size_bytes", "u32", "bytes from the file's start that load_digest covers"),
-        Field("flags", "u32", "reserved, zero"),
+        Field("flags", "u32", "1: the dynamic section is read-only, which takes glibc 2.35; other bits zero"),
         Field("section_size_bytes", "u64", "size of the section, memory image included"),
         Field("file_size_bytes", "u64", "size of the whole file as packed, before any strip"),
         Field("cpu_features", "u64", "bit set of CPU_FEATURES that the code needs"),
@@ -171,7 +175,11 @@ METADATA_HEADER: Final = Struct(
         Field("text_size_bytes", "u64", "size of .text"),
         Field("type_digests_vaddr", "u64", "virtual address of the mapped copy of type_digest (16 bytes a type)"),
         Field("build_id", "u8x16", "digest of code and metadata; the anchor holds the same"),
-        Field("load_digest", "u8x16", "BLAKE2b-128 of the file's head (masked), this header (load_digest zero), the directory"),
+        Field(
+            "load_digest",
+            "u8x16",
+            "BLAKE2b-128 of the file's head (masked), this header (load_digest zero), the directory",
+        ),
         Field("section_digest", "u8x32", "BLAKE2b-256 of the section with the three digest fields zero"),
         Field("file_digest", "u8x32", "BLAKE2b-256 of the file with the three digest fields zero"),
         Field("wasm_digest", "u8x32", "SHA-256 of the WebAssembly module that was packed"),
@@ -181,7 +189,9 @@ METADATA_HEADER: Final = Struct(
         Field("instance_memories_offset", "u32", "offset in the record: memory_slot per memory"),
         Field("instance_tables_offset", "u32", "offset in the record: pointer to table_head per table"),
         Field("instance_imported_functions_offset", "u32", "offset in the record: import_slot per imported function"),
-        Field("instance_imported_globals_offset", "u32", "offset in the record: pointer to the cell per imported global"),
+        Field(
+            "instance_imported_globals_offset", "u32", "offset in the record: pointer to the cell per imported global"
+        ),
         Field("instance_tags_offset", "u32", "offset in the record: pointer per tag"),
         Field("instance_globals_offset", "u32", "offset in the record: 16-byte cell per defined global"),
         Field("instance_elements_offset", "u32", "offset in the record: element_slot per element segment"),
@@ -388,7 +398,11 @@ RUNTIME_CALLS: Final = (
     RuntimeCall("element_set", "vilp", "(element_segment, index, reference): init code fills a computed segment"),
     RuntimeCall("function_reference", "pi", "(func_index) -> address of the function record"),
     RuntimeCall("resolve_slot", "pil", "(table, index) -> record for a tagged slot; stores it in the slot"),
-    RuntimeCall("resolve_call", "ppp", "(record, type digest address) -> record to call where the addresses of the types differ; traps"),
+    RuntimeCall(
+        "resolve_call",
+        "ppp",
+        "(record, type digest address) -> record to call where the addresses of the types differ; traps",
+    ),
     RuntimeCall("trap", "vi", "(trap code): for traps that code does not raise by an instruction"),
 )
 RUNTIME_CALL_INDEX: Final = {call.name: index for index, call in enumerate(RUNTIME_CALLS)}
@@ -408,26 +422,122 @@ class NativeError:
 
 
 NATIVE_ERRORS: Final = (
-    NativeError(1, "not_elf", "BadMagic", "not an ELF file: found {found:#x} at offset 0, expected {expected:#x}; give a file that `wasmartifact pack` wrote"),
-    NativeError(2, "no_section", "BadMagic", "an ELF file without a .wasmartifact section; give a file that `wasmartifact pack` wrote"),
-    NativeError(3, "bad_magic", "BadMagic", "the .wasmartifact section starts with {found:#x}, expected {expected:#x}; the file is damaged or not an artifact"),
-    NativeError(4, "format_version", "VersionMismatch", "artifact format {found}, this version reads {expected}; pack the module again"),
-    NativeError(5, "runtime_abi", "VersionMismatch", "artifact runtime ABI {found}, this version has {expected}; pack the module again"),
-    NativeError(6, "machine", "IncompatibleHost", "the artifact is for ELF machine {found}, this host is {expected}; pack the module for this host"),
-    NativeError(7, "cpu_feature", "IncompatibleHost", "the artifact needs CPU features that this host lacks: {text}; pack it with cpu=\"baseline\" or on this machine"),
-    NativeError(8, "page_size", "IncompatibleHost", "the host's pages have {found} bytes, the artifact is aligned to {expected}; pack the module for this host"),
-    NativeError(9, "corrupt_elf", "CorruptArtifact", "damaged ELF structure: {text} is {found}, expected {expected}; pack the module again"),
-    NativeError(10, "corrupt_header", "CorruptArtifact", "damaged metadata header: {text} is {found}, expected {expected}; pack the module again"),
-    NativeError(11, "corrupt_directory", "CorruptArtifact", "damaged column directory: entry {where}: {text} is {found}, expected {expected}; pack the module again"),
-    NativeError(12, "corrupt_row", "CorruptArtifact", "damaged metadata: {text}, row {where}, is {found}, expected {expected}; pack the module again"),
-    NativeError(13, "build_id", "CorruptArtifact", "the mapped code has another build id than the metadata; the file was replaced while it was loaded"),
+    NativeError(
+        1,
+        "not_elf",
+        "BadMagic",
+        "not an ELF file: found {found:#x} at offset 0, expected {expected:#x}; give a file that `wasmartifact pack` wrote",
+    ),
+    NativeError(
+        2,
+        "no_section",
+        "BadMagic",
+        "an ELF file without a .wasmartifact section; give a file that `wasmartifact pack` wrote",
+    ),
+    NativeError(
+        3,
+        "bad_magic",
+        "BadMagic",
+        "the .wasmartifact section starts with {found:#x}, expected {expected:#x}; the file is damaged or not an artifact",
+    ),
+    NativeError(
+        4,
+        "format_version",
+        "VersionMismatch",
+        "artifact format {found}, this version reads {expected}; pack the module again",
+    ),
+    NativeError(
+        5,
+        "runtime_abi",
+        "VersionMismatch",
+        "artifact runtime ABI {found}, this version has {expected}; pack the module again",
+    ),
+    NativeError(
+        6,
+        "machine",
+        "IncompatibleHost",
+        "the artifact is for ELF machine {found}, this host is {expected}; pack the module for this host",
+    ),
+    NativeError(
+        7,
+        "cpu_feature",
+        "IncompatibleHost",
+        'the artifact needs CPU features that this host lacks: {text}; pack it with cpu="baseline" or on this machine',
+    ),
+    NativeError(
+        8,
+        "page_size",
+        "IncompatibleHost",
+        "the host's pages have {found} bytes, the artifact is aligned to {expected}; pack the module for this host",
+    ),
+    NativeError(
+        9,
+        "corrupt_elf",
+        "CorruptArtifact",
+        "damaged ELF structure: {text} is {found}, expected {expected}; pack the module again",
+    ),
+    NativeError(
+        10,
+        "corrupt_header",
+        "CorruptArtifact",
+        "damaged metadata header: {text} is {found}, expected {expected}; pack the module again",
+    ),
+    NativeError(
+        11,
+        "corrupt_directory",
+        "CorruptArtifact",
+        "damaged column directory: entry {where}: {text} is {found}, expected {expected}; pack the module again",
+    ),
+    NativeError(
+        12,
+        "corrupt_row",
+        "CorruptArtifact",
+        "damaged metadata: {text}, row {where}, is {found}, expected {expected}; pack the module again",
+    ),
+    NativeError(
+        13,
+        "build_id",
+        "CorruptArtifact",
+        "the mapped code has another build id than the metadata; the file was replaced while it was loaded",
+    ),
     NativeError(14, "system", "LoadError", "{text} failed: {strerror}"),
-    NativeError(15, "address_space", "IncompatibleHost", "can't reserve {expected} bytes of address space for a memory: {strerror}; raise the limit on virtual memory (ulimit -v)"),
-    NativeError(16, "import_kind", "UnlinkableModule", "incompatible import type: {import_name} is a {expected_kind}, found a {found_kind}"),
-    NativeError(17, "import_type", "UnlinkableModule", "incompatible import type: {import_name} ({expected_kind}) has another type: {text}"),
+    NativeError(
+        15,
+        "address_space",
+        "IncompatibleHost",
+        "can't reserve {expected} bytes of address space for a memory: {strerror}; raise the limit on virtual memory (ulimit -v)",
+    ),
+    NativeError(
+        16,
+        "import_kind",
+        "UnlinkableModule",
+        "incompatible import type: {import_name} is a {expected_kind}, found a {found_kind}",
+    ),
+    NativeError(
+        17,
+        "import_type",
+        "UnlinkableModule",
+        "incompatible import type: {import_name} ({expected_kind}) has another type: {text}",
+    ),
     NativeError(18, "no_memory", "LoadError", "out of memory: {text}"),
-    NativeError(19, "signals", "LoadError", "another library replaced the signal handlers that turn faults into traps, and they can't be put back"),
-    NativeError(20, "store_busy", "LoadError", "a store that another thread runs in can't be joined with this one; give both one wa.Store"),
+    NativeError(
+        19,
+        "signals",
+        "LoadError",
+        "another library replaced the signal handlers that turn faults into traps, and they can't be put back",
+    ),
+    NativeError(
+        20,
+        "store_busy",
+        "LoadError",
+        "a store that another thread runs in can't be joined with this one; give both one wa.Store",
+    ),
+    NativeError(
+        21,
+        "c_library",
+        "IncompatibleHost",
+        "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module on a host with the older library",
+    ),
 )
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -603,6 +713,17 @@ COLUMNS: Final = (
         ("info_key_bytes", "u8", "flat", "bytes", "keys"),
         ("info_value", "u32", "offsets", "byte", "value, UTF-8", "info_value_bytes"),
         ("info_value_bytes", "u8", "flat", "bytes", "values"),
+    ),
+    *_group(
+        17, "source_lines",
+        ("source_wasm_offset", "u32", "rows", "wasm offset", "start of a range of instructions, strictly ascending; from the module's DWARF, empty where it has none"),
+        ("source_line", "u32", "rows", "line", "line in the source file, 0 where unknown"),
+        ("source_file", "u32", "rows", "row + 1", "the file, a row of source_files; 0 where unknown"),
+    ),
+    *_group(
+        18, "source_files",
+        ("source_file_name", "u32", "offsets", "byte", "path as the compiler wrote it, relative to where it ran; UTF-8", "source_file_name_bytes"),
+        ("source_file_name_bytes", "u8", "flat", "bytes", "paths"),
     ),
 )  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}

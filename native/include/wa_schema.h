@@ -37,6 +37,9 @@
 #define WA_LIMITS_SHARED 2
 #define WA_LIMITS_64 4
 #define WA_GLOBAL_MUTABLE 1
+#define WA_HEADER_READ_ONLY_DYNAMIC 1
+#define WA_GLIBC_MIN_MAJOR 2
+#define WA_GLIBC_MIN_MINOR 35
 #define WA_SECTION_NAME ".wasmartifact"
 #define WA_ANCHOR_SYMBOL "wasmartifact_anchor"
 
@@ -168,6 +171,8 @@
 #define WA_ERROR_SIGNALS 19
 /* LoadError */
 #define WA_ERROR_STORE_BUSY 20
+/* IncompatibleHost */
+#define WA_ERROR_C_LIBRARY 21
 
 /* ---- structures ------------------------------------------------------------------------------------------------------ */
 
@@ -195,7 +200,7 @@ struct wa_schema_metadata_header {
     uint32_t directory_count;
     /* bytes from the file's start that load_digest covers */
     uint32_t head_size_bytes;
-    /* reserved, zero */
+    /* 1: the dynamic section is read-only, which takes glibc 2.35; other bits zero */
     uint32_t flags;
     /* size of the section, memory image included */
     uint64_t section_size_bytes;
@@ -477,6 +482,8 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
 #define WA_GROUP_ADDRESS_MAP 14
 #define WA_GROUP_CUSTOM_SECTIONS 15
 #define WA_GROUP_INFO 16
+#define WA_GROUP_SOURCE_LINES 17
+#define WA_GROUP_SOURCE_FILES 18
 #define WA_COLUMN_TYPE_KIND 32
 #define WA_COLUMN_TYPE_DIGEST 33
 #define WA_COLUMN_TYPE_CANONICAL 34
@@ -551,7 +558,12 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
 #define WA_COLUMN_INFO_KEY_BYTES 513
 #define WA_COLUMN_INFO_VALUE 514
 #define WA_COLUMN_INFO_VALUE_BYTES 515
-#define WA_COLUMN_COUNT 74
+#define WA_COLUMN_SOURCE_WASM_OFFSET 544
+#define WA_COLUMN_SOURCE_LINE 545
+#define WA_COLUMN_SOURCE_FILE 546
+#define WA_COLUMN_SOURCE_FILE_NAME 576
+#define WA_COLUMN_SOURCE_FILE_NAME_BYTES 577
+#define WA_COLUMN_COUNT 79
 /* X(id, name, element_size, shape, group), ascending by id */
 #define WA_COLUMNS(X) \
     X(32, type_kind, 1, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
@@ -627,7 +639,12 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
     X(512, info_key, 4, WA_SHAPE_OFFSETS, WA_GROUP_INFO) \
     X(513, info_key_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_INFO) \
     X(514, info_value, 4, WA_SHAPE_OFFSETS, WA_GROUP_INFO) \
-    X(515, info_value_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_INFO)
+    X(515, info_value_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_INFO) \
+    X(544, source_wasm_offset, 4, WA_SHAPE_ROWS, WA_GROUP_SOURCE_LINES) \
+    X(545, source_line, 4, WA_SHAPE_ROWS, WA_GROUP_SOURCE_LINES) \
+    X(546, source_file, 4, WA_SHAPE_ROWS, WA_GROUP_SOURCE_LINES) \
+    X(576, source_file_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_SOURCE_FILES) \
+    X(577, source_file_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_SOURCE_FILES)
 /* X(name of an offsets column, name of the flat column that it points into) */
 #define WA_COLUMN_TARGETS(X) \
     X(type_params, type_values) \
@@ -642,7 +659,8 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
     X(custom_name, custom_name_bytes) \
     X(custom_data, custom_data_bytes) \
     X(info_key, info_key_bytes) \
-    X(info_value, info_value_bytes)
+    X(info_value, info_value_bytes) \
+    X(source_file_name, source_file_name_bytes)
 
 /* ---- functions that compiled code calls ------------------------------------------------------------------------------ */
 

@@ -1,5 +1,7 @@
 /* Reading the mapped metadata section: header and directory are checked before anything else looks at them, rows are
  * checked where they are used. See docs/FORMAT.md. */
+#include <unistd.h>
+
 #include "core.h"
 
 /* Above every WA_GROUP_*. */
@@ -134,8 +136,24 @@ static int check_counts(const wa_artifact *artifact, wa_error *error)
     return 0;
 }
 
+/* glibc before 2.35 writes into the dynamic section while it loads a library. */
+static int check_c_library(const wa_artifact *artifact, wa_error *error)
+{
+    char text[sizeof error->text] = "";
+    unsigned major = 0, minor = 0;
+    if (!(artifact->header->flags & WA_HEADER_READ_ONLY_DYNAMIC))
+        return 0;
+    confstr(_CS_GNU_LIBC_VERSION, text, sizeof text);
+    if (sscanf(text, "glibc %u.%u", &major, &minor) == 2 &&
+        (major > WA_GLIBC_MIN_MAJOR || (major == WA_GLIBC_MIN_MAJOR && minor >= WA_GLIBC_MIN_MINOR)))
+        return 0;
+    return wa_fail(error, WA_ERROR_C_LIBRARY, 0, 0, 0, text[0] != 0 ? text : "another C library");
+}
+
 static int check_host(const wa_artifact *artifact, wa_error *error)
 {
+    if (check_c_library(artifact, error) < 0)
+        return -1;
     uint64_t missing = artifact->header->cpu_features & ~wa_host_cpu_features();
     if (missing == 0)
         return 0;

@@ -1,4 +1,4 @@
-"""Runs one module in both engines, side by side, and tells the first difference."""
+"""Runs one module, or a pair, in both engines, side by side, and tells the first difference."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import wasmartifact as wa
-from tests.fuzz.engine import STACK_EXHAUSTED, Broken, Engine, Returned, Trapped, Window
-from tests.fuzz.engine import Outcome as Outcome
-from tests.fuzz.plan import MemoryType, Plan, Shape, TableType, compared_globals, make_plan
-from tests.fuzz.reference import Reference, ReferenceModule, Rejected, compile_reference
+from tests.fuzz.engine import STACK_EXHAUSTED, Broken, Engine, Key, Outcome, Returned, Trapped, Window
+from tests.fuzz.plan import Plan, compared_globals, make_plan
+from tests.fuzz.reference import Reference, Rejected, compile_reference
+from tests.fuzz.sections import FUEL_NAME
+from tests.fuzz.shape import MemoryType, Shape, TableType
 from tests.fuzz.subject import Subject
 
 #: Instances of every module, one after the other: what one did must not show in the next.
@@ -29,7 +30,7 @@ COMPARED, SKIPPED, STOPPED, EXCUSED, DIFFERENT = "compared", "skipped", "stopped
 
 @dataclass
 class Report:
-    """What became of a module.
+    """What became of a module or a pair.
 
     Attributes
     ----------
@@ -56,64 +57,67 @@ class StackExhausted(Exception):
     """From here on, the engines may differ."""
 
 
-def compare_module(data: bytes, seed: str, *, canonical_nans: bool, opt_level: int, cpu: str) -> Report:
-    """Run a module in both engines.
+@dataclass(frozen=True)
+class Options:
+    """Options of ``wa.pack``."""
+
+    opt_level: int = 2
+    cpu: str = "baseline"
+
+
+def compare(modules: Sequence[bytes], seed: str, options: Options, *, canonical_nans: bool) -> Report:
+    """Run a module or a pair in both engines.
 
     Parameters
     ----------
-    data : bytes
-        A binary module.
+    modules : sequence of bytes
+        Binary modules.
     seed : str
         Chooses imports and arguments.
+    options : Options
+        How to pack.
     canonical_nans : bool
-        Whether the module itself makes every NaN canonical.
-    opt_level, cpu
-        Options of ``wa.pack``.
+        Whether the code itself makes every NaN canonical.
     """
     try:
-        reference = compile_reference(data)
+        references = [compile_reference(data) for data in modules]
     except Rejected as error:
         return Report(SKIPPED, f"wasmtime rejects it: {error}")
-    if len({(item.module, item.name) for item in reference.shape.imports}) < len(reference.shape.imports):
-        return Report(SKIPPED, "two imports of one name can't be given different values")
-    with tempfile.TemporaryDirectory(dir=_fast_directory()) as directory:
-        output = Path(directory, "module.so")
-        try:
-            wa.pack(data, output, opt_level=opt_level, cpu=cpu, jobs=1)
-            artifact = wa.load(output)
-        except wa.UnsupportedModule as error:
-            return Report(SKIPPED, f"unsupported: {getattr(error, 'feature', error)}")
-        except Exception as error:
-            return Report(DIFFERENT, f"pack or load: {type(error).__name__}: {error}")
-        report = _compare_artifact(reference, artifact, make_plan(seed, reference.shape))
-    if report.verdict == DIFFERENT and not canonical_nans and _depends_on_nans(data, seed):
-        report.verdict = EXCUSED
-    return report
-
-
-def _fast_directory() -> str | None:
-    """A directory in memory, where there is one: artifacts live for milliseconds."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-
-def _compare_artifact(reference: ReferenceModule, artifact: wa.Artifact, plan: Plan) -> Report:
+    shapes = [reference.shape for reference in references]
+    try:
+        artifacts = [_pack_and_load(data, options) for data in modules]
+    except wa.UnsupportedModule as error:
+        return Report(SKIPPED, f"unsupported: {getattr(error, 'feature', error)}")
+    except Exception as error:
+        return Report(DIFFERENT, f"pack or load: {type(error).__name__}: {error}")
     report = Report(COMPARED)
     try:
         for number in range(INSTANCES):
-            pair = Pair(Reference(reference), Subject(artifact, reference.shape.imports), reference.shape, report.counts)
-            pair.run(plan, f"instance {number}")
-    except Difference as difference:
-        report.verdict, report.reason = DIFFERENT, str(difference)
+            subject = Subject(artifacts, [shape.imports for shape in shapes])
+            Pair(Reference(references), subject, shapes, report.counts).run(make_plan(seed, shapes), f"pass {number}")
     except StackExhausted as stop:
         report.verdict, report.reason = STOPPED, str(stop)
+    except Difference as difference:
+        is_open = not canonical_nans and _depends_on_nans(modules, seed)
+        report.verdict, report.reason = EXCUSED if is_open else DIFFERENT, str(difference)
     return report
 
 
-def _depends_on_nans(data: bytes, seed: str) -> bool:
+def _pack_and_load(data: bytes, options: Options) -> wa.Artifact:
+    # In memory, where there is such a directory: artifacts live for milliseconds.
+    fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=fast, prefix="wasmartifact-fuzz-") as directory:
+        output = Path(directory, "module.so")
+        wa.pack(data, output, opt_level=options.opt_level, cpu=options.cpu, jobs=1)
+        return wa.load(output)
+
+
+def _depends_on_nans(modules: Sequence[bytes], seed: str) -> bool:
     """Whether wasmtime differs from itself when it makes every NaN canonical."""
-    plain, canonical = compile_reference(data), compile_reference(data, canonical_nans=True)
+    plain, canonical = ([compile_reference(data, canonical_nans=flag) for data in modules] for flag in (False, True))
+    shapes = [reference.shape for reference in plain]
     try:
-        Pair(Reference(canonical), Reference(plain), plain.shape, Counter()).run(make_plan(seed, plain.shape), "")
+        Pair(Reference(canonical), Reference(plain), shapes, Counter()).run(make_plan(seed, shapes), "")
     except Difference:
         return True
     except StackExhausted:
@@ -122,87 +126,91 @@ def _depends_on_nans(data: bytes, seed: str) -> bool:
 
 
 class Pair:
-    """Two engines with the same module: ``left`` says what is right."""
+    """Two engines with the same modules: ``left`` says what is right."""
 
-    def __init__(self, left: Engine, right: Engine, shape: Shape, counts: Counter[str]) -> None:
+    def __init__(self, left: Engine, right: Engine, shapes: Sequence[Shape], counts: Counter[str]) -> None:
         self.left, self.right = left, right
+        self.shapes = shapes
         self.counts = counts
-        self.globals = compared_globals(shape)
-        self.memories = [name for name, type_ in shape.exports.items() if isinstance(type_, MemoryType)]
-        self.tables = [name for name, type_ in shape.exports.items() if isinstance(type_, TableType)]
+        # Of the instances that exist.
+        self.fuels: list[int] = []
+        self.globals: list[tuple[Key, str]] = []
+        self.memories: list[Key] = []
+        self.tables: list[Key] = []
 
     def run(self, plan: Plan, where: str) -> None:
         """Instantiate, make all calls. Raises Difference or StackExhausted."""
-        place = f"{where}: instantiation"
-        outcome = self._same(place, self.left.instantiate(plan.imports), self.right.instantiate(plan.imports))
-        if isinstance(outcome, Broken):
-            raise Difference(f"{place}: {outcome.message}")
-        self.counts[f"instantiation {_kind(outcome)}"] += 1
-        if not isinstance(outcome, Returned):
-            self._compare_state(place, exports=False, whole=True)
-            return
-        self._compare_state(place, exports=True, whole=True)
+        for module, imports in enumerate(plan.imports):
+            place = f"{where}: instantiation of module {module}"
+            outcome = self._same(place, self.left.instantiate(module, imports), self.right.instantiate(module, imports))
+            self.counts[f"instantiation {_kind(outcome)}"] += 1
+            if isinstance(outcome, Returned):
+                self._watch(module)
+            self._compare_state(place, whole=True)
+            if not isinstance(outcome, Returned):
+                return
         for number, call in enumerate(plan.calls):
-            place = f"{where}: call {number}, {call.name!r}{call.arguments} with fuel {call.fuel}"
-            if plan.has_fuel:
-                self.left.set_fuel(call.fuel)
-                self.right.set_fuel(call.fuel)
+            place = f"{where}: call {number}, {call.module} {call.name!r}{call.arguments} with fuel {call.fuel}"
+            for module in self.fuels:
+                self.left.set_fuel(module, call.fuel)
+                self.right.set_fuel(module, call.fuel)
             outcome = self._same(place, self.left.call(call), self.right.call(call))
             self.counts["calls"] += 1
             self.counts[f"call {_kind(outcome)}"] += 1
-            self._compare_state(place, exports=True, whole=number + 1 == len(plan.calls))
+            self._compare_state(place, whole=number + 1 == len(plan.calls))
+
+    def _watch(self, module: int) -> None:
+        """From now on, compare what this module exports."""
+        shape = self.shapes[module]
+        self.fuels += [module] if FUEL_NAME in shape.exports else []
+        self.globals += [((module, name), kind) for name, kind in compared_globals(shape)]
+        self.memories += [(module, name) for name, type_ in shape.exports.items() if isinstance(type_, MemoryType)]
+        self.tables += [(module, name) for name, type_ in shape.exports.items() if isinstance(type_, TableType)]
 
     def _same(self, place: str, left: Outcome, right: Outcome) -> Outcome:
         if Trapped(STACK_EXHAUSTED) in (left, right):
             raise StackExhausted(f"{place}: stack exhausted in {'both' if left == right else 'one'}")
-        if left != right:
+        if left != right or isinstance(left, Broken):
             raise Difference(f"{place}: expected {left}, found {right}")
         return left
 
-    def _compare_state(self, place: str, *, exports: bool, whole: bool) -> None:
-        """Compare calls of host functions, globals and memories, and tables too if ``whole``."""
+    def _compare_state(self, place: str, *, whole: bool) -> None:
+        """Compare calls of host functions, globals and small memories; if ``whole``, large ones and tables too."""
         left, right = self.left, self.right
-        if left.trace != right.trace:
-            raise Difference(f"{place}: host calls: {_first(left.trace, right.trace)}")
+        _equal(f"{place}: host calls", left.trace, right.trace)
+        self.counts["host calls"] += len(left.trace)
         left.trace.clear()
         right.trace.clear()
-        names = self.globals if exports else []
-        self._equal(place, "globals", left.globals(names), right.globals(names))
-        self._equal(place, "imported globals", left.imported_globals(), right.imported_globals())
-        memories = self.memories if exports else []
-        for index, pair in enumerate(zip(left.memories(memories), right.memories(memories), strict=True)):
+        _equal(f"{place}: globals", left.globals(self.globals), right.globals(self.globals))
+        for index, pair in enumerate(zip(left.memories(self.memories), right.memories(self.memories), strict=True)):
             _compare_memories(f"{place}: memory {index}", *pair, whole=whole)
         if whole:
-            tables = self.tables if exports else []
-            for index, (one, other) in enumerate(zip(left.tables(tables), right.tables(tables), strict=True)):
-                self._equal(place, f"table {index}", one, other)
-
-    @staticmethod
-    def _equal(place: str, what: str, left: Sequence[object], right: Sequence[object]) -> None:
-        if left != right:
-            raise Difference(f"{place}: {what}: {_first(left, right)}")
+            for index, tables in enumerate(zip(left.tables(self.tables), right.tables(self.tables), strict=True)):
+                _equal(f"{place}: table {index}", *tables)
 
 
 def _kind(outcome: Outcome) -> str:
     return f"trap {outcome.kind}" if isinstance(outcome, Trapped) else type(outcome).__name__.lower()
 
 
+def _equal(place: str, left: Sequence[object], right: Sequence[object]) -> None:
+    if left != right:
+        raise Difference(f"{place}: {_first(left, right)}")
+
+
 def _first(left: Sequence[object], right: Sequence[object]) -> str:
     for index, (one, other) in enumerate(zip(left, right, strict=False)):
         if one != other:
             return f"number {index}: expected {one}, found {other}"
-    return f"expected {len(left)}, found {len(right)}"
+    return f"expected {len(left)} of them, found {len(right)}"
 
 
 def _compare_memories(place: str, left: Window, right: Window, *, whole: bool) -> None:
     if left.size_bytes != right.size_bytes:
         raise Difference(f"{place}: size in bytes: expected {left.size_bytes}, found {right.size_bytes}")
-    if not whole and left.size_bytes > SMALL_BYTES:
-        return
-    for start, end in _ranges(left.size_bytes):
-        one, other = left.read(start, end), right.read(start, end)
-        if one != other:
-            raise Difference(f"{place}: from {start:#x} on, byte {_first(one, other)}")
+    if whole or left.size_bytes <= SMALL_BYTES:
+        for start, end in _ranges(left.size_bytes):
+            _equal(f"{place}, from {start:#x} on", left.read(start, end), right.read(start, end))
 
 
 def _ranges(size_bytes: int) -> Iterator[tuple[int, int]]:

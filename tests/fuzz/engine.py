@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.fuzz.plan import Call, HostObject
+from tests.fuzz.plan import Call, Given
 from tests.fuzz.values import Value
 
 #: A call of a host function: its label and its arguments.
@@ -45,33 +45,6 @@ STACK_EXHAUSTED = "stack"
 UNREACHABLE = "unreachable"
 
 
-class Engine(Protocol):
-    """One engine with one module; ``trace`` gathers the calls of host functions."""
-
-    trace: list[Event]
-
-    def instantiate(self, imports: Sequence[HostObject]) -> Outcome:
-        """Make the imports and a fresh instance."""
-
-    def set_fuel(self, fuel: int) -> None:
-        """Set the global that keeps generated code from running for ever."""
-
-    def call(self, call: Call) -> Outcome:
-        """Call an export."""
-
-    def globals(self, names: Sequence[tuple[str, str]]) -> list[Value]:
-        """Values of exported globals, given by name and type."""
-
-    def imported_globals(self) -> list[Value]:
-        """Values of the globals that were given."""
-
-    def memories(self, names: Sequence[str]) -> list[Window]:
-        """Exported memories, and then those that were given."""
-
-    def tables(self, names: Sequence[str]) -> list[list[Value]]:
-        """Exported tables, and then those that were given; size first, then the elements."""
-
-
 class Window(Protocol):
     """A memory to compare."""
 
@@ -79,3 +52,31 @@ class Window(Protocol):
 
     def read(self, start: int, end: int) -> bytes:
         """A copy of a range."""
+
+
+#: An export: module (0, or 1 in the second of a pair) and name.
+Key = tuple[int, str]
+
+
+class Engine(Protocol):
+    """One engine with one module or a pair; ``trace`` gathers the calls of host functions."""
+
+    trace: list[Event]
+
+    def instantiate(self, module: int, imports: Sequence[Given]) -> Outcome:
+        """Make the imports of a module, and an instance of it."""
+
+    def set_fuel(self, module: int, fuel: int) -> None:
+        """Set the global that keeps generated code from running for ever."""
+
+    def call(self, call: Call) -> Outcome:
+        """Call an export."""
+
+    def globals(self, keys: Sequence[tuple[Key, str]]) -> list[Value]:
+        """Values of exported globals, given by key and type, and then those of host globals."""
+
+    def memories(self, keys: Sequence[Key]) -> Sequence[Window]:
+        """Exported memories, and then those of the host."""
+
+    def tables(self, keys: Sequence[Key]) -> list[list[Value]]:
+        """Exported tables, and then those of the host; size first, then the elements."""

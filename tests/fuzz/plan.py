@@ -11,65 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tests.fuzz.smith import FUEL_NAME, GLOBAL_PREFIX
+from tests.fuzz.sections import FUEL_NAME, GLOBAL_PREFIX
+from tests.fuzz.shape import LINK_MODULE, GlobalType, Import, MemoryType, Shape, TableType
 from tests.fuzz.values import EXTERN_POOL, NUMBERS, ExportedFunc, HostFunc, Signature, Value, interesting, quieted
 
-#: Calls of every exported function, and in all.
+#: Calls of every exported function at most, and of all of them together where these are few enough.
 CALLS_PER_FUNCTION: Final = 4
-MAX_CALLS: Final = 80
+MAX_CALLS: Final = 100
 #: Fuel for a call: loop iterations and wasm-to-wasm calls.
-FUEL: Final = (3, 50, 400)
+FUEL: Final = (8, 100, 1000)
 #: One in so many modules gets an import of another type than it asks for.
 WRONG_IMPORT: Final = 40
-
-
-@dataclass(frozen=True)
-class MemoryType:
-    """Sizes in pages."""
-
-    min: int
-    max: int | None
-
-
-@dataclass(frozen=True)
-class TableType:
-    """Sizes in elements."""
-
-    element: str
-    min: int
-    max: int | None
-
-
-@dataclass(frozen=True)
-class GlobalType:
-    """Value type and mutability."""
-
-    content: str
-    mutable: bool
-
-
-ExternType = Signature | MemoryType | TableType | GlobalType
-
-
-@dataclass(frozen=True)
-class Import:
-    """An import of a module."""
-
-    module: str
-    name: str
-    type: ExternType
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Imports in order, and exports by name."""
-
-    imports: tuple[Import, ...]
-    exports: dict[str, ExternType]
-
-    def functions(self) -> dict[str, Signature]:
-        """The exported functions."""
-        return {name: type_ for name, type_ in self.exports.items() if isinstance(type_, Signature)}
 
 
 @dataclass(frozen=True)
@@ -96,13 +48,22 @@ class HostGlobal:
     value: Value
 
 
+@dataclass(frozen=True)
+class Linked:
+    """What the first module of a pair exports under this name."""
+
+    name: str
+
+
 HostObject = HostFunc | HostMemory | HostTable | HostGlobal
+Given = HostObject | Linked
 
 
 @dataclass(frozen=True)
 class Call:
     """A call of an export. ``raw`` passes numbers as bit patterns; else they go as Python numbers."""
 
+    module: int
     name: str
     signature: Signature
     arguments: tuple[Value, ...]
@@ -112,23 +73,24 @@ class Call:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole test of one module."""
+    """The whole test of a module or a pair: imports of each, then calls."""
 
-    imports: tuple[HostObject, ...]
+    imports: tuple[tuple[Given, ...], ...]
     calls: tuple[Call, ...]
-    has_fuel: bool
 
 
-def make_plan(seed: str, shape: Shape) -> Plan:
-    """The plan for a module of this shape."""
-    signatures = sorted({type_ for type_ in shape.functions().values()}, key=str)
-    imports = [_host_object(f"{seed}/{item.module}/{item.name}", item, signatures) for item in shape.imports]
+def make_plan(seed: str, shapes: Sequence[Shape]) -> Plan:
+    """The plan for modules of these shapes."""
     rng = random.Random(f"{seed}/link")
-    if imports and rng.randrange(WRONG_IMPORT) == 0:
-        position = rng.randrange(len(imports))
-        imports[position] = _wrong(imports[position], rng)
-    calls = tuple(_calls(seed, shape))[:MAX_CALLS]
-    return Plan(tuple(imports), calls, FUEL_NAME in shape.exports)
+    imports = []
+    for shape in shapes:
+        signatures = sorted({type_ for type_ in shape.functions().values()}, key=str)
+        given = [_given(f"{seed}/{item.module}/{item.name}", item, signatures) for item in shape.imports]
+        position = rng.randrange(len(given)) if given and rng.randrange(WRONG_IMPORT) == 0 else None
+        if position is not None:
+            given[position] = _wrong(given[position], rng)
+        imports.append(tuple(given))
+    return Plan(tuple(imports), tuple(_calls(seed, shapes)))
 
 
 def compared_globals(shape: Shape) -> list[tuple[str, str]]:
@@ -144,7 +106,9 @@ def compared_globals(shape: Shape) -> list[tuple[str, str]]:
 # Imports
 
 
-def _host_object(key: str, item: Import, signatures: Sequence[Signature]) -> HostObject:
+def _given(key: str, item: Import, signatures: Sequence[Signature]) -> Given:
+    if item.module == LINK_MODULE:
+        return Linked(item.name)
     rng = random.Random(key)
     type_ = item.type
     if isinstance(type_, Signature):
@@ -167,10 +131,10 @@ def _value(kind: str, rng: random.Random, signatures: Sequence[Signature]) -> Va
     return HostFunc(f"host {rng.randrange(3)}", rng.choice(signatures)) if signatures else None
 
 
-def _wrong(given: HostObject, rng: random.Random) -> HostObject:
+def _wrong(given: Given, rng: random.Random) -> Given:
     """Something that may be of another type than the module asks for."""
     choice = rng.randrange(4)
-    if choice == 0:
+    if choice == 0 or isinstance(given, Linked):
         return HostGlobal(GlobalType("i64", True), 0)
     if isinstance(given, HostFunc):
         params = given.signature.params
@@ -199,21 +163,21 @@ def _wrong_limits(type_: TableType | MemoryType, choice: int) -> TableType | Mem
 # Calls
 
 
-def _calls(seed: str, shape: Shape) -> Iterator[Call]:
-    functions = shape.functions()
-    names = list(functions)
-    for round_ in range(CALLS_PER_FUNCTION):
-        for name, signature in functions.items():
-            rng = random.Random(f"{seed}/{name}/{round_}")
+def _calls(seed: str, shapes: Sequence[Shape]) -> Iterator[Call]:
+    functions = [(index, name, type_) for index, shape in enumerate(shapes) for name, type_ in shape.functions().items()]
+    names = [ExportedFunc(index, name) for index, name, _ in functions]
+    for round_ in range(min(CALLS_PER_FUNCTION, MAX_CALLS // max(len(functions), 1))):
+        for module, name, signature in functions:
+            rng = random.Random(f"{seed}/{module}/{name}/{round_}")
             raw = signature.is_numeric and rng.random() < 0.7
             arguments = tuple(_argument(kind, rng, names, raw) for kind in signature.params)
-            yield Call(name, signature, arguments, raw, rng.choice(FUEL))
+            yield Call(module, name, signature, arguments, raw, rng.choice(FUEL))
 
 
-def _argument(kind: str, rng: random.Random, names: Sequence[str], raw: bool) -> Value:
+def _argument(kind: str, rng: random.Random, functions: Sequence[ExportedFunc], raw: bool) -> Value:
     if kind in NUMBERS:
         value = interesting(kind, rng)
         return value if raw else quieted(kind, value)
     if rng.random() < 0.3:
         return None
-    return rng.randrange(EXTERN_POOL) if kind == "externref" else ExportedFunc(rng.choice(names))
+    return rng.randrange(EXTERN_POOL) if kind == "externref" else rng.choice(functions)

@@ -12,21 +12,10 @@ from typing import Any, Final
 import wasmtime
 from wasmtime import _ffi as ffi
 
-from tests.fuzz.engine import STACK_EXHAUSTED, UNREACHABLE, Broken, Event, Outcome, Returned, Trapped, Unlinkable
-from tests.fuzz.plan import (
-    Call,
-    ExternType,
-    GlobalType,
-    HostGlobal,
-    HostMemory,
-    HostObject,
-    HostTable,
-    Import,
-    MemoryType,
-    Shape,
-    TableType,
-)
-from tests.fuzz.smith import FUEL_NAME
+from tests.fuzz.engine import STACK_EXHAUSTED, UNREACHABLE, Broken, Event, Key, Outcome, Returned, Trapped, Unlinkable
+from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, Linked
+from tests.fuzz.sections import FUEL_NAME
+from tests.fuzz.shape import ExternType, GlobalType, Import, MemoryType, Shape, TableType
 from tests.fuzz.values import NUMBERS, ExportedFunc, HostError, HostFunc, Signature, Value, host_results, quieted
 
 _CODE: Final = wasmtime.TrapCode
@@ -42,6 +31,8 @@ TRAP_KINDS: Final = {
     _CODE.UNREACHABLE: UNREACHABLE,
     _CODE.NULL_REFERENCE: "null reference",
 }
+#: Message of the trap that a host function raises.
+HOST_MESSAGE: Final = "host"
 _KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3, "funcref": 5, "externref": 6}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 _EXTERN_FUNC, _EXTERN_GLOBAL, _EXTERN_TABLE, _EXTERN_MEMORY = range(4)
@@ -109,12 +100,12 @@ class Window:
 
 
 class Reference:
-    """An instance of a module in a store of its own; see ``engine.Engine``."""
+    """Instances of modules in a store of their own; see ``engine.Engine``."""
 
-    def __init__(self, module: ReferenceModule) -> None:
-        self.module = module
+    def __init__(self, modules: Sequence[ReferenceModule]) -> None:
         self.trace: list[Event] = []
-        self._store = wasmtime.Store(module.engine)
+        self._modules = modules
+        self._store = wasmtime.Store(modules[0].engine)
         self._context = self._store._context()
         # wasmtime keeps the address of the callback, and which host function is meant as a number.
         self._callback = ffi.wasmtime_func_callback_t(self._host_call)
@@ -122,37 +113,38 @@ class Reference:
         self._host_records: dict[HostFunc, Any] = {}
         self._signatures: dict[bytes, str] = {}
         self._given: list[tuple[HostObject, Any]] = []
-        self._exports: dict[str, Any] = {}
+        self._exports: dict[Key, Any] = {}
 
-    def instantiate(self, imports: Sequence[HostObject]) -> Outcome:
-        """Make the imports and a fresh instance."""
-        self._given = [(given, self._make(given)) for given in imports]
-        externs = (ffi.wasmtime_extern_t * len(imports))(*(extern for _, extern in self._given))
+    def instantiate(self, module: int, imports: Sequence[Given]) -> Outcome:
+        """Make the imports of a module, and an instance of it."""
+        externs = (ffi.wasmtime_extern_t * len(imports))(*map(self._give, imports))
         instance = ffi.wasmtime_instance_t()
         trap = ctypes.POINTER(ffi.wasm_trap_t)()
         error = ffi.wasmtime_instance_new(
-            self._context, self.module.module.ptr(), externs, len(imports), byref(instance), byref(trap)
+            self._context, self._modules[module].module.ptr(), externs, len(imports), byref(instance), byref(trap)
         )
         if error:
             return self._error(error)
         if trap:
             return _trapped(trap)
-        for name in self.module.shape.exports:
+        for name in self._modules[module].shape.exports:
             extern, encoded = ffi.wasmtime_extern_t(), name.encode()
             if not ffi.wasmtime_instance_export_get(self._context, byref(instance), encoded, len(encoded), byref(extern)):
                 return Broken(f"no export {name!r}")
-            self._exports[name] = extern
+            self._exports[module, name] = extern
         return Returned()
 
     @staticmethod
     def _error(error: Any) -> Outcome:
         message = str(wasmtime.WasmtimeError._from_ptr(error))
+        if message.split()[-1:] == [HOST_MESSAGE]:  # alone, or as the cause behind a backtrace
+            return Trapped("host")
         return Unlinkable() if "incompatible import type" in message else Broken(message)
 
-    def set_fuel(self, fuel: int) -> None:
+    def set_fuel(self, module: int, fuel: int) -> None:
         """Set the global that keeps generated code from running for ever."""
         value = self._value("i32", fuel)
-        ffi.wasmtime_global_set(self._context, byref(self._exports[FUEL_NAME].of.global_), byref(value))
+        ffi.wasmtime_global_set(self._context, byref(self._exports[module, FUEL_NAME].of.global_), byref(value))
 
     def call(self, call: Call) -> Outcome:
         """Call an export."""
@@ -162,7 +154,7 @@ class Reference:
         trap = ctypes.POINTER(ffi.wasm_trap_t)()
         error = ffi.wasmtime_func_call(
             self._context,
-            byref(self._exports[call.name].of.func),
+            byref(self._exports[call.module, call.name].of.func),
             passed,
             len(params),
             returned,
@@ -182,13 +174,9 @@ class Reference:
 
     # ---- state
 
-    def globals(self, names: Sequence[tuple[str, str]]) -> list[Value]:
-        """Values of exported globals, given by name and type."""
-        return [self._global(self._exports[name]) for name, _ in names]
-
-    def imported_globals(self) -> list[Value]:
-        """Values of the globals that were given."""
-        return [self._global(extern) for given, extern in self._given if isinstance(given, HostGlobal)]
+    def globals(self, keys: Sequence[tuple[Key, str]]) -> list[Value]:
+        """Values of exported globals, given by key and type, and then those of host globals."""
+        return [self._global(extern) for extern in self._chosen([key for key, _ in keys], HostGlobal)]
 
     def _global(self, extern: Any) -> Value:
         value = ffi.wasmtime_val_t()
@@ -197,9 +185,9 @@ class Reference:
         ffi.wasmtime_val_unroot(byref(value))
         return quieted(_TYPES[value.kind], result)
 
-    def memories(self, names: Sequence[str]) -> list[Window]:
-        """Exported memories, and then those that were given."""
-        return [self._window(extern) for extern in self._chosen(names, HostMemory)]
+    def memories(self, keys: Sequence[Key]) -> list[Window]:
+        """Exported memories, and then those of the host."""
+        return [self._window(extern) for extern in self._chosen(keys, HostMemory)]
 
     def _window(self, extern: Any) -> Window:
         memory = byref(extern.of.memory)
@@ -207,9 +195,9 @@ class Reference:
         size_bytes = ffi.wasmtime_memory_data_size(self._context, memory)
         return Window(ctypes.cast(data, ctypes.c_void_p).value or 0, size_bytes)
 
-    def tables(self, names: Sequence[str]) -> list[list[Value]]:
-        """Exported tables, and then those that were given; size first, then the elements."""
-        return [self._elements(extern) for extern in self._chosen(names, HostTable)]
+    def tables(self, keys: Sequence[Key]) -> list[list[Value]]:
+        """Exported tables, and then those of the host; size first, then the elements."""
+        return [self._elements(extern) for extern in self._chosen(keys, HostTable)]
 
     def _elements(self, extern: Any) -> list[Value]:
         table, value = byref(extern.of.table), ffi.wasmtime_val_t()
@@ -220,8 +208,8 @@ class Reference:
             ffi.wasmtime_val_unroot(byref(value))
         return elements
 
-    def _chosen(self, names: Sequence[str], kind: type) -> list[Any]:
-        return [*(self._exports[name] for name in names), *(one for given, one in self._given if isinstance(given, kind))]
+    def _chosen(self, keys: Sequence[Key], kind: type) -> list[Any]:
+        return [*(self._exports[key] for key in keys), *(one for given, one in self._given if isinstance(given, kind))]
 
     # ---- values
 
@@ -238,7 +226,7 @@ class Reference:
                 # The pool's index + 1 stands for the object: 0 would be a null pointer.
                 ffi.wasmtime_externref_new(self._context, value + 1, _NO_FINALIZER, byref(raw.of.externref))
         elif isinstance(value, ExportedFunc):
-            raw.of.funcref = self._exports[value.name].of.func
+            raw.of.funcref = self._exports[value.module, value.name].of.func
         elif isinstance(value, HostFunc):
             raw.of.funcref = self._host(value)
         return raw
@@ -261,6 +249,13 @@ class Reference:
         return self._signatures[key]
 
     # ---- what the host gives
+
+    def _give(self, given: Given) -> Any:
+        if isinstance(given, Linked):
+            return self._exports[0, given.name]
+        extern = self._make(given)
+        self._given.append((given, extern))
+        return extern
 
     def _make(self, given: HostObject) -> Any:
         extern = ffi.wasmtime_extern_t()
@@ -307,7 +302,7 @@ class Reference:
         try:
             values = host_results(func, arguments)
         except HostError:
-            message = b"host"
+            message = HOST_MESSAGE.encode()
             trap = ffi.wasmtime_trap_new(message, len(message))
             return ctypes.cast(trap, ctypes.c_void_p).value or 0
         for position in range(nresults):
@@ -325,5 +320,5 @@ def _trapped(pointer: Any) -> Outcome:
     trap = wasmtime.Trap._from_ptr(pointer)
     code = trap.trap_code
     if code is None:
-        return Trapped("host") if trap.message == "host" else Broken(trap.message)
+        return Trapped("host") if trap.message == HOST_MESSAGE else Broken(trap.message)
     return Trapped(TRAP_KINDS[code]) if code in TRAP_KINDS else Broken(trap.message)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import wasmartifact as wa
-from tests.fuzz.engine import STACK_EXHAUSTED, UNREACHABLE, Broken, Event, Outcome, Returned, Trapped, Unlinkable
-from tests.fuzz.plan import Call, HostGlobal, HostMemory, HostObject, HostTable, Import
-from tests.fuzz.smith import FUEL_NAME
+from tests.fuzz.engine import STACK_EXHAUSTED, UNREACHABLE, Broken, Event, Key, Outcome, Returned, Trapped, Unlinkable
+from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, Linked
+from tests.fuzz.sections import FUEL_NAME
+from tests.fuzz.shape import Import
 from tests.fuzz.values import (
     EXTERN_POOL,
     NUMBERS,
@@ -58,40 +59,39 @@ class Window:
 
 
 class Subject:
-    """An instance of an artifact in a store of its own; see ``engine.Engine``."""
+    """Instances of artifacts in a store of their own; see ``engine.Engine``. ``imports`` are those of each artifact."""
 
-    def __init__(self, artifact: wa.Artifact, imports: Sequence[Import]) -> None:
+    def __init__(self, artifacts: Sequence[wa.Artifact], imports: Sequence[Sequence[Import]]) -> None:
         self.trace: list[Event] = []
-        self._artifact = artifact
+        self._artifacts = artifacts
         self._imports = imports
         self._store = wa.Store()
         self._hosts: dict[HostFunc, wa.Func] = {}
         self._given: list[tuple[HostObject, Any]] = []
-        self._exports: Mapping[str, Any] = {}
+        self._exports: list[Mapping[str, Any]] = []
 
-    def instantiate(self, imports: Sequence[HostObject]) -> Outcome:
-        """Make the imports and a fresh instance."""
+    def instantiate(self, module: int, imports: Sequence[Given]) -> Outcome:
+        """Make the imports of a module, and an instance of it."""
 
         def run() -> Outcome:
-            self._given = [(given, self._make(given)) for given in imports]
             namespaces: dict[str, dict[str, Any]] = {}
-            for item, (_, value) in zip(self._imports, self._given, strict=True):
-                namespaces.setdefault(item.module, {})[item.name] = value
-            self._exports = self._artifact.instantiate(namespaces, store=self._store).exports
+            for item, given in zip(self._imports[module], imports, strict=True):
+                namespaces.setdefault(item.module, {})[item.name] = self._give(given)
+            self._exports.append(self._artifacts[module].instantiate(namespaces, store=self._store).exports)
             return Returned()
 
         return _outcome(run)
 
-    def set_fuel(self, fuel: int) -> None:
+    def set_fuel(self, module: int, fuel: int) -> None:
         """Set the global that keeps generated code from running for ever."""
-        self._exports[FUEL_NAME].value = fuel
+        self._exports[module][FUEL_NAME].value = fuel
 
     def call(self, call: Call) -> Outcome:
         """Call an export, with bit patterns or as everybody does."""
         kinds = call.signature.results
 
         def run() -> Outcome:
-            func = self._exports[call.name]
+            func = self._exports[call.module][call.name]
             if call.raw and func not in self._hosts.values():  # an imported function has no raw way in
                 return Returned(tuple(func.call_bits(list(call.arguments))))
             result = func(*map(self._to_python, call.signature.params, call.arguments))
@@ -102,34 +102,36 @@ class Subject:
 
     # ---- state
 
-    def globals(self, names: Sequence[tuple[str, str]]) -> list[Value]:
-        """Values of exported globals, given by name and type."""
-        exports = self._exports
-        return [_from_python(kind, exports[name].value) for name, kind in names]
+    def globals(self, keys: Sequence[tuple[Key, str]]) -> list[Value]:
+        """Values of exported globals, given by key and type, and then those of host globals."""
+        kinds = [kind for _, kind in keys]
+        kinds += [given.type.content for given, _ in self._given if isinstance(given, HostGlobal)]
+        chosen = self._chosen([key for key, _ in keys], HostGlobal)
+        return [_from_python(kind, one.value) for kind, one in zip(kinds, chosen, strict=True)]
 
-    def imported_globals(self) -> list[Value]:
-        """Values of the globals that were given."""
-        return [
-            _from_python(given.type.content, value.value)
-            for given, value in self._given
-            if isinstance(given, HostGlobal)
-        ]
+    def memories(self, keys: Sequence[Key]) -> list[Window]:
+        """Exported memories, and then those of the host."""
+        return [Window(memory) for memory in self._chosen(keys, HostMemory)]
 
-    def memories(self, names: Sequence[str]) -> list[Window]:
-        """Exported memories, and then those that were given."""
-        return [Window(memory) for memory in self._chosen(names, HostMemory)]
-
-    def tables(self, names: Sequence[str]) -> list[list[Value]]:
-        """Exported tables, and then those that were given; size first, then the elements."""
+    def tables(self, keys: Sequence[Key]) -> list[list[Value]]:
+        """Exported tables, and then those of the host; size first, then the elements."""
         return [
             [len(table), *(_from_python(str(table.type.element), element) for element in table)]
-            for table in self._chosen(names, HostTable)
+            for table in self._chosen(keys, HostTable)
         ]
 
-    def _chosen(self, names: Sequence[str], kind: type) -> list[Any]:
-        return [*(self._exports[name] for name in names), *(one for given, one in self._given if isinstance(given, kind))]
+    def _chosen(self, keys: Sequence[Key], kind: type) -> list[Any]:
+        exported = [self._exports[module][name] for module, name in keys]
+        return [*exported, *(one for given, one in self._given if isinstance(given, kind))]
 
     # ---- what the host gives
+
+    def _give(self, given: Given) -> Any:
+        if isinstance(given, Linked):
+            return self._exports[0][given.name]
+        value = self._make(given)
+        self._given.append((given, value))
+        return value
 
     def _make(self, given: HostObject) -> Any:
         if isinstance(given, HostFunc):
@@ -169,7 +171,7 @@ class Subject:
 
     def _to_python(self, kind: str, value: Value) -> Any:
         if isinstance(value, ExportedFunc):
-            return self._exports[value.name]
+            return self._exports[value.module][value.name]
         if isinstance(value, HostFunc):
             return self._host(value)
         if not isinstance(value, int):

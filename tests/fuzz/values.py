@@ -46,8 +46,9 @@ class HostFunc:
 
 @dataclass(frozen=True)
 class ExportedFunc:
-    """The exported function of this name."""
+    """The function that this module (0, or 1 in the second of a pair) exports under this name."""
 
+    module: int
     name: str
 
 

@@ -142,6 +142,22 @@ def whole_group(module: Module) -> FunctionGroup:
     )
 
 
+class Reference:
+    """A module without imports in wasmtime."""
+
+    def __init__(self, wat: str) -> None:
+        self.store = wasmtime.Store()
+        self.instance = wasmtime.Instance(self.store, wasmtime.Module(self.store.engine, wat), [])
+
+    def call(self, name: str, *arguments: int) -> int:
+        """Call an export that takes integers and returns one, signed as wasmtime has them."""
+        function = self.instance.exports(self.store)[name]
+        assert isinstance(function, wasmtime.Func)
+        result = function(self.store, *arguments)
+        assert isinstance(result, int)
+        return result
+
+
 class Program:
     """A module without imports, compiled and linked; ``invoke`` calls its exports."""
 
@@ -165,6 +181,8 @@ class Program:
             objects.append(folder / f"{number}.o")
             objects[-1].write_bytes(emit_object(self.context.options, text))
         types = self.module.function_types
+        canonical = ", ".join(str(self.context.canonical[index]) for index in types)
+        entries = ", ".join(f"entry_{index}" if index in used else "0" for index in range(len(self.module.types)))
         lines = [
             f"#define TYPES {len(self.module.types)}",
             f"#define TABLES_OFFSET {self.context.layout.tables_offset}",
@@ -173,8 +191,8 @@ class Program:
             *(f"HIDDEN void f{index}(void);" for index in range(len(types))),
             *(f"HIDDEN void entry_{index}(void);" for index in used),
             f"void *functions[] = {{ {', '.join(f'f{index}' for index in range(len(types)))} }};",
-            f"const uint32_t function_types[] = {{ {', '.join(str(self.context.canonical[index]) for index in types)} }};",
-            f"void *entries[] = {{ {', '.join(f'entry_{index}' if index in used else '0' for index in range(len(self.module.types)))} }};",
+            f"const uint32_t function_types[] = {{ {canonical} }};",
+            f"void *entries[] = {{ {entries} }};",
             "static void run_init(void *code, void *instance, uint64_t *slots) { ((void (*)(void *))code)(instance); }",
             "void *entry_init = run_init;",
             "HIDDEN void init(void);\nvoid *init_code = init;" if init else "void *init_code;",
@@ -241,8 +259,15 @@ class Program:
         code = compile_text(self.context.options, self.text)
         functions = (ctypes.c_void_p * len(self.module.function_types)).in_dll(self.library, "functions")
         base = (functions[self.module.imported_functions] or 0) - code.object.functions[0][1]
-        row = bisect.bisect(code.address_map.text_offsets, ctypes.c_uint64.in_dll(self.library, "trap_pc").value - base) - 1
+        row = (
+            bisect.bisect(code.address_map.text_offsets, ctypes.c_uint64.in_dll(self.library, "trap_pc").value - base)
+            - 1
+        )
         return code.address_map.wasm_offsets[row], code.address_map.traps[row]
+
+    def memory_bytes(self, start: int, end: int) -> bytes:
+        """Bytes of the memory."""
+        return bytes(self.memory)[start:end]
 
     def global_cell(self, index: int) -> int:
         """Bits in the low 8 bytes of a defined global's cell."""

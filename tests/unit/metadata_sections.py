@@ -88,6 +88,7 @@ def fake_facts(module: Module, machine: str = "x86_64") -> MetadataFacts:
             address_traps=array("B", [0, 1] * functions),
         ),
         layout=LayoutFacts(
+            segments=1,
             machine=machine,
             head_size_bytes=placed.head_size_bytes,
             anchor_vaddr=placed.anchor_vaddr,

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 import wasmtime
 
-from tests.unit.codegen_harness import Program, module_from_wat
+from tests.unit.codegen_harness import Program, Reference, module_from_wat
 from wasmartifact.wasm.opcodes import NONE, OPCODES, Opcode
 
 TYPES: Final = {"i": "i32", "l": "i64", "f": "f32", "d": "f64"}
@@ -45,17 +45,40 @@ def f32_bits(value: float) -> int:
 def corner_values() -> dict[str, list[int]]:
     """Bits of interesting values by type letter."""
     ints = {
-        bits: [0, 1, 2, 5, (1 << bits) - 1, (1 << bits) - 2, 1 << (bits - 1), (1 << (bits - 1)) - 1, 0x80, 0x8000, bits, 0x12345678]
+        bits: [
+            0,
+            1,
+            2,
+            5,
+            (1 << bits) - 1,
+            (1 << bits) - 2,
+            1 << (bits - 1),
+            (1 << (bits - 1)) - 1,
+            0x80,
+            0x8000,
+            bits,
+            0x12345678,
+        ]
         for bits in (32, 64)
     }
     singles = sorted({f32_bits(value) for value in FLOATS} | {0x7FC00000, 0x7FA00001, 1})
-    doubles = sorted({int(struct.unpack("<Q", struct.pack("<d", value))[0]) for value in FLOATS} | {0x7FF8 << 48, 0x7FF4 << 48 | 1, 1})
+    doubles = sorted(
+        {int(struct.unpack("<Q", struct.pack("<d", value))[0]) for value in FLOATS}
+        | {0x7FF8 << 48, 0x7FF4 << 48 | 1, 1}
+    )
     return {
         "i": ints[32],
         "l": [*ints[64], 0x80000000, 0xFFFFFFFF],
         "f": singles + [bits | 1 << 31 for bits in singles],
         "d": doubles + [bits | 1 << 63 for bits in doubles],
     }
+
+
+TRAP_NAMES: Final = {
+    wasmtime.TrapCode.INTEGER_OVERFLOW: "integer_overflow",
+    wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: "integer_divide_by_zero",
+    wasmtime.TrapCode.BAD_CONVERSION_TO_INTEGER: "invalid_conversion_to_integer",
+}
 
 
 def operators_module() -> str:
@@ -67,10 +90,10 @@ def operators_module() -> str:
         params = " ".join(INT_TYPE[letter] for letter in operands)
         body = " ".join(f"local.get {index} {FROM_INT[letter]}" for index, letter in enumerate(operands))
         functions.append(
-            f'(func (export "{opcode.name}") (param {params}) (result {INT_TYPE[results]}) {body} {opcode.name} {TO_INT[results]})'
+            f'(func (export "{opcode.name}") (param {params}) (result {INT_TYPE[results]})'
+            f" {body} {opcode.name} {TO_INT[results]})"
         )
     return f"(module {' '.join(functions)})"
-
 
 
 def is_nan(letter: str, bits: int) -> bool:
@@ -97,29 +120,27 @@ MOVES: Final = ("abs", "neg", "copysign", "reinterpret")
 def test_operators(tmp_path: Path, opt_level: int) -> None:
     wat = operators_module()
     program = Program(module_from_wat(wat), tmp_path, opt_level)
-    store = wasmtime.Store()
-    instance = wasmtime.Instance(store, wasmtime.Module(store.engine, wat), [])
+    reference = Reference(wat)
     values = corner_values()
     checked = 0
     for opcode in OPERATORS:
         assert opcode.signature is not None
         operands, result = opcode.signature.split(":")
-        reference = instance.exports(store)[opcode.name]
         for arguments in itertools.product(*(values[letter] for letter in operands)):
             # Two operands: half of the pairs are enough.
             if len(operands) > 1 and sum(arguments) % 2 and arguments[0] != arguments[1]:
                 continue
             expected_trap, expected = None, 0
             try:
-                number = reference(store, *map(signed, arguments, operands))
+                number = reference.call(opcode.name, *map(signed, arguments, operands))
                 expected = number & ((1 << int(INT_TYPE[result][1:])) - 1)
             except wasmtime.Trap as trap:
                 expected_trap = trap.trap_code
             trap_name, (bits, *_) = program.invoke(opcode.name, *arguments)
-            note = f"{opcode.name} of {[hex(argument) for argument in arguments]}: {trap_name} {bits:#x}, expected {expected:#x}"
+            note = f"{opcode.name} of {list(map(hex, arguments))}: {trap_name} {bits:#x}, expected {expected:#x}"
             assert (trap_name is None) == (expected_trap is None), note
             if trap_name is not None:
-                assert trap_name.upper() == expected_trap.name.replace("BAD_", "INVALID_").replace("DIVISION", "DIVIDE"), note
+                assert expected_trap is not None and trap_name == TRAP_NAMES[expected_trap], note
             elif is_nan(result, bits) and not opcode.name.split(".")[1].startswith(MOVES):
                 assert is_nan(result, expected) and is_quiet(result, bits), note
             else:
@@ -159,11 +180,14 @@ ARITHMETIC: Final = (
 @pytest.mark.parametrize("opt_level", [0, 1, 2, 3])
 def test_arithmetic_quiets_signalling_nans(tmp_path: Path, opt_level: int) -> None:
     functions = [
-        f'(func (export "{number}") (param i64) (result i64) (i64.reinterpret_f64 (call $f{number} (f64.reinterpret_i64 (local.get 0)))))'
+        f'(func (export "{number}") (param i64) (result i64)'
+        f" (i64.reinterpret_f64 (call $f{number} (f64.reinterpret_i64 (local.get 0)))))"
         f"(func $f{number} (param f64) (result f64) (local f64) {expression})"
         for number, expression in enumerate(ARITHMETIC)
     ]
-    program = Program(module_from_wat(f"(module (global $one f64 (f64.const 1)) {' '.join(functions)})"), tmp_path, opt_level)
+    program = Program(
+        module_from_wat(f"(module (global $one f64 (f64.const 1)) {' '.join(functions)})"), tmp_path, opt_level
+    )
     for number, expression in enumerate(ARITHMETIC):
         _, (bits,) = program.invoke(str(number), 0x7FF4 << 48 | 1)
         assert is_nan("d", bits) and is_quiet("d", bits), f"{expression} gives {bits:#x}"

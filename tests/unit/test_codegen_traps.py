@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 import wasmtime
 
-from tests.unit.codegen_harness import Program, module_from_wat
+from tests.unit.codegen_harness import Program, Reference, module_from_wat
 
 #: Every function traps. The name is the trap's, up to the first dot. UPDATE stores, of three bytes: LLVM makes one
 #: instruction of it and the load before. wasmtime does too, and gives the place of the store; the load traps first.
@@ -20,7 +20,8 @@ TRAPS: Final = r"""(module
   (func $same (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
   (func (export "unreachable") (param i32) (result i32) (drop (call $same (i32.const 1))) (unreachable))
   (func (export "memory_out_of_bounds.load") (param i32) (result i32) (i32.load (i32.const -4)))
-  (func (export "memory_out_of_bounds.unused") (param i32) (result i32) (drop (i64.load offset=65530 (local.get 0))) (i32.const 1))
+  (func (export "memory_out_of_bounds.unused") (param i32) (result i32)
+    (drop (i64.load offset=65530 (local.get 0))) (i32.const 1))
   (func (export "memory_out_of_bounds.offset") (param i32) (result i32) (i32.load offset=0xffffffff (i32.const -1)))
   (func (export "memory_out_of_bounds.folded") (param i32) (result i32)
     (i32.add (i32.mul (local.get 0) (i32.const 3)) (i32.load (i32.const 65533))))
@@ -33,11 +34,14 @@ TRAPS: Final = r"""(module
     local.get $at (i32.add (i32.load (local.get $at)) (i32.const 1)) UPDATE (i32.const 0))
   (func (export "memory_out_of_bounds.store") (param i32) (result i32)
     (i32.store (i32.const 8) (local.get 0)) (i32.store16 (i32.const 65535) (local.get 0)) (i32.const 0))
-  (func (export "undefined_element") (param i32) (result i32) (call_indirect (type $wanted) (i32.const 5) (i32.const 4)))
-  (func (export "uninitialized_element") (param i32) (result i32) (call_indirect (type $wanted) (i32.const 5) (i32.const 0)))
+  (func (export "undefined_element") (param i32) (result i32)
+    (call_indirect (type $wanted) (i32.const 5) (i32.const 4)))
+  (func (export "uninitialized_element") (param i32) (result i32)
+    (call_indirect (type $wanted) (i32.const 5) (i32.const 0)))
   (func (export "integer_divide_by_zero.div") (param i32) (result i32) (i32.div_s (local.get 0) (i32.const 0)))
   (func (export "integer_divide_by_zero.rem") (param i32) (result i32)
-    (i32.wrap_i64 (i64.rem_u (i64.extend_i32_s (local.get 0)) (i64.sub (i64.const 1) (i64.extend_i32_s (local.get 0))))))
+    (i32.wrap_i64
+      (i64.rem_u (i64.extend_i32_s (local.get 0)) (i64.sub (i64.const 1) (i64.extend_i32_s (local.get 0))))))
   (func (export "integer_overflow.div") (param i32) (result i32)
     (i32.div_s (i32.shl (local.get 0) (i32.const 31)) (i32.sub (i32.const 0) (local.get 0))))
   (func (export "integer_overflow.trunc") (param i32) (result i32)
@@ -48,19 +52,20 @@ TRAPS: Final = r"""(module
 
 @pytest.fixture(scope="module", params=[0, 1, 2, 3])
 def traps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
-    return Program(module_from_wat(TRAPS.replace("UPDATE", "i32.store")), tmp_path_factory.mktemp("traps"), request.param)
+    return Program(
+        module_from_wat(TRAPS.replace("UPDATE", "i32.store")), tmp_path_factory.mktemp("traps"), request.param
+    )
 
 
 def test_traps_have_their_code_and_place(traps: Program) -> None:
-    store = wasmtime.Store()
-    instance = wasmtime.Instance(store, wasmtime.Module(store.engine, TRAPS.replace("UPDATE", "drop drop nop")), [])
+    reference = Reference(TRAPS.replace("UPDATE", "drop drop nop"))
     for export in traps.module.exports:
-        with pytest.raises(wasmtime.Trap) as reference:
-            instance.exports(store)[export.name](store, 1)
+        with pytest.raises(wasmtime.Trap) as caught:
+            reference.call(export.name, 1)
         name, _ = traps.invoke(export.name, 1)
         assert name == export.name.split(".")[0]
         wasm_offset, trap_code = traps.trap_wasm_offset()
-        assert wasm_offset == reference.value.frames[0].module_offset, export.name
+        assert wasm_offset == caught.value.frames[0].module_offset, export.name
         assert trap_code != 0, export.name
 
 
@@ -85,13 +90,13 @@ def test_stores_before_a_trap_are_done_and_those_after_are_not(tmp_path: Path, o
     program = Program(module_from_wat(wat), tmp_path, opt_level)
     assert program.invoke("memory_trap", 65533)[0] == "memory_out_of_bounds"
     assert program.global_cell(0) & 0xFFFFFFFF == 10
-    assert program.memory[:4] == (11).to_bytes(4, "little")
+    assert program.memory_bytes(0, 4) == (11).to_bytes(4, "little")
     assert program.invoke("division_trap", 0)[0] == "integer_divide_by_zero"
     assert program.global_cell(1) == 32
-    assert program.memory[:4] == (31).to_bytes(4, "little")
+    assert program.memory_bytes(0, 4) == (31).to_bytes(4, "little")
     assert program.invoke("loop_trap", 0)[0] == "memory_out_of_bounds"
     assert program.global_cell(0) & 0xFFFFFFFF == 65536 // 4
-    assert program.memory[65532:65536] == (65536 // 4 - 1).to_bytes(4, "little")
+    assert program.memory_bytes(65532, 65536) == (65536 // 4 - 1).to_bytes(4, "little")
 
 
 @pytest.mark.parametrize("opt_level", [0, 1, 2, 3])
@@ -101,7 +106,8 @@ def test_runaway_recursion_ends_at_the_stack_limit(tmp_path: Path, opt_level: in
       (func $sum (export "sum") (param i32) (result i32) (i32.add (i32.const 1) (call $sum (local.get 0))))
       (func $even (export "even") (param i32) (result i32) (call $odd (local.get 0)))
       (func $odd (param i32) (result i32) (call $even (local.get 0)))
-      (func $indirect (export "indirect") (param i32) (result i32) (call_indirect (type $t) (local.get 0) (i32.const 0))))"""
+      (func $indirect (export "indirect") (param i32) (result i32)
+        (call_indirect (type $t) (local.get 0) (i32.const 0))))"""
     program = Program(module_from_wat(wat), tmp_path, opt_level)
     marker = program.stack_pointer()
     program.set_stack_limit(marker - 256 * 1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -17,8 +18,8 @@ from wasmartifact.elf.object import read_object, section_bytes
 from wasmartifact.errors import ToolchainError
 
 
-def compile_group(context: ModuleContext, group: FunctionGroup) -> CompiledGroup:
-    """Compile a group of functions in this process.
+def compile_group(context: ModuleContext, group: FunctionGroup, keep: str | None = None) -> CompiledGroup:
+    """Compile a group of functions in this process; ``keep`` as for `emit_object`.
 
     Raises
     ------
@@ -28,25 +29,40 @@ def compile_group(context: ModuleContext, group: FunctionGroup) -> CompiledGroup
         LLVM rejects what we emitted, or emits what we can't lay out.
     """
     text, facts = emit_group(context, group)
-    return compile_text(context.options, text, facts)
+    return compile_text(context.options, text, keep, facts)
 
 
-def compile_text(options: CodegenOptions, text: str, facts: GroupFacts | None = None) -> CompiledGroup:
-    """Compile an LLVM module given as text, in a context of its own."""
+def compile_text(
+    options: CodegenOptions, text: str, keep: str | None = None, facts: GroupFacts | None = None
+) -> CompiledGroup:
+    """Compile an LLVM module given as text, in a context of its own; ``keep`` as for `emit_object`."""
     facts = facts or GroupFacts()
-    data = emit_object(options, text)
+    data = emit_object(options, text, keep)
     return CompiledGroup(read_object(data), read_address_map(section_bytes(data, ".debug_line")), facts)
 
 
-def emit_object(options: CodegenOptions, text: str) -> bytes:
-    """Optimise and emit an LLVM module as the bytes of a relocatable object."""
+def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> bytes:
+    """Optimise and emit an LLVM module as the bytes of a relocatable object.
+
+    Parameters
+    ----------
+    keep : str | None
+        Path without a suffix: the IR as it was generated, the assembly and the object are written to .ll, .s and .o.
+    """
+    if keep is not None:
+        Path(f"{keep}.ll").write_text(text)  # first: it is wanted most where LLVM does not survive it
     machine = _target_machine(options)
     llvm_context = llvm.create_context()
     try:
         with llvm.parse_assembly(text, llvm_context) as module:
             module.verify()
             _optimise(options.opt_level, module, machine)
-            return bytes(machine.emit_object(module))
+            optimised = module if keep is None else module.clone()  # emission changes what it emits
+            data = bytes(machine.emit_object(module))
+            if keep is not None:
+                Path(f"{keep}.s").write_text(machine.emit_assembly(optimised))
+                Path(f"{keep}.o").write_bytes(data)
+            return data
     except RuntimeError as error:
         raise ToolchainError(f"LLVM rejected the code that was generated: {error}") from error
     finally:
@@ -57,6 +73,9 @@ def emit_object(options: CodegenOptions, text: str) -> bytes:
 def _initialize() -> None:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
+    # Every function sets up its frame first. Else a leaf may do so on some ways only, and whoever walks frame pointers
+    # from the others (our traps, perf, gdb) misses its caller.
+    llvm.set_option("wasmartifact", "-enable-shrink-wrap=false")
 
 
 @lru_cache(maxsize=4)

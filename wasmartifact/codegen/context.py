@@ -13,7 +13,7 @@ from wasmartifact.errors import UnsupportedModule
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import FuncType, Module
 
-#: One letter per LLVM type: how operands are named, and the keys of most tables. References are ``l``: 64 bits, 0 is null.
+#: One letter per LLVM type: how operands are named, and the keys of most tables. References are ``l``, 0 is null.
 LLVM_TYPES: Final = {"i": "i32", "l": "i64", "f": "float", "d": "double", "v": "<2 x i64>"}
 _LETTERS: Final = {
     schema.VALTYPE_I32: "i",

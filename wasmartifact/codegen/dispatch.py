@@ -104,7 +104,8 @@ def _stays_dead(fn: FunctionEmitter, opcode: int) -> bool:
 def _unsupported(fn: FunctionEmitter, opcode: int) -> UnsupportedModule:
     entry = OPCODES[opcode]
     return UnsupportedModule(
-        f"{fn.where} uses {entry.name} at wasm offset {fn.offset:#x} (feature {entry.feature}), which this version does not compile",
+        f"{fn.where} uses {entry.name} at wasm offset {fn.offset:#x} (feature {entry.feature}), "
+        "which this version does not compile",
         feature=entry.feature,
         wasm_offset=fn.offset,
     )

@@ -1,9 +1,9 @@
 """Emission of one function as LLVM IR text: operand stack, locals, blocks, traps, runtime calls.
 
-An operand is a piece of IR text whose spelling tells its type, so that no stack of types is needed: SSA values are named
-``%i7`` ``%l7`` ``%f7`` ``%d7`` by type letter (``context.LLVM_TYPES``), ``%b7`` is an i32 that holds the i1 ``%c7``.
-Constants: i32 in decimal, i64 as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps signalling
-NaNs. ``type_letter`` reads that back.
+An operand is a piece of IR text whose spelling tells its type, so that no stack of types is needed. SSA values are
+named ``%i7`` ``%l7`` ``%f7`` ``%d7`` by type letter (``context.LLVM_TYPES``); ``%b7`` is an i32 that holds the i1
+``%c7``. Constants: i32 in decimal, i64 as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps
+signalling NaNs. ``type_letter`` reads that back.
 
 Handlers of opcodes live in ``numeric``, ``memory``, ``control``, ``calls`` and ``variables``; ``dispatch`` joins them.
 """
@@ -64,6 +64,12 @@ def constant_of_cell(letter: str, cell: bytes) -> str:
     return CONSTANTS[letter](bits)
 
 
+def opaque_value(letter: str, operand: str) -> str:
+    """Expression for a float operand that LLVM can't see through. It costs no instruction."""
+    type_ = LLVM_TYPES[letter]
+    return f"call {type_} @llvm.arithmetic.fence.f{32 if letter == 'f' else 64}({type_} {operand})"
+
+
 #: Operand for the bits of a constant, by type letter.
 CONSTANTS: Final[dict[str, Callable[[int], str]]] = {
     "i": lambda bits: str(bits - ((bits & 0x80000000) << 1)),
@@ -95,7 +101,7 @@ class Label:
     else_widened: dict[str, str] = field(default_factory=dict)
 
 
-#: Where a value was loaded from: location of the load, address operand, memory argument. See ``FunctionEmitter.origins``.
+#: Where a value was loaded from: location of the load, address operand, memory argument. See ``FunctionEmitter``.
 Origin = tuple[str, str, Any]
 
 
@@ -124,8 +130,8 @@ class FunctionEmitter:
 
     __slots__ = (
         "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
-        "labels", "local_letters", "memory_bases", "offset", "origins", "out", "scope", "signature", "stack", "start", "type_uses", "upcoming",
-        "where", "widened",
+        "labels", "local_letters", "memory_bases", "offset", "origins", "out", "scope", "signature", "stack", "start",
+        "type_uses", "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -209,10 +215,7 @@ class FunctionEmitter:
         """
         if operand[0] == "%" or (letter := type_letter(operand)) not in "fd":
             return operand
-        return self.define(
-            letter,
-            f"call {LLVM_TYPES[letter]} @llvm.arithmetic.fence.f{32 if letter == 'f' else 64}({LLVM_TYPES[letter]} {operand})",
-        )
+        return self.define(letter, opaque_value(letter, operand))
 
     def widen(self, operand: str, letter: str) -> str:
         """An address or count operand of type ``letter`` as an i64."""
@@ -248,7 +251,7 @@ class FunctionEmitter:
         lines = f"  call void @llvm.ubsantrap(i8 {trap}) {TRAP_ATTRIBUTES}{at}\n  unreachable{at}"
         if self.context.options.opt_level < FULL_PIPELINE_LEVEL:
             return lines
-        # Dead store elimination takes a trap for something that reads no memory: the globals would lose their last values.
+        # Dead store elimination takes a trap for what reads no memory: the globals would lose their last values.
         return f'  call void asm sideeffect "", "~{{memory}}"(){at}\n{lines}'
 
     def trap(self, trap: int) -> None:
@@ -304,8 +307,9 @@ class FunctionEmitter:
         if base is None:
             base = self.memory_bases[memory] = f"%m{memory}"
             offset = self.context.layout.memories_offset + schema.MEMORY_SLOT.size_bytes * memory
+            offset += schema.MEMORY_SLOT.offsets()["base"]
             self.entry.append(
-                f"  {base}.slot = getelementptr i8, ptr %instance, i64 {offset + schema.MEMORY_SLOT.offsets()['base']}\n"
+                f"  {base}.slot = getelementptr i8, ptr %instance, i64 {offset}\n"
                 f"  {base} = load ptr, ptr {base}.slot, align 8, {INVARIANT}"
             )
         return base
@@ -319,10 +323,9 @@ class FunctionEmitter:
             type_ = LLVM_TYPES[letter]
             if index < len(self.signature.params):
                 initial = f"%{letter}p{index}"
-            elif letter in "fd":  # opaque, as it is not in arithmetic's sight
+            elif letter in "fd":  # opaque, as later blocks don't see that it is a constant
                 initial = f"%{letter}zero{index}"
-                fence = f"@llvm.arithmetic.fence.f{32 if letter == 'f' else 64}"
-                self.entry.append(f"  {initial} = call {type_} {fence}({type_} {ZEROS[letter]})")
+                self.entry.append(f"  {initial} = {opaque_value(letter, ZEROS[letter])}")
             else:
                 initial = ZEROS[letter]
             if index in assigned:
@@ -337,8 +340,9 @@ class FunctionEmitter:
             "ptr %instance",
             *(f"{LLVM_TYPES[letter]} %{letter}p{index}" for index, letter in enumerate(self.signature.params)),
         ]
+        head = f"define hidden {self.signature.llvm_result} @{name}({', '.join(params)})"
         return "\n".join([
-            f"define hidden {self.signature.llvm_result} @{name}({', '.join(params)}) {FUNCTION_ATTRIBUTES} !dbg !{self.scope} {{",
+            f"{head} {FUNCTION_ATTRIBUTES} !dbg !{self.scope} {{",
             "entry:",
             *self.entry,
             self._leave_entry(),
@@ -349,7 +353,7 @@ class FunctionEmitter:
 
     def _leave_entry(self) -> str:
         if not self.has_stack_check:
-            return f"  br label %start"
+            return "  br label %start"
         self.offset = self.start
         trap = schema.TRAP_BY_NAME["stack_exhausted"]
         at = self.located(trap)

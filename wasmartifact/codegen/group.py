@@ -17,9 +17,7 @@ from wasmartifact.wasm.instructions import decode_instructions, decode_locals
 from wasmartifact.wasm.model import Instruction
 
 _STACK_REGISTERS: Final = {"x86_64": "rsp", "aarch64": "sp"}
-_BLOCK_OPCODES: Final = frozenset(
-    code for code, op in opcodes.OPCODES.items() if op.immediate in (opcodes.BLOCK, opcodes.TRY_TABLE)
-)
+_BLOCK_OPCODES: Final = frozenset(code for code, op in opcodes.OPCODES.items() if op.immediate == opcodes.BLOCK)
 
 
 _LOCAL_WRITES: Final = (opcodes.OPCODE_BY_NAME["local.set"].code, opcodes.OPCODE_BY_NAME["local.tee"].code)
@@ -97,16 +95,15 @@ def _emit_function(
 
 def _note_features(facts: GroupFacts, used: set[int], instructions: list[Instruction]) -> None:
     facts.features.update(feature for opcode in used if (feature := opcodes.OPCODES[opcode].feature) is not None)
-    if "multi-value" not in facts.features and not used.isdisjoint(_BLOCK_OPCODES):
-        if any(opcode in _BLOCK_OPCODES and immediate[0] == "type" for _, opcode, immediate in instructions):
-            facts.features.add("multi-value")
+    if any(opcode in _BLOCK_OPCODES and immediate[0] == "type" for _, opcode, immediate in instructions):
+        facts.features.add("multi-value")
 
 
 def subprogram(scope: int, wasm_offset: int) -> str:
     """Debug scope of a function; its line is the offset of its code entry."""
     return (
-        f"!{scope} = distinct !DISubprogram(scope: !4, file: !4, line: {wasm_offset}, type: !5, scopeLine: {wasm_offset}, "
-        "spFlags: DISPFlagDefinition, unit: !3)"
+        f"!{scope} = distinct !DISubprogram(scope: !4, file: !4, line: {wasm_offset}, type: !5, "
+        f"scopeLine: {wasm_offset}, spFlags: DISPFlagDefinition, unit: !3)"
     )
 
 
@@ -124,7 +121,8 @@ def module_text(
         *(f"declare hidden {signature.llvm_result} @{name}({signature.llvm_params})" for name, signature in declared),
         *bodies,
         # No unwind tables: backtraces walk frame pointers. No inlining: they name every function.
-        f'attributes #0 = {{ noinline nounwind "frame-pointer"="all" "probe-stack"="inline-asm" "no-builtins" "tune-cpu"="{target.tune_cpu}" '
+        'attributes #0 = { noinline nounwind "frame-pointer"="all" "probe-stack"="inline-asm" "no-builtins" '
+        f'"tune-cpu"="{target.tune_cpu}" '
         '"prefer-vector-width"="256" }',
         "attributes #1 = { nomerge }",
         "!llvm.module.flags = !{!6, !7}",

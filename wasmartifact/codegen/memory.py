@@ -1,12 +1,12 @@
 """Memory instructions (spec section 4.4.7).
 
-Accesses are volatile: an access out of bounds must trap even if its value is unused. They are not ordered otherwise, but
-they and the plain accesses to globals are one alias class, so that a trap finds the globals as they are at that point.
+Accesses are volatile: an access out of bounds must trap even if its value is unused. They and the plain accesses to
+globals are one alias class, so that a trap finds the globals as they are at that point.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES

@@ -1,6 +1,6 @@
 """Numeric instructions: integers, floats, comparisons, conversions (spec sections 4.3 and 4.4.3).
 
-Floats follow the rules on NaNs to the bit: arithmetic gives quiet NaNs, and abs, neg, copysign and moves keep every bit.
+Floats follow the rules on NaNs to the bit: arithmetic gives quiet NaNs; abs, neg, copysign and moves keep every bit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import struct
 from typing import Any, Final
 
 from wasmartifact.codegen.context import LLVM_TYPES
-from wasmartifact.codegen.emit import CONSTANTS, FunctionEmitter, Handler
+from wasmartifact.codegen.emit import CONSTANTS, FunctionEmitter, Handler, opaque_value
 from wasmartifact.schema import TRAP_BY_NAME
 
 _PREFIXES: Final = {"i32": "i", "i64": "l", "f32": "f", "f64": "d"}
@@ -199,7 +199,7 @@ def _round(letter: str, intrinsic: str) -> Handler:
 
 
 def _extremum(letter: str, comparison: str, merge: str) -> Handler:
-    """min and max: each order of operands gives a bitwise equal result but for zeros of both signs, which ``merge`` joins.
+    """min and max: both orders of operands give the same bits, but for zeros of both signs, which ``merge`` joins.
 
     x86 turns each of the selects into one instruction.
     """
@@ -256,18 +256,13 @@ def _convert(source: str, instruction: str, target: str) -> Handler:
     """A conversion that LLVM has as one instruction. A float that results is made opaque: it may be a constant."""
     start = f"{instruction} {LLVM_TYPES[source]}"
     end = f"to {LLVM_TYPES[target]}"
-    fence = (
-        f"call {LLVM_TYPES[target]} @llvm.arithmetic.fence.f{_BITS[target]}({LLVM_TYPES[target]}"
-        if target in "fd"
-        else ""
-    )
 
     def emit(fn: FunctionEmitter, _: Any) -> None:
         value = fn.stack.pop()
         fn.count += 1
         name = f"%{target}{fn.count}"
         fn.out.append(f"  {name} = {start} {value} {end}{fn.dbg}")
-        fn.stack.append(fn.define(target, f"{fence} {name})") if fence else name)
+        fn.stack.append(fn.define(target, opaque_value(target, name)) if target in "fd" else name)
 
     return emit
 

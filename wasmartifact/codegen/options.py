@@ -77,7 +77,7 @@ def resolve_target(target: str | None, cpu: str) -> TargetSpec:
     Parameters
     ----------
     target : str | None
-        ``"x86_64"``, ``"aarch64"`` or a Linux triple of one of them, such as ``"x86_64-linux-gnu"``; None for this host.
+        ``"x86_64"``, ``"aarch64"`` or a Linux triple of one of them (``"x86_64-linux-gnu"``); None for this host.
     cpu : str
         ``"baseline"`` (x86-64-v2, armv8-a), ``"native"`` (this host's CPU) or the name of a CPU that LLVM knows.
 

@@ -87,6 +87,7 @@ def compile_module(
     jobs: int | None,
     progress: Progress | None,
     type_canonical: Sequence[int],
+    keep: str | None = None,
 ) -> CompiledModule:
     """Compile all functions of a valid module, its trampolines and its init code.
 
@@ -104,6 +105,8 @@ def compile_module(
         Called with (compiled functions, all functions), in this thread.
     type_canonical : Sequence[int]
         For every type the first type that equals it.
+    keep : str | None
+        Folder for IR, assembly and object of every group, None to keep none.
 
     Raises
     ------
@@ -113,6 +116,8 @@ def compile_module(
         A function body breaks the binary format.
     ToolchainError
         LLVM failed; names the function.
+    OSError
+        A file can't be kept.
     """
     context = build_context(module, initial, options, type_canonical)
     groups = list(_group_functions(module))
@@ -121,17 +126,26 @@ def compile_module(
     with _Session(context, workers) as session:
         try:
             compiled = session.run(
-                [(len(group.data), ("functions", group)) for group in groups], _Counter(groups, progress)
+                [(len(group.data), _request(group, keep)) for group in groups], _Counter(groups, progress)
             )
         except MalformedModule:
             decode_bodies(module)  # the worker knows a part of the module only; this tells the true offset
             raise
         except _GroupDied as death:
-            raise _blame(session, module, groups[death.task], death) from None
+            raise _blame(session, module, groups[death.task], death, keep) from None
         types = trampoline_types(module, context, compiled)
         texts, init_symbol = support_texts(context, module, initial, types)
         try:
-            compiled += session.run([(len(text), ("text", text)) for text in texts], None)
+            names = [f"trampolines-{number}" for number in range(len(texts))]
+            if init_symbol is not None:
+                names[-1] = "init"
+            compiled += session.run(
+                [
+                    (len(text), ("text", text, keep and os.path.join(keep, name)))
+                    for text, name in zip(texts, names, strict=True)
+                ],
+                None,
+            )
         except _GroupDied as death:
             raise ToolchainError(f"LLVM ended the process that compiled trampolines and init code ({death})") from None
     return _join(context, compiled, types, init_symbol)
@@ -181,6 +195,12 @@ def _make_group(module: Module, first: int, end: int) -> FunctionGroup:
     )
 
 
+def _request(group: FunctionGroup, keep: str | None) -> tuple[object, ...]:
+    """The task of compiling a group; what is kept of it has its range of functions in the name."""
+    last = group.first + len(group.starts) - 1
+    return "functions", group, keep and os.path.join(keep, f"functions-{group.first:06}-{last:06}")
+
+
 class _Counter:
     """Turns finished tasks into progress in functions."""
 
@@ -197,12 +217,14 @@ class _Counter:
             self._progress(self._done, sum(self._sizes))
 
 
-def _blame(session: _Session, module: Module, group: FunctionGroup, death: _GroupDied) -> ToolchainError:
+def _blame(
+    session: _Session, module: Module, group: FunctionGroup, death: _GroupDied, keep: str | None
+) -> ToolchainError:
     """Find the function of a group whose compilation ends the process."""
     first = group.first - module.imported_functions
     for position in range(first, first + len(group.starts)):
         try:
-            session.run([(0, ("functions", _make_group(module, position, position + 1)))], None)
+            session.run([(0, _request(_make_group(module, position, position + 1), keep))], None)
         except _GroupDied as alone:
             func_index = position + module.imported_functions
             name = module.function_names.get(func_index)
@@ -225,7 +247,7 @@ _Task = tuple[int, tuple[object, ...]]
 
 
 class _GroupDied(Exception):
-    """A worker ended while it had task ``task``."""
+    """Two workers ended while they had task ``task``."""
 
     def __init__(self, task: int, how: str) -> None:
         super().__init__(how)
@@ -233,10 +255,11 @@ class _GroupDied(Exception):
 
 
 class _Session:
-    """Workers for one module. On exit those that wait for work go back to the idle ones, the others are ended."""
+    """Workers for one module. On exit those that wait for work go back to the idle ones."""
 
     def __init__(self, context: ModuleContext, workers: int) -> None:
         self._context_message = encode_message(("context", context))
+        self._context_key = object()
         self._limit = max(1, workers)
         self._waiting: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, int] = {}  # worker -> its task
@@ -249,51 +272,68 @@ class _Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._busy:
-            worker.close()
         with _idle_lock:
             _idle.extend(self._waiting)
 
     def run(self, tasks: Sequence[_Task], counter: _Counter | None) -> list[CompiledGroup]:
-        """Do all tasks, the costly ones first; return the results in the order of the tasks."""
+        """Do all tasks, the costly ones first; return the results in the order of the tasks.
+
+        Where it fails, or is interrupted, the workers that are busy are ended.
+        """
+        try:
+            return self._run(tasks, counter)
+        finally:
+            for worker in self._busy:
+                worker.close()
+            self._busy.clear()
+
+    def _run(self, tasks: Sequence[_Task], counter: _Counter | None) -> list[CompiledGroup]:
         results: dict[int, CompiledGroup] = {}
         todo = sorted(range(len(tasks)), key=lambda task: tasks[task][0])
+        retried: set[int] = set()
         with selectors.DefaultSelector() as selector:
             while todo or self._busy:
                 while todo and len(self._busy) < self._limit:
-                    self._start(selector, todo[-1], tasks[todo.pop()][1])
+                    task = todo.pop()
+                    worker = self._waiting.pop() if self._waiting else WorkerProcess()
+                    self._start(selector, worker, task, tasks[task][1])
                 for key, _ in selector.select():
-                    worker = key.fileobj
-                    assert isinstance(worker, WorkerProcess)
+                    worker = key.fileobj  # type: ignore[assignment]
                     selector.unregister(worker)
-                    task, result = self._finish(worker)
-                    results[task] = result
+                    task = self._busy.pop(worker)
+                    try:
+                        results[task] = self._receive(worker)
+                    except WorkerDied as death:
+                        # Anybody may have ended it while it waited for work; a new one tells whether the task does it.
+                        if task in retried:
+                            raise _GroupDied(task, str(death)) from None
+                        retried.add(task)
+                        self._start(selector, WorkerProcess(), task, tasks[task][1])
+                        continue
                     if counter is not None:
                         counter.finished(task)
         return [results[task] for task in range(len(tasks))]
 
-    def _start(self, selector: selectors.BaseSelector, task: int, request: tuple[object, ...]) -> None:
-        worker = self._waiting.pop() if self._waiting else WorkerProcess()
+    def _start(self, selector: selectors.BaseSelector, worker: WorkerProcess, task: int, request: object) -> None:
         self._busy[worker] = task
-        if worker.context_key is not self:
-            worker.context_key = self
+        if worker.context_key is not self._context_key:
+            worker.context_key = self._context_key
             worker.send(self._context_message)
         worker.send(encode_message(request))
         selector.register(worker, selectors.EVENT_READ)
 
-    def _finish(self, worker: WorkerProcess) -> tuple[int, CompiledGroup]:
-        task = self._busy[worker]
+    def _receive(self, worker: WorkerProcess) -> CompiledGroup:
+        """A worker's answer; WorkerDied where there is none."""
         try:
             kind, value = worker.receive()
-        except WorkerDied as death:
-            del self._busy[worker]
+        except BaseException:
             worker.close()
-            raise _GroupDied(task, str(death)) from None
-        del self._busy[worker]
+            raise
         self._waiting.append(worker)
         if kind == "failed":
             raise value
-        return task, value
+        assert isinstance(value, CompiledGroup)
+        return value
 
 
 @atexit.register

@@ -10,8 +10,8 @@ from typing import Any
 from wasmartifact.codegen.process import python_command
 from wasmartifact.errors import ToolchainError
 
-#: What LLVM prints to stderr about a CPU that it doesn't know, before it goes on or aborts.
-UNKNOWN = b"is not a recognized processor"
+#: What LLVM prints to stderr, before it goes on or aborts, about a CPU that it doesn't know, or that lacks 64 bits.
+UNKNOWN = (b"is not a recognized processor", b"64-bit code requested")
 
 
 def ask(*question: str) -> Any:
@@ -22,7 +22,7 @@ def ask(*question: str) -> Any:
         capture_output=True,
         check=False,
     )
-    if UNKNOWN in done.stderr:
+    if any(words in done.stderr for words in UNKNOWN):
         return None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").split("\n")
@@ -50,8 +50,8 @@ def host_cpu() -> tuple[str, list[str]]:
 def cpu_features(triple: str, cpu: str, features: list[str]) -> list[str]:
     """Those of ``features`` that a CPU has.
 
-    LLVM has no interface that tells. But its inliner takes a function into a caller only where the caller's CPU has
-    all features of the function: make one pair for each feature and see which calls are gone.
+    LLVM has no interface that tells. But its inliner takes a function into a caller only where the caller has all
+    features of the function: call one function for each feature, with that feature on, and see which calls are gone.
     """
     import llvmlite.binding as llvm
 
@@ -62,7 +62,7 @@ def cpu_features(triple: str, cpu: str, features: list[str]) -> list[str]:
         lines += [
             f"define internal i32 @callee{index}(i32 %x) #{index} {{ %y = add i32 %x, 1 ret i32 %y }}",
             f"define i32 @{feature}(i32 %x) #1000 {{ %y = call i32 @callee{index}(i32 %x) ret i32 %y }}",
-            f'attributes #{index} = {{ "target-cpu"="" "target-features"="+{feature}" }}',
+            f'attributes #{index} = {{ "target-cpu"="{cpu}" "target-features"="+{feature}" }}',
         ]
     machine = llvm.Target.from_triple(triple).create_target_machine(codemodel="small", reloc="pic", jit=False)
     module = llvm.parse_assembly("\n".join(lines))

@@ -16,7 +16,11 @@ from typing import IO, Any, Final
 from wasmartifact.errors import ToolchainError
 
 #: Isolated from environment variables and the working directory; the parent's module path comes as an argument.
-_BOOTSTRAP: Final = "import importlib, sys; sys.path[:] = sys.argv.pop(1).split(chr(10)); importlib.import_module(sys.argv.pop(1)).main()"
+_BOOTSTRAP: Final = """\
+import importlib, sys
+sys.path[:] = sys.argv.pop(1).split(chr(10))
+importlib.import_module(sys.argv.pop(1)).main()
+"""
 _SIZE_BYTES: Final = 8
 _STDERR_TAIL_BYTES: Final = 2000
 
@@ -64,7 +68,7 @@ class WorkerProcess:
     def __init__(self) -> None:
         self.context_key: object = None
         self.owner = os.getpid()
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
             python_command("wasmartifact.codegen.worker"),
             stdin=subprocess.PIPE,

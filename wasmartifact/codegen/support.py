@@ -39,7 +39,7 @@ class TrampolineTypes:
 
 
 def trampoline_types(module: Module, context: ModuleContext, compiled: Iterable[CompiledGroup]) -> TrampolineTypes:
-    """Entry: types of functions that are values outside (exports, segments, ref.func); host: of imports and indirect calls."""
+    """Entry: types of functions that the outside can call; host: those of imports and of indirect calls."""
     canonical, types = context.canonical, module.function_types
     entry = {canonical[types[index]] for index in _reachable_functions(module)}
     host = {canonical[types[index]] for index in range(module.imported_functions)}
@@ -49,7 +49,7 @@ def trampoline_types(module: Module, context: ModuleContext, compiled: Iterable[
 
 
 def _reachable_functions(module: Module) -> set[int]:
-    """Functions that something outside of the module can get at. A body may refer only to those that stand in these places."""
+    """Functions that the outside can get at. A body may refer only to functions that stand here."""
     found = {export.index for export in module.exports if export.kind == KIND_FUNC}
     expressions = [entry.init for entry in module.globals] + [table.init for table in module.tables if table.init]
     for segment in module.elements:

@@ -60,7 +60,7 @@ def _store(name: str, value: str, letter: str, offset: int) -> list[str]:
 
 
 def entry_trampoline(type_index: int, signature: Signature) -> str:
-    """``void entry_<t>(ptr code, ptr context, ptr slots)``: call code(context, parameters from slots), store results."""
+    """``void entry_<t>(ptr code, ptr context, ptr slots)``: call code(context, values of slots), store the results."""
     lines = [
         f"define hidden void @{entry_symbol(type_index)}(ptr %code, ptr %context, ptr %slots) {FUNCTION_ATTRIBUTES} {{"
     ]
@@ -80,14 +80,15 @@ def entry_trampoline(type_index: int, signature: Signature) -> str:
 
 
 def host_trampoline(type_index: int, signature: Signature) -> str:
-    """``<result> host_<t>(ptr record, parameters...)``: store parameters in slots, call record->invoke, load results."""
+    """``<result> host_<t>(ptr record, params...)``: store params in slots, call record->invoke(), load the results."""
     params = [
         "ptr %record",
         *(f"{LLVM_TYPES[letter]} %p{position}" for position, letter in enumerate(signature.params)),
     ]
     count = max(_slot_count(signature.params), _slot_count(signature.results), 1)
     lines = [
-        f"define hidden {signature.llvm_result} @{host_symbol(type_index)}({', '.join(params)}) {FUNCTION_ATTRIBUTES} {{",
+        f"define hidden {signature.llvm_result} @{host_symbol(type_index)}({', '.join(params)})",
+        f"    {FUNCTION_ATTRIBUTES} {{",
         f"  %slots = alloca [{count} x i64], align 16",
     ]
     for position, (letter, offset) in enumerate(_places(signature.params)):
@@ -108,8 +109,7 @@ def _return(signature: Signature) -> list[str]:
         return [f"  ret {signature.llvm_result}{' %r0' if signature.results else ''}"]
     lines, whole = [], "poison"
     for position, letter in enumerate(signature.results):
-        lines.append(
-            f"  %all{position} = insertvalue {signature.llvm_result} {whole}, {LLVM_TYPES[letter]} %r{position}, {position}"
-        )
+        value = f"{LLVM_TYPES[letter]} %r{position}"
+        lines.append(f"  %all{position} = insertvalue {signature.llvm_result} {whole}, {value}, {position}")
         whole = f"%all{position}"
     return [*lines, f"  ret {signature.llvm_result} {whole}"]

@@ -14,9 +14,10 @@ from wasmartifact.errors import ToolchainError, WasmArtifactError
 
 
 def main() -> None:
-    """Answer requests: ("context", ModuleContext), ("functions", FunctionGroup), ("text", IR text).
+    """Answer requests: ("context", ModuleContext), ("functions", FunctionGroup, keep), ("text", IR text, keep).
 
-    A context has no answer; that of the others is ("done", CompiledGroup) or ("failed", exception).
+    A context has no answer; that of the others is ("done", CompiledGroup) or ("failed", exception). For ``keep`` see
+    ``compile.emit_object``.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the packer, which ends us
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -38,7 +39,7 @@ def main() -> None:
             else:
                 result = compile_text(context.options, *arguments)
             answer: tuple[str, object] = ("done", result)
-        except WasmArtifactError as error:
+        except (WasmArtifactError, OSError) as error:  # OSError: what shall be kept can't be written
             answer = ("failed", error)
         except Exception as error:
             answer = (

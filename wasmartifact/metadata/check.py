@@ -55,11 +55,12 @@ def _check_header(columns: Columns) -> None:
         ("header_size_bytes", schema.METADATA_HEADER.size_bytes),
         ("directory_offset", schema.METADATA_HEADER.size_bytes),
         ("section_size_bytes", size_bytes),
-        ("flags", 0),
         ("reserved", 0),
     ):
         if numbers[field] != expected:
             raise faults.corrupt_header(field, numbers[field], expected)
+    if numbers["flags"] & ~schema.HEADER_READ_ONLY_DYNAMIC:
+        raise faults.corrupt_header("flags", numbers["flags"], "no bits that this version does not know")
     if not schema.HEAD_MASKED_RANGES[-1][1] <= numbers["head_size_bytes"] <= schema.HEAD_MAX_BYTES:
         expected_range = f"{schema.HEAD_MASKED_RANGES[-1][1]} to {schema.HEAD_MAX_BYTES}"
         raise faults.corrupt_header("head_size_bytes", numbers["head_size_bytes"], expected_range)

@@ -66,8 +66,8 @@ def build_id(code: Iterable[Buffer], section: Buffer) -> bytes:
 def load_digest(head: Buffer, section: Buffer) -> bytes:
     """The 16 bytes that the loader compares before dlopen; ``head`` is the first ``head_size_bytes`` of the file.
 
-    Covers the head with the fields that ``strip`` rewrites as zero, the metadata header with load_digest itself as zero,
-    and the directory. Bounds are not checked: a directory outside the section changes the digest, no more.
+    Covers the head with the fields that ``strip`` rewrites as zero, the metadata header with load_digest itself as
+    zero, and the directory. Bounds are not checked: a directory outside the section changes the digest, no more.
     """
     # One join and one hash call: a third faster than an update per piece.
     start = int.from_bytes(section[_DIRECTORY_OFFSET], "little")
@@ -82,7 +82,7 @@ def load_digest(head: Buffer, section: Buffer) -> bytes:
                 head[_MASK1_END:],
                 section[:_DIGESTS_START],
                 _LOAD_DIGEST_ZEROS,
-                section[_LOAD_DIGEST_END : METADATA_HEADER_BYTES],
+                section[_LOAD_DIGEST_END:METADATA_HEADER_BYTES],
                 section[start : start + count * DIRECTORY_ENTRY_BYTES],
             )
         ),

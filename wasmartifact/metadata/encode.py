@@ -20,6 +20,7 @@ from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header
 from wasmartifact.wasm.initial import InitialState, evaluate
 from wasmartifact.wasm.model import ACTIVE, ConstExpr, Element, Limits, Module
+from wasmartifact.wasm.sourcelines import read_source_lines
 
 #: "None" in columns of sizes and offsets.
 NONE_U64: Final = 2**64 - 1
@@ -74,10 +75,13 @@ class LayoutFacts:
         Key of ``schema.MACHINES``.
     head_size_bytes : int
         Bytes from the start of the file that load_digest covers.
+    segments : int
+        1 or 2; with one, the dynamic section is read-only.
     """
 
     machine: str
     head_size_bytes: int
+    segments: int
     anchor_vaddr: int
     text_vaddr: int
     text_size_bytes: int
@@ -231,6 +235,7 @@ def _write_header(section: bytearray, facts: MetadataFacts, page_size_bytes: int
     header.patch_header(
         section,
         magic=schema.METADATA_MAGIC,
+        flags=schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0,
         format_major=schema.FORMAT_MAJOR,
         format_minor=schema.FORMAT_MINOR,
         runtime_abi=schema.RUNTIME_ABI,
@@ -303,6 +308,11 @@ def _columns(facts: MetadataFacts, images: _Images) -> Iterator[Named]:
     yield from _spans("custom_data", [data[section.start : section.end] for section in module.custom_sections])
     yield from _texts("info_key", list(facts.info))
     yield from _texts("info_value", list(facts.info.values()))
+    source_lines = read_source_lines(module)
+    yield "source_wasm_offset", source_lines.wasm_offsets
+    yield "source_line", source_lines.lines
+    yield "source_file", source_lines.files
+    yield from _texts("source_file_name", source_lines.file_names)
 
 
 def _types(facts: MetadataFacts) -> Iterator[Named]:

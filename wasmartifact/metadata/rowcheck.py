@@ -50,7 +50,7 @@ def check_rows(buffer: bytes | bytearray | memoryview) -> None:
     for check in (
         _check_types, _check_imports, _check_exports, _check_functions, _check_code, _check_names, _check_tables,
         _check_memories, _check_globals, _check_tags, _check_elements, _check_data, _check_runs, _check_address_map,
-        _check_custom_sections, _check_info, _check_header, _check_gaps,
+        _check_custom_sections, _check_info, _check_source_lines, _check_header, _check_gaps,
     ):  # fmt: skip
         check(columns)
 
@@ -333,6 +333,12 @@ def _check_info(columns: Columns) -> None:
         if key in keys:
             raise faults.corrupt_row("info_key", row, repr(key), "keys that differ")
         keys.add(key)
+
+
+def _check_source_lines(columns: Columns) -> None:
+    _check_ascending(columns, "source_wasm_offset", strictly=True)
+    _check_below(columns, "source_file", columns.row_count("source_files") + 1)
+    _check_texts(columns, "source_file_name")
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -297,6 +297,14 @@ class AddressRow(NamedTuple):
     trap: str | None
 
 
+class SourceRow(NamedTuple):
+    """A range of WebAssembly instructions, up to the next row: the source that it came from, None where unknown."""
+
+    wasm_offset: int
+    file: str | None
+    line: int | None
+
+
 def type_row(columns: Columns, row: int) -> TypeRow:
     """A row of the group types."""
     kind = _code(columns, "type_kind", row, TYPE_KINDS)
@@ -380,6 +388,16 @@ def address_row(columns: Columns, row: int) -> AddressRow:
         columns.value("address_text_offset", row),
         columns.value("address_wasm_offset", row) or None,
         TRAP_NAMES.get(trap),
+    )
+
+
+def source_row(columns: Columns, row: int) -> SourceRow:
+    """A row of the group source_lines."""
+    file = columns.value("source_file", row)
+    return SourceRow(
+        columns.value("source_wasm_offset", row),
+        columns.text("source_file_name", file - 1) if file else None,
+        columns.value("source_line", row) or None,
     )
 
 

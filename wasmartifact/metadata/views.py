@@ -198,6 +198,11 @@ class Metadata:
         return Rows(columns, len(numbers), lambda columns, row: rows.address_row(columns, numbers[row]))
 
     @property
+    def source_lines(self) -> Rows[rows.SourceRow]:
+        """Ranges of WebAssembly instructions with their source lines, ascending by wasm offset; empty without DWARF."""
+        return self._rows("source_lines", rows.source_row)
+
+    @property
     def info(self) -> dict[str, str]:
         """Strings about the pack: module_name, opt_level, cpu, target, packer, llvm."""
         columns = self.columns
@@ -237,6 +242,18 @@ class Metadata:
         return self._imported_functions() + row, (
             columns.value("address_wasm_offset", place) or None
         ) if known else None
+
+    def source_at(self, wasm_offset: int) -> tuple[str | None, int | None]:
+        """Source file and line of a WebAssembly instruction, None where unknown. O(log n).
+
+        Parameters
+        ----------
+        wasm_offset : int
+            Bytes from the start of the module.
+        """
+        columns = self.columns
+        row = bisect_right(columns.column("source_wasm_offset"), wasm_offset) - 1
+        return rows.source_row(columns, row)[1:] if row >= 0 else (None, None)
 
     def _imported_functions(self) -> int:
         """Number of imported functions: all functions but those with code."""

@@ -51,6 +51,8 @@ def _frame(metadata: Metadata | None, func_index: int, text_offset: int, module_
         return Frame(func_index, None, None)
     try:
         place = metadata.function_at(text_offset)
-        return Frame(func_index, metadata.function_name(func_index), place[1] if place else None, module_name)
+        wasm_offset = place[1] if place else None
+        source = (None, None) if wasm_offset is None else metadata.source_at(wasm_offset)
+        return Frame(func_index, metadata.function_name(func_index), wasm_offset, module_name, *source)
     except ArtifactError:
         return Frame(func_index, None, None, module_name)

@@ -346,6 +346,7 @@ class _Decoder:
 
     def codes(self, reader: Reader) -> None:
         """Code section: only the byte ranges of its entries."""
+        self.module.code_section_start = reader.pos
         append = self.module.codes.append
         for _ in range(reader.count()):
             size_bytes = reader.u32()

@@ -158,6 +158,7 @@ class Module:
     tables: list[Table] = field(default_factory=list)  # defined only, as are the lists below
     globals: list[Global] = field(default_factory=list)
     codes: list[Code] = field(default_factory=list)
+    code_section_start: int | None = None  # wasm_offset of the code section's contents, where DWARF's address 0 is
     elements: list[Element] = field(default_factory=list)
     datas: list[Data] = field(default_factory=list)
     start: int | None = None

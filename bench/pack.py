@@ -1,0 +1,87 @@
+"""Packing: CPU time of whole processes that pack QuickJS at each level, against wasmtime-py's compile; a small module, warm.
+
+Run ``python -m bench.pack [LEVEL ...]``. CPU time counts all processes that take part, with the start of Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import wasmartifact as wa
+from bench.kernels import KERNELS
+from bench.quickjs import module_path
+from bench.synthetic import exported_functions
+from bench.timing import duration, table
+
+PACK = "import sys, wasmartifact as wa; wa.pack(sys.argv[1], sys.argv[2], opt_level=int(sys.argv[3]))"
+COMPILE = (
+    "import sys, wasmtime; from pathlib import Path; module = wasmtime.Module.from_file(wasmtime.Engine(), sys.argv[1]); "
+    "Path(sys.argv[2]).write_bytes(module.serialize())"
+)
+SMALL_FUNCTIONS = 10
+DISPATCH = next(kernel for kernel in KERNELS if kernel.name == "dispatch")
+
+
+def cpu_ns(program: str, *arguments: str) -> float:
+    """CPU time in nanoseconds of a Python program and the processes that it starts. Raises RuntimeError where it fails."""
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", program, *arguments], os.environ)
+    _, status, usage = os.wait4(pid, 0)
+    if status != 0:
+        raise RuntimeError(f"exit status {os.waitstatus_to_exitcode(status)}: {program}")
+    return (usage.ru_utime + usage.ru_stime) * 1e9
+
+
+def quickjs_rows(directory: Path, levels: Sequence[int], samples: int) -> list[tuple[str, ...]]:
+    """One row per level: CPU time, its ratio to wasmtime's, size of the artifact and its ratio to the .cwasm file's."""
+    wasm, output, rival = str(module_path()), directory / "quickjs.so", directory / "quickjs.cwasm"
+    times: dict[int, list[float]] = {level: [] for level in levels}
+    compiles, sizes = [], {}
+    for _ in range(samples):
+        compiles.append(cpu_ns(COMPILE, wasm, str(rival)))
+        for level in levels:
+            times[level].append(cpu_ns(PACK, wasm, str(output), str(level)))
+            sizes[level] = output.stat().st_size
+    base, rival_size = median(compiles), rival.stat().st_size
+    rows = [("wasmtime", duration(base), "1.0", f"{rival_size:,}", "1.00")]
+    for level in levels:
+        cpu = median(times[level])
+        size = sizes[level]
+        rows.append((f"opt_level={level}", duration(cpu), f"{cpu / base:.1f}", f"{size:,}", f"{size / rival_size:.2f}"))
+    return rows
+
+
+def warm_ns(data: bytes, directory: Path, samples: int = 15) -> float:
+    """Median wall-clock nanoseconds of a pack of a module at the default level, once the process is warm."""
+    durations = []
+    for _ in range(samples + 1):
+        start = time.perf_counter_ns()
+        wa.pack(data, directory / "small.so")
+        durations.append(time.perf_counter_ns() - start)
+    return median(durations[1:])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.pack", description=__doc__.splitlines()[0])
+    parser.add_argument("levels", nargs="*", type=int, default=[0, 1, 2, 3], metavar="LEVEL", help="default: 0 1 2 3")
+    parser.add_argument("--samples", type=int, default=3, help="processes per level and for wasmtime; default: 3")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        rows = quickjs_rows(Path(temporary), options.levels, options.samples)
+        small = warm_ns(exported_functions(SMALL_FUNCTIONS), Path(temporary))
+        dispatch = warm_ns(DISPATCH.wasm.read_bytes(), Path(temporary))
+    print(table(("QuickJS", "CPU time", "/ wasmtime", "bytes", "/ .cwasm"), rows))
+    print(f"\nIn a warm process: {SMALL_FUNCTIONS} functions that return a constant {duration(small)}, ", end="")
+    print(f"the kernel {DISPATCH.name} {duration(dispatch)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

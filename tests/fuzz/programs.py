@@ -1,0 +1,379 @@
+"""Generates programs whose every instruction runs, as text: smith's modules rarely reach two operands, or a store.
+
+Functions are sequences of statements over expression trees. Addresses and indices are mostly masked into bounds, and
+divisors mostly made odd, so that traps are an exception. Like smith's, programs count down a fuel global, the last one.
+With canonical NaNs, a value passes through a canonicalisation wherever its bits could show: the spec leaves open which
+NaN an operation gives.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tests.fuzz.values import NUMBERS, Signature, interesting
+
+INTEGERS: Final = ("i32", "i64")
+FLOATS: Final = ("f32", "f64")
+_BINARY: Final = {
+    "i": ("add", "sub", "mul", "and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr"),
+    "f": ("add", "sub", "mul", "div", "min", "max"),
+}
+_DIVISIONS: Final = ("div_s", "div_u", "rem_s", "rem_u")
+_UNARY: Final = {
+    "i32": ("clz", "ctz", "popcnt", "extend8_s", "extend16_s"),
+    "i64": ("clz", "ctz", "popcnt", "extend8_s", "extend16_s", "extend32_s"),
+    "f32": ("abs", "neg", "sqrt", "ceil", "floor", "trunc", "nearest"),
+    "f64": ("abs", "neg", "sqrt", "ceil", "floor", "trunc", "nearest"),
+}
+_COMPARISONS: Final = {
+    "i": ("eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"),
+    "f": ("eq", "ne", "lt", "gt", "le", "ge"),
+}
+#: Result type -> (operation, operand type).
+_CONVERSIONS: Final = {
+    "i32": [("wrap_i64", "i64"), *((f"trunc_sat_{f}_{s}", f) for f in FLOATS for s in "su")],
+    "i64": [
+        *((f"extend_i32_{s}", "i32") for s in "su"),
+        *((f"trunc_sat_{f}_{s}", f) for f in FLOATS for s in "su"),
+    ],
+    "f32": [("demote_f64", "f64"), *((f"convert_{i}_{s}", i) for i in INTEGERS for s in "su")],
+    "f64": [("promote_f32", "f32"), *((f"convert_{i}_{s}", i) for i in INTEGERS for s in "su")],
+}
+_REINTERPRET: Final = {"i32": "f32", "i64": "f64", "f32": "i32", "f64": "i64"}
+_LOADS: Final = {
+    "i32": ("load", "load8_s", "load8_u", "load16_s", "load16_u"),
+    "i64": ("load", "load8_s", "load8_u", "load16_s", "load16_u", "load32_s", "load32_u"),
+    "f32": ("load",),
+    "f64": ("load",),
+}
+_STORES: Final = {
+    "i32": ("store", "store8", "store16"),
+    "i64": ("store", "store8", "store16", "store32"),
+    "f32": ("store",),
+    "f64": ("store",),
+}
+TABLE_SIZE: Final = 16
+EXTERN_TABLE_SIZE: Final = 8
+DATA_BYTES: Final = 64
+
+
+@dataclass(frozen=True)
+class _Function:
+    """A function to be generated; ``locals`` are the types of parameters and variables."""
+
+    index: int
+    signature: Signature
+    locals: tuple[str, ...]
+
+
+def generate_program(rng: random.Random, *, canonical_nans: bool) -> str:
+    """Text of a random module."""
+    return _Program(rng, canonical_nans).text()
+
+
+class _Program:
+    """One module in the making."""
+
+    def __init__(self, rng: random.Random, canonical_nans: bool) -> None:
+        self.rng = rng
+        self.canonical_nans = canonical_nans
+        # A trap ends a call, so that one in many operations may trap.
+        self.risk = rng.choice((0.0, 0.01, 0.1))
+        self.types = list(NUMBERS) if rng.random() < 0.7 else list(INTEGERS)
+        self.pages = rng.choice((1, 1, 2))
+        self.globals = [rng.choice(self.types) for _ in range(rng.randrange(1, 6))]
+        signatures = [self._signature() for _ in range(rng.randrange(1, 4))]
+        count = rng.randrange(2, 9)
+        self.imports = [rng.choice(signatures) for _ in range(rng.randrange(3))]
+        self.functions = [self._function(index, rng.choice(signatures)) for index in range(count)]
+        self.signatures = signatures
+        self.function: _Function = self.functions[0]
+        self.loops = 0
+
+    def _signature(self) -> Signature:
+        rng = self.rng
+        params = tuple(rng.choice(self.types) for _ in range(rng.choice((0, 1, 2, 3, 5, 12))))
+        return Signature(params, tuple(rng.choice(self.types) for _ in range(rng.choice((0, 1, 1, 1, 2, 4)))))
+
+    def _function(self, index: int, signature: Signature) -> _Function:
+        extra = tuple(self.rng.choice(self.types) for _ in range(self.rng.randrange(1, 6)))
+        return _Function(index, signature, (*signature.params, *extra))
+
+    # ---- the module
+
+    def text(self) -> str:
+        """The whole module; the fuel is the last global."""
+        rng, mutable = self.rng, "(mut {0}) ({0}.const {1})"
+        names = [f"$h{index}" for index in range(len(self.imports))] + [f"$f{f.index}" for f in self.functions]
+        elements = " ".join(rng.choice(names) for _ in range(TABLE_SIZE - rng.randrange(4)))
+        data = "".join(f"\\{byte:02x}" for byte in rng.randbytes(DATA_BYTES))
+        fields = [
+            *(f"(type $t{index} (func{_params(one)}{_results(one)}))" for index, one in enumerate(self.signatures)),
+            *(
+                f'(import "host" "h{index}" (func $h{index} (type $t{self.signatures.index(one)})))'
+                for index, one in enumerate(self.imports)
+            ),
+            f'(memory (export "memory") {self.pages} {self.pages + rng.randrange(3)})',
+            f'(table $t (export "table") {TABLE_SIZE} {TABLE_SIZE + 8} funcref)',
+            f'(table $x (export "externs") {EXTERN_TABLE_SIZE} {EXTERN_TABLE_SIZE + 4} externref)',
+            f"(elem (table $t) (i32.const 0) func {elements})",
+            f"(elem $e func {elements})",
+            f'(data (i32.const {rng.randrange(4096)}) "{data}")',
+            f'(data $d "{data}")',
+            *(f"(global $g{index} {mutable.format(kind, self._literal(kind))})" for index, kind in enumerate(self.globals)),
+            *map(self._function_text, self.functions),
+            f"(global $fuel {mutable.format('i32', 500)})",
+        ]
+        return "(module\n" + "\n".join(fields) + "\n)\n"
+
+    def _function_text(self, function: _Function) -> str:
+        self.function, self.loops = function, 0
+        signature = function.signature
+        body = [self._statement(3) for _ in range(self.rng.randrange(1, 7))]
+        body += [self._visible(kind, 4) for kind in signature.results]
+        variables = [f"(local $l{i} {kind})" for i, kind in enumerate(function.locals) if i >= len(signature.params)]
+        # One variable per type for canonicalisation, one counter per loop.
+        variables += [f"(local $n_{kind} {kind})" for kind in FLOATS]
+        variables += [f"(local $c{index} i32)" for index in range(self.loops)]
+        params = "".join(f" (param $l{index} {kind})" for index, kind in enumerate(signature.params))
+        head = f'(func $f{function.index} (export "f{function.index}") (type $t{self.signatures.index(signature)})'
+        return "\n  ".join([f"{head}{params}{_results(signature)}", *variables, _BURN, *body]) + ")"
+
+    # ---- statements
+
+    def _statement(self, depth: int) -> str:
+        rng = self.rng
+        if depth and rng.random() < 0.35:
+            return rng.choice((self._if, self._loop, self._switch, self._call_away))(depth - 1)
+        return rng.choice(
+            (self._set_local, self._set_local, self._set_global, self._store, self._store, self._bulk, self._table)
+        )()
+
+    def _set_local(self) -> str:
+        index = self.rng.randrange(len(self.function.locals))
+        return f"(local.set $l{index} {self._expression(self.function.locals[index], 4)})"
+
+    def _set_global(self) -> str:
+        index = self.rng.randrange(len(self.globals))
+        return f"(global.set $g{index} {self._visible(self.globals[index], 4)})"
+
+    def _store(self) -> str:
+        kind = self.rng.choice(self.types)
+        name = self.rng.choice(_STORES[kind])
+        return f"({kind}.{name} {self._offset()} {self._address(3)} {self._visible(kind, 3)})"
+
+    def _bulk(self) -> str:
+        size, start = self._masked(63, 1), self._masked(self.pages * 65536 - 64, 2)
+        choice = self.rng.randrange(5)
+        if choice == 0:
+            return f"(memory.fill {self._address(2)} {self._expression('i32', 1)} {size})"
+        if choice == 1:
+            return f"(memory.copy {self._address(2)} {start} {size})"
+        if choice == 2:
+            return f"(memory.init $d {self._address(2)} {self._masked(31, 1)} {self._masked(31, 1)})"
+        if choice == 3 and self._risky():
+            return "(data.drop $d)"
+        return f"(drop (memory.grow {self._masked(1, 1)}))"
+
+    def _table(self) -> str:
+        slot, low = self._masked(TABLE_SIZE - 1, 2), self._masked(7, 1)
+        name = f"$f{self.rng.choice(self.functions).index}"
+        choices = [
+            f"(table.set $t {slot} {self.rng.choice((f'(ref.func {name})', f'(table.get $t {low})', '(ref.null func)'))})",
+            f"(table.copy $t $t {low} {self._masked(7, 1)} {self._masked(7, 1)})",
+            f"(table.init $t $e {low} {self._masked(3, 1)} {self._masked(7, 1)})",
+            f"(table.fill $t {slot} (ref.func {name}) (i32.const 1))",
+            f"(drop (table.grow $t (ref.null func) {self._masked(1, 1)}))",
+            f"(table.set $x {low} (table.get $x {self._masked(EXTERN_TABLE_SIZE - 1, 1)}))",
+            "(elem.drop $e)" if self._risky() else f"(table.set $t {slot} (ref.func {name}))",
+        ]
+        return self.rng.choice(choices)
+
+    def _if(self, depth: int) -> str:
+        other = f" (else {self._statement(depth)})" if self.rng.random() < 0.5 else ""
+        return f"(if {self._expression('i32', 3)} (then {self._statement(depth)} {self._statement(depth)}){other})"
+
+    def _loop(self, depth: int) -> str:
+        counter = f"$c{self.loops}"
+        self.loops += 1
+        body = f"{self._statement(depth)} {self._statement(depth)}"
+        step = f"(local.tee {counter} (i32.add (local.get {counter}) (i32.const 1)))"
+        again = f"(br_if 0 (i32.lt_u {step} (i32.const {self.rng.randrange(2, 12)})))"
+        return f"(local.set {counter} (i32.const 0)) (loop {_BURN} {body} {again})"
+
+    def _switch(self, depth: int) -> str:
+        index = self._expression("i32", 2) if self.rng.random() < 0.3 else self._masked(3, 2)
+        inner = f"(block (block (br_table 0 1 2 {index})) {self._statement(depth)} (br 1))"
+        return f"(block {inner} {self._statement(depth)})"
+
+    def _call_away(self, _depth: int) -> str:
+        signature, call = self._call(2)
+        drops = "(drop) " * len(signature.results)
+        return f"{call} {drops}".rstrip()
+
+    def _call(self, depth: int) -> tuple[Signature, str]:
+        """A call of an imported function, an own one, or through the table."""
+        rng = self.rng
+        choice = rng.random()
+        if choice < 0.3:
+            index = rng.randrange(len(self.signatures))
+            signature = self.signatures[index]
+            slot = self._expression("i32", 1) if self._risky() else self._masked(TABLE_SIZE - 1, 1)
+            return signature, f"(call_indirect $t (type $t{index}) {self._arguments(signature, depth)} {slot})"
+        if choice < 0.6 and self.imports:
+            index = rng.randrange(len(self.imports))
+            return self.imports[index], f"(call $h{index} {self._arguments(self.imports[index], depth)})"
+        function = rng.choice(self.functions)
+        return function.signature, f"(call $f{function.index} {self._arguments(function.signature, depth)})"
+
+    def _arguments(self, signature: Signature, depth: int) -> str:
+        return " ".join(self._visible(kind, depth if len(signature.params) < 4 else 0) for kind in signature.params)
+
+    # ---- expressions
+
+    def _expression(self, kind: str, depth: int) -> str:
+        rng = self.rng
+        if depth <= 0 or rng.random() < 0.1:
+            return self._leaf(kind)
+        makers: list[Callable[[str, int], str]] = [
+            *(self._binary, self._binary, self._binary, self._unary, self._convert, self._load),
+            *(self._select, self._choose, self._reinterpret, self._tee),
+        ]
+        makers += [self._compare, self._compare, self._query] if kind == "i32" else []
+        makers += [self._divide] if kind in INTEGERS else [self._copysign]
+        return rng.choice(makers)(kind, depth - 1)
+
+    def _visible(self, kind: str, depth: int) -> str:
+        """An expression in a place where the bits of a NaN would show."""
+        return self._canonical(kind, self._expression(kind, depth))
+
+    def _canonical(self, kind: str, value: str) -> str:
+        if kind in INTEGERS or not self.canonical_nans:
+            return value
+        variable = f"$n_{kind}"
+        is_number = f"({kind}.eq (local.get {variable}) (local.get {variable}))"
+        return f"(select (local.tee {variable} {value}) ({kind}.const nan) {is_number})"
+
+    def _leaf(self, kind: str) -> str:
+        rng = self.rng
+        variables = [index for index, other in enumerate(self.function.locals) if other == kind]
+        if variables and rng.random() < 0.6:
+            return f"(local.get $l{rng.choice(variables)})"
+        globals_ = [index for index, other in enumerate(self.globals) if other == kind]
+        if globals_ and rng.random() < 0.4:
+            return f"(global.get $g{rng.choice(globals_)})"
+        return f"({kind}.const {self._literal(kind)})"
+
+    def _literal(self, kind: str) -> str:
+        bits = interesting(kind, self.rng)
+        if kind in INTEGERS:
+            return str(bits)
+        width, mantissa = (32, 23) if kind == "f32" else (64, 52)
+        sign = "-" if bits >> width - 1 else ""
+        exponent, fraction = bits >> mantissa & (1 << width - 1 - mantissa) - 1, bits & (1 << mantissa) - 1
+        bias = (1 << width - 2 - mantissa) - 1
+        if exponent == 2 * bias + 1:
+            return sign + (f"nan:{fraction:#x}" if fraction else "inf")
+        # A subnormal has the exponent of the smallest normal number.
+        whole = fraction | (1 << mantissa if exponent else 0)
+        return f"{sign}{whole:#x}p{max(exponent, 1) - bias - mantissa:+d}"
+
+    def _binary(self, kind: str, depth: int) -> str:
+        name = self.rng.choice(_BINARY[kind[0]])
+        return f"({kind}.{name} {self._expression(kind, depth)} {self._expression(kind, depth)})"
+
+    def _divide(self, kind: str, depth: int) -> str:
+        divisor = self._expression(kind, depth)
+        if not self._risky():  # an odd positive divisor: no zero, no overflow
+            divisor = f"({kind}.or ({kind}.shr_u {divisor} ({kind}.const {self.rng.randrange(1, 31)})) ({kind}.const 1))"
+        return f"({kind}.{self.rng.choice(_DIVISIONS)} {self._expression(kind, depth)} {divisor})"
+
+    def _copysign(self, kind: str, depth: int) -> str:
+        return f"({kind}.copysign {self._expression(kind, depth)} {self._visible(kind, depth)})"
+
+    def _unary(self, kind: str, depth: int) -> str:
+        return f"({kind}.{self.rng.choice(_UNARY[kind])} {self._expression(kind, depth)})"
+
+    def _convert(self, kind: str, depth: int) -> str:
+        name, source = self.rng.choice([entry for entry in _CONVERSIONS[kind] if entry[1] in self.types])
+        if name.startswith("trunc_sat") and self._risky():
+            name = name.replace("_sat", "")
+        return f"({kind}.{name} {self._expression(source, depth)})"
+
+    def _reinterpret(self, kind: str, depth: int) -> str:
+        source = _REINTERPRET[kind]
+        if source not in self.types:
+            return self._unary(kind, depth)
+        return f"({kind}.reinterpret_{source} {self._visible(source, depth)})"
+
+    def _compare(self, _kind: str, depth: int) -> str:
+        source = self.rng.choice(self.types)
+        if source in INTEGERS and self.rng.random() < 0.1:
+            return f"({source}.eqz {self._expression(source, depth)})"
+        name = self.rng.choice(_COMPARISONS[source[0]])
+        return f"({source}.{name} {self._expression(source, depth)} {self._expression(source, depth)})"
+
+    def _load(self, kind: str, depth: int) -> str:
+        return f"({kind}.{self.rng.choice(_LOADS[kind])} {self._offset()} {self._address(depth)})"
+
+    def _select(self, kind: str, depth: int) -> str:
+        typed = f" (result {kind})" if self.rng.random() < 0.3 else ""
+        parts = f"{self._expression(kind, depth)} {self._expression(kind, depth)} {self._expression('i32', depth)}"
+        return f"(select{typed} {parts})"
+
+    def _choose(self, kind: str, depth: int) -> str:
+        """A block with a result: an if, or one that is left early."""
+        if self.rng.random() < 0.5:
+            arms = f"(then {self._expression(kind, depth)}) (else {self._expression(kind, depth)})"
+            return f"(if (result {kind}) {self._expression('i32', depth)} {arms})"
+        early = f"(br_if 0 {self._expression(kind, depth)} {self._expression('i32', depth)})"
+        return f"(block (result {kind}) {early} (drop) {self._expression(kind, depth)})"
+
+    def _tee(self, kind: str, depth: int) -> str:
+        variables = [index for index, other in enumerate(self.function.locals) if other == kind]
+        if self.rng.random() < 0.4:
+            signature, call = self._call(depth - 1)
+            if signature.results == (kind,):
+                return call
+        return f"(local.tee $l{self.rng.choice(variables)} {self._expression(kind, depth)})" if variables else self._leaf(kind)
+
+    def _query(self, _kind: str, _depth: int) -> str:
+        slot = self._masked(TABLE_SIZE - 1, 1)
+        return self.rng.choice(
+            ("(memory.size)", "(table.size $t)", f"(ref.is_null (table.get $t {slot}))", "(table.size $x)")
+        )
+
+    # ---- places
+
+    def _risky(self) -> bool:
+        return self.rng.random() < self.risk
+
+    def _masked(self, limit: int, depth: int) -> str:
+        """An i32 from 0 to the limit, or rarely any."""
+        value = self._expression("i32", depth)
+        return value if self._risky() else f"(i32.rem_u {value} (i32.const {limit + 1}))"
+
+    def _address(self, depth: int) -> str:
+        return self._masked(self.pages * 65536 - 64 - 16, depth)
+
+    def _offset(self) -> str:
+        if self._risky():
+            return f"offset={self.rng.choice((65535, 65536, 1 << 20, (1 << 31) - 1, (1 << 32) - 1))}"
+        return f"offset={self.rng.randrange(8)}"
+
+
+_BURN: Final = (
+    "(if (i32.eqz (global.get $fuel)) (then unreachable)) "
+    "(global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))"
+)
+
+
+def _params(signature: Signature) -> str:
+    return "".join(f" (param {kind})" for kind in signature.params)
+
+
+def _results(signature: Signature) -> str:
+    return "".join(f" (result {kind})" for kind in signature.results)

@@ -1,0 +1,123 @@
+"""Edits the sections of a generated module so that a test gets at everything.
+
+smith exports neither the fuel nor the globals in which it gathers the values that it drops, so all globals get an
+export. Two imports of one name, which smith makes, can't get different values from a mapping, so names become unique.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+#: Export names that are added here: of the fuel, and of global number i (prefix + i).
+FUEL_NAME: Final = "fuzz:fuel"
+GLOBAL_PREFIX: Final = "fuzz:global:"
+
+_IMPORT, _GLOBAL, _EXPORT = 2, 6, 7
+#: Section ids in the order of a module; custom sections, 0, may stand anywhere.
+_ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
+_KIND_FUNC, _KIND_TABLE, _KIND_MEMORY, _KIND_GLOBAL, _KIND_TAG = range(5)
+#: Prefixes of reference types that a heap type follows.
+_LONG_REFERENCES: Final = (0x63, 0x64)
+
+
+def make_testable(data: bytes) -> bytes:
+    """A module with unique imports, and with exports of all globals; the last one, smith's fuel, under FUEL_NAME too."""
+    sections = list(_read_sections(data))
+    contents = dict(sections)
+    imports, imported_globals = _unique_imports(contents.get(_IMPORT, b"\0"))
+    count = imported_globals + read_leb(contents.get(_GLOBAL, b"\0"), 0)[0]
+    exports = _more_exports(contents.get(_EXPORT, b"\0"), count)
+    edited = [(id_, imports if id_ == _IMPORT else content) for id_, content in sections if id_ != _EXPORT]
+    before = set(_ORDER[: _ORDER.index(_EXPORT)])
+    position = max((index + 1 for index, (id_, _) in enumerate(edited) if id_ in before), default=0)
+    edited.insert(position, (_EXPORT, exports))
+    return data[:8] + b"".join(bytes([id_]) + leb(len(content)) + content for id_, content in edited)
+
+
+def _read_sections(data: bytes) -> Iterator[tuple[int, bytes]]:
+    position = 8
+    while position < len(data):
+        size_bytes, start = read_leb(data, position + 1)
+        yield data[position], data[start : start + size_bytes]
+        position = start + size_bytes
+
+
+def _more_exports(content: bytes, global_count: int) -> bytes:
+    names = [(f"{GLOBAL_PREFIX}{index}", index) for index in range(global_count)]
+    names += [(FUEL_NAME, global_count - 1)] if global_count else []
+    count, start = read_leb(content, 0)
+    entries = [encode_name(name.encode()) + bytes([_KIND_GLOBAL]) + leb(index) for name, index in names]
+    return leb(count + len(entries)) + content[start:] + b"".join(entries)
+
+
+def _unique_imports(content: bytes) -> tuple[bytes, int]:
+    """The import section with a number at the end of names that were used before, and how many globals it imports."""
+    count, position = read_leb(content, 0)
+    seen: set[tuple[bytes, bytes]] = set()
+    entries, global_count = [], 0
+    for number in range(count):
+        module, position = _read_name(content, position)
+        name, position = _read_name(content, position)
+        if (module, name) in seen:
+            name += f"#{number}".encode()
+        seen.add((module, name))
+        end = _skip_import_type(content, position)
+        global_count += content[position] == _KIND_GLOBAL
+        entries.append(encode_name(module) + encode_name(name) + content[position:end])
+        position = end
+    return leb(count) + b"".join(entries), global_count
+
+
+def _skip_import_type(content: bytes, position: int) -> int:
+    """Offset of the end of a kind and the type behind it."""
+    kind, position = content[position], position + 1
+    if kind == _KIND_FUNC:
+        return read_leb(content, position)[1]
+    if kind == _KIND_TAG:
+        return read_leb(content, position + 1)[1]
+    if kind == _KIND_GLOBAL:
+        return _skip_value_type(content, position) + 1
+    if kind == _KIND_TABLE:
+        position = _skip_value_type(content, position)
+    flags, position = read_leb(content, position)
+    # Limits: minimum, maximum (bit 0), logarithm of the page size (bit 3).
+    for _ in range(1 + (flags & 1) + (flags >> 3 & 1)):
+        position = read_leb(content, position)[1]
+    return position
+
+
+def _skip_value_type(content: bytes, position: int) -> int:
+    return read_leb(content, position + 1)[1] if content[position] in _LONG_REFERENCES else position + 1
+
+
+def encode_name(name: bytes) -> bytes:
+    """A name behind its size."""
+    return leb(len(name)) + name
+
+
+def _read_name(content: bytes, position: int) -> tuple[bytes, int]:
+    size_bytes, start = read_leb(content, position)
+    return content[start : start + size_bytes], start + size_bytes
+
+
+def leb(value: int) -> bytes:
+    """An unsigned number in LEB128."""
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def read_leb(data: bytes, position: int) -> tuple[int, int]:
+    """An unsigned number in LEB128, and the offset behind it."""
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position += 1
+        shift += 7
+        if byte < 0x80:
+            return value, position

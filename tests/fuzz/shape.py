@@ -1,0 +1,98 @@
+"""Types of what modules import and export, and a module that asks for what another one exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.fuzz.sections import encode_name, leb
+from tests.fuzz.values import Signature
+
+#: Module name under which the second module of a pair imports exports of the first.
+LINK_MODULE: Final = "fuzz:first"
+_TYPE_CODES: Final = {"i32": 0x7F, "i64": 0x7E, "f32": 0x7D, "f64": 0x7C, "funcref": 0x70, "externref": 0x6F}
+
+
+@dataclass(frozen=True)
+class MemoryType:
+    """Sizes in pages."""
+
+    min: int
+    max: int | None
+
+
+@dataclass(frozen=True)
+class TableType:
+    """Sizes in elements."""
+
+    element: str
+    min: int
+    max: int | None
+
+
+@dataclass(frozen=True)
+class GlobalType:
+    """Value type and mutability."""
+
+    content: str
+    mutable: bool
+
+
+ExternType = Signature | MemoryType | TableType | GlobalType
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import of a module."""
+
+    module: str
+    name: str
+    type: ExternType
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Imports in order, and exports by name."""
+
+    imports: tuple[Import, ...]
+    exports: dict[str, ExternType]
+
+    def functions(self) -> dict[str, Signature]:
+        """The exported functions."""
+        return {name: type_ for name, type_ in self.exports.items() if isinstance(type_, Signature)}
+
+
+def importer_of(shape: Shape) -> bytes:
+    """A module that imports all that one of this shape exports, under LINK_MODULE."""
+    signatures = list(dict.fromkeys(shape.functions().values()))
+    types = [b"\x60" + _value_types(type_.params) + _value_types(type_.results) for type_ in signatures]
+    imports = [
+        encode_name(LINK_MODULE.encode()) + encode_name(name.encode()) + _extern_type(type_, signatures)
+        for name, type_ in shape.exports.items()
+    ]
+    return b"\0asm\1\0\0\0" + _section(1, types) + _section(2, imports)
+
+
+def _section(id_: int, entries: list[bytes]) -> bytes:
+    content = leb(len(entries)) + b"".join(entries)
+    return bytes([id_]) + leb(len(content)) + content
+
+
+def _value_types(kinds: tuple[str, ...]) -> bytes:
+    return leb(len(kinds)) + bytes(_TYPE_CODES[kind] for kind in kinds)
+
+
+def _extern_type(type_: ExternType, signatures: list[Signature]) -> bytes:
+    if isinstance(type_, Signature):
+        return b"\0" + leb(signatures.index(type_))
+    if isinstance(type_, TableType):
+        return bytes([1, _TYPE_CODES[type_.element]]) + _limits(type_)
+    if isinstance(type_, MemoryType):
+        return b"\2" + _limits(type_)
+    return bytes([3, _TYPE_CODES[type_.content], type_.mutable])
+
+
+def _limits(type_: TableType | MemoryType) -> bytes:
+    if type_.max is None:
+        return b"\0" + leb(type_.min)
+    return b"\1" + leb(type_.min) + leb(type_.max)

@@ -1,0 +1,81 @@
+"""Targets and CPUs, resolved; the CPU probe against what LLVM's own documentation of CPU levels says."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+
+from wasmartifact.codegen.options import CodegenOptions, TargetSpec, resolve_target
+from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES
+
+
+def names(spec: TargetSpec) -> set[str]:
+    """The CPU features of a target."""
+    return {name for bit, name in enumerate(CPU_FEATURES[spec.machine]) if spec.cpu_features >> bit & 1}
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_baseline(machine: str) -> None:
+    for target in (machine, f"{machine}-linux-gnu", f"{machine}-unknown-linux-gnu"):
+        spec = resolve_target(target, "baseline")
+        assert spec.machine == machine
+        assert spec.triple == f"{machine}-unknown-linux-gnu"
+        assert names(spec) == set(BASELINE_FEATURES[machine])
+
+
+def test_no_target_is_this_host() -> None:
+    assert resolve_target(None, "baseline").machine == platform.machine()
+
+
+def test_named_cpus() -> None:
+    # The x86-64 psABI defines the levels: v3 adds AVX2, BMI, F16C, FMA, LZCNT, MOVBE; v4 five parts of AVX-512.
+    v2 = set(BASELINE_FEATURES["x86_64"])
+    v3 = v2 | {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
+    v4 = v3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+    assert names(resolve_target("x86_64", "x86-64-v2")) == v2
+    assert names(resolve_target("x86_64", "x86-64-v3")) == v3
+    assert names(resolve_target("x86_64", "x86-64-v4")) == v4
+    assert names(resolve_target("aarch64", "cortex-a72")) == {"fp-armv8", "neon", "crc", "sha2", "aes"}
+
+
+def test_native_uses_features_of_this_host_only() -> None:
+    spec = resolve_target(None, "native")
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        flags = next(line for line in file if line.startswith(("flags", "Features"))).split()
+    spelling = {
+        "sse4.1": "sse4_1",
+        "sse4.2": "sse4_2",
+        "lzcnt": "abm",
+        "bmi": "bmi1",
+        "pclmul": "pclmulqdq",
+        "sha": "sha_ni",
+    }
+    for name in ("sse4.1", "sse4.2", "avx", "avx2", "bmi", "bmi2", "fma", "lzcnt", "pclmul", "sha", "avx512f"):
+        if spec.machine == "x86_64":
+            assert (name in names(spec)) == (spelling.get(name, name) in flags), name
+
+
+@pytest.mark.parametrize(
+    ("target", "cpu", "words"),
+    [
+        ("riscv64", "baseline", "target is 'riscv64'"),
+        ("x86_64-pc-windows-msvc", "baseline", "expected 'x86_64' or 'aarch64'"),
+        ("", "baseline", "target is ''"),
+        ("x86_64", "no-such-cpu", "no-such-cpu"),
+        ("aarch64", "haswell", "does not know for aarch64"),
+        ("x86_64", "help", "does not know"),
+        ("x86_64", "", "cpu is ''"),
+        ("x86_64", "x86-64,+avx2", "does not know"),
+        ("aarch64" if platform.machine() == "x86_64" else "x86_64", "native", "cpu='native' means this host's"),
+    ],
+)
+def test_bad_targets(target: str, cpu: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words.replace("(", r"\(")):
+        resolve_target(target, cpu)
+
+
+@pytest.mark.parametrize("opt_level", [-1, 4])
+def test_bad_levels(opt_level: int) -> None:
+    with pytest.raises(ValueError, match="expected 0, 1, 2 or 3"):
+        CodegenOptions(opt_level, resolve_target(None, "baseline"))

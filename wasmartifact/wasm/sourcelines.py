@@ -1,0 +1,163 @@
+"""Source lines of a module's instructions, from the DWARF line table that compilers put into custom sections.
+
+DWARF in a module counts addresses from the start of the code section's contents. The sections are no part of what
+validation looks at: what does not decode is left out, and never fails a pack.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from wasmartifact.wasm.linetable import END, LineTableError, LineUnit, read_units
+from wasmartifact.wasm.model import Module
+
+_U32_MAX: Final = 0xFFFFFFFF
+#: More bytes of file names than this are not kept, whatever a module claims.
+_NAMES_MAX_BYTES: Final = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLines:
+    """Rows, strictly ascending by wasm offset: from there to the next row, instructions come from this line.
+
+    Attributes
+    ----------
+    wasm_offsets, lines, files : array of u32
+        The columns source_wasm_offset, source_line (0: unknown) and source_file (index in ``file_names`` + 1, 0: unknown).
+    file_names : list[str]
+        Paths as the compiler wrote them: absolute, or relative to the directory where it ran.
+    """
+
+    wasm_offsets: array[int] = field(default_factory=lambda: array("I"))
+    lines: array[int] = field(default_factory=lambda: array("I"))
+    files: array[int] = field(default_factory=lambda: array("I"))
+    file_names: list[str] = field(default_factory=list)
+
+
+def read_source_lines(module: Module) -> SourceLines:
+    """Decode the line table of a module; no rows where it has none."""
+    sections = {section.name: section for section in module.custom_sections if section.name.startswith(".debug_")}
+    if ".debug_line" not in sections or module.code_section_start is None:
+        return SourceLines()
+    line, line_strings, strings = (
+        module.data[section.start : section.end] if (section := sections.get(name)) else b""
+        for name in (".debug_line", ".debug_line_str", ".debug_str")
+    )
+    collector = _Collector(module, module.code_section_start)
+    with suppress(LineTableError):
+        for unit in read_units(line, line_strings, strings):
+            with suppress(LineTableError):
+                collector.add_unit(unit)
+    return collector.join()
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """Rows of consecutive instructions, and the offset behind the last one."""
+
+    offsets: array[int] = field(default_factory=lambda: array("I"))
+    lines: array[int] = field(default_factory=lambda: array("I"))
+    files: array[int] = field(default_factory=lambda: array("I"))
+    end: int = 0
+
+    def add(self, offset: int, line: int, file: int) -> None:
+        """Append a row. The last of several rows for one offset counts; one that repeats the row before is left out."""
+        if self.offsets and offset == self.offsets[-1]:
+            self.lines[-1], self.files[-1] = line, file
+        elif not self.offsets or (line, file) != (self.lines[-1], self.files[-1]):
+            self.offsets.append(offset)
+            self.lines.append(line)
+            self.files.append(file)
+
+    def close(self, end: int) -> bool:
+        """Note the end; False where no instruction lies before it."""
+        self.end = end
+        if self.offsets and self.offsets[-1] == end:
+            for column in (self.offsets, self.lines, self.files):
+                column.pop()
+        return bool(self.offsets)
+
+
+class _Collector:
+    """Takes the rows of all units and puts them in order."""
+
+    def __init__(self, module: Module, base: int) -> None:
+        self.base = base
+        self.starts = [code.start for code in module.codes]
+        self.ends = [code.end for code in module.codes]
+        self.sequences: list[_Sequence] = []
+        self.file_numbers: dict[str, int] = {}
+        self.names_size_bytes = 0
+
+    def add_unit(self, unit: LineUnit) -> None:
+        """Take the sequences of one unit that end and whose offsets ascend.
+
+        Linkers leave the sequences of functions that they dropped in the table, with addresses where no function
+        starts.
+        """
+        numbers: dict[int, int] = {}
+        current: _Sequence | None = None
+        is_open = False
+        for rows in unit.rows():
+            for address, file, line, _ in rows:
+                offset = self.base + address
+                if not is_open:
+                    is_open = True
+                    current = _Sequence() if self.is_code(offset) else None
+                if current is not None and (offset > _U32_MAX or (current.offsets and offset < current.offsets[-1])):
+                    current = None
+                if line == END:
+                    is_open = False
+                    if current is not None and current.close(offset):
+                        self.sequences.append(current)
+                elif current is not None:
+                    if file not in numbers:
+                        numbers[file] = self.file_number(unit.path(file))
+                    is_known = 0 < line <= _U32_MAX
+                    current.add(offset, line if is_known else 0, numbers[file] if is_known else 0)
+
+    def is_code(self, offset: int) -> bool:
+        """Whether an offset lies in a function."""
+        position = bisect_right(self.starts, offset) - 1
+        return position >= 0 and offset < self.ends[position]
+
+    def file_number(self, path: str | None) -> int:
+        """Index of a path in ``file_names`` + 1; 0 where there is none."""
+        if not path:
+            return 0
+        number = self.file_numbers.get(path)
+        if number is None:
+            self.names_size_bytes += len(path.encode())
+            if self.names_size_bytes > _NAMES_MAX_BYTES:
+                return 0
+            number = self.file_numbers[path] = len(self.file_numbers) + 1
+        return number
+
+    def join(self) -> SourceLines:
+        """All sequences in order; of two that overlap, the one that starts first."""
+        result = SourceLines(file_names=list(self.file_numbers))
+        end: int | None = None
+        for sequence in sorted(self.sequences, key=lambda sequence: sequence.offsets[0]):
+            start = sequence.offsets[0]
+            if end is not None and start < end:
+                continue
+            if end is not None and start > end:
+                _append_end(result, end)
+            result.wasm_offsets.extend(sequence.offsets)
+            result.lines.extend(sequence.lines)
+            result.files.extend(sequence.files)
+            end = sequence.end
+        if end is not None:
+            _append_end(result, end)
+        return result
+
+
+def _append_end(result: SourceLines, end: int) -> None:
+    """From here on nothing is known, up to the next row."""
+    result.wasm_offsets.append(end)
+    result.lines.append(0)
+    result.files.append(0)
