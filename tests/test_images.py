@@ -17,7 +17,7 @@ from tests.process import mappings
 from tests.unit.runtime_harness import instance, load, packed
 
 PAGE = 65536
-#: Slots of a table image that is mapped, not copied: more than 32 KiB of 8 bytes each.
+#: Slots of a table image that is mapped, not copied: more than 64 KiB of 8 bytes each.
 MAPPED_SLOTS = 10_000
 
 

@@ -15,7 +15,7 @@ import wasmartifact as wa
 from bench.timing import is_loaded
 from tests.process import descriptors, holdings, mappings, reserved_gib
 
-#: What a memory with a 32-bit index reserves: see "Memories never move" in docs/RATIONALE.md.
+#: What a memory with a 32-bit index reserves, whatever its size.
 RESERVED_GIB = 8
 
 BASE_WAT = """(module $base

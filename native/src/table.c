@@ -9,7 +9,7 @@
 /* Tables larger than this are refused, and growing beyond it fails: the limit that JavaScript engines agreed on. */
 static const uint64_t slot_limit = 10000000;
 /* From this size on, mapping an image is cheaper than copying it (docs/RATIONALE.md). */
-static const uint64_t map_image_bytes = 32768;
+static const uint64_t map_image_bytes = 65536;
 
 static uint64_t table_limit(const wa_table *table)
 {

@@ -1,7 +1,8 @@
 """The command of differential fuzzing: generated modules must do the same in wasmartifact and in wasmtime.
 
-``python -m tests.fuzz.differential --seconds N --seed S [--modules N] [--opt-level L] [--cpu C] [--jobs N] [--save DIR]``
-prints counts and saves what differs or crashes, as it was and made smaller; exits with 1 if there was any.
+``python -m tests.fuzz.differential --seconds N --seed S [--modules N] [--opt-level L] [--cpu C] [--jobs N]
+[--save DIR]`` prints counts and saves what differs or crashes, as it was and made smaller; exits with 1 if there was
+any.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cpu", default="baseline")
     parser.add_argument("--jobs", type=int, default=2, help="processes that compare")
     parser.add_argument("--save", type=Path, default=Path("build/fuzz"), help="where modules that differ go")
-    parser.add_argument("--attempts", type=int, default=300, help="attempts at making one smaller; 0: none")
+    parser.add_argument("--attempts", type=int, default=150, help="attempts at making one smaller; 0: none")
     given = parser.parse_args(arguments)
     options = Options(given.opt_level, given.cpu)
     start = time.monotonic()

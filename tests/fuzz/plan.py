@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.fuzz.sections import FUEL_NAME, GLOBAL_PREFIX
 from tests.fuzz.shape import LINK_MODULE, GlobalType, Import, MemoryType, Shape, TableType
@@ -152,7 +152,10 @@ def _wrong(given: Given, rng: random.Random) -> Given:
     return replace(given, type=_wrong_limits(given.type, choice), contents=b"")
 
 
-def _wrong_limits(type_: TableType | MemoryType, choice: int) -> TableType | MemoryType:
+_Limited = TypeVar("_Limited", TableType, MemoryType)
+
+
+def _wrong_limits(type_: _Limited, choice: int) -> _Limited:
     """Too small, or with a maximum that is too large or missing; all fits where no maximum is asked for."""
     if choice == 2 and type_.min > 0:
         return replace(type_, min=type_.min - 1)
@@ -164,7 +167,9 @@ def _wrong_limits(type_: TableType | MemoryType, choice: int) -> TableType | Mem
 
 
 def _calls(seed: str, shapes: Sequence[Shape]) -> Iterator[Call]:
-    functions = [(index, name, type_) for index, shape in enumerate(shapes) for name, type_ in shape.functions().items()]
+    functions = [
+        (index, name, type_) for index, shape in enumerate(shapes) for name, type_ in shape.functions().items()
+    ]
     names = [ExportedFunc(index, name) for index, name, _ in functions]
     for round_ in range(min(CALLS_PER_FUNCTION, MAX_CALLS // max(len(functions), 1))):
         for module, name, signature in functions:

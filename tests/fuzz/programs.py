@@ -123,7 +123,10 @@ class _Program:
             f"(elem $e func {elements})",
             f'(data (i32.const {rng.randrange(4096)}) "{data}")',
             f'(data $d "{data}")',
-            *(f"(global $g{index} {mutable.format(kind, self._literal(kind))})" for index, kind in enumerate(self.globals)),
+            *(
+                f"(global $g{index} {mutable.format(kind, self._literal(kind))})"
+                for index, kind in enumerate(self.globals)
+            ),
             *map(self._function_text, self.functions),
             f"(global $fuel {mutable.format('i32', 500)})",
         ]
@@ -182,7 +185,9 @@ class _Program:
         slot, low = self._masked(TABLE_SIZE - 1, 2), self._masked(7, 1)
         name = f"$f{self.rng.choice(self.functions).index}"
         choices = [
-            f"(table.set $t {slot} {self.rng.choice((f'(ref.func {name})', f'(table.get $t {low})', '(ref.null func)'))})",
+            f"(table.set $t {slot} (table.get $t {low}))",
+            f"(table.set $t {slot} (ref.func {name}))",
+            f"(table.set $t {slot} (ref.null func))",
             f"(table.copy $t $t {low} {self._masked(7, 1)} {self._masked(7, 1)})",
             f"(table.init $t $e {low} {self._masked(3, 1)} {self._masked(7, 1)})",
             f"(table.fill $t {slot} (ref.func {name}) (i32.const 1))",
@@ -288,7 +293,9 @@ class _Program:
     def _divide(self, kind: str, depth: int) -> str:
         divisor = self._expression(kind, depth)
         if not self._risky():  # an odd positive divisor: no zero, no overflow
-            divisor = f"({kind}.or ({kind}.shr_u {divisor} ({kind}.const {self.rng.randrange(1, 31)})) ({kind}.const 1))"
+            divisor = (
+                f"({kind}.or ({kind}.shr_u {divisor} ({kind}.const {self.rng.randrange(1, 31)})) ({kind}.const 1))"
+            )
         return f"({kind}.{self.rng.choice(_DIVISIONS)} {self._expression(kind, depth)} {divisor})"
 
     def _copysign(self, kind: str, depth: int) -> str:
@@ -338,7 +345,11 @@ class _Program:
             signature, call = self._call(depth - 1)
             if signature.results == (kind,):
                 return call
-        return f"(local.tee $l{self.rng.choice(variables)} {self._expression(kind, depth)})" if variables else self._leaf(kind)
+        return (
+            f"(local.tee $l{self.rng.choice(variables)} {self._expression(kind, depth)})"
+            if variables
+            else self._leaf(kind)
+        )
 
     def _query(self, _kind: str, _depth: int) -> str:
         slot = self._masked(TABLE_SIZE - 1, 1)
@@ -366,8 +377,7 @@ class _Program:
 
 
 _BURN: Final = (
-    "(if (i32.eqz (global.get $fuel)) (then unreachable)) "
-    "(global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))"
+    "(if (i32.eqz (global.get $fuel)) (then unreachable)) (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))"
 )
 
 

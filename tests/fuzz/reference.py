@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import wasmtime
-from wasmtime import _ffi as ffi
+from wasmtime import _ffi
 
 from tests.fuzz.engine import STACK_EXHAUSTED, UNREACHABLE, Broken, Event, Key, Outcome, Returned, Trapped, Unlinkable
 from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, Linked
@@ -18,6 +18,8 @@ from tests.fuzz.sections import FUEL_NAME
 from tests.fuzz.shape import ExternType, GlobalType, Import, MemoryType, Shape, TableType
 from tests.fuzz.values import NUMBERS, ExportedFunc, HostError, HostFunc, Signature, Value, host_results, quieted
 
+#: Its structures come from a generator, with types that no value fits.
+ffi: Final[Any] = _ffi
 _CODE: Final = wasmtime.TrapCode
 TRAP_KINDS: Final = {
     _CODE.STACK_OVERFLOW: STACK_EXHAUSTED,
@@ -68,7 +70,9 @@ def compile_reference(data: bytes, *, canonical_nans: bool = False) -> Reference
     except wasmtime.WasmtimeError as error:
         raise Rejected(str(error)) from error
     imports = tuple(Import(item.module, item.name or "", _extern_type(item.type)) for item in module.imports)
-    return ReferenceModule(engine, module, Shape(imports, {item.name: _extern_type(item.type) for item in module.exports}))
+    return ReferenceModule(
+        engine, module, Shape(imports, {item.name: _extern_type(item.type) for item in module.exports})
+    )
 
 
 def _extern_type(type_: Any) -> ExternType:
@@ -129,7 +133,10 @@ class Reference:
             return _trapped(trap)
         for name in self._modules[module].shape.exports:
             extern, encoded = ffi.wasmtime_extern_t(), name.encode()
-            if not ffi.wasmtime_instance_export_get(self._context, byref(instance), encoded, len(encoded), byref(extern)):
+            found = ffi.wasmtime_instance_export_get(
+                self._context, byref(instance), encoded, len(encoded), byref(extern)
+            )
+            if not found:
                 return Broken(f"no export {name!r}")
             self._exports[module, name] = extern
         return Returned()

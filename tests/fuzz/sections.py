@@ -22,7 +22,7 @@ _LONG_REFERENCES: Final = (0x63, 0x64)
 
 
 def make_testable(data: bytes) -> bytes:
-    """A module with unique imports, and with exports of all globals; the last one, smith's fuel, under FUEL_NAME too."""
+    """A module with unique imports and exports of all globals; the last one, the fuel, is under FUEL_NAME too."""
     sections = list(_read_sections(data))
     contents = dict(sections)
     imports, imported_globals = _unique_imports(contents.get(_IMPORT, b"\0"))

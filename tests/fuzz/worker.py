@@ -38,7 +38,7 @@ class Worker:
         self.command = [sys.executable, "-m", "tests.fuzz.worker", *settings]
         self.timeout_seconds = timeout_seconds
         self.process: subprocess.Popen[str] | None = None
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by close)
 
     def compare_seed(self, seed: str) -> Report:
         """Report on the modules of a seed; verdict CRASHED where the process died or took too long."""

@@ -50,17 +50,18 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
         Path without a suffix: the IR as it was generated, the assembly and the object are written to .ll, .s and .o.
     """
     if keep is not None:
-        Path(f"{keep}.ll").write_text(text)  # first: it is wanted most where LLVM does not survive it
+        Path(f"{keep}.ll").write_text(text, encoding="utf-8")  # first: it is wanted most where LLVM does not survive it
     machine = _target_machine(options)
     llvm_context = llvm.create_context()
     try:
         with llvm.parse_assembly(text, llvm_context) as module:
             module.verify()
             _optimise(options.opt_level, module, machine)
-            optimised = module if keep is None else module.clone()  # emission changes what it emits
+            if keep is not None:
+                with module.clone() as copy:  # emission changes what it emits
+                    Path(f"{keep}.s").write_text(machine.emit_assembly(copy), encoding="utf-8")
             data = bytes(machine.emit_object(module))
             if keep is not None:
-                Path(f"{keep}.s").write_text(machine.emit_assembly(optimised))
                 Path(f"{keep}.o").write_bytes(data)
             return data
     except RuntimeError as error:

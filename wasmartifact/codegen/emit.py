@@ -26,10 +26,7 @@ TRAP_ATTRIBUTES: Final = "#1"
 INVARIANT: Final = "!invariant.load !0"
 UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold
 STACK_POINTER: Final = "metadata !2"
-UNIT: Final = "!3"
-FILE: Final = "!4"
-SUBROUTINE_TYPE: Final = "!5"
-FIRST_SCOPE: Final = 8
+FIRST_SCOPE: Final = 8  # number of the first function's debug scope
 
 #: Opcodes that take the i32 on top of the stack as a condition.
 TEST_USERS: Final = frozenset(
