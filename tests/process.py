@@ -15,7 +15,8 @@ def mappings(name: str | Path, *, executable_only: bool = False) -> list[str]:
 
 
 def descriptors() -> list[str]:
-    """What the open descriptors refer to, sorted."""
+    """What the open descriptors refer to, sorted, once garbage no longer holds any."""
+    gc.collect()
     targets = []
     for entry in os.listdir("/proc/self/fd"):
         try:

@@ -39,6 +39,7 @@ def describe_head(metadata: Metadata) -> dict[str, Any]:
         "defined_functions": len(metadata.functions) - imported,
         "trap_sites": len(traps) - traps.count(0),
         "address_map_rows": len(traps),
+        "source_line_rows": len(metadata.source_lines),
     }
 
 

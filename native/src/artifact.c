@@ -10,7 +10,7 @@
 #include "core.h"
 
 /* Sections of an artifact: about a dozen; strip and friends add none. */
-enum { MAX_SECTIONS = 64, MAX_SECTION_NAMES_BYTES = 4096 };
+enum { MAX_SECTIONS = 64, MAX_SECTION_NAMES_BYTES = 2048, TAIL_BYTES = 4096 };
 
 static int read_exactly(int fd, void *target, size_t size_bytes, uint64_t offset, const char *what, wa_error *error)
 {
@@ -57,17 +57,42 @@ static bool is_inside(const Elf64_Shdr *section, uint64_t file_size)
     return section->sh_offset <= file_size && section->sh_size <= file_size - section->sh_offset;
 }
 
+/* The end of the file: section names and section headers, which our writer and strip put last, in one read. */
+typedef struct file_tail {
+    uint64_t offset;
+    size_t size_bytes;
+    uint8_t bytes[TAIL_BYTES];
+} file_tail;
+
+static int read_tail(int fd, uint64_t file_size, file_tail *tail, wa_error *error)
+{
+    tail->size_bytes = file_size < TAIL_BYTES ? (size_t)file_size : TAIL_BYTES;
+    tail->offset = file_size - tail->size_bytes;
+    return read_exactly(fd, tail->bytes, tail->size_bytes, tail->offset, "read of the section headers", error);
+}
+
+/* Copy a part of the file, from the tail where that has it. */
+static int copy_part(int fd, const file_tail *tail, void *target, size_t size_bytes, uint64_t offset, wa_error *error)
+{
+    if (offset < tail->offset)
+        return read_exactly(fd, target, size_bytes, offset, "read of the section names", error);
+    memcpy(target, tail->bytes + (offset - tail->offset), size_bytes);
+    return 0;
+}
+
 /* Find .wasmartifact among the section headers. */
 static int find_section(int fd, const Elf64_Ehdr *elf, uint64_t file_size, Elf64_Shdr *result, wa_error *error)
 {
     Elf64_Shdr sections[MAX_SECTIONS];
     char names[MAX_SECTION_NAMES_BYTES + 1];
-    if (read_exactly(fd, sections, elf->e_shnum * sizeof *sections, elf->e_shoff, "read of the section headers", error) < 0)
+    file_tail tail;
+    if (read_tail(fd, file_size, &tail, error) < 0 ||
+        copy_part(fd, &tail, sections, elf->e_shnum * sizeof *sections, elf->e_shoff, error) < 0)
         return -1;
     const Elf64_Shdr *table = &sections[elf->e_shstrndx];
     if (table->sh_type != SHT_STRTAB || table->sh_size > MAX_SECTION_NAMES_BYTES || !is_inside(table, file_size))
         return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, table->sh_type, SHT_STRTAB, "the section name table");
-    if (read_exactly(fd, names, table->sh_size, table->sh_offset, "read of the section names", error) < 0)
+    if (copy_part(fd, &tail, names, table->sh_size, table->sh_offset, error) < 0)
         return -1;
     names[table->sh_size] = 0;
     if (table->sh_name >= table->sh_size || strcmp(names + table->sh_name, ".shstrtab") != 0)

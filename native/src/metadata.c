@@ -136,17 +136,29 @@ static int check_counts(const wa_artifact *artifact, wa_error *error)
     return 0;
 }
 
-/* glibc before 2.35 writes into the dynamic section while it loads a library. */
+/* glibc before 2.35 writes into the dynamic section while it loads a library. The answer never changes: a race only finds
+ * it twice. */
+static bool takes_read_only_dynamic(void)
+{
+    enum { UNKNOWN, YES, NO };
+    static atomic_int known = UNKNOWN;
+    if (atomic_load_explicit(&known, memory_order_relaxed) == UNKNOWN) {
+        char text[64] = "";
+        unsigned major = 0, minor = 0;
+        confstr(_CS_GNU_LIBC_VERSION, text, sizeof text);
+        bool is_new = sscanf(text, "glibc %u.%u", &major, &minor) == 2 &&
+                      (major > WA_GLIBC_MIN_MAJOR || (major == WA_GLIBC_MIN_MAJOR && minor >= WA_GLIBC_MIN_MINOR));
+        atomic_store_explicit(&known, is_new ? YES : NO, memory_order_relaxed);
+    }
+    return atomic_load_explicit(&known, memory_order_relaxed) == YES;
+}
+
 static int check_c_library(const wa_artifact *artifact, wa_error *error)
 {
+    if (!(artifact->header->flags & WA_HEADER_READ_ONLY_DYNAMIC) || takes_read_only_dynamic())
+        return 0;
     char text[sizeof error->text] = "";
-    unsigned major = 0, minor = 0;
-    if (!(artifact->header->flags & WA_HEADER_READ_ONLY_DYNAMIC))
-        return 0;
     confstr(_CS_GNU_LIBC_VERSION, text, sizeof text);
-    if (sscanf(text, "glibc %u.%u", &major, &minor) == 2 &&
-        (major > WA_GLIBC_MIN_MAJOR || (major == WA_GLIBC_MIN_MAJOR && minor >= WA_GLIBC_MIN_MINOR)))
-        return 0;
     return wa_fail(error, WA_ERROR_C_LIBRARY, 0, 0, 0, text[0] != 0 ? text : "another C library");
 }
 

@@ -74,13 +74,21 @@ class Subject:
         """Make the imports of a module, and an instance of it."""
 
         def run() -> Outcome:
-            namespaces: dict[str, dict[str, Any]] = {}
-            for item, given in zip(self._imports[module], imports, strict=True):
-                namespaces.setdefault(item.module, {})[item.name] = self._give(given)
-            self._exports.append(self._artifacts[module].instantiate(namespaces, store=self._store).exports)
+            self.instantiate_or_raise(module, imports)
             return Returned()
 
         return _outcome(run)
+
+    def instantiate_or_raise(self, module: int, imports: Sequence[Given]) -> None:
+        """Likewise, with the exceptions that users see."""
+        namespaces: dict[str, dict[str, Any]] = {}
+        for item, given in zip(self._imports[module], imports, strict=True):
+            namespaces.setdefault(item.module, {})[item.name] = self._give(given)
+        self._exports.append(self._artifacts[module].instantiate(namespaces, store=self._store).exports)
+
+    def exports(self, module: int) -> Mapping[str, Any]:
+        """What a module exports."""
+        return self._exports[module]
 
     def set_fuel(self, module: int, fuel: int) -> None:
         """Set the global that keeps generated code from running for ever."""

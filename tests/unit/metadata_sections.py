@@ -48,7 +48,12 @@ RICH_WAT = r"""
   (data (i32.const 8) "hello")
   (data (i32.const 70000) "world")
   (data $bytes "passive")
-  (data (global.get $base) "computed"))
+  (data (global.get $base) "computed")
+  (; Lines of $add, whose code entry lies 2 bytes into the code section: 1 at the start, 2 from two bytes further on,
+     up to four bytes further on; all of a.c. ;)
+  (@custom ".debug_line"
+    "\37\00\00\00\04\00\1b\00\00\00\01\01\01\fb\0e\0d\00\01\01\01\01\00\00\00\01\00\00\01\00\61\2e\63\00\00\00\00\00"
+    "\00\05\02\02\00\00\00\01\02\01\02\01\03\01\01\02\01\02\01\00\01\01"))
 """
 
 

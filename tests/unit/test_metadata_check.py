@@ -30,7 +30,7 @@ def read_everything(section: bytes) -> None:
     with Metadata(section) as metadata:
         for name in (
             "types", "imports", "exports", "functions", "memories", "tables", "globals", "tags", "elements", "data",
-            "names", "custom_sections", "address_map", "trap_sites",
+            "names", "custom_sections", "address_map", "trap_sites", "source_lines",
         ):  # fmt: skip
             _each(lambda name=name: list(getattr(metadata, name)))  # type: ignore[misc]
         _each(lambda: metadata.info)
@@ -38,6 +38,8 @@ def read_everything(section: bytes) -> None:
             _each(lambda export=export: metadata.exports.find(export))  # type: ignore[misc]
         for text_offset in (0, 17, 31, 100, 2**32 - 1):
             _each(lambda text_offset=text_offset: metadata.function_at(text_offset))  # type: ignore[misc]
+        for wasm_offset in (0, *range(300, 900, 2), 2**32 - 1):
+            _each(lambda wasm_offset=wasm_offset: metadata.source_at(wasm_offset))  # type: ignore[misc]
         for func_index in range(6):
             _each(lambda func_index=func_index: metadata.function_name(func_index))  # type: ignore[misc]
 
@@ -197,6 +199,9 @@ def test_unknown_columns_are_ignored() -> None:
         ("address_text_offset", 0, 17, "address_text_offset, row 1, is 16, expected at least 17"),
         ("address_trap", 0, 20, "address_trap, row 0, is 20, expected a trap code"),
         ("info_key_bytes", 0, 0xC0, "info_key, row 0"),
+        ("source_wasm_offset", 1, 0, "source_wasm_offset, row 1, is 0, expected above"),
+        ("source_file", 1, 2, "source_file, row 1, is 2, expected below 2"),
+        ("source_file_name_bytes", 0, 0xFF, "source_file_name, row 0, .* expected UTF-8"),
     ],
 )
 def test_rows(name: str, row: int, value: int, words: str) -> None:

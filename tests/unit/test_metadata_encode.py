@@ -147,8 +147,9 @@ def test_memory_image_is_what_an_instance_starts_with(rich: Metadata) -> None:
 
 
 def test_custom_sections_and_info(rich: Metadata) -> None:
-    assert [row.name for row in rich.custom_sections] == ["name"]
-    assert b"r\xc3\xa4ksm\xc3\xb6rg\xc3\xa5s" in bytes(rich.custom_sections[0].data)
+    names = [row.name for row in rich.custom_sections]
+    assert sorted(names) == [".debug_line", "name"]
+    assert b"r\xc3\xa4ksm\xc3\xb6rg\xc3\xa5s" in bytes(rich.custom_sections[names.index("name")].data)
     assert rich.info == {"module_name": "rich", "cpu": "x86-64-v2"}
 
 
@@ -156,6 +157,15 @@ def test_traps_and_addresses(rich: Metadata) -> None:
     assert len(rich.address_map) == 8
     assert [row.text_offset for row in rich.trap_sites] == [16, 48, 80, 112]
     assert {row.trap for row in rich.trap_sites} == {"unreachable"}
+
+
+def test_source_lines(rich: Metadata) -> None:
+    """RICH_WAT says in a comment which lines its table gives."""
+    start = rich.functions[1].wasm_offset
+    assert start is not None
+    assert list(rich.source_lines) == [(start, "a.c", 1), (start + 2, "a.c", 2), (start + 4, None, None)]
+    places = [rich.source_at(start + distance) for distance in range(-1, 5)]
+    assert places == [(None, None), ("a.c", 1), ("a.c", 1), ("a.c", 2), ("a.c", 2), (None, None)]
 
 
 def test_rows_are_sequences(rich: Metadata) -> None:

@@ -1,4 +1,4 @@
-"""DWARF line tables, versions 2 to 5 (DWARF 5, section 6.2): the units of a ``.debug_line`` section, their files and rows.
+"""DWARF line tables, versions 2 to 5 (DWARF 5, section 6.2): units of a ``.debug_line`` section, their files and rows.
 
 The table may be anything: what does not decode raises ``LineTableError``, and no input takes more memory or time than
 its size explains.

@@ -27,7 +27,7 @@ class SourceLines:
     Attributes
     ----------
     wasm_offsets, lines, files : array of u32
-        The columns source_wasm_offset, source_line (0: unknown) and source_file (index in ``file_names`` + 1, 0: unknown).
+        The columns source_wasm_offset, source_line (0: unknown), source_file (index in ``file_names`` + 1; 0: unknown).
     file_names : list[str]
         Paths as the compiler wrote them: absolute, or relative to the directory where it ran.
     """
@@ -94,12 +94,13 @@ class _Collector:
         self.names_size_bytes = 0
 
     def add_unit(self, unit: LineUnit) -> None:
-        """Take the sequences of one unit that end and whose offsets ascend.
+        """Take the sequences of one unit that end and whose offsets ascend; none where its program does not decode.
 
         Linkers leave the sequences of functions that they dropped in the table, with addresses where no function
         starts.
         """
         numbers: dict[int, int] = {}
+        sequences: list[_Sequence] = []
         current: _Sequence | None = None
         is_open = False
         for rows in unit.rows():
@@ -113,12 +114,13 @@ class _Collector:
                 if line == END:
                     is_open = False
                     if current is not None and current.close(offset):
-                        self.sequences.append(current)
+                        sequences.append(current)
                 elif current is not None:
                     if file not in numbers:
                         numbers[file] = self.file_number(unit.path(file))
                     is_known = 0 < line <= _U32_MAX
                     current.add(offset, line if is_known else 0, numbers[file] if is_known else 0)
+        self.sequences += sequences
 
     def is_code(self, offset: int) -> bool:
         """Whether an offset lies in a function."""

@@ -1,0 +1,95 @@
+"""A child process that answers requests, a line of JSON each way; that it crashes or hangs is an answer too.
+
+What may crash runs there, so that a crash is a finding and not the end of the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class ChildDied(Exception):
+    """The process crashed, hung or raised; the message says how, with the end of what it wrote to standard error."""
+
+
+class Child:
+    """The near end: starts ``python -m module arguments``, again after it died. One thread uses it."""
+
+    def __init__(self, module: str, arguments: Sequence[str], *, timeout_seconds: float) -> None:
+        self.command = [sys.executable, "-m", module, *arguments]
+        self.timeout_seconds = timeout_seconds
+        self.process: subprocess.Popen[str] | None = None
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by close)
+
+    def ask(self, request: Json) -> Json:
+        """The answer to a request. Raises ChildDied."""
+        process = self.process or self._start()
+        assert process.stdin is not None and process.stdout is not None
+        timer = threading.Timer(self.timeout_seconds, process.kill)
+        timer.start()
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            timer.cancel()
+        if not line:
+            raise ChildDied(self._ending())
+        answer: Json = json.loads(line)
+        return answer
+
+    def _start(self) -> subprocess.Popen[str]:
+        self.errors.seek(0)
+        self.errors.truncate()
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
+        )
+        return self.process
+
+    def _ending(self) -> str:
+        code = self._finish()
+        self.errors.seek(0)
+        if code == -signal.SIGKILL:
+            ending = f"killed; it had {self.timeout_seconds} s"
+        else:
+            ending = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return f"{ending}\n{self.errors.read()[-4000:]}".strip()
+
+    def _finish(self) -> int:
+        assert self.process is not None and self.process.stdin is not None and self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        code = self.process.wait()
+        self.process.stdout.close()
+        self.process = None
+        return code
+
+    def close(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self._finish()
+        self.errors.close()
+
+
+def serve(answer: Callable[[Json], Json]) -> None:
+    """The far end: answer requests until standard input ends."""
+    faulthandler.enable()
+    # Answers go to a copy of standard output; whatever else prints goes to standard error.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
