@@ -1,4 +1,4 @@
-"""Packing: CPU time of whole processes that pack QuickJS at each level, against wasmtime-py's compile; a small module, warm.
+"""Packing: CPU time of processes that pack QuickJS at each level, against wasmtime-py's compile; a small module, warm.
 
 Run ``python -m bench.pack [LEVEL ...]``. CPU time counts all processes that take part, with the start of Python.
 """
@@ -22,7 +22,8 @@ from bench.timing import duration, table
 
 PACK = "import sys, wasmartifact as wa; wa.pack(sys.argv[1], sys.argv[2], opt_level=int(sys.argv[3]))"
 COMPILE = (
-    "import sys, wasmtime; from pathlib import Path; module = wasmtime.Module.from_file(wasmtime.Engine(), sys.argv[1]); "
+    "import sys, wasmtime; from pathlib import Path; "
+    "module = wasmtime.Module.from_file(wasmtime.Engine(), sys.argv[1]); "
     "Path(sys.argv[2]).write_bytes(module.serialize())"
 )
 SMALL_FUNCTIONS = 10
@@ -30,7 +31,7 @@ DISPATCH = next(kernel for kernel in KERNELS if kernel.name == "dispatch")
 
 
 def cpu_ns(program: str, *arguments: str) -> float:
-    """CPU time in nanoseconds of a Python program and the processes that it starts. Raises RuntimeError where it fails."""
+    """CPU time in ns of a Python program and the processes that it starts. Raises RuntimeError where it fails."""
     pid = os.posix_spawn(sys.executable, [sys.executable, "-c", program, *arguments], os.environ)
     _, status, usage = os.wait4(pid, 0)
     if status != 0:
@@ -49,7 +50,7 @@ def quickjs_rows(directory: Path, levels: Sequence[int], samples: int) -> list[t
             times[level].append(cpu_ns(PACK, wasm, str(output), str(level)))
             sizes[level] = output.stat().st_size
     base, rival_size = median(compiles), rival.stat().st_size
-    rows = [("wasmtime", duration(base), "1.0", f"{rival_size:,}", "1.00")]
+    rows: list[tuple[str, ...]] = [("wasmtime", duration(base), "1.0", f"{rival_size:,}", "1.00")]
     for level in levels:
         cpu = median(times[level])
         size = sizes[level]

@@ -24,6 +24,8 @@ WARNINGS: Final = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-
 CODE: Final = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-g", "-fvisibility=hidden", "-fno-omit-frame-pointer")
 #: A signal handler must not call the dynamic linker for a thread-local variable.
 THREAD_LOCALS: Final = ("-ftls-model=initial-exec",)
+#: The signal handler must not call the dynamic linker for a function either.
+LINK: Final = ("-Wl,-z,now",)
 SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
 
 #: cffi's generated code is not written for our warnings.
@@ -63,7 +65,7 @@ def builder() -> FFI:
         include_dirs=[str(INCLUDE), str(ROOT / "native" / "src")],
         depends=sorted(str(path) for path in (ROOT / "native").rglob("*.h")),
         extra_compile_args=[*CODE, *THREAD_LOCALS, *WARNINGS, *sanitizers],
-        extra_link_args=[*sanitizers],
+        extra_link_args=[*LINK, *sanitizers],
         libraries=["dl", "pthread"],
         py_limited_api=False,  # the types need vectorcall
     )

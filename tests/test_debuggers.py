@@ -1,4 +1,4 @@
-"""Debuggers and profilers see the guest: gdb and perf name its functions and walk through them, traps miss no caller."""
+"""Debuggers and profilers see the guest: gdb and perf name its functions and walk through them, no caller is missed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def crowded_wat() -> str:
     count = 14
     values = [f"(local.get $v{index})" for index in range(count)]
     body = "".join(
-        f"(local.set $v{index} (i32.add (i32.mul {values[index]} {values[index - 1]}) "
+        f"(local.set $v{index} (i32.add (i32.mul {values[index]} {values[(index + 1) % count]}) "
         f"(i32.load offset={4 * index} {values[index]})))"
         for index in range(count)
     )
@@ -117,9 +118,7 @@ def contains_in_order(found: list[str], wanted: list[str]) -> bool:
     return all(name in rest for name in wanted)
 
 
-@pytest.mark.parametrize(
-    ("opt_level", "source"), [*((level, "path") for level in OPT_LEVELS), (2, "bytes")], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("opt_level", "source"), [*((level, "path") for level in OPT_LEVELS), (2, "bytes")], ids=str)
 def test_gdb_walks_through_host_calls(tmp_path: Path, opt_level: int, source: str) -> None:
     """From C through the guest, Python, the guest and Python to the process's start."""
     artifact = artifact_of(CHAIN_WAT, tmp_path / "chain.so", opt_level=opt_level)
@@ -186,7 +185,7 @@ def test_every_function_starts_with_its_frame(tmp_path: Path, machine: str, opt_
         with artifact.open("rb") as file:
             elf = ELFFile(file)
             symtab, text = elf.get_section_by_name(".symtab"), elf.get_section_by_name(".text")
-            assert isinstance(symtab, SymbolTableSection)
+            assert isinstance(symtab, SymbolTableSection) and text is not None
             code, start = text.data(), text["sh_addr"]
             functions = [
                 (symbol["st_value"] - start, symbol["st_size"], symbol.name)
@@ -194,7 +193,7 @@ def test_every_function_starts_with_its_frame(tmp_path: Path, machine: str, opt_
                 if symbol["st_info"]["type"] == "STT_FUNC"
             ]
         assert functions == sorted(functions)
-        for (offset, size, _), (following, _, _) in zip(functions, functions[1:], strict=False):
+        for (offset, size, _), (following, _, _) in pairwise(functions):
             assert offset + size <= following
         for offset, size, symbol_name in functions:
             assert sets_up_frame(machine, code[offset : offset + size]), symbol_name
@@ -241,9 +240,9 @@ if perf_records():  # not a skipped test, which CI refuses: whether a kernel all
     def test_perf_names_and_walks_the_guest(tmp_path: Path) -> None:
         artifact, recording = artifact_of(HOT_WAT, tmp_path / "hot.so"), tmp_path / "perf.data"
         code = f"import wasmartifact; wasmartifact.load({str(artifact)!r}).instantiate().exports.outer(100_000_000)"
+        record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1000", "--call-graph", "fp"]
         subprocess.run(
-            ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1000", "--call-graph", "fp", "-o", recording]
-            + [sys.executable, "-c", code],
+            [*record, "-o", recording, sys.executable, "-c", code],
             capture_output=True,
             timeout=TIMEOUT_S,
             check=True,

@@ -1,4 +1,4 @@
-"""The kernels: C programs that fill a few milliseconds each, as WebAssembly beside their source. Each exports ``run(size)``."""
+"""The kernels: C programs of a few milliseconds, as WebAssembly beside their source. Each exports ``run(size)``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 DIRECTORY: Final = Path(__file__).parent
-#: What makes the .wasm files and the native rivals from the same sources. Without errno a square root is one instruction.
+#: What makes the .wasm files and the native rivals of the same sources. Without errno a square root is one instruction.
 SOURCE_OPTIONS: Final = ("-O2", "-Wall", "-Wextra", "-Werror", "-fno-math-errno", "-ffp-contract=off")
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel: ``result`` is the type of what ``run`` gives ("i32", "i64", "f64"), ``size`` its argument in benchmarks."""
+    """A kernel: ``result`` is the type of what ``run`` gives ("i32", "i64", "f64"), ``size`` what benchmarks pass."""
 
     name: str
     result: str

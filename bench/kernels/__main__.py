@@ -57,6 +57,7 @@ def wasmtime_run(kernel: Kernel) -> Run:
     store = wasmtime.Store(engine)
     instance = wasmtime.Instance(store, wasmtime.Module.from_file(engine, str(kernel.wasm)), [])
     function = instance.exports(store)["run"]
+    assert isinstance(function, wasmtime.Func)
     return lambda size: function(store, size)
 
 
@@ -79,7 +80,7 @@ def check_results(kernel: Kernel, runs: Mapping[str, Run]) -> None:
 
 
 def measure(kernel: Kernel, runs: Mapping[str, Run], samples: int) -> dict[str, float]:
-    """Median nanoseconds of ``run(size)`` by engine. Each sample runs all engines, so that disturbances hit all alike."""
+    """Median nanoseconds of ``run(size)`` by engine. Each sample runs all engines, so that noise hits all alike."""
     durations: dict[str, list[int]] = {engine: [] for engine in runs}
     gc.disable()
     try:
@@ -129,7 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.kernels", description=__doc__.splitlines()[0])
     parser.add_argument("kernels", nargs="*", metavar="KERNEL", help="default: all of them")
     parser.add_argument("--opt-level", type=int, default=2, choices=range(4), help="what to pack with; default: 2")
-    parser.add_argument("--cpu", default="baseline", help="what to pack for, and whether rivals may use all of this CPU")
+    parser.add_argument(
+        "--cpu", default="baseline", help="what to pack for, and whether rivals may use all of this CPU"
+    )
     parser.add_argument("--samples", type=int, default=25, help="runs per kernel and engine; default: 25")
     options = parser.parse_args(arguments)
     chosen = [kernel for kernel in KERNELS if kernel.name in options.kernels or not options.kernels]

@@ -105,8 +105,9 @@ _Noreturn void wa_unwind(void);
 _Noreturn void wa_trap(uint32_t trap_code);
 /* info->user of the innermost call of this thread, or NULL. */
 void *wa_current_user(void);
-/* Bytes left on this thread's stack above the limit for wasm; traps are raised below it. */
+/* Bytes left on this thread's stack above the limit for wasm; traps are raised below it. The whole stack's size. */
 size_t wa_stack_left(void);
+size_t wa_stack_size(void);
 
 /* ---- functions -------------------------------------------------------------------------------------------------- */
 
@@ -183,8 +184,7 @@ wa_tag *wa_tag_new(const uint8_t *digest);
 void wa_tag_retain(wa_tag *tag);
 void wa_tag_release(wa_tag *tag);
 
-/* Make the store keep (retain) a memory, table, global or tag that the embedder made; instances of it import the object.
- * wa_instantiate does this by itself for imports. Idempotent. */
+/* Make the store keep (retain) a memory, table, global or tag that the embedder made, before an instance has it. */
 void wa_store_adopt(wa_store *store, const wa_extern *object);
 /* Call visit for every externref handle in tables and globals that belong to the store, adopted ones included (not on any
  * stack: the store must be idle). */

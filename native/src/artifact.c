@@ -145,9 +145,9 @@ static int open_checked(wa_artifact *artifact, wa_error *error)
     if (check_elf_header(&elf, file_size, error) < 0 || find_section(artifact->fd, &elf, file_size, &section, error) < 0 ||
         map_section(artifact, &section, error) < 0 || wa_metadata_check(artifact, error) < 0)
         return -1;
-    uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (artifact->header->page_size_bytes == 0 || artifact->header->page_size_bytes % page_size != 0)
-        return wa_fail(error, WA_ERROR_PAGE_SIZE, 0, page_size, artifact->header->page_size_bytes, "");
+    uint64_t host_page = (uint64_t)sysconf(_SC_PAGESIZE), page = artifact->header->page_size_bytes;
+    if (page < host_page || (page & (page - 1)) != 0)
+        return wa_fail(error, WA_ERROR_PAGE_SIZE, 0, host_page, page, "");
     return 0;
 }
 

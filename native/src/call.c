@@ -82,7 +82,8 @@ void wa_trap(uint32_t trap_code)
     wa_activation *activation = wa_this_thread.current;
     activation->outcome = WA_TRAPPED;
     activation->info->trap_code = trap_code;
-    wa_capture_frames(wa_store_root(activation->store), activation->info, 0, (uintptr_t)__builtin_frame_address(0), activation);
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    wa_capture_frames(wa_store_root(activation->store), activation->info, 0, here, here, activation);
     siglongjmp(activation->landing, 1);
 }
 
@@ -96,4 +97,10 @@ size_t wa_stack_left(void)
     wa_thread_prepare();
     uint64_t here = stack_pointer();
     return here > wa_this_thread.stack_limit ? here - wa_this_thread.stack_limit : 0;
+}
+
+size_t wa_stack_size(void)
+{
+    wa_thread_prepare();
+    return wa_this_thread.stack_size_bytes;
 }

@@ -109,7 +109,8 @@ static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint6
     /* A tagged slot means a function of its table's owner: it may move only within tables of that owner. */
     if (target->head.owner != source->head.owner)
         for (uint64_t i = 0; i < count; i++)
-            wa_table_materialise(source, src + i);
+            if (wa_table_materialise(source, src + i) == 0 && ((const uint64_t *)source->head.slots)[src + i] != 0)
+                wa_trap(WA_TRAP_OUT_OF_MEMORY);
     memmove((uint64_t *)target->head.slots + dst, (uint64_t *)source->head.slots + src, count * sizeof(uint64_t));
 }
 

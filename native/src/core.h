@@ -148,8 +148,9 @@ typedef struct wa_activation {
 /* Per thread; initial-exec so that the signal handler reaches it without a call. */
 typedef struct wa_thread {
     wa_activation *current;
-    uint64_t stack_lowest; /* lowest address of the stack */
-    uint64_t stack_limit;  /* lowest stack pointer at which wasm may start a function */
+    uint64_t stack_size_bytes;
+    uint64_t stack_limit; /* lowest stack pointer at which wasm may start a function */
+    uintptr_t chaining;   /* frame of the handler that hands a signal on */
     bool is_ready;
 } wa_thread;
 extern _Thread_local wa_thread wa_this_thread;
@@ -174,7 +175,8 @@ uint32_t wa_host_machine(void);
 /* signals.c: all async-signal code. */
 int wa_signals_ensure(wa_error *error);
 void wa_thread_prepare(void);
-void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t frame_pointer, const void *base);
+void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer,
+                       const void *base);
 
 /* store.c */
 void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
@@ -187,6 +189,8 @@ wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonic
 void wa_instance_free(wa_details *details);
 
 /* memory.c */
+/* Whether compiled code checks every access to such a memory; else it relies on a reservation for all that it can reach. */
+bool wa_memory_is_checked(uint32_t flags, uint32_t page_log2);
 wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error);
 
 /* table.c */

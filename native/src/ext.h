@@ -20,8 +20,8 @@
 #define WAX_KIND_INSTANCE 5
 /* Calls with at most this many slots keep them on the C stack. */
 #define WAX_INLINE_SLOTS 32
-/* A host function gets into Python only with this much stack left above the limit for wasm: Python code needs room, and so
- * does describing a trap. */
+/* A host function gets into Python only with this much stack left above the limit for wasm, or an eighth of a small stack:
+ * Python code needs room, and so does describing a trap. */
 #define WAX_PYTHON_STACK_BYTES (64u * 1024u)
 
 /* How a value crosses. The names are those of the types, but for references: what the host may do with them counts. */
@@ -59,6 +59,7 @@ typedef struct wax_store {
     PyObject *handles;        /* dict {id(object): handle}, the inverse */
     Py_ssize_t busy;          /* calls and conversions in progress: handles may be where no sweep sees them */
     Py_ssize_t sweep_at;      /* number of handles that is worth a sweep */
+    Py_ssize_t weight;        /* of the tree of joined stores: one for each store and for each instance */
     bool is_explicit;         /* the user made it: two such stores are never joined */
     struct wax_store *previous, *next; /* stores that own handles */
     PyObject *weakrefs;

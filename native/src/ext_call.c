@@ -185,7 +185,9 @@ PyObject *wax_call_bits(PyObject *self, PyObject *argument)
         if (func->type->tags[i] > WAX_V128)
             return PyErr_Format(PyExc_TypeError, "call_bits works on functions of numbers and vectors only");
     PyObject *given = PySequence_Fast(argument, "call_bits expects a sequence of integers");
-    uint64_t *slots = given == NULL ? NULL : PyMem_Calloc(func->type->slot_count + 1, sizeof *slots);
+    uint64_t *slots = given == NULL ? NULL : PyMem_Calloc((size_t)func->type->slot_count + 1, sizeof *slots);
+    if (given != NULL && slots == NULL)
+        PyErr_NoMemory();
     uint32_t params = slot_total(func->type->tags, func->type->param_count);
     uint32_t results = slot_total(func->type->tags + func->type->param_count, func->type->result_count);
     PyObject *result = NULL;
@@ -267,23 +269,28 @@ static PyObject *call_callable(wax_func *func, arguments *args)
 }
 
 /* The values of a callable's result as an array: the result itself, or the items of a tuple or list. NULL with an
- * exception set where the number is wrong. */
-static PyObject *const *result_values(const wax_func *func, PyObject *const *result)
+ * exception set where the number is wrong. A list is replaced by a tuple: converting one value may run code that changes
+ * the list. */
+static PyObject *const *result_values(const wax_func *func, PyObject **result)
 {
     uint32_t expected = func->type->result_count;
+    if (expected > 1 && PyList_Check(*result)) {
+        PyObject *tuple = PyList_AsTuple(*result);
+        if (tuple == NULL)
+            return NULL;
+        Py_SETREF(*result, tuple);
+    }
     if (expected == 1)
         return result;
     if (expected == 0 && *result == Py_None)
         return result;
-    if (expected > 1 && (PyTuple_Check(*result) || PyList_Check(*result)) &&
-        PySequence_Fast_GET_SIZE(*result) == (Py_ssize_t)expected)
+    if (expected > 1 && PyTuple_Check(*result) && PyTuple_GET_SIZE(*result) == (Py_ssize_t)expected)
         return PySequence_Fast_ITEMS(*result);
     PyObject *where = place(func, "the host function must return", 0);
     if (where != NULL && expected == 0)
         PyErr_Format(PyExc_TypeError, "%U None, found %s", where, Py_TYPE(*result)->tp_name);
-    else if (where != NULL && (PyTuple_Check(*result) || PyList_Check(*result)))
-        PyErr_Format(PyExc_TypeError, "%U a tuple of %u values, found %zd values", where, expected,
-                     PySequence_Fast_GET_SIZE(*result));
+    else if (where != NULL && PyTuple_Check(*result))
+        PyErr_Format(PyExc_TypeError, "%U a tuple of %u values, found %zd values", where, expected, PyTuple_GET_SIZE(*result));
     else if (where != NULL)
         PyErr_Format(PyExc_TypeError, "%U a tuple of %u values, found %s", where, expected, Py_TYPE(*result)->tp_name);
     Py_XDECREF(where);
@@ -322,7 +329,7 @@ static int call_from_guest(wa_function *record, wax_store *store, uint64_t *slot
 
 void wax_invoke_host(wa_function *record, uint64_t *slots)
 {
-    if (wa_stack_left() < WAX_PYTHON_STACK_BYTES)
+    if (wa_stack_left() < WAX_PYTHON_STACK_BYTES && wa_stack_left() < wa_stack_size() / 8)
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
     wax_call *call = wa_current_user();
     bool was_released = call->thread != NULL;
@@ -348,10 +355,10 @@ static int pass(const wax_func *func, wax_tag tag, PyObject *value, const char *
     return outcome == WAX_CONVERTED ? 0 : -1;
 }
 
-static PyObject *pass_results(const wax_func *func, PyObject *result)
+static PyObject *pass_results(const wax_func *func, PyObject **result)
 {
     const wax_functype *type = func->type;
-    PyObject *const *values = result_values(func, &result);
+    PyObject *const *values = result_values(func, result);
     if (values == NULL)
         return NULL;
     if (type->result_count == 0)
@@ -387,7 +394,7 @@ PyObject *wax_call_host(PyObject *object, PyObject *const *args, size_t nargsf, 
         failed = failed ? failed : add_argument(&passed, value);
     }
     PyObject *result = failed ? NULL : call_callable(func, &passed);
-    PyObject *checked = result == NULL ? NULL : pass_results(func, result);
+    PyObject *checked = result == NULL ? NULL : pass_results(func, &result);
     Py_XDECREF(result);
     end_arguments(&passed);
     return checked;

@@ -69,8 +69,11 @@ static PyObject *look_up(wax_exports *exports, PyObject *name)
 
 static PyObject *names_of(wax_exports *exports)
 {
+    PyObject *names = exports->names == NULL ? wax_export_names(artifact_of(exports)) : NULL;
     if (exports->names == NULL)
-        exports->names = wax_export_names(artifact_of(exports));
+        exports->names = names;
+    else
+        Py_XDECREF(names); /* a collection on the way ran code that asked for them too */
     return exports->names;
 }
 

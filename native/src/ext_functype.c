@@ -123,14 +123,13 @@ static wax_functype *new_functype(const uint32_t *params, uint32_t param_count, 
     if (!fill_tags(type, params, results))
         return type;
     PyObject *address = PyLong_FromVoidPtr(type);
-    if (address == NULL || PyDict_SetItem(interned, digest, address) < 0) {
-        Py_XDECREF(address);
-        Py_DECREF(type);
-        return NULL;
-    }
-    Py_DECREF(address);
-    type->is_interned = true;
-    return type;
+    PyObject *first = address == NULL ? NULL : PyDict_SetDefault(interned, digest, address);
+    /* Naming the values may have run code that made the same type: the first one counts. */
+    wax_functype *known = first == NULL ? NULL : (wax_functype *)Py_NewRef(PyLong_AsVoidPtr(first));
+    type->is_interned = known == type;
+    Py_XDECREF(address);
+    Py_DECREF(type);
+    return known;
 }
 
 wax_functype *wax_functype_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
@@ -157,16 +156,19 @@ static uint32_t *codes_of(PyObject *names, uint32_t *count)
         PyErr_Format(PyExc_TypeError, "expected a list of value types such as [\"i32\"], found the string %R", names);
         return NULL;
     }
-    PyObject *sequence = PySequence_Fast(names, "expected a list of value types such as [\"i32\"]");
+    /* A tuple: what looks up a name may run code that changes a list. */
+    PyObject *given = PySequence_Fast(names, "expected a list of value types such as [\"i32\"]");
+    PyObject *sequence = given == NULL ? NULL : PySequence_Tuple(given);
+    Py_XDECREF(given);
     if (sequence == NULL)
         return NULL;
-    Py_ssize_t length = PySequence_Fast_GET_SIZE(sequence);
+    Py_ssize_t length = PyTuple_GET_SIZE(sequence);
     uint32_t *codes = length > 1000 ? NULL : PyMem_Malloc(sizeof *codes * ((size_t)length + 1));
     if (codes == NULL) {
         PyErr_Format(PyExc_ValueError, "a function type with %zd values; at most 1000 are possible", length);
     } else {
         for (Py_ssize_t i = 0; i < length; i++) {
-            if (valtype_code(PySequence_Fast_GET_ITEM(sequence, i), &codes[i]) < 0) {
+            if (valtype_code(PyTuple_GET_ITEM(sequence, i), &codes[i]) < 0) {
                 PyMem_Free(codes);
                 codes = NULL;
                 break;

@@ -41,6 +41,7 @@ static PyObject *link_externs(wax_store *store, PyObject *artifact, wa_artifact 
     if (instance == NULL)
         return Py_BuildValue("kiKKKs", (unsigned long)error.code, error.system_errno, (unsigned long long)error.where,
                              (unsigned long long)error.found, (unsigned long long)error.expected, error.text);
+    wax_root(store)->weight++;
     /* Kept for what traps and `caller` have to tell. */
     return wax_store_keep(store, native, artifact) < 0 ? NULL : PyLong_FromVoidPtr(instance);
 }

@@ -41,6 +41,7 @@ static wax_store *new_store(bool is_explicit)
         return NULL;
     store->is_explicit = is_explicit;
     store->sweep_at = FIRST_SWEEP;
+    store->weight = 1;
     store->native = wa_store_new();
     store->keep = PyDict_New();
     if (store->native == NULL)
@@ -106,6 +107,7 @@ static int join_roots(wax_store *into, wax_store *from)
     from->parent = (wax_store *)Py_NewRef(into);
     into->is_explicit |= from->is_explicit;
     into->busy += from->busy;
+    into->weight += from->weight;
     if (merge(&into->keep, &from->keep) < 0 || merge(&into->externrefs, &from->externrefs) < 0 ||
         merge(&into->handles, &from->handles) < 0)
         return -1; /* out of memory: what could not move stays alive with `from` */
@@ -124,10 +126,9 @@ int wax_store_join(wax_store *into, wax_store *from)
     from = wax_root(from);
     if (into == from)
         return 0;
-    if (!into->is_explicit && from->is_explicit)
-        return join_roots(from, into);
+    /* The lighter one moves: a chain of instances that import from each other must not become a chain of stores. */
     if (!into->is_explicit || !from->is_explicit)
-        return join_roots(into, from);
+        return into->weight < from->weight ? join_roots(from, into) : join_roots(into, from);
     PyObject *helper = wax_help(WAX_JOIN_ERROR);
     PyObject *exception = helper == NULL ? NULL : PyObject_CallNoArgs(helper);
     if (exception != NULL)
@@ -167,16 +168,25 @@ static PyObject *unmarked(wax_store *store, PyObject *marked)
     return dead;
 }
 
+/* Take a handle out of both dicts. An object that two stores knew when they were joined has two handles, and `handles` knows
+ * one of them. */
+static int forget_handle(wax_store *store, PyObject *handle, PyObject *object)
+{
+    PyObject *identity = PyLong_FromVoidPtr(object);
+    PyObject *current = identity == NULL ? NULL : PyDict_GetItemWithError(store->handles, identity);
+    int is_current = current == NULL ? 0 : PyObject_RichCompareBool(current, handle, Py_EQ);
+    int failed = PyErr_Occurred() || is_current < 0 || (is_current && PyDict_DelItem(store->handles, identity) < 0) ||
+                 PyDict_DelItem(store->externrefs, handle) < 0;
+    Py_XDECREF(identity);
+    return failed ? -1 : 0;
+}
+
 /* Take the pairs of `dead` out of both dicts; their objects die with the list. */
 static int forget(wax_store *store, PyObject *dead)
 {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(dead); i++) {
         PyObject *pair = PyList_GET_ITEM(dead, i);
-        PyObject *identity = PyLong_FromVoidPtr(PyTuple_GET_ITEM(pair, 1));
-        int failed = identity == NULL || PyDict_DelItem(store->handles, identity) < 0 ||
-                     PyDict_DelItem(store->externrefs, PyTuple_GET_ITEM(pair, 0)) < 0;
-        Py_XDECREF(identity);
-        if (failed)
+        if (forget_handle(store, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)) < 0)
             return -1;
     }
     return 0;

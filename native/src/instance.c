@@ -88,6 +88,9 @@ static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_f
     if (memcmp(function->type, WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type, 16) != 0)
         return fail_import(error, row, "the signature differs");
     if (function->host != NULL) {
+        uint32_t trampoline = WA_COLUMN(artifact, type_host, uint32_t)[type];
+        if (trampoline == 0 || trampoline > artifact->header->text_size_bytes)
+            return wa_fail(error, WA_ERROR_CORRUPT_ROW, type, trampoline, artifact->header->text_size_bytes, "type_host");
         function = wa_bind_host(details->instance, function->host, type);
         if (function == NULL)
             return wa_fail(error, WA_ERROR_NO_MEMORY, row, 0, 0, "host function");
@@ -230,6 +233,20 @@ static int link_imports(wa_details *details, const wa_extern *externs, size_t co
     return 0;
 }
 
+/* Compiled code checks its accesses to a memory, or relies on what is reserved behind it: the row that says which, and the
+ * rows that decide what is reserved, must agree. */
+static int check_guards(const wa_artifact *artifact, wa_error *error)
+{
+    for (uint64_t i = 0; i < WA_ROWS(artifact, memory_guard); i++) {
+        bool is_checked = wa_memory_is_checked(WA_COLUMN(artifact, memory_flags, uint8_t)[i],
+                                               WA_COLUMN(artifact, memory_page_log2, uint8_t)[i]);
+        if (WA_COLUMN(artifact, memory_guard, uint8_t)[i] != is_checked)
+            return wa_fail(error, WA_ERROR_CORRUPT_ROW, i, WA_COLUMN(artifact, memory_guard, uint8_t)[i], is_checked,
+                           "memory_guard");
+    }
+    return 0;
+}
+
 /* ---- building ----------------------------------------------------------------------------------------------------- */
 
 static int build_defined(wa_details *details, wa_error *error)
@@ -323,13 +340,11 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
         wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "instance");
         return NULL;
     }
-    if (link_imports(details, externs, extern_count, error) < 0 || build_defined(details, error) < 0 ||
-        build_segments(details, error) < 0) {
+    if (check_guards(artifact, error) < 0 || link_imports(details, externs, extern_count, error) < 0 ||
+        build_defined(details, error) < 0 || build_segments(details, error) < 0) {
         wa_instance_free(details);
         return NULL;
     }
-    for (size_t i = 0; i < extern_count; i++)
-        wa_store_adopt(store, &externs[i]);
     details->next = store->instances;
     store->instances = details;
     return details->instance;
@@ -347,6 +362,17 @@ static void free_bindings(wa_details *details)
     }
 }
 
+/* A global of the instance keeps its value, should anything outlive the instance and look. */
+static void release_global(const wa_details *details, uint64_t index)
+{
+    wa_global *global = details->globals[index];
+    if (global != NULL && index >= details->imported_globals) {
+        memcpy(global->own_cell, global->cell, sizeof global->own_cell);
+        global->cell = global->own_cell;
+    }
+    wa_global_release(global);
+}
+
 void wa_instance_free(wa_details *details)
 {
     wa_instance *instance = details->instance;
@@ -361,7 +387,7 @@ void wa_instance_free(wa_details *details)
     for (uint32_t i = 0; i < details->built_tags; i++)
         wa_tag_release(tag_slots(instance)[i]);
     for (uint64_t i = 0; i < WA_ROWS(details->artifact, global_type); i++)
-        wa_global_release(details->globals[i]);
+        release_global(details, i);
     for (uint64_t i = 0; details->element_storage != NULL && i < WA_ROWS(details->artifact, element_mode); i++)
         free(details->element_storage[i]);
     free_bindings(details);

@@ -1,5 +1,6 @@
 /* Linear memories: each reserves its address range once and never moves; pages become accessible as it grows. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ static uint64_t round_to_host_pages(uint64_t size_bytes)
     return (size_bytes + page - 1) & ~(page - 1);
 }
 
-static bool is_checked(uint32_t flags, uint32_t page_log2)
+bool wa_memory_is_checked(uint32_t flags, uint32_t page_log2)
 {
     return (flags & WA_LIMITS_64) != 0 || page_log2 != 16;
 }
@@ -25,7 +26,7 @@ static bool is_checked(uint32_t flags, uint32_t page_log2)
 /* Most pages that a memory can ever have: declared maximum, index range and our own limit. */
 static uint64_t page_limit(const wa_memory *memory)
 {
-    uint64_t range = is_checked(memory->flags, memory->page_log2) ? checked_limit_bytes : UINT64_C(1) << 32;
+    uint64_t range = wa_memory_is_checked(memory->flags, memory->page_log2) ? checked_limit_bytes : UINT64_C(1) << 32;
     if (!(memory->flags & WA_LIMITS_64) && range > UINT64_C(1) << 32)
         range = UINT64_C(1) << 32;
     uint64_t pages = range >> memory->page_log2;
@@ -46,8 +47,9 @@ wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags,
 {
     wa_memory *memory = calloc(1, sizeof *memory);
     if (memory == NULL || page_log2 > 16) {
+        wa_fail(error, memory == NULL ? WA_ERROR_NO_MEMORY : WA_ERROR_CORRUPT_ROW, 0, page_log2, 16,
+                memory == NULL ? "memory" : "memory_page_log2");
         free(memory);
-        wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "memory");
         return NULL;
     }
     memory->references = 1;
@@ -55,7 +57,7 @@ wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags,
     memory->page_log2 = page_log2;
     memory->max_pages = flags & WA_LIMITS_HAS_MAX ? max_pages : UINT64_MAX;
     uint64_t limit = page_limit(memory);
-    memory->reserved_bytes = is_checked(flags, page_log2) ? round_to_host_pages((limit << page_log2) + 1) : guard_reservation_bytes;
+    memory->reserved_bytes = wa_memory_is_checked(flags, page_log2) ? round_to_host_pages((limit << page_log2) + 1) : guard_reservation_bytes;
     void *base = MAP_FAILED;
     errno = ENOMEM;
     if (min_pages <= limit)
@@ -149,7 +151,7 @@ uint32_t wa_memory_flags(const wa_memory *memory)
     return memory->flags;
 }
 
-int64_t wa_memory_grow(wa_memory *memory, uint64_t delta_pages)
+static int64_t grow(wa_memory *memory, uint64_t delta_pages)
 {
     uint64_t old_pages = memory->head.size_bytes >> memory->page_log2, limit = page_limit(memory);
     if (delta_pages > limit || old_pages > limit - delta_pages)
@@ -157,4 +159,16 @@ int64_t wa_memory_grow(wa_memory *memory, uint64_t delta_pages)
     if (commit(memory, (old_pages + delta_pages) << memory->page_log2) != 0)
         return -1;
     return (int64_t)old_pages;
+}
+
+int64_t wa_memory_grow(wa_memory *memory, uint64_t delta_pages)
+{
+    /* Shared memories are used by several threads at a time; all others by the one that is inside the store. */
+    static pthread_mutex_t shared_growth = PTHREAD_MUTEX_INITIALIZER;
+    if (!(memory->flags & WA_LIMITS_SHARED))
+        return grow(memory, delta_pages);
+    pthread_mutex_lock(&shared_growth);
+    int64_t old_pages = grow(memory, delta_pages);
+    pthread_mutex_unlock(&shared_growth);
+    return old_pages;
 }

@@ -186,9 +186,6 @@ void wa_store_set_stack_limit(wa_store *store, uint64_t limit)
 void wa_store_adopt(wa_store *store, const wa_extern *object)
 {
     store = wa_store_root(store);
-    for (const wa_adopted *adopted = store->adopted; adopted != NULL; adopted = adopted->next)
-        if (adopted->object.object == object->object)
-            return;
     wa_adopted *adopted = malloc(sizeof *adopted);
     if (adopted == NULL)
         return; /* the embedder's own reference keeps the object; only tracing of externrefs misses it */
@@ -246,6 +243,8 @@ static void visit_instance(const wa_details *details, void (*visit)(uint64_t, vo
 {
     const wa_artifact *artifact = details->artifact;
     uint64_t globals = WA_ROWS(artifact, global_type) - details->imported_globals;
+    for (uint64_t i = 0; i < details->imported_globals; i++)
+        visit_cell(details->globals[i]->valtype.code, details->globals[i]->cell, visit, user);
     const uint8_t *cells = (const uint8_t *)details->instance + artifact->header->instance_globals_offset;
     for (uint64_t i = 0; i < globals; i++)
         visit_cell(WA_COLUMN(artifact, global_type, uint32_t)[details->imported_globals + i], cells + 16 * i, visit, user);

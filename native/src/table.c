@@ -151,10 +151,11 @@ uint64_t wa_table_materialise(wa_table *table, uint64_t index)
 {
     uint64_t *slot = (uint64_t *)table->head.slots + index;
     /* Handles of externref tables are opaque; only function references are tagged. */
-    if (!(*slot & 1) || table->valtype.code >> 8 == WA_HEAP_EXTERN || table->head.owner == NULL)
+    if (!(*slot & 1) || table->valtype.code >> 8 == WA_HEAP_EXTERN)
         return *slot;
-    /* An index that no function has can only come from a damaged image: treat it as null. */
-    return *slot = (uint64_t)(uintptr_t)wa_instance_function(table->head.owner, (uint32_t)(*slot >> 1));
+    /* No function: the instance is gone, the image is damaged, or there is no memory for the record. */
+    wa_function *function = table->head.owner == NULL ? NULL : wa_instance_function(table->head.owner, (uint32_t)(*slot >> 1));
+    return function == NULL ? 0 : (*slot = (uint64_t)(uintptr_t)function);
 }
 
 int wa_table_get(wa_table *table, uint64_t index, uint64_t *reference)

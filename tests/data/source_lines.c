@@ -37,8 +37,10 @@ __attribute__((export_name("divide"))) int divide(int dividend, int divisor)
 
 __attribute__((export_name("stop"))) void stop(int depth)
 {
-    if (depth == 0)
+    if (depth == 0) {
+        cells[2] = 1;
         __builtin_trap(); /* line: trap */
+    }
     stop(depth - 1); /* line: recursion */
     cells[1] = depth;
 }

@@ -125,7 +125,8 @@ def save(totals: Totals, options: Options, directory: Path, *, attempts: int) ->
     for number, (seed, report) in enumerate(totals.findings):
         name = seed.replace("/", "-")
         (directory / f"{name}.txt").write_text(f"seed: {seed}\noptions: {options}\n{report.verdict}: {report.reason}\n")
-        for index, data in enumerate(generate(seed).modules):
+        # Only with canonical NaNs is a difference one.
+        for index, data in enumerate(generate(seed, canonical_nans=True).modules):
             (directory / f"{name}.{index}.wasm").write_bytes(data)
         if attempts and number < MAX_SHRUNK:
             print(f"making {name} smaller ...", flush=True)

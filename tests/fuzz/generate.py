@@ -33,10 +33,25 @@ class Generated:
     canonical_nans: bool
 
 
-def generate(seed: str) -> Generated:
-    """Make the module or the pair of a seed. Raises SmithError where wasm-tools fails."""
+def generate(seed: str, *, canonical_nans: bool | None = None) -> Generated:
+    """Make the module or the pair of a seed.
+
+    Parameters
+    ----------
+    seed : str
+        Chooses everything.
+    canonical_nans : bool | None
+        Make every NaN canonical, or don't; None leaves that to the seed. The functions of the first module are the
+        same for both.
+
+    Raises
+    ------
+    SmithError
+        wasm-tools failed.
+    """
     rng = random.Random(f"{seed}/module")
-    canonical_nans, is_program, is_pair = (rng.random() < share for share in (CANONICAL_NANS, PROGRAMS, PAIRS))
+    chosen, is_program, is_pair = (rng.random() < share for share in (CANONICAL_NANS, PROGRAMS, PAIRS))
+    canonical_nans = chosen if canonical_nans is None else canonical_nans
     if is_program:
         made = bytes(wasmtime.wat2wasm(generate_program(rng, canonical_nans=canonical_nans)))
     else:

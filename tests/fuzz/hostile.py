@@ -163,8 +163,7 @@ def check_pack(module: bytes, directory: Path) -> str:
 
 def check_bytes(data: bytes, original: Original, directory: Path) -> str:
     """Look into a damaged artifact, verify and load it."""
-    path = directory / "damaged.so"
-    path.write_bytes(data)
+    path = _place(data, directory)
     _allowed(FILE_ERRORS, lambda: _describe(path))
     if data != original.data and _allowed(FILE_ERRORS, lambda: wa.verify(path)) is None:
         raise Finding("verify accepts it")
@@ -179,8 +178,7 @@ def check_bytes(data: bytes, original: Original, directory: Path) -> str:
 
 def check_sealed(data: bytes, directory: Path) -> str:
     """Load an artifact whose header or directory was damaged and sealed again."""
-    path = directory / "sealed.so"
-    path.write_bytes(data)
+    path = _place(data, directory)
     _allowed(FILE_ERRORS, lambda: _describe(path))
     error = _allowed(FILE_ERRORS, lambda: wa.load(path).metadata.imports)
     return "loaded" if error is None else f"load: {type(error).__name__}"
@@ -188,8 +186,7 @@ def check_sealed(data: bytes, directory: Path) -> str:
 
 def check_rows(data: bytes, original: Original, seed: str, directory: Path) -> str:
     """Load and instantiate an artifact with damaged rows, and look at its exports."""
-    path = directory / "rows.so"
-    path.write_bytes(data)
+    path = _place(data, directory)
     _allowed(FILE_ERRORS, lambda: _describe(path))
     _allowed(FILE_ERRORS, lambda: wa.verify(path))
 
@@ -205,6 +202,14 @@ def check_rows(data: bytes, original: Original, seed: str, directory: Path) -> s
     error = _allowed((wa.WasmArtifactError,), use)
     gc.collect()  # what goes wrong on release shall be blamed on this input
     return "instantiated" if error is None else f"instantiate: {type(error).__name__}"
+
+
+def _place(data: bytes, directory: Path) -> Path:
+    """A new file: the last one may still be mapped, and who maps an artifact relies on nobody writing to it."""
+    path = directory / "damaged.so"
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
+    return path
 
 
 def _describe(path: Path) -> None:

@@ -31,8 +31,9 @@ def emit_call(fn: FunctionEmitter, code: str, context: str, signature: Signature
         fn.push(signature.results, call)
     else:
         whole = fn.define("s", call)
-        for position, letter in enumerate(signature.results):
-            fn.push(letter, f"extractvalue {signature.llvm_result} {whole}, {position}")
+        for position, (letter, returned) in enumerate(zip(signature.results, signature.returned, strict=True)):
+            value = fn.define(returned, f"extractvalue {signature.llvm_result} {whole}, {position}")
+            fn.stack.append(fn.bitcast(letter, returned, value))
 
 
 def call_function(fn: FunctionEmitter, func_index: int) -> None:

@@ -77,6 +77,8 @@ def _initialize() -> None:
     # Every function sets up its frame first. Else a leaf may do so on some ways only, and whoever walks frame pointers
     # from the others (our traps, perf, gdb) misses its caller.
     llvm.set_option("wasmartifact", "-enable-shrink-wrap=false")
+    # Else x86 makes a branch of a conditional move from memory, and skips its load, volatile or not: a trap is lost.
+    llvm.set_option("wasmartifact", "-x86-cmov-converter-force-mem-operand=false")
 
 
 @lru_cache(maxsize=4)

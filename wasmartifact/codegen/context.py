@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,10 @@ from wasmartifact.wasm.model import FuncType, Module
 
 #: One letter per LLVM type: how operands are named, and the keys of most tables. References are ``l``, 0 is null.
 LLVM_TYPES: Final = {"i": "i32", "l": "i64", "f": "float", "d": "double", "v": "<2 x i64>"}
+#: The integer with the bits of a float.
+FLOAT_BITS: Final = {"f": "i", "d": "l"}
+#: Floats that a call returns as floats.
+_FLOAT_RESULTS: Final = 2
 _LETTERS: Final = {
     schema.VALTYPE_I32: "i",
     schema.VALTYPE_I64: "l",
@@ -42,12 +46,14 @@ def letter_of(valtype: int) -> str:
 class Signature:
     """A function type as type letters, and in LLVM's words.
 
-    ``llvm_result`` is void, a type, or a literal struct for several results. ``llvm_params`` includes the leading
-    instance (or context) pointer.
+    ``returned`` are the letters of the results on their way out: x86-64 returns two floats in SSE registers and the
+    next ones in x87 registers, which make signalling NaNs quiet, so these go as integers. ``llvm_result`` is void, a
+    type, or a literal struct for several results. ``llvm_params`` includes the leading instance (or context) pointer.
     """
 
     params: str
     results: str
+    returned: str
     llvm_result: str
     llvm_params: str
 
@@ -56,13 +62,22 @@ def signature_of(func_type: FuncType) -> Signature:
     """Signature of a function type."""
     params = "".join(map(letter_of, func_type.params))
     results = "".join(map(letter_of, func_type.results))
-    types = [LLVM_TYPES[letter] for letter in results]
+    returned = "".join(_returned_letters(results))
+    types = [LLVM_TYPES[letter] for letter in returned]
     return Signature(
         params,
         results,
+        returned,
         "void" if not types else types[0] if len(types) == 1 else f"{{ {', '.join(types)} }}",
         ", ".join(["ptr", *(LLVM_TYPES[letter] for letter in params)]),
     )
+
+
+def _returned_letters(results: str) -> Iterator[str]:
+    floats = 0
+    for letter in results:
+        floats += letter in FLOAT_BITS
+        yield FLOAT_BITS.get(letter, letter) if floats > _FLOAT_RESULTS else letter
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,8 +143,10 @@ def _emit_return(fn: FunctionEmitter, values: list[str]) -> None:
     type_ = fn.signature.llvm_result
     if len(values) > 1:
         whole = "poison"
-        for position, (letter, value) in enumerate(zip(fn.signature.results, values, strict=True)):
-            whole = fn.define("s", f"insertvalue {type_} {whole}, {LLVM_TYPES[letter]} {value}, {position}")
+        letters = zip(fn.signature.results, fn.signature.returned, values, strict=True)
+        for position, (letter, returned, value) in enumerate(letters):
+            part = f"{LLVM_TYPES[returned]} {fn.bitcast(returned, letter, value)}"
+            whole = fn.define("s", f"insertvalue {type_} {whole}, {part}, {position}")
         values = [whole]
     fn.out.append(f"  ret {type_} {''.join(values)}{fn.dbg}")
 

@@ -172,6 +172,12 @@ class FunctionEmitter:
         self.out.append(f"  {name} = {expression}{self.dbg}")
         return name
 
+    def bitcast(self, to: str, letter: str, value: str) -> str:
+        """A value of type ``letter`` as one of type ``to``, bit by bit."""
+        if to == letter:
+            return value
+        return self.define(to, f"bitcast {LLVM_TYPES[letter]} {value} to {LLVM_TYPES[to]}")
+
     def push(self, letter: str, expression: str) -> None:
         """Emit an instruction and push its value."""
         self.count += 1

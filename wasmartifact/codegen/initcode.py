@@ -31,7 +31,7 @@ def emit_init(context: ModuleContext, module: Module, initial: InitialState, sco
     UnsupportedModule
         A constant expression that is not compiled.
     """
-    fn = FunctionEmitter(context, Signature("", "", "void", "ptr"), scope, 0, "an initialiser")
+    fn = FunctionEmitter(context, Signature("", "", "", "void", "ptr"), scope, 0, "an initialiser")
     fn.has_stack_check = True
     fn.open_locals("", set())
     open_function(fn)

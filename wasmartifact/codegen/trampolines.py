@@ -70,7 +70,7 @@ def entry_trampoline(type_index: int, signature: Signature) -> str:
         arguments.append(f"{LLVM_TYPES[letter]} %p{position}")
     call = f"notail call {signature.llvm_result} %code({', '.join(arguments)})"
     lines.append(f"  %result = {call}" if signature.results else f"  {call}")
-    for position, (letter, offset) in enumerate(_places(signature.results)):
+    for position, (letter, offset) in enumerate(_places(signature.returned)):
         value = "%result"
         if len(signature.results) > 1:
             value = f"%r{position}.value"
@@ -98,7 +98,7 @@ def host_trampoline(type_index: int, signature: Signature) -> str:
         "  %invoke = load ptr, ptr %invoke.field, align 8",
         "  notail call void %invoke(ptr %record, ptr %slots)",
     ]
-    for position, (letter, offset) in enumerate(_places(signature.results)):
+    for position, (letter, offset) in enumerate(_places(signature.returned)):
         lines += _load(f"%r{position}", letter, offset)
     return "\n".join([*lines, *_return(signature), "}"])
 
@@ -108,7 +108,7 @@ def _return(signature: Signature) -> list[str]:
     if len(signature.results) < 2:
         return [f"  ret {signature.llvm_result}{' %r0' if signature.results else ''}"]
     lines, whole = [], "poison"
-    for position, letter in enumerate(signature.results):
+    for position, letter in enumerate(signature.returned):
         value = f"{LLVM_TYPES[letter]} %r{position}"
         lines.append(f"  %all{position} = insertvalue {signature.llvm_result} {whole}, {value}, {position}")
         whole = f"%all{position}"
