@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
+FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 1
 
 NATIVE := $(wildcard native/*.py native/include/*.h native/src/*.[ch])
 
-.PHONY: help demo test check lint timings bench spec clean
+.PHONY: help demo test check lint timings bench spec fuzz clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
@@ -19,6 +21,7 @@ help:
 	@echo "make check    everything that CI checks: lint, types, generated files, load timings, tests"
 	@echo "make bench    the benchmarks"
 	@echo "make spec     the whole WebAssembly spec suite"
+	@echo "make fuzz     differential and mutation fuzzing; FUZZ_SECONDS=60 each, FUZZ_SEED=1"
 	@echo "make clean    remove everything that was built"
 
 $(BIN)/python:
@@ -54,9 +57,15 @@ check: lint timings test
 
 bench: $(VENV)/ready.stamp
 	$(BIN)/python -m bench.load
+	$(BIN)/python -m bench.kernels
+	$(BIN)/python -m bench.pack
 
 spec: $(VENV)/ready.stamp
 	$(BIN)/python -m tests.spec.run
+
+fuzz: $(VENV)/ready.stamp
+	$(BIN)/python -m tests.fuzz.differential --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+	$(BIN)/python -m tests.fuzz.mutate --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info wasmartifact/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,8 +20,8 @@ from tests.fuzz.worker import Worker
 
 HERE = Path(__file__).parent
 SECONDS = 120  # at most: a number of modules is given too
-MODULES = 120
-INPUTS = 1500
+MODULES = 80
+INPUTS = 1000
 
 
 @pytest.mark.parametrize("opt_level", [0, 2])
