@@ -139,6 +139,8 @@ typedef struct wa_extern {
  * owns the instance. On failure nothing is left behind. Follow with wa_call_init. */
 wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_extern *externs, size_t extern_count,
                             wa_error *error);
+/* Undo wa_instantiate, before any code of the instance ran and anything else referred to it. The store must be entered. */
+void wa_instance_discard(wa_instance *instance);
 wa_artifact *wa_instance_artifact(const wa_instance *instance);
 wa_store *wa_instance_store(const wa_instance *instance);
 /* The export in this row as an extern; the object is borrowed from the instance. */

@@ -128,11 +128,17 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
     const uint64_t *from = (const uint64_t *)element->slots + src;
     uint64_t *to = (uint64_t *)target->head.slots + dst;
-    bool keeps_tags = target->head.owner == self || target->valtype.code >> 8 == WA_HEAP_EXTERN;
-    for (uint64_t i = 0; i < count; i++)
-        to[i] = keeps_tags || !(from[i] & 1)
-                    ? from[i]
-                    : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), (uint32_t)(from[i] >> 1));
+    const wa_details *details = self->details;
+    /* What init code computed are references; what is mapped from the file are tags and null. */
+    bool is_computed = details->element_storage != NULL && details->element_storage[segment] != NULL;
+    bool keeps_tags = target->head.owner == self;
+    for (uint64_t i = 0; i < count; i++) {
+        if (!(from[i] & 1))
+            to[i] = is_computed ? from[i] : 0;
+        else
+            to[i] = keeps_tags ? from[i]
+                               : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), (uint32_t)(from[i] >> 1));
+    }
 }
 
 static void element_drop(head *self, uint32_t segment)

@@ -162,6 +162,8 @@ WA_COLD int wa_fail_system(wa_error *error, uint32_t code, uint64_t expected, co
 /* metadata.c */
 int wa_metadata_check(wa_artifact *artifact, wa_error *error);
 uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index);
+/* Whether a code is a value type of the format. */
+bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code);
 /* The value type of a column, with its digest where it has one. */
 wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code);
 /* Offset column: first and last + 1 index of a row in its target, clipped to target_count. */

@@ -193,7 +193,7 @@ PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store);
 int wax_entity_bind(wax_entity *entity, uint32_t kind, void *native, wax_store *store);
 /* The entity's store, made if there is none yet: borrowed, NULL with an exception set. */
 wax_store *wax_entity_store(wax_entity *entity);
-/* An import: the entity's store becomes one with this one. */
+/* An import of a new instance of this store: the entity's store becomes one with it. */
 int wax_entity_join(wax_entity *entity, wax_store *store);
 int wax_entity_ready(PyObject *module);
 extern PyMethodDef wax_entity_functions[];

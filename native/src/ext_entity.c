@@ -110,22 +110,13 @@ PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store)
 
 /* ---- stores of entities ----------------------------------------------------------------------------------------------- */
 
-/* Give an entity without a store this one. */
-static void adopt(wax_entity *entity, wax_store *store)
-{
-    wa_extern object = {.kind = entity->kind, .object = entity->native};
-    entity->store = (wax_store *)Py_NewRef(store);
-    wa_store_adopt(store->native, &object);
-}
-
 wax_store *wax_entity_store(wax_entity *entity)
 {
     if (entity->store == NULL) {
-        wax_store *store = wax_store_new_implicit();
-        if (store == NULL)
-            return NULL;
-        adopt(entity, store);
-        Py_DECREF(store);
+        wa_extern object = {.kind = entity->kind, .object = entity->native};
+        entity->store = wax_store_new_implicit();
+        if (entity->store != NULL)
+            wa_store_adopt(entity->store->native, &object);
     }
     return entity->store;
 }
@@ -138,7 +129,7 @@ int wax_entity_join(wax_entity *entity, wax_store *store)
         return 0; /* made to be used by several threads at a time */
     if (entity->store != NULL)
         return wax_store_join(store, entity->store);
-    adopt(entity, store);
+    entity->store = (wax_store *)Py_NewRef(store); /* whose new instance holds the native object */
     return 0;
 }
 

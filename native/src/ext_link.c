@@ -11,13 +11,12 @@ static bool check_args(Py_ssize_t found, Py_ssize_t expected, PyObject *store)
     return false;
 }
 
-/* One import: what the native side links, and what the store has to keep or to become one with. */
-static int add_extern(wax_store *store, PyObject *object, wa_extern *result)
+/* One import as the native side links it. */
+static int describe(PyObject *object, wa_extern *result)
 {
     if (Py_IS_TYPE(object, wax_func_type)) {
-        wax_func *func = (wax_func *)object;
-        *result = (wa_extern){.kind = WA_KIND_FUNC, .object = func->record};
-        return func->host != NULL ? wax_store_keep(store, func->record, object) : wax_store_join(store, func->store);
+        *result = (wa_extern){.kind = WA_KIND_FUNC, .object = ((wax_func *)object)->record};
+        return 0;
     }
     if (!PyObject_TypeCheck(object, wax_entity_type) || ((wax_entity *)object)->kind > WA_KIND_TAG) {
         PyErr_Format(PyExc_TypeError, "a %s can't be imported", Py_TYPE(object)->tp_name);
@@ -25,14 +24,34 @@ static int add_extern(wax_store *store, PyObject *object, wa_extern *result)
     }
     wax_entity *entity = (wax_entity *)object;
     *result = (wa_extern){.kind = entity->kind, .object = entity->native};
-    return wax_entity_join(entity, store);
+    return 0;
 }
 
+/* The store becomes one with those of all imports, then keeps the Python functions. */
+static int share(wax_store *store, PyObject *imports)
+{
+    int failed = 0;
+    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(imports); i++) {
+        PyObject *object = PyList_GET_ITEM(imports, i);
+        if (!Py_IS_TYPE(object, wax_func_type))
+            failed = wax_entity_join((wax_entity *)object, store);
+        else if (((wax_func *)object)->host == NULL)
+            failed = wax_store_join(store, ((wax_func *)object)->store);
+    }
+    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(imports); i++) {
+        PyObject *object = PyList_GET_ITEM(imports, i);
+        if (Py_IS_TYPE(object, wax_func_type) && ((wax_func *)object)->host != NULL)
+            failed = wax_store_keep(store, ((wax_func *)object)->record, object);
+    }
+    return failed;
+}
+
+/* Link first, share afterwards: no code runs in between, and imports of the wrong type leave no store changed. */
 static PyObject *link_externs(wax_store *store, PyObject *artifact, wa_artifact *native, PyObject *imports, wa_extern *externs)
 {
     Py_ssize_t count = PyList_GET_SIZE(imports);
     for (Py_ssize_t i = 0; i < count; i++)
-        if (add_extern(store, PyList_GET_ITEM(imports, i), &externs[i]) < 0)
+        if (describe(PyList_GET_ITEM(imports, i), &externs[i]) < 0)
             return NULL;
     wa_error error;
     wax_store_enter(store);
@@ -41,9 +60,15 @@ static PyObject *link_externs(wax_store *store, PyObject *artifact, wa_artifact 
     if (instance == NULL)
         return Py_BuildValue("kiKKKs", (unsigned long)error.code, error.system_errno, (unsigned long long)error.where,
                              (unsigned long long)error.found, (unsigned long long)error.expected, error.text);
+    /* The artifact is kept for what traps and `caller` have to tell. */
+    if (share(store, imports) < 0 || wax_store_keep(store, native, artifact) < 0) {
+        wax_store_enter(store);
+        wa_instance_discard(instance);
+        wa_store_leave(store->native);
+        return NULL;
+    }
     wax_root(store)->weight++;
-    /* Kept for what traps and `caller` have to tell. */
-    return wax_store_keep(store, native, artifact) < 0 ? NULL : PyLong_FromVoidPtr(instance);
+    return PyLong_FromVoidPtr(instance);
 }
 
 /* link(store, artifact, address of the artifact, [Func | Entity]) -> address of the instance, or the facts of the error */

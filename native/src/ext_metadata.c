@@ -40,9 +40,11 @@ static PyObject *global_type(const wa_artifact *artifact, uint64_t row, uint32_t
 {
     if (index >= WA_ROWS(artifact, global_type))
         return corrupt_row(row, index, WA_ROWS(artifact, global_type), "import_index");
+    uint32_t valtype = WA_COLUMN(artifact, global_type, uint32_t)[index];
+    if (!wa_valtype_is_sound(artifact, valtype))
+        return corrupt_row(index, valtype, WA_VALTYPE_I32, "global_type");
     bool is_mutable = (WA_COLUMN(artifact, global_flags, uint8_t)[index] & WA_GLOBAL_MUTABLE) != 0;
-    return Py_BuildValue("NN", wax_valtype_name(WA_COLUMN(artifact, global_type, uint32_t)[index]),
-                         PyBool_FromLong(is_mutable));
+    return Py_BuildValue("NN", wax_valtype_name(valtype), PyBool_FromLong(is_mutable));
 }
 
 static PyObject *import_row(const wa_artifact *artifact, uint64_t row)

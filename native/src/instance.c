@@ -402,6 +402,15 @@ void wa_instance_free(wa_details *details)
     free(details);
 }
 
+void wa_instance_discard(wa_instance *instance)
+{
+    wa_details *details = instance->head.details, **link = &wa_store_root(instance->head.store)->instances;
+    while (*link != details)
+        link = &(*link)->next;
+    *link = details->next;
+    wa_instance_free(details);
+}
+
 /* ---- function records and exports --------------------------------------------------------------------------------- */
 
 static int allocate_records(wa_details *details)

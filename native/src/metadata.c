@@ -211,6 +211,14 @@ uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)
     return canonical < rows ? canonical : UINT32_MAX;
 }
 
+bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code)
+{
+    uint32_t low = code & 0xff, heap = code >> 8;
+    if (low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL)
+        return heap < WA_ROWS(artifact, type_digest) || (heap >= WA_HEAP_EXN && heap <= WA_HEAP_NOEXN);
+    return code >= WA_VALTYPE_V128 && code <= WA_VALTYPE_I32;
+}
+
 wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code)
 {
     wa_valtype valtype = {.code = code};

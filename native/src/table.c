@@ -87,7 +87,11 @@ static int fill_from_image(wa_table *table, const wa_artifact *artifact, uint32_
         return map_slots(table, artifact, offset, count, error);
     if (allocate_slots(table, error) < 0)
         return -1;
-    memcpy(table->head.slots, artifact->section + offset, count * 8);
+    /* Tags and null only: anything else would be a pointer out of a file. (A mapped image is taken as it is, like code.) */
+    const uint64_t *image = (const void *)(artifact->section + offset);
+    uint64_t *slots = table->head.slots;
+    for (uint64_t i = 0; i < count; i++)
+        slots[i] = image[i] & -(image[i] & 1);
     return 0;
 }
 
