@@ -11,7 +11,7 @@ FUZZ_SEED ?= 1
 
 NATIVE := $(wildcard native/*.py native/include/*.h native/src/*.[ch])
 
-.PHONY: help demo test check lint timings bench spec fuzz clean
+.PHONY: help demo test check lint timings bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
@@ -21,6 +21,7 @@ help:
 	@echo "make check    everything that CI checks: lint, types, generated files, load timings, tests"
 	@echo "make bench    the benchmarks"
 	@echo "make spec     the whole WebAssembly spec suite"
+	@echo "make sanitize the runtime's tests on a build with ASan and UBSan"
 	@echo "make fuzz     differential and mutation fuzzing; FUZZ_SECONDS=60 each, FUZZ_SEED=1"
 	@echo "make clean    remove everything that was built"
 
@@ -62,6 +63,9 @@ bench: $(VENV)/ready.stamp
 
 spec: $(VENV)/ready.stamp
 	$(BIN)/python -m tests.spec.run
+
+sanitize: $(VENV)/ready.stamp
+	$(BIN)/python -m tests.sanitize
 
 fuzz: $(VENV)/ready.stamp
 	$(BIN)/python -m tests.fuzz.differential --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)

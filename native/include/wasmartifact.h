@@ -79,11 +79,13 @@ void wa_store_leave(wa_store *store);
  * v128 takes two; i32 and f32 use the low half of one (results: the upper half is zero). */
 typedef void (*wa_entry)(const void *code, void *context, uint64_t *slots);
 
-enum { WA_RETURNED = 0, WA_TRAPPED = 1, WA_UNWOUND = 2 };
+enum { WA_RETURNED = 0, WA_TRAPPED = 1, WA_UNWOUND = 2, WA_INTERRUPTED = 3 };
 
-/* One protected call on this thread; callers provide the storage, all but user is private. */
+/* One protected call on this thread; callers provide the storage; user and the flags are theirs too. */
 typedef struct wa_call_info {
     void *user;          /* embedder's: reachable from host functions by wa_current_user() */
+    volatile bool is_away; /* embedder's: it can't see to a SIGINT itself now, so that shall end the call */
+    volatile bool is_interrupted; /* one came while no compiled code ran; seen to before compiled code goes on */
     uint32_t trap_code;  /* after WA_TRAPPED */
     uint32_t frame_count;
     struct {
@@ -95,7 +97,8 @@ typedef struct wa_call_info {
 } wa_call_info;
 
 /* Run function through its entry trampoline with traps caught. The store must be entered. Returns WA_RETURNED,
- * WA_TRAPPED (info says why) or WA_UNWOUND (a host function called wa_unwind). function must have an instance. */
+ * WA_TRAPPED (info says why), WA_UNWOUND (a host function called wa_unwind) or WA_INTERRUPTED. function must have an
+ * instance. */
 int wa_call(wa_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, wa_call_info *info);
 /* Run the init code of a new instance (segments that are no image, computed globals, the start function), likewise. */
 int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info);
@@ -103,6 +106,10 @@ int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info);
 _Noreturn void wa_unwind(void);
 /* From inside a host function only: the innermost wa_call returns WA_TRAPPED with this code. */
 _Noreturn void wa_trap(uint32_t trap_code);
+/* Let a SIGINT that arrives on the main thread end the call there that is away, after the handler that is installed now has
+ * run; whether it does so already. */
+int wa_interrupts_watch(wa_error *error);
+bool wa_interrupts_watched(void);
 /* info->user of the innermost call of this thread, or NULL. */
 void *wa_current_user(void);
 /* Bytes left on this thread's stack above the limit for wasm; traps are raised below it. The whole stack's size. */

@@ -29,6 +29,7 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     wa_thread_prepare();
     info->trap_code = 0;
     info->frame_count = 0;
+    info->is_interrupted = false;
     if (stack_pointer() < wa_this_thread.stack_limit) {
         info->trap_code = WA_TRAP_STACK_EXHAUSTED;
         return WA_TRAPPED;
@@ -74,6 +75,13 @@ void wa_unwind(void)
 {
     wa_activation *activation = wa_this_thread.current;
     activation->outcome = WA_UNWOUND;
+    siglongjmp(activation->landing, 1);
+}
+
+void wa_interrupt(void)
+{
+    wa_activation *activation = wa_this_thread.current;
+    activation->outcome = WA_INTERRUPTED;
     siglongjmp(activation->landing, 1);
 }
 

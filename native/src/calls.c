@@ -20,6 +20,13 @@ static wa_table *table_at(head *self, uint32_t index)
     return wa_table_slots(instance_of(self))[index];
 }
 
+/* Before the way back to wasm: an interrupt that came meanwhile ends the call. */
+static void leave(void)
+{
+    if (__builtin_expect(wa_this_thread.current->info->is_interrupted, 0))
+        wa_interrupt();
+}
+
 static bool is_outside(uint64_t start, uint64_t count, uint64_t size)
 {
     return start > size || count > size - start;
@@ -29,7 +36,9 @@ static bool is_outside(uint64_t start, uint64_t count, uint64_t size)
 
 static uint64_t memory_grow(head *self, uint32_t memory, uint64_t delta_pages)
 {
-    return (uint64_t)wa_memory_grow(memory_at(self, memory), delta_pages);
+    uint64_t old_pages = (uint64_t)wa_memory_grow(memory_at(self, memory), delta_pages);
+    leave();
+    return old_pages;
 }
 
 static void memory_copy(head *self, uint32_t dst_memory, uint32_t src_memory, uint64_t dst, uint64_t src, uint64_t size_bytes)
@@ -38,6 +47,7 @@ static void memory_copy(head *self, uint32_t dst_memory, uint32_t src_memory, ui
     if (is_outside(dst, size_bytes, target->head.size_bytes) || is_outside(src, size_bytes, source->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     memmove((uint8_t *)target->head.base + dst, (uint8_t *)source->head.base + src, size_bytes);
+    leave();
 }
 
 static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t value, uint64_t size_bytes)
@@ -46,6 +56,7 @@ static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t valu
     if (is_outside(dst, size_bytes, target->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     memset((uint8_t *)target->head.base + dst, (int)(value & 0xff), size_bytes);
+    leave();
 }
 
 static uint8_t *data_dropped(head *self)
@@ -64,6 +75,7 @@ static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t 
     if (is_outside(src, size_bytes, end - start) || is_outside(dst, size_bytes, target->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     memcpy((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes, uint8_t) + start + src, size_bytes);
+    leave();
 }
 
 static void data_drop(head *self, uint32_t segment)
@@ -78,6 +90,7 @@ static uint64_t table_get(head *self, uint32_t table, uint64_t index)
     uint64_t reference;
     if (wa_table_get(table_at(self, table), index, &reference) < 0)
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
+    leave();
     return reference;
 }
 
@@ -85,11 +98,14 @@ static void table_set(head *self, uint32_t table, uint64_t index, uint64_t refer
 {
     if (wa_table_set(table_at(self, table), index, reference) < 0)
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
+    leave();
 }
 
 static uint64_t table_grow(head *self, uint32_t table, uint64_t reference, uint64_t delta)
 {
-    return (uint64_t)wa_table_grow(table_at(self, table), delta, reference);
+    uint64_t old = (uint64_t)wa_table_grow(table_at(self, table), delta, reference);
+    leave();
+    return old;
 }
 
 static void table_fill(head *self, uint32_t table, uint64_t index, uint64_t reference, uint64_t count)
@@ -99,6 +115,7 @@ static void table_fill(head *self, uint32_t table, uint64_t index, uint64_t refe
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
     for (uint64_t i = 0; i < count; i++)
         ((uint64_t *)target->head.slots)[index + i] = reference;
+    leave();
 }
 
 static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint64_t dst, uint64_t src, uint64_t count)
@@ -112,6 +129,7 @@ static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint6
             if (wa_table_materialise(source, src + i) == 0 && ((const uint64_t *)source->head.slots)[src + i] != 0)
                 wa_trap(WA_TRAP_OUT_OF_MEMORY);
     memmove((uint64_t *)target->head.slots + dst, (uint64_t *)source->head.slots + src, count * sizeof(uint64_t));
+    leave();
 }
 
 static struct wa_schema_element_slot *element_at(head *self, uint32_t segment)
@@ -139,6 +157,7 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
             to[i] = keeps_tags ? from[i]
                                : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), (uint32_t)(from[i] >> 1));
     }
+    leave();
 }
 
 static void element_drop(head *self, uint32_t segment)
@@ -173,6 +192,7 @@ static uint64_t function_reference(head *self, uint32_t func_index)
     wa_function *function = wa_instance_function(instance_of(self), func_index);
     if (function == NULL)
         wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    leave();
     return (uint64_t)(uintptr_t)function;
 }
 

@@ -180,6 +180,9 @@ void wa_thread_prepare(void);
 void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer,
                        const void *base);
 
+/* call.c: leave wasm at once; the innermost call returns WA_INTERRUPTED. */
+_Noreturn void wa_interrupt(void);
+
 /* store.c */
 void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
 

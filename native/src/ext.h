@@ -109,6 +109,8 @@ typedef enum wax_helper {
     WAX_VALUES_VIEW,
     WAX_ITEMS_VIEW,
     WAX_GC_CALLBACKS,    /* list */
+    WAX_GETSIGNAL,       /* (number) -> handler */
+    WAX_DEFAULT_INT_HANDLER,
     WAX_HELPER_COUNT
 } wax_helper;
 

@@ -9,6 +9,7 @@
 typedef struct wax_call {
     PyThreadState *thread; /* saved while the GIL is released, else NULL */
     wax_store *store;
+    wa_call_info info;
 } wax_call;
 
 /* ---- from Python ------------------------------------------------------------------------------------------------------ */
@@ -41,21 +42,29 @@ static void raise_trap(wax_store *store, const wa_call_info *info)
 static inline int run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, wa_instance *instance,
                       bool keeps_gil)
 {
-    wax_call call = {NULL, store};
-    wa_call_info info;
-    info.user = &call;
+    wax_call call; /* not cleared: most of it is room for frames */
+    call.thread = NULL;
+    call.store = store;
+    call.info.user = &call;
+    call.info.is_away = !keeps_gil;
     wax_store_enter(store);
     if (!keeps_gil)
         call.thread = PyEval_SaveThread();
-    int outcome = function != NULL ? wa_call(store->native, function, entry, slots, &info)
-                                   : wa_call_init(store->native, instance, &info);
+    int outcome = function != NULL ? wa_call(store->native, function, entry, slots, &call.info)
+                                   : wa_call_init(store->native, instance, &call.info);
     wa_store_leave(store->native);
     if (call.thread != NULL)
         PyEval_RestoreThread(call.thread);
     if (__builtin_expect(outcome == WA_RETURNED, 1))
         return 0;
+    /* Python's own handler has noted the signal, and raises KeyboardInterrupt now; another one that was set at this moment
+     * need not raise anything. */
+    if (outcome == WA_INTERRUPTED && PyErr_CheckSignals() == 0) {
+        call.info.trap_code = WA_TRAP_INTERRUPTED;
+        outcome = WA_TRAPPED;
+    }
     if (outcome == WA_TRAPPED)
-        raise_trap(store, &info);
+        raise_trap(store, &call.info);
     return -1;
 }
 
@@ -334,13 +343,21 @@ void wax_invoke_host(wa_function *record, uint64_t *slots)
     wax_call *call = wa_current_user();
     bool was_released = call->thread != NULL;
     if (was_released) {
+        call->info.is_away = false;
         PyEval_RestoreThread(call->thread);
         call->thread = NULL; /* an unwound call finds the GIL taken */
     }
     if (call_from_guest(record, call->store, slots) < 0)
         wa_unwind();
-    if (was_released)
+    if (call->info.is_interrupted) { /* while this function was on its way to Python, which may have seen to it */
+        call->info.is_interrupted = false;
+        if (PyErr_CheckSignals() < 0)
+            wa_unwind();
+    }
+    if (was_released) {
         call->thread = PyEval_SaveThread();
+        call->info.is_away = true;
+    }
 }
 
 /* ---- from Python into Python: a host function called directly ------------------------------------------------------------ */

@@ -1,4 +1,6 @@
 /* Linking: from Python objects to wa_extern, and what Python needs to know of an instance. */
+#include <signal.h>
+
 #include "ext.h"
 
 enum { INLINE_EXTERNS = 64 };
@@ -46,6 +48,24 @@ static int share(wax_store *store, PyObject *imports)
     return failed;
 }
 
+/* Ctrl-C ends a call where Python does with it what it does by default. A handler of the program's own may want the guest to
+ * go on; it runs when the guest returns or calls back, as for any C function. */
+static int watch_interrupts(void)
+{
+    if (wa_interrupts_watched())
+        return 0;
+    PyObject *getsignal = wax_help(WAX_GETSIGNAL), *standard = wax_help(WAX_DEFAULT_INT_HANDLER);
+    PyObject *handler = getsignal == NULL || standard == NULL ? NULL : PyObject_CallFunction(getsignal, "i", SIGINT);
+    if (handler == NULL)
+        return -1;
+    wa_error error;
+    int failed = handler == standard ? wa_interrupts_watch(&error) : 0;
+    Py_DECREF(handler);
+    if (failed)
+        wax_raise_error(&error);
+    return failed;
+}
+
 /* Link first, share afterwards: no code runs in between, and imports of the wrong type leave no store changed. */
 static PyObject *link_externs(wax_store *store, PyObject *artifact, wa_artifact *native, PyObject *imports, wa_extern *externs)
 {
@@ -53,6 +73,8 @@ static PyObject *link_externs(wax_store *store, PyObject *artifact, wa_artifact 
     for (Py_ssize_t i = 0; i < count; i++)
         if (describe(PyList_GET_ITEM(imports, i), &externs[i]) < 0)
             return NULL;
+    if (watch_interrupts() < 0)
+        return NULL;
     wa_error error;
     wax_store_enter(store);
     wa_instance *instance = wa_instantiate(store->native, native, externs, (size_t)count, &error);

@@ -20,6 +20,8 @@ static const struct {
     [WAX_VALUES_VIEW] = {"collections.abc", "ValuesView"},
     [WAX_ITEMS_VIEW] = {"collections.abc", "ItemsView"},
     [WAX_GC_CALLBACKS] = {"gc", "callbacks"},
+    [WAX_GETSIGNAL] = {"_signal", "getsignal"},
+    [WAX_DEFAULT_INT_HANDLER] = {"_signal", "default_int_handler"},
 };
 static PyObject *helpers[WAX_HELPER_COUNT];
 

@@ -1,4 +1,5 @@
-/* ALL async-signal code: faults of compiled code become traps, everything else goes to the handler that was there before.
+/* ALL async-signal code: faults of compiled code become traps, interrupts stop it, everything else goes to the handler that
+ * was there before.
  *
  * A fault is ours only if this thread is inside a call, the pc lies in a function body of an artifact of that call's store,
  * and the fault is one that compiled code raises on purpose: a trap instruction, or an access to a memory reservation of
@@ -36,8 +37,8 @@ enum { TRAP_SIGNAL = SIGILL };
 #else
 enum { TRAP_SIGNAL = SIGTRAP };
 #endif
-enum { SIGNAL_COUNT = 3 };
-static const int signal_numbers[SIGNAL_COUNT] = {SIGSEGV, SIGBUS, TRAP_SIGNAL};
+enum { FAULT_COUNT = 3, INTERRUPT = FAULT_COUNT, SIGNAL_COUNT };
+static const int signal_numbers[SIGNAL_COUNT] = {SIGSEGV, SIGBUS, TRAP_SIGNAL, [INTERRUPT] = SIGINT};
 
 /* What was installed before us, and what was found in our place when we last looked. The latter may chain to us. */
 static struct sigaction first_actions[SIGNAL_COUNT], latest_actions[SIGNAL_COUNT];
@@ -214,6 +215,18 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
     siglongjmp(activation->landing, 1);
 }
 
+/* Leave the innermost call where the main thread is in compiled code; in the runtime's C code, tell it to do so before it
+ * returns there. While the embedder's code runs, what to do is its own business. */
+static void try_interrupt(const ucontext_t *context)
+{
+    wa_activation *activation = wa_this_thread.current;
+    if (activation == NULL || !activation->info->is_away || getpid() != gettid())
+        return;
+    if (artifact_at(wa_store_root(activation->store), context_pc(context)) != NULL)
+        wa_interrupt();
+    activation->info->is_interrupted = true;
+}
+
 /* Do what the kernel would have done with this action. */
 static void act(struct sigaction *action, int number, siginfo_t *info, void *context)
 {
@@ -253,10 +266,13 @@ static void chain(int index, int number, siginfo_t *info, void *context)
 static void handle(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
-    try_trap(number, info, context);
+    if (number != SIGINT)
+        try_trap(number, info, context);
     for (int index = 0; index < SIGNAL_COUNT; index++)
         if (signal_numbers[index] == number)
             chain(index, number, info, context);
+    if (number == SIGINT)
+        try_interrupt(context); /* the embedder's handler has noted it by now */
     errno = saved_errno;
 }
 
@@ -281,8 +297,22 @@ int wa_signals_ensure(wa_error *error)
 {
     int result = 0;
     pthread_mutex_lock(&install_mutex);
-    for (int index = 0; index < SIGNAL_COUNT && result == 0; index++)
+    for (int index = 0; index < FAULT_COUNT && result == 0; index++)
         result = install(index, error);
+    pthread_mutex_unlock(&install_mutex);
+    return result;
+}
+
+bool wa_interrupts_watched(void)
+{
+    struct sigaction found;
+    return sigaction(SIGINT, NULL, &found) == 0 && (found.sa_flags & SA_SIGINFO) && found.sa_sigaction == handle;
+}
+
+int wa_interrupts_watch(wa_error *error)
+{
+    pthread_mutex_lock(&install_mutex);
+    int result = install(INTERRUPT, error);
     pthread_mutex_unlock(&install_mutex);
     return result;
 }
@@ -340,7 +370,7 @@ static void unblock_faults(void)
 {
     sigset_t faults;
     sigemptyset(&faults);
-    for (int index = 0; index < SIGNAL_COUNT; index++)
+    for (int index = 0; index < FAULT_COUNT; index++)
         sigaddset(&faults, signal_numbers[index]);
     pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
 }

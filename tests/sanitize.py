@@ -1,0 +1,89 @@
+"""The tests of the C runtime under AddressSanitizer and UndefinedBehaviorSanitizer: ``python -m tests.sanitize``.
+
+The package is copied into a scratch directory and built there with WASMARTIFACT_SANITIZE=1, so that the ordinary build
+stays as it is. Python's allocator is replaced by malloc, so that what happens to Python objects is seen too. Exits with
+1 where a test fails or a sanitizer reports anything.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tests.spec.run import suite_directory
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PARTS: Final = ("native", "tests", "wasmartifact", "pyproject.toml")
+#: What reaches the C runtime in depth.
+TESTS: Final = (
+    "tests/unit/test_runtime_*.py",
+    "tests/unit/test_native_*.py",
+    "tests/test_load.py",
+    "tests/test_images.py",
+)
+SCRIPTS: Final = (
+    "bulk", "call", "call_indirect", "conversions", "data", "data_drop0", "elem", "endianness", "exports", "fac",
+    "float_memory", "func_ptrs", "global", "i64", "imports", "linking", "linking1", "linking2", "linking3",
+    "load", "memory", "memory_copy", "memory_fill", "memory_grow", "memory_init", "memory_trap", "ref_func",
+    "ref_is_null", "skip-stack-guard-page", "stack", "start", "store", "table", "table_copy", "table_fill",
+    "table_get", "table_grow", "table_init", "table_set", "traps", "unwind",
+)  # fmt: skip
+#: Allocations of CPython that live to its end are no leaks of ours; the runtime takes faults and alternate stacks over.
+OPTIONS: Final = {
+    "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigill=0:use_sigaltstack=0:exitcode=86",
+    "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=86",
+    "PYTHONMALLOC": "malloc",
+}
+
+
+def compiler_file(name: str) -> str:
+    """Path of a library of the compiler that builds the extension."""
+    asked = [os.environ.get("CC", "gcc"), f"-print-file-name={name}"]
+    path = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    if not os.path.isabs(path):
+        raise SystemExit(f"{asked[0]} has no {name}; install the sanitizers of this compiler")
+    return os.path.realpath(path)
+
+
+def copy_and_build(scratch: Path) -> None:
+    """A copy of the package and its tests with a sanitized extension."""
+    ignored = shutil.ignore_patterns("*.so", "*.o", "__pycache__", "_native.c")
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, scratch / part, ignore=ignored)
+        else:
+            shutil.copy(ROOT / part, scratch / part)
+    environment = {**os.environ, "WASMARTIFACT_SANITIZE": "1"}
+    subprocess.run([sys.executable, "native/build_native.py"], cwd=scratch, env=environment, check=True)
+
+
+def run(scratch: Path, *arguments: str) -> bool:
+    """Run a module of Python in the scratch directory under the sanitizers; True where it succeeds."""
+    # The C++ library too: LLVM's exceptions pass through the sanitizer's wrapper, which looks it up at start.
+    preloaded = " ".join(map(compiler_file, ("libasan.so", "libubsan.so", "libstdc++.so")))
+    environment = {**os.environ, **OPTIONS, "LD_PRELOAD": preloaded, "PYTHONPATH": str(scratch)}
+    environment["WASM_SPECTEST"] = str(suite_directory())
+    print("sanitized:", " ".join(arguments), flush=True)
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=scratch, env=environment, check=False).returncode == 0
+
+
+def main() -> int:
+    """Build, run the tests and a part of the spec suite."""
+    with tempfile.TemporaryDirectory(prefix="wasmartifact-sanitized-") as directory:
+        scratch = Path(directory)
+        copy_and_build(scratch)
+        tests = sorted(str(path.relative_to(scratch)) for pattern in TESTS for path in scratch.glob(pattern))
+        passed = [
+            run(scratch, "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *sys.argv[1:], *tests),
+            run(scratch, "tests.spec.run", *SCRIPTS),
+        ]
+    return 0 if all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
