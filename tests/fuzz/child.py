@@ -15,9 +15,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 Json = dict[str, Any]
+#: Field of a request that says how long it may take.
+_TIMEOUT: Final = "timeout_seconds"
+_GRACE_SECONDS: Final = 10
 
 
 class ChildDied(Exception):
@@ -37,10 +40,11 @@ class Child:
         """The answer to a request. Raises ChildDied."""
         process = self.process or self._start()
         assert process.stdin is not None and process.stdout is not None
-        timer = threading.Timer(self.timeout_seconds, process.kill)
+        # The process ends itself, even where nobody is left to wait for it; this is for the case that it can't.
+        timer = threading.Timer(self.timeout_seconds + _GRACE_SECONDS, process.kill)
         timer.start()
         try:
-            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.write(json.dumps({**request, _TIMEOUT: self.timeout_seconds}) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except BrokenPipeError:
@@ -63,10 +67,7 @@ class Child:
     def _ending(self) -> str:
         code = self._finish()
         self.errors.seek(0)
-        if code == -signal.SIGKILL:
-            ending = f"killed; it had {self.timeout_seconds} s"
-        else:
-            ending = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        ending = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return f"{ending}\n{self.errors.read()[-4000:]}".strip()
 
     def _finish(self) -> int:
@@ -92,4 +93,8 @@ def serve(answer: Callable[[Json], Json]) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+        request = json.loads(line)
+        faulthandler.dump_traceback_later(request.pop(_TIMEOUT), exit=True)
+        answered = answer(request)
+        faulthandler.cancel_dump_traceback_later()
+        print(json.dumps(answered), file=answers, flush=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES
-from wasmartifact.codegen.emit import FunctionEmitter, Handler, Origin, i64_constant
+from wasmartifact.codegen.context import FLOAT_BITS, LLVM_TYPES
+from wasmartifact.codegen.emit import FunctionEmitter, Handler, Origin, i64_constant, opaque_value
 from wasmartifact.codegen.variables import narrow
 
 #: Alignment exponent, offset in bytes, memory index.
@@ -72,6 +72,9 @@ def _load(letter: str, narrow_bits: int = 0, extension: str = "") -> Handler:
             fn.out.append(f"  {name} = {extension} {access} %n{fn.count} to {type_}{dbg}")
         else:
             fn.out.append(f"  {name} = load volatile {access}, ptr {pointer}, align 1{dbg}")
+        if letter in FLOAT_BITS and fn.context.options.target.has("avx512f"):
+            # Else a select of it becomes a masked load, volatile or not: it does not trap where the mask is off.
+            name = fn.define(letter, opaque_value(letter, name))
         fn.origins[name] = (dbg, operand, argument)
         fn.stack.append(name)
 

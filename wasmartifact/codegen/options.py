@@ -46,6 +46,11 @@ class TargetSpec:
     tune_cpu: str
     llvm_features: str
 
+    def has(self, feature: str) -> bool:
+        """Whether code may use a feature of ``schema.CPU_FEATURES``, of any machine."""
+        names = CPU_FEATURES[self.machine]
+        return feature in names and bool(self.cpu_features >> names.index(feature) & 1)
+
 
 @dataclass(frozen=True)
 class CodegenOptions:
