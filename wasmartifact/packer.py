@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 import platform
 import time
@@ -12,15 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from wasmartifact import schema
-from wasmartifact.codegen.options import CodegenOptions, TargetSpec, resolve_target
+from wasmartifact.codegen.options import LLVMLITE_VERSION, CodegenOptions, TargetSpec, resolve_target
 from wasmartifact.codegen.pool import CompiledModule, compile_module
 from wasmartifact.elf.check import check_shared_object
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.write import assemble
 from wasmartifact.metadata import digests
-from wasmartifact.metadata.check import check_directory
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
 from wasmartifact.metadata.header import patch_header
+from wasmartifact.verifier import open_metadata
 from wasmartifact.version import VERSION, VERSION_NUMBERS
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.features import module_features
@@ -187,7 +186,7 @@ def pack(
     chunks, build_id = _seal(placed, section, _symbol_names(module))
     clock.lap("seal")
 
-    write_atomically(output, chunks, check=lambda path: _check(path, section))
+    write_atomically(output, chunks, check=lambda path: _check(path, with_lief=opt_level > 0))
     clock.lap("write")
     return PackReport(
         output=os.fspath(output),
@@ -270,7 +269,7 @@ def _info(module: Module, options: CodegenOptions) -> dict[str, str]:
         "cpu": options.target.cpu_name,
         "target": options.target.triple,
         "packer": f"wasmartifact {VERSION}",
-        "llvmlite": importlib.metadata.version("llvmlite"),
+        "llvmlite": LLVMLITE_VERSION,
     }
 
 
@@ -294,7 +293,7 @@ def _seal(placed: Layout, section: bytearray, symbol_names: dict[str, str]) -> t
     return chunks, build_id
 
 
-def _check(path: str, section: bytearray) -> None:
+def _check(path: str, *, with_lief: bool) -> None:
     """Reopen what was written the way its readers will."""
-    check_shared_object(path)
-    check_directory(memoryview(section))
+    check_shared_object(path, with_lief=with_lief)
+    open_metadata(path).close()

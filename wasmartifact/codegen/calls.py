@@ -91,7 +91,7 @@ def _replace_if(fn: FunctionEmitter, condition: str, pointer: str, call: str, *a
     resolved = fn.define("p", f"inttoptr i64 {bits} to ptr")
     fn.out.append(f"  br label %go{number}{fn.dbg}")
     fn.start_block(f"go{number}")
-    name = f"%p{fn.fresh()}"
+    name = fn.name("p")
     fn.out.append(f"  {name} = phi ptr [ {pointer}, %{before} ], [ {resolved}, %slow{number} ]")
     return name
 

@@ -55,7 +55,8 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
     llvm_context = llvm.create_context()
     try:
         with llvm.parse_assembly(text, llvm_context) as module:
-            module.verify()
+            if options.opt_level > 0:  # level 0 is for packing fast, and what is emitted differs little by level
+                module.verify()
             _optimise(options.opt_level, module, machine)
             if keep is not None:
                 with module.clone() as copy:  # emission changes what it emits
@@ -81,6 +82,9 @@ def _initialize() -> None:
     llvm.set_option("wasmartifact", "-x86-cmov-converter-force-mem-operand=false")
     # We describe no variables, and following none of them this way costs less: 5% of a pack at level 2.
     llvm.set_option("wasmartifact", "-experimental-debug-variable-locations=false")
+    # A function with a variable is too much for the pass that follows them: see ``FunctionEmitter._nothing_to_follow``.
+    llvm.set_option("wasmartifact", "-livedebugvalues-input-bb-limit=0")
+    llvm.set_option("wasmartifact", "-livedebugvalues-input-dbg-value-limit=0")
     # Else the parser verifies what `emit_object` verifies anyway, and ends the process where it finds something.
     llvm.set_option("wasmartifact", "-disable-auto-upgrade-debug-info")
     # CodeGenPrepare looks again at the blocks that it changed, not at all of the function: same code, 4% less time.
@@ -110,12 +114,10 @@ def _optimise(opt_level: int, module: Any, machine: Any) -> None:
     """
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=opt_level))
     if opt_level >= FULL_PIPELINE_LEVEL:
-        builder.getModulePassManager().run(module, builder)
-        return
-    passes = llvm.create_new_function_pass_manager()
-    passes.add_sroa_pass()
-    if opt_level > 1:
-        passes.add_simplify_cfg_pass()
-    for function in module.functions:
-        if not function.is_declaration:
-            passes.run(function, builder)
+        passes = builder.getModulePassManager()
+    else:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        if opt_level > 1:
+            passes.add_simplify_cfg_pass()
+    passes.run(module, builder)

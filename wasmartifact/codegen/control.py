@@ -71,7 +71,7 @@ def _loop(fn: FunctionEmitter, block_type: BlockType) -> None:
     # The edges from inside the loop are known at its end: the phis replace this line then.
     label.phi_position = len(fn.out)
     fn.out.append("")
-    label.phi_names = [f"%{letter}{fn.fresh()}" for letter in params]
+    label.phi_names = [fn.name(letter) for letter in params]
     del fn.stack[label.height :]
     fn.stack.extend(label.phi_names)
     fn.forget()
@@ -131,7 +131,7 @@ def _end(fn: FunctionEmitter, _: Any) -> None:
     if fn.dead:
         return
     fn.start_block(label.name)
-    names = [f"%{letter}{fn.fresh()}" for letter in label.results]
+    names = [fn.name(letter) for letter in label.results]
     fn.out.extend(_phis(label, names))
     fn.stack.extend(names)
     fn.forget()

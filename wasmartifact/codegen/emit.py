@@ -1,9 +1,11 @@
 """Emission of one function as LLVM IR text: operand stack, locals, blocks, traps, runtime calls.
 
 An operand is a piece of IR text whose spelling tells its type, so that no stack of types is needed. SSA values are
-named ``%i7`` ``%l7`` ``%f7`` ``%d7`` by type letter (``context.LLVM_TYPES``); ``%b7`` is an i32 that holds the i1
-``%c7``. Constants: i32 in decimal, i64 as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps
-signalling NaNs. ``type_letter`` reads that back.
+numbers, which LLVM parses faster than names; the last digit stands for the type letter (``context.LLVM_TYPES``):
+``%70`` ``%71`` ``%72`` ``%73`` for i, l, f, d; ``%75`` is an i32 that holds the i1 ``%74``. Numbers ascend in the
+order of the text. Where they can't, in the entry block, names end with the type letter. Constants: i32 in decimal, i64
+as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps signalling NaNs. ``type_letter`` reads
+that back.
 
 Handlers of opcodes live in ``numeric``, ``memory``, ``control``, ``calls`` and ``variables``; ``dispatch`` joins them.
 """
@@ -38,15 +40,22 @@ FULL_PIPELINE_LEVEL: Final = 3
 MANY_LOCALS: Final = 400
 #: A LLVM type by the letter of a runtime call's signature: references are 64 bits, as everywhere.
 _RUNTIME_TYPES: Final = {"v": "void", "i": "i32", "l": "i64", "p": "i64"}
-#: How operands that are pointers start.
-_POINTERS: Final = ("%p", "getelementptr")
+#: Last digit of the number of a value, by type letter: c is an i1, b an i32 that holds one, p a pointer; n (an integer)
+#: and s (a structure) never become operands.
+DIGITS: Final = {letter: digit for digit, letter in enumerate("ilfdcbpns")}
+#: Numbers between two counts.
+STEP: Final = 10
+_TEST_DIGITS: Final = f"{DIGITS['b']}{DIGITS['c']}"
+_POINTER_DIGIT: Final = str(DIGITS["p"])
+_LETTERS: Final = {str(digit): "i" if letter in "bc" else letter for letter, digit in DIGITS.items()} | {
+    letter: letter for letter in "ilfd"
+}
 
 
 def type_letter(operand: str) -> str:
     """Type letter of an operand."""
     if operand[0] == "%":
-        letter = operand[1]
-        return "i" if letter in "bc" else letter
+        return _LETTERS[operand[-1]]
     return {"u": "l", "b": "f"}.get(operand[0]) or ("d" if operand.startswith("0x") else "i")
 
 
@@ -162,13 +171,17 @@ class FunctionEmitter:
 
     def fresh(self) -> int:
         """A number for new names."""
-        self.count += 1
+        self.count += STEP
         return self.count
+
+    def name(self, letter: str) -> str:
+        """A new name of a value, which the next instruction must define."""
+        self.count += STEP
+        return f"%{self.count + DIGITS[letter]}"
 
     def define(self, letter: str, expression: str) -> str:
         """Emit an instruction that gives a value; return its name."""
-        self.count += 1
-        name = f"%{letter}{self.count}"
+        name = self.name(letter)
         self.out.append(f"  {name} = {expression}{self.dbg}")
         return name
 
@@ -180,21 +193,20 @@ class FunctionEmitter:
 
     def push(self, letter: str, expression: str) -> None:
         """Emit an instruction and push its value."""
-        self.count += 1
-        name = f"%{letter}{self.count}"
+        name = self.name(letter)
         self.out.append(f"  {name} = {expression}{self.dbg}")
         self.stack.append(name)
 
     def push_test(self, expression: str) -> None:
         """Emit an instruction that gives an i1 and push it as an i32, or as it is where the next opcode wants an i1."""
-        self.count += 1
-        number = self.count
-        self.out.append(f"  %c{number} = {expression}{self.dbg}")
+        test = self.name("c")
+        self.out.append(f"  {test} = {expression}{self.dbg}")
         if self.upcoming in TEST_USERS:
-            self.stack.append(f"%c{number}")
+            self.stack.append(test)
         else:
-            self.out.append(f"  %b{number} = zext i1 %c{number} to i32{self.dbg}")
-            self.stack.append(f"%b{number}")
+            value = f"{test[:-1]}{DIGITS['b']}"
+            self.out.append(f"  {value} = zext i1 {test} to i32{self.dbg}")
+            self.stack.append(value)
 
     def pop_values(self, count: int) -> list[str]:
         """Pop ``count`` operands, in stack order."""
@@ -206,9 +218,13 @@ class FunctionEmitter:
 
     def condition(self, operand: str) -> str:
         """The i1 that tells whether an i32 is not zero."""
-        if operand[:2] == "%b" or operand[:2] == "%c":
-            return "%c" + operand[2:]
-        return self.define("c", f"icmp ne i32 {operand}, 0")
+        return self.test_of(operand) or self.define("c", f"icmp ne i32 {operand}, 0")
+
+    def test_of(self, operand: str) -> str | None:
+        """The i1 that an i32 was made from, if any."""
+        if operand[0] == "%" and operand[-1] in _TEST_DIGITS:
+            return f"{operand[:-1]}{DIGITS['c']}"
+        return None
 
     def opaque(self, operand: str) -> str:
         """A float constant as a value that LLVM can't see through, any other operand as it is.
@@ -297,7 +313,8 @@ class FunctionEmitter:
         code = self.define("p", f"load ptr, ptr {entry}, align 8, {INVARIANT}")
         passed = "ptr %instance"
         for param, value in zip(params, arguments, strict=True):
-            passed += f", {'ptr' if value.startswith(_POINTERS) else _RUNTIME_TYPES[param]} {value}"
+            is_pointer = value.startswith("getelementptr") or (value[0] == "%" and value[-1] == _POINTER_DIGIT)
+            passed += f", {'ptr' if is_pointer else _RUNTIME_TYPES[param]} {value}"
         call = f"notail call {_RUNTIME_TYPES[result]} {code}({passed})"
         if result == "v":
             self.out.append(f"  {call}{self.dbg}")
@@ -325,9 +342,9 @@ class FunctionEmitter:
         for index, letter in enumerate(self.local_letters):
             type_ = LLVM_TYPES[letter]
             if index < len(self.signature.params):
-                initial = f"%{letter}p{index}"
+                initial = f"%p{index}.{letter}"
             elif letter in "fd":  # opaque, as later blocks don't see that it is a constant
-                initial = f"%{letter}zero{index}"
+                initial = f"%zero{index}.{letter}"
                 self.entry.append(f"  {initial} = {opaque_value(letter, ZEROS[letter])}")
             else:
                 initial = ZEROS[letter]
@@ -341,18 +358,30 @@ class FunctionEmitter:
         """The function definition as text, once the body is complete."""
         params = [
             "ptr %instance",
-            *(f"{LLVM_TYPES[letter]} %{letter}p{index}" for index, letter in enumerate(self.signature.params)),
+            *(f"{LLVM_TYPES[letter]} %p{index}.{letter}" for index, letter in enumerate(self.signature.params)),
         ]
         head = f"define hidden {self.signature.llvm_result} @{name}({', '.join(params)})"
         return "\n".join([
             f"{head} {FUNCTION_ATTRIBUTES} !dbg !{self.scope} {{",
             "entry:",
+            *self._nothing_to_follow(),
             *self.entry,
             self._leave_entry(),
             "start:",
             *self.out,
             "}",
         ])  # fmt: skip
+
+    def _nothing_to_follow(self) -> list[str]:
+        """At level 0, a variable for debuggers, which makes LLVM skip the pass that follows variables.
+
+        The pass takes 12% of the back end's time there, and finds none. It skips functions with more than so many, and
+        ``compile`` sets that to zero.
+        """
+        if self.context.options.opt_level > 0:
+            return []
+        variable = f"!DILocalVariable(scope: !{self.scope})"
+        return [f"  #dbg_value(i32 0, {variable}, !DIExpression(), !DILocation(line: 0, scope: !{self.scope}))"]
 
     def _leave_entry(self) -> str:
         if not self.has_stack_check:

@@ -83,7 +83,9 @@ def _emit_function(
     calls_something = not used.isdisjoint(CALLING_OPCODES)
     if not calls_something and LOOP_OPCODE not in used:
         facts.short_functions.append(func_index)
-    _note_features(facts, used, instructions)
+    facts.features.update(feature for opcode in used if (feature := opcodes.OPCODES[opcode].feature) is not None)
+    if not used.isdisjoint(_BLOCK_OPCODES) and _has_typed_blocks(instructions):
+        facts.features.add("multi-value")
     declared = "".join(letter_of(valtype) * count for count, valtype in runs)
     fn.has_stack_check = calls_something or len(declared) > MANY_LOCALS
     assigned = {index for _, opcode, index in instructions if opcode in _LOCAL_WRITES}
@@ -93,10 +95,8 @@ def _emit_function(
     return fn.finish(f"f{func_index}")
 
 
-def _note_features(facts: GroupFacts, used: set[int], instructions: list[Instruction]) -> None:
-    facts.features.update(feature for opcode in used if (feature := opcodes.OPCODES[opcode].feature) is not None)
-    if any(opcode in _BLOCK_OPCODES and immediate[0] == "type" for _, opcode, immediate in instructions):
-        facts.features.add("multi-value")
+def _has_typed_blocks(instructions: list[Instruction]) -> bool:
+    return "type" in [immediate[0] for _, opcode, immediate in instructions if opcode in _BLOCK_OPCODES]
 
 
 def subprogram(scope: int, wasm_offset: int) -> str:

@@ -29,12 +29,8 @@ def effective_address(fn: FunctionEmitter, operand: str, argument: MemoryArgumen
     index = fn.widen(operand, facts.index)
     if facts.checked:
         _check_bounds(fn, index, offset + size_bytes, memory)
-    if offset:
-        if operand[0] == "%":
-            # Both are below 2**32, or the sum was checked.
-            index = fn.define("l", f"add nuw{'' if facts.index == 'l' else ' nsw'} i64 {index}, {i64_constant(offset)}")
-        else:
-            index = i64_constant(int(index.removeprefix("u"), 16) + offset)
+    if offset:  # base + index * 1 + offset * 1: index and offset are below 2**32 each, or the sum was checked
+        return fn.define("p", f"getelementptr [1 x i8], ptr {base}, i64 {index}, i64 {i64_constant(offset)}")
     return fn.define("p", f"getelementptr i8, ptr {base}, i64 {index}")
 
 
@@ -65,13 +61,11 @@ def _load(letter: str, narrow_bits: int = 0, extension: str = "") -> Handler:
         operand = fn.stack.pop()
         pointer = effective_address(fn, operand, argument, size_bytes)
         dbg = fn.located(_OUT_OF_BOUNDS)
-        fn.count += 1
-        name = f"%{letter}{fn.count}"
+        name = fn.name("n" if extension else letter)
+        fn.out.append(f"  {name} = load volatile {access}, ptr {pointer}, align 1{dbg}")
         if extension:
-            fn.out.append(f"  %n{fn.count} = load volatile {access}, ptr {pointer}, align 1{dbg}")
-            fn.out.append(f"  {name} = {extension} {access} %n{fn.count} to {type_}{dbg}")
-        else:
-            fn.out.append(f"  {name} = load volatile {access}, ptr {pointer}, align 1{dbg}")
+            narrow_value, name = name, fn.name(letter)
+            fn.out.append(f"  {name} = {extension} {access} {narrow_value} to {type_}{dbg}")
         if letter in FLOAT_BITS and fn.context.options.target.has("avx512f"):
             # Else a select of it becomes a masked load, volatile or not: it does not trap where the mask is off.
             name = fn.define(letter, opaque_value(letter, name))

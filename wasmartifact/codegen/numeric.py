@@ -9,7 +9,7 @@ import struct
 from typing import Any, Final
 
 from wasmartifact.codegen.context import LLVM_TYPES
-from wasmartifact.codegen.emit import CONSTANTS, FunctionEmitter, Handler, opaque_value
+from wasmartifact.codegen.emit import CONSTANTS, DIGITS, STEP, FunctionEmitter, Handler, opaque_value
 from wasmartifact.schema import TRAP_BY_NAME
 
 _PREFIXES: Final = {"i32": "i", "i64": "l", "f32": "f", "f64": "d"}
@@ -49,13 +49,14 @@ def _constant(letter: str) -> Handler:
 
 def _binary(letter: str, instruction: str) -> Handler:
     start = f"{instruction} {LLVM_TYPES[letter]}"
+    digit = DIGITS[letter]
 
     def emit(fn: FunctionEmitter, _: Any) -> None:
         stack = fn.stack
         b = stack.pop()
         a = stack[-1]
-        fn.count += 1
-        name = f"%{letter}{fn.count}"
+        fn.count += STEP
+        name = f"%{fn.count + digit}"
         fn.out.append(f"  {name} = {start} {a}, {b}{fn.dbg}")
         stack[-1] = name
 
@@ -149,10 +150,8 @@ def _compare(letter: str, instruction: str) -> Handler:
 
 def _i32_eqz(fn: FunctionEmitter, _: Any) -> None:
     value = fn.stack.pop()
-    if value[:2] in ("%b", "%c"):
-        fn.push_test(f"xor i1 %c{value[2:]}, true")
-    else:
-        fn.push_test(f"icmp eq i32 {value}, 0")
+    test = fn.test_of(value)
+    fn.push_test(f"xor i1 {test}, true" if test else f"icmp eq i32 {value}, 0")
 
 
 def _i64_eqz(fn: FunctionEmitter, _: Any) -> None:
@@ -189,8 +188,7 @@ def _round(letter: str, intrinsic: str) -> Handler:
 
     def emit(fn: FunctionEmitter, _: Any) -> None:
         value = fn.opaque(fn.stack.pop())
-        fn.count += 1
-        name = f"%{letter}{fn.count}"
+        name = fn.name(letter)
         call = f"call {type_} @llvm.{intrinsic}.f{_BITS[letter]}({type_} {value})"
         fn.out.append(f"  {name} = {call}{fn.dbg}")
         fn.stack.append(name)
@@ -259,8 +257,7 @@ def _convert(source: str, instruction: str, target: str) -> Handler:
 
     def emit(fn: FunctionEmitter, _: Any) -> None:
         value = fn.stack.pop()
-        fn.count += 1
-        name = f"%{target}{fn.count}"
+        name = fn.name(target)
         fn.out.append(f"  {name} = {start} {value} {end}{fn.dbg}")
         fn.stack.append(fn.define(target, opaque_value(target, name)) if target in "fd" else name)
 
