@@ -1,4 +1,6 @@
-"""The tests of the C runtime under AddressSanitizer and UndefinedBehaviorSanitizer: ``python -m tests.sanitize``.
+"""The tests of the C runtime under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+``python -m tests.sanitize [--inputs N] [--seed S]`` runs them, a part of the spec suite, and N mutated inputs.
 
 The package is copied into a scratch directory and built there with WASMARTIFACT_SANITIZE=1, so that the ordinary build
 stays as it is. Python's allocator is replaced by malloc, so that what happens to Python objects is seen too. Exits with
@@ -7,6 +9,7 @@ stays as it is. Python's allocator is replaced by malloc, so that what happens t
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -73,15 +76,23 @@ def run(scratch: Path, *arguments: str) -> bool:
 
 
 def main() -> int:
-    """Build, run the tests and a part of the spec suite."""
+    """Build, run the tests, a part of the spec suite and mutated inputs."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sanitize", description=__doc__.splitlines()[0])
+    parser.add_argument("--inputs", type=int, default=2000, metavar="N", help="mutated inputs; default: 2000")
+    parser.add_argument("--seed", default="1", help="chooses the inputs")
+    parser.add_argument("--jobs", default="2", help="processes that read mutated inputs")
+    parser.add_argument("--only-inputs", action="store_true", help="leave the tests and the spec suite out")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wasmartifact-sanitized-") as directory:
         scratch = Path(directory)
         copy_and_build(scratch)
         tests = sorted(str(path.relative_to(scratch)) for pattern in TESTS for path in scratch.glob(pattern))
-        passed = [
-            run(scratch, "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *sys.argv[1:], *tests),
-            run(scratch, "tests.spec.run", *SCRIPTS),
-        ]
+        passed = []
+        if not given.only_inputs:
+            passed.append(run(scratch, "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *tests))
+            passed.append(run(scratch, "tests.spec.run", *SCRIPTS))
+        limits = ("--seconds", "100000", "--inputs", str(given.inputs), "--save", str(ROOT / "build" / "fuzz"))
+        passed.append(run(scratch, "tests.fuzz.mutate", *limits, "--seed", given.seed, "--jobs", given.jobs))
     return 0 if all(passed) else 1
 
 

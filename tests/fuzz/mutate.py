@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import random
 import resource
 import sys
@@ -185,7 +186,8 @@ def _ask(child: Child, index: int) -> tuple[str, str]:
 
 
 def _serve(seed: str) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+    if "ASAN_OPTIONS" not in os.environ:  # a sanitizer reserves far more than that for itself
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     with tempfile.TemporaryDirectory() as directory:
         source = Source(seed, Path(directory))
         for number in range(ORIGINALS):
