@@ -64,3 +64,11 @@ def test_a_page_size_that_is_no_power_of_two_is_refused() -> None:
     contents = packed(GUARDED_WAT).read_bytes()
     with pytest.raises((wa.IncompatibleHost, wa.CorruptArtifact)):
         wa.load(resealed(contents, page_size_bytes=3 * 4096)).instantiate()
+
+
+@pytest.mark.parametrize("field", ["anchor_vaddr", "text_vaddr", "type_digests_vaddr", "text_size_bytes"])
+@pytest.mark.parametrize("value", [1 << 24, (1 << 56) - 4096, (1 << 64) - 8])
+def test_an_address_outside_of_the_loaded_image_is_refused(field: str, value: int) -> None:
+    contents = packed(GUARDED_WAT).read_bytes()
+    with pytest.raises(wa.CorruptArtifact, match="text_vaddr" if field == "text_size_bytes" else field):
+        wa.load(resealed(contents, **{field: value}))
