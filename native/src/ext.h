@@ -35,6 +35,8 @@ typedef enum wax_tag {
     WAX_FUNCREF_NONNULL,
     WAX_EXTERNREF,        /* any object; None is null */
     WAX_EXTERNREF_NONNULL,
+    WAX_TYPED_FUNCREF,    /* (ref null $t) of functions: comes out as a Func; of what goes in, only None is known to fit */
+    WAX_TYPED_FUNCREF_NONNULL,
     WAX_OPAQUE            /* a reference that Python has no objects for */
 } wax_tag;
 

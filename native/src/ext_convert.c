@@ -118,6 +118,7 @@ wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_
         return v128_to_slots(value, slots);
     case WAX_FUNCREF:
     case WAX_EXTERNREF:
+    case WAX_TYPED_FUNCREF:
         if (value == Py_None) {
             *slots = 0;
             return WAX_CONVERTED;
@@ -128,9 +129,12 @@ wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_
         if (value == Py_None)
             return WAX_WRONG_TYPE;
         break;
+    case WAX_TYPED_FUNCREF_NONNULL:
     case WAX_OPAQUE:
         return WAX_WRONG_TYPE;
     }
+    if (tag == WAX_TYPED_FUNCREF)
+        return WAX_WRONG_TYPE;
     if (tag == WAX_FUNCREF || tag == WAX_FUNCREF_NONNULL)
         return funcref_to_slot(store, value, slots);
     *slots = wax_store_handle(store, value);
@@ -162,6 +166,8 @@ PyObject *wax_from_slots(wax_store *store, wax_tag tag, const uint64_t *slots)
     switch (tag) {
     case WAX_FUNCREF:
     case WAX_FUNCREF_NONNULL:
+    case WAX_TYPED_FUNCREF:
+    case WAX_TYPED_FUNCREF_NONNULL:
         return wax_func_from_record(store, (wa_function *)(uintptr_t)*slots, NULL);
     case WAX_EXTERNREF:
     case WAX_EXTERNREF_NONNULL:

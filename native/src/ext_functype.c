@@ -29,6 +29,8 @@ wax_tag wax_tag_of(uint32_t valtype)
         if (plain_types[i].code == valtype)
             return plain_types[i].tag;
     bool nonnull = (valtype & 0xff) == WA_VALTYPE_REF;
+    if ((nonnull || (valtype & 0xff) == WA_VALTYPE_REF_NULL) && (valtype >> 8) < WA_HEAP_ABSTRACT)
+        return nonnull ? WAX_TYPED_FUNCREF_NONNULL : WAX_TYPED_FUNCREF; /* structures and arrays are not compiled */
     switch (valtype >> 8) {
     case WA_HEAP_FUNC:
     case WA_HEAP_NOFUNC:
@@ -94,7 +96,7 @@ static bool fill_tags(wax_functype *type, const uint32_t *params, const uint32_t
         wax_tag tag = wax_tag_of(code);
         type->tags[i] = (uint8_t)tag;
         slots[is_param] += wax_slots_of(tag);
-        if (tag == WAX_OPAQUE && (code >> 8) < WA_HEAP_ABSTRACT)
+        if (tag == WAX_TYPED_FUNCREF || tag == WAX_TYPED_FUNCREF_NONNULL)
             is_universal = false;
     }
     type->slot_count = slots[0] > slots[1] ? slots[0] : slots[1];

@@ -10,7 +10,6 @@ UNSUPPORTED_FEATURES = frozenset(
         "exceptions",
         "legacy-exceptions",
         "tail-call",
-        "function-references",
         "gc",
         "threads",
     }

@@ -1,4 +1,4 @@
-"""Call instructions (spec section 4.4.8): direct, imported, through a table."""
+"""Call instructions (spec section 4.4.8): direct, imported, through a table, through a reference."""
 
 from __future__ import annotations
 
@@ -51,10 +51,21 @@ def call_function(fn: FunctionEmitter, func_index: int) -> None:
 def _call_indirect(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
     type_index, table = pair
     index = fn.widen(fn.stack.pop(), fn.context.tables[table])
-    record = _checked_record(fn, _table_record(fn, table, index), type_index)
+    _call_record(fn, _checked_record(fn, _table_record(fn, table, index), type_index), type_index)
+
+
+def _call_record(fn: FunctionEmitter, record: str, type_index: int) -> None:
     context = fn.load_field(record, _FUNCTION_RECORD["context"])
     code = fn.load_field(record, _FUNCTION_RECORD["code"])
     emit_call(fn, code, context, fn.context.signatures[type_index])
+
+
+def _call_ref(fn: FunctionEmitter, type_index: int) -> None:
+    reference = fn.stack.pop()
+    fn.trap_if(fn.define("c", f"icmp eq i64 {reference}, 0"), schema.TRAP_BY_NAME["null_function_reference"])
+    # Validation has seen to the type. The record may still be one of another artifact, or a host's that is not bound.
+    record = _checked_record(fn, fn.define("p", f"inttoptr i64 {reference} to ptr"), type_index)
+    _call_record(fn, record, type_index)
 
 
 def _table_record(fn: FunctionEmitter, table: int, index: str) -> str:
@@ -96,4 +107,8 @@ def _replace_if(fn: FunctionEmitter, condition: str, pointer: str, call: str, *a
     return name
 
 
-HANDLERS: Final[dict[str, Handler]] = {"call": call_function, "call_indirect": _call_indirect}
+HANDLERS: Final[dict[str, Handler]] = {
+    "call": call_function,
+    "call_indirect": _call_indirect,
+    "call_ref": _call_ref,
+}

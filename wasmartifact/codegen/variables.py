@@ -83,6 +83,11 @@ def _ref_is_null(fn: FunctionEmitter, _: Any) -> None:
     fn.push_test(f"icmp eq i64 {fn.stack.pop()}, 0")
 
 
+def _ref_as_non_null(fn: FunctionEmitter, _: Any) -> None:
+    test = fn.define("c", f"icmp eq i64 {fn.stack[-1]}, 0")
+    fn.trap_if(test, schema.TRAP_BY_NAME["null_reference"])
+
+
 def _ref_func(fn: FunctionEmitter, func_index: int) -> None:
     fn.stack.append(fn.runtime_call("function_reference", str(func_index)))
 
@@ -159,6 +164,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "ref.null": _ref_null,
     "ref.is_null": _ref_is_null,
     "ref.func": _ref_func,
+    "ref.as_non_null": _ref_as_non_null,
     "table.get": _table_get,
     "table.set": _table_set,
     "table.size": _table_size,
