@@ -19,9 +19,9 @@ WAT: Final = """(module
   (func $start (table.set $t (i32.const 1) (ref.func $double)) (table.set $t (i32.const 2) (ref.func $host)))
   (start $start)
   (func $double (type $unary) (i32.mul (local.get 0) (i32.const 2)))
-  (func $call (export "call") (param i32 i32) (result i32)
+  (func (export "call") (param i32 i32) (result i32)
     (call_ref $unary (local.get 1) (table.get $t (local.get 0))))
-  (func $as_non_null (export "as_non_null") (param i32 i32) (result i32)
+  (func (export "as_non_null") (param i32 i32) (result i32)
     (call_ref $unary (local.get 1) (ref.as_non_null (table.get $t (local.get 0)))))
   (func (export "on_null") (param i32 i32) (result i32)
     (block $null

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from mmap import mmap
 from types import TracebackType
@@ -217,6 +217,16 @@ class Metadata:
         if row == len(indices) or indices[row] != func_index:
             return None
         return columns.text("function_name", row)
+
+    def exported_names(self, func_indices: Container[int]) -> dict[int, str]:
+        """Under which name functions are exported, of those that are: the first one. One pass over the exports."""
+        columns = self.columns
+        found: dict[int, str] = {}
+        kinds, indices = columns.column("export_kind"), columns.column("export_index")
+        for row, (kind, index) in enumerate(zip(kinds, indices, strict=True)):
+            if kind == schema.KIND_FUNC and index in func_indices and index not in found:
+                found[index] = columns.text("export_name", row)
+        return found
 
     def function_at(self, text_offset: int) -> tuple[int, int | None] | None:
         """The function whose machine code covers a text offset, and the WebAssembly instruction there. O(log n).

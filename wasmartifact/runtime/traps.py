@@ -16,12 +16,13 @@ def make_trap(store: types.Store, code: int, frames: list[tuple[int, int, int]])
     """The exception for a trap; ``frames`` are (address of the artifact, func_index, text_offset), innermost first."""
     metadata_of = {address: _metadata(store, address) for address, _, _ in frames}
     names = {address: _module_name(metadata) if metadata else None for address, metadata in metadata_of.items()}
+    exported = {address: _exported_names(metadata_of[address], address, frames) for address in metadata_of}
     name, message = TRAPS[code]
     return Trap(
         message,
         code=name,
         frames=tuple(
-            _frame(metadata_of[address], func_index, text_offset, names[address])
+            _frame(metadata_of[address], func_index, text_offset, names[address], exported[address])
             for address, func_index, text_offset in frames
         ),
     )
@@ -46,13 +47,29 @@ def _module_name(metadata: Metadata) -> str | None:
         return None
 
 
-def _frame(metadata: Metadata | None, func_index: int, text_offset: int, module_name: str | None) -> Frame:
+def _exported_names(metadata: Metadata | None, address: int, frames: list[tuple[int, int, int]]) -> dict[int, str]:
+    """What functions without a name of their own are exported as: gdb calls them so too."""
+    if metadata is None:
+        return {}
+    try:
+        running = {func_index for place, func_index, _ in frames if place == address}
+        unnamed = {func_index for func_index in running if metadata.function_name(func_index) is None}
+        return metadata.exported_names(unnamed) if unnamed else {}
+    except ArtifactError:
+        return {}
+
+
+def _frame(
+    metadata: Metadata | None, func_index: int, text_offset: int, module_name: str | None, exported: dict[int, str]
+) -> Frame:
     if metadata is None:
         return Frame(func_index, None, None)
     try:
         place = metadata.function_at(text_offset)
         wasm_offset = place[1] if place else None
         source = (None, None) if wasm_offset is None else metadata.source_at(wasm_offset)
-        return Frame(func_index, metadata.function_name(func_index), wasm_offset, module_name, *source)
+        name = metadata.function_name(func_index)
+        name = exported.get(func_index) if name is None else name
+        return Frame(func_index, name, wasm_offset, module_name, *source)
     except ArtifactError:
         return Frame(func_index, None, None, module_name)
