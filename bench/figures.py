@@ -1,7 +1,7 @@
 """One figure of a benchmark, ours against a rival's in one run, and how figures are printed.
 
-Every module that ``python -m bench`` runs has a function ``figures(*, quick: bool) -> list[Figure]``; with ``quick`` it takes
-few samples and small inputs. Smaller values are better in every figure, so that a ratio is to be at most its goal.
+Every module that ``python -m bench`` runs has a function ``figures(*, quick: bool) -> list[Figure]``; with ``quick`` it
+takes few samples and small inputs. Smaller values are better in every figure: a ratio is to be at most its goal.
 """
 
 from __future__ import annotations
