@@ -1,4 +1,4 @@
-"""What the benchmarks share: load samples that prove themselves, the C floor, and a table of ratios."""
+"""What the benchmarks share: load samples that prove themselves, interleaved medians, the C floor, a text table."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import gc
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+import timeit
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 SOURCE = Path(__file__).with_name("floor.c")
@@ -59,6 +61,41 @@ def sample_ns(path: Path, load: Callable[[Path], Any], samples: int) -> list[int
         gc.enable()
     prove_unmapped(path)
     return durations
+
+
+def actions_ns(actions: Mapping[str, Callable[[], Any]], samples: int) -> dict[str, float]:
+    """Median nanoseconds of each action, by name; they take turns, and dropping what they return is not counted."""
+    durations: dict[str, list[int]] = {name: [] for name in actions}
+    for action in actions.values():
+        action()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(samples):
+            for name, action in actions.items():
+                start = time.perf_counter_ns()
+                result = action()
+                durations[name].append(time.perf_counter_ns() - start)
+                del result
+    finally:
+        gc.enable()
+    gc.collect()
+    return {name: median(values) for name, values in durations.items()}
+
+
+def statements_ns(
+    statements: Mapping[str, tuple[str, Mapping[str, Any]]], samples: int, calls: int
+) -> dict[str, float]:
+    """Median nanoseconds of each statement, by name, in its namespace; they take turns of ``calls`` passes of a loop.
+
+    The loop itself, about 5 ns a pass, counts for all alike.
+    """
+    timers = {name: timeit.Timer(text, globals=dict(space)) for name, (text, space) in statements.items()}
+    durations: dict[str, list[float]] = {name: [] for name in timers}
+    for _ in range(samples):
+        for name, timer in timers.items():
+            durations[name].append(timer.timeit(calls) * 1e9 / calls)
+    return {name: median(values) for name, values in durations.items()}
 
 
 def build_floor(directory: Path) -> Path:
