@@ -56,7 +56,9 @@ def value_text(value: float, unit: str) -> str:
 
 def ratio_text(ratio: float) -> str:
     """A ratio; below 0.2 as a fraction, because 1/500 is easier to compare than 0.002."""
-    return f"{ratio:.2f}" if ratio >= 0.2 else f"1/{1 / ratio:.3g}"
+    if ratio >= 0.2:
+        return f"{ratio:.2f}"
+    return f"1/{1 / ratio:.3g}" if ratio > 0.001 else f"1/{1 / ratio:,.0f}"
 
 
 def limit_cells(ratio: float, limit: float | None) -> tuple[str, str]:

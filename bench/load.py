@@ -1,25 +1,31 @@
 """Load time against the module's size, the C floor, and ``wasmtime.Module.deserialize_file``, in one run.
 
-Run ``python -m bench.load`` (``--help`` for options). Every sample starts with the file proven unmapped; samples of all
-contestants are interleaved in rounds; a figure is the median of the rounds' medians.
+Every sample starts with the file proven unmapped; samples of all contestants are interleaved in rounds; a figure is the
+median of the rounds' medians.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
+
+import wasmtime
 
 import wasmartifact as wa
-from bench import quickjs, synthetic
-from bench.timing import build_floor, comparison, duration, floor_ns, sample_ns, table
+from bench import quickjs, scratch, synthetic
+from bench.figures import Figure
+from bench.timing import build_floor, floor_ns, sample_ns
 
-FUNCTION_COUNTS = (10, 1_000, 100_000)
+TINY_FUNCTIONS: Final = 10
+#: As many functions as yosys has.
+TOOL_FUNCTIONS: Final = 46_473
+#: Exported functions of the modules that make the curve.
+CURVE: Final = (TINY_FUNCTIONS, 100, 1_000, 10_000, 100_000)
+QUICK_CURVE: Final = (TINY_FUNCTIONS, 1_000)
+WASMTIME_SAMPLES: Final = 10
 
 
 @dataclass
@@ -40,16 +46,9 @@ class Subject:
         return median(self.rounds[contestant])
 
 
-def pack_subject(name: str, wasm: bytes, directory: Path, wasmtime_engine: Any = None) -> Subject:
-    """Pack a module into the directory, without optimisation: loading does not depend on it."""
-    subject = Subject(name, directory / f"{name.replace(' ', '-')}.so")
-    wa.pack(wasm, subject.artifact, opt_level=0)
-    if wasmtime_engine is not None:
-        import wasmtime
-
-        subject.cwasm = subject.artifact.with_suffix(".cwasm")
-        subject.cwasm.write_bytes(wasmtime.Module(wasmtime_engine, wasm).serialize())
-    return subject
+def pack_subject(name: str, wasm: bytes, *, against_wasmtime: bool = False) -> Subject:
+    """Pack a module, without optimisation: loading does not depend on it."""
+    return Subject(name, scratch.packed(name, wasm), scratch.serialized(name, wasm) if against_wasmtime else None)
 
 
 def measure(
@@ -66,59 +65,55 @@ def measure(
             subject.add("floor", floor_ns(floor, subject.artifact, samples))
             subject.add("load", sample_ns(subject.artifact, wa.load, samples))
             if subject.cwasm and deserialize:
-                subject.add("wasmtime", sample_ns(subject.cwasm, deserialize, max(samples // 5, 5)))
+                subject.add("wasmtime", sample_ns(subject.cwasm, deserialize, min(samples, WASMTIME_SAMPLES)))
 
 
-def report(subjects: Sequence[Subject]) -> str:
-    """The table that the command prints."""
-    smallest = subjects[0].figure("load")
+def curve_name(count: int) -> str:
+    """What a module of the curve is called."""
+    return f"{count:,} exported functions"
+
+
+def figures(*, quick: bool) -> list[Figure]:
+    """The curve, QuickJS and a module with as many functions as yosys: floor, growth, wasmtime."""
+    counts = QUICK_CURVE if quick else CURVE
+    tool_functions = 500 if quick else TOOL_FUNCTIONS
+    curve = [
+        pack_subject(curve_name(count), synthetic.exported_functions(count), against_wasmtime=True) for count in counts
+    ]
+    tool = pack_subject(f"{tool_functions:,} functions", synthetic.tool_like(tool_functions), against_wasmtime=True)
+    subjects = [*curve, tool]
+    if not quick:
+        subjects.append(pack_subject("QuickJS", quickjs.module_path().read_bytes(), against_wasmtime=True))
+    engine = scratch.wasmtime_engine()
+    measure(
+        subjects,
+        build_floor(scratch.directory()),
+        rounds=3 if quick else 15,
+        samples=5 if quick else 50,
+        deserialize=lambda path: wasmtime.Module.deserialize_file(engine, str(path)),
+    )
+    return figures_of(subjects, dict(zip(map(curve_name, counts), counts, strict=True)))
+
+
+def figures_of(subjects: Sequence[Subject], sizes: Mapping[str, int]) -> list[Figure]:
+    """Three kinds of rows of measured subjects; ``sizes`` gives exported functions of those on the curve."""
+    #: Goal and stretch against wasmtime, by subject; the second is the one that is shaped like yosys.
+    limits = {
+        curve_name(TINY_FUNCTIONS): (1 / 0.7, 1.0),
+        "QuickJS": (1 / 4, 1 / 6),
+        f"{TOOL_FUNCTIONS:,} functions": (1 / 35, 1 / 50),
+        curve_name(100_000): (1 / 500, 1 / 1000),
+    }
     rows = []
     for subject in subjects:
-        load, floor, rival = (subject.figure(key) for key in ("load", "floor", "wasmtime"))
-        rows.append(
-            (
-                subject.name,
-                duration(load),
-                duration(floor),
-                f"{load / floor:.2f}",
-                f"{load / smallest:.2f}",
-                duration(rival),
-                comparison(rival / load),
-            )
-        )
-    header = ("load", "wasmartifact", "C floor", "/ floor", f"/ {subjects[0].name}", "wasmtime-py", "wasmartifact is")
-    return table(header, rows)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(prog="bench.load", description="load time by ratio: size, C floor, wasmtime-py")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each contestant (default 7)")
-    parser.add_argument("--samples", type=int, default=50, help="loads per turn (default 50)")
-    parser.add_argument(
-        "--functions", type=int, nargs="+", default=FUNCTION_COUNTS, help="sizes of the synthetic modules"
-    )
-    options = parser.parse_args(arguments)
-    import wasmtime
-
-    engine = wasmtime.Engine()
-    with tempfile.TemporaryDirectory() as temporary:
-        directory = Path(temporary)
-        subjects = [
-            pack_subject(f"{count} functions", synthetic.exported_functions(count), directory, engine)
-            for count in options.functions
-        ]
-        subjects.append(pack_subject("QuickJS", quickjs.module_path().read_bytes(), directory, engine))
-        measure(
-            subjects,
-            build_floor(directory),
-            rounds=options.rounds,
-            samples=options.samples,
-            deserialize=lambda path: wasmtime.Module.deserialize_file(engine, str(path)),
-        )
-        print(report(subjects))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        name, ours, size = f"load, {subject.name}", subject.figure("load"), sizes.get(subject.name)
+        rows.append(Figure(name, ours, subject.figure("floor"), "C floor", 2.0, 1.3, size=size))
+    for subject in subjects:
+        name, ours, size = f"load, {subject.name}", subject.figure("load"), sizes.get(subject.name)
+        goal, stretch = limits.get(subject.name, (None, None))
+        rows.append(Figure(name, ours, subject.figure("wasmtime"), "wasmtime-py", goal, stretch, size=size))
+    by_size = sorted((size, name) for name, size in sizes.items())
+    by_name = {subject.name: subject.figure("load") for subject in subjects}
+    (_, smallest), (_, largest) = by_size[0], by_size[-1]
+    rows.append(Figure(f"load, {largest}", by_name[largest], by_name[smallest], smallest, 1.2, 1.05))
+    return rows

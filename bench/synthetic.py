@@ -1,11 +1,16 @@
-"""Writes WebAssembly modules of any size as bytes, fast: the input of the load benchmark and of its test."""
+"""Writes WebAssembly modules of any size as bytes, fast: inputs of the benchmarks and of their tests."""
 
 from __future__ import annotations
 
 I32 = 0x7F
 FUNC = 0x60
 END = 0x0B
+LOCAL_GET = 0x20
+I32_LOAD = 0x28
 I32_CONST = 0x41
+FUNCREF = 0x70
+MAGIC = b"\0asm\1\0\0\0"
+PAGE_BYTES = 65_536
 
 
 def leb128(value: int) -> bytes:
@@ -44,10 +49,59 @@ def exported_functions(count: int) -> bytes:
         codes += leb128(len(body)) + body
     return b"".join(
         (
-            b"\0asm\1\0\0\0",
+            MAGIC,
             section(1, 1, bytes([FUNC, 0, 1, I32])),
             section(3, count, bytes(count)),
             section(7, count, bytes(exports)),
             section(10, count, bytes(codes)),
+        )
+    )
+
+
+def tool_like(count: int) -> bytes:
+    """A module shaped like a compiled tool: ``count`` functions of 64 types that load from memory, 16 exported."""
+    types = b"".join(bytes([FUNC, parameters]) + bytes([I32]) * parameters + b"\1\x7f" for parameters in range(1, 65))
+    functions, exports, codes = bytearray(), bytearray(), bytearray()
+    for index in range(count):
+        functions.append(index % 64)
+        body = bytes([0, LOCAL_GET, 0, I32_LOAD, 2]) + leb128(index) + bytes([END])
+        codes += leb128(len(body)) + body
+    exported = min(count, 16)
+    for index in range(exported):
+        name = b"f%d" % index
+        exports += leb128(len(name)) + name + b"\0" + leb128(index)
+    return b"".join(
+        (
+            MAGIC,
+            section(1, 64, types),
+            section(3, count, bytes(functions)),
+            section(5, 1, bytes([0, 16])),
+            section(7, exported, bytes(exports)),
+            section(10, count, bytes(codes)),
+        )
+    )
+
+
+def data_segments(size_bytes: int) -> bytes:
+    """A module whose active data segments, of a page each, fill ``size_bytes`` of memory with bytes other than zero."""
+    pages = size_bytes // PAGE_BYTES
+    page = bytes(1 + offset % 255 for offset in range(PAGE_BYTES))
+    segments = bytearray()
+    for index in range(pages):
+        segments += bytes([0, I32_CONST]) + signed_leb128(index * PAGE_BYTES) + bytes([END]) + leb128(PAGE_BYTES) + page
+    return b"".join((MAGIC, section(5, 1, b"\0" + leb128(pages)), section(11, pages, bytes(segments))))
+
+
+def filled_table(length: int) -> bytes:
+    """A module with one function and a table of ``length`` elements, which an active segment fills with it."""
+    elements = bytes([0, I32_CONST, 0, END]) + leb128(length) + bytes(length)
+    return b"".join(
+        (
+            MAGIC,
+            section(1, 1, bytes([FUNC, 0, 1, I32])),
+            section(3, 1, b"\0"),
+            section(4, 1, bytes([FUNCREF, 0]) + leb128(length)),
+            section(9, 1, elements),
+            section(10, 1, bytes([4, 0, I32_CONST, 0, END])),
         )
     )

@@ -26,12 +26,8 @@ def floor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def subjects(tmp_path_factory: pytest.TempPathFactory) -> list[Subject]:
-    directory = tmp_path_factory.mktemp("artifacts")
-    return [
-        pack_subject(f"{count} functions", synthetic.exported_functions(count), directory)
-        for count in (10, 1_000, 100_000)
-    ]
+def subjects() -> list[Subject]:
+    return [pack_subject(f"{count} functions", synthetic.exported_functions(count)) for count in (10, 1_000, 100_000)]
 
 
 def within(limit: float, ratio: Callable[[], float]) -> None:
