@@ -95,7 +95,6 @@ def figures(*, quick: bool) -> list[Figure]:
     list_ns = fresh_ns(instantiate, lambda instance: list(instance.exports), max(samples // 5, 3))
     decode_ns = fresh_ns(lambda: encoded, lambda found: [name.decode() for name in found], max(samples // 5, 3))
     few = synthetic.exported_functions(WASMTIME_COUNT)
-    few_names = names_of(WASMTIME_COUNT)
     few_path = scratch.packed(curve_name(WASMTIME_COUNT), few)
     few_ns = fresh_ns(loaded(few_path), lambda instance: instance.exports["f999"], samples)
     few_rival_ns = wasmtime_first_ns(few, "f999", 1 if quick else 15)

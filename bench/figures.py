@@ -48,6 +48,10 @@ class Figure:
         """Ours divided by the rival's."""
         return self.ours / self.rival
 
+    def meets(self, limit: float | None) -> bool | None:
+        """Whether the ratio is at most the limit; None where there is none."""
+        return None if limit is None else self.ratio <= limit
+
 
 def value_text(value: float, unit: str) -> str:
     """A value with its unit."""
@@ -61,9 +65,9 @@ def ratio_text(ratio: float) -> str:
     return f"1/{1 / ratio:.3g}" if ratio > 0.001 else f"1/{1 / ratio:,.0f}"
 
 
-def limit_cells(ratio: float, limit: float | None) -> tuple[str, str]:
+def limit_cells(figure: Figure, limit: float | None) -> tuple[str, str]:
     """Two cells: a limit, and whether it is met."""
-    return ("", "") if limit is None else (f"<= {ratio_text(limit)}", "met" if ratio <= limit else "NOT MET")
+    return ("", "") if limit is None else (f"<= {ratio_text(limit)}", "met" if figure.meets(limit) else "not met")
 
 
 def figure_table(figures: Sequence[Figure]) -> str:
@@ -75,8 +79,8 @@ def figure_table(figures: Sequence[Figure]) -> str:
             value_text(figure.rival, figure.unit),
             figure.rival_name,
             ratio_text(figure.ratio),
-            *limit_cells(figure.ratio, figure.goal),
-            *limit_cells(figure.ratio, figure.stretch),
+            *limit_cells(figure, figure.goal),
+            *limit_cells(figure, figure.stretch),
         )
         for figure in figures
     ]

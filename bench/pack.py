@@ -1,6 +1,7 @@
 """Packing: CPU time of processes that pack QuickJS at each level, against wasmtime-py's compile; a small module, warm.
 
-Run ``python -m bench.pack [LEVEL ...]``. CPU time counts all processes that take part, with the start of Python.
+``python -m bench.pack [LEVEL ...]`` prints all levels. CPU time counts all processes that take part, with the start of
+Python.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import wasmartifact as wa
+from bench import scratch
+from bench.figures import Figure
 from bench.kernels import KERNELS
 from bench.quickjs import module_path
 from bench.synthetic import exported_functions
@@ -27,6 +31,7 @@ COMPILE = (
     "Path(sys.argv[2]).write_bytes(module.serialize())"
 )
 SMALL_FUNCTIONS = 10
+DEFAULT_LEVEL, FASTEST_LEVEL = 2, 0
 DISPATCH = next(kernel for kernel in KERNELS if kernel.name == "dispatch")
 
 
@@ -39,22 +44,52 @@ def cpu_ns(program: str, *arguments: str) -> float:
     return (usage.ru_utime + usage.ru_stime) * 1e9
 
 
-def quickjs_rows(directory: Path, levels: Sequence[int], samples: int) -> list[tuple[str, ...]]:
-    """One row per level: CPU time, its ratio to wasmtime's, size of the artifact and its ratio to the .cwasm file's."""
-    wasm, output, rival = str(module_path()), directory / "quickjs.so", directory / "quickjs.cwasm"
+@dataclass(frozen=True)
+class Packing:
+    """CPU time in ns and size in bytes, by level, and those of wasmtime's compile and of its .cwasm file."""
+
+    cpu: Mapping[int, float]
+    size: Mapping[int, int]
+    rival_cpu: float
+    rival_size: int
+
+
+def measure(wasm: Path, directory: Path, levels: Sequence[int], samples: int) -> Packing:
+    """Pack and compile in turns, each in a process of its own."""
+    output, rival = directory / "packed.so", directory / "compiled.cwasm"
     times: dict[int, list[float]] = {level: [] for level in levels}
     compiles, sizes = [], {}
     for _ in range(samples):
-        compiles.append(cpu_ns(COMPILE, wasm, str(rival)))
+        compiles.append(cpu_ns(COMPILE, str(wasm), str(rival)))
         for level in levels:
-            times[level].append(cpu_ns(PACK, wasm, str(output), str(level)))
+            times[level].append(cpu_ns(PACK, str(wasm), str(output), str(level)))
             sizes[level] = output.stat().st_size
-    base, rival_size = median(compiles), rival.stat().st_size
-    rows: list[tuple[str, ...]] = [("wasmtime", duration(base), "1.0", f"{rival_size:,}", "1.00")]
-    for level in levels:
-        cpu = median(times[level])
-        size = sizes[level]
-        rows.append((f"opt_level={level}", duration(cpu), f"{cpu / base:.1f}", f"{size:,}", f"{size / rival_size:.2f}"))
+    cpu = {level: median(values) for level, values in times.items()}
+    return Packing(cpu, sizes, median(compiles), rival.stat().st_size)
+
+
+def figures(*, quick: bool) -> list[Figure]:
+    """CPU time and size at the default and at the fastest level: of QuickJS, or of a kernel where it shall be quick."""
+    name, wasm = (DISPATCH.name, DISPATCH.wasm) if quick else ("QuickJS", module_path())
+    packing = measure(wasm, scratch.directory(), (DEFAULT_LEVEL, FASTEST_LEVEL), 1 if quick else 3)
+    rows = []
+    for level, label, goal, stretch in ((DEFAULT_LEVEL, "default", 14.0, 8.0), (FASTEST_LEVEL, "fastest", 3.0, 1.5)):
+        what = f"pack, {label} level, {name}, CPU time"
+        rows.append(Figure(what, packing.cpu[level], packing.rival_cpu, "wasmtime", goal, stretch))
+    size = packing.size[DEFAULT_LEVEL]
+    rows.append(Figure(f"artifact, {name}", size, packing.rival_size, ".cwasm", 1.0, 0.6, unit="bytes"))
+    return rows
+
+
+def quickjs_rows(packing: Packing) -> list[tuple[str, ...]]:
+    """One row per level: CPU time, its ratio to wasmtime's, size of the artifact and its ratio to the .cwasm file's."""
+    rows: list[tuple[str, ...]] = [
+        ("wasmtime", duration(packing.rival_cpu), "1.0", f"{packing.rival_size:,}", "1.00"),
+    ]
+    for level, cpu in packing.cpu.items():
+        size = packing.size[level]
+        ratios = (f"{cpu / packing.rival_cpu:.1f}", f"{size / packing.rival_size:.2f}")
+        rows.append((f"opt_level={level}", duration(cpu), ratios[0], f"{size:,}", ratios[1]))
     return rows
 
 
@@ -75,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=3, help="processes per level and for wasmtime; default: 3")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
-        rows = quickjs_rows(Path(temporary), options.levels, options.samples)
+        rows = quickjs_rows(measure(module_path(), Path(temporary), options.levels, options.samples))
         small = warm_ns(exported_functions(SMALL_FUNCTIONS), Path(temporary))
         dispatch = warm_ns(DISPATCH.wasm.read_bytes(), Path(temporary))
     print(table(("QuickJS", "CPU time", "/ wasmtime", "bytes", "/ .cwasm"), rows))

@@ -21,6 +21,8 @@ from typing import Final
 import wasmtime
 
 import wasmartifact as wa
+from bench import scratch
+from bench.figures import Figure
 from bench.kernels import KERNELS, Kernel, native_command
 from bench.timing import duration, table
 
@@ -123,6 +125,23 @@ def _mean(values: Iterable[float]) -> float | None:
 
 def _ratio(value: float | None) -> str:
     return "not installed" if value is None else f"{value:.2f}"
+
+
+def figures(*, quick: bool) -> list[Figure]:
+    """Geometric means over the kernels, of medians in nanoseconds. Raises ValueError where engines disagree."""
+    times = []
+    for kernel in KERNELS[:2] if quick else KERNELS:
+        runs = make_runs(kernel, scratch.directory(), 2, "baseline")
+        check_results(kernel, runs)
+        times.append(measure(kernel, runs, 2 if quick else 25))
+    rows = []
+    for rival, goal, stretch in ((BEST_NATIVE, 1.25, 1.05), (WASMTIME, 1 / 1.15, 1 / 1.4)):
+        compared = [row for row in times if rival == WASMTIME or any(compiler in row for compiler in COMPILERS)]
+        if compared:
+            ours = geometric_mean(row[OURS] for row in compared)
+            theirs = geometric_mean(row[OURS] / ratios(row)[rival] for row in compared)
+            rows.append(Figure(f"{len(compared)} kernels, geometric mean", ours, theirs, rival, goal, stretch))
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
