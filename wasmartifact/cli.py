@@ -167,7 +167,9 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--invoke", metavar="NAME", help="call this exported function with ARGS; results one per line")
     run.set_defaults(command=run_run)
 
-    bench = commands.add_parser("bench", help="measure load times on this machine (in a source tree)", add_help=False)
+    bench = commands.add_parser(
+        "bench", help="measure every figure against its rivals on this machine (in a source tree)", add_help=False
+    )
     bench.add_argument("options", nargs=argparse.REMAINDER)
     bench.set_defaults(command=run_bench)
     return parser
@@ -280,14 +282,14 @@ def run_run(options: argparse.Namespace) -> int:
 
 
 def run_bench(options: argparse.Namespace) -> int:
-    """``bench``: the load benchmark of the source tree."""
+    """``bench``: the benchmarks of the source tree."""
     root = Path(__file__).resolve().parents[1]
-    if not (root / "bench" / "load.py").exists():
+    if not (root / "bench" / "__main__.py").exists():
         raise UsageError("the benchmarks stand in the source tree, not in the installed package; run this in a clone")
     sys.path.insert(0, str(root))
     from importlib import import_module
 
-    code: int = import_module("bench.load").main(options.options)
+    code: int = import_module("bench.__main__").main(options.options)
     return code
 
 
