@@ -31,6 +31,7 @@ BENCHES: Final = {
     "calls": "bench.calls",
     "process": "bench.process",
     "metadata": "bench.metadata",
+    "seed": "bench.seed",
     "kernels": "bench.kernels.__main__",
     "pack": "bench.pack",
 }

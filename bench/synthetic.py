@@ -59,14 +59,18 @@ def exported_functions(count: int) -> bytes:
 
 
 def tool_like(count: int) -> bytes:
-    """A module shaped like a compiled tool: ``count`` functions of 64 types that load from memory, 16 exported."""
+    """A module shaped like a compiled tool: ``count`` functions of 64 types that load from memory, 16 exported.
+
+    A third of them stand in a table, as the virtual functions of a C++ program do.
+    """
     types = b"".join(bytes([FUNC, parameters]) + bytes([I32]) * parameters + b"\1\x7f" for parameters in range(1, 65))
     functions, exports, codes = bytearray(), bytearray(), bytearray()
     for index in range(count):
         functions.append(index % 64)
         body = bytes([0, LOCAL_GET, 0, I32_LOAD, 2]) + leb128(index) + bytes([END])
         codes += leb128(len(body)) + body
-    exported = min(count, 16)
+    exported, virtual = min(count, 16), count // 3
+    elements = bytes([0, I32_CONST, 1, END]) + leb128(virtual) + b"".join(map(leb128, range(0, 3 * virtual, 3)))
     for index in range(exported):
         name = b"f%d" % index
         exports += leb128(len(name)) + name + b"\0" + leb128(index)
@@ -75,8 +79,10 @@ def tool_like(count: int) -> bytes:
             MAGIC,
             section(1, 64, types),
             section(3, count, bytes(functions)),
+            section(4, 1, bytes([FUNCREF, 0]) + leb128(virtual + 1)),
             section(5, 1, bytes([0, 16])),
             section(7, exported, bytes(exports)),
+            section(9, 1, elements),
             section(10, count, bytes(codes)),
         )
     )

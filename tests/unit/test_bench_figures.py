@@ -138,7 +138,7 @@ def test_synthetic_modules_are_what_they_say(tmp_path: Path) -> None:
     ):
         wa.pack(wasm, tmp_path / f"{name}.so", opt_level=0)
     with wa.open_metadata(tmp_path / "tool.so") as metadata:
-        assert (len(metadata.functions), len(metadata.exports)) == (200, 16)
+        assert (len(metadata.functions), len(metadata.exports), metadata.tables[0].type.min) == (200, 16, 67)
     with wa.open_metadata(tmp_path / "data.so") as metadata:
         assert metadata.memories[0].type.min_pages == 3
     with wa.open_metadata(tmp_path / "table.so") as metadata:
