@@ -70,7 +70,7 @@ def later_ns(
 ) -> tuple[float, float]:
     """Nanoseconds per look-up of distinct names after a first one, after a new load each time; and in the dict.
 
-    Each sample chooses names anew, the same for both sides: the dict would find names of before in the processor's caches.
+    Each sample chooses names anew, for both sides: the dict would find those of before in the processor's caches.
     """
     numbers, names = random.Random(SEED), list(as_dict)
     ours, rival = [], []
