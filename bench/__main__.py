@@ -100,7 +100,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write."""
     available = [name for name, module in BENCHES.items() if find_spec(module) is not None]
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=available, default=available, metavar="NAME", help=f"{available}")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=available,
+        default=available,
+        metavar="NAME",
+        help="run these: " + ", ".join(available),
+    )
     parser.add_argument("--quick", action="store_true", help="few samples and small modules, to see that all runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a plot of load time over module size")

@@ -91,6 +91,8 @@ def die_of(number: signal.Signals) -> int:
 
 def split_guest_arguments(tokens: list[str]) -> tuple[list[str], list[str]]:
     """Split ``run ART.so [OPTIONS] [--] ARGS...`` into our part and the guest's, which may look like options."""
+    if tokens[:1] == ["bench"]:
+        return tokens[:1], tokens[1:]  # the benchmarks have a command line of their own
     if tokens[:1] != ["run"]:
         return tokens, []
     position, seen_artifact = 1, False
@@ -170,7 +172,6 @@ def make_parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench", help="measure every figure against its rivals on this machine (in a source tree)", add_help=False
     )
-    bench.add_argument("options", nargs=argparse.REMAINDER)
     bench.set_defaults(command=run_bench)
     return parser
 
@@ -289,7 +290,7 @@ def run_bench(options: argparse.Namespace) -> int:
     sys.path.insert(0, str(root))
     from importlib import import_module
 
-    code: int = import_module("bench.__main__").main(options.options)
+    code: int = import_module("bench.__main__").main(options.guest_arguments)
     return code
 
 

@@ -19,6 +19,7 @@ from bench.__main__ import BENCHES, as_json, chart, curves, main, summary
 from bench.chart import Axis, line_chart, spread
 from bench.figures import Figure, figure_table, ratio_text
 from tests.tools import find_tool
+from wasmartifact import cli
 
 #: Those that take a second or two.
 CHEAP = ("load", "exports", "instantiate", "calls")
@@ -199,3 +200,13 @@ def test_chart_of_the_load_bench_names_all_contestants() -> None:
     """The series come from the figures."""
     figures = [Figure("load", 2.0, 1.0, rival, size=10) for rival in ("C floor", "wasmtime-py")]
     assert len(points_of(chart(figures))) == 3
+
+
+def test_command_line_passes_options_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """``wasmartifact bench`` takes the options of ``python -m bench``, its help among them."""
+    assert cli.main(["bench", "--quick", "--only", "instantiate"]) == 0
+    assert "instantiate, " in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["bench", "--help"])
+    assert stopped.value.code == 0
+    assert "--svg FILE" in capsys.readouterr().out
