@@ -7,9 +7,10 @@ FUNC = 0x60
 END = 0x0B
 LOCAL_GET = 0x20
 I32_LOAD = 0x28
+I32_DIV_U = 0x6E
 I32_CONST = 0x41
 FUNCREF = 0x70
-MAGIC = b"\0asm\1\0\0\0"
+MAGIC = MAGIC
 PAGE_BYTES = 65_536
 
 
@@ -109,5 +110,46 @@ def filled_table(length: int) -> bytes:
             section(4, 1, bytes([FUNCREF, 0]) + leb128(length)),
             section(9, 1, elements),
             section(10, 1, bytes([4, 0, I32_CONST, 0, END])),
+        )
+    )
+
+
+IMPORTED_FUNCTIONS = 4
+FUNCTION_TYPES = 8
+
+
+def text(value: str) -> bytes:
+    """A name (spec section 5.2.4)."""
+    data = value.encode()
+    return leb128(len(data)) + data
+
+
+def described_functions(count: int) -> bytes:
+    """A module of ``count`` functions with every kind of metadata: each is exported, has a name in the name section and
+    can trap in two instructions; 8 types, 4 imported functions, a memory.
+
+    Function *i* of the defined ones is exported as ``f<i>``, takes 2 + i mod 8 integers and divides what the first one
+    points to by the second one.
+    """
+    types = b"".join(bytes([FUNC, 2 + extra, *[I32] * (2 + extra), 1, I32]) for extra in range(FUNCTION_TYPES))
+    imports = b"".join(text("host") + text(f"import_{index}") + bytes([0, index]) for index in range(IMPORTED_FUNCTIONS))
+    body = bytes([0, LOCAL_GET, 0, I32_LOAD, 2, 0, LOCAL_GET, 1, I32_DIV_U, END])
+    exports, names = bytearray(), bytearray()
+    for index in range(count):
+        func_index = leb128(IMPORTED_FUNCTIONS + index)
+        exports += text(f"f{index}") + b"\0" + func_index
+        names += func_index + text(f"bench::described::function_{index}")
+    name_map = leb128(count) + names
+    name_section = text("name") + b"\1" + leb128(len(name_map)) + name_map
+    return b"".join(
+        (
+            MAGIC,
+            section(1, FUNCTION_TYPES, types),
+            section(2, IMPORTED_FUNCTIONS, imports),
+            section(3, count, bytes(index % FUNCTION_TYPES for index in range(count))),
+            section(5, 1, b"\0\1"),
+            section(7, count, bytes(exports)),
+            section(10, count, (leb128(len(body)) + body) * count),
+            b"\0" + leb128(len(name_section)) + name_section,
         )
     )
