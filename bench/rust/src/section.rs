@@ -1,0 +1,128 @@
+//! The metadata section of an artifact, used in place. Every access is bounds-checked, as Rust's slices are.
+
+use crate::columns::*;
+use crate::totals::Totals;
+
+const E_SHOFF: usize = 40;
+const E_SHNUM: usize = 60;
+const E_SHSTRNDX: usize = 62;
+const SECTION_HEADER_BYTES: usize = 64;
+
+fn read(bytes: &[u8], offset: usize, size: usize) -> usize {
+    let mut value = [0; 8];
+    value[..size].copy_from_slice(&bytes[offset..offset + size]);
+    u64::from_le_bytes(value) as usize
+}
+
+pub struct Section<'a> {
+    bytes: &'a [u8],
+    directory: &'a [u8],
+}
+
+impl<'a> Section<'a> {
+    /// Find the section in an ELF file by its name.
+    pub fn find(file: &'a [u8]) -> Section<'a> {
+        let header = |number: usize| {
+            let start = read(file, E_SHOFF, 8) + number * SECTION_HEADER_BYTES;
+            &file[start..start + SECTION_HEADER_BYTES]
+        };
+        let content = |header: &[u8]| {
+            let start = read(header, 24, 8);
+            &file[start..start + read(header, 32, 8)]
+        };
+        let names = content(header(read(file, E_SHSTRNDX, 2)));
+        let found = (0..read(file, E_SHNUM, 2))
+            .map(header)
+            .find(|header| names[read(header, 0, 4)..].starts_with(SECTION_NAME))
+            .expect("no metadata section");
+        let bytes = content(found);
+        let start = read(bytes, DIRECTORY_OFFSET, 4);
+        let end = start + read(bytes, DIRECTORY_COUNT, 4) * DIRECTORY_ENTRY_BYTES;
+        Section { bytes, directory: &bytes[start..end] }
+    }
+
+    /// A column as bytes. Directory entries ascend by id.
+    pub fn bytes(&self, id: u32) -> &'a [u8] {
+        let entry = |row: usize| &self.directory[row * DIRECTORY_ENTRY_BYTES..(row + 1) * DIRECTORY_ENTRY_BYTES];
+        let (mut first, mut count) = (0, self.directory.len() / DIRECTORY_ENTRY_BYTES);
+        while first < count {
+            let middle = (first + count) / 2;
+            if read(entry(middle), 0, 4) < id as usize {
+                first = middle + 1;
+            } else {
+                count = middle;
+            }
+        }
+        let found = entry(first);
+        assert_eq!(read(found, 0, 4), id as usize, "no such column");
+        let start = read(found, 8, 8);
+        &self.bytes[start..start + read(found, 16, 8) * read(found, 4, 4)]
+    }
+
+    /// A column of 32-bit numbers.
+    pub fn numbers(&self, id: u32) -> &'a [u32] {
+        // SAFETY: any bits are a number, and align_to keeps to the bounds.
+        let (before, numbers, after) = unsafe { self.bytes(id).align_to() };
+        assert!(before.is_empty() && after.is_empty(), "columns are aligned");
+        numbers
+    }
+
+    /// The rows of a column of offsets into another one.
+    pub fn rows<T>(&self, offsets: u32, target: &'a [T]) -> impl Iterator<Item = &'a [T]> {
+        self.numbers(offsets).windows(2).map(move |ends| &target[ends[0] as usize..ends[1] as usize])
+    }
+
+    /// Rows of the address map that can trap.
+    pub fn trap_sites(&self) -> impl Iterator<Item = (u32, u32, u8)> + 'a {
+        let traps = self.bytes(ADDRESS_TRAP).iter();
+        let offsets = self.numbers(ADDRESS_TEXT_OFFSET).iter().zip(self.numbers(ADDRESS_WASM_OFFSET));
+        traps.zip(offsets).filter(|(&trap, _)| trap != 0).map(|(&trap, (&text, &wasm))| (text, wasm, trap))
+    }
+
+    pub fn code_offset(&self, export: &str) -> u32 {
+        let code = self.numbers(CODE_TEXT_OFFSET);
+        let functions = self.numbers(FUNCTION_TYPE).len();
+        code[self.export_index(export) as usize + code.len() - functions]
+    }
+
+    /// Look a name up in the export index (docs/FORMAT.md).
+    fn export_index(&self, export: &str) -> u32 {
+        let (slots, names, bytes) =
+            (self.numbers(EXPORT_SLOTS), self.numbers(EXPORT_NAME), self.bytes(EXPORT_NAME_BYTES));
+        let hash = export.bytes().fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let mut slot = hash as usize & (slots.len() - 1);
+        loop {
+            let row = slots[slot] as usize;
+            assert_ne!(row, 0, "no such export");
+            if &bytes[names[row - 1] as usize..names[row] as usize] == export.as_bytes() {
+                return self.numbers(EXPORT_INDEX)[row - 1];
+            }
+            slot = (slot + 1) & (slots.len() - 1);
+        }
+    }
+
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::new();
+        let values = self.numbers(TYPE_VALUES);
+        for row in self.rows(TYPE_PARAMS, values).chain(self.rows(TYPE_RESULTS, values)) {
+            row.iter().for_each(|&code| totals.number(code));
+        }
+        for id in [IMPORT_KIND, EXPORT_KIND] {
+            self.bytes(id).iter().for_each(|&kind| totals.number(u32::from(kind)));
+        }
+        for id in
+            [IMPORT_INDEX, EXPORT_INDEX, FUNCTION_TYPE, CODE_TEXT_OFFSET, CODE_SIZE, FUNCTION_NAME_INDEX]
+        {
+            self.numbers(id).iter().for_each(|&number| totals.number(number));
+        }
+        for (text_offset, wasm_offset, trap) in self.trap_sites() {
+            totals.number(text_offset);
+            totals.number(wasm_offset);
+            totals.number(u32::from(trap));
+        }
+        for id in [IMPORT_MODULE_BYTES, IMPORT_NAME_BYTES, EXPORT_NAME_BYTES, FUNCTION_NAME_BYTES] {
+            totals.text(self.bytes(id));
+        }
+        totals
+    }
+}
