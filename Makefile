@@ -36,7 +36,7 @@ $(VENV)/build.stamp: | $(BIN)/python
 # The package in place with all its extras; built again whenever a native source or the project file changed.
 $(VENV)/ready.stamp: $(VENV)/build.stamp pyproject.toml setup.py $(NATIVE)
 	rm -rf build wasmartifact/*.so
-	$(PIP) --no-build-isolation -e '.[pack,dev]'
+	$(PIP) --no-build-isolation -e '.[pack,dev,bench]'
 	@touch $@
 
 demo: $(VENV)/ready.stamp

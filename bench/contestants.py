@@ -59,8 +59,8 @@ class PythonContestant(Contestant, Generic[Opened]):
     def open(self, path: Path) -> Opened:
         """Make the file usable."""
 
-    def close(self, opened: Opened) -> None:  # noqa: B027  # most need nothing
-        """Let go of it."""
+    def close(self, opened: Opened) -> None:
+        """Let go of it, where that takes more than to forget it."""
 
     @abstractmethod
     def code_offset(self, opened: Opened, export: str) -> int:
@@ -110,8 +110,7 @@ class RowsContestant(PythonContestant[Facts]):
         self.name, self._dump, self._parse = name, dump, parse
 
     def write(self, artifact: Path, facts: Facts, directory: Path) -> Path:
-        path = artifact.with_suffix(f".{self.name}")
-        path = directory / path.name
+        path = directory / f"{artifact.stem}.{self.name}"
         path.write_bytes(self._dump(facts))
         return path
 
@@ -147,12 +146,16 @@ class InPlaceContestant(PythonContestant[Opened]):
 
     in_place = True
 
+    @abstractmethod
+    def numbers(self, opened: Opened) -> Iterator[Sequence[int]]:
+        """As `bench.facts.numbers`; arrays where the file has arrays."""
+
     def totals(self, opened: Opened) -> Totals:
-        return totals(map(column_sum, map(_sequence, self.numbers(opened))), self.texts(opened))
+        return totals(map(column_sum, self.numbers(opened)), self.texts(opened))
 
 
 class OpenMetadata(InPlaceContestant[wa.Metadata]):
-    """The artifact's metadata section, mapped by ``wasmartifact.open_metadata``. Nothing else of the file is touched."""
+    """The artifact's metadata section, as ``wasmartifact.open_metadata`` maps it, and nothing else."""
 
     name = "open_metadata"
 
@@ -173,7 +176,7 @@ class OpenMetadata(InPlaceContestant[wa.Metadata]):
     def code_offset(self, opened: wa.Metadata, export: str) -> int:
         return _code_offset(opened, export)
 
-    def numbers(self, opened: wa.Metadata) -> Iterator[Iterable[int]]:
+    def numbers(self, opened: wa.Metadata) -> Iterator[Sequence[int]]:
         return _numbers(opened)
 
     def texts(self, opened: wa.Metadata) -> Iterator[memoryview]:
@@ -194,7 +197,7 @@ class Load(InPlaceContestant[Any]):
     def code_offset(self, opened: Any, export: str) -> int:
         return _code_offset(opened.metadata, export)
 
-    def numbers(self, opened: Any) -> Iterator[Iterable[int]]:
+    def numbers(self, opened: Any) -> Iterator[Sequence[int]]:
         return _numbers(opened.metadata)
 
     def texts(self, opened: Any) -> Iterator[memoryview]:
@@ -209,7 +212,7 @@ def _code_offset(metadata: wa.Metadata, export: str) -> int:
     return offset
 
 
-def _numbers(metadata: wa.Metadata) -> Iterator[Iterable[int]]:
+def _numbers(metadata: wa.Metadata) -> Iterator[Sequence[int]]:
     columns, column = metadata.columns, metadata.column
     yield list(
         chain.from_iterable(
@@ -227,17 +230,13 @@ def _numbers(metadata: wa.Metadata) -> Iterator[Iterable[int]]:
         "function_name_index",
     ):
         yield column(name)
-    traps = numpy.asarray(column("address_trap"))
+    traps: Any = numpy.asarray(column("address_trap"))
     sites = traps != 0
-    yield numpy.asarray(column("address_text_offset"))[sites]
-    yield numpy.asarray(column("address_wasm_offset"))[sites]
+    for name in ("address_text_offset", "address_wasm_offset"):
+        yield numpy.asarray(column(name))[sites]
     yield traps[sites]
 
 
 def _texts(metadata: wa.Metadata) -> Iterator[memoryview]:
     for name in ("import_module_bytes", "import_name_bytes", "export_name_bytes", "function_name_bytes"):
         yield metadata.column(name)
-
-
-def _sequence(column: Iterable[int]) -> Sequence[int]:
-    return column if hasattr(column, "__len__") else list(column)  # type: ignore[return-value]

@@ -53,7 +53,7 @@ class Facts(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What touching everything once gives: the sum of all numbers and Adler-32 of all texts, in the order of `Facts`."""
+    """What touching everything once gives: the sum of all numbers, Adler-32 of all texts in the order of `Facts`."""
 
     number_sum: int
     text_checksum: int

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import mmap
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ class _Writer:
     def uints(self, values: list[int]) -> int:
         return int(self.builder.CreateNumpyVector(numpy.array(values, "<u4")))
 
-    def structs(self, rows: list[tuple[int, ...]], fields: int) -> int:
+    def structs(self, rows: Sequence[tuple[int, ...]], fields: int) -> int:
         """A vector of structs of 32-bit fields, which lie there like an array."""
         data = array("I", chain.from_iterable(rows)).tobytes()
         self.builder.StartVector(4 * fields, len(rows), 4)
@@ -181,14 +181,12 @@ class FlatBuffers(InPlaceContestant[Table]):
                 count = middle
         raise KeyError(export)
 
-    def numbers(self, opened: Table) -> Iterator[Iterable[int]]:
+    def numbers(self, opened: Table) -> Iterator[Sequence[int]]:
         def slots(field: int, number: int, flags: Any) -> list[int]:
             offset = slot(number)
             return [table.GetSlot(offset, 0, flags) for table in _tables(opened, field)]
 
-        yield [
-            int(code) for table in _tables(opened, TYPES) for field in (0, 1) for code in _uints(table, field)[:, 0]
-        ]
+        yield [int(code) for table in _tables(opened, TYPES) for field in (0, 1) for code in _uints(table, field)[:, 0]]
         yield slots(IMPORTS, 2, Uint8Flags)
         yield slots(IMPORTS, 3, Uint32Flags)
         yield slots(EXPORTS, 1, Uint8Flags)
@@ -199,6 +197,5 @@ class FlatBuffers(InPlaceContestant[Table]):
         yield from _uints(opened, TRAP_SITES, TRAP_SITE_FIELDS).T
 
     def texts(self, opened: Table) -> Iterator[bytes]:
-        read: Callable[[Table, int], bytes] = _text
         for field, text_field in ((IMPORTS, 0), (IMPORTS, 1), (EXPORTS, 0), (NAMES, 1)):
-            yield b"".join(read(table, text_field) for table in _tables(opened, field))
+            yield b"".join(_text(table, text_field) for table in _tables(opened, field))

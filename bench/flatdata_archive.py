@@ -6,7 +6,7 @@ compared and mapped at once. Texts are parts of raw data, from one row's ``begin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class Flatdata(InPlaceContestant[Any]):
                 count = middle
         raise KeyError(export)
 
-    def numbers(self, opened: Any) -> Iterator[Iterable[int]]:
+    def numbers(self, opened: Any) -> Iterator[Sequence[int]]:
         yield _column(opened.type_values, "value")
         for name, fields in (
             ("imports", ("kind", "index")),
@@ -112,7 +112,8 @@ def _column(vector: Any, field: str) -> Any:
 
 def _resources(facts: Facts) -> dict[str, Any]:
     """The archive's resources by name, as the builder takes them."""
-    values, import_texts, export_names, function_names = [], bytearray(), bytearray(), bytearray()
+    values: list[int] = []
+    import_texts, export_names, function_names = bytearray(), bytearray(), bytearray()
     types, imports, exports, names = [], [], [], []
     for params, results in facts.types:
         begin = len(values)

@@ -65,17 +65,23 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
 @cache
 def contestants() -> tuple[Contestant, ...]:
     """All contestants for which this machine has what they need; a line on standard error for every other one."""
+    found = python_contestants()
+    try:
+        found += rust_contestants(build(Path(tempfile.mkdtemp(dir=_scratch().name))))
+    except MissingToolchain as problem:
+        skip("Rust's bincode and rkyv", str(problem))
+    return tuple(found)
+
+
+def python_contestants() -> list[Contestant]:
+    """Those that are read in this process."""
     found: list[Contestant] = [OpenMetadata(), Load(), pickle_contestant()]
     for name, make in (("msgpack", msgpack_contestant), ("flatbuffers", _flatbuffers), ("flatdata-py", _flatdata)):
         try:
             found.append(make())
         except ImportError as problem:
             skip(name, f"{problem}: pip install 'wasmartifact[bench]'")
-    try:
-        found += rust_contestants(build(Path(tempfile.mkdtemp(dir=_scratch().name))))
-    except MissingToolchain as problem:
-        skip("Rust's bincode and rkyv", str(problem))
-    return tuple(found)
+    return found
 
 
 def skip(name: str, reason: str) -> None:
@@ -163,9 +169,9 @@ def figures(*, quick: bool) -> list[Figure]:
         for rival in (contestant.name for contestant in contestants()):
             if rival in (OURS, LOAD, OURS_IN_RUST):
                 continue
-            pairs = ((OURS_IN_RUST, FIRST), (OURS_IN_RUST, ALL))
-            if rival not in RUST_RIVALS:
-                pairs = ((OURS, FIRST), (LOAD, FIRST), (OURS, ALL))
+            pairs = [(OURS, FIRST), (LOAD, FIRST), (OURS, ALL)]
+            if rival in RUST_RIVALS:
+                pairs = [(OURS_IN_RUST, FIRST), (OURS_IN_RUST, ALL)]
             found += [
                 Figure(
                     f"{ours}, {measured}, {functions:,} functions",

@@ -30,6 +30,14 @@ class MissingToolchain(Exception):
     """There is no Rust to build with; the message says what to install."""
 
 
+def missing_tools() -> str:
+    """What is missing and how to install it; empty where all is there."""
+    missing = [f"crate {crate}" for crate in CRATES if not any(REGISTRY.glob(f"{crate}-[0-9]*"))]
+    if shutil.which("cargo") is None:
+        missing.append("cargo")
+    return f"no {', no '.join(missing)}: {INSTALL}" if missing else ""
+
+
 def build(scratch: Path) -> Path:
     """Build the program in an empty directory; half a minute.
 
@@ -38,14 +46,14 @@ def build(scratch: Path) -> Path:
     MissingToolchain
         Where cargo or a crate is missing, or the build fails.
     """
-    crates = [crate for crate in CRATES if not any(REGISTRY.glob(f"{crate}-[0-9]*"))]
-    if shutil.which("cargo") is None or crates:
-        raise MissingToolchain(f"no {' and no crate '.join(['cargo'] if not crates else crates)}: {INSTALL}")
+    missing = missing_tools()
+    if missing:
+        raise MissingToolchain(missing)
     shutil.copytree(PROJECT, scratch, dirs_exist_ok=True)
     (scratch / ".cargo").mkdir()
     (scratch / ".cargo/config.toml").write_text(CARGO_CONFIG)
     (scratch / "src/columns.rs").write_text(schema_constants())
-    command = ["cargo", "build", "--release", "--offline", "--quiet", "--target-dir", scratch / "target"]
+    command = ["cargo", "build", "--release", "--offline", "--quiet", "--target-dir", "target"]
     run = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise MissingToolchain(f"cargo could not build {PROJECT}; {INSTALL}\n{run.stderr.strip()}")
@@ -104,9 +112,7 @@ class RustContestant(Contestant):
 
     def _run(self, *arguments: str | Path | int) -> list[str]:
         """Lines that the program prints; its own words where it fails."""
-        run = subprocess.run(
-            [self._program, *map(str, arguments)], capture_output=True, text=True, check=False
-        )
+        run = subprocess.run([self._program, *map(str, arguments)], capture_output=True, text=True, check=False)
         if run.returncode != 0:
             raise RuntimeError(f"metabench {' '.join(map(str, arguments))}: {run.stderr.strip()}")
         return run.stdout.splitlines()

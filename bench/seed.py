@@ -59,7 +59,9 @@ def _growth(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(prog="bench.seed", description="deserializing against mapping, at 100 times the size")
+    parser = argparse.ArgumentParser(
+        prog="bench.seed", description="mapping against deserializing at 100 times the size"
+    )
     parser.add_argument("--quick", action="store_true", help="small modules, few samples")
     options = parser.parse_args(arguments)
     print(figure_table(figures(quick=options.quick)))

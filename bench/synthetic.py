@@ -132,7 +132,9 @@ def described_functions(count: int) -> bytes:
     points to by the second one.
     """
     types = b"".join(bytes([FUNC, 2 + extra, *[I32] * (2 + extra), 1, I32]) for extra in range(FUNCTION_TYPES))
-    imports = b"".join(text("host") + text(f"import_{index}") + bytes([0, index]) for index in range(IMPORTED_FUNCTIONS))
+    imports = b"".join(
+        text("host") + text(f"import_{index}") + bytes([0, index]) for index in range(IMPORTED_FUNCTIONS)
+    )
     body = bytes([0, LOCAL_GET, 0, I32_LOAD, 2, 0, LOCAL_GET, 1, I32_DIV_U, END])
     exports, names = bytearray(), bytearray()
     for index in range(count):
