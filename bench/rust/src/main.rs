@@ -96,9 +96,7 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["write", artifact, format, output] => write(artifact, format, output),
-        ["answer", format, path, export, samples] => {
-            sample(format, path, samples, |opened| opened.code_offset(export))
-        }
+        ["answer", format, path, export, samples] => sample(format, path, samples, |opened| opened.code_offset(export)),
         ["totals", format, path, samples] => sample(format, path, samples, Opened::totals),
         _ => panic!("see the top of main.rs"),
     }

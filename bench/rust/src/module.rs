@@ -109,7 +109,8 @@ impl Module {
     pub fn from_section(section: &Section) -> Module {
         use crate::columns::*;
         let text = |row: &[u8]| String::from_utf8(row.to_vec()).expect("UTF-8");
-        let texts = |offsets, target| -> Vec<String> { section.rows(offsets, section.bytes(target)).map(text).collect() };
+        let texts =
+            |offsets, target| -> Vec<String> { section.rows(offsets, section.bytes(target)).map(text).collect() };
         let values = section.numbers(TYPE_VALUES);
         Module {
             types: section

@@ -89,7 +89,8 @@ impl<'a> Section<'a> {
     fn export_index(&self, export: &str) -> u32 {
         let (slots, names, bytes) =
             (self.numbers(EXPORT_SLOTS), self.numbers(EXPORT_NAME), self.bytes(EXPORT_NAME_BYTES));
-        let hash = export.bytes().fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let hash =
+            export.bytes().fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         let mut slot = hash as usize & (slots.len() - 1);
         loop {
             let row = slots[slot] as usize;
@@ -110,9 +111,7 @@ impl<'a> Section<'a> {
         for id in [IMPORT_KIND, EXPORT_KIND] {
             self.bytes(id).iter().for_each(|&kind| totals.number(u32::from(kind)));
         }
-        for id in
-            [IMPORT_INDEX, EXPORT_INDEX, FUNCTION_TYPE, CODE_TEXT_OFFSET, CODE_SIZE, FUNCTION_NAME_INDEX]
-        {
+        for id in [IMPORT_INDEX, EXPORT_INDEX, FUNCTION_TYPE, CODE_TEXT_OFFSET, CODE_SIZE, FUNCTION_NAME_INDEX] {
             self.numbers(id).iter().for_each(|&number| totals.number(number));
         }
         for (text_offset, wasm_offset, trap) in self.trap_sites() {
