@@ -16,11 +16,11 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
-import wasmartifact as wa
 from bench.contestants import Contestant, Load, OpenMetadata, msgpack_contestant, pickle_contestant
 from bench.facts import Facts, Totals, code_offset, numbers, read_facts, texts, totals
 from bench.figures import Figure, ratio_text
 from bench.rust_contestants import MissingToolchain, build, rust_contestants
+from bench.scratch import directory, packed
 from bench.synthetic import described_functions
 from bench.timing import duration, prove_unmapped, table
 
@@ -57,17 +57,11 @@ class Subject:
 
 
 @cache
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    """Folder that lasts as long as the process: packing the largest module takes a minute."""
-    return tempfile.TemporaryDirectory(prefix="wasmartifact-bench-")
-
-
-@cache
 def contestants() -> tuple[Contestant, ...]:
     """All contestants for which this machine has what they need; a line on standard error for every other one."""
     found = python_contestants()
     try:
-        found += rust_contestants(build(Path(tempfile.mkdtemp(dir=_scratch().name))))
+        found += rust_contestants(build(Path(tempfile.mkdtemp(dir=directory()))))
     except MissingToolchain as problem:
         skip("Rust's bincode and rkyv", str(problem))
     return tuple(found)
@@ -103,16 +97,12 @@ def _flatdata() -> Contestant:
 
 @cache
 def subject(functions: int) -> Subject:
-    """Pack a module with this many functions and let all contestants write its facts; once per process.
-
-    Packed without optimisation: reading metadata does not depend on it.
-    """
-    directory = Path(tempfile.mkdtemp(dir=_scratch().name))
-    artifact = directory / f"{functions}.so"
-    wa.pack(described_functions(functions), artifact, opt_level=0)
+    """Pack a module with this many functions and let all contestants write its facts; once per process."""
+    artifact = packed(f"described {functions}", described_functions(functions))
+    folder = Path(tempfile.mkdtemp(dir=directory()))
     made = Subject(functions, artifact, read_facts(artifact))
     for contestant in contestants():
-        path = contestant.write(artifact, made.facts, directory)
+        path = contestant.write(artifact, made.facts, folder)
         made.files[contestant.name], made.sizes_bytes[contestant.name] = path, contestant.size_bytes(path)
     return made
 
