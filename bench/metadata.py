@@ -42,6 +42,7 @@ class Subject:
     functions: int
     artifact: Path
     facts: Facts
+    contestants: tuple[Contestant, ...]
     files: dict[str, Path] = field(default_factory=dict)
     sizes_bytes: dict[str, int] = field(default_factory=dict)
     turns: dict[tuple[str, str], list[float]] = field(default_factory=dict)
@@ -57,9 +58,14 @@ class Subject:
 
 
 @cache
-def contestants() -> tuple[Contestant, ...]:
-    """All contestants for which this machine has what they need; a line on standard error for every other one."""
+def contestants(rust: bool) -> tuple[Contestant, ...]:
+    """All contestants for which this machine has what they need; a line on standard error for every other one.
+
+    Those in Rust, which take half a minute to build, only on demand.
+    """
     found = python_contestants()
+    if not rust:
+        return tuple(found)
     try:
         found += rust_contestants(build(Path(tempfile.mkdtemp(dir=directory()))))
     except MissingToolchain as problem:
@@ -96,23 +102,23 @@ def _flatdata() -> Contestant:
 
 
 @cache
-def subject(functions: int) -> Subject:
+def subject(functions: int, *, rust: bool = True) -> Subject:
     """Pack a module with this many functions and let all contestants write its facts; once per process."""
     artifact = packed(f"described {functions}", described_functions(functions))
     folder = Path(tempfile.mkdtemp(dir=directory()))
-    made = Subject(functions, artifact, read_facts(artifact))
-    for contestant in contestants():
+    made = Subject(functions, artifact, read_facts(artifact), contestants(rust))
+    for contestant in made.contestants:
         path = contestant.write(artifact, made.facts, folder)
         made.files[contestant.name], made.sizes_bytes[contestant.name] = path, contestant.size_bytes(path)
     return made
 
 
 def measure(subject: Subject, measures: Sequence[str], *, rounds: int, turn_ms: float) -> None:
-    """Fill the subject's turns, with all contestants taking turns of ``turn_ms`` or one sample."""
+    """Fill the subject's turns, with all contestants taking turns of ``turn_ms`` or three samples."""
     expected_totals = totals(map(sum, numbers(subject.facts)), texts(subject.facts))
     expected_offset = code_offset(subject.facts, subject.export)
     turns = []
-    for contestant in contestants():
+    for contestant in subject.contestants:
         path = subject.files[contestant.name]
         if FIRST in measures:
             turns.append((contestant.name, FIRST, _turn(contestant, FIRST, path, expected_offset, subject.export)))
@@ -146,17 +152,17 @@ def _turn(
 
 
 def _samples(take: Callable[[int], list[int]], turn_ms: float) -> int:
-    """Number of samples that fill a turn, from the second of two."""
-    return max(1, min(MAX_SAMPLES, int(turn_ms * 1e6 / take(2)[1])))
+    """Number of samples that fill a turn; at least three, so that the median leaves out one that was interrupted."""
+    return max(3, min(MAX_SAMPLES, int(turn_ms * 1e6 / min(take(2)))))
 
 
 def figures(*, quick: bool) -> list[Figure]:
     """First answers of ``open_metadata`` and ``load``, and everything touched, against every rival in its language."""
     found = []
     for functions in QUICK_COUNTS if quick else FIGURE_COUNTS:
-        made = subject(functions)
+        made = subject(functions, rust=not quick)
         measure(made, (FIRST, ALL), rounds=3 if quick else 5, turn_ms=5 if quick else 40)
-        for rival in (contestant.name for contestant in contestants()):
+        for rival in made.files:
             if rival in (OURS, LOAD, OURS_IN_RUST):
                 continue
             pairs = [(OURS, FIRST), (LOAD, FIRST), (OURS, ALL)]

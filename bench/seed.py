@@ -24,9 +24,10 @@ PAIRS = ((OURS, "pickle"), (OURS, "msgpack"), (OURS_IN_RUST, "bincode"))
 def figures(*, quick: bool) -> list[Figure]:
     """Growth of the mapped and of the deserialized metadata, and one against the other at both sizes."""
     functions = QUICK_FUNCTIONS if quick else FUNCTIONS
-    small, large = subject(functions), subject(TIMES * functions)
-    for made in (small, large):
-        measure(made, (FIRST,), rounds=3 if quick else 7, turn_ms=5 if quick else 40)
+    small, large = (subject(size, rust=not quick) for size in (functions, TIMES * functions))
+    for _ in range(3 if quick else 7):  # the sizes take turns too
+        for made in (small, large):
+            measure(made, (FIRST,), rounds=1, turn_ms=5 if quick else 40)
     pairs = [pair for pair in PAIRS if pair[1] in small.files]
     mapped = [_growth(name, small, large, FLAT_GOAL, FLAT_STRETCH) for name in (OURS, LOAD)]
     if OURS_IN_RUST in dict(pairs):
