@@ -11,14 +11,15 @@ FUZZ_SEED ?= 1
 
 NATIVE := $(wildcard native/*.py native/include/*.h native/src/*.[ch])
 
-.PHONY: help demo test check lint timings bench spec fuzz sanitize clean
+.PHONY: help demo test check lint timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
 help:
 	@echo "make demo     pack QuickJS, run JavaScript in it, compare with wasmtime-py"
 	@echo "make test     all tests but the timing ones"
-	@echo "make check    everything that CI checks: lint, types, generated files, load timings, tests"
+	@echo "make check    everything that CI checks: lint, types, generated files, load timings, instruction counts, tests"
+	@echo "make budget   instruction counts of load and calls beside their budget; needs valgrind"
 	@echo "make bench    every figure against its rivals, goals met and not met"
 	@echo "make spec     the whole WebAssembly spec suite"
 	@echo "make sanitize the runtime's tests on a build with ASan and UBSan"
@@ -54,7 +55,12 @@ lint: $(VENV)/ready.stamp
 timings: $(VENV)/ready.stamp
 	$(PYTEST) -m timing
 
-check: lint timings test
+# CI fails on what is skipped, so a machine without valgrind is told apart here.
+budget: $(VENV)/ready.stamp
+	@if command -v valgrind > /dev/null; then $(PYTEST) -m budget tests/test_budget.py; \
+	else echo "budget: no valgrind (Debian: apt-get install valgrind), instruction counts are NOT compared"; fi
+
+check: lint timings budget test
 
 bench: $(VENV)/ready.stamp
 	$(BIN)/python -m bench

@@ -40,12 +40,13 @@ def section(number: int, count: int, entries: bytes) -> bytes:
     return bytes([number]) + leb128(len(body)) + body
 
 
-def exported_functions(count: int) -> bytes:
-    """A module of ``count`` functions () -> i32, each exported as ``f<index>`` and returning its index."""
+def exported_functions(count: int, exports_each: int = 1) -> bytes:
+    """A module of ``count`` functions () -> i32, each returning its index, and exports of them: ``f0``, ``f1``, ..."""
     exports, codes = bytearray(), bytearray()
-    for index in range(count):
+    for index in range(count * exports_each):
         name = b"f%d" % index
-        exports += leb128(len(name)) + name + b"\0" + leb128(index)
+        exports += leb128(len(name)) + name + b"\0" + leb128(index // exports_each)
+    for index in range(count):
         body = bytes([0, I32_CONST]) + signed_leb128(index) + bytes([END])
         codes += leb128(len(body)) + body
     return b"".join(
@@ -53,7 +54,7 @@ def exported_functions(count: int) -> bytes:
             MAGIC,
             section(1, 1, bytes([FUNC, 0, 1, I32])),
             section(3, count, bytes(count)),
-            section(7, count, bytes(exports)),
+            section(7, count * exports_each, bytes(exports)),
             section(10, count, bytes(codes)),
         )
     )

@@ -1,4 +1,4 @@
-"""Rules for every test: under CI nothing is skipped, and timing tests run only when asked for by name."""
+"""Rules for every test: under CI nothing is skipped; timing tests and the budget run only when asked for by name."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave timing tests out unless ``-m`` chooses them: other tests beside them would be measured too."""
+    """Leave out, unless ``-m`` chooses them, timing tests, which would measure others beside them, and the budget."""
     if config.option.markexpr:
         return
-    chosen = [item for item in items if item.get_closest_marker("timing") is None]
+    chosen = [item for item in items if not any(map(item.get_closest_marker, ("timing", "budget")))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 
