@@ -131,16 +131,7 @@ def build_context(
     UnsupportedModule
         A type of the module needs a feature that is not compiled.
     """
-    layout = schema.instance_layout(
-        memories=len(module.memory_types),
-        tables=len(module.table_types),
-        imported_functions=module.imported_functions,
-        imported_globals=module.imported_globals,
-        tags=len(module.tag_types),
-        defined_globals=len(module.globals),
-        elements=len(module.elements),
-        data_segments=len(module.datas),
-    )
+    layout = module.instance_layout
     return ModuleContext(
         options=options,
         signatures=tuple(map(signature_of, module.types)),

@@ -221,16 +221,7 @@ def _write_directory(section: bytearray, columns: Mapping[str, Values], places: 
 
 def _write_header(section: bytearray, facts: MetadataFacts, page_size_bytes: int) -> None:
     module, layout = facts.module, facts.layout
-    record = schema.instance_layout(
-        memories=len(module.memory_types),
-        tables=len(module.table_types),
-        imported_functions=module.imported_functions,
-        imported_globals=module.imported_globals,
-        tags=len(module.tag_types),
-        defined_globals=len(module.globals),
-        elements=len(module.elements),
-        data_segments=len(module.datas),
-    )
+    record = module.instance_layout
     major, minor, patch = facts.library_version
     header.patch_header(
         section,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from wasmartifact.schema import InstanceLayout, instance_layout
+
 #: (wasm_offset, opcode, immediate); a prefixed opcode is prefix << 16 | sub-opcode. See ``opcodes.py`` for immediates.
 Instruction = tuple[int, int, Any]
 
@@ -191,6 +193,20 @@ class Module:
     def imported_tags(self) -> int:
         """Number of imported tags."""
         return sum(entry.kind == 4 for entry in self.imports)
+
+    @property
+    def instance_layout(self) -> InstanceLayout:
+        """Where an instance record of this module holds what."""
+        return instance_layout(
+            memories=len(self.memory_types),
+            tables=len(self.table_types),
+            imported_functions=self.imported_functions,
+            imported_globals=self.imported_globals,
+            tags=len(self.tag_types),
+            defined_globals=len(self.globals),
+            elements=len(self.elements),
+            data_segments=len(self.datas),
+        )
 
     def func_type(self, func_index: int) -> FuncType:
         """Type of a function of the index space."""
