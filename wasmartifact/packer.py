@@ -127,7 +127,6 @@ def pack(
     check_output(output)
     if keep is not None:
         os.makedirs(keep, exist_ok=True)
-    cpu_features = _feature_names(options.target)
     data = read_source(source)
     clock.lap("read")
 
@@ -174,7 +173,7 @@ def pack(
             ),
             type_digests=type_ids,
             type_canonical=canonical,
-            cpu_features=cpu_features,
+            cpu_features=options.target.cpu_features,
             wasm_features=features,
             info=_info(module, options),
             library_version=VERSION_NUMBERS,
@@ -198,7 +197,7 @@ def pack(
         cpu=cpu,
         opt_level=opt_level,
         wasm_features=tuple(sorted(features)),
-        cpu_features=cpu_features,
+        cpu_features=options.target.cpu_features,
         wasm_sha256=wasm_sha256.hex(),
         build_id=build_id.hex(),
         seconds=clock.seconds,
@@ -253,12 +252,6 @@ def _code_facts(module: Module, compiled: CompiledModule, placed: Layout, canoni
 def _trampolines(symbols: dict[int, str], placed: Layout, canonical: Sequence[int]) -> list[int | None]:
     """Text offset of the trampoline of each type, by its canonical type."""
     return [placed.functions[symbols[type_]][0] if type_ in symbols else None for type_ in canonical]
-
-
-def _feature_names(target: TargetSpec) -> tuple[str, ...]:
-    """The CPU features that the code may use."""
-    names = schema.CPU_FEATURES[target.machine]
-    return tuple(name for bit, name in enumerate(names) if target.cpu_features >> bit & 1)
 
 
 def _info(module: Module, options: CodegenOptions) -> dict[str, str]:

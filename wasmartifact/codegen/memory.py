@@ -66,7 +66,7 @@ def _load(letter: str, narrow_bits: int = 0, extension: str = "") -> Handler:
         if extension:
             narrow_value, name = name, fn.name(letter)
             fn.out.append(f"  {name} = {extension} {access} {narrow_value} to {type_}{dbg}")
-        if letter in FLOAT_BITS and fn.context.options.target.has("avx512f"):
+        if letter in FLOAT_BITS and "avx512f" in fn.context.options.target.cpu_features:
             # Else a select of it becomes a masked load, volatile or not: it does not trap where the mask is off.
             name = fn.define(letter, opaque_value(letter, name))
         fn.origins[name] = (dbg, operand, argument)

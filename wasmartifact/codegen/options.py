@@ -34,8 +34,8 @@ class TargetSpec:
         LLVM target triple.
     cpu_name : str
         The CPU, for people.
-    cpu_features : int
-        Bit set over ``schema.CPU_FEATURES[machine]`` of what the code may need, for the metadata header.
+    cpu_features : tuple[str, ...]
+        Those of ``schema.CPU_FEATURES[machine]`` that the code may need.
     llvm_cpu, tune_cpu : str
         LLVM CPU whose features are the floor, and the one that instructions are scheduled for.
     llvm_features : str
@@ -45,15 +45,10 @@ class TargetSpec:
     machine: str
     triple: str
     cpu_name: str
-    cpu_features: int
+    cpu_features: tuple[str, ...]
     llvm_cpu: str
     tune_cpu: str
     llvm_features: str
-
-    def has(self, feature: str) -> bool:
-        """Whether code may use a feature of ``schema.CPU_FEATURES``, of any machine."""
-        names = CPU_FEATURES[self.machine]
-        return feature in names and bool(self.cpu_features >> names.index(feature) & 1)
 
 
 @dataclass(frozen=True)
@@ -126,7 +121,7 @@ def _spec(machine: str, cpu_name: str, tune_cpu: str, features: tuple[str, ...])
         machine=machine,
         triple=TRIPLES[machine],
         cpu_name=cpu_name,
-        cpu_features=sum(1 << bit for bit, name in enumerate(names) if name in features),
+        cpu_features=tuple(name for name in names if name in features),
         llvm_cpu=FLOOR_CPUS[machine],
         tune_cpu=tune_cpu,
         # LLVM applies these in order, and "+avx2" also means "+avx": what must stay off comes last.
