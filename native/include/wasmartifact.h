@@ -40,7 +40,6 @@ wa_artifact *wa_artifact_open(int fd, wa_error *error);
 /* The mapped metadata section, and the first header.head_size_bytes of the file (a copy). */
 const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_bytes);
 const uint8_t *wa_artifact_head(const wa_artifact *artifact, uint64_t *size_bytes);
-int wa_artifact_fd(const wa_artifact *artifact);
 /* Join metadata and mapped code: dl_handle from dlopen, anchor from dlsym(ANCHOR_SYMBOL), NULL where there is none.
  * Takes dl_handle over on success. */
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error);
@@ -89,7 +88,6 @@ typedef struct wa_call_info {
     uint32_t trap_code;  /* after WA_TRAPPED */
     uint32_t frame_count;
     struct {
-        wa_instance *unused; /* reserved */
         wa_artifact *artifact;
         uint32_t text_offset; /* of the trapping instruction, or of the last byte of the call instruction */
         uint32_t func_index;

@@ -216,11 +216,6 @@ const uint8_t *wa_artifact_head(const wa_artifact *artifact, uint64_t *size_byte
     return artifact->head;
 }
 
-int wa_artifact_fd(const wa_artifact *artifact)
-{
-    return artifact->fd;
-}
-
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error)
 {
     const struct wa_schema_metadata_header *header = artifact->header;

@@ -75,7 +75,7 @@ def test_what_layout_and_metadata_need() -> None:
     assert compiled.short_functions == {1, 4}
     assert compiled.features == {"sign-extension", "bulk-memory"}
     assert compiled.memory_guards == [0]
-    assert not compiled.has_init
+    assert compiled.init_symbol is None
     symbols = [name for code in compiled.objects for name, _, _ in code.functions]
     assert sorted(symbols) == sorted(
         ["f1", "f2", "f3", "f4", *compiled.entry_symbols.values(), *compiled.host_symbols.values()]

@@ -11,7 +11,7 @@ import os
 import selectors
 import threading
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,15 +68,6 @@ class CompiledModule:
     host_symbols: dict[int, str]
     init_symbol: str | None
     memory_guards: list[int]
-
-    @property
-    def has_init(self) -> bool:
-        """Whether instantiation has code to run."""
-        return self.init_symbol is not None
-
-    def text_starts(self, functions: Mapping[str, tuple[int, int]]) -> list[int]:
-        """Where the text of each object starts, from (text offset, size in bytes) by symbol as laid out."""
-        return [functions[name][0] - offset for name, offset, _ in (code.functions[0] for code in self.objects)]
 
 
 def compile_module(

@@ -26,7 +26,7 @@ from wasmartifact.schema import (
 )
 
 if TYPE_CHECKING:
-    from wasmartifact.wasm.model import FuncType, Module
+    from wasmartifact.wasm.model import Module
 
 DIGEST_SIZE_BYTES: Final = 16
 _FORM_FUNC: Final = b"\x60"
@@ -171,9 +171,3 @@ def valtype_from_name(name: str) -> int:
         if heap is not None:
             return (VALTYPE_REF_NULL if nullable else VALTYPE_REF) | heap << 8
     raise ValueError(f"{name!r} is no value type; expected {', '.join(_VALTYPE_BY_NAME)} or (ref null? heap_type)")
-
-
-def func_type_name(func_type: FuncType) -> str:
-    """Text of a function type for messages: "(i32, i32) -> (i64)"."""
-    params, results = (", ".join(map(valtype_name, types)) for types in (func_type.params, func_type.results))
-    return f"({params}) -> ({results})"
