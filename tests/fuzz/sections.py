@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from bench.synthetic import leb128
+
 #: Export names that are added here: of the fuel, and of global number i (prefix + i).
 FUEL_NAME: Final = "fuzz:fuel"
 GLOBAL_PREFIX: Final = "fuzz:global:"
@@ -32,7 +34,7 @@ def make_testable(data: bytes) -> bytes:
     before = set(_ORDER[: _ORDER.index(_EXPORT)])
     position = max((index + 1 for index, (id_, _) in enumerate(edited) if id_ in before), default=0)
     edited.insert(position, (_EXPORT, exports))
-    return data[:8] + b"".join(bytes([id_]) + leb(len(content)) + content for id_, content in edited)
+    return data[:8] + b"".join(bytes([id_]) + leb128(len(content)) + content for id_, content in edited)
 
 
 def _read_sections(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -47,8 +49,8 @@ def _more_exports(content: bytes, global_count: int) -> bytes:
     names = [(f"{GLOBAL_PREFIX}{index}", index) for index in range(global_count)]
     names += [(FUEL_NAME, global_count - 1)] if global_count else []
     count, start = read_leb(content, 0)
-    entries = [encode_name(name.encode()) + bytes([_KIND_GLOBAL]) + leb(index) for name, index in names]
-    return leb(count + len(entries)) + content[start:] + b"".join(entries)
+    entries = [encode_name(name.encode()) + bytes([_KIND_GLOBAL]) + leb128(index) for name, index in names]
+    return leb128(count + len(entries)) + content[start:] + b"".join(entries)
 
 
 def _unique_imports(content: bytes) -> tuple[bytes, int]:
@@ -66,7 +68,7 @@ def _unique_imports(content: bytes) -> tuple[bytes, int]:
         global_count += content[position] == _KIND_GLOBAL
         entries.append(encode_name(module) + encode_name(name) + content[position:end])
         position = end
-    return leb(count) + b"".join(entries), global_count
+    return leb128(count) + b"".join(entries), global_count
 
 
 def _skip_import_type(content: bytes, position: int) -> int:
@@ -93,22 +95,12 @@ def _skip_value_type(content: bytes, position: int) -> int:
 
 def encode_name(name: bytes) -> bytes:
     """A name behind its size."""
-    return leb(len(name)) + name
+    return leb128(len(name)) + name
 
 
 def _read_name(content: bytes, position: int) -> tuple[bytes, int]:
     size_bytes, start = read_leb(content, position)
     return content[start : start + size_bytes], start + size_bytes
-
-
-def leb(value: int) -> bytes:
-    """An unsigned number in LEB128."""
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
 
 
 def read_leb(data: bytes, position: int) -> tuple[int, int]:

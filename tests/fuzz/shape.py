@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tests.fuzz.sections import FUEL_NAME, GLOBAL_PREFIX, encode_name, leb
+from bench.synthetic import leb128
+from tests.fuzz.sections import FUEL_NAME, GLOBAL_PREFIX, encode_name
 from tests.fuzz.values import Signature
 
 #: Module name under which the second module of a pair imports exports of the first.
@@ -80,17 +81,17 @@ def importer_of(shape: Shape) -> bytes:
 
 
 def _section(id_: int, entries: list[bytes]) -> bytes:
-    content = leb(len(entries)) + b"".join(entries)
-    return bytes([id_]) + leb(len(content)) + content
+    content = leb128(len(entries)) + b"".join(entries)
+    return bytes([id_]) + leb128(len(content)) + content
 
 
 def _value_types(kinds: tuple[str, ...]) -> bytes:
-    return leb(len(kinds)) + bytes(_TYPE_CODES[kind] for kind in kinds)
+    return leb128(len(kinds)) + bytes(_TYPE_CODES[kind] for kind in kinds)
 
 
 def _extern_type(type_: ExternType, signatures: list[Signature]) -> bytes:
     if isinstance(type_, Signature):
-        return b"\0" + leb(signatures.index(type_))
+        return b"\0" + leb128(signatures.index(type_))
     if isinstance(type_, TableType):
         return bytes([1, _TYPE_CODES[type_.element]]) + _limits(type_)
     if isinstance(type_, MemoryType):
@@ -100,5 +101,5 @@ def _extern_type(type_: ExternType, signatures: list[Signature]) -> bytes:
 
 def _limits(type_: TableType | MemoryType) -> bytes:
     if type_.max is None:
-        return b"\0" + leb(type_.min)
-    return b"\1" + leb(type_.min) + leb(type_.max)
+        return b"\0" + leb128(type_.min)
+    return b"\1" + leb128(type_.min) + leb128(type_.max)
