@@ -73,6 +73,9 @@ GLOBAL_MUTABLE: Final = 1
 #: Header flag: one segment with a read-only dynamic section, into which C libraries before GLIBC_MIN write.
 HEADER_READ_ONLY_DYNAMIC: Final = 1
 GLIBC_MIN: Final = (2, 35)
+#: Limits of what a reader looks at to find the metadata section. An artifact has about a dozen sections; strip adds none.
+MAX_SECTIONS: Final = 64
+MAX_SECTION_NAMES_BYTES: Final = 2048
 
 # --------------------------------------------------------------------------------------------------------------------
 # Traps. A code is the payload of the trap instruction (x86-64: 67 0f b9 40 NN; aarch64: brk), hence below 128.

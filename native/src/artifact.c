@@ -9,8 +9,7 @@
 
 #include "core.h"
 
-/* Sections of an artifact: about a dozen; strip and friends add none. */
-enum { MAX_SECTIONS = 64, MAX_SECTION_NAMES_BYTES = 2048, TAIL_BYTES = 4096 };
+enum { TAIL_BYTES = 4096 };
 
 static int read_exactly(int fd, void *target, size_t size_bytes, uint64_t offset, const char *what, wa_error *error)
 {
@@ -40,7 +39,7 @@ static int check_elf_header(const Elf64_Ehdr *elf, uint64_t file_size, wa_error 
         return wa_fail(error, WA_ERROR_MACHINE, 0, elf->e_machine, wa_host_machine(), "");
     if (elf->e_shentsize != sizeof(Elf64_Shdr))
         return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, elf->e_shentsize, sizeof(Elf64_Shdr), "e_shentsize");
-    if (elf->e_shnum < 2 || elf->e_shnum > MAX_SECTIONS)
+    if (elf->e_shnum < 2 || elf->e_shnum > WA_MAX_SECTIONS)
         return wa_fail(error, WA_ERROR_NO_SECTION, 0, elf->e_shnum, 0, "");
     /* Our writer and all known strip tools put the section headers last. Together with the digest of the rest of the head
      * this catches a change of any of the three fields that strip rewrites. */
@@ -83,14 +82,14 @@ static int copy_part(int fd, const file_tail *tail, void *target, size_t size_by
 /* Find .wasmartifact among the section headers. */
 static int find_section(int fd, const Elf64_Ehdr *elf, uint64_t file_size, Elf64_Shdr *result, wa_error *error)
 {
-    Elf64_Shdr sections[MAX_SECTIONS];
-    char names[MAX_SECTION_NAMES_BYTES + 1];
+    Elf64_Shdr sections[WA_MAX_SECTIONS];
+    char names[WA_MAX_SECTION_NAMES_BYTES + 1];
     file_tail tail;
     if (read_tail(fd, file_size, &tail, error) < 0 ||
         copy_part(fd, &tail, sections, elf->e_shnum * sizeof *sections, elf->e_shoff, error) < 0)
         return -1;
     const Elf64_Shdr *table = &sections[elf->e_shstrndx];
-    if (table->sh_type != SHT_STRTAB || table->sh_size > MAX_SECTION_NAMES_BYTES || !is_inside(table, file_size))
+    if (table->sh_type != SHT_STRTAB || table->sh_size > WA_MAX_SECTION_NAMES_BYTES || !is_inside(table, file_size))
         return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, table->sh_type, SHT_STRTAB, "the section name table");
     if (copy_part(fd, &tail, names, table->sh_size, table->sh_offset, error) < 0)
         return -1;

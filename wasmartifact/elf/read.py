@@ -18,9 +18,6 @@ _MAGIC: Final = b"\x7fELF"
 _IDENT_64_LITTLE: Final = b"\x7fELF\x02\x01"
 _ET_DYN: Final = 3
 _SHT_PROGBITS, _SHT_SYMTAB, _SHT_STRTAB = 1, 2, 3
-#: Sections of an artifact: about a dozen; strip and friends add none.
-_MAX_SECTIONS: Final = 64
-_MAX_SECTION_NAMES_BYTES: Final = 4096
 _TEMPLATES: Final = {error.name: error.template for error in schema.NATIVE_ERRORS}
 
 Buffer = bytes | bytearray | memoryview
@@ -94,7 +91,7 @@ def _read_sections(data: memoryview) -> tuple[str, list[_Section]]:
         raise _no_section()
     if entry_size != _SECTION_HEADER.size:
         raise _corrupt("e_shentsize", entry_size, _SECTION_HEADER.size)
-    if not 2 <= count <= _MAX_SECTIONS:
+    if not 2 <= count <= schema.MAX_SECTIONS:
         raise _no_section()
     # Our writer and all known strip tools put the section headers last.
     if table + count * entry_size != len(data):
@@ -109,7 +106,7 @@ def _read_sections(data: memoryview) -> tuple[str, list[_Section]]:
 def _read_names(data: memoryview, entry: tuple[int, ...]) -> bytes:
     """The section name table, checked by its own name."""
     table = _Section(b"", entry[1], entry[4], entry[5])
-    if table.type != _SHT_STRTAB or table.size > _MAX_SECTION_NAMES_BYTES or not _is_inside(table, len(data)):
+    if table.type != _SHT_STRTAB or table.size > schema.MAX_SECTION_NAMES_BYTES or not _is_inside(table, len(data)):
         raise _corrupt("the section name table", table.type, _SHT_STRTAB)
     names = bytes(data[table.offset : table.offset + table.size])
     if _name_at(names, entry[0]) != b".shstrtab":
