@@ -77,6 +77,9 @@ GLIBC_MIN: Final = (2, 35)
 MAX_SECTIONS: Final = 64
 MAX_SECTION_NAMES_BYTES: Final = 2048
 
+#: Larger tables are refused, and growing beyond it fails: the limit that JavaScript engines agreed on.
+MAX_TABLE_ELEMENTS: Final = 10_000_000
+
 # --------------------------------------------------------------------------------------------------------------------
 # Traps. A code is the payload of the trap instruction (x86-64: 67 0f b9 40 NN; aarch64: brk), hence below 128.
 

@@ -6,21 +6,19 @@
 
 #include "core.h"
 
-/* Tables larger than this are refused, and growing beyond it fails: the limit that JavaScript engines agreed on. */
-static const uint64_t slot_limit = 10000000;
 /* From this size on, mapping an image is cheaper than copying it (docs/RATIONALE.md). */
 static const uint64_t map_image_bytes = 65536;
 
 static uint64_t table_limit(const wa_table *table)
 {
-    return table->max < slot_limit ? table->max : slot_limit;
+    return table->max < WA_MAX_TABLE_ELEMENTS ? table->max : WA_MAX_TABLE_ELEMENTS;
 }
 
 static wa_table *new_table(uint32_t valtype, uint64_t min, uint64_t max, uint32_t flags, wa_error *error)
 {
     wa_table *table = calloc(1, sizeof *table);
-    if (table == NULL || min > slot_limit) {
-        wa_fail(error, WA_ERROR_NO_MEMORY, 0, min, slot_limit, "a table of more than 10,000,000 elements");
+    if (table == NULL || min > WA_MAX_TABLE_ELEMENTS) {
+        wa_fail(error, WA_ERROR_NO_MEMORY, 0, min, WA_MAX_TABLE_ELEMENTS, "a table of more than 10,000,000 elements");
         free(table);
         return NULL;
     }

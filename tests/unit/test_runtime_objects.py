@@ -156,6 +156,11 @@ def test_tables_of_references() -> None:
     with pytest.raises(ValueError, match="6 elements can't grow by 1; its maximum is 6"):
         table.grow(1)
     assert table.type == ("externref", 6, 6, False, False)
+    for maximum in (None, 20_000_000):
+        table = wa.Table("externref", 4, maximum)
+        with pytest.raises(ValueError, match="4 elements can't grow by 9999997; no table holds more than 10,000,000"):
+            table.grow(9_999_997)
+        assert len(table) == 4
 
 
 @pytest.mark.parametrize("index", [3, -1, 2**32, 2**64])

@@ -204,7 +204,7 @@ class Metadata:
 
     @property
     def info(self) -> dict[str, str]:
-        """Strings about the pack: module_name, opt_level, cpu, target, packer, llvm."""
+        """Strings about the pack: module_name, opt_level, cpu, target, packer, llvmlite."""
         columns = self.columns
         count = columns.row_count("info")
         return {columns.text("info_key", row): columns.text("info_value", row) for row in range(count)}

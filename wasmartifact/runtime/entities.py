@@ -8,7 +8,15 @@ from typing import Any, Final, Self
 from wasmartifact.metadata.rows import GlobalType, TableType
 from wasmartifact.runtime.native import address_of, ffi, lib, types
 from wasmartifact.runtime.native_errors import raise_native_error
-from wasmartifact.schema import KIND_GLOBAL, KIND_TABLE, KIND_TAG, LIMITS_64, LIMITS_HAS_MAX, LIMITS_SHARED
+from wasmartifact.schema import (
+    KIND_GLOBAL,
+    KIND_TABLE,
+    KIND_TAG,
+    LIMITS_64,
+    LIMITS_HAS_MAX,
+    LIMITS_SHARED,
+    MAX_TABLE_ELEMENTS,
+)
 from wasmartifact.wasm.types import func_type_digest, valtype_from_name
 
 _NO_MAX: Final = 2**64 - 1
@@ -93,13 +101,18 @@ class Table(types.Entity):
         Raises
         ------
         ValueError
-            The maximum does not allow it; the table stays as it was.
+            The maximum, or the limit of 10,000,000 elements, does not allow it; the table stays as it was.
         """
         if delta < 0:
             raise ValueError(f"a table can't grow by {delta} elements")
         old = types.table_grow(self, delta, init)
         if old < 0:
-            raise ValueError(f"a table of {len(self)} elements can't grow by {delta}; its maximum is {self.type.max}")
+            limit = self.type.max
+            if limit is None or limit > MAX_TABLE_ELEMENTS:
+                words = f"no table holds more than {MAX_TABLE_ELEMENTS:,}"
+            else:
+                words = f"its maximum is {limit}"
+            raise ValueError(f"a table of {len(self)} elements can't grow by {delta}; {words}")
         return old
 
     @property
