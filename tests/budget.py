@@ -7,9 +7,9 @@ this machine down as the budget of its CPython version. Three figures a row, for
 - all: these, Python's and the C library's;
 - system calls.
 
-Counts repeat exactly on one build of everything and differ with the compilers of Python and of the runtime. So the
-budget names its build: on the same one, all three figures count; on another, "all" is for information and
-"ours" gets more room.
+On one build of everything, the first and the last repeat exactly. Counts differ with the compilers of Python and of the
+runtime, so the budget names its build: on the same one, all three figures count; on another, "all" is for information
+and "ours" gets more room.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ BUDGET_FILE: Final = ROOT / "tests" / "data" / "budget.json"
 MARKS_PER_ROW: Final = 3
 #: How far a count may go beyond its budget, and how far below it deserves a new one.
 SAME_BUILD_ROOM: Final = 0.03
+#: What Python's allocator happens to hold makes 2%.
+ALL_ROOM: Final = 0.05
 OTHER_BUILD_ROOM: Final = 0.25
 WELL_BELOW: Final = 0.05
 
@@ -210,7 +212,11 @@ def compare(counts: Mapping[str, Counts], budget: Budget, build: str) -> tuple[l
         over.append(f"rows differ from those of the budget: {', '.join(differing)}")
     for name in counts.keys() & budget.rows.keys():
         found, allowed = asdict(counts[name]), asdict(budget.rows[name])
-        for figure, rooms in (("ours", room), ("all", room if same else None), ("system_calls", 0 if same else room)):
+        for figure, rooms in (
+            ("ours", room),
+            ("all", ALL_ROOM if same else None),
+            ("system_calls", 0 if same else room),
+        ):
             if rooms is None:
                 continue
             words = f"{name}: {figure.replace('_', ' ')} {found[figure]:,}, budget {allowed[figure]:,}"

@@ -150,13 +150,15 @@ ROWS = {
     "instantiate": Row(20, _instantiate("small")),
     "instantiate, two host functions": Row(20, _instantiate("calls", _host())),
     "instantiate, a memory": Row(10, _instantiate("memory")),
-    "call () -> ()": Row(200, _call("nothing")),
-    "call (i32, i32) -> i32": Row(200, _call("add", 1, 2)),
-    "call, eight mixed arguments": Row(200, _call("mixed", 1, 2, 3.0, 4.0, 5, 6, 7.0, 8.0)),
-    "call back () -> ()": Row(200, _call_back("call_nothing")),
-    "call back (i32, i32) -> i32": Row(200, _call_back("call_add")),
-    "call back, caller=True": Row(200, _call_back("call_add", wa.Func(_add_for, ["i32", "i32"], ["i32"], caller=True))),
-    "memory slice of 16 bytes": Row(200, _memory_slice),
+    "call () -> ()": Row(1000, _call("nothing")),
+    "call (i32, i32) -> i32": Row(1000, _call("add", 1, 2)),
+    "call, eight mixed arguments": Row(1000, _call("mixed", 1, 2, 3.0, 4.0, 5, 6, 7.0, 8.0)),
+    "call back () -> ()": Row(1000, _call_back("call_nothing")),
+    "call back (i32, i32) -> i32": Row(1000, _call_back("call_add")),
+    "call back, caller=True": Row(
+        1000, _call_back("call_add", wa.Func(_add_for, ["i32", "i32"], ["i32"], caller=True))
+    ),
+    "memory slice of 16 bytes": Row(1000, _memory_slice),
     "trap": Row(20, _trap),
 }
 

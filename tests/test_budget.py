@@ -52,7 +52,7 @@ def test_start_up_drops_out() -> None:
 
 @pytest.mark.parametrize(
     "worse",
-    [{"ours": 1031}, {"all": 2061}, {"system_calls": 5}],
+    [{"ours": 1031}, {"all": 2101}, {"system_calls": 5}],
     ids=lambda worse: next(iter(worse)),
 )
 def test_each_figure_is_compared(worse: dict[str, int]) -> None:
