@@ -35,8 +35,9 @@ IMPORTS: Final = {
 
 def process_ns(program: str, *arguments: str) -> int:
     """Nanoseconds from before the start of a Python program to after its end. Raises RuntimeError where it fails."""
+    environment = scratch.child_environment()
     start = time.perf_counter_ns()
-    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", program, *arguments], os.environ)
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", program, *arguments], environment)
     _, status = os.waitpid(pid, 0)
     duration = time.perf_counter_ns() - start
     if status != 0:
@@ -47,7 +48,7 @@ def process_ns(program: str, *arguments: str) -> int:
 def printed_ns(statement: str, *arguments: str) -> int:
     """Nanoseconds of a statement at the start of a process of its own. Raises CalledProcessError where it fails."""
     command = [sys.executable, "-c", TIMED.format(statement), *arguments]
-    return int(subprocess.run(command, capture_output=True, check=True).stdout)
+    return int(subprocess.run(command, env=scratch.child_environment(), capture_output=True, check=True).stdout)
 
 
 def measure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -41,6 +42,16 @@ def serialized(name: str, wasm: bytes) -> Path:
     path = directory() / f"{name.replace(' ', '-')}.cwasm"
     path.write_bytes(wasmtime.Module(wasmtime_engine(), wasm).serialize())
     return path
+
+
+def child_environment() -> dict[str, str]:
+    """Environment of Python processes that are measured: the first one keeps the bytecode of all it imports.
+
+    Installers do that, too. Otherwise a source tree under PYTHONDONTWRITEBYTECODE would be compiled at each start, and an
+    installed rival would not.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | {"PYTHONPYCACHEPREFIX": str(directory() / "bytecode")}
 
 
 def compiler() -> str | None:
