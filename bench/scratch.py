@@ -47,8 +47,8 @@ def serialized(name: str, wasm: bytes) -> Path:
 def child_environment() -> dict[str, str]:
     """Environment of Python processes that are measured: the first one keeps the bytecode of all it imports.
 
-    Installers do that, too. Otherwise a source tree under PYTHONDONTWRITEBYTECODE would be compiled at each start, and an
-    installed rival would not.
+    Installers do that, too. Otherwise a source tree under PYTHONDONTWRITEBYTECODE would be compiled at each start, and
+    an installed rival would not.
     """
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return inherited | {"PYTHONPYCACHEPREFIX": str(directory() / "bytecode")}
