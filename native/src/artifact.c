@@ -241,6 +241,7 @@ void wa_artifact_release(wa_artifact *artifact)
 {
     if (artifact == NULL || atomic_fetch_sub_explicit(&artifact->references, 1, memory_order_acq_rel) != 1)
         return;
+    wa_pool_drop(artifact);
     /* The descriptor is closed last: while the object is loaded under the name /proc/<pid>/fd/N, no other artifact may get
      * the same N, or glibc would take it for the same library. */
     if (artifact->dl_handle != NULL)

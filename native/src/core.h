@@ -44,8 +44,19 @@ struct wa_artifact {
 #define WA_COLUMN(artifact, name, type) ((const type *)(artifact)->columns.name.data)
 #define WA_ROWS(artifact, name) ((artifact)->columns.name.count)
 
+/* What an object needs to lie in the pool (pool.c) between two instances of its artifact. */
+typedef struct wa_spare {
+    struct wa_spare *next;
+    wa_artifact *artifact; /* retained while the object is in use, not while it lies in the pool; NULL: never goes there */
+    uint32_t kind, index;  /* WA_KIND_MEMORY or WA_KIND_TABLE, and which one of the artifact */
+    uint64_t size_bytes;   /* accessible from the start, before anything grows */
+    void *object;
+    void (*free)(void *object);
+} wa_spare;
+
 struct wa_memory {
     struct wa_schema_memory_head head;
+    wa_spare spare;
     atomic_uint references;
     uint32_t flags;
     uint32_t page_log2;
@@ -61,6 +72,7 @@ typedef struct wa_valtype {
 
 struct wa_table {
     struct wa_schema_table_head head;
+    wa_spare spare;
     atomic_uint references;
     uint32_t flags;
     wa_valtype valtype;
@@ -192,6 +204,14 @@ struct wa_schema_memory_slot *wa_memory_slots(const wa_instance *instance);
 wa_table **wa_table_slots(const wa_instance *instance);
 wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonical_type);
 void wa_instance_free(wa_details *details);
+
+/* pool.c */
+/* A clean memory or table of an earlier instance, or NULL. The caller owns it, and sets its count. */
+void *wa_pool_take(wa_artifact *artifact, uint32_t kind, uint32_t index);
+/* Takes the object over, which must be clean. The caller still holds the artifact and releases it afterwards. */
+void wa_pool_put(wa_spare *spare);
+/* Free what belongs to an artifact that is about to go; NULL: everything. True where there was something. */
+bool wa_pool_drop(const wa_artifact *artifact);
 
 /* memory.c */
 /* Whether compiled code checks every access to such a memory; else it relies on a reservation for all that it can reach. */

@@ -43,6 +43,16 @@ static int commit(wa_memory *memory, uint64_t new_size_bytes)
     return 0;
 }
 
+/* Address space for a memory, none of it accessible. What the pool holds goes when there is no other room. */
+static void *reserve(uint64_t size_bytes)
+{
+    void *base;
+    do
+        base = mmap(NULL, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    while (base == MAP_FAILED && errno == ENOMEM && wa_pool_drop(NULL));
+    return base;
+}
+
 wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags, uint32_t page_log2, wa_error *error)
 {
     wa_memory *memory = calloc(1, sizeof *memory);
@@ -61,7 +71,7 @@ wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags,
     void *base = MAP_FAILED;
     errno = ENOMEM;
     if (min_pages <= limit)
-        base = mmap(NULL, memory->reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        base = reserve(memory->reserved_bytes);
     if (base == MAP_FAILED) {
         wa_fail_system(error, WA_ERROR_ADDRESS_SPACE, min_pages <= limit ? memory->reserved_bytes : min_pages << page_log2, "");
         free(memory);
@@ -98,7 +108,14 @@ static int map_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row,
     return 0;
 }
 
-wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error)
+static void free_memory(void *object)
+{
+    wa_memory *memory = object;
+    munmap(memory->head.base, memory->reserved_bytes);
+    free(memory);
+}
+
+static wa_memory *map_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error)
 {
     wa_memory *memory = wa_memory_new(WA_COLUMN(artifact, memory_min_pages, uint64_t)[memory_index],
                                       WA_COLUMN(artifact, memory_max_pages, uint64_t)[memory_index],
@@ -106,11 +123,45 @@ wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_
                                       WA_COLUMN(artifact, memory_page_log2, uint8_t)[memory_index], error);
     for (uint64_t row = 0; memory != NULL && row < WA_ROWS(artifact, run_memory); row++) {
         if (WA_COLUMN(artifact, run_memory, uint32_t)[row] == memory_index && map_run(memory, artifact, row, error) < 0) {
-            wa_memory_release(memory);
+            free_memory(memory);
             memory = NULL;
         }
     }
     return memory;
+}
+
+wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error)
+{
+    wa_memory *memory = wa_pool_take(artifact, WA_KIND_MEMORY, memory_index);
+    if (memory == NULL) {
+        memory = map_image(artifact, memory_index, error);
+        if (memory == NULL)
+            return NULL;
+        memory->spare = (wa_spare){.artifact = artifact,
+                                   .kind = WA_KIND_MEMORY,
+                                   .index = memory_index,
+                                   .size_bytes = memory->head.size_bytes,
+                                   .object = memory,
+                                   .free = free_memory};
+    }
+    memory->references = 1;
+    wa_artifact_retain(artifact);
+    return memory;
+}
+
+/* As map_image made it: what it grew by is reserved only, the rest reads as the image or zeros, and no page is resident.
+ * Where the kernel refuses (pages that are locked, no room for another mapping), the memory can't be used again. */
+static int clean(wa_memory *memory)
+{
+    uint8_t *base = memory->head.base;
+    uint64_t start = round_to_host_pages(memory->spare.size_bytes), end = round_to_host_pages(memory->head.size_bytes);
+    if (end > start && mmap(base + start, end - start, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+                            -1, 0) == MAP_FAILED)
+        return -1;
+    if (start > 0 && madvise(base, start, MADV_DONTNEED) != 0)
+        return -1;
+    memory->head.size_bytes = memory->spare.size_bytes;
+    return 0;
 }
 
 void wa_memory_retain(wa_memory *memory)
@@ -122,8 +173,12 @@ void wa_memory_release(wa_memory *memory)
 {
     if (memory == NULL || atomic_fetch_sub_explicit(&memory->references, 1, memory_order_acq_rel) != 1)
         return;
-    munmap(memory->head.base, memory->reserved_bytes);
-    free(memory);
+    wa_artifact *artifact = memory->spare.artifact;
+    if (artifact != NULL && clean(memory) == 0)
+        wa_pool_put(&memory->spare);
+    else
+        free_memory(memory);
+    wa_artifact_release(artifact);
 }
 
 uint8_t *wa_memory_base(const wa_memory *memory)

@@ -93,26 +93,6 @@ static int fill_from_image(wa_table *table, const wa_artifact *artifact, uint32_
     return 0;
 }
 
-wa_table *wa_table_new_image(wa_artifact *artifact, uint32_t table_index, wa_error *error)
-{
-    wa_table *table = new_table(WA_COLUMN(artifact, table_type, uint32_t)[table_index],
-                                WA_COLUMN(artifact, table_min, uint64_t)[table_index],
-                                WA_COLUMN(artifact, table_max, uint64_t)[table_index],
-                                WA_COLUMN(artifact, table_flags, uint8_t)[table_index], error);
-    if (table != NULL)
-        table->valtype = wa_valtype_of(artifact, table->valtype.code);
-    if (table != NULL && fill_from_image(table, artifact, table_index, error) < 0) {
-        wa_table_release(table);
-        return NULL;
-    }
-    return table;
-}
-
-void wa_table_retain(wa_table *table)
-{
-    atomic_fetch_add_explicit(&table->references, 1, memory_order_relaxed);
-}
-
 static void free_slots(void *slots, uint64_t mapped_bytes)
 {
     if (mapped_bytes != 0)
@@ -121,12 +101,71 @@ static void free_slots(void *slots, uint64_t mapped_bytes)
         free(slots);
 }
 
+static void free_table(void *object)
+{
+    wa_table *table = object;
+    free_slots(table->head.slots, table->mapped_bytes);
+    free(table);
+}
+
+static wa_table *build_image(wa_artifact *artifact, uint32_t table_index, wa_error *error)
+{
+    wa_table *table = new_table(WA_COLUMN(artifact, table_type, uint32_t)[table_index],
+                                WA_COLUMN(artifact, table_min, uint64_t)[table_index],
+                                WA_COLUMN(artifact, table_max, uint64_t)[table_index],
+                                WA_COLUMN(artifact, table_flags, uint8_t)[table_index], error);
+    if (table != NULL)
+        table->valtype = wa_valtype_of(artifact, table->valtype.code);
+    if (table != NULL && fill_from_image(table, artifact, table_index, error) < 0) {
+        free_table(table);
+        return NULL;
+    }
+    return table;
+}
+
+wa_table *wa_table_new_image(wa_artifact *artifact, uint32_t table_index, wa_error *error)
+{
+    wa_table *table = wa_pool_take(artifact, WA_KIND_TABLE, table_index);
+    if (table == NULL) {
+        table = build_image(artifact, table_index, error);
+        if (table == NULL || table->mapped_bytes == 0)
+            return table; /* a small one is made anew each time */
+        table->spare = (wa_spare){.artifact = artifact,
+                                  .kind = WA_KIND_TABLE,
+                                  .index = table_index,
+                                  .size_bytes = table->mapped_bytes,
+                                  .object = table,
+                                  .free = free_table};
+    }
+    table->references = 1;
+    wa_artifact_retain(artifact);
+    return table;
+}
+
+void wa_table_retain(wa_table *table)
+{
+    atomic_fetch_add_explicit(&table->references, 1, memory_order_relaxed);
+}
+
+/* As build_image made it. A table that outgrew its mapping is on the heap now, and can't be used again. */
+static int clean(wa_table *table)
+{
+    if (table->mapped_bytes == 0 || madvise(table->head.slots, table->mapped_bytes, MADV_DONTNEED) != 0)
+        return -1;
+    table->head.size = WA_COLUMN(table->spare.artifact, table_min, uint64_t)[table->spare.index];
+    return 0;
+}
+
 void wa_table_release(wa_table *table)
 {
     if (table == NULL || atomic_fetch_sub_explicit(&table->references, 1, memory_order_acq_rel) != 1)
         return;
-    free_slots(table->head.slots, table->mapped_bytes);
-    free(table);
+    wa_artifact *artifact = table->spare.artifact;
+    if (artifact != NULL && clean(table) == 0)
+        wa_pool_put(&table->spare);
+    else
+        free_table(table);
+    wa_artifact_release(artifact);
 }
 
 uint64_t wa_table_size(const wa_table *table)

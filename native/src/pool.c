@@ -1,0 +1,110 @@
+/* Mappings of dropped instances, kept for the next instance of the same artifact: memories and mapped tables.
+ *
+ * What lies here is clean: its pages were given back to the kernel, so that a read finds the image or zeros again, and only
+ * the mapping itself is saved. Nothing but the pool refers to it. The pool is one per process; a forked child has copies of
+ * its own of all of it, since no mapping here is shared. */
+#include <pthread.h>
+
+#include "core.h"
+
+/* Page tables stay with the mappings, 1/512 of what was once touched: these limits bound them to 8 MiB. */
+enum { SPARE_COUNT = 64 };
+static const uint64_t spare_limit_bytes = UINT64_C(4) << 30;
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static wa_spare *newest; /* list from the newest to the oldest */
+static uint32_t spare_count;
+static uint64_t spare_bytes;
+
+static void lock(void)
+{
+    pthread_mutex_lock(&mutex);
+}
+
+static void unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+/* A child must not inherit the lock from a thread that it has not. */
+static void guard_forks(void)
+{
+    pthread_atfork(lock, unlock, unlock);
+}
+
+static void enter(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, guard_forks);
+    lock();
+}
+
+/* Take *link out of the list. */
+static wa_spare *unlink_spare(wa_spare **link)
+{
+    wa_spare *spare = *link;
+    *link = spare->next;
+    spare->next = NULL;
+    spare_count--;
+    spare_bytes -= spare->size_bytes;
+    return spare;
+}
+
+void *wa_pool_take(wa_artifact *artifact, uint32_t kind, uint32_t index)
+{
+    wa_spare *found = NULL;
+    enter();
+    for (wa_spare **link = &newest; *link != NULL && found == NULL; link = &(*link)->next)
+        if ((*link)->artifact == artifact && (*link)->kind == kind && (*link)->index == index)
+            found = unlink_spare(link);
+    unlock();
+    return found == NULL ? NULL : found->object;
+}
+
+static void free_list(wa_spare *list)
+{
+    while (list != NULL) {
+        wa_spare *spare = list;
+        list = spare->next;
+        spare->free(spare->object);
+    }
+}
+
+void wa_pool_put(wa_spare *spare)
+{
+    wa_spare *evicted = NULL;
+    enter();
+    spare->next = newest;
+    newest = spare;
+    spare_count++;
+    spare_bytes += spare->size_bytes;
+    while (spare_count > SPARE_COUNT || spare_bytes > spare_limit_bytes) {
+        wa_spare **oldest = &newest;
+        while ((*oldest)->next != NULL)
+            oldest = &(*oldest)->next;
+        wa_spare *old = unlink_spare(oldest);
+        old->next = evicted;
+        evicted = old;
+    }
+    unlock();
+    free_list(evicted);
+}
+
+bool wa_pool_drop(const wa_artifact *artifact)
+{
+    wa_spare *dropped = NULL;
+    enter();
+    for (wa_spare **link = &newest; *link != NULL;) {
+        if (artifact != NULL && (*link)->artifact != artifact) {
+            link = &(*link)->next;
+            continue;
+        }
+        wa_spare *spare = unlink_spare(link);
+        spare->next = dropped;
+        dropped = spare;
+    }
+    unlock();
+    bool is_freed = dropped != NULL;
+    free_list(dropped);
+    return is_freed;
+}
