@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.api import FuncType as FuncType
     from wasmartifact.runtime.api import Global as Global
     from wasmartifact.runtime.api import Instance as Instance
+    from wasmartifact.runtime.api import Linked as Linked
     from wasmartifact.runtime.api import Memory as Memory
     from wasmartifact.runtime.api import Store as Store
     from wasmartifact.runtime.api import Table as Table
@@ -73,6 +74,7 @@ _HOMES: Final = {
     "FuncType": "wasmartifact.runtime.api",
     "Global": "wasmartifact.runtime.api",
     "Instance": "wasmartifact.runtime.api",
+    "Linked": "wasmartifact.runtime.api",
     "Memory": "wasmartifact.runtime.api",
     "Store": "wasmartifact.runtime.api",
     "Table": "wasmartifact.runtime.api",

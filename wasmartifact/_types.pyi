@@ -9,6 +9,8 @@ from typing import Any, Final, Self, final, overload
 from typing_extensions import Buffer
 
 from wasmartifact.metadata.rows import MemoryType
+from wasmartifact.runtime.artifact import Artifact
+from wasmartifact.runtime.instance import ImportRow
 
 KIND_INSTANCE: Final[int]
 
@@ -165,20 +167,31 @@ class Exports(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any: ...
     def __getattr__(self, name: str) -> Any: ...
 
+class Imports:
+    """Base of Linked: the objects that the imports of an artifact stand for; immutable.
+
+    `rows` are those of `import_rows`. What is neither a Func nor an Entity nor a callable for a function goes through
+    `runtime.instance.make_import`; what is missing is an UnlinkableModule.
+    """
+
+    def __new__(cls, artifact: Artifact, address: int, rows: tuple[Any, ...], imports: Any, /) -> Self: ...
+    @property
+    def artifact(self) -> Artifact: ...
+    @property
+    def objects(self) -> tuple[Func | Entity, ...]:
+        """One for each import, in order."""
+
 # Functions of the runtime's Python half; native objects are given by their addresses.
 
 def exports_of(instance: int, store: Store, /) -> Exports: ...
-def host_func(callable: Callable[..., Any], type: FuncType, name: str, /) -> Func: ...
 def implicit_store() -> Store: ...
 def kept(store: Store, address: int, /) -> Any:
     """The Python object that the store keeps under this address, or None."""
 
 def artifact_of(instance: int, /) -> int: ...
-def import_rows(artifact: int, /) -> tuple[tuple[str, str, int, FuncType | tuple[str, bool] | None], ...]: ...
-def link(
-    store: Store, artifact: object, address: int, externs: list[Any], /
-) -> int | tuple[int, int, int, int, int, str]:
-    """Link an instance: its address, or the fields of the ``wa_error``. ``externs`` has a Func or Entity per import."""
+def import_rows(artifact: int, /) -> tuple[ImportRow, ...]: ...
+def link(store: Store, imports: Imports, /) -> int | tuple[int, int, int, int, int, str]:
+    """Link an instance: its address, or the fields of the ``wa_error``."""
 
 def run_init(store: Store, instance: int, /) -> None:
     """Run the init code of a linked instance. Raises Trap, and whatever host functions raise."""

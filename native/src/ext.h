@@ -91,7 +91,17 @@ typedef struct wax_func {
     bool passes_caller;
 } wax_func;
 
-extern PyTypeObject *wax_functype_type, *wax_store_type, *wax_entity_type, *wax_memory_type, *wax_func_type, *wax_exports_type;
+/* The imports of an artifact as native objects; immutable once made. */
+typedef struct wax_imports {
+    PyObject_HEAD
+    PyObject *artifact;  /* keeps `native` */
+    wa_artifact *native;
+    PyObject *objects;   /* tuple of Func and Entity, in order */
+    wa_extern *externs;  /* the same for the native side, owned */
+    PyObject *weakrefs;
+} wax_imports;
+
+extern PyTypeObject *wax_imports_type, *wax_functype_type, *wax_store_type, *wax_entity_type, *wax_memory_type, *wax_func_type, *wax_exports_type;
 
 /* ext_module.c: things of Python's side, imported when first needed ------------------------------------------------- */
 
@@ -110,6 +120,8 @@ typedef enum wax_helper {
     WAX_KEYS_VIEW,
     WAX_VALUES_VIEW,
     WAX_ITEMS_VIEW,
+    WAX_MAKE_IMPORT,     /* (import row, value) -> Func | Entity: of a value that is neither */
+    WAX_UNKNOWN_IMPORT,  /* (artifact, row number): raises */
     WAX_GC_CALLBACKS,    /* list */
     WAX_GETSIGNAL,       /* (number) -> handler */
     WAX_DEFAULT_INT_HANDLER,
@@ -214,10 +226,11 @@ extern PyMethodDef wax_exports_functions[];
 PyObject *wax_func_from_record(wax_store *store, wa_function *record, PyObject *name);
 /* The Func whose wa_host this is, borrowed; NULL when it is gone. */
 wax_func *wax_func_of_host(const wa_host *host);
+/* An import that is a plain callable: new reference. */
+PyObject *wax_func_new_host(PyObject *callable, wax_functype *type, PyObject *name);
 /* "name(i32, i32) -> i32", new reference. */
 PyObject *wax_func_describe(const wax_func *func);
 int wax_func_ready(PyObject *module);
-extern PyMethodDef wax_func_functions[];
 
 /* ext_call.c ---------------------------------------------------------------------------------------------------------- */
 
@@ -229,13 +242,18 @@ void wax_invoke_host(wa_function *record, uint64_t *slots);
 /* Run the init code of an instance. 0, or -1 with an exception set. */
 int wax_run_init(wax_store *store, wa_instance *instance);
 
+/* ext_imports.c ------------------------------------------------------------------------------------------------------- */
+
+int wax_imports_ready(PyObject *module);
+
 /* ext_link.c ----------------------------------------------------------------------------------------------------------- */
 
 extern PyMethodDef wax_link_functions[];
 
 /* ext_metadata.c: rows of the mapped metadata as Python objects --------------------------------------------------------- */
 
-/* Tuple of (module, name, kind, FuncType of a function or (valtype, is mutable) of a global or None). */
+/* Tuple of (module, name, kind, FuncType of a function or (valtype, is mutable) of a global or None, "module.name").
+ * Equal modules in a row are one object. */
 PyObject *wax_import_rows(const wa_artifact *artifact);
 Py_ssize_t wax_export_count(const wa_artifact *artifact);
 /* Tuple of export names in module order. */

@@ -121,10 +121,17 @@ wax_store *wax_entity_store(wax_entity *entity)
     return entity->store;
 }
 
+static bool is_constant_number(const wa_global *global)
+{
+    return !wa_global_is_mutable(global) && wax_tag_of(wa_global_valtype(global)) <= WAX_V128;
+}
+
 int wax_entity_join(wax_entity *entity, wax_store *store)
 {
     if (entity->kind == WA_KIND_TAG)
         return 0; /* has no state that could be shared */
+    if (entity->kind == WA_KIND_GLOBAL && is_constant_number(entity->native))
+        return 0; /* likewise */
     if (entity->kind == WA_KIND_MEMORY && (wa_memory_flags(entity->native) & WA_LIMITS_SHARED) != 0)
         return 0; /* made to be used by several threads at a time */
     if (entity->store != NULL)

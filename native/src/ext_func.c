@@ -99,21 +99,10 @@ static PyObject *func_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
     return func;
 }
 
-/* host_func(callable, FuncType, name) -> Func: an import that is a plain callable */
-static PyObject *host_func(PyObject *module, PyObject *const *args, Py_ssize_t count)
+PyObject *wax_func_new_host(PyObject *callable, wax_functype *type, PyObject *name)
 {
-    (void)module;
-    if (count != 3 || !PyCallable_Check(args[0]) || !Py_IS_TYPE(args[1], wax_functype_type) || !PyUnicode_Check(args[2])) {
-        PyErr_SetString(PyExc_TypeError, "expected a callable, a FuncType and a name");
-        return NULL;
-    }
-    return new_host_func(args[0], (wax_functype *)args[1], args[2], false);
+    return new_host_func(callable, type, name, false);
 }
-
-PyMethodDef wax_func_functions[] = {
-    {"host_func", WAX_FASTCALL(host_func), METH_FASTCALL, NULL},
-    {NULL, NULL, 0, NULL},
-};
 
 /* ---- names ---------------------------------------------------------------------------------------------------------- */
 

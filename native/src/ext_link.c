@@ -1,9 +1,7 @@
-/* Linking: from Python objects to wa_extern, and what Python needs to know of an instance. */
+/* Linking: a new instance of resolved imports, and what Python needs to know of an instance. */
 #include <signal.h>
 
 #include "ext.h"
-
-enum { INLINE_EXTERNS = 64 };
 
 static bool check_args(Py_ssize_t found, Py_ssize_t expected, PyObject *store)
 {
@@ -13,39 +11,19 @@ static bool check_args(Py_ssize_t found, Py_ssize_t expected, PyObject *store)
     return false;
 }
 
-/* One import as the native side links it. */
-static int describe(PyObject *object, wa_extern *result)
-{
-    if (Py_IS_TYPE(object, wax_func_type)) {
-        *result = (wa_extern){.kind = WA_KIND_FUNC, .object = ((wax_func *)object)->record};
-        return 0;
-    }
-    if (!PyObject_TypeCheck(object, wax_entity_type) || ((wax_entity *)object)->kind > WA_KIND_TAG) {
-        PyErr_Format(PyExc_TypeError, "a %s can't be imported", Py_TYPE(object)->tp_name);
-        return -1;
-    }
-    wax_entity *entity = (wax_entity *)object;
-    *result = (wa_extern){.kind = entity->kind, .object = entity->native};
-    return 0;
-}
-
-/* The store becomes one with those of all imports, then keeps the Python functions. */
-static int share(wax_store *store, PyObject *imports)
+/* The store becomes one with those of all imports that have a state, then keeps the Python functions among them. */
+static int share(wax_store *store, wax_imports *imports)
 {
     int failed = 0;
-    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(imports); i++) {
-        PyObject *object = PyList_GET_ITEM(imports, i);
+    Py_ssize_t count = PyTuple_GET_SIZE(imports->objects);
+    for (Py_ssize_t i = 0; !failed && i < count; i++) {
+        PyObject *object = PyTuple_GET_ITEM(imports->objects, i);
         if (!Py_IS_TYPE(object, wax_func_type))
             failed = wax_entity_join((wax_entity *)object, store);
         else if (((wax_func *)object)->host == NULL)
             failed = wax_store_join(store, ((wax_func *)object)->store);
     }
-    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(imports); i++) {
-        PyObject *object = PyList_GET_ITEM(imports, i);
-        if (Py_IS_TYPE(object, wax_func_type) && ((wax_func *)object)->host != NULL)
-            failed = wax_store_keep(store, ((wax_func *)object)->record, object);
-    }
-    return failed;
+    return failed || count == 0 ? failed : wax_store_keep(store, imports, (PyObject *)imports);
 }
 
 /* Ctrl-C ends a call where Python does with it what it does by default. A handler of the program's own may want the guest to
@@ -67,23 +45,20 @@ static int watch_interrupts(void)
 }
 
 /* Link first, share afterwards: no code runs in between, and imports of the wrong type leave no store changed. */
-static PyObject *link_externs(wax_store *store, PyObject *artifact, wa_artifact *native, PyObject *imports, wa_extern *externs)
+static PyObject *link_externs(wax_store *store, wax_imports *imports)
 {
-    Py_ssize_t count = PyList_GET_SIZE(imports);
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (describe(PyList_GET_ITEM(imports, i), &externs[i]) < 0)
-            return NULL;
     if (watch_interrupts() < 0)
         return NULL;
     wa_error error;
     wax_store_enter(store);
-    wa_instance *instance = wa_instantiate(store->native, native, externs, (size_t)count, &error);
+    wa_instance *instance =
+        wa_instantiate(store->native, imports->native, imports->externs, (size_t)PyTuple_GET_SIZE(imports->objects), &error);
     wa_store_leave(store->native);
     if (instance == NULL)
         return Py_BuildValue("kiKKKs", (unsigned long)error.code, error.system_errno, (unsigned long long)error.where,
                              (unsigned long long)error.found, (unsigned long long)error.expected, error.text);
     /* The artifact is kept for what traps and `caller` have to tell. */
-    if (share(store, imports) < 0 || wax_store_keep(store, native, artifact) < 0) {
+    if (share(store, imports) < 0 || wax_store_keep(store, imports->native, imports->artifact) < 0) {
         wax_store_enter(store);
         wa_instance_discard(instance);
         wa_store_leave(store->native);
@@ -93,26 +68,18 @@ static PyObject *link_externs(wax_store *store, PyObject *artifact, wa_artifact 
     return PyLong_FromVoidPtr(instance);
 }
 
-/* link(store, artifact, address of the artifact, [Func | Entity]) -> address of the instance, or the facts of the error */
+/* link(store, Imports) -> address of the instance, or the facts of the error */
 static PyObject *link_instance(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    if (!check_args(count, 4, args[0]) || !PyList_Check(args[3]))
-        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "expected a list of imports");
-    wax_store *store = (wax_store *)args[0];
-    wa_artifact *native = PyLong_AsVoidPtr(args[2]);
-    if (native == NULL)
+    if (!check_args(count, 2, args[0]))
         return NULL;
-    wa_extern inline_externs[INLINE_EXTERNS], *externs = inline_externs;
-    if (PyList_GET_SIZE(args[3]) > INLINE_EXTERNS)
-        externs = PyMem_Malloc(sizeof *externs * (size_t)PyList_GET_SIZE(args[3]));
-    if (externs == NULL)
-        return PyErr_NoMemory();
+    if (!PyObject_TypeCheck(args[1], wax_imports_type))
+        return PyErr_Format(PyExc_TypeError, "expected Imports, found %s", Py_TYPE(args[1])->tp_name);
+    wax_store *store = (wax_store *)args[0];
     wax_store_pin(store);
-    PyObject *result = link_externs(store, args[1], native, args[3], externs);
+    PyObject *result = link_externs(store, (wax_imports *)args[1]);
     wax_store_unpin(store);
-    if (externs != inline_externs)
-        PyMem_Free(externs);
     return result;
 }
 

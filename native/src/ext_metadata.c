@@ -47,19 +47,33 @@ static PyObject *global_type(const wa_artifact *artifact, uint64_t row, uint32_t
     return Py_BuildValue("NN", wax_valtype_name(valtype), PyBool_FromLong(is_mutable));
 }
 
+/* Interned, as names in source code are: a dict then compares pointers. */
+static PyObject *interned_text(const wa_column *offsets, const wa_column *bytes, uint64_t row)
+{
+    PyObject *text = row_text(offsets, bytes, row);
+    if (text != NULL)
+        PyUnicode_InternInPlace(&text);
+    return text;
+}
+
 static PyObject *import_row(const wa_artifact *artifact, uint64_t row)
 {
     uint32_t kind = WA_COLUMN(artifact, import_kind, uint8_t)[row], index = WA_COLUMN(artifact, import_index, uint32_t)[row];
-    if (kind > WA_KIND_TAG)
-        return corrupt_row(row, kind, WA_KIND_TAG, "import_kind");
-    PyObject *type = kind == WA_KIND_FUNC     ? function_type(artifact, row, index)
-                     : kind == WA_KIND_GLOBAL ? global_type(artifact, row, index)
-                                              : Py_NewRef(Py_None);
-    if (type == NULL)
-        return NULL;
-    const wa_columns *columns = &artifact->columns;
-    return Py_BuildValue("NNkN", row_text(&columns->import_module, &columns->import_module_bytes, row),
-                         row_text(&columns->import_name, &columns->import_name_bytes, row), (unsigned long)kind, type);
+    PyObject *module = interned_text(&artifact->columns.import_module, &artifact->columns.import_module_bytes, row);
+    PyObject *name = interned_text(&artifact->columns.import_name, &artifact->columns.import_name_bytes, row);
+    PyObject *label = module == NULL || name == NULL ? NULL : PyUnicode_FromFormat("%U.%U", module, name), *type = NULL;
+    if (label != NULL && kind > WA_KIND_TAG)
+        corrupt_row(row, kind, WA_KIND_TAG, "import_kind");
+    else if (label != NULL)
+        type = kind == WA_KIND_FUNC     ? function_type(artifact, row, index)
+               : kind == WA_KIND_GLOBAL ? global_type(artifact, row, index)
+                                        : Py_NewRef(Py_None);
+    PyObject *fields = type == NULL ? NULL : Py_BuildValue("OOkOO", module, name, (unsigned long)kind, type, label);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    Py_XDECREF(label);
+    Py_XDECREF(type);
+    return fields;
 }
 
 PyObject *wax_import_rows(const wa_artifact *artifact)

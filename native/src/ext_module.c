@@ -19,6 +19,8 @@ static const struct {
     [WAX_KEYS_VIEW] = {"collections.abc", "KeysView"},
     [WAX_VALUES_VIEW] = {"collections.abc", "ValuesView"},
     [WAX_ITEMS_VIEW] = {"collections.abc", "ItemsView"},
+    [WAX_MAKE_IMPORT] = {"wasmartifact.runtime.instance", "make_import"},
+    [WAX_UNKNOWN_IMPORT] = {"wasmartifact.runtime.instance", "raise_unknown"},
     [WAX_GC_CALLBACKS] = {"gc", "callbacks"},
     [WAX_GETSIGNAL] = {"_signal", "getsignal"},
     [WAX_DEFAULT_INT_HANDLER] = {"_signal", "default_int_handler"},
@@ -65,7 +67,7 @@ PyMODINIT_FUNC PyInit__types(void)
     if (wax_functype_ready(module) < 0 || wax_store_ready(module) < 0 || wax_entity_ready(module) < 0 ||
         wax_memory_ready(module) < 0 || wax_func_ready(module) < 0 || wax_exports_ready(module) < 0 ||
         PyModule_AddFunctions(module, wax_entity_functions) < 0 || PyModule_AddFunctions(module, wax_exports_functions) < 0 ||
-        PyModule_AddFunctions(module, wax_func_functions) < 0 || PyModule_AddFunctions(module, wax_link_functions) < 0 ||
+        wax_imports_ready(module) < 0 || PyModule_AddFunctions(module, wax_link_functions) < 0 ||
         PyModule_AddIntConstant(module, "KIND_INSTANCE", WAX_KIND_INSTANCE) < 0)
         Py_CLEAR(module);
     return module;

@@ -2,7 +2,7 @@
 
 from wasmartifact.runtime.artifact import Artifact
 from wasmartifact.runtime.entities import Global, Table, Tag
-from wasmartifact.runtime.instance import Instance
+from wasmartifact.runtime.instance import Instance, Linked
 from wasmartifact.runtime.native import types
 
 Exports = types.Exports
@@ -11,4 +11,4 @@ FuncType = types.FuncType
 Memory = types.Memory
 Store = types.Store
 
-__all__ = ["Artifact", "Exports", "Func", "FuncType", "Global", "Instance", "Memory", "Store", "Table", "Tag"]
+__all__ = ["Artifact", "Exports", "Func", "FuncType", "Global", "Instance", "Linked", "Memory", "Store", "Table", "Tag"]

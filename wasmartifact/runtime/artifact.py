@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wasmartifact.metadata.views import Metadata
-    from wasmartifact.runtime.instance import ImportRow, Instance
+    from wasmartifact.runtime.instance import ImportRow, Instance, Linked
 
 
 class Artifact:
@@ -26,10 +26,11 @@ class Artifact:
         Where it was loaded from; None for one loaded from bytes.
     """
 
-    __slots__ = ("__weakref__", "_imports", "_metadata", "_native", "path")
+    __slots__ = ("__weakref__", "_imports", "_metadata", "_native", "address", "path")
 
     def __init__(self, native: Any, path: str | None) -> None:
         self._native = ffi.gc(native, lib.wa_artifact_release)
+        self.address = address_of(native)
         self.path = path
         self._metadata: Metadata | None = None
         self._imports: tuple[ImportRow, ...] | None = None
@@ -53,15 +54,10 @@ class Artifact:
         return self._metadata
 
     @property
-    def address(self) -> int:
-        """Address of the native artifact."""
-        return address_of(self._native)
-
-    @property
     def import_rows(self) -> tuple[ImportRow, ...]:
         """What an instance needs: (module, name, kind, type, label), in order; read once."""
         if self._imports is None:
-            self._imports = tuple((*row, f"{row[0]}.{row[1]}") for row in types.import_rows(self.address))
+            self._imports = types.import_rows(self.address)
         return self._imports
 
     def instantiate(
@@ -91,3 +87,20 @@ class Artifact:
         from wasmartifact.runtime.instance import instantiate
 
         return instantiate(self, imports, store)
+
+    def link(self, imports: Mapping[str, Mapping[str, Any] | Instance] | None = None) -> Linked:
+        """Resolve the imports once, for any number of instances: ``linked.instantiate()`` makes one.
+
+        Parameters
+        ----------
+        imports : mapping of mappings, optional
+            As for `instantiate`. Later changes of the mappings don't count.
+
+        Raises
+        ------
+        UnlinkableModule
+            An import is missing, or something of another kind. Types are compared by ``linked.instantiate()``.
+        """
+        from wasmartifact.runtime.instance import Linked
+
+        return Linked(self, self.address, self.import_rows, {} if imports is None else imports)

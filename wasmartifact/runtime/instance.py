@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     #: module, name, kind, type (FuncType of a function, (valtype, is mutable) of a global, else None), "module.name"
     ImportRow = tuple[str, str, int, Any, str]
 
-_KIND_FUNC: Final = 0
 _KIND_GLOBAL: Final = 3
 
 
@@ -59,49 +58,57 @@ def instantiate(
     artifact: Artifact, imports: Mapping[str, Mapping[str, Any] | Instance] | None, store: types.Store | None
 ) -> Instance:
     """The flow of `Artifact.instantiate`, which documents it."""
+    rows = artifact.import_rows
+    return _start(types.Imports(artifact, artifact.address, rows, {} if imports is None else imports), store)
+
+
+def _start(imports: types.Imports, store: types.Store | None) -> Instance:
+    """A new instance of resolved imports; its init code has run."""
     if store is None:
         store = types.implicit_store()
     elif not isinstance(store, types.Store):
         raise TypeError(f"store must be a Store, found {type(store).__name__}")
-    rows = artifact.import_rows
-    externs = _resolve(artifact, rows, {} if imports is None else imports)
-    result = types.link(store, artifact, artifact.address, externs)
+    result = types.link(store, imports)
     if isinstance(result, tuple):
-        _raise_link_error(artifact, rows, externs, result)
-    instance = _make_instance(result, store, artifact)
+        _raise_link_error(imports.artifact, imports.objects, result)
+    instance = _make_instance(result, store, imports.artifact)
     types.run_init(store, result)
     return instance
 
 
-def _resolve(
-    artifact: Artifact, rows: tuple[ImportRow, ...], imports: Mapping[str, Mapping[str, Any] | Instance]
-) -> list[Any]:
-    """One Func or Entity for each import, in order."""
-    func_class, host_func = types.Func, types.host_func
-    externs: list[Any] = []
-    last_module: str | None = None
-    namespace: Any = None
-    for row in rows:
-        module, name, kind, type_, label = row
-        try:
-            if module != last_module:  # imports of one module come in a row
-                namespace, last_module = _namespace(imports[module]), module
-            value = namespace[name]
-        except KeyError:
-            _raise_unknown(artifact, len(externs))
-        if type(value) is not func_class and not isinstance(value, types.Entity):
-            if kind == _KIND_FUNC and callable(value):
-                value = host_func(value, type_, label)
-            elif kind == _KIND_GLOBAL:
-                value = _global(row, value)
-            else:
-                _raise_kind(row, type(value).__name__)
-        externs.append(value)
-    return externs
+class Linked(types.Imports):
+    """An artifact with its imports resolved: what all its instances have in common; `Artifact.link` makes it.
+
+    Where imports are plain callables, the instances share their Funcs, and still have stores of their own. A Memory,
+    Table or mutable Global among the imports belongs to all of them, and makes their stores one.
+
+    Attributes
+    ----------
+    artifact : Artifact
+        What its instances are instances of.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Linked {self.artifact!r}>"
+
+    def instantiate(self, *, store: types.Store | None = None) -> Instance:
+        """Make an instance, as `Artifact.instantiate` does with the same imports, and with the same errors.
+
+        Parameters
+        ----------
+        store : Store, optional
+            Where the instance shall live; by default in one of its own.
+        """
+        return _start(self, store)
 
 
-def _namespace(value: Any) -> Any:
-    return value.exports if isinstance(value, Instance) else value
+def make_import(row: ImportRow, value: object) -> object:
+    """What an import of this row becomes that is given neither as an object of the runtime nor as a callable."""
+    if row[2] == _KIND_GLOBAL:
+        return _global(row, value)
+    _raise_kind(row, type(value).__name__)
 
 
 def _global(row: ImportRow, value: object) -> object:
@@ -124,7 +131,8 @@ def _global(row: ImportRow, value: object) -> object:
         raise UnlinkableModule(f"incompatible import type: {label}: {problem}", module=module, name=name) from None
 
 
-def _raise_unknown(artifact: Artifact, row: int) -> NoReturn:
+def raise_unknown(artifact: Artifact, row: int) -> NoReturn:
+    """The error of an import that was not given."""
     from wasmartifact.errors import UnlinkableModule
 
     wanted = artifact.metadata.imports[row]
@@ -151,7 +159,7 @@ def _raise_kind(row: ImportRow, found: str) -> NoReturn:
 
 
 def _raise_link_error(
-    artifact: Artifact, rows: tuple[ImportRow, ...], externs: list[Any], facts: tuple[int, int, int, int, int, str]
+    artifact: Artifact, externs: tuple[Any, ...], facts: tuple[int, int, int, int, int, str]
 ) -> NoReturn:
     """The error of wa_instantiate, with the names of the import that it is about."""
     from wasmartifact.constants import KINDS, NATIVE_ERRORS
@@ -161,7 +169,7 @@ def _raise_link_error(
     error = NATIVE_ERRORS[code][0]
     names: dict[str, Any] = {"path": artifact.path}
     if error in {"import_kind", "import_type"}:
-        module, name, kind, _, label = rows[where]
+        module, name, kind, _, label = artifact.import_rows[where]
         names = {"import_name": label, "module": module, "name": name}
         if error == "import_type":
             names["expected_kind"] = KINDS[kind]
