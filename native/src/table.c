@@ -7,7 +7,7 @@
 #include "core.h"
 
 /* From this size on, mapping an image is cheaper than copying it (docs/RATIONALE.md). */
-static const uint64_t map_image_bytes = 65536;
+static const uint64_t map_image_bytes = 16384;
 
 static uint64_t table_limit(const wa_table *table)
 {
