@@ -28,6 +28,7 @@ TESTS: Final = (
     "tests/unit/test_native_*.py",
     "tests/test_load.py",
     "tests/test_images.py",
+    "tests/test_instances.py",
 )
 SCRIPTS: Final = (
     "bulk", "call", "call_indirect", "conversions", "data", "data_drop0", "elem", "endianness", "exports", "fac",
