@@ -115,7 +115,9 @@ typedef struct wa_details {
     struct wa_instance *instance;
     struct wa_details *next; /* in the store */
     wa_artifact *artifact;   /* retained */
-    wa_binding *bindings[16]; /* hash by host */
+    wa_binding **bindings;    /* buckets of a hash by host, and behind them room for as many bindings as there are imports */
+    uint32_t binding_buckets; /* a power of two */
+    uint32_t free_bindings;   /* of that room */
     wa_global **globals;     /* objects of exported or imported globals by index, created on demand; retained */
     void **element_storage;  /* computed element segments by index, or NULL */
     uint64_t functions_bytes; /* size of the function records */
@@ -202,8 +204,13 @@ void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
 wa_details *wa_instance_details(const wa_instance *instance);
 struct wa_schema_memory_slot *wa_memory_slots(const wa_instance *instance);
 wa_table **wa_table_slots(const wa_instance *instance);
-wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonical_type);
 void wa_instance_free(wa_details *details);
+
+/* function.c */
+/* Make room for the bindings of this many imports; -1: no memory. */
+int wa_bindings_prepare(wa_details *details, uint64_t imports);
+wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonical_type);
+void wa_bindings_free(wa_details *details);
 
 /* pool.c */
 /* A clean memory or table of an earlier instance, or NULL. The caller owns it, and sets its count. */

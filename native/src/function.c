@@ -39,23 +39,41 @@ wa_function *wa_host_function(wa_host *host)
     return &host->function;
 }
 
-static size_t bucket_of(const wa_host *host)
+static wa_binding **bucket_of(const wa_details *details, const wa_host *host)
 {
-    return ((uintptr_t)host >> 6) % (sizeof((wa_details *)NULL)->bindings / sizeof(wa_binding *));
+    /* Allocations of one size lie at equal distances: multiply, so that they don't meet in a few buckets. */
+    return &details->bindings[((uintptr_t)host * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (details->binding_buckets - 1)];
+}
+
+static wa_binding *binding_room(const wa_details *details)
+{
+    return (wa_binding *)(details->bindings + details->binding_buckets);
+}
+
+int wa_bindings_prepare(wa_details *details, uint64_t imports)
+{
+    uint32_t buckets = 8;
+    while (buckets < imports && buckets < UINT32_C(1) << 20)
+        buckets *= 2;
+    details->bindings = calloc(1, buckets * sizeof(wa_binding *) + imports * sizeof(wa_binding));
+    details->binding_buckets = buckets;
+    details->free_bindings = (uint32_t)imports;
+    return details->bindings != NULL ? 0 : -1;
 }
 
 wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonical_type)
 {
     wa_details *details = wa_instance_details(instance);
     const wa_artifact *artifact = details->artifact;
-    wa_binding **bucket = &details->bindings[bucket_of(host)];
+    wa_binding **bucket = bucket_of(details, host);
     for (wa_binding *binding = *bucket; binding != NULL; binding = binding->next)
         if (binding->host == host)
             return &binding->record;
     uint32_t trampoline = WA_COLUMN(artifact, type_host, uint32_t)[canonical_type];
     if (trampoline == 0 || trampoline > artifact->header->text_size_bytes)
         return NULL;
-    wa_binding *binding = calloc(1, sizeof *binding);
+    /* References that come later, by tables and calls, have bindings of their own. */
+    wa_binding *binding = details->free_bindings > 0 ? &binding_room(details)[--details->free_bindings] : calloc(1, sizeof *binding);
     if (binding == NULL)
         return NULL;
     atomic_fetch_add_explicit(&host->references, 1, memory_order_relaxed);
@@ -67,6 +85,21 @@ wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonic
     binding->next = *bucket;
     *bucket = binding;
     return &binding->record;
+}
+
+void wa_bindings_free(wa_details *details)
+{
+    const wa_binding *room = binding_room(details), *room_end = room + WA_ROWS(details->artifact, import_kind);
+    for (uint32_t i = 0; i < details->binding_buckets; i++) {
+        while (details->bindings[i] != NULL) {
+            wa_binding *binding = details->bindings[i];
+            details->bindings[i] = binding->next;
+            wa_host_release(binding->host);
+            if (binding < room || binding >= room_end)
+                free(binding);
+        }
+    }
+    free(details->bindings);
 }
 
 /* Canonical type of a wasm function's record, or UINT32_MAX. */

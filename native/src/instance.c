@@ -306,7 +306,8 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     wa_details *details = calloc(1, sizeof *details);
     wa_instance *instance = aligned_alloc(64, (header->instance_size_bytes + UINT64_C(63)) & ~UINT64_C(63));
     wa_global **globals = calloc(WA_ROWS(artifact, global_type) + 1, sizeof(wa_global *));
-    if (details == NULL || instance == NULL || globals == NULL) {
+    if (details == NULL || instance == NULL || globals == NULL ||
+        wa_bindings_prepare(details, WA_ROWS(artifact, import_kind)) < 0) {
         free(details);
         free(instance);
         free(globals);
@@ -350,18 +351,6 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
     return details->instance;
 }
 
-static void free_bindings(wa_details *details)
-{
-    for (size_t i = 0; i < sizeof details->bindings / sizeof details->bindings[0]; i++) {
-        while (details->bindings[i] != NULL) {
-            wa_binding *binding = details->bindings[i];
-            details->bindings[i] = binding->next;
-            wa_host_release(binding->host);
-            free(binding);
-        }
-    }
-}
-
 /* A global of the instance keeps its value, should anything outlive the instance and look. */
 static void release_global(const wa_details *details, uint64_t index)
 {
@@ -390,7 +379,7 @@ void wa_instance_free(wa_details *details)
         release_global(details, i);
     for (uint64_t i = 0; details->element_storage != NULL && i < WA_ROWS(details->artifact, element_mode); i++)
         free(details->element_storage[i]);
-    free_bindings(details);
+    wa_bindings_free(details);
     if (details->functions_bytes > map_records_bytes)
         munmap(instance->head.functions, details->functions_bytes);
     else
