@@ -21,7 +21,7 @@ from typing import Final
 from tests.spec.run import suite_directory
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PARTS: Final = ("native", "tests", "wasmartifact", "pyproject.toml")
+PARTS: Final = ("bench", "native", "tests", "wasmartifact", "pyproject.toml")
 #: What reaches the C runtime in depth.
 TESTS: Final = (
     "tests/unit/test_runtime_*.py",

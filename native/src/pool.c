@@ -52,13 +52,13 @@ static wa_spare *unlink_spare(wa_spare **link)
 
 void *wa_pool_take(wa_artifact *artifact, uint32_t kind, uint32_t index)
 {
-    wa_spare *found = NULL;
     enter();
-    for (wa_spare **link = &newest; *link != NULL && found == NULL; link = &(*link)->next)
-        if ((*link)->artifact == artifact && (*link)->kind == kind && (*link)->index == index)
-            found = unlink_spare(link);
+    wa_spare **link = &newest;
+    while (*link != NULL && ((*link)->artifact != artifact || (*link)->kind != kind || (*link)->index != index))
+        link = &(*link)->next;
+    void *object = *link == NULL ? NULL : unlink_spare(link)->object;
     unlock();
-    return found == NULL ? NULL : found->object;
+    return object;
 }
 
 static void free_list(wa_spare *list)
