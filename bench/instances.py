@@ -1,7 +1,7 @@
 """Instantiating: QuickJS against wasmtime-py, and large modules against small ones; each row a ratio within one run.
 
-``python -m bench.instances``. A sample is making and dropping one instance with host functions for all imports. wasmtime-py
-makes its host functions once, in a Linker, and a store for each instance, as ours does by itself.
+``python -m bench.instances``. A sample is making and dropping one instance with host functions for all imports.
+wasmtime-py makes its host functions once, in a Linker, and a store for each instance, as ours does by itself.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def quickjs_rows(directory: Path) -> list[tuple[str, ...]]:
         ("QuickJS, instantiate(imports)", lambda: artifact.instantiate(imports)),
         ("QuickJS, linked.instantiate()", linked.instantiate),
     )
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, ours in ways:
         mine, rival = compare(ours, lambda: linker.instantiate(wasmtime.Store(engine), module))
         rows.append((name, duration(mine), duration(rival), comparison(rival / mine)))
@@ -84,7 +84,7 @@ def quickjs_rows(directory: Path) -> list[tuple[str, ...]]:
 
 def growing_rows(directory: Path) -> list[tuple[str, ...]]:
     """A module with much of something against one with little of it."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, text, few, many in GROWING:
         small, large = (
             pack_and_load(bytes(wasmtime.wat2wasm(f"(module {text(size)})")), directory) for size in (few, many)
