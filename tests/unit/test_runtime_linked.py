@@ -135,6 +135,11 @@ def test_a_constant_number_joins_no_stores() -> None:
     assert (first.exports.go(1), second.exports.go(2), constant.value) == (6, 7, 5)
 
 
+def test_only_an_artifact_makes_one() -> None:
+    with pytest.raises(TypeError, match=r"artifact\.link"):
+        wa.Linked(load(CALLS), 1, (), {})
+
+
 def test_many_imports() -> None:
     count = 3000
     declared = " ".join(f'(import "m" "f{index}" (func (result i32)))' for index in range(count))

@@ -101,6 +101,6 @@ class Artifact:
         UnlinkableModule
             An import is missing, or something of another kind. Types are compared by ``linked.instantiate()``.
         """
-        from wasmartifact.runtime.instance import Linked
+        from wasmartifact.runtime.instance import link
 
-        return Linked(self, self.address, self.import_rows, {} if imports is None else imports)
+        return link(self, imports)

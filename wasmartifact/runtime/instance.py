@@ -90,6 +90,10 @@ class Linked(types.Imports):
 
     __slots__ = ()
 
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        """Refused."""
+        raise TypeError("a Linked comes from artifact.link(imports)")
+
     def __repr__(self) -> str:
         return f"<Linked {self.artifact!r}>"
 
@@ -102,6 +106,12 @@ class Linked(types.Imports):
             Where the instance shall live; by default in one of its own.
         """
         return _start(self, store)
+
+
+def link(artifact: Artifact, imports: Mapping[str, Mapping[str, Any] | Instance] | None) -> Linked:
+    """The flow of `Artifact.link`, which documents it."""
+    given = {} if imports is None else imports
+    return types.Imports.__new__(Linked, artifact, artifact.address, artifact.import_rows, given)
 
 
 def make_import(row: ImportRow, value: object) -> object:
