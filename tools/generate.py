@@ -71,7 +71,7 @@ def named_constants() -> Iterator[str]:
     yield from (define(f"HEAP_{name}", value) for name, value in schema.HEAP_TYPES.items())
     yield from (define(f"MACHINE_{name}", value) for name, value in schema.MACHINES.items())
     yield from (define(f"PAGE_BYTES_{name}", value) for name, value in schema.PAGE_BYTES.items())
-    yield "/* X(start, end): bytes of the file's head that count as zero in load_digest. */"
+    yield "/* X(start, end): bytes of the file's head that count as zero in load_checksum. */"
     yield x_macro("WA_HEAD_MASKED_RANGES", (f"{start}, {end}" for start, end in schema.HEAD_MASKED_RANGES))
 
 

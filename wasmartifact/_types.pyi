@@ -4,7 +4,7 @@ Func, FuncType, Memory, Exports and Store are public; everything else belongs to
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Self, final, overload
+from typing import Any, Final, Self, TypeAlias, final, overload
 
 from typing_extensions import Buffer
 
@@ -13,6 +13,34 @@ from wasmartifact.runtime.artifact import Artifact
 from wasmartifact.runtime.instance import ImportRow
 
 KIND_INSTANCE: Final[int]
+ANCHOR_SYMBOL: Final[str]
+
+#: code, errno, where, found, expected and text of a wa_error.
+Fault: TypeAlias = tuple[int, int, int, int, int, str]
+
+@final
+class NativeArtifact:
+    """The native half of an artifact: checked and mapped when it is made, later bound to the code.
+
+    A buffer over it shows the metadata section, read-only, and keeps it mapped.
+
+    Parameters
+    ----------
+    fd : int
+        The file, which the object takes over unless an exception is raised.
+    path : str | None
+        For messages.
+    """
+
+    def __new__(cls, fd: int, path: str | None, /) -> Self: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def bind(self, dl_handle: int, anchor: int, /) -> Fault | None:
+        """Join the metadata with the mapped code. Takes dl_handle over, unless a fault is returned."""
+    def discard(self) -> None:
+        """Unmap at once what could not be bound: nobody else may know the object, and it has no buffers."""
+    @property
+    def address(self) -> int:
+        """Address of the wa_artifact."""
 
 @final
 class FuncType:

@@ -35,7 +35,8 @@ HEADER_RANGES = {
     "text_size_bytes": (96, 104),
     "type_digests_vaddr": (104, 112),
     "build_id": (112, 128),
-    "load_digest": (128, 144),
+    "load_checksum": (128, 136),
+    "load_reserved": (136, 144),
     "section_digest": (144, 176),
     "file_digest": (176, 208),
     "wasm_digest": (208, 240),
@@ -97,4 +98,5 @@ NATIVE_ERRORS = {
     19: ("signals", "LoadError", "another library replaced the signal handlers that turn faults into traps, and they can't be put back"),
     20: ("store_busy", "LoadError", "a store that another thread runs in can't be joined with this one; give both one wa.Store"),
     21: ("c_library", "IncompatibleHost", "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module on a host with the older library"),
+    22: ("load_checksum", "CorruptArtifact", "the content's load_checksum is {found:#x}, the header records {expected:#x}; the file was damaged or changed: pack the module again"),
 }

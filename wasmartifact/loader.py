@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 from _ctypes import dlclose, dlopen, dlsym  # ctypes.CDLL builds Python objects on top: 10 us a load, 3 ms an import
 
-from wasmartifact.constants import ANCHOR_SYMBOL
-from wasmartifact.metadata.digests import check_load
 from wasmartifact.runtime.artifact import Artifact
-from wasmartifact.runtime.native import ffi, lib
+from wasmartifact.runtime.native import types
 
 TYPE_CHECKING = False  # errors and typing are imported when they are needed: they cost more than a load
 if TYPE_CHECKING:
-    from typing import Any, Final, NoReturn
+    from typing import Final
 
 _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
 #: O_NONBLOCK: a FIFO under the name must not hang us; regular files ignore it.
@@ -46,25 +44,21 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
         path = os.fspath(path_or_bytes)
         fd = os.open(path, _OPEN_FLAGS)
 
-    # Look before you load: head, section table, metadata header, directory, host.
-    error = ffi.new("wa_error *")
-    native = lib.wa_artifact_open(fd, error)
-    if not native:
-        os.close(fd)
-        _fail(error, path)
+    # Look before you load: head, section table, metadata header, directory, their checksum, host.
     try:
-        size = ffi.new("uint64_t *")
-        section = ffi.buffer(lib.wa_artifact_section(native, size), size[0])
-        head = ffi.buffer(lib.wa_artifact_head(native, size), size[0])
-        check_load(head, section, path)
-        _bind(native, path, fd, error)
+        native = types.NativeArtifact(fd, path)
     except BaseException:
-        lib.wa_artifact_release(native)
+        os.close(fd)
+        raise
+    try:
+        _bind(native, path, fd)
+    except BaseException:
+        native.discard()  # now, not when the traceback that knows it goes
         raise
     return Artifact(native, path)
 
 
-def _bind(native: Any, path: str | None, fd: int, error: Any) -> None:
+def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> None:
     """Map the code by dlopen and join it with the metadata.
 
     glibc compares names first, so a path that was packed again while its old artifact is still loaded gives the old
@@ -72,29 +66,26 @@ def _bind(native: Any, path: str | None, fd: int, error: Any) -> None:
     descriptor's own name leads to the very file that was checked. It is unique while the artifact lives, since the
     artifact keeps it open. It also serves paths with a dollar sign, in which glibc would replace $ORIGIN and the like.
     """
-    if path is not None and "$" not in path and _bind_name(native, path if "/" in path else f"./{path}", error):
+    if path is not None and "$" not in path and _bind_name(native, path if "/" in path else f"./{path}") is None:
         return
-    if not _bind_name(native, f"/proc/{os.getpid()}/fd/{fd}", error):
-        _fail(error, path)
+    fault = _bind_name(native, f"/proc/{os.getpid()}/fd/{fd}")
+    if fault is not None:
+        from wasmartifact.runtime.native_errors import make_native_error
+
+        raise make_native_error(*fault, path=path)
 
 
-def _bind_name(native: Any, name: str, error: Any) -> bool:
-    """Bind the library that dlopen gives for a name; False where it is another one."""
+def _bind_name(native: types.NativeArtifact, name: str) -> types.Fault | None:
+    """Bind the library that dlopen gives for a name; what is wrong with it, where it is another one."""
     handle = _dlopen(name)
     try:
-        anchor = ffi.cast("void *", dlsym(handle, ANCHOR_SYMBOL))
+        anchor = dlsym(handle, types.ANCHOR_SYMBOL)
     except OSError:  # not even an artifact
-        anchor = ffi.NULL
-    if lib.wa_artifact_bind(native, ffi.cast("void *", handle), anchor, error) == 0:
-        return True
-    dlclose(handle)
-    return False
-
-
-def _fail(error: Any, path: str | None) -> NoReturn:
-    from wasmartifact.runtime.native_errors import raise_native_error
-
-    raise_native_error(error, path=path)
+        anchor = 0
+    fault = native.bind(handle, anchor)
+    if fault is not None:
+        dlclose(handle)
+    return fault
 
 
 def _dlopen(name: str) -> int:

@@ -24,7 +24,7 @@ COLUMN_ALIGN_BYTES: Final = 64
 #: The ELF header, program headers, notes, dynamic section, symbol table and hash of an artifact end within this many
 #: bytes, so that one read gets all that dlopen looks at first.
 HEAD_MAX_BYTES: Final = 4096
-#: Bytes of the ELF header that ``strip`` rewrites (e_shoff, e_shnum and e_shstrndx); they count as zero in load_digest.
+#: Bytes of the ELF header that ``strip`` rewrites (e_shoff, e_shnum and e_shstrndx); they count as zero in load_checksum.
 HEAD_MASKED_RANGES: Final = ((40, 48), (60, 64))
 WASM_PAGE_BYTES: Final = 65536
 MACHINES: Final = {"x86_64": 62, "aarch64": 183}  # ELF e_machine
@@ -170,7 +170,7 @@ METADATA_HEADER: Final = Struct(
         Field("header_size_bytes", "u32", "size of this header"),
         Field("directory_offset", "u32", "offset of the column directory"),
         Field("directory_count", "u32", "number of directory entries"),
-        Field("head_size_bytes", "u32", "bytes from the file's start that load_digest covers"),
+        Field("head_size_bytes", "u32", "bytes from the file's start that load_checksum covers"),
         Field("flags", "u32", "1: the dynamic section is read-only, which takes glibc 2.35; other bits zero"),
         Field("section_size_bytes", "u64", "size of the section, memory image included"),
         Field("file_size_bytes", "u64", "size of the whole file as packed, before any strip"),
@@ -182,12 +182,15 @@ METADATA_HEADER: Final = Struct(
         Field("type_digests_vaddr", "u64", "virtual address of the mapped copy of type_digest (16 bytes a type)"),
         Field("build_id", "u8x16", "digest of code and metadata; the anchor holds the same"),
         Field(
-            "load_digest",
-            "u8x16",
-            "BLAKE2b-128 of the file's head (masked), this header (load_digest zero), the directory",
+            "load_checksum", "u64", "XXH64 chain of the file's head (masked), this header (itself zero), the directory"
         ),
-        Field("section_digest", "u8x32", "BLAKE2b-256 of the section with the three digest fields zero"),
-        Field("file_digest", "u8x32", "BLAKE2b-256 of the file with the three digest fields zero"),
+        Field("load_reserved", "u64", "zero"),
+        Field(
+            "section_digest",
+            "u8x32",
+            "BLAKE2b-256 of the section with the fields from load_checksum to file_digest zero",
+        ),
+        Field("file_digest", "u8x32", "BLAKE2b-256 of the file with the fields from load_checksum to file_digest zero"),
         Field("wasm_digest", "u8x32", "SHA-256 of the WebAssembly module that was packed"),
         Field("init_text_offset", "u32", "init function's text offset + 1, 0 where there is none"),
         Field("start_function", "u32", "index of the start function + 1, 0 where there is none (init calls it)"),
@@ -543,6 +546,13 @@ NATIVE_ERRORS: Final = (
         "c_library",
         "IncompatibleHost",
         "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module on a host with the older library",
+    ),
+    NativeError(
+        22,
+        "load_checksum",
+        "CorruptArtifact",
+        "the content's load_checksum is {found:#x}, the header records {expected:#x}; the file was damaged or changed: "
+        "pack the module again",
     ),
 )
 

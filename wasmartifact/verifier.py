@@ -163,7 +163,7 @@ def _verify_code(data: memoryview, metadata: Metadata) -> None:
 
 
 def _segments(data: memoryview) -> list[_Segment]:
-    """The loadable segments, from the program headers, which load_digest has covered."""
+    """The loadable segments, from the program headers, which load_checksum has covered."""
     start, count = int.from_bytes(data[32:40], "little"), int.from_bytes(data[56:58], "little")
     if start + count * _PROGRAM_HEADER.size > len(data):
         raise _corrupt("end of the program headers", start + count * _PROGRAM_HEADER.size, f"at most {len(data)}")

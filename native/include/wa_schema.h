@@ -64,7 +64,7 @@
 #define WA_MACHINE_AARCH64 183
 #define WA_PAGE_BYTES_X86_64 4096
 #define WA_PAGE_BYTES_AARCH64 0x10000
-/* X(start, end): bytes of the file's head that count as zero in load_digest. */
+/* X(start, end): bytes of the file's head that count as zero in load_checksum. */
 #define WA_HEAD_MASKED_RANGES(X) \
     X(40, 48) \
     X(60, 64)
@@ -176,6 +176,8 @@
 #define WA_ERROR_STORE_BUSY 20
 /* IncompatibleHost */
 #define WA_ERROR_C_LIBRARY 21
+/* CorruptArtifact */
+#define WA_ERROR_LOAD_CHECKSUM 22
 
 /* ---- structures ------------------------------------------------------------------------------------------------------ */
 
@@ -201,7 +203,7 @@ struct wa_schema_metadata_header {
     uint32_t directory_offset;
     /* number of directory entries */
     uint32_t directory_count;
-    /* bytes from the file's start that load_digest covers */
+    /* bytes from the file's start that load_checksum covers */
     uint32_t head_size_bytes;
     /* 1: the dynamic section is read-only, which takes glibc 2.35; other bits zero */
     uint32_t flags;
@@ -223,11 +225,13 @@ struct wa_schema_metadata_header {
     uint64_t type_digests_vaddr;
     /* digest of code and metadata; the anchor holds the same */
     uint8_t build_id[16];
-    /* BLAKE2b-128 of the file's head (masked), this header (load_digest zero), the directory */
-    uint8_t load_digest[16];
-    /* BLAKE2b-256 of the section with the three digest fields zero */
+    /* XXH64 chain of the file's head (masked), this header (itself zero), the directory */
+    uint64_t load_checksum;
+    /* zero */
+    uint64_t load_reserved;
+    /* BLAKE2b-256 of the section with the fields from load_checksum to file_digest zero */
     uint8_t section_digest[32];
-    /* BLAKE2b-256 of the file with the three digest fields zero */
+    /* BLAKE2b-256 of the file with the fields from load_checksum to file_digest zero */
     uint8_t file_digest[32];
     /* SHA-256 of the WebAssembly module that was packed */
     uint8_t wasm_digest[32];
@@ -279,7 +283,8 @@ _Static_assert(offsetof(struct wa_schema_metadata_header, text_vaddr) == 88, "of
 _Static_assert(offsetof(struct wa_schema_metadata_header, text_size_bytes) == 96, "offset of metadata_header.text_size_bytes");
 _Static_assert(offsetof(struct wa_schema_metadata_header, type_digests_vaddr) == 104, "offset of metadata_header.type_digests_vaddr");
 _Static_assert(offsetof(struct wa_schema_metadata_header, build_id) == 112, "offset of metadata_header.build_id");
-_Static_assert(offsetof(struct wa_schema_metadata_header, load_digest) == 128, "offset of metadata_header.load_digest");
+_Static_assert(offsetof(struct wa_schema_metadata_header, load_checksum) == 128, "offset of metadata_header.load_checksum");
+_Static_assert(offsetof(struct wa_schema_metadata_header, load_reserved) == 136, "offset of metadata_header.load_reserved");
 _Static_assert(offsetof(struct wa_schema_metadata_header, section_digest) == 144, "offset of metadata_header.section_digest");
 _Static_assert(offsetof(struct wa_schema_metadata_header, file_digest) == 176, "offset of metadata_header.file_digest");
 _Static_assert(offsetof(struct wa_schema_metadata_header, wasm_digest) == 208, "offset of metadata_header.wasm_digest");

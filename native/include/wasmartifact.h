@@ -34,12 +34,12 @@ typedef struct wa_error {
 
 /* ---- artifacts (artifact.c, metadata.c) ------------------------------------------------------------------------- */
 
-/* Check the file's head, its section table, the metadata header, the directory and the host; map the section.
+/* Check the file's head, its section table, the metadata header, the directory, their checksum and the host; map the
+ * section.
  * On success the artifact owns fd. Owned: wa_artifact_release. No code of the file runs. */
 wa_artifact *wa_artifact_open(int fd, wa_error *error);
-/* The mapped metadata section, and the first header.head_size_bytes of the file (a copy). */
+/* The mapped metadata section. */
 const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_bytes);
-const uint8_t *wa_artifact_head(const wa_artifact *artifact, uint64_t *size_bytes);
 /* Join metadata and mapped code: dl_handle from dlopen, anchor from dlsym(ANCHOR_SYMBOL), NULL where there is none.
  * Takes dl_handle over on success. */
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error);

@@ -9,7 +9,8 @@
 
 #include "core.h"
 
-enum { TAIL_BYTES = 4096 };
+/* What is read of the file's ends at once: enough for the artifacts that we write. More is read where it is needed. */
+enum { FIRST_HEAD_BYTES = 1024, TAIL_BYTES = 1024 };
 
 static int read_exactly(int fd, void *target, size_t size_bytes, uint64_t offset, const char *what, wa_error *error)
 {
@@ -74,7 +75,7 @@ static int read_tail(int fd, uint64_t file_size, file_tail *tail, wa_error *erro
 static int copy_part(int fd, const file_tail *tail, void *target, size_t size_bytes, uint64_t offset, wa_error *error)
 {
     if (offset < tail->offset)
-        return read_exactly(fd, target, size_bytes, offset, "read of the section names", error);
+        return read_exactly(fd, target, size_bytes, offset, "read of the section table", error);
     memcpy(target, tail->bytes + (offset - tail->offset), size_bytes);
     return 0;
 }
@@ -166,25 +167,28 @@ static int open_checked(wa_artifact *artifact, wa_error *error)
     if (fstat(artifact->fd, &status) < 0)
         return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "fstat");
     uint64_t file_size = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
-    size_t head_size = file_size < sizeof artifact->head ? (size_t)file_size : sizeof artifact->head;
-    if (read_exactly(artifact->fd, artifact->head, head_size, 0, "read", error) < 0)
+    uint8_t head[WA_HEAD_MAX_BYTES];
+    uint64_t head_size = file_size < FIRST_HEAD_BYTES ? file_size : FIRST_HEAD_BYTES;
+    if (read_exactly(artifact->fd, head, head_size, 0, "read", error) < 0)
         return -1;
     if (head_size < sizeof(Elf64_Ehdr)) {
         uint32_t start = 0;
-        memcpy(&start, artifact->head, head_size < 4 ? head_size : 4);
+        memcpy(&start, head, head_size < 4 ? head_size : 4);
         return wa_fail(error, WA_ERROR_NOT_ELF, 0, start, 0x464c457f, "");
     }
     Elf64_Ehdr elf;
-    Elf64_Shdr section;
-    memcpy(&elf, artifact->head, sizeof elf);
+    Elf64_Shdr section = {0};
+    memcpy(&elf, head, sizeof elf);
     if (check_elf_header(&elf, file_size, error) < 0 || find_section(artifact->fd, &elf, file_size, &section, error) < 0 ||
         map_section(artifact, &section, error) < 0 || wa_metadata_check(artifact, error) < 0 ||
         check_addresses(artifact, error) < 0)
         return -1;
-    uint64_t host_page = (uint64_t)sysconf(_SC_PAGESIZE), page = artifact->header->page_size_bytes;
-    if (page < host_page || (page & (page - 1)) != 0)
-        return wa_fail(error, WA_ERROR_PAGE_SIZE, 0, host_page, page, "");
-    return 0;
+    uint64_t wanted = artifact->header->head_size_bytes;
+    if (wanted > head_size && read_exactly(artifact->fd, head + head_size, wanted - head_size, head_size, "read", error) < 0)
+        return -1;
+    if (wa_load_checksum_check(artifact, head, error) < 0)
+        return -1;
+    return wa_host_check(artifact, error);
 }
 
 wa_artifact *wa_artifact_open(int fd, wa_error *error)
@@ -207,12 +211,6 @@ const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_b
 {
     *size_bytes = artifact->section_size_bytes;
     return artifact->section;
-}
-
-const uint8_t *wa_artifact_head(const wa_artifact *artifact, uint64_t *size_bytes)
-{
-    *size_bytes = artifact->header->head_size_bytes;
-    return artifact->head;
 }
 
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error)

@@ -34,7 +34,6 @@ struct wa_artifact {
     uint64_t section_file_offset;
     const struct wa_schema_metadata_header *header;
     wa_columns columns;
-    uint8_t head[WA_HEAD_MAX_BYTES];
     void *dl_handle;
     const uint8_t *text; /* NULL until bound */
     const uint8_t *type_digests;
@@ -174,7 +173,15 @@ WA_COLD int wa_fail(wa_error *error, uint32_t code, uint64_t where, uint64_t fou
 WA_COLD int wa_fail_system(wa_error *error, uint32_t code, uint64_t expected, const char *text);
 
 /* metadata.c */
+/* Header and directory of the mapped section: fills in artifact->columns. */
 int wa_metadata_check(wa_artifact *artifact, wa_error *error);
+/* Whether this host can run the artifact. */
+int wa_host_check(const wa_artifact *artifact, wa_error *error);
+
+/* checksum.c: compare load_checksum. head: the first head_size_bytes of the file; what strip rewrites becomes zero. */
+int wa_load_checksum_check(const wa_artifact *artifact, uint8_t *head, wa_error *error);
+
+/* metadata.c, continued */
 uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index);
 /* Whether a code is a value type of the format. */
 bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code);

@@ -135,6 +135,10 @@ void wax_raise_error(const wa_error *error);
 /* A METH_FASTCALL function in a PyMethodDef table. */
 #define WAX_FASTCALL(function) (PyCFunction)(void (*)(void))(function)
 
+/* ext_artifact.c ------------------------------------------------------------------------------------------------------ */
+
+int wax_artifact_ready(PyObject *module);
+
 /* ext_functype.c ------------------------------------------------------------------------------------------------------ */
 
 /* New reference. */

@@ -64,11 +64,12 @@ PyMODINIT_FUNC PyInit__types(void)
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL)
         return NULL;
-    if (wax_functype_ready(module) < 0 || wax_store_ready(module) < 0 || wax_entity_ready(module) < 0 ||
+    if (wax_artifact_ready(module) < 0 || wax_functype_ready(module) < 0 || wax_store_ready(module) < 0 || wax_entity_ready(module) < 0 ||
         wax_memory_ready(module) < 0 || wax_func_ready(module) < 0 || wax_exports_ready(module) < 0 ||
         PyModule_AddFunctions(module, wax_entity_functions) < 0 || PyModule_AddFunctions(module, wax_exports_functions) < 0 ||
         wax_imports_ready(module) < 0 || PyModule_AddFunctions(module, wax_link_functions) < 0 ||
-        PyModule_AddIntConstant(module, "KIND_INSTANCE", WAX_KIND_INSTANCE) < 0)
+        PyModule_AddIntConstant(module, "KIND_INSTANCE", WAX_KIND_INSTANCE) < 0 ||
+        PyModule_AddStringConstant(module, "ANCHOR_SYMBOL", WA_ANCHOR_SYMBOL) < 0)
         Py_CLEAR(module);
     return module;
 }

@@ -1,5 +1,6 @@
 /* Reading the mapped metadata section: header and directory are checked before anything else looks at them, rows are
  * checked where they are used. See docs/FORMAT.md. */
+#include <elf.h>
 #include <unistd.h>
 
 #include "core.h"
@@ -29,7 +30,7 @@ static int check_header(const wa_artifact *artifact, wa_error *error)
     if (header->section_size_bytes != artifact->section_size_bytes)
         return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, header->section_size_bytes, artifact->section_size_bytes,
                        "section_size_bytes");
-    if (header->head_size_bytes > WA_HEAD_MAX_BYTES)
+    if (header->head_size_bytes < sizeof(Elf64_Ehdr) || header->head_size_bytes > WA_HEAD_MAX_BYTES)
         return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, header->head_size_bytes, WA_HEAD_MAX_BYTES, "head_size_bytes");
     if (header->directory_offset < sizeof *header || header->directory_offset % 8 != 0 ||
         header->directory_offset > artifact->section_size_bytes ||
@@ -162,8 +163,11 @@ static int check_c_library(const wa_artifact *artifact, wa_error *error)
     return wa_fail(error, WA_ERROR_C_LIBRARY, 0, 0, 0, text[0] != 0 ? text : "another C library");
 }
 
-static int check_host(const wa_artifact *artifact, wa_error *error)
+int wa_host_check(const wa_artifact *artifact, wa_error *error)
 {
+    uint64_t host_page = (uint64_t)sysconf(_SC_PAGESIZE), page = artifact->header->page_size_bytes;
+    if (page < host_page || (page & (page - 1)) != 0)
+        return wa_fail(error, WA_ERROR_PAGE_SIZE, 0, host_page, page, "");
     if (check_c_library(artifact, error) < 0)
         return -1;
     uint64_t missing = artifact->header->cpu_features & ~wa_host_cpu_features();
@@ -197,9 +201,9 @@ int wa_metadata_check(wa_artifact *artifact, wa_error *error)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, id, 0, 1, #name);
     WA_COLUMNS(X)
 #undef X
-    if (check_counts(artifact, error) < 0 || check_instance_layout(artifact, error) < 0)
+    if (check_counts(artifact, error) < 0)
         return -1;
-    return check_host(artifact, error);
+    return check_instance_layout(artifact, error);
 }
 
 uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)

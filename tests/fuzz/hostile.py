@@ -132,12 +132,11 @@ def rearrange(data: bytes, rng: random.Random) -> bytes:
 
 
 def reseal(data: bytes, original: Original) -> bytes:
-    """Make load_digest right again."""
+    """Make load_checksum right again."""
     sealed = bytearray(data)
     view = memoryview(sealed)
     section = view[slice(*original.section)]
-    header.patch_header(section, load_digest=bytes(digests.BUILD_ID_BYTES))
-    header.patch_header(section, load_digest=digests.load_digest(view[slice(*original.head)], section))
+    header.patch_header(section, load_checksum=digests.load_checksum(view[slice(*original.head)], section))
     return bytes(sealed)
 
 

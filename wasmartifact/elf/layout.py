@@ -72,7 +72,7 @@ class Layout:
 
     @property
     def head_size_bytes(self) -> int:
-        """Bytes before ``.rodata``: the chunk that ``load_digest`` covers."""
+        """Bytes before ``.rodata``: the chunk that ``load_checksum`` covers."""
         return self.head.size_bytes
 
     @property

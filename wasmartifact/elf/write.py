@@ -91,9 +91,9 @@ def assemble(
     Returns
     -------
     list[bytes-like]
-        The file is their concatenation. The first chunk is the head (``layout.head_size_bytes`` long, what load_digest
-        covers). One chunk is ``section`` itself, not a copy, so that fields which depend on the finished file (its
-        size, digests) can be filled in afterwards; no other chunk depends on the section's contents.
+        The file is their concatenation. The first chunk is the head (``layout.head_size_bytes`` long, what
+        load_checksum covers). One chunk is ``section`` itself, not a copy, so that fields which depend on the finished
+        file (its size, digests) can be filled in afterwards; no other chunk depends on the section's contents.
     """
     if len(build_id) != BUILD_ID_BYTES:
         raise ValueError(f"a build id has {BUILD_ID_BYTES} bytes, not {len(build_id)}")

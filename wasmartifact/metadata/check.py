@@ -55,6 +55,7 @@ def _check_header(columns: Columns) -> None:
         ("header_size_bytes", schema.METADATA_HEADER.size_bytes),
         ("directory_offset", schema.METADATA_HEADER.size_bytes),
         ("section_size_bytes", size_bytes),
+        ("load_reserved", 0),
         ("reserved", 0),
     ):
         if numbers[field] != expected:

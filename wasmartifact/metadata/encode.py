@@ -74,7 +74,7 @@ class LayoutFacts:
     machine : str
         Key of ``schema.MACHINES``.
     head_size_bytes : int
-        Bytes from the start of the file that load_digest covers.
+        Bytes from the start of the file that load_checksum covers.
     segments : int
         1 or 2; with one, the dynamic section is read-only.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmartifact.runtime.native import address_of, ffi, lib, types
+from wasmartifact.runtime.native import types
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ class Artifact:
 
     Parameters
     ----------
-    native : cffi pointer
-        A bound ``wa_artifact``, whose count this object takes over.
+    native : NativeArtifact
+        Its native half, bound.
     path : str | None
         Where it was loaded from; None for one loaded from bytes.
     """
 
     __slots__ = ("__weakref__", "_imports", "_metadata", "_native", "address", "path")
 
-    def __init__(self, native: Any, path: str | None) -> None:
-        self._native = ffi.gc(native, lib.wa_artifact_release)
-        self.address = address_of(native)
+    def __init__(self, native: types.NativeArtifact, path: str | None) -> None:
+        self._native = native
+        self.address = native.address
         self.path = path
         self._metadata: Metadata | None = None
         self._imports: tuple[ImportRow, ...] | None = None
@@ -44,13 +44,7 @@ class Artifact:
         if self._metadata is None:
             from wasmartifact.metadata.views import Metadata
 
-            size = ffi.new("uint64_t *")
-            section = lib.wa_artifact_section(self._native, size)
-            lib.wa_artifact_retain(self._native)
-            native = ffi.cast("wa_artifact *", self._native)  # without the release of self._native
-            release = lib.wa_artifact_release  # a name of its own: at exit, the module's names may be gone
-            owner = ffi.gc(section, lambda _: release(native))
-            self._metadata = Metadata(memoryview(ffi.buffer(owner, size[0])).toreadonly())
+            self._metadata = Metadata(memoryview(self._native))
         return self._metadata
 
     @property

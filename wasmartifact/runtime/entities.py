@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Self
 
+from wasmartifact._native import ffi, lib
 from wasmartifact.metadata.rows import GlobalType, TableType
-from wasmartifact.runtime.native import address_of, ffi, lib, types
+from wasmartifact.runtime.native import types
 from wasmartifact.runtime.native_errors import raise_native_error
 from wasmartifact.schema import (
     KIND_GLOBAL,
@@ -69,7 +70,7 @@ class Table(types.Entity):
         native = lib.wa_table_new(valtype, 0, _NO_MAX if max is None else max, flags, 0, error)
         if not native:
             raise_native_error(error)
-        table = super().__new__(cls, KIND_TABLE, address_of(native), None)
+        table = super().__new__(cls, KIND_TABLE, _address_of(native), None)
         table.grow(min, init)
         return table
 
@@ -150,7 +151,7 @@ class Global(types.Entity):
         native = lib.wa_global_new(_valtype(type), bool(mutable), bytes(16))
         if not native:
             raise MemoryError("no memory for a global")
-        made = super().__new__(cls, KIND_GLOBAL, address_of(native), None)
+        made = super().__new__(cls, KIND_GLOBAL, _address_of(native), None)
         types.global_set(made, value)
         return made
 
@@ -172,6 +173,11 @@ class Global(types.Entity):
 
     def __repr__(self) -> str:
         return f"<Global {'mut ' if self.type.mutable else ''}{self.type.type} = {self.value!r}>"
+
+
+def _address_of(pointer: object) -> int:
+    """Address of a cffi pointer, as `types` takes it."""
+    return int(ffi.cast("uintptr_t", pointer))
 
 
 class Tag(types.Entity):
@@ -197,4 +203,4 @@ class Tag(types.Entity):
         native = lib.wa_tag_new(func_type_digest([_valtype(name) for name in params], ()))
         if not native:
             raise MemoryError("no memory for a tag")
-        return super().__new__(cls, KIND_TAG, address_of(native), None)
+        return super().__new__(cls, KIND_TAG, _address_of(native), None)

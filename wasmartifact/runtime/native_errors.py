@@ -6,7 +6,6 @@ import os
 
 from wasmartifact import errors
 from wasmartifact.constants import KINDS, NATIVE_ERRORS
-from wasmartifact.runtime.native import ffi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ def make_native_error(
 
 def raise_native_error(error: Any, **names: Any) -> NoReturn:
     """Raise the exception for a cffi ``wa_error *``; see `make_native_error` for the names."""
+    from wasmartifact._native import ffi
+
     text = ffi.string(error.text)
     assert isinstance(text, bytes)
     facts = (error.where, error.found, error.expected, text.decode("utf-8", "replace"))
