@@ -69,6 +69,8 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error);
 /* Enter: true if this thread now is inside (again). wa_store_enter_wait blocks until it is; call it without any lock
  * that the thread inside may need. Every successful enter is paired with a leave. */
 bool wa_store_try_enter(wa_store *store);
+/* Whether no other thread is inside at this moment. */
+bool wa_store_is_free(wa_store *store);
 void wa_store_enter_wait(wa_store *store);
 void wa_store_leave(wa_store *store);
 

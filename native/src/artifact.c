@@ -127,17 +127,18 @@ static int map_section(wa_artifact *artifact, const Elf64_Shdr *section, wa_erro
 
 /* Check that a loadable segment holds these bytes of the image: the header's addresses become pointers next to the anchor,
  * and none may lead out of what dlopen maps. */
-static int check_loaded(const wa_artifact *artifact, uint64_t vaddr, uint64_t size_bytes, const char *what, wa_error *error)
+static int check_loaded(const wa_artifact *artifact, const uint8_t *head, uint64_t vaddr, uint64_t size_bytes,
+                        const char *what, wa_error *error)
 {
     uint64_t head_size = artifact->header->head_size_bytes, end = 0;
     Elf64_Ehdr elf;
-    memcpy(&elf, artifact->head, sizeof elf);
+    memcpy(&elf, head, sizeof elf);
     for (uint64_t i = 0; i < elf.e_phnum; i++) {
         Elf64_Phdr segment;
         uint64_t at = elf.e_phoff + i * sizeof segment;
         if (at > head_size || head_size - at < sizeof segment)
             break;
-        memcpy(&segment, artifact->head + at, sizeof segment);
+        memcpy(&segment, head + at, sizeof segment);
         if (segment.p_type != PT_LOAD)
             continue;
         if (vaddr >= segment.p_vaddr && vaddr - segment.p_vaddr <= segment.p_memsz &&
@@ -148,16 +149,16 @@ static int check_loaded(const wa_artifact *artifact, uint64_t vaddr, uint64_t si
     return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, vaddr, end, what);
 }
 
-static int check_addresses(const wa_artifact *artifact, wa_error *error)
+static int check_addresses(const wa_artifact *artifact, const uint8_t *head, wa_error *error)
 {
     const struct wa_schema_metadata_header *header = artifact->header;
     uint64_t digests_size = (uint64_t)artifact->columns.type_digest.count * 16;
-    if (check_loaded(artifact, header->anchor_vaddr, sizeof(struct wa_schema_anchor),
+    if (check_loaded(artifact, head, header->anchor_vaddr, sizeof(struct wa_schema_anchor),
                      "anchor_vaddr (below the end of the loaded image)", error) < 0 ||
-        check_loaded(artifact, header->text_vaddr, header->text_size_bytes,
+        check_loaded(artifact, head, header->text_vaddr, header->text_size_bytes,
                      "text_vaddr (below the end of the loaded image)", error) < 0)
         return -1;
-    return check_loaded(artifact, header->type_digests_vaddr, digests_size,
+    return check_loaded(artifact, head, header->type_digests_vaddr, digests_size,
                         "type_digests_vaddr (below the end of the loaded image)", error);
 }
 
@@ -180,13 +181,12 @@ static int open_checked(wa_artifact *artifact, wa_error *error)
     Elf64_Shdr section = {0};
     memcpy(&elf, head, sizeof elf);
     if (check_elf_header(&elf, file_size, error) < 0 || find_section(artifact->fd, &elf, file_size, &section, error) < 0 ||
-        map_section(artifact, &section, error) < 0 || wa_metadata_check(artifact, error) < 0 ||
-        check_addresses(artifact, error) < 0)
+        map_section(artifact, &section, error) < 0 || wa_metadata_check(artifact, error) < 0)
         return -1;
     uint64_t wanted = artifact->header->head_size_bytes;
     if (wanted > head_size && read_exactly(artifact->fd, head + head_size, wanted - head_size, head_size, "read", error) < 0)
         return -1;
-    if (wa_load_checksum_check(artifact, head, error) < 0)
+    if (check_addresses(artifact, head, error) < 0 || wa_load_checksum_check(artifact, head, error) < 0)
         return -1;
     return wa_host_check(artifact, error);
 }

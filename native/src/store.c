@@ -98,6 +98,12 @@ bool wa_store_try_enter(wa_store *store)
     return true;
 }
 
+bool wa_store_is_free(wa_store *store)
+{
+    uintptr_t owner = atomic_load_explicit(&wa_store_root(store)->owner, memory_order_acquire);
+    return owner == 0 || owner == this_thread();
+}
+
 void wa_store_enter_wait(wa_store *store)
 {
     while (!wa_store_try_enter(store)) {
