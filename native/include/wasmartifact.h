@@ -86,7 +86,6 @@ enum { WA_RETURNED = 0, WA_TRAPPED = 1, WA_UNWOUND = 2, WA_INTERRUPTED = 3 };
 typedef struct wa_call_info {
     void *user;          /* embedder's: reachable from host functions by wa_current_user() */
     volatile bool is_away; /* embedder's: it can't see to a SIGINT itself now, so that shall end the call */
-    volatile bool is_interrupted; /* one came while no compiled code ran; seen to before compiled code goes on */
     uint32_t trap_code;  /* after WA_TRAPPED */
     uint32_t frame_count;
     struct {
@@ -110,6 +109,11 @@ _Noreturn void wa_trap(uint32_t trap_code);
  * run; whether it does so already. */
 int wa_interrupts_watch(wa_error *error);
 bool wa_interrupts_watched(void);
+/* Whether a SIGINT came to this thread, the main one, that nobody has seen to; after this call somebody has. A call that
+ * starts away ends at once if one came since. */
+bool wa_take_interrupt(void);
+/* From inside a host function only, before it goes back to a call that is away: leave wasm if a SIGINT came. */
+void wa_leave_if_interrupted(void);
 /* info->user of the innermost call of this thread, or NULL. */
 void *wa_current_user(void);
 /* Bytes left on this thread's stack above the limit for wasm; traps are raised below it. The whole stack's size. */

@@ -29,7 +29,6 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     wa_thread_prepare();
     info->trap_code = 0;
     info->frame_count = 0;
-    info->is_interrupted = false;
     if (stack_pointer() < wa_this_thread.stack_limit) {
         info->trap_code = WA_TRAP_STACK_EXHAUSTED;
         return WA_TRAPPED;
@@ -45,6 +44,8 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     /* The signal mask is not saved (it costs a system call); the handler runs without blocking anything. */
     if (sigsetjmp(activation.landing, 0) == 0) {
         wa_this_thread.current = &activation;
+        if (__builtin_expect(wa_this_thread.is_interrupted, 0))
+            wa_leave_if_interrupted();
         run(what);
     }
     wa_this_thread.current = activation.previous;
@@ -76,6 +77,20 @@ void wa_unwind(void)
     wa_activation *activation = wa_this_thread.current;
     activation->outcome = WA_UNWOUND;
     siglongjmp(activation->landing, 1);
+}
+
+bool wa_take_interrupt(void)
+{
+    bool was_interrupted = wa_this_thread.is_interrupted;
+    if (was_interrupted)
+        wa_this_thread.is_interrupted = false;
+    return was_interrupted;
+}
+
+void wa_leave_if_interrupted(void)
+{
+    if (wa_this_thread.current->info->is_away && wa_take_interrupt())
+        wa_interrupt();
 }
 
 void wa_interrupt(void)

@@ -23,8 +23,8 @@ static wa_table *table_at(head *self, uint32_t index)
 /* Before the way back to wasm: an interrupt that came meanwhile ends the call. */
 static void leave(void)
 {
-    if (__builtin_expect(wa_this_thread.current->info->is_interrupted, 0))
-        wa_interrupt();
+    if (__builtin_expect(wa_this_thread.is_interrupted, 0))
+        wa_leave_if_interrupted();
 }
 
 static bool is_outside(uint64_t start, uint64_t count, uint64_t size)

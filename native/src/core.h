@@ -164,6 +164,7 @@ typedef struct wa_thread {
     uint64_t stack_size_bytes;
     uint64_t stack_limit; /* lowest stack pointer at which wasm may start a function */
     uintptr_t chaining;   /* frame of the handler that hands a signal on */
+    volatile bool is_interrupted; /* a SIGINT came, and compiled code that could be left at once was not running */
     bool is_ready;
 } wa_thread;
 extern _Thread_local wa_thread wa_this_thread;

@@ -52,6 +52,9 @@ static inline int run(wax_store *store, const wa_function *function, wa_entry en
     /* With the GIL kept, a store that is free stays so: others enter with the GIL, or get it before they do anything inside.
      * Not to enter saves two locked instructions, a quarter of a call. */
     bool enters = !keeps_gil || !wa_store_is_free(store->native);
+    /* A SIGINT that came since Python last looked must not wait for the guest; one that comes from here on ends it. */
+    if (!keeps_gil && wa_take_interrupt() && PyErr_CheckSignals() < 0)
+        return -1;
     if (enters)
         wax_store_enter(store);
     if (!keeps_gil)
@@ -372,14 +375,12 @@ void wax_invoke_host(wa_function *record, uint64_t *slots)
     }
     if (call_from_guest(record, call, slots) < 0)
         wa_unwind();
-    if (call->info.is_interrupted) { /* while this function was on its way to Python, which may have seen to it */
-        call->info.is_interrupted = false;
-        if (PyErr_CheckSignals() < 0)
-            wa_unwind();
-    }
     if (was_released) {
-        call->thread = PyEval_SaveThread();
+        if (wa_take_interrupt() && PyErr_CheckSignals() < 0) /* it came when Python had looked for the last time */
+            wa_unwind();
         call->info.is_away = true;
+        call->thread = PyEval_SaveThread();
+        wa_leave_if_interrupted();
     }
 }
 

@@ -7,6 +7,9 @@ PyTypeObject *wax_functype_type;
  * addresses are borrowed; a FuncType takes itself out when it goes. */
 static PyObject *interned;
 
+/* The one that was asked for last, borrowed: neighbouring exports often have the same type. */
+static wax_functype *latest;
+
 static const struct {
     uint32_t code;
     const char *name;
@@ -137,6 +140,8 @@ static wax_functype *new_functype(const uint32_t *params, uint32_t param_count, 
 wax_functype *wax_functype_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
                                       uint32_t result_count, const uint8_t *digest)
 {
+    if (latest != NULL && memcmp(latest->digest, digest, sizeof latest->digest) == 0)
+        return (wax_functype *)Py_NewRef(latest);
     PyObject *key = PyBytes_FromStringAndSize((const char *)digest, 16);
     if (key == NULL)
         return NULL;
@@ -147,6 +152,8 @@ wax_functype *wax_functype_from_codes(const uint32_t *params, uint32_t param_cou
     else if (!PyErr_Occurred())
         type = new_functype(params, param_count, results, result_count, key);
     Py_DECREF(key);
+    if (type != NULL && type->is_interned)
+        latest = type;
     return type;
 }
 
@@ -231,6 +238,8 @@ static void functype_dealloc(PyObject *object)
 {
     wax_functype *type = (wax_functype *)object;
     PyTypeObject *class = Py_TYPE(object);
+    if (latest == type)
+        latest = NULL;
     if (type->is_interned) {
         PyObject *pending_type, *pending, *traceback;
         PyErr_Fetch(&pending_type, &pending, &traceback);

@@ -427,7 +427,6 @@ static int fill_record(wa_details *details, uint32_t func_index, wa_function *re
     record->type = (void *)(uintptr_t)(artifact->type_digests + 16 * (uint64_t)type);
     record->context = details->instance;
     record->instance = details->instance;
-    record->func_index = func_index;
     record->code = (void *)(uintptr_t)(artifact->text + text_offset); /* last: marks the record as filled */
     return 0;
 }
@@ -442,6 +441,8 @@ wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index)
     if (instance->head.functions == NULL && allocate_records(details) < 0)
         return NULL;
     wa_function *record = (wa_function *)instance->head.functions + func_index;
+    /* Written before it is read: reading an untouched page first would fault twice. */
+    record->func_index = func_index;
     if (record->code == NULL && fill_record(details, func_index, record) < 0)
         return NULL;
     return record;

@@ -258,6 +258,9 @@ uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, 
         uint64_t row = slots[slot] - UINT64_C(1);
         if (row < rows) {
             uint64_t start, end;
+            /* What is read next where this is the export: by then it has arrived. */
+            __builtin_prefetch(WA_COLUMN(artifact, export_kind, uint8_t) + row);
+            __builtin_prefetch(WA_COLUMN(artifact, export_index, uint32_t) + row);
             wa_span(artifact->columns.export_name.data, row, WA_ROWS(artifact, export_name_bytes), &start, &end);
             if (end - start == size_bytes &&
                 memcmp(WA_COLUMN(artifact, export_name_bytes, char) + start, name, size_bytes) == 0)

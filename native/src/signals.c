@@ -215,16 +215,17 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
     siglongjmp(activation->landing, 1);
 }
 
-/* Leave the innermost call where the main thread is in compiled code; in the runtime's C code, tell it to do so before it
- * returns there. While the embedder's code runs, what to do is its own business. */
+/* Leave the innermost call where the main thread is in compiled code. Elsewhere leave a note: the runtime's C code looks at
+ * it before it returns to compiled code, the embedder before it starts any. */
 static void try_interrupt(const ucontext_t *context)
 {
     wa_activation *activation = wa_this_thread.current;
-    if (activation == NULL || !activation->info->is_away || getpid() != gettid())
+    if (getpid() != gettid())
         return;
-    if (artifact_at(wa_store_root(activation->store), context_pc(context)) != NULL)
+    if (activation != NULL && activation->info->is_away &&
+        artifact_at(wa_store_root(activation->store), context_pc(context)) != NULL)
         wa_interrupt();
-    activation->info->is_interrupted = true;
+    wa_this_thread.is_interrupted = true;
 }
 
 /* Do what the kernel would have done with this action. */
