@@ -162,6 +162,15 @@ class Memory(Entity):
     def __setitem__(self, addresses: slice, data: Buffer) -> None:
         """Write as many bytes as the slice has."""
 
+    def read_cstring(self, address: int) -> bytes:
+        """The bytes from an address to the next zero byte, which is left out: a string of C.
+
+        Raises
+        ------
+        IndexError
+            The address lies outside of the memory, or no zero byte follows.
+        """
+
     def grow(self, pages: int) -> int:
         """Make the memory larger.
 

@@ -192,6 +192,20 @@ static int memory_assign(PyObject *object, PyObject *key, PyObject *value)
     return 0;
 }
 
+/* read_cstring(address) -> bytes up to the next zero byte */
+static PyObject *memory_read_cstring(PyObject *object, PyObject *address_object)
+{
+    Py_ssize_t size = memory_length(object), address;
+    if (byte_address(address_object, size, &address) < 0)
+        return NULL;
+    const uint8_t *start = wa_memory_base(native_of(object)) + address;
+    const uint8_t *end = memchr(start, 0, (size_t)(size - address));
+    if (end == NULL)
+        return PyErr_Format(PyExc_IndexError, "no zero byte between memory address %zd and the memory's end at %zd", address,
+                            size);
+    return PyBytes_FromStringAndSize((const char *)start, end - start);
+}
+
 /* ---- the type ----------------------------------------------------------------------------------------------------------- */
 
 static PyObject *memory_get_size(PyObject *object, void *closure)
@@ -225,6 +239,9 @@ static PyMethodDef memory_methods[] = {
     {"grow", memory_grow, METH_O,
      "grow(pages)\n--\n\nMake the memory larger.\n\nReturns\n-------\nint\n    Size before, in pages.\n\n"
      "Raises\n------\nValueError\n    The maximum or the address space does not allow it; the memory stays as it was."},
+    {"read_cstring", memory_read_cstring, METH_O,
+     "read_cstring(address)\n--\n\nThe bytes from an address to the next zero byte, which is left out: a string of C.\n\n"
+     "Raises\n------\nIndexError\n    The address lies outside of the memory, or no zero byte follows."},
     {NULL, NULL, 0, NULL},
 };
 

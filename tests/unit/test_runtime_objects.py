@@ -83,6 +83,31 @@ def test_memory_refuses_wrong_values() -> None:
         del memory[0]  # type: ignore[attr-defined]
 
 
+def test_c_strings() -> None:
+    memory = wa.Memory(1)
+    memory[65530:65536] = b"ab\0cde"
+    assert memory.read_cstring(65530) == b"ab"
+    assert memory.read_cstring(65532) == b""
+    with pytest.raises(IndexError, match="no zero byte between memory address 65533 and the memory's end at 65536"):
+        memory.read_cstring(65533)
+    for outside in (65536, -1, 2**63, 2**70):
+        with pytest.raises(IndexError):
+            memory.read_cstring(outside)
+    with pytest.raises(TypeError):
+        memory.read_cstring("0")  # type: ignore[arg-type]
+
+
+def test_typed_views_of_a_memory_see_what_is_written_while_it_grows() -> None:
+    memory = wa.Memory(1, 3)
+    view = memoryview(memory)[8:24].cast("i")
+    array = numpy.frombuffer(memory, dtype="<i4", count=4, offset=8)  # type: ignore[call-overload]
+    memory.grow(2)
+    memory[8:16] = (-5).to_bytes(4, "little", signed=True) + (7).to_bytes(4, "little")
+    view[3] = 11
+    assert view.tolist() == array.tolist() == [-5, 7, 0, 11]
+    assert (len(memory), memoryview(memory).nbytes) == (3 * 65536, 3 * 65536)
+
+
 def test_memory_grows_up_to_its_maximum() -> None:
     memory = wa.Memory(1, 3)
     view = memoryview(memory)
