@@ -62,8 +62,9 @@ class FuncType:
 class Func:
     """A function: of a WebAssembly instance, or a Python callable with a type that WebAssembly can call.
 
-    Calls convert exactly. i32 takes -2**31 .. 2**32-1 and i64 -2**63 .. 2**64-1, results are signed; f32 and f64 take
-    floats and ints; v128 is 16 bytes; a funcref is a Func or None, an externref any object, None being null.
+    Calls convert exactly. i32 takes -2**31 .. 2**32-1 and i64 -2**63 .. 2**64-1, results are signed; whatever has
+    __index__ counts as an int (bool, NumPy's integers; floats don't); f32 and f64 take floats, ints and what has
+    __float__; v128 is 16 bytes; a funcref is a Func or None, an externref any object, None being null.
 
     Parameters
     ----------

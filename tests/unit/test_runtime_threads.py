@@ -180,3 +180,30 @@ def test_exports_and_objects_wait_for_the_guest() -> None:
     inside.join(30)
     outside.join(30)
     assert seen == [2]
+
+
+def test_short_calls_wait_for_a_long_one_of_another_thread() -> None:
+    """A short call does not lock its store, but never runs beside a call that does: no addition gets lost."""
+    got = exports(
+        """(module (global $n (mut i32) (i32.const 0))
+          (func (export "short") (global.set $n (i32.add (global.get $n) (i32.const 1))))
+          (func (export "long") (param i32) (loop $again
+            (global.set $n (i32.add (global.get $n) (i32.const 1)))
+            (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+          (func (export "value") (result i32) (global.get $n)))"""
+    )
+
+    def short() -> None:
+        for _ in range(20_000):
+            got.short()
+
+    def long() -> None:
+        for _ in range(20):
+            got.long(100_000)
+
+    threads = [threading.Thread(target=work) for work in (short, long, short, long)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got.value() == 2 * 20_000 + 2 * 20 * 100_000
