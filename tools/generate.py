@@ -1,8 +1,8 @@
-"""Generate what must agree with ``wasmartifact/schema.py``: the C header of the runtime, the lean constants that the
-load path imports instead of the schema, the tables of the format page.
+"""Generate what must agree with ``wasmartifact/schema.py`` and ``wasmartifact/wasi/abi.py``: the C headers of the
+runtime, the lean constants that the load path imports instead of the schema, the tables of the format page.
 
 ``python tools/generate.py`` writes the files; ``--check`` only names each file that differs, and then exits with 1.
-The output depends on schema.py alone, so that a test can regenerate it and compare.
+The output depends on these two alone, so that a test can regenerate it and compare.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from wasmartifact import schema  # noqa: E402
+from wasmartifact.wasi import abi  # noqa: E402
+from wasmartifact.wasm.types import func_type_digest  # noqa: E402
 
 HEADER_PATH = ROOT / "native" / "include" / "wa_schema.h"
 CONSTANTS_PATH = ROOT / "wasmartifact" / "constants.py"
 FORMAT_PATH = ROOT / "docs" / "FORMAT.md"
+WASI_HEADER_PATH = ROOT / "native" / "include" / "wa_wasi_abi.h"
 
 C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t", "ptr": "void *"}
 #: Letters of RuntimeCall.signature.
@@ -199,6 +202,48 @@ def c_header() -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# The C header of WASI
+
+VALTYPES = {"i": schema.VALTYPE_I32, "l": schema.VALTYPE_I64}
+
+
+def wasi_function(function: abi.Function) -> str:
+    """Row of a function: name, letters of its types, is it in wasi_unstable, digest of its type as a string literal."""
+    digest = func_type_digest([VALTYPES[p] for p in function.params], [VALTYPES[r] for r in function.results])
+    escaped = "".join(f"\\x{byte:02x}" for byte in digest)
+    return f'{function.name}, "{function.params}", "{function.results}", {int(function.in_unstable)}, "{escaped}"'
+
+
+def wasi_header() -> str:
+    """The text of ``native/include/wa_wasi_abi.h``."""
+    linux = {name: abi.LINUX_NAMES.get(name, f"E{name.upper()}") for name in abi.ERRNOS if name not in abi.WASI_ONLY}
+    enumerations = (
+        define(f"WASI_{group}_{name}", number)
+        for group, names in abi.ENUMERATIONS.items()
+        for number, name in enumerate(names)
+    )
+    bits = (
+        define(f"WASI_{group}_{name}", 1 << bit)
+        for group, names in abi.BIT_SETS.items()
+        for bit, name in enumerate(names)
+    )
+    lines = [
+        "/* The numbers of WASI preview 1.\n"
+        " * Generated from wasmartifact/wasi/abi.py by tools/generate.py: change that file and run the tool. */",
+        "#ifndef WA_WASI_ABI_H\n#define WA_WASI_ABI_H",
+        "\n".join(define(f"WASI_E{name}", number) for number, name in enumerate(abi.ERRNOS)),
+        "/* X(errno of Linux, errno of WASI) */\n"
+        + x_macro("WA_WASI_ERRNOS", (f"{name}, WA_WASI_E{macro_name(wasi)}" for wasi, name in linux.items())),
+        "\n".join(enumerations),
+        "\n".join(bits),
+        "/* X(name, parameters, results, is in wasi_unstable, digest of the type) */\n"
+        + x_macro("WA_WASI_FUNCTIONS", map(wasi_function, abi.FUNCTIONS)),
+        "#endif",
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # The tables of the format page
 
 
@@ -343,6 +388,7 @@ def outputs() -> dict[Path, str]:
     return {
         HEADER_PATH: c_header(),
         CONSTANTS_PATH: python_constants(),
+        WASI_HEADER_PATH: wasi_header(),
         FORMAT_PATH: format_page(FORMAT_PATH.read_text(encoding="utf-8")),
     }
 
@@ -357,7 +403,7 @@ def main() -> int:
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         if check:
-            print(f"{path.relative_to(ROOT)} differs from wasmartifact/schema.py; run python tools/generate.py")
+            print(f"{path.relative_to(ROOT)} differs from what it is generated from; run python tools/generate.py")
             status = 1
         else:
             path.write_text(text, encoding="utf-8")

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.valtype import ValType as ValType
     from wasmartifact.verifier import open_metadata as open_metadata
     from wasmartifact.verifier import verify as verify
+    from wasmartifact.wasi.host import ReadOnly as ReadOnly
+    from wasmartifact.wasi.host import Wasi as Wasi
     from wasmartifact.version import VERSION as __version__  # noqa: F401
 
 #: Public name -> module that has it.
@@ -80,6 +82,8 @@ _HOMES: Final = {
     "Table": "wasmartifact.runtime.api",
     "Tag": "wasmartifact.runtime.api",
     "ValType": "wasmartifact.runtime.valtype",
+    "ReadOnly": "wasmartifact.wasi.host",
+    "Wasi": "wasmartifact.wasi.host",
     "open_metadata": "wasmartifact.verifier",
     "verify": "wasmartifact.verifier",
 }

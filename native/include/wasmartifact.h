@@ -122,14 +122,17 @@ size_t wa_stack_size(void);
 
 /* ---- functions -------------------------------------------------------------------------------------------------- */
 
-/* A function of the embedder. invoke(record, slots) reads parameters from slots and writes results there; record->host
- * is the host, record->instance the calling instance where known. digest: of the type, 16 bytes, copied.
- * Owned: wa_host_release. Every instance bound to it retains it. */
+/* A function that is no WebAssembly: of the embedder, or of this runtime (WASI). invoke(record, slots) reads parameters from
+ * slots and writes results there; record->host is the host, record->instance the calling instance. digest: of the type, 16
+ * bytes, copied. user is what invoke works on, ends with the finalizer; face is the embedder's object for the function,
+ * borrowed. Owned: wa_host_release. Every instance bound to it retains it. */
 typedef void (*wa_invoke)(wa_function *record, uint64_t *slots);
 typedef void (*wa_finalizer)(void *user);
 wa_host *wa_host_new(wa_invoke invoke, const uint8_t *digest, void *user, wa_finalizer finalizer);
 void wa_host_release(wa_host *host);
 void *wa_host_user(const wa_host *host);
+void *wa_host_face(const wa_host *host);
+void wa_host_set_face(wa_host *host, void *face);
 /* The host's unbound record: what an import or a funcref of it is. */
 wa_function *wa_host_function(wa_host *host);
 /* wasm functions: signature from the metadata, entry trampoline (NULL where the artifact has none), short flag. */
@@ -156,6 +159,8 @@ wa_artifact *wa_instance_artifact(const wa_instance *instance);
 wa_store *wa_instance_store(const wa_instance *instance);
 /* The export in this row as an extern; the object is borrowed from the instance. */
 int wa_instance_export(wa_instance *instance, uint32_t row, wa_extern *result, wa_error *error);
+/* The memory that the instance exports under the name "memory", or NULL; borrowed. */
+wa_memory *wa_instance_memory(wa_instance *instance);
 /* The function record of an index of the function index space; NULL where the index is out of range. */
 wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index);
 
@@ -204,5 +209,49 @@ void wa_store_adopt(wa_store *store, const wa_extern *object);
 void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user);
 /* True while a call is running inside the store. */
 bool wa_store_is_active(const wa_store *store);
+
+/* ---- WASI preview 1 (wasi_*.c) ------------------------------------------------------------------------------------- */
+
+/* What a WASI program sees: arguments, environment, descriptors. Counted: each function of it retains it. Its functions may be
+ * called by several stores at once. */
+typedef struct wa_wasi wa_wasi;
+
+/* A stream that the embedder reads and writes. Both work on the parts in order and return the number of bytes, at most
+ * their sum; or -1 where the embedder has an exception to raise, for which the guest is left by wa_unwind. */
+struct iovec;
+typedef struct wa_wasi_stream {
+    int64_t (*read)(void *user, const struct iovec *parts, size_t count);
+    int64_t (*write)(void *user, const struct iovec *parts, size_t count);
+    void (*finalizer)(void *user);
+    void *user;
+} wa_wasi_stream;
+
+/* args and environ: zero-terminated strings one after the other, copied. exit is called from inside a host function when the
+ * program calls proc_exit; the guest is then left by wa_unwind. Owned: wa_wasi_release. NULL: out of memory. */
+typedef struct wa_wasi_strings {
+    const char *bytes;
+    size_t count, size_bytes;
+} wa_wasi_strings;
+typedef void (*wa_wasi_exit)(uint32_t code);
+wa_wasi *wa_wasi_new(const wa_wasi_strings *args, const wa_wasi_strings *environ, wa_wasi_exit exit);
+void wa_wasi_release(wa_wasi *wasi);
+/* Add the next descriptor, the first one being 0. fd is the host's, taken over on success; a stream is copied and taken over
+ * on success, NULL reads as empty and discards what is written. 0, or an errno. */
+int wa_wasi_add_fd(wa_wasi *wasi, int fd);
+int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream);
+int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is_read_only);
+/* Resolve paths without openat2, as on kernels before 5.6. */
+void wa_wasi_avoid_openat2(wa_wasi *wasi);
+
+/* The functions: count, names, types as letters (i i32, l i64), whether the older module wasi_unstable has it. */
+typedef struct wa_wasi_function {
+    const char *name, *params, *results;
+    const uint8_t *digest; /* 16 bytes, of the type */
+    bool is_in_unstable;
+} wa_wasi_function;
+extern const wa_wasi_function wa_wasi_functions[];
+extern const size_t wa_wasi_function_count;
+/* Make a host function of it. Owned: wa_host_release. */
+wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable);
 
 #endif

@@ -97,6 +97,7 @@ struct wa_host {
     atomic_uint references;
     wa_invoke invoke;
     void *user;
+    void *face; /* borrowed */
     wa_finalizer finalizer;
     uint8_t digest[16];
     wa_function function; /* unbound: code is null */
@@ -118,6 +119,8 @@ typedef struct wa_details {
     uint32_t binding_buckets; /* a power of two */
     uint32_t free_bindings;   /* of that room */
     wa_global **globals;     /* objects of exported or imported globals by index, created on demand; retained */
+    wa_memory *exported_memory; /* the export "memory", once it was looked for; borrowed */
+    bool looked_for_memory;
     void **element_storage;  /* computed element segments by index, or NULL */
     uint64_t functions_bytes; /* size of the function records */
     uint32_t imported_functions, imported_tables, imported_memories, imported_globals, imported_tags;

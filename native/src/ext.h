@@ -125,6 +125,7 @@ typedef enum wax_helper {
     WAX_GC_CALLBACKS,    /* list */
     WAX_GETSIGNAL,       /* (number) -> handler */
     WAX_DEFAULT_INT_HANDLER,
+    WAX_MAKE_EXIT,       /* (code) -> Exit */
     WAX_HELPER_COUNT
 } wax_helper;
 
@@ -228,6 +229,9 @@ extern PyMethodDef wax_exports_functions[];
 
 /* The Func of a record: a host function's own one, else a new one. name (may be NULL) is borrowed. New reference. */
 PyObject *wax_func_from_record(wax_store *store, wa_function *record, PyObject *name);
+/* A Func for a host, which it takes over, also where it fails. callable: what the function stands for or needs, kept alive
+ * and shown to the collector. New reference. */
+PyObject *wax_func_from_host(wa_host *host, wax_functype *type, vectorcallfunc vectorcall, PyObject *callable, PyObject *name);
 /* The Func whose wa_host this is, borrowed; NULL when it is gone. */
 wax_func *wax_func_of_host(const wa_host *host);
 /* An import that is a plain callable: new reference. */
@@ -243,6 +247,11 @@ extern PyObject *wax_call_bits(PyObject *func, PyObject *slots);
 PyObject *wax_call_host(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *kwnames);
 /* The wa_invoke of every host function. */
 void wax_invoke_host(wa_function *record, uint64_t *slots);
+/* Inside a host function: take the GIL; whether it was released. */
+bool wax_enter_python(void);
+/* Give it back. -1 with an exception set and the GIL still held where a Ctrl-C raised meanwhile: the guest is to be left by
+ * wa_unwind then, as after any exception. wa_leave_if_interrupted is to follow before the guest goes on. */
+int wax_leave_python(bool was_released);
 /* Run the init code of an instance. 0, or -1 with an exception set. */
 int wax_run_init(wax_store *store, wa_instance *instance);
 
@@ -253,6 +262,10 @@ int wax_imports_ready(PyObject *module);
 /* ext_link.c ----------------------------------------------------------------------------------------------------------- */
 
 extern PyMethodDef wax_link_functions[];
+
+/* ext_wasi.c ----------------------------------------------------------------------------------------------------------- */
+
+int wax_wasi_ready(PyObject *module);
 
 /* ext_metadata.c: rows of the mapped metadata as Python objects --------------------------------------------------------- */
 

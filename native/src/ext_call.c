@@ -361,27 +361,40 @@ static int call_from_guest(wa_function *record, wax_call *call, uint64_t *slots)
     return failed;
 }
 
+bool wax_enter_python(void)
+{
+    wax_call *call = wa_current_user();
+    if (call->thread == NULL)
+        return false;
+    call->info.is_away = false;
+    PyEval_RestoreThread(call->thread);
+    call->thread = NULL; /* an unwound call finds the GIL taken */
+    return true;
+}
+
+int wax_leave_python(bool was_released)
+{
+    wax_call *call = wa_current_user();
+    if (!was_released)
+        return 0;
+    if (wa_take_interrupt() && PyErr_CheckSignals() < 0) /* it came when Python had looked for the last time */
+        return -1;
+    call->info.is_away = true;
+    call->thread = PyEval_SaveThread();
+    return 0;
+}
+
 void wax_invoke_host(wa_function *record, uint64_t *slots)
 {
     size_t left = wa_stack_left();
     if (left < WAX_PYTHON_STACK_BYTES && left < wa_stack_size() / 8)
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
     wax_call *call = wa_current_user();
-    bool was_released = call->thread != NULL;
-    if (was_released) {
-        call->info.is_away = false;
-        PyEval_RestoreThread(call->thread);
-        call->thread = NULL; /* an unwound call finds the GIL taken */
-    }
-    if (call_from_guest(record, call, slots) < 0)
+    bool was_released = wax_enter_python();
+    if (call_from_guest(record, call, slots) < 0 || wax_leave_python(was_released) < 0)
         wa_unwind();
-    if (was_released) {
-        if (wa_take_interrupt() && PyErr_CheckSignals() < 0) /* it came when Python had looked for the last time */
-            wa_unwind();
-        call->info.is_away = true;
-        call->thread = PyEval_SaveThread();
+    if (was_released)
         wa_leave_if_interrupted();
-    }
 }
 
 /* ---- from Python into Python: a host function called directly ------------------------------------------------------------ */

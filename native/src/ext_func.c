@@ -1,18 +1,12 @@
 /* Func: a WebAssembly function, or a Python callable that WebAssembly can call. */
-#include <stdlib.h>
-
 #include "ext.h"
 
 PyTypeObject *wax_func_type;
 
-/* What a wa_host knows of its Func. Instances may keep the host longer than Python keeps the Func. */
-typedef struct host_cell {
-    wax_func *func; /* borrowed; NULL when it is gone */
-} host_cell;
-
+/* Instances may keep the host longer than Python keeps the Func. */
 wax_func *wax_func_of_host(const wa_host *host)
 {
-    return ((host_cell *)wa_host_user(host))->func;
+    return wa_host_face(host);
 }
 
 /* ---- making --------------------------------------------------------------------------------------------------------- */
@@ -54,27 +48,28 @@ PyObject *wax_func_from_record(wax_store *store, wa_function *record, PyObject *
     return (PyObject *)func;
 }
 
-static PyObject *new_host_func(PyObject *callable, wax_functype *type, PyObject *name, bool passes_caller)
+PyObject *wax_func_from_host(wa_host *host, wax_functype *type, vectorcallfunc vectorcall, PyObject *callable, PyObject *name)
 {
-    wax_func *func = new_func(type, wax_call_host);
-    host_cell *cell = malloc(sizeof *cell);
-    if (func == NULL || cell == NULL) {
-        Py_XDECREF(func);
-        free(cell);
-        return func == NULL ? NULL : PyErr_NoMemory();
+    wax_func *func = new_func(type, vectorcall);
+    if (func == NULL) {
+        wa_host_release(host);
+        return NULL;
     }
-    cell->func = func;
     func->callable = Py_NewRef(callable);
     func->name = Py_XNewRef(name);
-    func->passes_caller = passes_caller;
-    func->host = wa_host_new(wax_invoke_host, type->digest, cell, free);
-    if (func->host == NULL) {
-        free(cell);
-        Py_DECREF(func);
-        return PyErr_NoMemory();
-    }
-    func->record = wa_host_function(func->host);
+    func->host = host;
+    func->record = wa_host_function(host);
+    wa_host_set_face(host, func);
     return (PyObject *)func;
+}
+
+static PyObject *new_host_func(PyObject *callable, wax_functype *type, PyObject *name, bool passes_caller)
+{
+    wa_host *host = wa_host_new(wax_invoke_host, type->digest, NULL, NULL);
+    PyObject *func = host == NULL ? PyErr_NoMemory() : wax_func_from_host(host, type, wax_call_host, callable, name);
+    if (func != NULL)
+        ((wax_func *)func)->passes_caller = passes_caller;
+    return func;
 }
 
 static PyObject *func_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
@@ -179,7 +174,7 @@ static void func_dealloc(PyObject *object)
     if (func->weakrefs != NULL)
         PyObject_ClearWeakRefs(object);
     if (func->host != NULL) {
-        ((host_cell *)wa_host_user(func->host))->func = NULL;
+        wa_host_set_face(func->host, NULL);
         wa_host_release(func->host);
     }
     Py_XDECREF(func->callable);

@@ -23,6 +23,7 @@ static const struct {
     [WAX_UNKNOWN_IMPORT] = {"wasmartifact.runtime.instance", "raise_unknown"},
     [WAX_GC_CALLBACKS] = {"gc", "callbacks"},
     [WAX_GETSIGNAL] = {"_signal", "getsignal"},
+    [WAX_MAKE_EXIT] = {"wasmartifact.runtime.native_errors", "make_exit"},
     [WAX_DEFAULT_INT_HANDLER] = {"_signal", "default_int_handler"},
 };
 static PyObject *helpers[WAX_HELPER_COUNT];
@@ -65,7 +66,7 @@ PyMODINIT_FUNC PyInit__types(void)
     if (module == NULL)
         return NULL;
     if (wax_artifact_ready(module) < 0 || wax_functype_ready(module) < 0 || wax_store_ready(module) < 0 || wax_entity_ready(module) < 0 ||
-        wax_memory_ready(module) < 0 || wax_func_ready(module) < 0 || wax_exports_ready(module) < 0 ||
+        wax_memory_ready(module) < 0 || wax_func_ready(module) < 0 || wax_exports_ready(module) < 0 || wax_wasi_ready(module) < 0 ||
         PyModule_AddFunctions(module, wax_entity_functions) < 0 || PyModule_AddFunctions(module, wax_exports_functions) < 0 ||
         wax_imports_ready(module) < 0 || PyModule_AddFunctions(module, wax_link_functions) < 0 ||
         PyModule_AddIntConstant(module, "KIND_INSTANCE", WAX_KIND_INSTANCE) < 0 ||

@@ -34,6 +34,16 @@ void *wa_host_user(const wa_host *host)
     return host->user;
 }
 
+void *wa_host_face(const wa_host *host)
+{
+    return host->face;
+}
+
+void wa_host_set_face(wa_host *host, void *face)
+{
+    host->face = face;
+}
+
 wa_function *wa_host_function(wa_host *host)
 {
     return &host->function;

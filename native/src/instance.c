@@ -488,3 +488,17 @@ int wa_instance_export(wa_instance *instance, uint32_t row, wa_extern *result, w
     *result = (wa_extern){.kind = kind, .object = object};
     return 0;
 }
+
+wa_memory *wa_instance_memory(wa_instance *instance)
+{
+    wa_details *details = wa_instance_details(instance);
+    if (details->looked_for_memory)
+        return details->exported_memory;
+    uint32_t row = wa_artifact_find_export(details->artifact, "memory", strlen("memory"));
+    wa_extern found;
+    wa_error error;
+    if (row != UINT32_MAX && wa_instance_export(instance, row, &found, &error) == 0 && found.kind == WA_KIND_MEMORY)
+        details->exported_memory = found.object;
+    details->looked_for_memory = true;
+    return details->exported_memory;
+}

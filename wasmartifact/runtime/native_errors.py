@@ -56,3 +56,8 @@ def make_join_error() -> errors.UnlinkableModule:
         "objects of two different wa.Store can't share a function, table, global or memory; instantiate both modules "
         "in one store, or leave store= out"
     )
+
+
+def make_exit(code: int) -> errors.Exit:
+    """The exception for ``proc_exit``."""
+    return errors.Exit(f"the program exited with code {code}", code=code)

@@ -1,0 +1,65 @@
+/* The functions of WASI as host functions: binding one to a state, and what happens around each call. */
+#include <stdlib.h>
+
+#include "wasi.h"
+
+const wa_wasi_function wa_wasi_functions[] = {
+#define X(name, params, results, in_unstable, digest) {#name, params, results, (const uint8_t *)(digest), in_unstable},
+    WA_WASI_FUNCTIONS(X)
+#undef X
+};
+const size_t wa_wasi_function_count = sizeof wa_wasi_functions / sizeof wa_wasi_functions[0];
+
+static const wasi_function functions[] = {
+#define X(name, params, results, in_unstable, digest) wasi_##name,
+    WA_WASI_FUNCTIONS(X)
+#undef X
+};
+
+/* Room that a function may use above the limit for wasm, unless the stack is small: paths and buffers. */
+static const size_t stack_bytes = 32 * 1024;
+
+/* What a host function works on: the user of its wa_host. */
+typedef struct binding {
+    wa_wasi *wasi; /* retained */
+    wasi_function function;
+    bool is_unstable;
+} binding;
+
+static void finalize(void *user)
+{
+    wa_wasi_release(((binding *)user)->wasi);
+    free(user);
+}
+
+static void invoke(wa_function *record, uint64_t *slots)
+{
+    const binding *bound = wa_host_user(record->host);
+    if (wa_stack_left() < stack_bytes && wa_stack_left() < wa_stack_size() / 8)
+        wa_trap(WA_TRAP_STACK_EXHAUSTED);
+    wasi_call call = {.wasi = bound->wasi, .is_unstable = bound->is_unstable};
+    const wa_memory *memory = wa_instance_memory(record->instance);
+    if (memory != NULL) {
+        call.memory = memory->head.base;
+        call.memory_bytes = memory->head.size_bytes;
+    }
+    uint32_t result = bound->function(&call, slots);
+    if (result == WASI_RAISED)
+        wa_unwind();
+    if (__builtin_expect(wa_this_thread.is_interrupted, 0))
+        wa_leave_if_interrupted(); /* does so after WASI_INTERRUPTED */
+    slots[0] = result;
+}
+
+wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable)
+{
+    binding *bound = malloc(sizeof *bound);
+    wa_host *host = bound == NULL ? NULL : wa_host_new(invoke, wa_wasi_functions[index].digest, bound, finalize);
+    if (host == NULL) {
+        free(bound);
+        return NULL;
+    }
+    *bound = (binding){wasi, functions[index], is_unstable};
+    atomic_fetch_add_explicit(&wasi->references, 1, memory_order_relaxed);
+    return host;
+}

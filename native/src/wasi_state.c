@@ -1,0 +1,106 @@
+/* What a WASI program sees: making it, giving it descriptors, letting it go. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "wasi.h"
+
+static int copy_strings(wasi_strings *copy, const wa_wasi_strings *strings)
+{
+    copy->bytes = malloc(strings->size_bytes + 1);
+    if (copy->bytes == NULL || strings->size_bytes > UINT32_MAX)
+        return -1;
+    memcpy(copy->bytes, strings->bytes, strings->size_bytes);
+    copy->count = (uint32_t)strings->count;
+    copy->size_bytes = (uint32_t)strings->size_bytes;
+    return 0;
+}
+
+wa_wasi *wa_wasi_new(const wa_wasi_strings *args, const wa_wasi_strings *environ, wa_wasi_exit exit)
+{
+    wa_wasi *wasi = calloc(1, sizeof *wasi);
+    if (wasi == NULL)
+        return NULL;
+    wasi->references = 1;
+    wasi->exit = exit;
+    pthread_mutex_init(&wasi->mutex, NULL);
+    if (copy_strings(&wasi->args, args) < 0 || copy_strings(&wasi->environ, environ) < 0) {
+        wa_wasi_release(wasi);
+        return NULL;
+    }
+    return wasi;
+}
+
+void wa_wasi_release(wa_wasi *wasi)
+{
+    if (wasi == NULL || atomic_fetch_sub_explicit(&wasi->references, 1, memory_order_acq_rel) != 1)
+        return;
+    wasi_fds_free(wasi);
+    pthread_mutex_destroy(&wasi->mutex);
+    free(wasi->args.bytes);
+    free(wasi->environ.bytes);
+    free(wasi);
+}
+
+/* A file of the embedder as the next descriptor. */
+static int add(wa_wasi *wasi, wasi_file *file)
+{
+    uint32_t number;
+    if (wasi_fd_add(wasi, file, &number) == WA_WASI_ESUCCESS)
+        return 0;
+    file->fd = -1; /* stays the embedder's */
+    file->stream = (wa_wasi_stream){0};
+    wasi_file_release(file);
+    return ENOMEM;
+}
+
+int wa_wasi_add_fd(wa_wasi *wasi, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    wasi_file *file = flags < 0 ? NULL : wasi_file_new(fd);
+    if (file == NULL)
+        return flags < 0 ? errno : ENOMEM;
+    if (file->filetype == WA_WASI_FILETYPE_DIRECTORY) {
+        file->fd = -1;
+        wasi_file_release(file);
+        return EISDIR;
+    }
+    return add(wasi, file);
+}
+
+int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream)
+{
+    wasi_file *file = wasi_file_new(-1);
+    if (file == NULL)
+        return ENOMEM;
+    if (stream != NULL)
+        file->stream = *stream;
+    return add(wasi, file);
+}
+
+int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is_read_only)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return errno;
+    if (!S_ISDIR(status.st_mode))
+        return ENOTDIR;
+    char *path = strdup(guest_path);
+    wasi_file *file = path == NULL ? NULL : wasi_file_new(fd);
+    if (file == NULL) {
+        free(path);
+        return ENOMEM;
+    }
+    if (!wasi_path_has_openat2(fd))
+        wasi->avoids_openat2 = true;
+    file->preopen_path = path;
+    file->is_directory = true;
+    file->is_read_only = is_read_only;
+    file->is_own = true;
+    return add(wasi, file);
+}
+
+void wa_wasi_avoid_openat2(wa_wasi *wasi)
+{
+    wasi->avoids_openat2 = true;
+}

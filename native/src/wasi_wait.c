@@ -1,0 +1,57 @@
+/* Waiting for descriptors and deadlines, so that Ctrl-C gets through. */
+#include <signal.h>
+
+#include "wasi.h"
+
+bool wasi_is_interrupted(void)
+{
+    const wa_activation *activation = wa_this_thread.current;
+    return wa_this_thread.is_interrupted && activation->info->is_away;
+}
+
+/* Time until a deadline, not below zero. */
+static struct timespec until(const struct timespec *deadline)
+{
+    struct timespec now, left = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (deadline->tv_sec < now.tv_sec || (deadline->tv_sec == now.tv_sec && deadline->tv_nsec <= now.tv_nsec))
+        return left;
+    left.tv_sec = deadline->tv_sec - now.tv_sec;
+    left.tv_nsec = deadline->tv_nsec - now.tv_nsec;
+    if (left.tv_nsec < 0) {
+        left.tv_sec--;
+        left.tv_nsec += 1000000000;
+    }
+    return left;
+}
+
+/* SIGINT is let in by ppoll only: one that comes between the look at the flag and the wait must end the wait. */
+uint32_t wasi_wait(struct pollfd *fds, nfds_t count, const struct timespec *deadline, int *ready)
+{
+    sigset_t interrupt, saved;
+    uint32_t result = WA_WASI_ESUCCESS;
+    *ready = poll(fds, count, 0);
+    if (*ready > 0)
+        return WA_WASI_ESUCCESS;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, &saved);
+    for (;;) {
+        struct timespec left = {0, 0};
+        if (wasi_is_interrupted()) {
+            result = WASI_INTERRUPTED;
+            break;
+        }
+        if (deadline != NULL)
+            left = until(deadline);
+        *ready = ppoll(fds, count, deadline != NULL ? &left : NULL, &saved);
+        if (*ready >= 0)
+            break;
+        if (errno != EINTR) {
+            result = wasi_errno(errno);
+            break;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &saved, NULL);
+    return result;
+}

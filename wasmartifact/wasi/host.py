@@ -1,0 +1,148 @@
+"""wa.Wasi: what a WASI program gets to see, and the functions that it imports."""
+
+from __future__ import annotations
+
+import os
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+from wasmartifact.runtime.native import types
+from wasmartifact.wasi.streams import as_stream
+
+TYPE_CHECKING = False  # importing typing costs more than a load
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Self
+
+    from wasmartifact.wasi.streams import Input, Output
+
+    Text = str | bytes
+    HostPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+class ReadOnly:
+    """A directory of the host that a WASI program can't change: ``preopens={"/data": wa.ReadOnly("host/dir")}``.
+
+    Parameters
+    ----------
+    path : path
+        The directory.
+    """
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: HostPath) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"ReadOnly({self.path!r})"
+
+
+class Wasi(types.WasiHost):
+    """WASI preview 1 for one program: `imports` are what its instance imports. The program sees nothing but what is given here.
+
+    Parameters
+    ----------
+    args : iterable of str
+        Arguments; ``args[0]`` is the program's name.
+    env : mapping of str to str
+        Environment variables.
+    preopens : mapping of str to path
+        Directories that the program may use, by the name that it knows them by; `wa.ReadOnly` around a path keeps it from
+        changing anything. The descriptors stay open as long as the Wasi or an instance that uses it lives.
+    stdin, stdout, stderr : int, file object, callable or None
+        None is an empty input, a discarded output. A number or an object with ``fileno()`` is used directly, by a duplicate
+        (what Python had buffered for output is written before). Other file objects, binary or text (UTF-8), are read with
+        ``read(size)`` and written with ``write(data)``; a callable is called likewise. What these raise passes through the program.
+    sockets : iterable of int or socket
+        Open sockets, which get the numbers after the preopened directories, the first of which is 3. Duplicated.
+
+    Raises
+    ------
+    OSError
+        A directory can't be opened, a descriptor is none.
+    TypeError, ValueError
+        Arguments of the wrong kind; strings with a zero character; a variable's name with ``=``.
+    """
+
+    __slots__ = ("_flushes",)
+    _flushes: list[Any]
+
+    def __new__(
+        cls,
+        args: Iterable[Text] = (),
+        env: Mapping[Text, Text] | None = None,
+        preopens: Mapping[Text, HostPath | ReadOnly] | None = None,
+        stdin: Input = None,
+        stdout: Output = None,
+        stderr: Output = None,
+        *,
+        sockets: Iterable[Any] = (),
+    ) -> Self:
+        """See the class."""
+        self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env or {})))
+        self._flushes = []
+        for name, stream, writes in (("stdin", stdin, False), ("stdout", stdout, True), ("stderr", stderr, True)):
+            self._add_stream(name, stream, writes)
+        for guest_path, host_path in (preopens or {}).items():
+            self._add_preopen(_bytes("preopens", guest_path), host_path)
+        for socket in sockets:
+            self._add_descriptor(socket if isinstance(socket, int) else socket.fileno())
+        return self
+
+    def imports(self) -> dict[str, dict[str, types.Func]]:
+        """The import modules ``wasi_snapshot_preview1`` and ``wasi_unstable``, for `Artifact.instantiate`."""
+        for flush in self._flushes:
+            flush()
+        return {"wasi_snapshot_preview1": self.functions(False), "wasi_unstable": self.functions(True)}
+
+    def _add_stream(self, name: str, stream: Any, writes: bool) -> None:
+        found = as_stream(name, stream, writes)
+        if isinstance(found, int):
+            self._add_descriptor(found)
+            if writes and hasattr(stream, "flush"):
+                self._flushes.append(stream.flush)
+        else:
+            self.add_stream(found, writes)
+
+    def _add_descriptor(self, descriptor: int) -> None:
+        """Duplicated: the number may mean another file when the program uses it."""
+        own = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        try:
+            self.add_fd(own)
+        except OSError:
+            os.close(own)
+            raise
+
+    def _add_preopen(self, guest_path: bytes, host_path: HostPath | ReadOnly) -> None:
+        is_read_only = isinstance(host_path, ReadOnly)
+        path = host_path.path if isinstance(host_path, ReadOnly) else host_path
+        own = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.add_directory(own, guest_path, is_read_only)
+        except OSError:
+            os.close(own)
+            raise
+
+
+def _bytes(name: str, text: Text) -> bytes:
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogateescape")
+    elif not isinstance(text, bytes):
+        raise TypeError(f"{name}: expected a string, found {type(text).__name__}")
+    if b"\0" in text:
+        raise ValueError(f"{name}: {text!r} has a zero character, which would end it early for the program")
+    return text
+
+
+def _strings(name: str, texts: Iterable[Text]) -> bytes:
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"{name}: expected an iterable of strings, found the string {texts!r}")
+    return b"".join(_bytes(name, text) + b"\0" for text in texts)
+
+
+def _variables(env: Mapping[Text, Text]) -> Iterable[bytes]:
+    for key, value in env.items():
+        name = _bytes("env", key)
+        if not name or b"=" in name:
+            raise ValueError(f"env: {key!r} is no name of a variable")
+        yield name + b"=" + _bytes("env", value)
