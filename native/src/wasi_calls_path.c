@@ -81,6 +81,22 @@ typedef struct place {
     char path[WASI_PATH_BYTES];
 } place;
 
+/* The descriptor of the parent, or -errno. The kernel refuses to work on what ends in ".." anyhow, but it can't say whether that
+ * is a way out: the resolver can. */
+static int open_parent(const wa_wasi *wasi, int directory, place *found)
+{
+    size_t end = strlen(found->path);
+    while (end > 0 && found->path[end - 1] == '/')
+        end--;
+    if (end >= 2 && memcmp(found->path + end - 2, "..", 2) == 0 && (end == 2 || found->path[end - 3] == '/')) {
+        int fd = wasi_path_open_beneath(wasi, directory, found->path, O_PATH, 0);
+        if (fd < 0)
+            return fd;
+        close(fd);
+    }
+    return wasi_path_open_parent(wasi, directory, found->path, &found->last);
+}
+
 static uint32_t find_place(wasi_call *call, uint64_t number, uint64_t address, uint64_t size_bytes, place *found)
 {
     uint32_t result = read_path(call, address, size_bytes, found->path);
@@ -88,7 +104,7 @@ static uint32_t find_place(wasi_call *call, uint64_t number, uint64_t address, u
     wasi_file *directory = result != WA_WASI_ESUCCESS ? NULL : get_directory(call, number, true, &result);
     if (directory == NULL)
         return result;
-    found->parent = wasi_path_open_parent(call->wasi, directory->fd, found->path, &found->last);
+    found->parent = open_parent(call->wasi, directory->fd, found);
     wasi_file_release(directory);
     if (found->parent >= 0)
         return WA_WASI_ESUCCESS;
@@ -217,6 +233,8 @@ uint32_t wasi_path_readlink(wasi_call *call, const uint64_t *args)
     ssize_t size = readlinkat(fd, "", text, sizeof text);
     result = size >= 0 ? WA_WASI_ESUCCESS : errno == ENOENT ? WA_WASI_EINVAL : wasi_errno(errno); /* ENOENT: no link */
     close(fd);
+    if (result == WA_WASI_ESUCCESS && size > 0 && text[0] == '/')
+        result = WA_WASI_EPERM; /* a path of the host, of no use to the guest */
     if (result != WA_WASI_ESUCCESS)
         return result;
     uint32_t used = (uint64_t)size < size_bytes ? (uint32_t)size : size_bytes;
@@ -318,11 +336,17 @@ uint32_t wasi_path_rename(wasi_call *call, const uint64_t *args)
     return result;
 }
 
-/* Behind a slash, and for "..", linkat would resolve the name, out of the directory too. What stands there is a directory, which
- * has no other names, or nothing of the kind. */
-static bool is_plain_name(const char *last)
+/* linkat, but for names that it would resolve, out of the directory too: behind a slash, "." and "..". What stands there is a
+ * directory, which can't have another name, or nothing. */
+static int link_place(const wa_wasi *wasi, const place *from, const place *to)
 {
-    return strchr(last, '/') == NULL && strcmp(last, ".") != 0 && strcmp(last, "..") != 0;
+    if (strchr(from->last, '/') == NULL && strcmp(from->last, ".") != 0 && strcmp(from->last, "..") != 0)
+        return linkat(from->parent, from->last, to->parent, to->last, 0) < 0 ? -errno : 0;
+    int fd = strncmp(from->last, "..", 2) == 0 ? -EPERM : wasi_path_open_beneath(wasi, from->parent, from->last, O_PATH | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return -EPERM;
 }
 
 /* args: directory, lookup flags, path, its size, then directory, path, size of the new name. */
@@ -335,10 +359,8 @@ uint32_t wasi_path_link(wasi_call *call, const uint64_t *args)
     if (result != WA_WASI_ESUCCESS)
         return result;
     result = find_place(call, args[4], args[5], args[6], &to);
-    if (result == WA_WASI_ESUCCESS && !is_plain_name(from.last))
-        result = WA_WASI_EPERM;
-    else if (result == WA_WASI_ESUCCESS && linkat(from.parent, from.last, to.parent, to.last, 0) < 0)
-        result = wasi_errno(errno);
+    if (result == WA_WASI_ESUCCESS)
+        result = path_errno(link_place(call->wasi, &from, &to));
     leave_place(&from);
     leave_place(&to);
     return result;
