@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.valtype import ValType as ValType
     from wasmartifact.verifier import open_metadata as open_metadata
     from wasmartifact.verifier import verify as verify
+    from wasmartifact.version import VERSION as __version__  # noqa: F401
     from wasmartifact.wasi.host import ReadOnly as ReadOnly
     from wasmartifact.wasi.host import Wasi as Wasi
-    from wasmartifact.version import VERSION as __version__  # noqa: F401
 
 #: Public name -> module that has it.
 _HOMES: Final = {

@@ -13,6 +13,8 @@ from wasmartifact.runtime.artifact import Artifact
 from wasmartifact.runtime.instance import ImportRow
 
 KIND_INSTANCE: Final[int]
+WASI_INPUT: Final[int]
+WASI_OUTPUT: Final[int]
 ANCHOR_SYMBOL: Final[str]
 
 #: code, errno, where, found, expected and text of a wa_error.
@@ -223,10 +225,10 @@ class WasiHost:
     """State of a WASI program; ``args`` and ``environ`` are zero-terminated strings one after the other."""
 
     def __new__(cls, args: bytes, environ: bytes, /) -> Self: ...
-    def add_fd(self, fd: int, /) -> None:
+    def add_fd(self, fd: int, direction: int, /) -> None:
         """The next descriptor; the host's one is taken over unless this raises OSError."""
 
-    def add_stream(self, callable: Callable[[Any], Any] | None, writes: bool, /) -> None: ...
+    def add_stream(self, callable: Callable[[Any], Any] | None, direction: int, /) -> None: ...
     def add_directory(self, fd: int, guest_path: bytes, is_read_only: bool, /) -> None:
         """Likewise."""
 

@@ -236,9 +236,11 @@ typedef void (*wa_wasi_exit)(uint32_t code);
 wa_wasi *wa_wasi_new(const wa_wasi_strings *args, const wa_wasi_strings *environ, wa_wasi_exit exit);
 void wa_wasi_release(wa_wasi *wasi);
 /* Add the next descriptor, the first one being 0. fd is the host's, taken over on success; a stream is copied and taken over
- * on success, NULL reads as empty and discards what is written. 0, or an errno. */
-int wa_wasi_add_fd(wa_wasi *wasi, int fd);
-int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream);
+ * on success, NULL reads as empty and discards what is written. direction: WA_WASI_INPUT | WA_WASI_OUTPUT, what the program
+ * may do with it. 0, or an errno. */
+enum { WA_WASI_INPUT = 1, WA_WASI_OUTPUT = 2 };
+int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction);
+int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream, int direction);
 int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is_read_only);
 /* Resolve paths without openat2, as on kernels before 5.6. */
 void wa_wasi_avoid_openat2(wa_wasi *wasi);

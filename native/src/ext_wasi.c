@@ -152,28 +152,31 @@ static PyObject *outcome(int error)
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
-static PyObject *add_fd(PyObject *object, PyObject *number)
+/* add_fd(fd, direction) */
+static PyObject *add_fd(PyObject *object, PyObject *args)
 {
-    int fd = PyObject_AsFileDescriptor(number);
-    return fd < 0 ? NULL : outcome(wa_wasi_add_fd(((wasi_host *)object)->native, fd));
+    int fd, direction;
+    if (!PyArg_ParseTuple(args, "ii:add_fd", &fd, &direction))
+        return NULL;
+    return outcome(wa_wasi_add_fd(((wasi_host *)object)->native, fd, direction));
 }
 
-/* add_stream(callable or None, is it for writing) */
+/* add_stream(callable or None, direction) */
 static PyObject *add_stream(PyObject *object, PyObject *args)
 {
     wasi_host *self = (wasi_host *)object;
     PyObject *callable;
-    int is_write;
-    if (!PyArg_ParseTuple(args, "Op:add_stream", &callable, &is_write))
+    int direction;
+    if (!PyArg_ParseTuple(args, "Oi:add_stream", &callable, &direction))
         return NULL;
     if (callable == Py_None)
-        return outcome(wa_wasi_add_stream(self->native, NULL));
+        return outcome(wa_wasi_add_stream(self->native, NULL, direction));
     python_stream *stream = self->stream_count == STREAMS_MAX ? NULL : malloc(sizeof *stream);
     if (stream == NULL)
         return PyErr_NoMemory();
     *stream = (python_stream){2, callable};
-    wa_wasi_stream native = {is_write ? NULL : read_stream, is_write ? write_stream : NULL, release_stream, stream};
-    int error = wa_wasi_add_stream(self->native, &native);
+    wa_wasi_stream native = {read_stream, write_stream, release_stream, stream};
+    int error = wa_wasi_add_stream(self->native, &native, direction);
     if (error == 0) {
         Py_INCREF(callable);
         self->streams[self->stream_count++] = stream;
@@ -289,7 +292,7 @@ static void wasi_host_dealloc(PyObject *object)
 }
 
 static PyMethodDef wasi_host_methods[] = {
-    {"add_fd", add_fd, METH_O, NULL},
+    {"add_fd", add_fd, METH_VARARGS, NULL},
     {"add_stream", add_stream, METH_VARARGS, NULL},
     {"add_directory", add_directory, METH_VARARGS, NULL},
     {"avoid_openat2", avoid_openat2, METH_NOARGS, NULL},
@@ -318,6 +321,9 @@ int wax_wasi_ready(PyObject *module)
 {
     wasi_host_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &wasi_host_spec, NULL);
     if (wasi_host_type == NULL)
+        return -1;
+    if (PyModule_AddIntConstant(module, "WASI_INPUT", WA_WASI_INPUT) < 0 ||
+        PyModule_AddIntConstant(module, "WASI_OUTPUT", WA_WASI_OUTPUT) < 0)
         return -1;
     return PyModule_AddObjectRef(module, "WasiHost", (PyObject *)wasi_host_type);
 }

@@ -93,6 +93,13 @@ static inline uint32_t wasi_put64(const wasi_call *call, uint32_t address, uint6
     return wasi_put(call, address, &value, sizeof value);
 }
 
+static inline uint16_t wasi_load16(const uint8_t *place)
+{
+    uint16_t value;
+    memcpy(&value, place, sizeof value);
+    return value;
+}
+
 static inline uint32_t wasi_load32(const uint8_t *place)
 {
     uint32_t value;
@@ -165,7 +172,7 @@ int wasi_path_open_parent(const wa_wasi *wasi, int directory, char *path, const 
 /* wasi_calls_stat.c: write a filestat; the times of a set_times call. */
 uint32_t wasi_put_filestat(const wasi_call *call, uint32_t address, const struct stat *status, int filetype);
 uint32_t wasi_times(uint64_t access, uint64_t modification, uint32_t flags, struct timespec *times);
-/* wasi_random.c */
+/* wasi_process.c, wasi_clock.c, wasi_poll.c, wasi_calls_*.c, wasi_readdir.c, wasi_socket.c, wasi_io.c: the functions */
 #define X(name, params, results, in_unstable, digest) uint32_t wasi_##name(wasi_call *call, const uint64_t *args);
 WA_WASI_FUNCTIONS(X)
 #undef X

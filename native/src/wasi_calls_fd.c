@@ -33,7 +33,7 @@ uint32_t wasi_fd_prestat_get(wasi_call *call, const uint64_t *args)
 uint32_t wasi_fd_prestat_dir_name(wasi_call *call, const uint64_t *args)
 {
     wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)args[0]);
-    uint32_t result = WA_WASI_EBADF;
+    uint32_t result = file == NULL ? WA_WASI_EBADF : WA_WASI_ENOTDIR;
     if (file != NULL && file->preopen_path != NULL) {
         size_t size_bytes = strlen(file->preopen_path);
         result = size_bytes > (uint32_t)args[2] ? WA_WASI_ENAMETOOLONG
@@ -109,21 +109,21 @@ uint32_t wasi_fd_fdstat_set_rights(wasi_call *call, const uint64_t *args)
 /* ---- space and syncing -------------------------------------------------------------------------------------------- */
 
 /* The file of a number for a system call, retained; NULL with *result where there is none that has a descriptor. */
-static wasi_file *get_host_file(wasi_call *call, uint64_t number, uint32_t without, uint32_t *result)
+static wasi_file *get_host_file(wasi_call *call, uint64_t number, uint32_t *result)
 {
     wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)number);
-    *result = file == NULL ? WA_WASI_EBADF : file->fd < 0 ? without : WA_WASI_ESUCCESS;
-    if (file != NULL && file->fd < 0) {
-        wasi_file_release(file);
-        file = NULL;
-    }
-    return file;
+    *result = WA_WASI_ESUCCESS;
+    if (file != NULL && file->fd >= 0)
+        return file;
+    wasi_file_release(file);
+    *result = WA_WASI_EBADF;
+    return NULL;
 }
 
 static uint32_t sync_with(wasi_call *call, uint64_t number, int (*function)(int))
 {
     uint32_t result;
-    wasi_file *file = get_host_file(call, number, WA_WASI_EINVAL, &result);
+    wasi_file *file = get_host_file(call, number, &result);
     while (file != NULL && function(file->fd) < 0) {
         result = errno == EINTR && wasi_is_interrupted() ? WASI_INTERRUPTED : wasi_errno(errno);
         if (result != WA_WASI_EINTR)
@@ -154,7 +154,7 @@ uint32_t wasi_fd_advise(wasi_call *call, const uint64_t *args)
     uint32_t result, advice = (uint32_t)args[3];
     if (advice > WA_WASI_ADVICE_NOREUSE)
         return WA_WASI_EINVAL;
-    wasi_file *file = get_host_file(call, args[0], WA_WASI_ESPIPE, &result);
+    wasi_file *file = get_host_file(call, args[0], &result);
     if (file != NULL && file->is_directory)
         result = WA_WASI_EBADF;
     else if (file != NULL)
@@ -178,7 +178,7 @@ static int allocate(int fd, off_t offset, off_t size_bytes)
 static uint32_t resize(wasi_call *call, uint64_t number, sizer function, uint64_t first, uint64_t second)
 {
     uint32_t result;
-    wasi_file *file = get_host_file(call, number, WA_WASI_EINVAL, &result);
+    wasi_file *file = get_host_file(call, number, &result);
     if (file != NULL && (file->is_directory || !file->can_write)) {
         result = file->is_directory ? WA_WASI_EBADF : file->is_read_only ? WA_WASI_EROFS : WA_WASI_EINVAL;
     } else if (file != NULL) {

@@ -62,7 +62,7 @@ static wasi_file *get_directory(wasi_call *call, uint64_t number, bool is_change
 {
     wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)number);
     *result = WA_WASI_ESUCCESS;
-    if (file == NULL)
+    if (file == NULL || file->fd < 0)
         *result = WA_WASI_EBADF;
     else if (!file->is_directory)
         *result = WA_WASI_ENOTDIR;
@@ -342,7 +342,8 @@ static int link_place(const wa_wasi *wasi, const place *from, const place *to)
 {
     if (strchr(from->last, '/') == NULL && strcmp(from->last, ".") != 0 && strcmp(from->last, "..") != 0)
         return linkat(from->parent, from->last, to->parent, to->last, 0) < 0 ? -errno : 0;
-    int fd = strncmp(from->last, "..", 2) == 0 ? -EPERM : wasi_path_open_beneath(wasi, from->parent, from->last, O_PATH | O_DIRECTORY, 0);
+    bool is_up = strncmp(from->last, "..", 2) == 0; /* known to stay inside */
+    int fd = is_up ? -EPERM : wasi_path_open_beneath(wasi, from->parent, from->last, O_PATH | O_DIRECTORY, 0);
     if (fd < 0)
         return fd;
     close(fd);

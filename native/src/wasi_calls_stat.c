@@ -50,6 +50,8 @@ static uint32_t one_time(uint64_t given, bool is_set, bool is_now, struct timesp
 
 uint32_t wasi_times(uint64_t access, uint64_t modification, uint32_t flags, struct timespec *times)
 {
+    if (flags >= 2 * WA_WASI_FST_MTIM_NOW)
+        return WA_WASI_EINVAL;
     uint32_t result = one_time(access, flags & WA_WASI_FST_ATIM, flags & WA_WASI_FST_ATIM_NOW, &times[0]);
     if (result != WA_WASI_ESUCCESS)
         return result;
@@ -66,7 +68,7 @@ uint32_t wasi_fd_filestat_set_times(wasi_call *call, const uint64_t *args)
     else if (file->is_read_only)
         result = WA_WASI_EROFS;
     else if (file->fd < 0)
-        result = WA_WASI_EINVAL;
+        result = WA_WASI_EBADF;
     else if (result == WA_WASI_ESUCCESS && futimens(file->fd, times) < 0)
         result = wasi_errno(errno);
     wasi_file_release(file);

@@ -30,8 +30,8 @@ static uint64_t now_of(clockid_t clock)
 /* The deadline of a clock subscription on the monotonic clock. */
 static uint32_t read_deadline(uint32_t clock, uint64_t timeout, uint32_t flags, struct timespec *deadline)
 {
-    if (clock > WA_WASI_CLOCK_MONOTONIC)
-        return WA_WASI_ENOTSUP;
+    if (clock > WA_WASI_CLOCK_MONOTONIC || flags > WA_WASI_CLOCK_ABSTIME)
+        return WA_WASI_EINVAL;
     uint64_t now = now_of(CLOCK_MONOTONIC), delta = timeout;
     if (flags & WA_WASI_CLOCK_ABSTIME) {
         uint64_t its_now = now_of(clock == WA_WASI_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
@@ -47,7 +47,7 @@ static void read_subscription(const wasi_call *call, const uint8_t *from, subscr
     to->kind = from[8];
     if (to->kind == WA_WASI_EVENT_CLOCK) {
         const uint8_t *clock = from + (call->is_unstable ? 24 : 16); /* the older layout has an identifier before */
-        to->error = read_deadline(wasi_load32(clock), wasi_load64(clock + 8), clock[24], &to->deadline);
+        to->error = read_deadline(wasi_load32(clock), wasi_load64(clock + 8), wasi_load16(clock + 24), &to->deadline);
     } else {
         to->file = wasi_fd_get(call->wasi, wasi_load32(from + 16));
         to->error = to->file == NULL || to->file->is_directory ? WA_WASI_EBADF : WA_WASI_ESUCCESS;
@@ -82,7 +82,9 @@ static const struct timespec *prepare(subscription *subscriptions, struct pollfd
 static uint64_t readable_bytes(const wasi_file *file)
 {
     int bytes = 0;
-    return file->fd >= 0 && ioctl(file->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (uint64_t)bytes : 0;
+    if (file->fd < 0)
+        return 1; /* a stream of the embedder, which nobody can ask */
+    return ioctl(file->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (uint64_t)bytes : 0;
 }
 
 static void put_event(uint8_t *place, const subscription *one, short happened)

@@ -71,10 +71,8 @@ uint32_t wasi_fd_readdir(wasi_call *call, const uint64_t *args)
     wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)args[0]);
     uint32_t result = WA_WASI_ESUCCESS;
     list.is_full = list.size_bytes == 0;
-    if (file == NULL)
+    if (file == NULL || !file->is_directory)
         result = WA_WASI_EBADF;
-    else if (!file->is_directory)
-        result = WA_WASI_ENOTDIR;
     else if (list.place == NULL || wasi_at(call, (uint32_t)args[4], 4) == NULL)
         result = WA_WASI_EFAULT;
     if (result == WA_WASI_ESUCCESS) {

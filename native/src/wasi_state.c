@@ -43,9 +43,11 @@ void wa_wasi_release(wa_wasi *wasi)
 }
 
 /* A file of the embedder as the next descriptor. */
-static int add(wa_wasi *wasi, wasi_file *file)
+static int add(wa_wasi *wasi, wasi_file *file, int direction)
 {
     uint32_t number;
+    file->can_read = file->can_read && direction & WA_WASI_INPUT;
+    file->can_write = file->can_write && direction & WA_WASI_OUTPUT;
     if (wasi_fd_add(wasi, file, &number) == WA_WASI_ESUCCESS)
         return 0;
     file->fd = -1; /* stays the embedder's */
@@ -54,7 +56,7 @@ static int add(wa_wasi *wasi, wasi_file *file)
     return ENOMEM;
 }
 
-int wa_wasi_add_fd(wa_wasi *wasi, int fd)
+int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction)
 {
     int flags = fcntl(fd, F_GETFL);
     wasi_file *file = flags < 0 ? NULL : wasi_file_new(fd);
@@ -65,17 +67,17 @@ int wa_wasi_add_fd(wa_wasi *wasi, int fd)
         wasi_file_release(file);
         return EISDIR;
     }
-    return add(wasi, file);
+    return add(wasi, file, direction);
 }
 
-int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream)
+int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream, int direction)
 {
     wasi_file *file = wasi_file_new(-1);
     if (file == NULL)
         return ENOMEM;
     if (stream != NULL)
         file->stream = *stream;
-    return add(wasi, file);
+    return add(wasi, file, direction);
 }
 
 int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is_read_only)
@@ -97,7 +99,7 @@ int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is
     file->is_directory = true;
     file->is_read_only = is_read_only;
     file->is_own = true;
-    return add(wasi, file);
+    return add(wasi, file, WA_WASI_INPUT);
 }
 
 void wa_wasi_avoid_openat2(wa_wasi *wasi)

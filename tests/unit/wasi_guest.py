@@ -200,7 +200,9 @@ class Guest:
         errno = self.call("fd_fdstat_get", fd, DATA)
         return errno, struct.unpack("<BxH4xQQ", self.engine.read(DATA, 24)) if errno == 0 else ()
 
-    def entries(self, fd: int, cookie: int = 0, size_bytes: int = 4096) -> tuple[int, list[tuple[int, int, int, bytes]]]:
+    def entries(
+        self, fd: int, cookie: int = 0, size_bytes: int = 4096
+    ) -> tuple[int, list[tuple[int, int, int, bytes]]]:
         """Errno; (cookie of the next, inode, file type, name) of the whole entries of one fd_readdir."""
         errno = self.call("fd_readdir", fd, DATA, size_bytes, cookie, RESULT)
         found: list[tuple[int, int, int, bytes]] = []

@@ -38,7 +38,7 @@ class ReadOnly:
 
 
 class Wasi(types.WasiHost):
-    """WASI preview 1 for one program: `imports` are what its instance imports. The program sees nothing but what is given here.
+    """WASI preview 1 for one program, which sees nothing but what is given here; `imports` is what its instance imports.
 
     Parameters
     ----------
@@ -47,12 +47,13 @@ class Wasi(types.WasiHost):
     env : mapping of str to str
         Environment variables.
     preopens : mapping of str to path
-        Directories that the program may use, by the name that it knows them by; `wa.ReadOnly` around a path keeps it from
-        changing anything. The descriptors stay open as long as the Wasi or an instance that uses it lives.
+        Directories that the program may use, by the name that it knows them by; `wa.ReadOnly` around a path keeps it
+        from changing anything. They stay open as long as the Wasi or an instance that uses it lives.
     stdin, stdout, stderr : int, file object, callable or None
-        None is an empty input, a discarded output. A number or an object with ``fileno()`` is used directly, by a duplicate
-        (what Python had buffered for output is written before). Other file objects, binary or text (UTF-8), are read with
-        ``read(size)`` and written with ``write(data)``; a callable is called likewise. What these raise passes through the program.
+        None is an empty input, a discarded output. A number or an object with ``fileno()`` is used directly, by a
+        duplicate (what Python had buffered for output is written before). Other file objects, binary or text (UTF-8),
+        are read with ``read(size)`` and written with ``write(data)``; a callable is called likewise. What these raise
+        passes through the program.
     sockets : iterable of int or socket
         Open sockets, which get the numbers after the preopened directories, the first of which is 3. Duplicated.
 
@@ -86,7 +87,8 @@ class Wasi(types.WasiHost):
         for guest_path, host_path in (preopens or {}).items():
             self._add_preopen(_bytes("preopens", guest_path), host_path)
         for socket in sockets:
-            self._add_descriptor(socket if isinstance(socket, int) else socket.fileno())
+            number = socket if isinstance(socket, int) else socket.fileno()
+            self._add_descriptor(number, types.WASI_INPUT | types.WASI_OUTPUT)
         return self
 
     def imports(self) -> dict[str, dict[str, types.Func]]:
@@ -97,18 +99,19 @@ class Wasi(types.WasiHost):
 
     def _add_stream(self, name: str, stream: Any, writes: bool) -> None:
         found = as_stream(name, stream, writes)
+        direction = types.WASI_OUTPUT if writes else types.WASI_INPUT
         if isinstance(found, int):
-            self._add_descriptor(found)
+            self._add_descriptor(found, direction)
             if writes and hasattr(stream, "flush"):
                 self._flushes.append(stream.flush)
         else:
-            self.add_stream(found, writes)
+            self.add_stream(found, direction)
 
-    def _add_descriptor(self, descriptor: int) -> None:
+    def _add_descriptor(self, descriptor: int, direction: int) -> None:
         """Duplicated: the number may mean another file when the program uses it."""
         own = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
         try:
-            self.add_fd(own)
+            self.add_fd(own, direction)
         except OSError:
             os.close(own)
             raise

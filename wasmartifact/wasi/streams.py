@@ -28,8 +28,10 @@ def as_stream(name: str, stream: Any, writes: bool) -> int | Callable[[Any], Any
     TypeError
         It is none of these.
     """
-    if stream is None or (isinstance(stream, int) and not isinstance(stream, bool)):
-        return stream
+    if stream is None:
+        return None
+    if isinstance(stream, int) and not isinstance(stream, bool):
+        return int(stream)
     descriptor = _descriptor(stream)
     if descriptor is not None:
         if writes and hasattr(stream, "flush"):
@@ -40,7 +42,8 @@ def as_stream(name: str, stream: Any, writes: bool) -> int | Callable[[Any], Any
     if not writes and hasattr(stream, "read"):
         return _reader(stream)
     if callable(stream):
-        return stream
+        found: Callable[[Any], Any] = stream
+        return found
     raise TypeError(
         f"{name}: expected None, a descriptor, a file object or a callable, found {type(stream).__name__}; "
         f'a file object for this has a method "{"write" if writes else "read"}"'
