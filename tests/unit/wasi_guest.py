@@ -1,7 +1,7 @@
 """A guest that hands every WASI function out, driven from Python under this runtime and under wasmtime-py.
 
-Tests put arguments into its memory, call a function of WASI through it and look at errno and memory, so that one script of
-calls runs in both engines and the answers can be compared.
+Tests put arguments into its memory, call a function of WASI through it and look at errno and memory, so that one script
+of calls runs in both engines and the answers can be compared.
 """
 
 from __future__ import annotations

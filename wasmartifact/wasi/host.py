@@ -38,7 +38,7 @@ class ReadOnly:
 
 
 class Wasi(types.WasiHost):
-    """WASI preview 1 for one program, which sees nothing but what is given here; `imports` is what its instance imports.
+    """WASI preview 1 for one program, which sees nothing but what is given here; its instance takes `imports`.
 
     Parameters
     ----------
