@@ -26,6 +26,7 @@ PARTS: Final = ("bench", "native", "tests", "wasmartifact", "pyproject.toml")
 TESTS: Final = (
     "tests/unit/test_runtime_*.py",
     "tests/unit/test_native_*.py",
+    "tests/unit/test_wasi_*.py",
     "tests/test_load.py",
     "tests/test_images.py",
     "tests/test_instances.py",

@@ -248,8 +248,10 @@ uint32_t wasi_path_readlink(wasi_call *call, const uint64_t *args)
 static int set_times(int fd, const struct timespec *times)
 {
     char name[64];
-    if (utimensat(fd, "", times, AT_EMPTY_PATH) == 0 || (errno != EINVAL && errno != ENOENT))
-        return errno == 0 ? 0 : -1;
+    if (utimensat(fd, "", times, AT_EMPTY_PATH) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOENT)
+        return -1;
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
     return utimensat(AT_FDCWD, name, times, 0);
 }
