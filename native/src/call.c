@@ -40,6 +40,7 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     activation.store = store;
     activation.info = info;
     activation.outcome = WA_RETURNED;
+    activation.deadly_signals = 0;
     store->active++;
     /* The signal mask is not saved (it costs a system call); the handler runs without blocking anything. */
     if (sigsetjmp(activation.landing, 0) == 0) {

@@ -158,6 +158,7 @@ typedef struct wa_activation {
     wa_store *store;
     wa_call_info *info;
     int outcome;
+    uint8_t deadly_signals; /* WASI: what a failing write would do; 0: not looked at yet */
     sigjmp_buf landing;
 } wa_activation;
 

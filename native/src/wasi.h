@@ -33,6 +33,7 @@ typedef struct wasi_file {
     bool is_directory;     /* paths may start here */
     bool is_read_only;     /* nothing below may change */
     bool can_read, can_write;
+    bool may_block;        /* reading or writing may wait for somebody else */
     atomic_ushort fdflags; /* WA_WASI_FDFLAG_* */
     uint64_t rights, inheriting; /* what fd_fdstat_get tells, unless narrowed by the guest */
     char *preopen_path;    /* the guest's name of a preopened directory, owned; else NULL */
@@ -151,6 +152,7 @@ bool wasi_is_interrupted(void);
 uint32_t wasi_parts(const wasi_call *call, uint32_t address, uint32_t count, struct iovec *parts, size_t *part_count);
 /* Block the signals that a write to a closed pipe or past a size limit would send; they are errnos to the guest. */
 typedef struct wasi_guard {
+    bool is_needed;
     sigset_t saved;
 } wasi_guard;
 void wasi_guard_begin(wasi_guard *guard);

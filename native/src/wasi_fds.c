@@ -46,6 +46,21 @@ static const uint64_t change_rights =
     WA_WASI_RIGHT_PATH_FILESTAT_SET_SIZE | WA_WASI_RIGHT_PATH_FILESTAT_SET_TIMES | WA_WASI_RIGHT_PATH_SYMLINK |
     WA_WASI_RIGHT_PATH_REMOVE_DIRECTORY | WA_WASI_RIGHT_PATH_UNLINK_FILE;
 
+/* A character device that is no terminal (/dev/null) answers at once. */
+static bool may_block(const wasi_file *file)
+{
+    switch (file->filetype) {
+    case WA_WASI_FILETYPE_REGULAR_FILE:
+    case WA_WASI_FILETYPE_DIRECTORY:
+    case WA_WASI_FILETYPE_BLOCK_DEVICE:
+        return false;
+    case WA_WASI_FILETYPE_CHARACTER_DEVICE:
+        return isatty(file->fd) != 0;
+    default:
+        return true;
+    }
+}
+
 /* A terminal has neither seek nor tell: that is how wasi-libc's isatty knows it. */
 static bool has_position(const wasi_file *file)
 {
@@ -87,6 +102,7 @@ wasi_file *wasi_file_new(int fd)
         return file;
     file->filetype = wasi_filetype(status.st_mode, fd);
     int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+    file->may_block = may_block(file);
     file->can_read = mode != O_WRONLY;
     file->can_write = mode != O_RDONLY;
     return file;

@@ -31,9 +31,29 @@ static void deadly_signals(sigset_t *set)
     sigaddset(set, SIGXFSZ);
 }
 
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* Python ignores both, which is looked at once for each call from outside: four system calls for each write would cost more
+ * than the write. */
+static bool needs_guard(void)
+{
+    enum { IGNORED = 1, DEADLY };
+    wa_activation *activation = wa_this_thread.current;
+    if (activation->deadly_signals == 0)
+        activation->deadly_signals = is_ignored(SIGPIPE) && is_ignored(SIGXFSZ) ? IGNORED : DEADLY;
+    return activation->deadly_signals == DEADLY;
+}
+
 void wasi_guard_begin(wasi_guard *guard)
 {
     sigset_t deadly;
+    guard->is_needed = needs_guard();
+    if (!guard->is_needed)
+        return;
     deadly_signals(&deadly);
     pthread_sigmask(SIG_BLOCK, &deadly, &guard->saved);
 }
@@ -41,6 +61,8 @@ void wasi_guard_begin(wasi_guard *guard)
 /* Both signals are sent to the thread that wrote, so one that waits now is ours, unless it was blocked before. */
 void wasi_guard_end(const wasi_guard *guard, int error)
 {
+    if (!guard->is_needed)
+        return;
     int number = error == EPIPE ? SIGPIPE : error == EFBIG ? SIGXFSZ : 0;
     if (number != 0 && !sigismember(&guard->saved, number)) {
         sigset_t ours;
@@ -51,11 +73,6 @@ void wasi_guard_end(const wasi_guard *guard, int error)
             ;
     }
     pthread_sigmask(SIG_SETMASK, &guard->saved, NULL);
-}
-
-static bool may_block(const wasi_file *file)
-{
-    return file->filetype != WA_WASI_FILETYPE_REGULAR_FILE && file->filetype != WA_WASI_FILETYPE_DIRECTORY;
 }
 
 uint32_t wasi_await(const wasi_file *file, short events)
@@ -96,7 +113,7 @@ static ssize_t once(const transfer *what)
 
 static uint32_t transfer_fd(transfer *what)
 {
-    bool waits = may_block(what->file) && !what->has_offset;
+    bool waits = what->file->may_block && !what->has_offset;
     for (;;) {
         uint32_t result = waits ? wasi_await(what->file, what->is_write ? POLLOUT : POLLIN) : WA_WASI_ESUCCESS;
         if (result != WA_WASI_ESUCCESS)
@@ -152,11 +169,15 @@ static uint32_t transfer_stream(transfer *what)
 /* args: descriptor, buffers, their number, [offset,] where the size goes. */
 static uint32_t run(wasi_call *call, const uint64_t *args, bool is_write, bool has_offset)
 {
-    transfer what = {.is_write = is_write, .has_offset = has_offset, .offset = has_offset ? (off_t)args[3] : 0};
+    transfer what; /* most of it is room for buffers */
     uint32_t result_address = (uint32_t)args[has_offset ? 4 : 3];
     wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)args[0]);
     uint32_t result = WA_WASI_EBADF;
     what.file = file;
+    what.is_write = is_write;
+    what.has_offset = has_offset;
+    what.offset = has_offset ? (off_t)args[3] : 0;
+    what.size_bytes = 0;
     if (file != NULL && !file->is_directory && (is_write ? file->can_write : file->can_read)) {
         result = wasi_parts(call, (uint32_t)args[1], (uint32_t)args[2], what.parts, &what.part_count);
         if (result == WA_WASI_ESUCCESS && wasi_at(call, result_address, 4) == NULL)
