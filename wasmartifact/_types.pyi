@@ -225,17 +225,17 @@ class WasiHost:
     """State of a WASI program; ``args`` and ``environ`` are zero-terminated strings one after the other."""
 
     def __new__(cls, args: bytes, environ: bytes, /) -> Self: ...
-    def add_fd(self, fd: int, direction: int, /) -> None:
+    def _add_fd(self, fd: int, direction: int, /) -> None:
         """The next descriptor; the host's one is taken over unless this raises OSError."""
 
-    def add_stream(self, callable: Callable[[Any], Any] | None, direction: int, /) -> None: ...
-    def add_directory(self, fd: int, guest_path: bytes, is_read_only: bool, /) -> None:
+    def _add_stream(self, callable: Callable[[Any], Any] | None, direction: int, /) -> None: ...
+    def _add_directory(self, fd: int, guest_path: bytes, is_read_only: bool, /) -> None:
         """Likewise."""
 
-    def avoid_openat2(self) -> None:
+    def _avoid_openat2(self) -> None:
         """Resolve paths as on kernels that lack openat2."""
 
-    def functions(self, is_unstable: bool, /) -> dict[str, Func]: ...
+    def _functions(self, is_unstable: bool, /) -> dict[str, Func]: ...
 
 # Functions of the runtime's Python half; native objects are given by their addresses.
 

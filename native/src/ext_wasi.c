@@ -292,11 +292,11 @@ static void wasi_host_dealloc(PyObject *object)
 }
 
 static PyMethodDef wasi_host_methods[] = {
-    {"add_fd", add_fd, METH_VARARGS, NULL},
-    {"add_stream", add_stream, METH_VARARGS, NULL},
-    {"add_directory", add_directory, METH_VARARGS, NULL},
-    {"avoid_openat2", avoid_openat2, METH_NOARGS, NULL},
-    {"functions", functions, METH_O, NULL},
+    {"_add_fd", add_fd, METH_VARARGS, NULL},
+    {"_add_stream", add_stream, METH_VARARGS, NULL},
+    {"_add_directory", add_directory, METH_VARARGS, NULL},
+    {"_avoid_openat2", avoid_openat2, METH_NOARGS, NULL},
+    {"_functions", functions, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

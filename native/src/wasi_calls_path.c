@@ -1,6 +1,5 @@
 /* Paths: the path_* calls. */
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <unistd.h>
 

@@ -5,26 +5,30 @@
  * the names, so that no step upwards is ever asked of the kernel. */
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "wasi.h"
 
 enum { LINKS_MAX = 40, RETRIES_MAX = 64 };
 
+/* What linux/openat2.h has, which older systems lack. */
+enum { OPENAT2 = 437, BENEATH = 0x08, NO_MAGIC_LINKS = 0x02 };
+typedef struct open_request {
+    uint64_t flags, mode, resolve;
+} open_request;
+
 /* ---- with openat2 ------------------------------------------------------------------------------------------------- */
 
 static int open_beneath(int directory, const char *path, int flags, mode_t mode)
 {
-    struct open_how how = {
+    open_request how = {
         .flags = (uint64_t)(unsigned)flags,
         .mode = flags & O_CREAT ? mode : 0,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+        .resolve = BENEATH | NO_MAGIC_LINKS,
     };
     for (int i = 0;; i++) {
-        long fd = syscall(SYS_openat2, directory, path, &how, sizeof how);
+        long fd = syscall(OPENAT2, directory, path, &how, sizeof how);
         if (fd >= 0)
             return (int)fd;
         /* EAGAIN: something was renamed while ".." was resolved. */

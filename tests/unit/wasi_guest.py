@@ -234,7 +234,7 @@ def ours(directory: Path, *, walks: bool = False, module: str = abi.MODULE, **op
     """A guest of this runtime with a directory as descriptor 3; ``walks``: paths are resolved without openat2."""
     wasi = wa.Wasi(preopens={"/": options.pop("preopen", directory)}, **options)
     if walks:
-        wasi.avoid_openat2()
+        wasi._avoid_openat2()
     return Guest(Ours(wasi, module))
 
 

@@ -65,8 +65,8 @@ class Wasi(types.WasiHost):
         Arguments of the wrong kind; strings with a zero character; a variable's name with ``=``.
     """
 
-    __slots__ = ("_flushes",)
-    _flushes: list[Any]
+    __slots__ = ("_files",)
+    _files: list[Any]
 
     def __new__(
         cls,
@@ -81,47 +81,48 @@ class Wasi(types.WasiHost):
     ) -> Self:
         """See the class."""
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env or {})))
-        self._flushes = []
+        self._files = []
         for name, stream, writes in (("stdin", stdin, False), ("stdout", stdout, True), ("stderr", stderr, True)):
-            self._add_stream(name, stream, writes)
+            self._give_stream(name, stream, writes)
         for guest_path, host_path in (preopens or {}).items():
-            self._add_preopen(_bytes("preopens", guest_path), host_path)
+            self._give_directory(_bytes("preopens", guest_path), host_path)
         for socket in sockets:
             number = socket if isinstance(socket, int) else socket.fileno()
-            self._add_descriptor(number, types.WASI_INPUT | types.WASI_OUTPUT)
+            self._give_descriptor(number, types.WASI_INPUT | types.WASI_OUTPUT)
         return self
 
     def imports(self) -> dict[str, dict[str, types.Func]]:
         """The import modules ``wasi_snapshot_preview1`` and ``wasi_unstable``, for `Artifact.instantiate`."""
-        for flush in self._flushes:
-            flush()
-        return {"wasi_snapshot_preview1": self.functions(False), "wasi_unstable": self.functions(True)}
+        for file in self._files:  # what Python wrote before the program starts comes first
+            if not file.closed:
+                file.flush()
+        return {"wasi_snapshot_preview1": self._functions(False), "wasi_unstable": self._functions(True)}
 
-    def _add_stream(self, name: str, stream: Any, writes: bool) -> None:
+    def _give_stream(self, name: str, stream: Any, writes: bool) -> None:
         found = as_stream(name, stream, writes)
         direction = types.WASI_OUTPUT if writes else types.WASI_INPUT
         if isinstance(found, int):
-            self._add_descriptor(found, direction)
-            if writes and hasattr(stream, "flush"):
-                self._flushes.append(stream.flush)
+            self._give_descriptor(found, direction)
+            if writes and hasattr(stream, "flush") and hasattr(stream, "closed"):
+                self._files.append(stream)
         else:
-            self.add_stream(found, direction)
+            self._add_stream(found, direction)
 
-    def _add_descriptor(self, descriptor: int, direction: int) -> None:
+    def _give_descriptor(self, descriptor: int, direction: int) -> None:
         """Duplicated: the number may mean another file when the program uses it."""
         own = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
         try:
-            self.add_fd(own, direction)
+            self._add_fd(own, direction)
         except OSError:
             os.close(own)
             raise
 
-    def _add_preopen(self, guest_path: bytes, host_path: HostPath | ReadOnly) -> None:
+    def _give_directory(self, guest_path: bytes, host_path: HostPath | ReadOnly) -> None:
         is_read_only = isinstance(host_path, ReadOnly)
         path = host_path.path if isinstance(host_path, ReadOnly) else host_path
         own = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self.add_directory(own, guest_path, is_read_only)
+            self._add_directory(own, guest_path, is_read_only)
         except OSError:
             os.close(own)
             raise
