@@ -16,8 +16,8 @@ static const wasi_function functions[] = {
 #undef X
 };
 
-/* Room that a function may use above the limit for wasm, unless the stack is small: paths and buffers. */
-static const size_t stack_bytes = 32 * 1024;
+/* Room above the limit for wasm, unless the stack is small: for paths and buffers, and for streams of the embedder. */
+static const size_t stack_bytes = 64 * 1024;
 
 /* What a host function works on: the user of its wa_host. */
 typedef struct binding {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,89 @@ def test_every_function_links_to_wasmtimes_type(tmp_path: Path) -> None:
     assert set(wa.Wasi().imports()[abi.MODULE]) == names
     assert set(Ours(wa.Wasi()).instance.exports) == {*names, "memory"}
     assert all(name in guest_wat() for name in itertools.chain(names))
+
+
+RECURSIVE = """(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $w (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_rename" (func $r (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\\40\\00\\00\\00\\01\\00\\00\\00")
+  (data (i32.const 64) "abc")
+  (func $deeper (export "deeper") (param i32) (result i32)
+    (drop (call $w (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+    (drop (call $r (i32.const 3) (i32.const 64) (i32.const 1) (i32.const 3) (i32.const 65) (i32.const 1)))
+    (i32.add (call $deeper (i32.add (local.get 0) (i32.const 1))) (i32.const 1))))"""
+
+
+@pytest.mark.parametrize("stack_bytes", [0, 128 * 1024, 1024 * 1024])
+def test_an_exhausted_stack_is_a_trap(tmp_path: Path, stack_bytes: int) -> None:
+    """Calls into the runtime and into Python at every depth; 0: the main thread."""
+    outcomes: list[object] = []
+
+    def run() -> None:
+        wasi = wa.Wasi(preopens={"/": tmp_path}, stdout=lambda data: None)
+        wasi._avoid_openat2()
+        try:
+            runtime_harness.exports(RECURSIVE, wasi.imports())["deeper"](0)
+        except wa.Trap as trap:
+            outcomes.append(trap.code)
+
+    if stack_bytes == 0:
+        run()
+    else:
+        runtime_harness.packed(RECURSIVE)
+        saved = threading.stack_size(stack_bytes)
+        try:
+            thread = threading.Thread(target=run)
+            thread.start()
+        finally:
+            threading.stack_size(saved)
+        thread.join()
+    assert outcomes == ["stack_exhausted"]
+
+
+def test_a_stream_may_call_the_guest_again() -> None:
+    wat = """(module
+      (import "wasi_snapshot_preview1" "fd_write" (func $w (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1 4)
+      (data (i32.const 0) "\\40\\00\\00\\00\\03\\00\\00\\00")
+      (data (i32.const 64) "abc")
+      (func (export "grow") (result i32) (memory.grow (i32.const 1)))
+      (func (export "write") (param i32) (result i32)
+        (call $w (i32.const 1) (i32.const 0) (i32.const 1) (local.get 0))))"""
+    calls: list[object] = []
+
+    def write(data: bytes) -> None:
+        calls.append((data, exports["grow"]()))
+        if len(calls) < 2:
+            calls.append(exports["write"](128))
+
+    exports = runtime_harness.exports(wat, wa.Wasi(stdout=write).imports())
+    assert exports["write"](16) == 0
+    assert calls == [(b"abc", 1), (b"abc", 2), 0]
+    assert exports["memory"][16] == exports["memory"][128] == 3
+
+
+def test_a_function_that_is_handed_on_works_on_its_caller() -> None:
+    """Through an export, and through a table: the memory is that of the instance that calls."""
+    first = runtime_harness.instance(
+        """(module (import "wasi_snapshot_preview1" "random_get" (func $r (param i32 i32) (result i32)))
+             (memory (export "memory") 1) (export "random" (func $r))
+             (table (export "table") 1 funcref) (elem (i32.const 0) $r))""",
+        wa.Wasi().imports(),
+    )
+    second = runtime_harness.instance(
+        """(module (type $t (func (param i32 i32) (result i32)))
+             (import "first" "random" (func $r (type $t))) (import "first" "table" (table 1 funcref))
+             (memory (export "memory") 1)
+             (func (export "direct") (result i32) (call $r (i32.const 0) (i32.const 8)))
+             (func (export "indirect") (result i32)
+               (call_indirect (type $t) (i32.const 8) (i32.const 8) (i32.const 0))))""",
+        {"first": first},
+    )
+    assert second.exports["direct"]() == 0
+    assert second.exports["indirect"]() == 0
+    assert first.exports["memory"][0:16] == bytes(16)
+    assert bytes(8) not in {second.exports["memory"][0:8], second.exports["memory"][8:16]}
+    with pytest.raises(TypeError, match="Python can't call it"):
+        first.exports["random"](0, 8)
