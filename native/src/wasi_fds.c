@@ -75,7 +75,9 @@ uint64_t wasi_file_rights(const wasi_file *file, uint64_t *inheriting)
         uint64_t times = file->is_read_only ? 0 : WA_WASI_RIGHT_FD_FILESTAT_SET_TIMES;
         uint64_t own = common_rights | look_rights | times | (file->is_read_only ? 0 : change_rights) |
                        WA_WASI_RIGHT_FD_SYNC | WA_WASI_RIGHT_FD_DATASYNC;
-        *inheriting = own | read_rights | seek_rights | (file->is_read_only ? 0 : write_rights);
+        /* Below a read-only directory too: wasi-libc would leave out of an open what it finds missing here, and write to a
+         * file that can only be read, instead of being told EROFS. */
+        *inheriting = own | read_rights | seek_rights | write_rights;
         return own;
     }
     uint64_t rights = common_rights | (file->can_read ? read_rights : 0) | (file->can_write ? write_rights : 0);
