@@ -352,6 +352,8 @@ def python_constants() -> str:
         "METADATA_HEADER_BYTES": header.size_bytes,
         "DIRECTORY_ENTRY_BYTES": schema.DIRECTORY_ENTRY.size_bytes,
         "KINDS": schema.KINDS,
+        "FORMAT_VERSION": (schema.FORMAT_MAJOR, schema.FORMAT_MINOR),
+        "RUNTIME_ABI": schema.RUNTIME_ABI,
     }
     return "\n".join([
         '"""What the load and call paths need of the schema, as literals: importing the schema costs more than a load.',

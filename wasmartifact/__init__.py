@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from wasmartifact.cache import compile as compile
     from wasmartifact.errors import ArtifactError as ArtifactError
     from wasmartifact.errors import BadMagic as BadMagic
     from wasmartifact.errors import CorruptArtifact as CorruptArtifact
@@ -66,6 +67,7 @@ _HOMES: Final = {
     "VersionMismatch": "wasmartifact.errors",
     "WasmArtifactError": "wasmartifact.errors",
     "WasmException": "wasmartifact.errors",
+    "compile": "wasmartifact.cache",
     "load": "wasmartifact.loader",
     "Metadata": "wasmartifact.metadata.views",
     "PackReport": "wasmartifact.packer",

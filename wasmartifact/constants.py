@@ -12,6 +12,8 @@ HEAD_MASKED_RANGES = ((40, 48), (60, 64))
 METADATA_HEADER_BYTES = 384
 DIRECTORY_ENTRY_BYTES = 24
 KINDS = ("func", "table", "memory", "global", "tag")
+FORMAT_VERSION = (1, 0)
+RUNTIME_ABI = 1
 #: Start and end offset of each field of the metadata header.
 HEADER_RANGES = {
     "magic": (0, 8),

@@ -28,7 +28,7 @@ from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.source import read_source
 from wasmartifact.wasm.types import canonical_types, type_digests
 from wasmartifact.wasm.validate import validate
-from wasmartifact.write import check_output, write_atomically
+from wasmartifact.write import check_output, write_atomically, write_descriptor
 
 Source = str | os.PathLike[str] | bytes
 Buffer = bytes | bytearray | memoryview
@@ -75,7 +75,7 @@ class PackReport:
 
 def pack(
     source: Source,
-    output: str | os.PathLike[str],
+    output: str | os.PathLike[str] | int,
     *,
     opt_level: int = 2,
     cpu: str = "baseline",
@@ -93,8 +93,8 @@ def pack(
     ----------
     source : str | os.PathLike | bytes
         Path of a .wasm or .wat file, or its bytes.
-    output : str | os.PathLike
-        Path of the artifact.
+    output : str | os.PathLike | int
+        Path of the artifact, or the descriptor of an empty file, which is written in place.
     opt_level : int
         0 (fastest to pack) to 3.
     cpu : str
@@ -124,7 +124,8 @@ def pack(
     options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu))
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
-    check_output(output)
+    if not isinstance(output, int):
+        check_output(output)
     if keep is not None:
         os.makedirs(keep, exist_ok=True)
     data = read_source(source)
@@ -185,10 +186,16 @@ def pack(
     chunks, build_id = _seal(placed, section, _symbol_names(module))
     clock.lap("seal")
 
-    write_atomically(output, chunks, check=lambda path: _check(path, with_lief=opt_level > 0))
+    def check(path: str) -> None:
+        _check(path, with_lief=opt_level > 0)
+
+    if isinstance(output, int):
+        write_descriptor(output, chunks, check=check)
+    else:
+        write_atomically(output, chunks, check=check)
     clock.lap("write")
     return PackReport(
-        output=os.fspath(output),
+        output=f"/proc/self/fd/{output}" if isinstance(output, int) else os.fspath(output),
         size_bytes=sum(len(chunk) for chunk in chunks),
         text_size_bytes=placed.text_size,
         metadata_size_bytes=len(section),

@@ -1,4 +1,4 @@
-"""Writing a file so that it appears whole or not at all."""
+"""Writing an artifact: to a path, so that it appears whole or not at all, or to an open file."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
         fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
         is_named = True
     try:
-        for chunk in chunks:
-            _write_all(fd, chunk)
-        check(f"/proc/self/fd/{fd}")
+        write_descriptor(fd, chunks, check=check)
         os.fsync(fd)
         if is_named or not _give_name(fd, path):
             is_named = is_named or _give_name(fd, temporary)
@@ -74,6 +72,19 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
         os.close(fd)
         if is_named:
             os.unlink(temporary)
+
+
+def write_descriptor(fd: int, chunks: Iterable[Buffer], *, check: Callable[[str], None]) -> None:
+    """Write chunks to an open file, which stays the caller's, and check it as `write_atomically` does.
+
+    Raises
+    ------
+    OSError
+        As the file system gives it; the file may hold a part then.
+    """
+    for chunk in chunks:
+        _write_all(fd, chunk)
+    check(f"/proc/self/fd/{fd}")
 
 
 def _give_name(fd: int, path: str) -> bool:

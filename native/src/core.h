@@ -195,8 +195,7 @@ wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code);
 /* Offset column: first and last + 1 index of a row in its target, clipped to target_count. */
 void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end);
 
-/* cpu.c: the WA_CPU_<machine>_* masks that this host has; the LLVM name of one mask. */
-uint64_t wa_host_cpu_features(void);
+/* cpu.c: the LLVM name of one WA_CPU_<machine>_* mask. */
 const char *wa_cpu_feature_name(uint64_t mask);
 uint32_t wa_host_machine(void);
 

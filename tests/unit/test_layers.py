@@ -18,6 +18,7 @@ LAYERS = (
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "loader", "verifier", "write"),
+    ("cache",),
     ("__init__", "summary", "cli", "__main__"),
 )
 #: (importer, imported) within one layer: workers of the code generator reduce objects to what the layout needs, the

@@ -328,7 +328,8 @@ class _Session:
 
 
 @atexit.register
-def _close_idle() -> None:
+def close_idle_workers() -> None:
+    """End the workers that wait for the next pack."""
     with _idle_lock:
         for worker in _idle:
             if worker.owner == os.getpid():

@@ -9,7 +9,6 @@ import os
 import pickle
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -68,7 +67,8 @@ class WorkerProcess:
     def __init__(self) -> None:
         self.context_key: object = None
         self.owner = os.getpid()
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        # In memory, since there may be no writable directory at all. It lives as long as the process.
+        self._stderr: IO[bytes] = open(os.memfd_create("worker-stderr", os.MFD_CLOEXEC), "w+b")  # noqa: SIM115
         self._process = subprocess.Popen(
             python_command("wasmartifact.codegen.worker"),
             stdin=subprocess.PIPE,

@@ -1,0 +1,420 @@
+"""The cache of packed modules: `compile` packs a module at most once per machine.
+
+One flat folder holds everything::
+
+    <key>.so        an artifact; the key is a digest of the module's bytes and of all that the code depends on
+    <identity>.src  a symbolic link to one; the identity is a digest of a source file's stat and the same dependencies
+    lock            byte ranges of it are locked, one per key, while a module is packed
+    .wasmartifact.* files that don't have their names yet
+
+A warm start is a stat, a readlink and a load: it neither reads the module nor imports the packer.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from _blake2 import blake2b  # not hashlib: loading OpenSSL costs more than a load
+from _frozen_importlib_external import PathFinder  # what importlib.util uses, without its import
+
+from wasmartifact.constants import FORMAT_VERSION, RUNTIME_ABI
+from wasmartifact.loader import load
+from wasmartifact.runtime.native import lib
+from wasmartifact.version import VERSION
+
+TYPE_CHECKING = False  # typing, errors and the packer are imported when they are needed
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Final
+
+    from wasmartifact.runtime.artifact import Artifact
+
+    #: Packs a module into the file of a descriptor.
+    PackInto = Callable[[int, bytes], None]
+
+DEFAULT_SIZE_BYTES: Final = 2_000_000_000
+#: Environment variable with the largest size of the cache in bytes.
+SIZE_VARIABLE: Final = "WASMARTIFACT_CACHE_SIZE_BYTES"
+#: A use within this time of the last one that was recorded is not recorded: a warm start writes nothing.
+USE_PRECISION_NS: Final = 3_600 * 10**9
+#: Time stamps come from the kernel's tick (10 ms at most); file systems without fractions of seconds step by 1 or 2 s.
+FINE_STEP_NS: Final = 100 * 10**6
+COARSE_STEP_NS: Final = 2 * 10**9
+#: A file that waits for its name gets it in far less time, unless the process that wrote it died.
+LEFTOVER_AGE_NS: Final = 3_600 * 10**9
+LEFTOVER_PREFIX: Final = ".wasmartifact."  # as in write.py, too
+COPY_BYTES: Final = 1 << 20
+
+
+def compile(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    opt_level: int = 2,
+    cpu: str = "baseline",
+    target: str | None = None,
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    cache_size_bytes: int | None = None,
+) -> Artifact:
+    """Load a module's artifact from the cache; pack the module into it first where it isn't there yet.
+
+    Processes and threads that ask for the same module at the same time wait for the one that packs it. Where the cache
+    can't be used (no home, read-only, full, others could write into it), the module is packed for this call alone and
+    a RuntimeWarning says why.
+
+    Parameters
+    ----------
+    source : str | os.PathLike | bytes
+        Path of a .wasm or .wat file, or its bytes. An unchanged file is recognised by its stat and not read again.
+    opt_level, cpu, target, jobs, progress
+        As for `pack`; the last two are of no account when the artifact is there already.
+    cache_dir : str | os.PathLike | None
+        Folder of the cache; None for ``$XDG_CACHE_HOME/wasmartifact``, which is ``~/.cache/wasmartifact`` by default.
+        Made with mode 0700 if need be; its parent must be one that only trusted users can write to.
+    cache_size_bytes : int | None
+        Once a module was packed, the artifacts that were not used for the longest time are removed until this size is
+        kept; None for the environment variable WASMARTIFACT_CACHE_SIZE_BYTES, which is 2 GB by default.
+
+    Raises
+    ------
+    MalformedModule, InvalidModule, UnsupportedModule, ToolchainError
+        As for `pack`.
+    LoadError
+        The artifact does not load here, not even freshly packed: a foreign target.
+    ValueError
+        An option is out of range.
+    OSError
+        The source can't be read.
+    """
+    limit_bytes = size_limit(cache_size_bytes)
+    recipe = f"{_toolchain(cpu)} {opt_level!r} {cpu!r} {target!r}"
+
+    def pack_into(fd: int, contents: bytes) -> None:
+        from wasmartifact.codegen.pool import close_idle_workers
+        from wasmartifact.packer import pack
+
+        pack(contents, fd, opt_level=opt_level, cpu=cpu, target=target, jobs=jobs, progress=progress)
+        close_idle_workers()  # who compiles wants to run the module; the workers would stay as long as it runs
+
+    try:
+        folder = open_folder(cache_dir)
+    except OSError as problem:
+        return _pack_uncached(_read(source, recipe)[0], pack_into, problem)
+    return _compile(folder, source, recipe, pack_into, limit_bytes)
+
+
+def _compile(
+    folder: str,
+    source: str | os.PathLike[str] | bytes,
+    recipe: str,
+    pack_into: PackInto,
+    limit_bytes: int,
+) -> Artifact:
+    """`compile` with a folder to use."""
+    if not isinstance(source, bytes | bytearray | memoryview):
+        link = os.path.join(folder, f"{_identity(os.stat(source), recipe)}.src")
+        try:
+            name = os.readlink(link)
+        except OSError:
+            pass
+        else:
+            artifact = _load_cached(os.path.join(folder, name))
+            if artifact is not None:
+                return artifact
+
+    contents, link_name = _read(source, recipe)
+    key = _digest(recipe, contents)
+    path = os.path.join(folder, f"{key}.so")
+    try:
+        lock = _lock(folder, key)
+    except OSError as problem:  # read-only: then what is there serves all the same
+        artifact = _load_cached(path)
+        return artifact if artifact is not None else _pack_uncached(contents, pack_into, problem)
+    try:
+        artifact = _load_cached(path)
+        if artifact is None:
+            artifact = _pack_cached(path, contents, pack_into)
+            sweep(folder, limit_bytes)
+        if link_name is not None:
+            _point(os.path.join(folder, link_name), path)
+    finally:
+        os.close(lock)
+    return artifact
+
+
+# ---- what an artifact depends on ----------------------------------------------------------------------------------
+
+
+def _toolchain(cpu: str) -> str:
+    """All that decides about the code besides the module and the options, as text."""
+    host = f"{lib.wa_host_cpu_features():x}" if cpu == "native" else ""
+    machine, c_library = os.uname().machine, os.confstr("CS_GNU_LIBC_VERSION")
+    return f"{VERSION} {FORMAT_VERSION} {RUNTIME_ABI} {_llvm_version()} {machine} {c_library} {host}"
+
+
+def _llvm_version() -> str:
+    """What tells versions of the code generator apart: llvmlite's version file, found without importing llvmlite."""
+    spec = PathFinder.find_spec("llvmlite")
+    if spec is None or spec.origin is None:
+        return ""
+    try:
+        with open(os.path.join(os.path.dirname(spec.origin), "_version.py"), "rb", buffering=0) as file:
+            return _digest(file.read())
+    except OSError:
+        return spec.origin
+
+
+def _digest(*parts: str | bytes) -> str:
+    """Hexadecimal digest of a sequence of texts and buffers."""
+    digest = blake2b(digest_size=32)
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _identity(status: os.stat_result, recipe: str) -> str:
+    """What a source file is known by without reading it."""
+    return _digest(
+        f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}", recipe
+    )
+
+
+def _read(source: str | os.PathLike[str] | bytes, recipe: str) -> tuple[bytes, str | None]:
+    """Contents of a source, and the name of the link that may stand for it: None where its stat can't be trusted.
+
+    A file that changes within one step of its time stamps after it was read may look like the one that was read.
+    So its stat only counts when it was older than that step by then; and it must be the same before and after.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source), None
+    from time import time_ns
+
+    with open(source, "rb", buffering=0) as file:
+        before, start_ns = os.fstat(file.fileno()), time_ns()
+        contents = file.read()
+        after = os.fstat(file.fileno())
+    # Whoever sets mtime changes ctime, which nobody can set.
+    step_ns = FINE_STEP_NS if before.st_ctime_ns % 10**9 else COARSE_STEP_NS
+    identity = _identity(before, recipe)
+    is_steady = stat.S_ISREG(before.st_mode) and identity == _identity(after, recipe)
+    is_old = before.st_ctime_ns + step_ns < start_ns
+    return contents, f"{identity}.src" if is_steady and is_old else None
+
+
+# ---- the folder ----------------------------------------------------------------------------------------------------
+
+
+def size_limit(size_bytes: int | None) -> int:
+    """The largest size of the cache in bytes: as given, else of the environment, else the default."""
+    text = os.environ.get(SIZE_VARIABLE, "") if size_bytes is None else str(size_bytes)
+    if not text:
+        return DEFAULT_SIZE_BYTES
+    if not (text.isascii() and text.isdigit()):
+        name = SIZE_VARIABLE if size_bytes is None else "cache_size_bytes"
+        raise ValueError(f"{name} is {text!r}, expected a number of bytes")
+    return int(text)
+
+
+def open_folder(cache_dir: str | os.PathLike[str] | None) -> str:
+    """Path of the cache's folder, which exists then and is safe to load code from.
+
+    Raises
+    ------
+    OSError
+        There is none and it can't be made; or it belongs to another user, or others may write into it.
+    """
+    folder = os.path.abspath(_default_folder() if cache_dir is None else os.fspath(cache_dir))
+    try:
+        status = os.stat(folder)
+    except FileNotFoundError:
+        os.makedirs(folder, 0o700, exist_ok=True)
+        status = os.stat(folder)
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(20, "not a directory, so that it can't be the cache", folder)
+    if not _is_ours(status):
+        raise PermissionError(
+            1, f"the cache must belong to user {os.geteuid()} and be writable by nobody else (chmod 700)", folder
+        )
+    return folder
+
+
+def _default_folder() -> str:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # unset, empty, or relative, which the XDG specification says to ignore
+        base = os.path.expanduser("~/.cache")
+    if not os.path.isabs(base):
+        raise FileNotFoundError(2, "no home directory for the cache; set XDG_CACHE_HOME", base)
+    return os.path.join(base, "wasmartifact")
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether nobody but this user (and root) could have written a file or a folder."""
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _load_cached(path: str) -> Artifact | None:
+    """Load an artifact of the cache; None where there is none, or none that may be used."""
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or not _is_ours(status):
+            return None
+        artifact = load(path)
+    except FileNotFoundError:
+        return None
+    except Exception as problem:
+        from wasmartifact.errors import ArtifactError, LoadError
+
+        if not isinstance(problem, ArtifactError | LoadError | OSError):
+            raise
+        return None  # damaged, or of another machine: it is packed again
+    _record_use(path, status)
+    return artifact
+
+
+def _record_use(path: str, status: os.stat_result) -> None:
+    """Let mtime be the time of the last use."""
+    from time import time_ns
+
+    if time_ns() - status.st_mtime_ns > USE_PRECISION_NS:
+        try:
+            os.utime(path)
+        except OSError:  # evicted meanwhile, or read-only
+            return
+
+
+def _lock(folder: str, key: str) -> int:
+    """Wait until no other process or thread packs this module; closing the returned descriptor lets the next one in.
+
+    A lock of an open file description (not of a process, not a file that exists) ends with its last descriptor, so that
+    nothing is left of a killed process.
+    """
+    import fcntl
+    import struct
+
+    fd = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        start = int(key[:15], 16)
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLKW, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, start, 1, 0))
+    except OSError:  # a file system without locks: then both pack, and the last one to finish wins
+        return fd
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _point(link: str, path: str) -> None:
+    """Make a link to an artifact of the same folder, atomically, in place of an older one."""
+    from secrets import token_hex
+
+    temporary = os.path.join(os.path.dirname(link), LEFTOVER_PREFIX + token_hex(16))
+    try:
+        os.symlink(os.path.basename(path), temporary)
+        os.rename(temporary, link)
+    except OSError:  # full, or read-only: the next start reads the module again
+        return
+
+
+def sweep(folder: str, limit_bytes: int) -> None:
+    """Remove what was not used for the longest time beyond the limit, what it leaves, and what dead processes left.
+
+    Artifacts that are loaded stay usable: their files live on without a name.
+    """
+    from time import time_ns
+
+    oldest_ns = time_ns() - LEFTOVER_AGE_NS
+    artifacts: list[tuple[int, int, str]] = []
+    links: list[str] = []
+    for entry in _entries(folder):
+        if entry.name.endswith(".so"):
+            status = entry.stat(follow_symlinks=False)
+            artifacts.append((status.st_mtime_ns, status.st_size, entry.path))
+        elif entry.name.endswith(".src"):
+            links.append(entry.path)
+        elif entry.name.startswith(LEFTOVER_PREFIX) and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns:
+            _unlink(entry.path)
+    total_bytes = sum(size_bytes for _, size_bytes, _ in artifacts)
+    for _, size_bytes, path in sorted(artifacts):
+        if total_bytes <= limit_bytes:
+            break
+        _unlink(path)
+        total_bytes -= size_bytes
+    for link in links:
+        if not os.path.exists(link):
+            _unlink(link)
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Entries of the folder; those that other processes remove meanwhile are passed over."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                entry.stat(follow_symlinks=False)  # which the entry keeps
+            except FileNotFoundError:
+                continue
+            yield entry
+
+
+def _unlink(path: str) -> None:
+    """Remove a file, unless another process did."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+# ---- packing -------------------------------------------------------------------------------------------------------
+
+
+def _pack_cached(path: str, contents: bytes, pack_into: PackInto) -> Artifact:
+    """Pack into memory, copy that into the cache and load it from there; from memory where the cache is full.
+
+    Whatever happens to the cache, nothing is packed twice.
+    """
+    from wasmartifact.errors import LoadError
+    from wasmartifact.write import write_atomically
+
+    fd = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
+    try:
+        pack_into(fd, contents)
+        try:
+            write_atomically(path, _chunks(fd), check=_make_private)
+            return load(path)
+        except (OSError, LoadError) as problem:
+            _warn(problem)
+        return load(b"".join(_chunks(fd)))
+    finally:
+        os.close(fd)
+
+
+def _pack_uncached(contents: bytes, pack_into: PackInto, problem: OSError) -> Artifact:
+    """Pack into memory and load that."""
+    _warn(problem)
+    fd = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
+    try:
+        pack_into(fd, contents)
+        return load(b"".join(_chunks(fd)))
+    finally:
+        os.close(fd)
+
+
+def _make_private(path: str) -> None:
+    """Whatever the umask says, others may not write into an artifact."""
+    os.chmod(path, 0o600)
+
+
+def _chunks(fd: int) -> Iterator[bytes]:
+    """Contents of a file from its start."""
+    offset = 0
+    while chunk := os.pread(fd, COPY_BYTES, offset):
+        yield chunk
+        offset += len(chunk)
+
+
+def _warn(problem: Exception) -> None:
+    from warnings import warn
+
+    warn(f"the module is packed for this process only, without the cache: {problem}", RuntimeWarning, stacklevel=2)
