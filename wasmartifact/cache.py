@@ -244,7 +244,8 @@ def open_folder(cache_dir: str | os.PathLike[str] | None) -> str:
 def _default_folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # unset, empty, or relative, which the XDG specification says to ignore
-        base = os.path.expanduser("~/.cache")
+        # expanduser would make the root of the file system of an empty HOME.
+        base = "" if os.environ.get("HOME") == "" else os.path.expanduser("~/.cache")
     if not os.path.isabs(base):
         raise FileNotFoundError(2, "no home directory for the cache; set XDG_CACHE_HOME", base)
     return os.path.join(base, "wasmartifact")
