@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wasmartifact.metadata.views import Metadata as Metadata
     from wasmartifact.packer import PackReport as PackReport
     from wasmartifact.packer import pack as pack
+    from wasmartifact.program import run as run
     from wasmartifact.runtime.api import Artifact as Artifact
     from wasmartifact.runtime.api import Exports as Exports
     from wasmartifact.runtime.api import Func as Func
@@ -72,6 +73,7 @@ _HOMES: Final = {
     "Metadata": "wasmartifact.metadata.views",
     "PackReport": "wasmartifact.packer",
     "pack": "wasmartifact.packer",
+    "run": "wasmartifact.program",
     "Artifact": "wasmartifact.runtime.api",
     "Exports": "wasmartifact.runtime.api",
     "Func": "wasmartifact.runtime.api",

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from wasmartifact import errors
-from wasmartifact.cli import parse_value, split_guest_arguments, value_text
+from wasmartifact.cli import UsageError
+from wasmartifact.runner import parse, parse_value, value_text
 
 COMMAND = [sys.executable, "-m", "wasmartifact"]
 MODULE = """

