@@ -25,12 +25,9 @@ from wasmartifact.version import VERSION
 TYPE_CHECKING = False  # typing, errors and the packer are imported when they are needed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Final
+    from typing import Any, Final
 
     from wasmartifact.runtime.artifact import Artifact
-
-    #: Packs a module into the file of a descriptor.
-    PackInto = Callable[[int, bytes], None]
 
 DEFAULT_SIZE_BYTES: Final = 2_000_000_000
 #: Environment variable with the largest size of the cache in bytes.
@@ -56,6 +53,7 @@ def compile(
     progress: Callable[[int, int], None] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     cache_size_bytes: int | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Artifact:
     """Load a module's artifact from the cache; pack the module into it first where it isn't there yet.
 
@@ -75,6 +73,8 @@ def compile(
     cache_size_bytes : int | None
         Once a module was packed, the artifacts that were not used for the longest time are removed until this size is
         kept; None for the environment variable WASMARTIFACT_CACHE_SIZE_BYTES, which is 2 GB by default.
+    warn : callable | None
+        Called with words instead of that warning.
 
     Raises
     ------
@@ -89,26 +89,20 @@ def compile(
     """
     limit_bytes = size_limit(cache_size_bytes)
     recipe = f"{_toolchain(cpu)} {opt_level!r} {cpu!r} {target!r}"
-
-    def pack_into(fd: int, contents: bytes) -> None:
-        from wasmartifact.codegen.pool import close_idle_workers
-        from wasmartifact.packer import pack
-
-        pack(contents, fd, opt_level=opt_level, cpu=cpu, target=target, jobs=jobs, progress=progress)
-        close_idle_workers()  # who compiles wants to run the module; the workers would stay as long as it runs
-
+    options = {"opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress}
+    packing = _Packing(options, _warn if warn is None else warn)
     try:
         folder = open_folder(cache_dir)
     except OSError as problem:
-        return _pack_uncached(_read(source, recipe)[0], pack_into, problem)
-    return _compile(folder, source, recipe, pack_into, limit_bytes)
+        return packing.into_memory(_read(source, recipe)[0], problem)
+    return _compile(folder, source, recipe, packing, limit_bytes)
 
 
 def _compile(
     folder: str,
     source: str | os.PathLike[str] | bytes,
     recipe: str,
-    pack_into: PackInto,
+    packing: _Packing,
     limit_bytes: int,
 ) -> Artifact:
     """`compile` with a folder to use."""
@@ -130,11 +124,11 @@ def _compile(
         lock = _lock(folder, key)
     except OSError as problem:  # read-only: then what is there serves all the same
         artifact = _load_cached(path)
-        return artifact if artifact is not None else _pack_uncached(contents, pack_into, problem)
+        return artifact if artifact is not None else packing.into_memory(contents, problem)
     try:
         artifact = _load_cached(path)
         if artifact is None:
-            artifact = _pack_cached(path, contents, pack_into)
+            artifact = packing.into_cache(path, contents)
             sweep(folder, limit_bytes)
         if link_name is not None:
             _point(os.path.join(folder, link_name), path)
@@ -370,36 +364,59 @@ def _unlink(path: str) -> None:
 # ---- packing -------------------------------------------------------------------------------------------------------
 
 
-def _pack_cached(path: str, contents: bytes, pack_into: PackInto) -> Artifact:
-    """Pack into memory, copy that into the cache and load it from there; from memory where the cache is full.
+class _Packing:
+    """How to pack, if it comes to that: the options of `pack`, and what hears of a cache that can't be used."""
 
-    Whatever happens to the cache, nothing is packed twice.
-    """
-    from wasmartifact.errors import LoadError
-    from wasmartifact.write import write_atomically
+    def __init__(self, options: dict[str, Any], warn: Callable[[str], None]) -> None:
+        self._options = options
+        self._warn = warn
 
-    fd = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
-    try:
-        pack_into(fd, contents)
+    def into_cache(self, path: str, contents: bytes) -> Artifact:
+        """Pack into memory, copy that into the cache and load it from there; from memory where the cache is full.
+
+        Whatever happens to the cache, nothing is packed twice.
+        """
+        from wasmartifact.errors import LoadError
+        from wasmartifact.write import write_atomically
+
+        fd = self._pack(contents)
         try:
-            write_atomically(path, _chunks(fd), check=_make_private)
-            return load(path)
-        except (OSError, LoadError) as problem:
-            _warn(problem)
-        return load(b"".join(_chunks(fd)))
-    finally:
-        os.close(fd)
+            try:
+                write_atomically(path, _chunks(fd), check=_make_private)
+                return load(path)
+            except FileNotFoundError:  # another process has evicted it already
+                pass
+            except (OSError, LoadError) as problem:
+                self._warn_of(problem)
+            return load(b"".join(_chunks(fd)))
+        finally:
+            os.close(fd)
 
+    def into_memory(self, contents: bytes, problem: OSError) -> Artifact:
+        """Pack into memory and load that, after a warning of the problem."""
+        self._warn_of(problem)
+        fd = self._pack(contents)
+        try:
+            return load(b"".join(_chunks(fd)))
+        finally:
+            os.close(fd)
 
-def _pack_uncached(contents: bytes, pack_into: PackInto, problem: OSError) -> Artifact:
-    """Pack into memory and load that."""
-    _warn(problem)
-    fd = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
-    try:
-        pack_into(fd, contents)
-        return load(b"".join(_chunks(fd)))
-    finally:
-        os.close(fd)
+    def _pack(self, contents: bytes) -> int:
+        """Descriptor of a file in memory that has the artifact."""
+        from wasmartifact.codegen.pool import close_idle_workers
+        from wasmartifact.packer import pack
+
+        fd = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
+        try:
+            pack(contents, fd, **self._options)
+        except BaseException:
+            os.close(fd)
+            raise
+        close_idle_workers()  # who compiles wants to run the module; the workers would stay as long as it runs
+        return fd
+
+    def _warn_of(self, problem: Exception) -> None:
+        self._warn(f"the module is packed for this process only, without the cache: {problem}")
 
 
 def _make_private(path: str) -> None:
@@ -415,7 +432,7 @@ def _chunks(fd: int) -> Iterator[bytes]:
         offset += len(chunk)
 
 
-def _warn(problem: Exception) -> None:
+def _warn(message: str) -> None:
     from warnings import warn
 
-    warn(f"the module is packed for this process only, without the cache: {problem}", RuntimeWarning, stacklevel=2)
+    warn(message, RuntimeWarning, stacklevel=2)

@@ -44,41 +44,39 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
         The program trapped.
     """
     program = os.fspath(path)
-    return start(instantiate(open_program(program), program, args, **wasi), program)
-
-
-def open_program(source: str | bytes, **options: Any) -> Artifact:
-    """Load an artifact, or a module through the cache with ``options`` of `compile`: the first bytes tell which it is."""
-    if isinstance(source, bytes):
-        magic = source[: len(ELF_MAGIC)]
+    if is_artifact(program):
+        artifact = load(program)
     else:
-        with open(source, "rb", buffering=0) as file:
-            magic = file.read(len(ELF_MAGIC))
-    if magic == ELF_MAGIC:
-        return load(source)
-    from wasmartifact.cache import compile
+        from wasmartifact.cache import compile
 
-    return compile(source, **options)
+        artifact = compile(program)
+    return start(instantiate(artifact, program, args, **wasi), program)
+
+
+def is_artifact(source: str | bytes) -> bool:
+    """Whether a file, or contents, can only be an artifact and no module: it is an ELF file."""
+    if isinstance(source, bytes):
+        return source.startswith(ELF_MAGIC)
+    with open(source, "rb", buffering=0) as file:
+        return file.read(len(ELF_MAGIC)) == ELF_MAGIC
 
 
 def instantiate(artifact: Artifact, program: str, args: Sequence[str | bytes], **wasi: Any) -> Instance:
-    """An instance with WASI: the program's name before the arguments, this process's streams unless others are given."""
+    """An instance with WASI: the program's name before its arguments, this process's streams unless told otherwise."""
     from wasmartifact.wasi.host import Wasi
 
-    streams = {"stdin": _own(0), "stdout": _own(1), "stderr": _own(2)}
+    streams: dict[str, Any] = {"stdin": None, "stdout": None, "stderr": None}
+    # Python's names are None where a stream was closed from the start: its number may be any other file's by now.
+    for number, name, stream in (
+        (0, "stdin", sys.__stdin__),
+        (1, "stdout", sys.__stdout__),
+        (2, "stderr", sys.__stderr__),
+    ):
+        if stream is not None and name not in wasi:
+            streams[name] = number
+            if number:
+                stream.flush()
     return artifact.instantiate(Wasi(args=(os.path.basename(program), *args), **(streams | wasi)).imports())
-
-
-def _own(descriptor: int) -> int | None:
-    """A standard stream of this process, with what Python holds back for it written; None where it is closed."""
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return None
-    for stream in (sys.stdout, sys.stderr) if descriptor == 1 else ():
-        if stream is not None:
-            stream.flush()
-    return descriptor
 
 
 def initialize(instance: Instance) -> None:

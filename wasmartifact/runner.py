@@ -10,7 +10,8 @@ import os
 import sys
 
 from wasmartifact.cli import STDIN, UsageError
-from wasmartifact.program import exit_code, initialize, instantiate, open_program, start
+from wasmartifact.loader import load
+from wasmartifact.program import exit_code, initialize, instantiate, is_artifact, start
 from wasmartifact.progress import ProgressBar
 
 TYPE_CHECKING = False
@@ -32,12 +33,12 @@ Run a WASI program. Standard streams are those of this process; of everything el
   --ro-dir HOST[::GUEST]  the same, without leave to change anything in it
   --env NAME[=VALUE]   environment variable, without =VALUE as it is in this process; may be repeated
   --invoke NAME        call this exported function with ARGS instead; results one per line
-  -O, --opt-level N    0 to 3, for a module that is to be packed: 0 packs fastest (default 2)
+  --opt-level N        0 to 3, for a module that is to be packed: 0 packs fastest (default 2)
   -h, --help           show this and exit
 
 The exit code is the program's. $WASMARTIFACT_CACHE_SIZE_BYTES limits the cache in $XDG_CACHE_HOME/wasmartifact (2 GB).
 """
-VALUE_OPTIONS: Final = ("--dir", "--ro-dir", "--env", "--invoke", "-O", "--opt-level")
+VALUE_OPTIONS: Final = ("--dir", "--ro-dir", "--env", "--invoke", "--opt-level")
 INTEGER_BITS: Final = {"i32": 32, "i64": 64}
 
 
@@ -81,7 +82,8 @@ def parse(tokens: Sequence[str]) -> Options:
             if options.program is not None:
                 break
             options.program = rest.pop(0) if rest else None
-        elif token in {"-h", "--help"}:
+            break
+        elif options.program is None and token in {"-h", "--help"}:
             options.shows_help = True
             return options
         elif name in VALUE_OPTIONS:
@@ -111,7 +113,7 @@ def _set(options: Options, name: str, value: str) -> None:
             options.env[variable] = text
         elif variable in os.environ:
             options.env[variable] = os.environ[variable]
-    elif name in {"-O", "--opt-level"}:
+    elif name == "--opt-level":
         if value not in {"0", "1", "2", "3"}:
             raise UsageError(f"{name} is {value!r}, expected 0, 1, 2 or 3")
         options.opt_level = int(value)
@@ -127,15 +129,23 @@ def _read_only(host: str) -> Any:
 
 
 def _open(program: str, opt_level: int) -> Artifact:
-    """The program's artifact. A module is packed with a progress bar, and without the cache if need be."""
+    """The program's artifact. A module is packed with a progress bar; that there is no cache is said in our words."""
     source = sys.stdin.buffer.read() if program == STDIN else program
+    if is_artifact(source):
+        return load(source)
+    from wasmartifact.cache import compile
+
     with ProgressBar() as progress:
-        return open_program(source, progress=progress, opt_level=opt_level)
+        return compile(source, progress=progress, opt_level=opt_level, warn=_warn)
+
+
+def _warn(message: str) -> None:
+    print(f"wasmartifact: warning: {message}", file=sys.stderr)
 
 
 def _behave_natively() -> None:
     """Die of Ctrl-C and of closed pipes as a native program does, not through exceptions of Python."""
-    import _signal as signal  # what lies under the module signal, without the enumerations that it makes
+    import _signal as signal  # type: ignore[import-not-found]  # what lies under the module signal, without the enumerations that it makes
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored: nohup, a shell's background
         signal.signal(signal.SIGINT, signal.SIG_DFL)

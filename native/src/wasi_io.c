@@ -24,10 +24,11 @@ uint32_t wasi_parts(const wasi_call *call, uint32_t address, uint32_t count, str
     return WA_WASI_ESUCCESS;
 }
 
+/* SIGPIPE is left alone: Python ignores it, and a process that gave it its default action wants to die of closed pipes,
+ * as the command `run` does. */
 static void deadly_signals(sigset_t *set)
 {
     sigemptyset(set);
-    sigaddset(set, SIGPIPE);
     sigaddset(set, SIGXFSZ);
 }
 
@@ -37,14 +38,14 @@ static bool is_ignored(int number)
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-/* Python ignores both, which is looked at once for each call from outside: four system calls for each write would cost more
- * than the write. */
+/* Python ignores the signal, which is looked at once for each call from outside: four system calls for each write would cost
+ * more than the write. */
 static bool needs_guard(void)
 {
     enum { IGNORED = 1, DEADLY };
     wa_activation *activation = wa_this_thread.current;
     if (activation->deadly_signals == 0)
-        activation->deadly_signals = is_ignored(SIGPIPE) && is_ignored(SIGXFSZ) ? IGNORED : DEADLY;
+        activation->deadly_signals = is_ignored(SIGXFSZ) ? IGNORED : DEADLY;
     return activation->deadly_signals == DEADLY;
 }
 
@@ -58,17 +59,15 @@ void wasi_guard_begin(wasi_guard *guard)
     pthread_sigmask(SIG_BLOCK, &deadly, &guard->saved);
 }
 
-/* Both signals are sent to the thread that wrote, so one that waits now is ours, unless it was blocked before. */
+/* The signal is sent to the thread that wrote, so one that waits now is ours, unless it was blocked before. */
 void wasi_guard_end(const wasi_guard *guard, int error)
 {
     if (!guard->is_needed)
         return;
-    int number = error == EPIPE ? SIGPIPE : error == EFBIG ? SIGXFSZ : 0;
-    if (number != 0 && !sigismember(&guard->saved, number)) {
+    if (error == EFBIG && !sigismember(&guard->saved, SIGXFSZ)) {
         sigset_t ours;
         struct timespec now = {0, 0};
-        sigemptyset(&ours);
-        sigaddset(&ours, number);
+        deadly_signals(&ours);
         while (sigtimedwait(&ours, NULL, &now) < 0 && errno == EINTR)
             ;
     }

@@ -181,20 +181,40 @@ def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "own", "guest"),
+    ("tokens", "program", "invoke", "guest"),
     [
-        ("pack -o a b", "pack -o a b", ""),
-        ("run a.so", "run a.so", ""),
-        ("run a.so --invoke f -1 -x", "run a.so --invoke f", "-1 -x"),
-        ("run --invoke f a.so 1 --invoke", "run --invoke f a.so", "1 --invoke"),
-        ("run --invoke=f a.so -- --help", "run --invoke=f a.so", "--help"),
-        ("run - 1", "run -", "1"),
-        ("run --bogus a.so", "run --bogus a.so", ""),
-        ("run --help", "run --help", ""),
+        ("a.so", "a.so", None, ""),
+        ("a.so --invoke f -1 -x", "a.so", "f", "-1 -x"),
+        ("--invoke f a.so 1 --invoke", "a.so", "f", "1 --invoke"),
+        ("--invoke=f a.so -- --help", "a.so", "f", "--help"),
+        ("a.so -O2 --dir x", "a.so", None, "-O2 --dir x"),
+        ("-- -a.so --dir x", "-a.so", None, "--dir x"),
+        ("a.so -- -- x", "a.so", None, "-- x"),
+        ("- 1", "-", None, "1"),
     ],
 )
-def test_split_guest_arguments(tokens: str, own: str, guest: str) -> None:
-    assert split_guest_arguments(tokens.split()) == (own.split(), guest.split())
+def test_arguments_of_run(tokens: str, program: str, invoke: str | None, guest: str) -> None:
+    options = parse(tokens.split())
+    assert (options.program, options.invoke, options.arguments) == (program, invoke, guest.split())
+
+
+def test_options_of_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIVEN", "from here")
+    monkeypatch.delenv("ABSENT", raising=False)
+    tokens = "--env A=1=2 --env=B= --env GIVEN --env ABSENT --dir host::guest a.so --dir both --help"
+    options = parse(tokens.split())
+    assert options.env == {"A": "1=2", "B": "", "GIVEN": "from here"}
+    assert options.preopens == {"guest": "host", "both": "both"}
+    assert options.arguments == ["--help"]
+    options = parse(["--ro-dir", "host::/guest", "--opt-level=0", "a.so"])
+    assert options.opt_level == 0
+    assert options.preopens["/guest"].path == "host"
+
+
+@pytest.mark.parametrize("tokens", ["--bogus a.so", "--dir", "--opt-level 4 a.so"])
+def test_wrong_options_of_run(tokens: str) -> None:
+    with pytest.raises(UsageError):
+        parse(tokens.split())
 
 
 def test_values_survive_text() -> None:
