@@ -11,13 +11,14 @@ FUZZ_SEED ?= 1
 
 NATIVE := $(wildcard native/*.py native/include/*.h native/src/*.[ch])
 
-.PHONY: help demo test check lint timings budget bench spec fuzz sanitize clean
+.PHONY: help demo test test-programs check lint timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
 help:
 	@echo "make demo     pack QuickJS, run JavaScript in it, compare with wasmtime-py"
 	@echo "make test     all tests but the timing ones"
+	@echo "make test-programs  programs from PyPI and npm against what wasmtime-py makes of them, the large ones too"
 	@echo "make check    everything that CI checks: lint, types, generated files, load timings, instruction counts, tests"
 	@echo "make budget   instruction counts of load and calls beside their budget; needs valgrind"
 	@echo "make bench    every figure against its rivals, goals met and not met"
@@ -45,6 +46,10 @@ demo: $(VENV)/ready.stamp
 
 test: $(VENV)/ready.stamp
 	$(PYTEST) -n $(WORKERS)
+
+# All programs of registries, the large ones too: needs npm, and minutes for packing.
+test-programs: $(VENV)/ready.stamp
+	$(PYTEST) tests/programs -m "large or not large"
 
 lint: $(VENV)/ready.stamp
 	$(BIN)/ruff check

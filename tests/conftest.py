@@ -1,4 +1,4 @@
-"""Rules for every test: under CI nothing but the budget is skipped; timings and the budget run only when asked for."""
+"""Rules for every test: under CI nothing but the budget is skipped; what is marked runs only when asked for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, unless ``-m`` chooses them, timing tests, which would measure others beside them, and the budget."""
+    """Leave out, unless ``-m`` chooses them, timing tests, the budget and large programs.
+
+    Others beside timing tests would be measured too; large programs take minutes to pack.
+    """
     if config.option.markexpr:
         return
-    chosen = [item for item in items if not any(map(item.get_closest_marker, ("timing", "budget")))]
+    left_out = ("timing", "budget", "large")
+    chosen = [item for item in items if not any(map(item.get_closest_marker, left_out))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 

@@ -1,0 +1,123 @@
+"""What `scenarios.toml` says: modules with their packages, scenarios with their steps, and the outcome of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+EXPECTED = FOLDER / "expected"
+#: Output up to this size is recorded as text, so that differences can be read.
+TEXT_BYTES = 4_000
+#: What each guest finds its folder under.
+GUEST_FOLDER = "/work"
+
+
+@dataclass(frozen=True)
+class ModuleSource:
+    """A .wasm file of a package.
+
+    Attributes
+    ----------
+    registry : str
+        "pypi" or "npm".
+    package, version, path : str
+        Where it is: the path is inside of the package.
+    sha256 : str
+        Of the file.
+    waits_for : str | None
+        The feature without which it can't be packed yet.
+    """
+
+    registry: str
+    package: str
+    version: str
+    path: str
+    sha256: str
+    waits_for: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of a module: as a command, or, where ``driver`` names a function of drivers.py, as a reactor."""
+
+    module: str
+    args: tuple[str, ...] = ()
+    stdin: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    driver: str | None = None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Steps that share a folder, which holds ``files`` at first."""
+
+    name: str
+    is_large: bool
+    files: dict[str, str]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step left: exit code, both outputs, and a description of each file that is new or another."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    files: dict[str, str]
+
+
+def describe(contents: bytes) -> str:
+    """Short text for contents: themselves, or size and digest where they are binary or long."""
+    try:
+        text = contents.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if len(text) <= TEXT_BYTES and "\0" not in text:
+        return text
+    return f"{len(contents)} bytes, SHA-256 {hashlib.sha256(contents).hexdigest()}"
+
+
+def describe_folder(folder: Path, files: dict[str, str]) -> dict[str, str]:
+    """Description of every file in a folder, by relative path, but for ``files`` that are as they were."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = {str(path.relative_to(folder)): describe(path.read_bytes()) for path in paths}
+    gone = {name: "gone" for name in files if name not in found}
+    return gone | {name: text for name, text in found.items() if files.get(name) != text}
+
+
+def read_scenarios() -> tuple[dict[str, ModuleSource], list[Scenario]]:
+    """Modules by name, and all scenarios."""
+    content = tomllib.loads((FOLDER / "scenarios.toml").read_text(encoding="utf-8"))
+    modules = {name: ModuleSource(**entry) for name, entry in content["modules"].items()}
+    scenarios = [
+        Scenario(name, entry.get("is_large", False), entry.get("files", {}), tuple(map(_step, entry["steps"])))
+        for name, entry in content["scenarios"].items()
+    ]
+    return modules, scenarios
+
+
+def _step(entry: dict[str, Any]) -> Step:
+    return Step(**entry | {"args": tuple(entry.get("args", ()))})
+
+
+def expected_path(scenario: Scenario) -> Path:
+    """Where the outcomes of a scenario's steps are recorded."""
+    return EXPECTED / f"{scenario.name}.json"
+
+
+def read_expected(scenario: Scenario) -> list[Outcome]:
+    """The recorded outcomes."""
+    return [Outcome(**entry) for entry in json.loads(expected_path(scenario).read_text(encoding="utf-8"))]
+
+
+def write_expected(scenario: Scenario, outcomes: list[Outcome]) -> None:
+    """Record the outcomes."""
+    EXPECTED.mkdir(exist_ok=True)
+    text = json.dumps([asdict(outcome) for outcome in outcomes], indent=1, ensure_ascii=False)
+    expected_path(scenario).write_text(text + "\n", encoding="utf-8")
