@@ -30,6 +30,7 @@ BENCHES: Final = {
     "instantiate": "bench.instantiate",
     "calls": "bench.calls",
     "process": "bench.process",
+    "programs": "bench.programs",
     "metadata": "bench.metadata",
     "seed": "bench.seed",
     "kernels": "bench.kernels.__main__",
