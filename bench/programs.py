@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import sys
+from pathlib import Path
 from typing import Final
 
+import wasmartifact as wa
 from bench import scratch
 from bench.figures import Figure, figure_table
 from bench.process import PASS, measure, process_ns
@@ -57,6 +60,8 @@ TINY: Final = b"""
 
 def figures(*, quick: bool) -> list[Figure]:
     """Processes take turns; a program that fails ends the benchmark."""
+    # As pip does when it installs a package; wasmtime-py was installed so.
+    compileall.compile_dir(Path(wa.__file__).parent, quiet=1)
     try:
         quickjs = module_path().read_bytes()
     except FileNotFoundError as problem:

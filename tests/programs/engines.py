@@ -14,10 +14,10 @@ import wasmtime
 
 import wasmartifact as wa
 from tests.programs.drivers import DRIVERS, Exports
-from tests.programs.scenario import GUEST_FOLDER, Outcome, Scenario, Step, describe, describe_folder
+from tests.programs.scenario import Outcome, Scenario, Step, describe, describe_folder
 
-#: Runs a module (path) in a folder: exit code, standard output, standard error.
-Runner = Callable[[Path, Step, Path], tuple[int, bytes, bytes]]
+#: Runs a module (path) with a folder that it knows by a name: exit code, standard output, standard error.
+Runner = Callable[[Path, Step, Path, str], tuple[int, bytes, bytes]]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,15 +27,15 @@ def outcomes(scenario: Scenario, module: Callable[[str], Path], runner: Runner, 
         (folder / name).write_text(text, encoding="utf-8")
     found = []
     for step in scenario.steps:
-        code, stdout, stderr = runner(module(step.module), step, folder)
+        code, stdout, stderr = runner(module(step.module), step, folder, scenario.guest_folder)
         found.append(Outcome(code, describe(stdout), describe(stderr), describe_folder(folder, scenario.files)))
     return found
 
 
-def run_ours(artifact: Path, step: Step, folder: Path) -> tuple[int, bytes, bytes]:
+def run_ours(artifact: Path, step: Step, folder: Path, guest_folder: str) -> tuple[int, bytes, bytes]:
     """Under wasmartifact: a command by ``wasmartifact run``, a reactor through the Python interface."""
     if step.driver is None:
-        options = [f"--dir={folder}::{GUEST_FOLDER}", *(f"--env={name}={value}" for name, value in step.env.items())]
+        options = [f"--dir={folder}::{guest_folder}", *(f"--env={name}={value}" for name, value in step.env.items())]
         # The program's name is the last part of the path.
         named = folder.parent / f"{step.module}.wasm"
         named.unlink(missing_ok=True)
@@ -46,8 +46,8 @@ def run_ours(artifact: Path, step: Step, folder: Path) -> tuple[int, bytes, byte
     with _Streams(step) as (stdin, stdout, stderr):
         wasi = wa.Wasi(
             (f"{step.module}.wasm", *step.args),
-            step.env,
-            {GUEST_FOLDER: folder},
+            {name: value for name, value in step.env.items()},
+            {guest_folder: folder},
             stdin,
             stdout.fileno(),
             stderr.fileno(),
@@ -62,7 +62,7 @@ def run_ours(artifact: Path, step: Step, folder: Path) -> tuple[int, bytes, byte
         return code, _contents(stdout), _contents(stderr)
 
 
-def run_wasmtime(module: Path, step: Step, folder: Path) -> tuple[int, bytes, bytes]:
+def run_wasmtime(module: Path, step: Step, folder: Path, guest_folder: str) -> tuple[int, bytes, bytes]:
     """Under wasmtime-py."""
     engine = _engine()
     linker, store = wasmtime.Linker(engine), wasmtime.Store(engine)
@@ -71,7 +71,7 @@ def run_wasmtime(module: Path, step: Step, folder: Path) -> tuple[int, bytes, by
         wasi = wasmtime.WasiConfig()
         wasi.argv = [f"{step.module}.wasm", *step.args]
         wasi.env = list(step.env.items())
-        wasi.preopen_dir(str(folder), GUEST_FOLDER)
+        wasi.preopen_dir(str(folder), guest_folder)
         wasi.stdin_file, wasi.stdout_file, wasi.stderr_file = stdin.name, stdout.name, stderr.name
         store.set_wasi(wasi)
         exports = linker.instantiate(store, _module(module)).exports(store)

@@ -13,8 +13,6 @@ FOLDER = Path(__file__).parent
 EXPECTED = FOLDER / "expected"
 #: Output up to this size is recorded as text, so that differences can be read.
 TEXT_BYTES = 4_000
-#: What each guest finds its folder under.
-GUEST_FOLDER = "/work"
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Steps that share a folder, which holds ``files`` at first."""
+    """Steps that share a folder, which holds ``files`` at first and which the guest knows as ``guest_folder``."""
 
     name: str
     is_large: bool
+    guest_folder: str
     files: dict[str, str]
     steps: tuple[Step, ...]
 
@@ -96,7 +95,13 @@ def read_scenarios() -> tuple[dict[str, ModuleSource], list[Scenario]]:
     content = tomllib.loads((FOLDER / "scenarios.toml").read_text(encoding="utf-8"))
     modules = {name: ModuleSource(**entry) for name, entry in content["modules"].items()}
     scenarios = [
-        Scenario(name, entry.get("is_large", False), entry.get("files", {}), tuple(map(_step, entry["steps"])))
+        Scenario(
+            name,
+            is_large=entry.get("is_large", False),
+            guest_folder=entry.get("guest_folder", "/work"),
+            files=entry.get("files", {}),
+            steps=tuple(map(_step, entry["steps"])),
+        )
         for name, entry in content["scenarios"].items()
     ]
     return modules, scenarios
