@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -227,3 +228,19 @@ def test_run_is_lean(programs: Path) -> None:
     assert not loaded & {*heavy, "wasmartifact.schema", "wasmartifact.commands", "wasmartifact.errors", "llvmlite"} - {
         "wasmartifact.errors"  # proc_exit raises one of them
     }
+
+
+def test_packing_shows_progress_on_a_terminal(tmp_path: Path) -> None:
+    source = tmp_path / "echo.wat"
+    source.write_text(ECHO)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    shown = []
+    for _ in range(2):
+        command = [*COMMAND, "--opt-level", "0", str(source)]
+        subprocess.run(command, input=b"", stdout=subprocess.DEVNULL, stderr=theirs, check=False, env=environment)
+        shown.append(os.read(ours, 1 << 16))
+    os.close(theirs)
+    os.close(ours)
+    assert b"2/2 functions" in shown[0]
+    assert shown[1] == b"to stderr\r\n"  # the second start packs nothing
