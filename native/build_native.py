@@ -17,7 +17,7 @@ from cffi import FFI
 ROOT: Final = Path(__file__).resolve().parents[1]
 INCLUDE: Final = ROOT / "native" / "include"
 #: Parts of wasmartifact.h that Python needs directly; the rest is reached through the types of `_types`.
-PUBLIC_PARTS: Final = ("memories, tables, globals, tags",)
+PUBLIC_PARTS: Final = ("this host", "memories, tables, globals, tags")
 
 #: A newer CPython may deprecate what we call: no reason to refuse the build.
 WARNINGS: Final = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-Wno-error=deprecated-declarations")

@@ -19,7 +19,6 @@ from _frozen_importlib_external import PathFinder  # what importlib.util uses, w
 
 from wasmartifact.constants import FORMAT_VERSION, RUNTIME_ABI
 from wasmartifact.loader import load
-from wasmartifact.runtime.native import lib
 from wasmartifact.version import VERSION
 
 TYPE_CHECKING = False  # typing, errors and the packer are imported when they are needed
@@ -142,9 +141,16 @@ def _compile(
 
 def _toolchain(cpu: str) -> str:
     """All that decides about the code besides the module and the options, as text."""
-    host = f"{lib.wa_host_cpu_features():x}" if cpu == "native" else ""
+    host = _cpu_features() if cpu == "native" else ""
     machine, c_library = os.uname().machine, os.confstr("CS_GNU_LIBC_VERSION")
     return f"{VERSION} {FORMAT_VERSION} {RUNTIME_ABI} {_llvm_version()} {machine} {c_library} {host}"
+
+
+def _cpu_features() -> str:
+    """The features of this host that code may use."""
+    from wasmartifact._native import lib
+
+    return f"{lib.wa_host_cpu_features():x}"
 
 
 def _llvm_version() -> str:

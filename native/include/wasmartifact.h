@@ -32,6 +32,11 @@ typedef struct wa_error {
     char text[104];
 } wa_error;
 
+/* ---- this host (cpu.c) ------------------------------------------------------------------------------------------- */
+
+/* The features of WA_CPU_<machine>_* that this host has. */
+uint64_t wa_host_cpu_features(void);
+
 /* ---- artifacts (artifact.c, metadata.c) ------------------------------------------------------------------------- */
 
 /* Check the file's head, its section table, the metadata header, the directory, their checksum and the host; map the
@@ -45,8 +50,6 @@ const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_b
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error);
 void wa_artifact_retain(wa_artifact *artifact);
 void wa_artifact_release(wa_artifact *artifact);
-/* The features of WA_CPU_<machine>_* that this host has. */
-uint64_t wa_host_cpu_features(void);
 /* Row in the exports group, or UINT32_MAX. */
 uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes);
 
