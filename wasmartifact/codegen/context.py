@@ -9,7 +9,6 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.options import CodegenOptions
-from wasmartifact.errors import UnsupportedModule
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import FuncType, Module
 
@@ -17,7 +16,7 @@ from wasmartifact.wasm.model import FuncType, Module
 LLVM_TYPES: Final = {"i": "i32", "l": "i64", "f": "float", "d": "double", "v": "<2 x i64>"}
 #: The integer with the bits of a float.
 FLOAT_BITS: Final = {"f": "i", "d": "l"}
-#: Floats that a call returns as floats.
+#: Floats that a call returns as floats; vectors take from the same registers.
 _FLOAT_RESULTS: Final = 2
 _LETTERS: Final = {
     schema.VALTYPE_I32: "i",
@@ -28,18 +27,11 @@ _LETTERS: Final = {
     schema.VALTYPE_REF: "l",
     schema.VALTYPE_REF_NULL: "l",
 }
-#: Letters whose values this version compiles.
-_SUPPORTED: Final = "ilfd"
 
 
 def letter_of(valtype: int) -> str:
-    """Type letter of a value type of the schema; UnsupportedModule where its feature is not compiled."""
-    letter = _LETTERS[valtype & 0xFF]
-    if letter not in _SUPPORTED:
-        raise UnsupportedModule(
-            "the module uses the value type v128 (feature simd), which this version does not compile", feature="simd"
-        )
-    return letter
+    """Type letter of a value type of the schema."""
+    return _LETTERS[valtype & 0xFF]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,7 @@ def signature_of(func_type: FuncType) -> Signature:
 def _returned_letters(results: str) -> Iterator[str]:
     floats = 0
     for letter in results:
-        floats += letter in FLOAT_BITS
+        floats += letter in "fdv"
         yield FLOAT_BITS.get(letter, letter) if floats > _FLOAT_RESULTS else letter
 
 

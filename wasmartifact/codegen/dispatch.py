@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from wasmartifact.codegen import calls, control, memory, numeric, variables
+from wasmartifact.codegen import calls, control, memory, numeric, simd, simd_memory, variables
 from wasmartifact.codegen.emit import FunctionEmitter, Handler
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.wasm import opcodes
@@ -14,7 +14,7 @@ from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
 
 HANDLERS: Final[dict[int, Handler]] = {
     OPCODE_BY_NAME[name].code: handler
-    for module in (numeric, memory, variables, control, calls)
+    for module in (numeric, simd, memory, simd_memory, variables, control, calls)
     for name, handler in module.HANDLERS.items()
 }
 #: What an opcode means for the nesting of blocks: opens one, closes one, or begins another arm.
@@ -32,7 +32,9 @@ CALLING_OPCODES: Final = frozenset(
 )  # fmt: skip
 #: Opcodes that compute a value from the operands alone.
 _PLAIN_OPERATORS: Final = frozenset(
-    OPCODE_BY_NAME[name].code for name in (*numeric.HANDLERS, "select", "select_typed") if not name.endswith(".const")
+    OPCODE_BY_NAME[name].code
+    for name in (*numeric.HANDLERS, *simd.HANDLERS, "select", "select_typed")
+    if not name.endswith(".const")
 )
 LOOP_OPCODE: Final = OPCODE_BY_NAME["loop"].code
 

@@ -2,12 +2,13 @@
 
 An operand is a piece of IR text whose spelling tells its type, so that no stack of types is needed. SSA values are
 numbers, which LLVM parses faster than names; the last digit stands for the type letter (``context.LLVM_TYPES``):
-``%70`` ``%71`` ``%72`` ``%73`` for i, l, f, d; ``%75`` is an i32 that holds the i1 ``%74``. Numbers ascend in the
-order of the text. Where they can't, in the entry block, names end with the type letter. Constants: i32 in decimal, i64
-as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps signalling NaNs. ``type_letter`` reads
-that back.
+``%70`` ``%71`` ``%72`` ``%73`` ``%79`` for i, l, f, d, v; ``%75`` is an i32 that holds the i1 ``%74``. Numbers ascend in
+the order of the text. Where they can't, in the entry block, names end with the type letter. Constants: i32 in decimal,
+i64 as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps signalling NaNs, v128 as
+``<i64 u0x1, i64 u0x2>``. ``type_letter`` reads that back.
 
-Handlers of opcodes live in ``numeric``, ``memory``, ``control``, ``calls`` and ``variables``; ``dispatch`` joins them.
+Handlers of opcodes live in ``numeric``, ``simd``, ``memory``, ``simd_memory``, ``control``, ``calls`` and ``variables``;
+``dispatch`` joins them.
 """
 
 from __future__ import annotations
@@ -40,15 +41,15 @@ FULL_PIPELINE_LEVEL: Final = 3
 MANY_LOCALS: Final = 400
 #: A LLVM type by the letter of a runtime call's signature: references are 64 bits, as everywhere.
 _RUNTIME_TYPES: Final = {"v": "void", "i": "i32", "l": "i64", "p": "i64"}
-#: Last digit of the number of a value, by type letter: c is an i1, b an i32 that holds one, p a pointer; n (an integer)
-#: and s (a structure) never become operands.
-DIGITS: Final = {letter: digit for digit, letter in enumerate("ilfdcbpns")}
+#: Last digit of the number of a value, by type letter: c is an i1, b an i32 that holds one, p a pointer; n (an integer
+#: or a vector) and s (a structure) never become operands.
+DIGITS: Final = {letter: digit for digit, letter in enumerate("ilfdcbpnsv")}
 #: Numbers between two counts.
 STEP: Final = 10
 _TEST_DIGITS: Final = f"{DIGITS['b']}{DIGITS['c']}"
 _POINTER_DIGIT: Final = str(DIGITS["p"])
 _LETTERS: Final = {str(digit): "i" if letter in "bc" else letter for letter, digit in DIGITS.items()} | {
-    letter: letter for letter in "ilfd"
+    letter: letter for letter in "ilfdv"
 }
 
 
@@ -56,7 +57,7 @@ def type_letter(operand: str) -> str:
     """Type letter of an operand."""
     if operand[0] == "%":
         return _LETTERS[operand[-1]]
-    return {"u": "l", "b": "f"}.get(operand[0]) or ("d" if operand.startswith("0x") else "i")
+    return {"u": "l", "b": "f", "<": "v"}.get(operand[0]) or ("d" if operand.startswith("0x") else "i")
 
 
 def i64_constant(value: int) -> str:
@@ -66,7 +67,7 @@ def i64_constant(value: int) -> str:
 
 def constant_of_cell(letter: str, cell: bytes) -> str:
     """Operand for the value that a global's cell holds."""
-    bits = int.from_bytes(cell[: 4 if letter in "if" else 8], "little")
+    bits = int.from_bytes(cell[: _SIZES[letter]], "little")
     return CONSTANTS[letter](bits)
 
 
@@ -82,8 +83,10 @@ CONSTANTS: Final[dict[str, Callable[[int], str]]] = {
     "l": i64_constant,
     "f": lambda bits: f"bitcast (i32 {bits} to float)",
     "d": lambda bits: f"0x{bits:016X}",
+    "v": lambda bits: f"<i64 {i64_constant(bits)}, i64 {i64_constant(bits >> 64)}>",
 }
-ZEROS: Final = {letter: CONSTANTS[letter](0) for letter in "ilfd"}
+ZEROS: Final = {letter: CONSTANTS[letter](0) for letter in "ilfdv"}
+_SIZES: Final = {"i": 4, "l": 8, "f": 4, "d": 8, "v": 16}
 
 
 @dataclass(slots=True)
@@ -130,13 +133,15 @@ class FunctionEmitter:
     origins : dict[str, Origin]
         Values of this basic block that come from a load by plain operators. LLVM may fold a load into what uses its
         value, and gives the whole the location of the latter; hence such operators get the location of the load.
+    lanes : dict[tuple[str, str], str]
+        v128 operands of this basic block seen as lanes, see ``simd``.
     dead : bool
         The current point is unreachable; nothing is emitted until a label is reached.
     """
 
     __slots__ = (
         "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
-        "labels", "local_letters", "memory_bases", "offset", "origins", "out", "scope", "signature", "stack", "start",
+        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "scope", "signature", "stack", "start",
         "type_uses", "upcoming", "where", "widened",
     )  # fmt: skip
 
@@ -153,6 +158,7 @@ class FunctionEmitter:
         self.known: dict[int, str] = {}
         self.widened: dict[str, str] = {}
         self.origins: dict[str, Origin] = {}
+        self.lanes: dict[tuple[str, str], str] = {}
         self.local_letters = ""
         self.memory_bases: dict[int, str] = {}
         self.calls: set[int] = set()  # functions that are called directly
@@ -259,6 +265,7 @@ class FunctionEmitter:
         self.out.append(f"{name}:")
         self.block = name
         self.origins = {}
+        self.lanes = {}
 
     def located(self, trap: int) -> str:
         """Debug location of an instruction that can raise a trap: line is the wasm offset, column the trap code."""
