@@ -112,16 +112,10 @@ static wax_outcome f64_to_slot(PyObject *value, uint64_t *slot)
 
 static wax_outcome v128_to_slots(PyObject *value, uint64_t *slots)
 {
-    Py_buffer view;
-    if (!PyObject_CheckBuffer(value))
+    if (!PyBytes_Check(value) || PyBytes_GET_SIZE(value) != 16)
         return WAX_WRONG_TYPE;
-    if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) < 0)
-        return WAX_RAISED;
-    bool fits = view.len == 16;
-    if (fits)
-        memcpy(slots, view.buf, 16);
-    PyBuffer_Release(&view);
-    return fits ? WAX_CONVERTED : WAX_WRONG_TYPE;
+    memcpy(slots, PyBytes_AS_STRING(value), 16);
+    return WAX_CONVERTED;
 }
 
 static wax_outcome funcref_to_slot(wax_store *store, PyObject *value, uint64_t *slot)

@@ -2,13 +2,13 @@
 
 An operand is a piece of IR text whose spelling tells its type, so that no stack of types is needed. SSA values are
 numbers, which LLVM parses faster than names; the last digit stands for the type letter (``context.LLVM_TYPES``):
-``%70`` ``%71`` ``%72`` ``%73`` ``%79`` for i, l, f, d, v; ``%75`` is an i32 that holds the i1 ``%74``. Numbers ascend in
-the order of the text. Where they can't, in the entry block, names end with the type letter. Constants: i32 in decimal,
-i64 as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps signalling NaNs, v128 as
+``%70`` ``%71`` ``%72`` ``%73`` ``%79`` for i, l, f, d, v; ``%75`` is an i32 that holds the i1 ``%74``. Numbers ascend
+in the order of the text. Where they can't, in the entry block, names end with the type letter. Constants: i32 in
+decimal, i64 as ``u0x2a``, f64 as ``0x`` and bits, f32 as a bitcast of its bits, which keeps signalling NaNs, v128 as
 ``<i64 u0x1, i64 u0x2>``. ``type_letter`` reads that back.
 
-Handlers of opcodes live in ``numeric``, ``simd``, ``memory``, ``simd_memory``, ``control``, ``calls`` and ``variables``;
-``dispatch`` joins them.
+Handlers of opcodes live in ``numeric``, ``simd``, ``memory``, ``simd_memory``, ``control``, ``calls`` and
+``variables``; ``dispatch`` joins them.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ class FunctionEmitter:
 
     __slots__ = (
         "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
-        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "scope", "signature", "stack", "start",
-        "type_uses", "upcoming", "where", "widened",
+        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "scope", "signature", "stack",
+        "start", "type_uses", "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:

@@ -12,7 +12,7 @@ Relaxed operators do what the strict ones do, but for ``relaxed_madd``, which is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -357,7 +357,9 @@ _PACKS: Final = {
 def _narrow(name: str, sign: str) -> Handler:
     """narrow: the operands are signed in any case, ``sign`` tells the range that they are brought into."""
     shape, source = SHAPES[name], SHAPES[_WIDER[name]]
-    least, greatest = (-(1 << (shape.bits - 1)), (1 << (shape.bits - 1)) - 1) if sign == "s" else (0, (1 << shape.bits) - 1)
+    least, greatest = (
+        (-(1 << (shape.bits - 1)), (1 << (shape.bits - 1)) - 1) if sign == "s" else (0, (1 << shape.bits) - 1)
+    )
     half = f"<{source.count} x {shape.element}>"
     joined = ", ".join(f"i32 {index}" for index in range(shape.count))
 
@@ -398,9 +400,7 @@ def _extended_product(source: str, half: str, sign: str) -> Handler:
     wide = SHAPES[_WIDER[source]]
 
     def emit(fn: FunctionEmitter, _: Any) -> None:
-        a, b = (
-            fn.define("n", _extended_half(fn, operand, source, half, sign)) for operand in fn.pop_values(2)
-        )
+        a, b = (fn.define("n", _extended_half(fn, operand, source, half, sign)) for operand in fn.pop_values(2))
         push_lanes(fn, wide, f"mul {wide.type} {a}, {b}")
 
     return emit

@@ -7,7 +7,7 @@ from typing import Final
 from wasmartifact import schema
 from wasmartifact.codegen.emit import FunctionEmitter, Handler
 from wasmartifact.codegen.memory import MemoryArgument, effective_address
-from wasmartifact.codegen.simd import SHAPES, V128, Shape, lanes, narrow_lane, push_unfoldable, splat
+from wasmartifact.codegen.simd import SHAPES, V128, Shape, lanes, push_unfoldable, splat
 
 #: Alignment exponent, offset in bytes, memory index, lane.
 LaneArgument = tuple[int, int, int, int]
