@@ -15,6 +15,7 @@ ON: Final = (
     "reference-types",
     "saturating-float-to-int",
     "sign-extension-ops",
+    "simd",
 )
 OFF: Final = (
     "compact-imports",
@@ -25,7 +26,6 @@ OFF: Final = (
     "memory64",
     "relaxed-simd",
     "shared-everything-threads",
-    "simd",
     "tail-call",
     "threads",
     "wide-arithmetic",

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.fuzz.values import NUMBERS, Signature, interesting
+from tests.fuzz.values import VECTOR, Signature, interesting
+from wasmartifact.wasm.opcodes import LANE, MEMARG, MEMARG_LANE, NONE, OPCODES, SHUFFLE, Opcode
 
 INTEGERS: Final = ("i32", "i64")
 FLOATS: Final = ("f32", "f64")
@@ -55,6 +56,20 @@ _STORES: Final = {
     "f32": ("store",),
     "f64": ("store",),
 }
+#: Vector operators and loads by the type of the result.
+_TYPES: Final = {"i": "i32", "l": "i64", "f": "f32", "d": "f64", "v": VECTOR}
+_VECTOR_OPCODES: Final = [
+    opcode for opcode in OPCODES.values()
+    if opcode.feature == "simd" and opcode.immediate in (NONE, LANE, SHUFFLE, MEMARG, MEMARG_LANE)
+]  # fmt: skip
+_VECTOR_OPERATORS: Final = {
+    kind: [opcode for opcode in _VECTOR_OPCODES if str(opcode.signature).endswith(f":{letter}")]
+    for letter, kind in _TYPES.items()
+}
+_VECTOR_STORES: Final = [opcode for opcode in _VECTOR_OPCODES if ".store" in opcode.name]
+#: Vector operators that may give any NaN.
+_VECTOR_ARITHMETIC: Final = ("add", "sub", "mul", "div", "sqrt", "ceil", "floor", "trunc", "nearest", "min", "max",
+                             "promote_low_f32x4", "demote_f64x2_zero")  # fmt: skip
 TABLE_SIZE: Final = 16
 EXTERN_TABLE_SIZE: Final = 8
 DATA_BYTES: Final = 64
@@ -82,12 +97,16 @@ class _Program:
         self.canonical_nans = canonical_nans
         # A trap ends a call, so that one in many operations may trap.
         self.risk = rng.choice((0.0, 0.01, 0.1))
-        self.types = list(NUMBERS) if rng.random() < 0.7 else list(INTEGERS)
+        self.types = list(INTEGERS + FLOATS) if rng.random() < 0.7 else list(INTEGERS)
+        if len(self.types) > len(INTEGERS) and rng.random() < 0.6:
+            self.types.append(VECTOR)
         self.pages = rng.choice((1, 1, 2))
         self.globals = [rng.choice(self.types) for _ in range(rng.randrange(1, 6))]
         signatures = [self._signature() for _ in range(rng.randrange(1, 4))]
         count = rng.randrange(2, 9)
-        self.imports = [rng.choice(signatures) for _ in range(rng.randrange(3))]
+        # wasmtime's C API has no host functions that take vectors.
+        hostable = [one for one in signatures if VECTOR not in (*one.params, *one.results)]
+        self.imports = [rng.choice(hostable) for _ in range(rng.randrange(3))] if hostable else []
         self.functions = [self._function(index, rng.choice(signatures)) for index in range(count)]
         self.signatures = signatures
         self.function: _Function = self.functions[0]
@@ -139,7 +158,7 @@ class _Program:
         body += [self._visible(kind, 4) for kind in signature.results]
         variables = [f"(local $l{i} {kind})" for i, kind in enumerate(function.locals) if i >= len(signature.params)]
         # One variable per type for canonicalisation, one counter per loop.
-        variables += [f"(local $n_{kind} {kind})" for kind in FLOATS]
+        variables += [f"(local $n_{kind} {kind})" for kind in (*FLOATS, VECTOR)]
         variables += [f"(local $c{index} i32)" for index in range(self.loops)]
         params = "".join(f" (param $l{index} {kind})" for index, kind in enumerate(signature.params))
         head = f'(func $f{function.index} (export "f{function.index}") (type $t{self.signatures.index(signature)})'
@@ -165,6 +184,8 @@ class _Program:
 
     def _store(self) -> str:
         kind = self.rng.choice(self.types)
+        if kind == VECTOR:
+            return self._vector(self.rng.choice(_VECTOR_STORES), 3)
         name = self.rng.choice(_STORES[kind])
         return f"({kind}.{name} {self._offset()} {self._address(3)} {self._visible(kind, 3)})"
 
@@ -243,12 +264,13 @@ class _Program:
         rng = self.rng
         if depth <= 0 or rng.random() < 0.1:
             return self._leaf(kind)
-        makers: list[Callable[[str, int], str]] = [
-            *(self._binary, self._binary, self._binary, self._unary, self._convert, self._load),
-            *(self._select, self._choose, self._reinterpret, self._tee),
-        ]
+        makers: list[Callable[[str, int], str]] = [self._select, self._choose, self._tee]
+        if kind == VECTOR:
+            return rng.choice([*makers, *[self._operate] * 6])(kind, depth - 1)
+        makers += [self._binary, self._binary, self._binary, self._unary, self._convert, self._load, self._reinterpret]
         makers += [self._compare, self._compare, self._query] if kind == "i32" else []
         makers += [self._divide] if kind in INTEGERS else [self._copysign]
+        makers += [self._operate] * 3 if VECTOR in self.types else []
         return rng.choice(makers)(kind, depth - 1)
 
     def _visible(self, kind: str, depth: int) -> str:
@@ -256,7 +278,7 @@ class _Program:
         return self._canonical(kind, self._expression(kind, depth))
 
     def _canonical(self, kind: str, value: str) -> str:
-        if kind in INTEGERS or not self.canonical_nans:
+        if kind in (*INTEGERS, VECTOR) or not self.canonical_nans:
             return value
         variable = f"$n_{kind}"
         is_number = f"({kind}.eq (local.get {variable}) (local.get {variable}))"
@@ -274,6 +296,8 @@ class _Program:
 
     def _literal(self, kind: str) -> str:
         bits = interesting(kind, self.rng)
+        if kind == VECTOR:
+            return f"i64x2 {bits & (1 << 64) - 1} {bits >> 64}"
         if kind in INTEGERS:
             return str(bits)
         width, mantissa = (32, 23) if kind == "f32" else (64, 52)
@@ -289,6 +313,28 @@ class _Program:
     def _binary(self, kind: str, depth: int) -> str:
         name = self.rng.choice(_BINARY[kind[0]])
         return f"({kind}.{name} {self._expression(kind, depth)} {self._expression(kind, depth)})"
+
+    def _operate(self, kind: str, depth: int) -> str:
+        """A vector operator or load with this result."""
+        return self._vector(self.rng.choice(_VECTOR_OPERATORS[kind]), depth)
+
+    def _vector(self, opcode: Opcode, depth: int) -> str:
+        words = [opcode.name]
+        if opcode.immediate in (MEMARG, MEMARG_LANE):
+            words.append(self._offset())
+        if opcode.immediate in (LANE, MEMARG_LANE):
+            words.append(str(self.rng.randrange(_lane_count(opcode.name))))
+        if opcode.immediate == SHUFFLE:
+            words += [str(self.rng.randrange(32)) for _ in range(16)]
+        for letter in str(opcode.signature).split(":")[0]:
+            words.append(self._address(depth) if letter == "a" else self._visible(_TYPES[letter], depth))
+        value = f"({' '.join(words)})"
+        shape, _, operator = opcode.name.partition(".")
+        if shape[0] != "f" or operator not in _VECTOR_ARITHMETIC or not self.canonical_nans:
+            return value
+        is_number = f"({shape}.eq (local.get $n_{VECTOR}) (local.get $n_{VECTOR}))"
+        nans = f"(v128.const {shape} {' '.join(['nan'] * int(shape[4:]))})"
+        return f"(v128.bitselect (local.tee $n_{VECTOR} {value}) {nans} {is_number})"
 
     def _divide(self, kind: str, depth: int) -> str:
         divisor = self._expression(kind, depth)
@@ -317,7 +363,7 @@ class _Program:
         return f"({kind}.reinterpret_{source} {self._visible(source, depth)})"
 
     def _compare(self, _kind: str, depth: int) -> str:
-        source = self.rng.choice(self.types)
+        source = self.rng.choice([kind for kind in self.types if kind != VECTOR])
         if source in INTEGERS and self.rng.random() < 0.1:
             return f"({source}.eqz {self._expression(source, depth)})"
         name = self.rng.choice(_COMPARISONS[source[0]])
@@ -379,6 +425,14 @@ class _Program:
 _BURN: Final = (
     "(if (i32.eqz (global.get $fuel)) (then unreachable)) (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))"
 )
+
+
+def _lane_count(name: str) -> int:
+    """Lanes of ``i8x16.extract_lane_s`` or ``v128.load8_lane``."""
+    shape, operator = name.split(".")
+    if shape != VECTOR:
+        return int(shape.split("x")[1])
+    return 128 // int(operator.split("_")[0].removeprefix("load").removeprefix("store"))
 
 
 def _params(signature: Signature) -> str:

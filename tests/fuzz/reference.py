@@ -15,8 +15,18 @@ from wasmtime import _ffi
 from tests.fuzz.engine import STACK_EXHAUSTED, UNREACHABLE, Broken, Event, Key, Outcome, Returned, Trapped, Unlinkable
 from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, Linked
 from tests.fuzz.sections import FUEL_NAME
-from tests.fuzz.shape import ExternType, GlobalType, Import, MemoryType, Shape, TableType
-from tests.fuzz.values import NUMBERS, ExportedFunc, HostError, HostFunc, Signature, Value, host_results, quieted
+from tests.fuzz.shape import Shape, shape_of
+from tests.fuzz.values import (
+    NUMBERS,
+    VECTOR,
+    ExportedFunc,
+    HostError,
+    HostFunc,
+    Signature,
+    Value,
+    host_results,
+    quieted,
+)
 
 #: Its structures come from a generator, with types that no value fits.
 ffi: Final[Any] = _ffi
@@ -35,7 +45,7 @@ TRAP_KINDS: Final = {
 }
 #: Message of the trap that a host function raises.
 HOST_MESSAGE: Final = "host"
-_KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3, "funcref": 5, "externref": 6}
+_KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3, "v128": 4, "funcref": 5, "externref": 6}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 _EXTERN_FUNC, _EXTERN_GLOBAL, _EXTERN_TABLE, _EXTERN_MEMORY = range(4)
 _NO_FINALIZER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()
@@ -69,20 +79,7 @@ def compile_reference(data: bytes, *, canonical_nans: bool = False) -> Reference
         module = wasmtime.Module(engine, data)
     except wasmtime.WasmtimeError as error:
         raise Rejected(str(error)) from error
-    imports = tuple(Import(item.module, item.name or "", _extern_type(item.type)) for item in module.imports)
-    return ReferenceModule(
-        engine, module, Shape(imports, {item.name: _extern_type(item.type) for item in module.exports})
-    )
-
-
-def _extern_type(type_: Any) -> ExternType:
-    if isinstance(type_, wasmtime.FuncType):
-        return Signature(tuple(map(_type_name, type_.params)), tuple(map(_type_name, type_.results)))
-    if isinstance(type_, wasmtime.MemoryType):
-        return MemoryType(type_.limits.min, type_.limits.max)
-    if isinstance(type_, wasmtime.TableType):
-        return TableType(_type_name(type_.element), type_.limits.min, type_.limits.max)
-    return GlobalType(_type_name(type_.content), type_.mutable)
+    return ReferenceModule(engine, module, shape_of(data))
 
 
 def _type_name(type_: Any) -> str:
@@ -131,7 +128,7 @@ class Reference:
             return self._error(error)
         if trap:
             return _trapped(trap)
-        for name in self._modules[module].shape.exports:
+        for name, type_ in self._modules[module].shape.exports.items():
             extern, encoded = ffi.wasmtime_extern_t(), name.encode()
             found = ffi.wasmtime_instance_export_get(
                 self._context, byref(instance), encoded, len(encoded), byref(extern)
@@ -139,6 +136,8 @@ class Reference:
             if not found:
                 return Broken(f"no export {name!r}")
             self._exports[module, name] = extern
+            if isinstance(type_, Signature):
+                self._signatures[bytes(extern.of.func)] = str(type_)
         return Returned()
 
     @staticmethod
@@ -224,7 +223,10 @@ class Reference:
         """A value for wasmtime; a rooted reference belongs to the caller."""
         raw = ffi.wasmtime_val_t()
         raw.kind = _KINDS[kind]
-        if kind in NUMBERS:
+        if kind == VECTOR:
+            assert isinstance(value, int)
+            raw.of.v128 = (ctypes.c_uint8 * 16)(*value.to_bytes(16, "little"))
+        elif kind in NUMBERS:
             assert isinstance(value, int)
             raw.of.i64 = value
         elif kind == "externref":
@@ -240,6 +242,8 @@ class Reference:
 
     def _read(self, raw: Any) -> Value:
         kind = _TYPES[raw.kind]
+        if kind == VECTOR:
+            return int.from_bytes(bytes(raw.of.v128), "little")
         if kind in NUMBERS:
             return int(raw.of.i64) & (1 << NUMBERS[kind]) - 1
         if kind == "externref":
@@ -252,7 +256,8 @@ class Reference:
         key = bytes(func)
         if key not in self._signatures:
             type_ = wasmtime.FuncType._from_ptr(ffi.wasmtime_func_type(self._context, byref(func)), None)
-            self._signatures[key] = str(_extern_type(type_))
+            params, results = (tuple(map(_type_name, kinds)) for kinds in (type_.params, type_.results))
+            self._signatures[key] = str(Signature(params, results))
         return self._signatures[key]
 
     # ---- what the host gives

@@ -7,11 +7,23 @@ from typing import Final
 
 from bench.synthetic import leb128
 from tests.fuzz.sections import FUEL_NAME, GLOBAL_PREFIX, encode_name
-from tests.fuzz.values import Signature
+from tests.fuzz.values import VECTOR, Signature
+from wasmartifact import schema
+from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.model import Module
+from wasmartifact.wasm.types import valtype_name
 
 #: Module name under which the second module of a pair imports exports of the first.
 LINK_MODULE: Final = "fuzz:first"
-_TYPE_CODES: Final = {"i32": 0x7F, "i64": 0x7E, "f32": 0x7D, "f64": 0x7C, "funcref": 0x70, "externref": 0x6F}
+_TYPE_CODES: Final = {
+    "i32": 0x7F,
+    "i64": 0x7E,
+    "f32": 0x7D,
+    "f64": 0x7C,
+    "v128": 0x7B,
+    "funcref": 0x70,
+    "externref": 0x6F,
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,36 @@ class Shape:
     def functions(self) -> dict[str, Signature]:
         """The exported functions."""
         return {name: type_ for name, type_ in self.exports.items() if isinstance(type_, Signature)}
+
+
+def shape_of(data: bytes) -> Shape:
+    """The shape of a module, from our decoder: wasmtime's C API ends the process that asks it about the type v128."""
+    module = decode_module(data)
+    imports = tuple(Import(item.module, item.name, _type_of(module, item.kind, item.index)) for item in module.imports)
+    return Shape(imports, {item.name: _type_of(module, item.kind, item.index) for item in module.exports})
+
+
+def _type_of(module: Module, kind: int, index: int) -> ExternType:
+    if kind == schema.KIND_FUNC:
+        type_ = module.func_type(index)
+        return Signature(tuple(map(valtype_name, type_.params)), tuple(map(valtype_name, type_.results)))
+    if kind == schema.KIND_MEMORY:
+        limits = module.memory_types[index].limits
+        return MemoryType(limits.min, limits.max)
+    if kind == schema.KIND_TABLE:
+        table = module.table_types[index]
+        return TableType(valtype_name(table.element), table.limits.min, table.limits.max)
+    global_ = module.global_types[index]
+    return GlobalType(valtype_name(global_.valtype), global_.mutable)
+
+
+def asks_host_for_vectors(data: bytes) -> bool:
+    """Whether a module imports from the host what has a v128 in its type: wasmtime's C API can't make that."""
+    return any(
+        VECTOR in ((*type_.params, *type_.results) if isinstance(type_, Signature) else (type_.content,))
+        for type_ in (item.type for item in shape_of(data).imports if item.module != LINK_MODULE)
+        if isinstance(type_, (Signature, GlobalType))
+    )
 
 
 def importer_of(shape: Shape) -> bytes:

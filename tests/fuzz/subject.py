@@ -13,6 +13,7 @@ from tests.fuzz.shape import Import
 from tests.fuzz.values import (
     EXTERN_POOL,
     NUMBERS,
+    VECTOR,
     ExportedFunc,
     HostError,
     HostFunc,
@@ -36,6 +37,9 @@ TRAP_KINDS: Final = {
     "unreachable": UNREACHABLE,
     "null_reference": "null reference",
 }
+
+
+_SLOT: Final = (1 << 64) - 1
 
 
 class _External:
@@ -101,7 +105,8 @@ class Subject:
         def run() -> Outcome:
             func = self._exports[call.module][call.name]
             if call.raw and func not in self._hosts.values():  # an imported function has no raw way in
-                return Returned(tuple(func.call_bits(list(call.arguments))))
+                slots = _to_slots(call.signature.params, call.arguments)
+                return Returned(_from_slots(kinds, func.call_bits(slots)))
             result = func(*map(self._to_python, call.signature.params, call.arguments))
             values = () if not kinds else (result,) if len(kinds) == 1 else result
             return Returned(tuple(map(_from_python, kinds, values)))
@@ -185,6 +190,19 @@ class Subject:
         if not isinstance(value, int):
             return None
         return to_python(kind, value) if kind in NUMBERS else _POOL[value]
+
+
+def _to_slots(kinds: Sequence[str], values: Sequence[Value]) -> list[int]:
+    slots: list[int] = []
+    for kind, value in zip(kinds, values, strict=True):
+        assert isinstance(value, int)
+        slots += [value & _SLOT, value >> 64] if kind == VECTOR else [value]
+    return slots
+
+
+def _from_slots(kinds: Sequence[str], slots: Sequence[int]) -> tuple[int, ...]:
+    rest = iter(slots)
+    return tuple(next(rest) | (next(rest) << 64 if kind == VECTOR else 0) for kind in kinds)
 
 
 def _from_python(kind: str, value: Any) -> Value:

@@ -1,7 +1,7 @@
 """Values that cross between a test and an engine, and the interesting ones among them.
 
-A number is its bit pattern, an unsigned int. An externref is None or an index into a pool of host objects. A funcref is
-None, or, as an argument, a Func; one that an engine gave back is told by its signature.
+A number or a vector is its bit pattern, an unsigned int. An externref is None or an index into a pool of host objects.
+A funcref is None, or, as an argument, a Func; one that an engine gave back is told by its signature.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-NUMBERS: Final = {"i32": 32, "i64": 64, "f32": 32, "f64": 64}
+NUMBERS: Final = {"i32": 32, "i64": 64, "f32": 32, "f64": 64, "v128": 128}
+VECTOR: Final = "v128"
 REFERENCES: Final = ("funcref", "externref")
 #: Objects that the host passes as externref have the indices below this.
 EXTERN_POOL: Final = 5
@@ -87,8 +88,10 @@ def canonical(kind: str, value: Value) -> Value:
 # Between bit patterns and Python's numbers
 
 
-def to_python(kind: str, bits: int) -> int | float:
+def to_python(kind: str, bits: int) -> int | float | bytes:
     """The number of a bit pattern; integers unsigned."""
+    if kind == VECTOR:
+        return bits.to_bytes(16, "little")
     if kind == "f32":
         single: float = struct.unpack("<f", struct.pack("<I", bits))[0]
         return single
@@ -98,8 +101,10 @@ def to_python(kind: str, bits: int) -> int | float:
     return bits
 
 
-def from_python(kind: str, number: int | float) -> int:
+def from_python(kind: str, number: int | float | bytes) -> int:
     """The bit pattern of a number."""
+    if isinstance(number, bytes):
+        return int.from_bytes(number, "little")
     if kind == "f32":
         return int.from_bytes(struct.pack("<f", number), "little")
     if kind == "f64":
@@ -133,6 +138,10 @@ _FLOAT_BITS: Final = {
 
 def interesting(kind: str, rng: random.Random) -> int:
     """A bit pattern for a number."""
+    if kind == VECTOR:
+        lane = rng.choice(("i32", "i64", "f32", "f64"))
+        lanes = [interesting(lane, rng) for _ in range(128 // NUMBERS[lane])]
+        return sum(value << NUMBERS[lane] * index for index, value in enumerate(lanes))
     bits = NUMBERS[kind]
     choice = rng.random()
     if choice < 0.2:
