@@ -84,7 +84,7 @@ def make_plan(seed: str, shapes: Sequence[Shape]) -> Plan:
     rng = random.Random(f"{seed}/link")
     imports = []
     for shape in shapes:
-        signatures = sorted({type_ for type_ in shape.functions().values()}, key=str)
+        signatures = sorted({type_ for type_ in shape.functions().values() if not type_.has_vectors}, key=str)
         given = [_given(f"{seed}/{item.module}/{item.name}", item, signatures) for item in shape.imports]
         position = rng.randrange(len(given)) if given and rng.randrange(WRONG_IMPORT) == 0 else None
         if position is not None:

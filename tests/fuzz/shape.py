@@ -99,7 +99,7 @@ def _type_of(module: Module, kind: int, index: int) -> ExternType:
 def asks_host_for_vectors(data: bytes) -> bool:
     """Whether a module imports from the host what has a v128 in its type: wasmtime's C API can't make that."""
     return any(
-        VECTOR in ((*type_.params, *type_.results) if isinstance(type_, Signature) else (type_.content,))
+        type_.has_vectors if isinstance(type_, Signature) else type_.content == VECTOR
         for type_ in (item.type for item in shape_of(data).imports if item.module != LINK_MODULE)
         if isinstance(type_, (Signature, GlobalType))
     )

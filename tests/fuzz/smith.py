@@ -45,7 +45,7 @@ def smith_module(rng: random.Random, *, canonical_nans: bool, available: bytes |
     SmithError
         wasm-tools failed.
     """
-    habits = ["--canonicalize-nans", _flag(canonical_nans)]
+    habits = ["--canonicalize-nans", _flag(canonical_nans), *smith_options(canonical_nans=canonical_nans)]
     with tempfile.NamedTemporaryFile(suffix=".wasm") as file:
         if available is not None:
             file.write(available)
@@ -66,7 +66,6 @@ def _command() -> tuple[str, ...]:
     return (
         *(tool, "smith", "--ensure-termination", "--fuel", str(START_FUEL)),
         *("--export-everything", "true", "--table-max-size-required", "true", "--max-table-elements", "300"),
-        *smith_options(),
     )
 
 

@@ -32,6 +32,11 @@ class Signature:
         return f"({' '.join(self.params)})->({' '.join(self.results)})"
 
     @property
+    def has_vectors(self) -> bool:
+        """Whether a vector crosses: wasmtime's C API has no host functions that take or give one."""
+        return VECTOR in (*self.params, *self.results)
+
+    @property
     def is_numeric(self) -> bool:
         """Whether no reference crosses."""
         return all(kind in NUMBERS for kind in (*self.params, *self.results))
