@@ -14,11 +14,15 @@ SOURCE_OPTIONS: Final = ("-O2", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel: ``result`` is the type of what ``run`` gives ("i32", "i64", "f64"), ``size`` what benchmarks pass."""
+    """A kernel: ``result`` is the type of what ``run`` gives ("i32", "i64", "f64"), ``size`` what benchmarks pass.
+
+    ``simd``: it is written with vectors of 16 bytes; the native rivals get SSE4.1 for that.
+    """
 
     name: str
     result: str
     size: int
+    simd: bool = False
 
     @property
     def source(self) -> Path:
@@ -40,15 +44,20 @@ KERNELS: Final = (
     Kernel("siphash", "i64", 150_000),
     Kernel("quicksort", "i64", 70_000),
     Kernel("dispatch", "i32", 1_500_000),
+    Kernel("mandelbrot_simd", "i32", 320, simd=True),
+    Kernel("matrix_simd", "f64", 200, simd=True),
+    Kernel("colours_simd", "i32", 600, simd=True),
 )
 
 
 def wasm_command(kernel: Kernel, output: Path, clang: str = "clang") -> list[str]:
     """The command that makes a kernel's .wasm file (clang 14 with lld made those of this folder)."""
     link = ("-nostdlib", "-Wl,--no-entry", "-Wl,--export=run", "-Wl,--strip-all")
-    return [clang, "--target=wasm32", "-mbulk-memory", *SOURCE_OPTIONS, *link, "-o", str(output), str(kernel.source)]
+    vectors = ("-msimd128",) if kernel.simd else ()
+    return [clang, "--target=wasm32", "-mbulk-memory", *vectors, *SOURCE_OPTIONS, *link, "-o", str(output), str(kernel.source)]
 
 
 def native_command(kernel: Kernel, output: Path, compiler: str, options: Sequence[str] = ()) -> list[str]:
     """The command that makes a native shared library of a kernel."""
-    return [compiler, *SOURCE_OPTIONS, *options, "-shared", "-fPIC", "-o", str(output), str(kernel.source)]
+    vectors = ("-msse4.1",) if kernel.simd else ()
+    return [compiler, *SOURCE_OPTIONS, *vectors, *options, "-shared", "-fPIC", "-o", str(output), str(kernel.source)]
