@@ -52,9 +52,9 @@ KERNELS: Final = (
 
 def wasm_command(kernel: Kernel, output: Path, clang: str = "clang") -> list[str]:
     """The command that makes a kernel's .wasm file (clang 14 with lld made those of this folder)."""
+    features = ("-mbulk-memory", "-msimd128") if kernel.simd else ("-mbulk-memory",)
     link = ("-nostdlib", "-Wl,--no-entry", "-Wl,--export=run", "-Wl,--strip-all")
-    vectors = ("-msimd128",) if kernel.simd else ()
-    return [clang, "--target=wasm32", "-mbulk-memory", *vectors, *SOURCE_OPTIONS, *link, "-o", str(output), str(kernel.source)]
+    return [clang, "--target=wasm32", *features, *SOURCE_OPTIONS, *link, "-o", str(output), str(kernel.source)]
 
 
 def native_command(kernel: Kernel, output: Path, compiler: str, options: Sequence[str] = ()) -> list[str]:

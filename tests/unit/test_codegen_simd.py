@@ -412,6 +412,19 @@ def test_a_load_that_is_used_in_part_or_under_a_mask_traps_whole(tmp_path: Path,
             assert caught.value.code == "memory_out_of_bounds", body
 
 
+@pytest.mark.parametrize("opt_level", [1, 2, 3])
+def test_avx512_masks_no_memory_operand(tmp_path: Path, opt_level: int) -> None:
+    """What the test above shows by traps on a CPU that has AVX-512, from the assembly for one."""
+    bodies = [*narrowing_bodies(), "(local.set 2 (f32x4.min (local.get 1) (v128.load (local.get 0))))"]
+    functions = [f"(func (param i32 v128) (result v128) (local v128) {body} (local.get 2))" for body in bodies]
+    source = bytes(wasmtime.wat2wasm(f"(module (memory 1) {' '.join(functions)})"))
+    wa.pack(source, tmp_path / "a.so", cpu="x86-64-v4", target="x86_64", opt_level=opt_level, keep=tmp_path)
+    lines = [line for path in tmp_path.glob("functions-*.s") for line in path.read_text().splitlines()]
+    masked = [line for line in lines if "{%k" in line]
+    assert masked, "the code has nothing under a mask: this test says nothing any more"
+    assert not [line for line in masked if "(" in line and "(%rip)" not in line]
+
+
 @pytest.mark.parametrize("opt_level", LEVELS)
 def test_a_trap_finds_globals_and_names_the_place(tmp_path: Path, opt_level: int) -> None:
     wat = """(module (memory 1) (global $g (export "g") (mut v128) (v128.const i64x2 0 0))

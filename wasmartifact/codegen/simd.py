@@ -171,7 +171,7 @@ def narrow_lane(fn: FunctionEmitter, shape: Shape, operand: str) -> str:
 def _push_scalar_made(fn: FunctionEmitter, shape: Shape, scalar: str, expression: str) -> None:
     """Push lanes that a scalar went into. That may come from a load, and with AVX-512 become a masked one."""
     push_lanes(fn, shape, expression)
-    if scalar[0] == "%" and shape.letter in "il" and fn.context.options.target.has("avx512f"):
+    if scalar[0] == "%" and shape.letter in "il" and "avx512f" in fn.context.options.target.cpu_features:
         push_unfoldable(fn, fn.stack.pop())
 
 
