@@ -16,7 +16,7 @@ ON: Final = (
     "saturating-float-to-int",
     "sign-extension-ops",
 )
-#: On where every NaN is canonical. Else wasmtime's vector min and max drop the payload of a NaN and ours keep it.
+#: On where the seed itself wants canonical NaNs. Else wasmtime's vector min and max drop a NaN's payload; ours keep it.
 ON_WITH_CANONICAL_NANS: Final = ("simd",)
 OFF: Final = (
     "compact-imports",
@@ -36,9 +36,9 @@ MAX_MEMORIES: Final = 1
 MAX_TABLES: Final = 4
 
 
-def smith_options(*, canonical_nans: bool) -> list[str]:
+def smith_options(*, vectors: bool) -> list[str]:
     """Command-line options of ``wasm-tools smith`` for the features."""
     switches = {**dict.fromkeys(ON, "true"), **dict.fromkeys(OFF, "false")}
-    switches |= dict.fromkeys(ON_WITH_CANONICAL_NANS, "true" if canonical_nans else "false")
+    switches |= dict.fromkeys(ON_WITH_CANONICAL_NANS, "true" if vectors else "false")
     options = [word for name, value in switches.items() for word in (f"--{name}-enabled", value)]
     return [*options, "--max-memories", str(MAX_MEMORIES), "--max-tables", str(MAX_TABLES)]

@@ -55,12 +55,13 @@ def generate(seed: str, *, canonical_nans: bool | None = None) -> Generated:
     if is_program:
         made = bytes(wasmtime.wat2wasm(generate_program(rng, canonical_nans=canonical_nans)))
     else:
-        made = smith_module(rng, canonical_nans=canonical_nans)
+        made = smith_module(rng, canonical_nans=canonical_nans, vectors=chosen)
     modules: tuple[bytes, ...] = (make_testable(made),)
     if is_pair:
         available = importer_of(compile_reference(modules[0]).shape)
         try:
-            modules += (make_testable(smith_module(rng, canonical_nans=canonical_nans, available=available)),)
+            second = smith_module(rng, canonical_nans=canonical_nans, vectors=chosen, available=available)
+            modules += (make_testable(second),)
         except SmithError:  # what the first one exports is beyond smith's limits for the second
             is_pair = False
     return Generated(modules, ("program" if is_program else "smith") + " and smith" * is_pair, canonical_nans)

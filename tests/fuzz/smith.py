@@ -26,7 +26,7 @@ class SmithError(Exception):
     """wasm-tools could not make a module from this seed."""
 
 
-def smith_module(rng: random.Random, *, canonical_nans: bool, available: bytes | None = None) -> bytes:
+def smith_module(rng: random.Random, *, canonical_nans: bool, vectors: bool, available: bytes | None = None) -> bytes:
     """Make a module.
 
     smith refuses some random bytes, and we what asks the host for vectors; then the next ones are taken.
@@ -37,6 +37,8 @@ def smith_module(rng: random.Random, *, canonical_nans: bool, available: bytes |
         Chooses the module.
     canonical_nans : bool
         Make every NaN canonical, so that all results are deterministic.
+    vectors : bool
+        Let the module use SIMD.
     available : bytes | None
         A module whose imports are all that the new one may import.
 
@@ -45,7 +47,7 @@ def smith_module(rng: random.Random, *, canonical_nans: bool, available: bytes |
     SmithError
         wasm-tools failed.
     """
-    habits = ["--canonicalize-nans", _flag(canonical_nans), *smith_options(canonical_nans=canonical_nans)]
+    habits = ["--canonicalize-nans", _flag(canonical_nans), *smith_options(vectors=vectors)]
     with tempfile.NamedTemporaryFile(suffix=".wasm") as file:
         if available is not None:
             file.write(available)

@@ -33,4 +33,10 @@ def quickjs(exports: Exports, args: Sequence[str]) -> int:
     return status
 
 
-DRIVERS = {"quickjs": quickjs}
+def itk(exports: Exports, args: Sequence[str]) -> int:
+    """A filter of ITK-Wasm: reads its command line through WASI; returns its status."""
+    exports.function("_initialize")()
+    return int(exports.function("itk_wasm_delayed_start")())
+
+
+DRIVERS = {"quickjs": quickjs, "itk": itk}

@@ -58,7 +58,10 @@ def run_ours(artifact: Path, step: Step, folder: Path, guest_folder: str) -> tup
         def write(offset: int, data: bytes) -> None:
             memory[offset : offset + len(data)] = data
 
-        code = DRIVERS[step.driver](Exports(instance.exports.__getitem__, write), step.args)
+        try:
+            code = DRIVERS[step.driver](Exports(instance.exports.__getitem__, write), step.args)
+        except wa.Exit as problem:
+            code = problem.code
         return code, _contents(stdout), _contents(stderr)
 
 
