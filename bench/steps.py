@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from _ctypes import dlsym
+from _ctypes import dlopen, dlsym
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -41,7 +41,7 @@ def step_ns(path: str) -> list[int]:
     times.append(time.perf_counter_ns())
     native = types.NativeArtifact(fd, path)
     times.append(time.perf_counter_ns())
-    handle = loader._dlopen(path)
+    handle = dlopen(path, loader._RTLD_NOW)
     times.append(time.perf_counter_ns())
     fault = native.bind(handle, dlsym(handle, types.ANCHOR_SYMBOL))
     times.append(time.perf_counter_ns())

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wasmtime
@@ -20,7 +21,7 @@ import wasmartifact.loader
 from tests.artifact_files import header_numbers, resealed, write
 from tests.process import descriptors, mappings
 from tests.tools import find_tool
-from wasmartifact import schema
+from wasmartifact import loader, schema
 
 TIMEOUT_S = 60
 
@@ -440,3 +441,17 @@ def test_a_child_process_loads_on_its_own(artifacts: dict[int, bytes], tmp_path:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert made.exports.answer() == 1
+
+
+def test_a_file_that_is_removed_while_it_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache may evict it between our look and dlopen: what was opened is what gets loaded."""
+    path = tmp_path / "fleeting.so"
+    wa.pack(b'(module (func (export "f") (result i32) (i32.const 7)))', path)
+    bind = loader._bind
+
+    def remove_and_bind(native: Any, name: str | None, fd: int) -> None:
+        path.unlink()
+        bind(native, name, fd)
+
+    monkeypatch.setattr(loader, "_bind", remove_and_bind)
+    assert wa.load(path).instantiate().exports.f() == 7

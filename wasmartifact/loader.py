@@ -64,11 +64,26 @@ def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> None:
     glibc compares names first, so a path that was packed again while its old artifact is still loaded gives the old
     code; and the file under the name may have been replaced since we opened it. The build id tells; then the
     descriptor's own name leads to the very file that was checked. It is unique while the artifact lives, since the
-    artifact keeps it open. It also serves paths with a dollar sign, in which glibc would replace $ORIGIN and the like.
+    artifact keeps it open. It also serves files that were removed meanwhile, and paths with a dollar sign, in which
+    glibc would replace $ORIGIN and the like.
     """
-    if path is not None and "$" not in path and _bind_name(native, path if "/" in path else f"./{path}") is None:
-        return
-    fault = _bind_name(native, f"/proc/{os.getpid()}/fd/{fd}")
+    refused = None
+    if path is not None and "$" not in path:
+        try:
+            if _bind_name(native, path if "/" in path else f"./{path}") is None:
+                return
+        except OSError as problem:
+            refused = problem
+    try:
+        fault = _bind_name(native, f"/proc/{os.getpid()}/fd/{fd}")
+    except OSError as problem:
+        from wasmartifact.errors import LoadError
+
+        raise LoadError(
+            f"the dynamic loader refused {path or 'the artifact'}: {refused or problem}; pack the module again, "
+            "for this host",
+            path=path,
+        ) from None
     if fault is not None:
         from wasmartifact.runtime.native_errors import make_native_error
 
@@ -76,8 +91,8 @@ def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> None:
 
 
 def _bind_name(native: types.NativeArtifact, name: str) -> types.Fault | None:
-    """Bind the library that dlopen gives for a name; what is wrong with it, where it is another one."""
-    handle = _dlopen(name)
+    """Bind the library that dlopen gives for a name; what is wrong with it, where it is another one; OSError: none."""
+    handle = dlopen(name, _RTLD_NOW)
     try:
         anchor = dlsym(handle, types.ANCHOR_SYMBOL)
     except OSError:  # not even an artifact
@@ -86,17 +101,6 @@ def _bind_name(native: types.NativeArtifact, name: str) -> types.Fault | None:
     if fault is not None:
         dlclose(handle)
     return fault
-
-
-def _dlopen(name: str) -> int:
-    try:
-        return dlopen(name, _RTLD_NOW)
-    except OSError as problem:
-        from wasmartifact.errors import LoadError
-
-        raise LoadError(
-            f"the dynamic loader refused {name}: {problem}; pack the module again, for this host", path=name
-        ) from None
 
 
 def _memory_file(contents: bytes | bytearray | memoryview) -> int:
