@@ -174,7 +174,7 @@ def test_options_that_can_not_be(output: Path, options: dict[str, Any], words: s
 
 
 def test_a_file_that_fails_its_check_is_not_published(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str, **_: object) -> None:
+    def refuse(path: str) -> None:
         assert Path(path).stat().st_size > len(SMALL_WASM)
         raise wa.ToolchainError("not what it should be")
 

@@ -2,7 +2,7 @@
 
 pyelftools checks every artifact against the list of what may be in one. LIEF checks the layout of segments once more;
 as importing it costs half a second of CPU time, and reading takes time and memory in proportion to the file, it looks
-only at artifacts that are not huge, and whose compilation took long enough and was not asked to be as fast as can be.
+only at artifacts whose compilation took long enough, and that are not huge.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _PF_X, _PF_W, _PF_R = 1, 2, 4
 _SHF_ALLOC: Final = 2
 
 
-def check_shared_object(path: str | os.PathLike[str], *, with_lief: bool = True) -> None:
+def check_shared_object(path: str | os.PathLike[str]) -> None:
     """Check that a file which `assemble` made is what the design promises.
 
     One or two segments, none of them writable and executable; a stack that is not executable; nothing to relocate,
     nothing to run and nothing needed when it is loaded; the anchor found through the hash table; the sections in their
-    order, with the metadata section page-aligned. ``with_lief``: LIEF looks too, if the size allows.
+    order, with the metadata section page-aligned.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def check_shared_object(path: str | os.PathLike[str], *, with_lief: bool = True)
     try:
         with open(path, "rb") as stream:
             findings = list(_find_faults(stream))
-        if with_lief and LIEF_MIN_BYTES <= size_bytes <= LIEF_MAX_BYTES:
+        if LIEF_MIN_BYTES <= size_bytes <= LIEF_MAX_BYTES:
             findings += _lief_faults(path)
     except Exception as error:  # the readers raise whatever their parts raise
         raise ToolchainError(f"{os.fspath(path)}: the finished file can't be read as ELF: {error!r}") from error
