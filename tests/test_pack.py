@@ -378,7 +378,10 @@ def children():
 def kill_all():
     while not finished:
         for pid in children():
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:  # it was waited for since we looked
+                continue
         time.sleep(0.001)
 
 finished = []
