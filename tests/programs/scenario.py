@@ -98,7 +98,7 @@ def read_scenarios() -> tuple[dict[str, ModuleSource], list[Scenario]]:
         Scenario(
             name,
             is_large=entry.get("is_large", False),
-            guest_folder=entry.get("guest_folder", "/work"),
+            guest_folder=entry.get("guest_folder", "/here"),
             files=entry.get("files", {}),
             steps=tuple(map(_step, entry["steps"])),
         )
