@@ -73,6 +73,26 @@ int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info)
     return call_protected(store, &what, info);
 }
 
+void wa_call_across(const wa_function *function, wa_entry entry, uint64_t *slots)
+{
+    wa_activation *outer = wa_this_thread.current, activation;
+    work what = {function->code, function->context, entry, slots};
+    activation.previous = outer;
+    activation.store = outer->store;
+    activation.info = outer->info;
+    activation.outcome = WA_RETURNED;
+    activation.deadly_signals = outer->deadly_signals;
+    if (sigsetjmp(activation.landing, 0) == 0) {
+        wa_this_thread.current = &activation;
+        run(&what);
+    }
+    wa_this_thread.current = activation.previous;
+    if (activation.outcome != WA_RETURNED) {
+        activation.previous->outcome = activation.outcome;
+        siglongjmp(activation.previous->landing, 1);
+    }
+}
+
 void wa_unwind(void)
 {
     wa_activation *activation = wa_this_thread.current;
@@ -107,7 +127,7 @@ void wa_trap(uint32_t trap_code)
     activation->outcome = WA_TRAPPED;
     activation->info->trap_code = trap_code;
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    wa_capture_frames(wa_store_root(activation->store), activation->info, 0, here, here, activation);
+    wa_capture_frames(wa_store_root(activation->store), activation->info, 0, here, here);
     siglongjmp(activation->landing, 1);
 }
 

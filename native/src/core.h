@@ -103,10 +103,11 @@ struct wa_host {
     wa_function function; /* unbound: code is null */
 };
 
-/* A host function bound to an instance: compiled code can call record.code. */
+/* A function of the host, or of another instance, bound to an instance: compiled code can call record.code. */
 typedef struct wa_binding {
     struct wa_binding *next;
-    wa_host *host; /* retained */
+    const void *key; /* the host, or the function's own record */
+    wa_host *host;   /* retained; NULL for a function of another instance, which the store keeps */
     wa_function record;
 } wa_binding;
 
@@ -115,7 +116,7 @@ typedef struct wa_details {
     struct wa_instance *instance;
     struct wa_details *next; /* in the store */
     wa_artifact *artifact;   /* retained */
-    wa_binding **bindings;    /* buckets of a hash by host, and behind them room for as many bindings as there are imports */
+    wa_binding **bindings;    /* buckets of a hash by key, and behind them room for as many bindings as there are imports */
     uint32_t binding_buckets; /* a power of two */
     uint32_t free_bindings;   /* of that room */
     wa_global **globals;     /* objects of exported or imported globals by index, created on demand; retained */
@@ -202,10 +203,11 @@ uint32_t wa_host_machine(void);
 /* signals.c: all async-signal code. */
 int wa_signals_ensure(wa_error *error);
 void wa_thread_prepare(void);
-void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer,
-                       const void *base);
+void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer);
 
-/* call.c: leave wasm at once; the innermost call returns WA_INTERRUPTED. */
+/* call.c: from inside a call, call a function of another instance; what ends that call early ends this one too. */
+void wa_call_across(const wa_function *function, wa_entry entry, uint64_t *slots);
+/* Leave wasm at once; the innermost call returns WA_INTERRUPTED. */
 _Noreturn void wa_interrupt(void);
 
 /* store.c */
@@ -221,6 +223,9 @@ void wa_instance_free(wa_details *details);
 /* Make room for the bindings of this many imports; -1: no memory. */
 int wa_bindings_prepare(wa_details *details, uint64_t imports);
 wa_function *wa_bind_host(wa_instance *instance, wa_host *host, uint32_t canonical_type);
+/* A record for a function of another instance whose code can't call it as it is: the call goes through slots and the function's
+ * entry trampoline, and has a landing of its own. NULL: no memory, or one of the trampolines is missing. */
+wa_function *wa_bind_function(wa_instance *instance, wa_function *function, uint32_t canonical_type);
 void wa_bindings_free(wa_details *details);
 
 /* pool.c */

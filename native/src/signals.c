@@ -143,11 +143,13 @@ static bool add_frame(wa_store *store, wa_call_info *info, uintptr_t pc)
     return true;
 }
 
-/* Walk the frame pointers from pc up to base, the activation's own frame. What lies between stack_pointer and base is
+/* Walk the frame pointers from pc up to the frame of the call from the embedder. What lies between stack_pointer and that is
  * mapped, so that no value of the frame pointer can make the walk fault. */
-void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer,
-                       const void *base)
+void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer)
 {
+    const wa_activation *base = wa_this_thread.current;
+    while (base->previous != NULL && base->previous->info == info)
+        base = base->previous; /* calls from instance to instance */
     info->frame_count = 0;
     if (!add_frame(store, info, pc))
         return;
@@ -211,7 +213,7 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
         return;
     activation->outcome = WA_TRAPPED;
     activation->info->trap_code = code;
-    wa_capture_frames(store, activation->info, pc, context_stack_pointer(context), context_frame_pointer(context), activation);
+    wa_capture_frames(store, activation->info, pc, context_stack_pointer(context), context_frame_pointer(context));
     siglongjmp(activation->landing, 1);
 }
 
