@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # a program that meets no error should not pay for typing
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, ClassVar
 
 
@@ -202,9 +203,36 @@ class Trap(WasmArtifactError):
 
 
 class WasmException(WasmArtifactError):
-    """A WebAssembly exception that no handler caught; ``tag`` and ``values`` are what was thrown."""
+    """A WebAssembly exception (spec section 4.4.9): one that no handler caught, or one for a host function to raise.
+
+    A host function that raises it throws it in the guest, which may catch it. Other Python exceptions pass through the
+    guest unseen, like traps.
+
+    Parameters
+    ----------
+    tag : Tag
+        What kind of exception it is; handlers compare its identity.
+    values : iterable
+        One value for each of ``tag.params``, with the types that a call of a function takes. A value of type exnref is
+        another WasmException, or None.
+    message : str | None
+        What ``str()`` gives; None for a description.
+
+    Attributes
+    ----------
+    tag : Tag
+    values : tuple
+    """
 
     exit_code = 41
+    tag: Any
+    values: tuple[Any, ...]
+
+    def __init__(self, tag: Any, values: Iterable[Any] = (), *, message: str | None = None) -> None:
+        values = tuple(values)
+        if message is None:
+            message = f"WebAssembly exception with the values {values!r}" if values else "WebAssembly exception"
+        super().__init__(message, tag=tag, values=values)
 
 
 class Exit(WasmArtifactError):

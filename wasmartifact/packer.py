@@ -179,6 +179,7 @@ def pack(
             info=_info(module, options),
             library_version=VERSION_NUMBERS,
             wasm_sha256=wasm_sha256,
+            checks_exceptions=compiled.checks_exceptions,
         )
     )
     clock.lap("metadata")

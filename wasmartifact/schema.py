@@ -72,6 +72,8 @@ GLOBAL_MUTABLE: Final = 1
 
 #: Header flag: one segment with a read-only dynamic section, into which C libraries before GLIBC_MIN write.
 HEADER_READ_ONLY_DYNAMIC: Final = 1
+#: Header flag: after a call, functions look for a pending exception and return at once where there is one.
+HEADER_CHECKS_EXCEPTIONS: Final = 2
 GLIBC_MIN: Final = (2, 35)
 #: Limits of what a reader looks at to find the metadata section. An artifact has about a dozen sections; strip adds none.
 MAX_SECTIONS: Final = 64
@@ -171,7 +173,12 @@ METADATA_HEADER: Final = Struct(
         Field("directory_offset", "u32", "offset of the column directory"),
         Field("directory_count", "u32", "number of directory entries"),
         Field("head_size_bytes", "u32", "bytes from the file's start that load_checksum covers"),
-        Field("flags", "u32", "1: the dynamic section is read-only, which takes glibc 2.35; other bits zero"),
+        Field(
+            "flags",
+            "u32",
+            "1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception "
+            "after calls; other bits zero",
+        ),
         Field("section_size_bytes", "u64", "size of the section, memory image included"),
         Field("file_size_bytes", "u64", "size of the whole file as packed, before any strip"),
         Field("cpu_features", "u64", "bit set of CPU_FEATURES that the code needs"),
@@ -247,7 +254,7 @@ INSTANCE_HEADER: Final = Struct(
         Field("functions", "ptr", "function_record per function of the index space, zero until first used"),
         Field("text", "ptr", "address of .text"),
         Field("results", "ptr", "256 spare bytes of the store, for results that no register holds"),
-        Field("exception", "ptr", "pending exception, null if none"),
+        Field("exception", "ptr", "the store's cell for the pending exception, which is null if there is none"),
         Field("details", "ptr", "private part of the runtime"),
         Field("reserved0", "u64", "zero"),
         Field("reserved1", "u64", "zero"),
@@ -269,6 +276,18 @@ FUNCTION_RECORD: Final = Struct(
         Field("tail_code", "ptr", "address for tail calls; null where the module has none"),
         Field("func_index", "u32", "wasm functions: index in the defining instance's module"),
         Field("reserved", "u32", "zero"),
+    ),
+)
+
+EXCEPTION: Final = Struct(
+    "exception",
+    "A thrown exception, which an exnref points to. Its values follow, in slots as trampolines use them.",
+    32,
+    (
+        Field("tag", "ptr", "wa_tag; its address is its identity"),
+        Field("is_shared", "u64", "1: an exnref may point here, so that only the collector may free it"),
+        Field("position", "u64", "place in the store's list"),
+        Field("mark", "u64", "of the collector"),
     ),
 )
 
@@ -330,6 +349,7 @@ STRUCTS: Final = (
     ANCHOR,
     INSTANCE_HEADER,
     FUNCTION_RECORD,
+    EXCEPTION,
     IMPORT_SLOT,
     MEMORY_SLOT,
     MEMORY_HEAD,
@@ -412,6 +432,8 @@ RUNTIME_CALLS: Final = (
         "ppp",
         "(record, type digest address) -> record to call where the addresses of the types differ; traps",
     ),
+    RuntimeCall("exception_new", "pi", "(tag) -> exception with room for the tag's values; traps"),
+    RuntimeCall("exception_done", "vp", "(exception): it was caught, and no exnref to it was made by this catch"),
     RuntimeCall("trap", "vi", "(trap code): for traps that code does not raise by an instruction"),
 )
 RUNTIME_CALL_INDEX: Final = {call.name: index for index, call in enumerate(RUNTIME_CALLS)}

@@ -38,6 +38,7 @@
 #define WA_LIMITS_64 4
 #define WA_GLOBAL_MUTABLE 1
 #define WA_HEADER_READ_ONLY_DYNAMIC 1
+#define WA_HEADER_CHECKS_EXCEPTIONS 2
 #define WA_MAX_SECTIONS 64
 #define WA_MAX_SECTION_NAMES_BYTES 2048
 #define WA_MAX_TABLE_ELEMENTS 0x989680
@@ -205,7 +206,7 @@ struct wa_schema_metadata_header {
     uint32_t directory_count;
     /* bytes from the file's start that load_checksum covers */
     uint32_t head_size_bytes;
-    /* 1: the dynamic section is read-only, which takes glibc 2.35; other bits zero */
+    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; other bits zero */
     uint32_t flags;
     /* size of the section, memory image included */
     uint64_t section_size_bytes;
@@ -351,7 +352,7 @@ struct wa_schema_instance {
     void *text;
     /* 256 spare bytes of the store, for results that no register holds */
     void *results;
-    /* pending exception, null if none */
+    /* the store's cell for the pending exception, which is null if there is none */
     void *exception;
     /* private part of the runtime */
     void *details;
@@ -407,6 +408,23 @@ _Static_assert(offsetof(struct wa_schema_function_record, host) == 40, "offset o
 _Static_assert(offsetof(struct wa_schema_function_record, tail_code) == 48, "offset of function_record.tail_code");
 _Static_assert(offsetof(struct wa_schema_function_record, func_index) == 56, "offset of function_record.func_index");
 _Static_assert(offsetof(struct wa_schema_function_record, reserved) == 60, "offset of function_record.reserved");
+
+/* A thrown exception, which an exnref points to. Its values follow, in slots as trampolines use them. */
+struct wa_schema_exception {
+    /* wa_tag; its address is its identity */
+    void *tag;
+    /* 1: an exnref may point here, so that only the collector may free it */
+    uint64_t is_shared;
+    /* place in the store's list */
+    uint64_t position;
+    /* of the collector */
+    uint64_t mark;
+};
+_Static_assert(sizeof(struct wa_schema_exception) == 32, "size of exception");
+_Static_assert(offsetof(struct wa_schema_exception, tag) == 0, "offset of exception.tag");
+_Static_assert(offsetof(struct wa_schema_exception, is_shared) == 8, "offset of exception.is_shared");
+_Static_assert(offsetof(struct wa_schema_exception, position) == 16, "offset of exception.position");
+_Static_assert(offsetof(struct wa_schema_exception, mark) == 24, "offset of exception.mark");
 
 /* An imported function in an instance record: code and context are copied here so that a call is two loads. */
 struct wa_schema_import_slot {
@@ -688,8 +706,10 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
 #define WA_CALL_FUNCTION_REFERENCE 13
 #define WA_CALL_RESOLVE_SLOT 14
 #define WA_CALL_RESOLVE_CALL 15
-#define WA_CALL_TRAP 16
-#define WA_CALL_COUNT 17
+#define WA_CALL_EXCEPTION_NEW 16
+#define WA_CALL_EXCEPTION_DONE 17
+#define WA_CALL_TRAP 18
+#define WA_CALL_COUNT 19
 /* What instance.calls points to. References cross as uint64_t. */
 struct wa_schema_calls {
     /* (memory, delta_pages) -> old size in pages, or -1 */
@@ -724,10 +744,14 @@ struct wa_schema_calls {
     uint64_t (*resolve_slot)(struct wa_schema_instance *instance, uint32_t, uint64_t);
     /* (record, type digest address) -> record to call where the addresses of the types differ; traps */
     uint64_t (*resolve_call)(struct wa_schema_instance *instance, uint64_t, uint64_t);
+    /* (tag) -> exception with room for the tag's values; traps */
+    uint64_t (*exception_new)(struct wa_schema_instance *instance, uint32_t);
+    /* (exception): it was caught, and no exnref to it was made by this catch */
+    void (*exception_done)(struct wa_schema_instance *instance, uint64_t);
     /* (trap code): for traps that code does not raise by an instruction */
     void (*trap)(struct wa_schema_instance *instance, uint32_t);
 };
-_Static_assert(sizeof(struct wa_schema_calls) == 136, "one pointer per runtime call");
+_Static_assert(sizeof(struct wa_schema_calls) == 152, "one pointer per runtime call");
 
 /* ---- features -------------------------------------------------------------------------------------------------------- */
 

@@ -23,6 +23,8 @@ typedef struct wa_global wa_global;
 typedef struct wa_tag wa_tag;
 typedef struct wa_host wa_host;
 typedef struct wa_schema_function_record wa_function;
+/* A thrown exception. */
+typedef struct wa_schema_exception wa_exception;
 
 /* code: WA_ERROR_* of the schema; the other fields are the facts that its message template names. */
 typedef struct wa_error {
@@ -85,12 +87,13 @@ void wa_store_leave(wa_store *store);
  * v128 takes two; i32 and f32 use the low half of one (results: the upper half is zero). */
 typedef void (*wa_entry)(const void *code, void *context, uint64_t *slots);
 
-enum { WA_RETURNED = 0, WA_TRAPPED = 1, WA_UNWOUND = 2, WA_INTERRUPTED = 3 };
+enum { WA_RETURNED = 0, WA_TRAPPED = 1, WA_UNWOUND = 2, WA_INTERRUPTED = 3, WA_THREW = 4 };
 
 /* One protected call on this thread; callers provide the storage; user and the flags are theirs too. */
 typedef struct wa_call_info {
     void *user;          /* embedder's: reachable from host functions by wa_current_user() */
     volatile bool is_away; /* embedder's: it can't see to a SIGINT itself now, so that shall end the call */
+    wa_exception *exception; /* after WA_THREW; pinned: wa_exception_unpin */
     uint32_t trap_code;  /* after WA_TRAPPED */
     uint32_t frame_count;
     struct {
@@ -101,11 +104,14 @@ typedef struct wa_call_info {
 } wa_call_info;
 
 /* Run function through its entry trampoline with traps caught. The store must be entered. Returns WA_RETURNED,
- * WA_TRAPPED (info says why), WA_UNWOUND (a host function called wa_unwind) or WA_INTERRUPTED. function must have an
+ * WA_TRAPPED (info says why), WA_UNWOUND (a host function called wa_unwind), WA_INTERRUPTED or WA_THREW. function must have an
  * instance. */
 int wa_call(wa_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, wa_call_info *info);
 /* Run the init code of a new instance (segments that are no image, computed globals, the start function), likewise. */
 int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info);
+/* From inside a host function only, which was called by an instance whose code doesn't look for exceptions: leave that instance,
+ * for one that does or for the innermost wa_call, which returns WA_THREW. wa_throw comes first. */
+_Noreturn void wa_leave_by_exception(void);
 /* From inside a host function only: leave wasm at once; the innermost wa_call returns WA_UNWOUND. */
 _Noreturn void wa_unwind(void);
 /* From inside a host function only: the innermost wa_call returns WA_TRAPPED with this code. */
@@ -203,9 +209,29 @@ uint8_t *wa_global_cell(const wa_global *global);
 uint32_t wa_global_valtype(const wa_global *global);
 bool wa_global_is_mutable(const wa_global *global);
 
-wa_tag *wa_tag_new(const uint8_t *digest);
+/* digest: of the function type with these parameters and no results. Copied, as are the value types. */
+wa_tag *wa_tag_new(const uint8_t *digest, const uint32_t *params, uint32_t param_count);
+/* Value types of what an exception of this tag carries. */
+const uint32_t *wa_tag_params(const wa_tag *tag, uint32_t *count);
 void wa_tag_retain(wa_tag *tag);
 void wa_tag_release(wa_tag *tag);
+
+/* ---- exceptions (exception.c); the store must be entered ------------------------------------------------------------- */
+
+/* A new exception with room for its values, which are zero: 8 bytes each, 16 for v128, as in the slots of calls. The store's
+ * collector owns it; it is safe from the collector once it is thrown. NULL: no memory. */
+wa_exception *wa_exception_new(wa_store *store, wa_tag *tag);
+wa_tag *wa_exception_tag(const wa_exception *exception); /* borrowed */
+uint64_t *wa_exception_values(wa_exception *exception);
+uint32_t wa_valtype_slots(uint32_t valtype);
+/* From inside a host function only: make an exception pending. Compiled code sees it when the host function returns, where
+ * wa_instance_checks_exceptions; else wa_leave_by_exception is to follow. */
+void wa_throw(wa_store *store, wa_exception *exception);
+bool wa_instance_checks_exceptions(const wa_instance *instance);
+/* From inside a host function: whether the call came from another instance that looks for exceptions, or may have. */
+bool wa_call_is_across(void);
+/* The embedder has read what WA_THREW gave it; the exception is not to be touched any more. Takes no entering. */
+void wa_exception_unpin(wa_store *store);
 
 /* Make the store keep (retain) a memory, table, global or tag that the embedder made, before an instance has it. */
 void wa_store_adopt(wa_store *store, const wa_extern *object);

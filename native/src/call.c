@@ -23,6 +23,17 @@ static __attribute__((noinline)) void run(const work *what)
         ((void (*)(void *))(uintptr_t)what->code)(what->context);
 }
 
+/* An exception that nobody caught is the outcome, unless something else ended the call while it was on its way. */
+static WA_COLD void take_exception(wa_activation *activation, wa_store *store)
+{
+    if (activation->outcome == WA_RETURNED || activation->outcome == WA_THREW) {
+        activation->outcome = WA_THREW;
+        activation->info->exception = store->pending;
+        atomic_fetch_add(&store->exception_pins, 1);
+    }
+    store->pending = NULL;
+}
+
 static int call_protected(wa_store *store, const work *what, wa_call_info *info)
 {
     wa_activation activation;
@@ -50,7 +61,10 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
         run(what);
     }
     wa_this_thread.current = activation.previous;
-    wa_store_root(activation.store)->active--;
+    store = wa_store_root(activation.store);
+    store->active--;
+    if (__builtin_expect(store->pending != NULL, 0))
+        take_exception(&activation, store);
     return activation.outcome;
 }
 
@@ -73,7 +87,7 @@ int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info)
     return call_protected(store, &what, info);
 }
 
-void wa_call_across(const wa_function *function, wa_entry entry, uint64_t *slots)
+void wa_call_across(const wa_instance *caller, const wa_function *function, wa_entry entry, uint64_t *slots)
 {
     wa_activation *outer = wa_this_thread.current, activation;
     work what = {function->code, function->context, entry, slots};
@@ -87,10 +101,25 @@ void wa_call_across(const wa_function *function, wa_entry entry, uint64_t *slots
         run(&what);
     }
     wa_this_thread.current = activation.previous;
-    if (activation.outcome != WA_RETURNED) {
-        activation.previous->outcome = activation.outcome;
-        siglongjmp(activation.previous->landing, 1);
-    }
+    if (wa_store_root(activation.store)->pending != NULL && activation.outcome == WA_RETURNED)
+        activation.outcome = WA_THREW;
+    if (activation.outcome == WA_RETURNED || (activation.outcome == WA_THREW && wa_instance_checks_exceptions(caller)))
+        return;
+    activation.previous->outcome = activation.outcome;
+    siglongjmp(activation.previous->landing, 1);
+}
+
+bool wa_call_is_across(void)
+{
+    const wa_activation *activation = wa_this_thread.current;
+    return activation->previous != NULL && activation->previous->info == activation->info;
+}
+
+void wa_leave_by_exception(void)
+{
+    wa_activation *activation = wa_this_thread.current;
+    activation->outcome = WA_THREW;
+    siglongjmp(activation->landing, 1);
 }
 
 void wa_unwind(void)

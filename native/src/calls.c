@@ -208,18 +208,32 @@ static uint64_t resolve_slot(head *self, uint32_t table, uint64_t index)
  * functions come here; the latter get a record bound to the caller, so that they know who called. */
 static uint64_t resolve_call(head *self, uint64_t record, uint64_t type)
 {
-    const wa_function *function = (const wa_function *)(uintptr_t)record;
+    wa_function *function = (wa_function *)(uintptr_t)record;
     const wa_artifact *artifact = self->artifact;
     const uint8_t *wanted = (const uint8_t *)(uintptr_t)type;
     if (memcmp(function->type, wanted, 16) != 0)
         wa_trap(WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
-    if (function->host == NULL)
-        return record;
     uint32_t canonical = (uint32_t)((uint64_t)(wanted - artifact->type_digests) / 16);
-    wa_function *bound = wa_bind_host(instance_of(self), function->host, canonical);
-    if (bound == NULL)
+    wa_function *called = wa_instance_callable(instance_of(self), function, canonical);
+    if (called == NULL)
         wa_trap(WA_TRAP_OUT_OF_MEMORY);
-    return (uint64_t)(uintptr_t)bound;
+    return (uint64_t)(uintptr_t)called;
+}
+
+/* ---- exceptions --------------------------------------------------------------------------------------------------- */
+
+static uint64_t exception_new(head *self, uint32_t tag)
+{
+    wa_exception *exception = wa_exception_new(self->store, wa_instance_tag(instance_of(self), tag));
+    if (exception == NULL)
+        wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    leave();
+    return (uint64_t)(uintptr_t)exception;
+}
+
+static void exception_done(head *self, uint64_t exception)
+{
+    wa_exception_done(wa_store_root(self->store), (wa_exception *)(uintptr_t)exception);
 }
 
 static void trap(head *self WA_UNUSED, uint32_t code)
@@ -244,5 +258,7 @@ const struct wa_schema_calls wa_runtime_calls = {
     .function_reference = function_reference,
     .resolve_slot = resolve_slot,
     .resolve_call = resolve_call,
+    .exception_new = exception_new,
+    .exception_done = exception_done,
     .trap = trap,
 };

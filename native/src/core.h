@@ -91,6 +91,8 @@ struct wa_global {
 struct wa_tag {
     atomic_uint references;
     uint8_t digest[16];
+    uint32_t param_count;
+    uint32_t params[]; /* value types; concrete heap types as the defining module numbers them */
 };
 
 struct wa_host {
@@ -150,6 +152,10 @@ struct wa_store {
     uint64_t stack_limit; /* what the instances hold */
     wa_details *instances;
     wa_adopted *adopted;
+    wa_exception *pending;      /* thrown and not caught yet: compiled code is returning */
+    wa_exception **exceptions;  /* all that live, in no order */
+    uint64_t exception_count, exception_capacity, exceptions_collect_at;
+    atomic_uint exception_pins; /* how many of them the embedder is looking at */
     _Alignas(16) uint8_t results[256];
 };
 
@@ -206,17 +212,33 @@ void wa_thread_prepare(void);
 void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer);
 
 /* call.c: from inside a call, call a function of another instance; what ends that call early ends this one too. */
-void wa_call_across(const wa_function *function, wa_entry entry, uint64_t *slots);
+void wa_call_across(const wa_instance *caller, const wa_function *function, wa_entry entry, uint64_t *slots);
 /* Leave wasm at once; the innermost call returns WA_INTERRUPTED. */
 _Noreturn void wa_interrupt(void);
 
 /* store.c */
 void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
 
+/* Call visit for every reference in tables, globals and element segments of the store whose type is wanted. */
+void wa_store_visit_references(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user);
+
+/* exception.c; stores are roots here */
+void wa_exceptions_collect(wa_store *store);
+void wa_exceptions_free(wa_store *store);
+/* Give all exceptions to the other store; -1: no memory. */
+int wa_exceptions_move(wa_store *into, wa_store *from);
+/* It was caught, and the catch made no exnref. */
+void wa_exception_done(wa_store *store, wa_exception *exception);
+
 /* instance.c */
+/* What compiled code of the instance can call: the function itself, or a binding. NULL: no memory, or no trampoline for it. */
+wa_function *wa_instance_callable(wa_instance *instance, wa_function *function, uint32_t canonical_type);
+/* Whether compiled code of the artifact returns when an exception is pending. */
+bool wa_checks_exceptions(const wa_artifact *artifact);
 wa_details *wa_instance_details(const wa_instance *instance);
 struct wa_schema_memory_slot *wa_memory_slots(const wa_instance *instance);
 wa_table **wa_table_slots(const wa_instance *instance);
+wa_tag *wa_instance_tag(const wa_instance *instance, uint32_t index);
 void wa_instance_free(wa_details *details);
 
 /* function.c */

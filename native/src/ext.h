@@ -126,6 +126,7 @@ typedef enum wax_helper {
     WAX_GETSIGNAL,       /* (number) -> handler */
     WAX_DEFAULT_INT_HANDLER,
     WAX_MAKE_EXIT,       /* (code) -> Exit */
+    WAX_WASM_EXCEPTION,  /* class */
     WAX_HELPER_COUNT
 } wax_helper;
 
@@ -254,6 +255,14 @@ bool wax_enter_python(void);
 int wax_leave_python(bool was_released);
 /* Run the init code of an instance. 0, or -1 with an exception set. */
 int wax_run_init(wax_store *store, wa_instance *instance);
+
+/* ext_exception.c ----------------------------------------------------------------------------------------------------- */
+
+/* Raise what WA_THREW gave, and unpin it. */
+void wax_raise_exception(wax_store *store, wa_exception *exception);
+/* Inside a host function, with a Python exception set and the GIL: if it is a WasmException and there is code that may catch it,
+ * clear it and make it pending. False: it, or another one, is set. */
+bool wax_throw_raised(wax_store *store, const wa_instance *caller);
 
 /* ext_imports.c ------------------------------------------------------------------------------------------------------- */
 

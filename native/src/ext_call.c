@@ -76,6 +76,8 @@ static inline int run(wax_store *store, const wa_function *function, wa_entry en
     }
     if (outcome == WA_TRAPPED)
         raise_trap(store, &call.info);
+    if (outcome == WA_THREW)
+        wax_raise_exception(store, call.info.exception);
     return -1;
 }
 
@@ -391,10 +393,15 @@ void wax_invoke_host(wa_function *record, uint64_t *slots)
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
     wax_call *call = wa_current_user();
     bool was_released = wax_enter_python();
-    if (call_from_guest(record, call, slots) < 0 || wax_leave_python(was_released) < 0)
+    bool threw = call_from_guest(record, call, slots) < 0;
+    if (threw && !wax_throw_raised(call->store, record->instance))
+        wa_unwind();
+    if (wax_leave_python(was_released) < 0)
         wa_unwind();
     if (was_released)
         wa_leave_if_interrupted();
+    if (threw && !wa_instance_checks_exceptions(record->instance))
+        wa_leave_by_exception();
 }
 
 /* ---- from Python into Python: a host function called directly ------------------------------------------------------------ */

@@ -320,6 +320,25 @@ static PyObject *global_type(PyObject *module, PyObject *object)
                          PyBool_FromLong(wa_global_is_mutable(entity->native)));
 }
 
+static PyObject *tag_params(PyObject *module, PyObject *object)
+{
+    (void)module;
+    wax_entity *entity = checked(object, WA_KIND_TAG);
+    if (entity == NULL)
+        return NULL;
+    uint32_t count;
+    const uint32_t *params = wa_tag_params(entity->native, &count);
+    PyObject *names = PyTuple_New(count);
+    for (uint32_t i = 0; names != NULL && i < count; i++) {
+        PyObject *name = wax_valtype_name(params[i]);
+        if (name == NULL)
+            Py_CLEAR(names);
+        else
+            PyTuple_SET_ITEM(names, i, name);
+    }
+    return names;
+}
+
 PyMethodDef wax_entity_functions[] = {
     {"table_get", WAX_FASTCALL(table_get), METH_FASTCALL, NULL},
     {"table_set", WAX_FASTCALL(table_set), METH_FASTCALL, NULL},
@@ -328,6 +347,7 @@ PyMethodDef wax_entity_functions[] = {
     {"global_get", global_get, METH_O, NULL},
     {"global_set", WAX_FASTCALL(global_set), METH_FASTCALL, NULL},
     {"global_type", global_type, METH_O, NULL},
+    {"tag_params", tag_params, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

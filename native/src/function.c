@@ -115,7 +115,7 @@ static void invoke_function(wa_function *record, uint64_t *slots)
 {
     const wa_binding *binding = (const wa_binding *)(const void *)((const uint8_t *)record - offsetof(wa_binding, record));
     const wa_function *function = binding->key;
-    wa_call_across(function, wa_function_entry(function), slots);
+    wa_call_across(record->instance, function, wa_function_entry(function), slots);
 }
 
 wa_function *wa_bind_function(wa_instance *instance, wa_function *function, uint32_t canonical_type)

@@ -47,6 +47,21 @@ static wa_tag **tag_slots(const wa_instance *instance)
     return part(instance, header_of(instance)->instance_tags_offset);
 }
 
+wa_tag *wa_instance_tag(const wa_instance *instance, uint32_t index)
+{
+    return tag_slots(instance)[index];
+}
+
+bool wa_checks_exceptions(const wa_artifact *artifact)
+{
+    return (artifact->header->flags & WA_HEADER_CHECKS_EXCEPTIONS) != 0;
+}
+
+bool wa_instance_checks_exceptions(const wa_instance *instance)
+{
+    return wa_checks_exceptions(instance->head.artifact);
+}
+
 wa_artifact *wa_instance_artifact(const wa_instance *instance)
 {
     return instance->head.artifact;
@@ -79,6 +94,21 @@ static int check_limits(uint64_t row, uint64_t size, uint64_t max, uint32_t flag
     return 0;
 }
 
+/* What code of the artifact calls: the function itself, or a binding of it. NULL: no memory, or a trampoline is missing. */
+static wa_function *callable(wa_details *details, wa_function *function, uint32_t type)
+{
+    if (function->host != NULL)
+        return wa_bind_host(details->instance, function->host, type);
+    if (wa_checks_exceptions(details->artifact) != wa_checks_exceptions(wa_instance_artifact(function->instance)))
+        return wa_bind_function(details->instance, function, type);
+    return function;
+}
+
+wa_function *wa_instance_callable(wa_instance *instance, wa_function *function, uint32_t canonical_type)
+{
+    return callable(wa_instance_details(instance), function, canonical_type);
+}
+
 static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_function *function, wa_error *error)
 {
     const wa_artifact *artifact = details->artifact;
@@ -87,16 +117,15 @@ static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_f
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, index, type, WA_ROWS(artifact, type_canonical), "function_type");
     if (memcmp(function->type, WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type, 16) != 0)
         return fail_import(error, row, "the signature differs");
-    if (function->host != NULL) {
-        uint32_t trampoline = WA_COLUMN(artifact, type_host, uint32_t)[type];
-        if (trampoline == 0 || trampoline > artifact->header->text_size_bytes)
-            return wa_fail(error, WA_ERROR_CORRUPT_ROW, type, trampoline, artifact->header->text_size_bytes, "type_host");
-        function = wa_bind_host(details->instance, function->host, type);
-        if (function == NULL)
-            return wa_fail(error, WA_ERROR_NO_MEMORY, row, 0, 0, "host function");
-    }
-    import_slots(details->instance)[index] =
-        (struct wa_schema_import_slot){.code = function->code, .context = function->context, .record = function};
+    uint32_t trampoline = WA_COLUMN(artifact, type_host, uint32_t)[type];
+    if (function->host != NULL && (trampoline == 0 || trampoline > artifact->header->text_size_bytes))
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, type, trampoline, artifact->header->text_size_bytes, "type_host");
+    wa_function *called = callable(details, function, type);
+    if (called == NULL)
+        return wa_fail(error, WA_ERROR_NO_MEMORY, row, 0, 0, "imported function");
+    /* A reference to it is the bound record of a host function, and else the function's own. */
+    import_slots(details->instance)[index] = (struct wa_schema_import_slot){
+        .code = called->code, .context = called->context, .record = function->host != NULL ? called : function};
     return 0;
 }
 
@@ -249,6 +278,14 @@ static int check_guards(const wa_artifact *artifact, wa_error *error)
 
 /* ---- building ----------------------------------------------------------------------------------------------------- */
 
+static wa_tag *new_tag(const wa_artifact *artifact, uint32_t type)
+{
+    uint64_t start, end;
+    wa_span(artifact->columns.type_params.data, type, WA_ROWS(artifact, type_values), &start, &end);
+    return wa_tag_new(WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type,
+                      WA_COLUMN(artifact, type_values, uint32_t) + start, (uint32_t)(end - start));
+}
+
 static int build_defined(wa_details *details, wa_error *error)
 {
     wa_artifact *artifact = details->artifact;
@@ -270,7 +307,7 @@ static int build_defined(wa_details *details, wa_error *error)
     }
     for (uint32_t i = details->imported_tags; i < WA_ROWS(artifact, tag_type); i++) {
         uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, tag_type, uint32_t)[i]);
-        wa_tag *tag = type == UINT32_MAX ? NULL : wa_tag_new(WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type);
+        wa_tag *tag = type == UINT32_MAX ? NULL : new_tag(artifact, type);
         if (tag == NULL)
             return wa_fail(error, WA_ERROR_NO_MEMORY, i, 0, 0, "tag");
         tag_slots(instance)[i] = tag;
@@ -320,6 +357,7 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     instance->head.artifact = artifact;
     instance->head.text = (void *)(uintptr_t)artifact->text;
     instance->head.results = store->results;
+    instance->head.exception = (void *)&store->pending;
     instance->head.details = details;
     memcpy(part(instance, header->instance_globals_offset), artifact->columns.global_image.data,
            WA_ROWS(artifact, global_image) * 16);

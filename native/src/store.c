@@ -52,6 +52,7 @@ static void free_contents(wa_store *store)
         store->instances = details->next;
         wa_instance_free(details);
     }
+    wa_exceptions_free(store);
     while (store->adopted != NULL) {
         wa_adopted *adopted = store->adopted;
         store->adopted = adopted->next;
@@ -145,6 +146,7 @@ static void move_contents(wa_store *into, wa_store *from)
         into->instances = details;
         details->instance->head.store = into;
         details->instance->head.results = into->results;
+        details->instance->head.exception = (void *)&into->pending;
         details->instance->head.stack_limit = into->stack_limit;
     }
     while (from->adopted != NULL) {
@@ -166,6 +168,11 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
     if (!wa_store_try_enter(from)) {
         wa_store_leave(into);
         return wa_fail(error, WA_ERROR_STORE_BUSY, 0, 0, 0, "");
+    }
+    if (wa_exceptions_move(into, from) < 0) {
+        wa_store_leave(from);
+        wa_store_leave(into);
+        return wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "store");
     }
     /* Calls of this thread that are inside `from` now run with the other's limit: it is the same thread's. */
     if (into->active == 0 && from->active != 0)
@@ -227,54 +234,78 @@ static bool is_externref(uint32_t valtype)
     return (valtype >> 8) == WA_HEAP_EXTERN || (valtype >> 8) == WA_HEAP_NOEXTERN;
 }
 
-static void visit_table(const wa_table *table, void (*visit)(uint64_t, void *), void *user)
+/* A walk over the references of some types that a store holds. */
+typedef struct walk {
+    bool (*wants)(uint32_t valtype);
+    void (*visit)(uint64_t reference, void *user);
+    void *user;
+} walk;
+
+static void visit_slots(const walk *how, uint32_t valtype, const uint64_t *slots, uint64_t count)
 {
-    if (!is_externref(table->valtype.code))
+    if (!how->wants(valtype))
         return;
-    const uint64_t *slots = table->head.slots;
-    for (uint64_t i = 0; i < table->head.size; i++)
+    for (uint64_t i = 0; i < count; i++)
         if (slots[i] != 0)
-            visit(slots[i], user);
+            how->visit(slots[i], how->user);
 }
 
-static void visit_cell(uint32_t valtype, const void *cell, void (*visit)(uint64_t, void *), void *user)
+static void visit_cell(const walk *how, uint32_t valtype, const void *cell)
 {
-    uint64_t handle;
-    memcpy(&handle, cell, sizeof handle);
-    if (is_externref(valtype) && handle != 0)
-        visit(handle, user);
+    uint64_t reference;
+    memcpy(&reference, cell, sizeof reference);
+    visit_slots(how, valtype, &reference, 1);
 }
 
-static void visit_instance(const wa_details *details, void (*visit)(uint64_t, void *), void *user)
+static void visit_table(const walk *how, const wa_table *table)
+{
+    visit_slots(how, table->valtype.code, table->head.slots, table->head.size);
+}
+
+static void visit_instance(const walk *how, const wa_details *details)
 {
     const wa_artifact *artifact = details->artifact;
     uint64_t globals = WA_ROWS(artifact, global_type) - details->imported_globals;
     for (uint64_t i = 0; i < details->imported_globals; i++)
-        visit_cell(details->globals[i]->valtype.code, details->globals[i]->cell, visit, user);
+        visit_cell(how, details->globals[i]->valtype.code, details->globals[i]->cell);
     const uint8_t *cells = (const uint8_t *)details->instance + artifact->header->instance_globals_offset;
     for (uint64_t i = 0; i < globals; i++)
-        visit_cell(WA_COLUMN(artifact, global_type, uint32_t)[details->imported_globals + i], cells + 16 * i, visit, user);
+        visit_cell(how, WA_COLUMN(artifact, global_type, uint32_t)[details->imported_globals + i], cells + 16 * i);
     for (uint64_t i = 0; i < WA_ROWS(artifact, table_type); i++)
-        visit_table(wa_table_slots(details->instance)[i], visit, user);
+        visit_table(how, wa_table_slots(details->instance)[i]);
     const struct wa_schema_element_slot *elements =
         (const void *)((const uint8_t *)details->instance + artifact->header->instance_elements_offset);
     for (uint64_t i = 0; i < WA_ROWS(artifact, element_type); i++)
-        if (is_externref(WA_COLUMN(artifact, element_type, uint32_t)[i]))
-            for (uint64_t k = 0; k < elements[i].size; k++)
-                visit(((const uint64_t *)elements[i].slots)[k], user);
+        visit_slots(how, WA_COLUMN(artifact, element_type, uint32_t)[i], elements[i].slots, elements[i].size);
+}
+
+void wa_store_visit_references(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user)
+{
+    const walk how = {wants, visit, user};
+    for (const wa_details *details = store->instances; details != NULL; details = details->next)
+        visit_instance(&how, details);
+    for (const wa_adopted *adopted = store->adopted; adopted != NULL; adopted = adopted->next) {
+        if (adopted->object.kind == WA_KIND_TABLE)
+            visit_table(&how, adopted->object.object);
+        if (adopted->object.kind == WA_KIND_GLOBAL) {
+            const wa_global *global = adopted->object.object;
+            visit_cell(&how, global->valtype.code, global->cell);
+        }
+    }
 }
 
 void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user)
 {
     store = wa_store_root(store);
-    for (const wa_details *details = store->instances; details != NULL; details = details->next)
-        visit_instance(details, visit, user);
-    for (const wa_adopted *adopted = store->adopted; adopted != NULL; adopted = adopted->next) {
-        if (adopted->object.kind == WA_KIND_TABLE)
-            visit_table(adopted->object.object, visit, user);
-        if (adopted->object.kind == WA_KIND_GLOBAL) {
-            const wa_global *global = adopted->object.object;
-            visit_cell(global->valtype.code, global->cell, visit, user);
+    const walk how = {is_externref, visit, user};
+    wa_store_visit_references(store, is_externref, visit, user);
+    wa_exceptions_collect(store);
+    for (uint64_t i = 0; i < store->exception_count; i++) {
+        const wa_tag *tag = store->exceptions[i]->tag;
+        const uint64_t *slot = wa_exception_values(store->exceptions[i]);
+        for (uint32_t k = 0; k < tag->param_count; k++) {
+            visit_cell(&how, tag->params[k], slot);
+            slot += wa_valtype_slots(tag->params[k]);
         }
     }
 }

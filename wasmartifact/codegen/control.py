@@ -49,7 +49,8 @@ def _phis(label: Label, names: list[str]) -> list[str]:
     return lines
 
 
-def _die(fn: FunctionEmitter) -> None:
+def die(fn: FunctionEmitter) -> None:
+    """Go on in unreachable code."""
     fn.dead = True
     del fn.stack[fn.labels[-1].height :]
 
@@ -93,7 +94,7 @@ def _if(fn: FunctionEmitter, block_type: BlockType) -> None:
 
 def _else(fn: FunctionEmitter, _: Any) -> None:
     label = fn.labels[-1]
-    _leave(fn, label)
+    leave(fn, label)
     _begin_else(fn, label)
 
 
@@ -105,26 +106,29 @@ def _begin_else(fn: FunctionEmitter, label: Label) -> None:
     fn.dead = False
 
 
-def _leave(fn: FunctionEmitter, label: Label) -> None:
+def leave(fn: FunctionEmitter, label: Label) -> None:
     """Fall through to the end of a block, if that is reachable."""
     if not fn.dead:
         add_edge(fn, label)
         fn.out.append(f"  br label %{label.name}{fn.dbg}")
 
 
-def _end(fn: FunctionEmitter, _: Any) -> None:
+def end_block(fn: FunctionEmitter, _: Any) -> None:
+    """Close the innermost block."""
     label = fn.labels[-1]
+    if label.close is not None:
+        label.close(fn, label)
     if label.kind == "loop":
         fn.out[label.phi_position] = "\n".join(_phis(label, label.phi_names))
         fn.labels.pop()
         return
     if label.kind == "if":  # no else: the parameters are the results
-        _leave(fn, label)
+        leave(fn, label)
         _begin_else(fn, label)
     if not label.incoming and label.kind != "function":
         fn.labels.pop()  # nothing branches here: go on in the same basic block, or stay unreachable
         return
-    _leave(fn, label)
+    leave(fn, label)
     fn.labels.pop()
     fn.dead = not label.incoming
     del fn.stack[label.height :]
@@ -158,7 +162,7 @@ def _br(fn: FunctionEmitter, depth: int) -> None:
     label = _label(fn, depth)
     add_edge(fn, label)
     fn.out.append(f"  br label %{label.name}{fn.dbg}")
-    _die(fn)
+    die(fn)
 
 
 def _br_if(fn: FunctionEmitter, depth: int) -> None:
@@ -196,7 +200,7 @@ def _br_table(fn: FunctionEmitter, depths: tuple[int, ...]) -> None:
         add_edge(fn, label)
     cases = " ".join(f"i32 {position}, label %{label.name}" for position, label in enumerate(labels[:-1]))
     fn.out.append(f"  switch i32 {index}, label %{labels[-1].name} [ {cases} ]{fn.dbg}")
-    _die(fn)
+    die(fn)
 
 
 def _return(fn: FunctionEmitter, _: Any) -> None:
@@ -205,7 +209,7 @@ def _return(fn: FunctionEmitter, _: Any) -> None:
 
 def _unreachable(fn: FunctionEmitter, _: Any) -> None:
     fn.trap(TRAP_BY_NAME["unreachable"])
-    _die(fn)
+    die(fn)
 
 
 def _nop(fn: FunctionEmitter, _: Any) -> None:
@@ -217,7 +221,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "loop": _loop,
     "if": _if,
     "else": _else,
-    "end": _end,
+    "end": end_block,
     "br": _br,
     "br_if": _br_if,
     "br_on_null": _br_on_null,

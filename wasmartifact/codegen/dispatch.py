@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from wasmartifact.codegen import calls, control, memory, numeric, simd, simd_memory, variables
+from wasmartifact.codegen import calls, control, exceptions, memory, numeric, simd, simd_memory, variables
 from wasmartifact.codegen.emit import FunctionEmitter, Handler
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.wasm import opcodes
@@ -14,7 +14,7 @@ from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
 
 HANDLERS: Final[dict[int, Handler]] = {
     OPCODE_BY_NAME[name].code: handler
-    for module in (numeric, simd, memory, simd_memory, variables, control, calls)
+    for module in (numeric, simd, memory, simd_memory, variables, control, exceptions, calls)
     for name, handler in module.HANDLERS.items()
 }
 #: What an opcode means for the nesting of blocks: opens one, closes one, or begins another arm.
@@ -28,6 +28,7 @@ CALLING_OPCODES: Final = frozenset(
     for name in (
         "call", "call_indirect", "call_ref", "ref.func", "memory.grow", "memory.copy", "memory.fill", "memory.init",
         "data.drop", "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init", "elem.drop",
+        "throw",
     )
 )  # fmt: skip
 #: Opcodes that compute a value from the operands alone.

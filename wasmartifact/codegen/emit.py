@@ -96,7 +96,7 @@ class Label:
     ``incoming`` collects (predecessor, values) of the edges to the label; they become phis.
     """
 
-    kind: str  # "block", "loop", "if", "else", "function"
+    kind: str  # "block", "loop", "if", "else", "function"; "try" while exceptions land here, "catch" in its arms
     name: str
     arity: str  # type letters of the values that a branch passes
     results: str  # type letters of the values at the end
@@ -108,6 +108,11 @@ class Label:
     else_values: list[str] = field(default_factory=list)
     else_known: dict[int, str] = field(default_factory=dict)
     else_widened: dict[str, str] = field(default_factory=dict)
+    close: Callable[[FunctionEmitter, Label], None] | None = None  # ends what a plain block does not have
+    landing: str = ""  # try: the block that exceptions branch to
+    is_landed: bool = False  # something does
+    caught: str = ""  # arms of a legacy try: the exception
+    other_name: str = ""  # arms of a legacy try: where those go that the last tag did not fit
 
 
 #: Where a value was loaded from: location of the load, address operand, memory argument. See ``FunctionEmitter``.
@@ -141,8 +146,8 @@ class FunctionEmitter:
 
     __slots__ = (
         "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
-        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "scope", "signature", "stack",
-        "start", "type_uses", "upcoming", "where", "widened",
+        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "rethrows", "scope",
+        "signature", "stack", "start", "type_uses", "unwinds", "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -168,6 +173,8 @@ class FunctionEmitter:
         self.dead = False
         self.dead_depth = 0
         self.has_stack_check = False
+        self.rethrows = False  # the body has a rethrow: what legacy catches caught is kept
+        self.unwinds = False  # something leaves the function with an exception
         self.start = start
         self.offset = start
         self.dbg = ""
@@ -341,6 +348,32 @@ class FunctionEmitter:
             )
         return base
 
+    # Exceptions ---------------------------------------------------------------------------------------------------
+
+    def pending_cell(self) -> str:
+        """Address of the cell with the pending exception. Another store's, should a call have joined two of them."""
+        return self.define("p", f"load ptr, ptr {self.record_field(INSTANCE['exception'])}, align 8")
+
+    def landing(self, around: list[Label]) -> str:
+        """The block that an exception goes to inside of these labels."""
+        for label in reversed(around):
+            if label.kind == "try":
+                label.is_landed = True
+                return label.landing
+        self.unwinds = True
+        return "unwind"
+
+    def leave_if_pending(self) -> None:
+        """After a call: go to the landing if an exception is pending; emission goes on in a new block."""
+        if not self.context.checks_exceptions:
+            return
+        pending = self.define("p", f"load ptr, ptr {self.pending_cell()}, align 8")
+        test = self.define("c", f"icmp ne ptr {pending}, null")
+        following = f"returned{self.fresh()}"
+        landing = self.landing(self.labels)
+        self.out.append(f"  br i1 {test}, label %{landing}, label %{following}, {UNLIKELY}{self.dbg}")
+        self.start_block(following)
+
     # The whole function -------------------------------------------------------------------------------------------
 
     def open_locals(self, declared: str, assigned: set[int]) -> None:
@@ -376,8 +409,16 @@ class FunctionEmitter:
             self._leave_entry(),
             "start:",
             *self.out,
+            *self._unwind(),
             "}",
         ])  # fmt: skip
+
+    def _unwind(self) -> list[str]:
+        """Where the function returns with a pending exception: nobody looks at its results."""
+        if not self.unwinds:
+            return []
+        type_ = self.signature.llvm_result
+        return ["unwind:", f"  ret {type_}{'' if type_ == 'void' else ' poison'}"]
 
     def _nothing_to_follow(self) -> list[str]:
         """At level 0, a variable for debuggers, which makes LLVM skip the pass that follows variables.

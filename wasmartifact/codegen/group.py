@@ -20,6 +20,7 @@ _STACK_REGISTERS: Final = {"x86_64": "rsp", "aarch64": "sp"}
 _BLOCK_OPCODES: Final = frozenset(code for code, op in opcodes.OPCODES.items() if op.immediate == opcodes.BLOCK)
 
 
+_RETHROW: Final = opcodes.OPCODE_BY_NAME["rethrow"].code
 _LOCAL_WRITES: Final = (opcodes.OPCODE_BY_NAME["local.set"].code, opcodes.OPCODE_BY_NAME["local.tee"].code)
 
 
@@ -89,6 +90,7 @@ def _emit_function(
     declared = "".join(letter_of(valtype) * count for count, valtype in runs)
     fn.has_stack_check = calls_something or len(declared) > MANY_LOCALS
     assigned = {index for _, opcode, index in instructions if opcode in _LOCAL_WRITES}
+    fn.rethrows = _RETHROW in used
     fn.open_locals(declared, assigned)
     open_function(fn)
     emit_instructions(fn, instructions, group.base)

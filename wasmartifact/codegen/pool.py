@@ -58,6 +58,8 @@ class CompiledModule:
         The function that instantiation runs, None where there is nothing to run.
     memory_guards : list[int]
         Per memory of the index space: 1 where code checks every access, as column memory_guard.
+    checks_exceptions : bool
+        Functions look for a pending exception after calls.
     """
 
     objects: list[CodeObject]
@@ -68,6 +70,7 @@ class CompiledModule:
     host_symbols: dict[int, str]
     init_symbol: str | None
     memory_guards: list[int]
+    checks_exceptions: bool
 
 
 def compile_module(
@@ -154,6 +157,7 @@ def _join(
         host_symbols=types.host_symbols(),
         init_symbol=init_symbol,
         memory_guards=[int(memory.checked) for memory in context.memories],
+        checks_exceptions=context.checks_exceptions,
     )
 
 

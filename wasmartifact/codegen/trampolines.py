@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES, Signature
+from wasmartifact.codegen.context import LLVM_TYPES, SLOTS_OF, Signature, slot_places
 from wasmartifact.codegen.emit import FUNCTION_ATTRIBUTES
 
 _INVOKE: Final = schema.FUNCTION_RECORD.offsets()["invoke"]
-_SLOT_SIZE_BYTES: Final = 8
-_SLOTS_OF: Final = {"i": 1, "l": 1, "f": 1, "d": 1, "v": 2}
 
 
 def entry_symbol(type_index: int) -> str:
@@ -26,17 +24,8 @@ def host_symbol(type_index: int) -> str:
     return f"host_{type_index}"
 
 
-def _places(letters: str) -> list[tuple[str, int]]:
-    """Type letter and byte offset of each value in the slots."""
-    offset, places = 0, []
-    for letter in letters:
-        places.append((letter, offset))
-        offset += _SLOT_SIZE_BYTES * _SLOTS_OF[letter]
-    return places
-
-
 def _slot_count(letters: str) -> int:
-    return sum(_SLOTS_OF[letter] for letter in letters)
+    return sum(SLOTS_OF[letter] for letter in letters)
 
 
 def _load(name: str, letter: str, offset: int) -> list[str]:
@@ -65,12 +54,12 @@ def entry_trampoline(type_index: int, signature: Signature) -> str:
         f"define hidden void @{entry_symbol(type_index)}(ptr %code, ptr %context, ptr %slots) {FUNCTION_ATTRIBUTES} {{"
     ]
     arguments = ["ptr %context"]
-    for position, (letter, offset) in enumerate(_places(signature.params)):
+    for position, (letter, offset) in enumerate(slot_places(signature.params)):
         lines += _load(f"%p{position}", letter, offset)
         arguments.append(f"{LLVM_TYPES[letter]} %p{position}")
     call = f"notail call {signature.llvm_result} %code({', '.join(arguments)})"
     lines.append(f"  %result = {call}" if signature.results else f"  {call}")
-    for position, (letter, offset) in enumerate(_places(signature.returned)):
+    for position, (letter, offset) in enumerate(slot_places(signature.returned)):
         value = "%result"
         if len(signature.results) > 1:
             value = f"%r{position}.value"
@@ -91,14 +80,14 @@ def host_trampoline(type_index: int, signature: Signature) -> str:
         f"    {FUNCTION_ATTRIBUTES} {{",
         f"  %slots = alloca [{count} x i64], align 16",
     ]
-    for position, (letter, offset) in enumerate(_places(signature.params)):
+    for position, (letter, offset) in enumerate(slot_places(signature.params)):
         lines += _store(f"%p{position}", f"%p{position}", letter, offset)
     lines += [
         f"  %invoke.field = getelementptr i8, ptr %record, i64 {_INVOKE}",
         "  %invoke = load ptr, ptr %invoke.field, align 8",
         "  notail call void %invoke(ptr %record, ptr %slots)",
     ]
-    for position, (letter, offset) in enumerate(_places(signature.returned)):
+    for position, (letter, offset) in enumerate(slot_places(signature.returned)):
         lines += _load(f"%r{position}", letter, offset)
     return "\n".join([*lines, *_return(signature), "}"])
 

@@ -106,6 +106,8 @@ class MetadataFacts:
         Version of this package.
     wasm_sha256 : bytes
         32 bytes, of the module.
+    checks_exceptions : bool
+        Functions look for a pending exception after calls.
     """
 
     module: Module
@@ -119,6 +121,7 @@ class MetadataFacts:
     info: Mapping[str, str]
     library_version: tuple[int, int, int]
     wasm_sha256: bytes
+    checks_exceptions: bool = False
 
 
 def encode_metadata(facts: MetadataFacts) -> bytearray:
@@ -226,7 +229,8 @@ def _write_header(section: bytearray, facts: MetadataFacts, page_size_bytes: int
     header.patch_header(
         section,
         magic=schema.METADATA_MAGIC,
-        flags=schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0,
+        flags=(schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0)
+        | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0),
         format_major=schema.FORMAT_MAJOR,
         format_minor=schema.FORMAT_MINOR,
         runtime_abi=schema.RUNTIME_ABI,

@@ -200,7 +200,13 @@ class Tag(types.Entity):
         """Make a tag of the host."""
         if isinstance(params, str):
             raise TypeError(f'expected a list of value types such as ["i32"], found the string {params!r}')
-        native = lib.wa_tag_new(func_type_digest([_valtype(name) for name in params], ()))
+        codes = [_valtype(name) for name in params]
+        native = lib.wa_tag_new(func_type_digest(codes, ()), codes, len(codes))
         if not native:
             raise MemoryError("no memory for a tag")
         return super().__new__(cls, KIND_TAG, _address_of(native), None)
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        """Types of the values that an exception of this tag carries."""
+        return types.tag_params(self)
