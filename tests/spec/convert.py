@@ -1,5 +1,7 @@
-"""Converts scripts of the spec suite (.wast) to JSON commands and module files, once per run: with wasm-tools, but for the
-legacy exception encoding, whose text only WABT knows."""
+"""Converts scripts of the spec suite (.wast) to JSON commands and module files, once per run.
+
+wasm-tools does it, but for the legacy exception encoding, whose text only WABT knows.
+"""
 
 from __future__ import annotations
 
