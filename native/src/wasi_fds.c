@@ -6,6 +6,7 @@
 
 #include "wasi.h"
 
+enum { LAST_STREAM = 2 };
 enum { TABLE_MIN = 16, TABLE_MAX = 1 << 24 };
 
 /* ---- files -------------------------------------------------------------------------------------------------------- */
@@ -168,7 +169,8 @@ static wasi_file *take(wa_wasi *wasi, uint32_t number)
     if (file == NULL)
         return NULL;
     wasi->files[number] = NULL;
-    if (number < wasi->first_free)
+    /* A program that closed its output must not find what it prints in the next file that it opens: yosys would. */
+    if (number < wasi->first_free && number > LAST_STREAM)
         wasi->first_free = number;
     return file;
 }

@@ -243,6 +243,16 @@ def test_descriptors(tmp_path: Path, rights: str) -> None:
     assert answers[0] == answers[1]
 
 
+def test_a_closed_stream_is_not_the_next_file(tmp_path: Path) -> None:
+    """What a program prints after it closed its output must not end up in what it opens next."""
+    fill(tmp_path / "root")
+    guest = ours(tmp_path / "root")
+    for stream in range(3):
+        assert guest.call("fd_close", stream) == 0
+    assert guest.open(3, "file", rights=READ_WRITE) == (0, 4)
+    assert guest.write(1, b"printed")[0] == ERRNO["badf"]
+
+
 def test_rights_can_only_be_given_up(tmp_path: Path) -> None:
     fill(tmp_path / "root")
     guest = ours(tmp_path / "root")
