@@ -133,7 +133,7 @@ def pack(
 
     module = decode_module(data)
     clock.lap("decode")
-    validate(data, module)
+    has_tail_calls = validate(data, module)
     clock.lap("validate")
 
     initial = plan_initial_state(module, schema.PAGE_BYTES[options.target.machine])
@@ -145,6 +145,7 @@ def pack(
         jobs=jobs,
         progress=progress,
         type_canonical=canonical,
+        has_tail_calls=has_tail_calls,
         keep=None if keep is None else os.path.abspath(keep),
     )
     clock.lap("compile")
@@ -249,6 +250,9 @@ def _code_facts(module: Module, compiled: CompiledModule, placed: Layout, canoni
         flags=[int(first + index in compiled.short_functions) for index in range(len(places))],
         entry_text_offsets=_trampolines(compiled.entry_symbols, placed, canonical),
         host_text_offsets=_trampolines(compiled.host_symbols, placed, canonical),
+        inward_text_offsets=(
+            [] if compiled.inward_symbols is None else _trampolines(compiled.inward_symbols, placed, canonical)
+        ),
         init_text_offset=placed.functions[compiled.init_symbol][0] if compiled.init_symbol else None,
         memory_guards=compiled.memory_guards,
         address_text_offsets=text_offsets,

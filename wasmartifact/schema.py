@@ -79,6 +79,9 @@ GLIBC_MIN: Final = (2, 35)
 MAX_SECTIONS: Final = 64
 MAX_SECTION_NAMES_BYTES: Final = 2048
 
+#: Slots of ``instance.operands``: the validator's limit of parameters and of results of a function.
+MAX_OPERANDS: Final = 1000
+
 #: Larger tables are refused, and growing beyond it fails: the limit that JavaScript engines agreed on.
 MAX_TABLE_ELEMENTS: Final = 10_000_000
 
@@ -253,7 +256,9 @@ INSTANCE_HEADER: Final = Struct(
         Field("artifact", "ptr", "wa_artifact of the code"),
         Field("functions", "ptr", "function_record per function of the index space, zero until first used"),
         Field("text", "ptr", "address of .text"),
-        Field("results", "ptr", "256 spare bytes of the store, for results that no register holds"),
+        Field(
+            "operands", "ptr", "16-byte slots of the store for values that no register holds; null without tail calls"
+        ),
         Field("exception", "ptr", "the store's cell for the pending exception, which is null if there is none"),
         Field("details", "ptr", "private part of the runtime"),
         Field("reserved0", "u64", "zero"),
@@ -269,11 +274,13 @@ FUNCTION_RECORD: Final = Struct(
     (
         Field("code", "ptr", "address to call with (context, parameters...), C convention; null: bind before the call"),
         Field("type", "ptr", "16 bytes: digest of the type; within an artifact one address per canonical type"),
-        Field("context", "ptr", "first argument: the instance of a wasm function, this record for a host function"),
+        Field(
+            "context", "ptr", "first argument: the instance of a wasm function, this record where code is a trampoline"
+        ),
         Field("invoke", "ptr", "host functions: void (*)(function_record *, uint64_t *slots)"),
         Field("instance", "ptr", "wasm: the defining instance; host: the instance it is bound to, or null"),
         Field("host", "ptr", "host functions: wa_host of the embedder; null for wasm functions"),
-        Field("tail_code", "ptr", "address for tail calls; null where the module has none"),
+        Field("tail_code", "ptr", "where code is an inward trampoline, the function itself; else null"),
         Field("func_index", "u32", "wasm functions: index in the defining instance's module"),
         Field("reserved", "u32", "zero"),
     ),
@@ -762,6 +769,10 @@ COLUMNS: Final = (
         18, "source_files",
         ("source_file_name", "u32", "offsets", "byte", "path as the compiler wrote it, relative to where it ran; UTF-8", "source_file_name_bytes"),
         ("source_file_name_bytes", "u8", "flat", "bytes", "paths"),
+    ),
+    *_group(
+        19, "inward_trampolines",
+        ("type_inward", "u32", "rows", "text offset + 1", "per type, if the module has tail calls: the trampoline from C to functions whose values registers don't hold, 0 where there is none; else no rows"),
     ),
 )  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}

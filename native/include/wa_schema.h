@@ -41,6 +41,7 @@
 #define WA_HEADER_CHECKS_EXCEPTIONS 2
 #define WA_MAX_SECTIONS 64
 #define WA_MAX_SECTION_NAMES_BYTES 2048
+#define WA_MAX_OPERANDS 1000
 #define WA_MAX_TABLE_ELEMENTS 0x989680
 #define WA_GLIBC_MIN_MAJOR 2
 #define WA_GLIBC_MIN_MINOR 35
@@ -350,8 +351,8 @@ struct wa_schema_instance {
     void *functions;
     /* address of .text */
     void *text;
-    /* 256 spare bytes of the store, for results that no register holds */
-    void *results;
+    /* 16-byte slots of the store for values that no register holds; null without tail calls */
+    void *operands;
     /* the store's cell for the pending exception, which is null if there is none */
     void *exception;
     /* private part of the runtime */
@@ -370,7 +371,7 @@ _Static_assert(offsetof(struct wa_schema_instance, store) == 16, "offset of inst
 _Static_assert(offsetof(struct wa_schema_instance, artifact) == 24, "offset of instance.artifact");
 _Static_assert(offsetof(struct wa_schema_instance, functions) == 32, "offset of instance.functions");
 _Static_assert(offsetof(struct wa_schema_instance, text) == 40, "offset of instance.text");
-_Static_assert(offsetof(struct wa_schema_instance, results) == 48, "offset of instance.results");
+_Static_assert(offsetof(struct wa_schema_instance, operands) == 48, "offset of instance.operands");
 _Static_assert(offsetof(struct wa_schema_instance, exception) == 56, "offset of instance.exception");
 _Static_assert(offsetof(struct wa_schema_instance, details) == 64, "offset of instance.details");
 _Static_assert(offsetof(struct wa_schema_instance, reserved0) == 72, "offset of instance.reserved0");
@@ -383,7 +384,7 @@ struct wa_schema_function_record {
     void *code;
     /* 16 bytes: digest of the type; within an artifact one address per canonical type */
     void *type;
-    /* first argument: the instance of a wasm function, this record for a host function */
+    /* first argument: the instance of a wasm function, this record where code is a trampoline */
     void *context;
     /* host functions: void (*)(function_record *, uint64_t *slots) */
     void *invoke;
@@ -391,7 +392,7 @@ struct wa_schema_function_record {
     void *instance;
     /* host functions: wa_host of the embedder; null for wasm functions */
     void *host;
-    /* address for tail calls; null where the module has none */
+    /* where code is an inward trampoline, the function itself; else null */
     void *tail_code;
     /* wasm functions: index in the defining instance's module */
     uint32_t func_index;
@@ -510,6 +511,7 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
 #define WA_GROUP_INFO 16
 #define WA_GROUP_SOURCE_LINES 17
 #define WA_GROUP_SOURCE_FILES 18
+#define WA_GROUP_INWARD_TRAMPOLINES 19
 #define WA_COLUMN_TYPE_KIND 32
 #define WA_COLUMN_TYPE_DIGEST 33
 #define WA_COLUMN_TYPE_CANONICAL 34
@@ -589,7 +591,8 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
 #define WA_COLUMN_SOURCE_FILE 546
 #define WA_COLUMN_SOURCE_FILE_NAME 576
 #define WA_COLUMN_SOURCE_FILE_NAME_BYTES 577
-#define WA_COLUMN_COUNT 79
+#define WA_COLUMN_TYPE_INWARD 608
+#define WA_COLUMN_COUNT 80
 /* X(id, name, element_size, shape, group), ascending by id */
 #define WA_COLUMNS(X) \
     X(32, type_kind, 1, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
@@ -670,7 +673,8 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
     X(545, source_line, 4, WA_SHAPE_ROWS, WA_GROUP_SOURCE_LINES) \
     X(546, source_file, 4, WA_SHAPE_ROWS, WA_GROUP_SOURCE_LINES) \
     X(576, source_file_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_SOURCE_FILES) \
-    X(577, source_file_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_SOURCE_FILES)
+    X(577, source_file_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_SOURCE_FILES) \
+    X(608, type_inward, 4, WA_SHAPE_ROWS, WA_GROUP_INWARD_TRAMPOLINES)
 /* X(name of an offsets column, name of the flat column that it points into) */
 #define WA_COLUMN_TARGETS(X) \
     X(type_params, type_values) \

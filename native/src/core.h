@@ -156,7 +156,7 @@ struct wa_store {
     wa_exception **exceptions;  /* all that live, in no order */
     uint64_t exception_count, exception_capacity, exceptions_collect_at;
     atomic_uint exception_pins; /* how many of them the embedder is looking at */
-    _Alignas(16) uint8_t results[256];
+    void *operands;             /* what the instances hold; NULL until an artifact needs it */
 };
 
 /* One protected call: on the stack of wa_call, linked from the innermost outwards. */
@@ -218,6 +218,8 @@ _Noreturn void wa_interrupt(void);
 
 /* store.c */
 void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
+/* Takes the block over. The store has none yet. */
+void wa_store_set_operands(wa_store *store, void *operands);
 
 /* Call visit for every reference in tables, globals and element segments of the store whose type is wanted. */
 void wa_store_visit_references(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user);

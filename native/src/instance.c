@@ -356,7 +356,7 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     instance->head.store = store;
     instance->head.artifact = artifact;
     instance->head.text = (void *)(uintptr_t)artifact->text;
-    instance->head.results = store->results;
+    instance->head.operands = store->operands;
     instance->head.exception = (void *)&store->pending;
     instance->head.details = details;
     memcpy(part(instance, header->instance_globals_offset), artifact->columns.global_image.data,
@@ -368,11 +368,23 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     return details;
 }
 
+/* Functions of a module with tail calls pass through the store what registers don't hold. */
+static int ensure_operands(wa_store *store, const wa_artifact *artifact, wa_error *error)
+{
+    if (WA_ROWS(artifact, type_inward) == 0 || store->operands != NULL)
+        return 0;
+    void *operands = aligned_alloc(16, WA_MAX_OPERANDS * 16);
+    if (operands == NULL)
+        return wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "operands");
+    wa_store_set_operands(store, operands);
+    return 0;
+}
+
 wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_extern *externs, size_t extern_count,
                             wa_error *error)
 {
     store = wa_store_root(store);
-    if (wa_signals_ensure(error) < 0)
+    if (wa_signals_ensure(error) < 0 || ensure_operands(store, artifact, error) < 0)
         return NULL;
     wa_details *details = new_details(store, artifact);
     if (details == NULL) {
@@ -462,10 +474,19 @@ static int fill_record(wa_details *details, uint32_t func_index, wa_function *re
     uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, function_type, uint32_t)[func_index]);
     if (type == UINT32_MAX || text_offset >= artifact->header->text_size_bytes)
         return -1;
+    uint32_t inward = type < WA_ROWS(artifact, type_inward) ? WA_COLUMN(artifact, type_inward, uint32_t)[type] : 0;
+    if (inward > artifact->header->text_size_bytes)
+        return -1;
     record->type = (void *)(uintptr_t)(artifact->type_digests + 16 * (uint64_t)type);
     record->context = details->instance;
     record->instance = details->instance;
-    record->code = (void *)(uintptr_t)(artifact->text + text_offset); /* last: marks the record as filled */
+    const uint8_t *code = artifact->text + text_offset;
+    if (inward != 0) { /* C reaches it by the trampoline only, which takes the record */
+        record->tail_code = (void *)(uintptr_t)code;
+        record->context = record;
+        code = artifact->text + inward - 1;
+    }
+    record->code = (void *)(uintptr_t)code; /* last: marks the record as filled */
     return 0;
 }
 

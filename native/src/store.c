@@ -67,6 +67,7 @@ void wa_store_release(wa_store *store)
     while (store != NULL && atomic_fetch_sub_explicit(&store->references, 1, memory_order_acq_rel) == 1) {
         wa_store *forward = atomic_load(&store->forward);
         free_contents(store);
+        free(store->operands);
         pthread_cond_destroy(&store->left);
         pthread_mutex_destroy(&store->mutex);
         free(store);
@@ -139,13 +140,17 @@ void wa_store_leave(wa_store *store)
 
 static void move_contents(wa_store *into, wa_store *from)
 {
+    if (into->operands == NULL) {
+        wa_store_set_operands(into, from->operands);
+        from->operands = NULL;
+    }
     while (from->instances != NULL) {
         wa_details *details = from->instances;
         from->instances = details->next;
         details->next = into->instances;
         into->instances = details;
         details->instance->head.store = into;
-        details->instance->head.results = into->results;
+        details->instance->head.operands = into->operands;
         details->instance->head.exception = (void *)&into->pending;
         details->instance->head.stack_limit = into->stack_limit;
     }
@@ -194,6 +199,13 @@ void wa_store_set_stack_limit(wa_store *store, uint64_t limit)
     store->stack_limit = limit;
     for (wa_details *details = store->instances; details != NULL; details = details->next)
         details->instance->head.stack_limit = limit;
+}
+
+void wa_store_set_operands(wa_store *store, void *operands)
+{
+    store->operands = operands;
+    for (wa_details *details = store->instances; details != NULL; details = details->next)
+        details->instance->head.operands = operands;
 }
 
 void wa_store_adopt(wa_store *store, const wa_extern *object)

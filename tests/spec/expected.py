@@ -6,7 +6,6 @@ from __future__ import annotations
 #: which failed for one, is expected to fail.
 UNSUPPORTED_FEATURES = frozenset(
     {
-        "tail-call",
         "gc",
         "threads",
     }

@@ -166,7 +166,7 @@ class Program:
         self.context = context_of(module, opt_level, cpu)
         used = sorted(set(self.context.canonical))
         self.text = emit_group(self.context, whole_group(module))[0]
-        support, init = support_texts(self.context, module, initial_state(module), TrampolineTypes(used, used))
+        support, init = support_texts(self.context, module, initial_state(module), TrampolineTypes(used, used, [], []))
         self.library = self._link(folder, [self.text, *support], used, init)
         self.instance = self._instantiate()
         if init:

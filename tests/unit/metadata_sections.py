@@ -86,6 +86,7 @@ def fake_facts(module: Module, machine: str = "x86_64") -> MetadataFacts:
             flags=[index % 2 for index in range(functions)],
             entry_text_offsets=list(trampolines[:types]),
             host_text_offsets=[None, *trampolines[types + 1 : 2 * types]] if types else [],
+            inward_text_offsets=[],
             init_text_offset=trampolines[-1],
             memory_guards=[0] * len(module.memory_types),
             address_text_offsets=array("I", addresses),

@@ -1,4 +1,4 @@
-"""Call instructions (spec section 4.4.8): direct, imported, through a table, through a reference."""
+"""Call instructions (spec section 4.4.8): direct, imported, through a table, through a reference; tail calls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES, Signature
+from wasmartifact.codegen.control import die
+from wasmartifact.codegen.convention import Convention, outward_symbol, received
 from wasmartifact.codegen.emit import UNLIKELY, FunctionEmitter, Handler
 from wasmartifact.codegen.variables import TABLE_HEAD, table_pointer
 
@@ -15,29 +17,28 @@ _FUNCTION_RECORD: Final = schema.FUNCTION_RECORD.offsets()
 _DIGEST_SIZE_BYTES: Final = 16
 
 
-def emit_call(fn: FunctionEmitter, code: str, context: str, signature: Signature) -> None:
-    """Call ``code(context, operands...)``: pop the operands, push the results."""
+def emit_call(
+    fn: FunctionEmitter, code: str, context: str, signature: Signature, convention: Convention | None = None
+) -> None:
+    """Call ``code(context, operands...)``: pop the operands, push the results. ``convention``: None for that of C."""
     operands = fn.pop_values(len(signature.params))
-    arguments = ", ".join(
-        [
-            f"ptr {context}",
-            *(f"{LLVM_TYPES[letter]} {value}" for letter, value in zip(signature.params, operands, strict=True)),
-        ]
-    )
-    call = f"notail call {signature.llvm_result} {code}({arguments})"
-    if not signature.results:
-        fn.out.append(f"  {call}{fn.dbg}")
-        fn.leave_if_pending()
-    elif len(signature.results) == 1:
-        value = fn.define(signature.results, call)
-        fn.leave_if_pending()
-        fn.stack.append(value)
+    if convention is not None:
+        passed = convention.arguments(fn, "%instance", signature.params, operands)
+        call = f"notail call {convention.llvm_result(signature)} {code}(ptr {context}{passed})"
     else:
-        whole = fn.define("s", call)
+        arguments = ", ".join(
+            [
+                f"ptr {context}",
+                *(f"{LLVM_TYPES[letter]} {value}" for letter, value in zip(signature.params, operands, strict=True)),
+            ]
+        )
+        call = f"notail call {signature.llvm_result} {code}({arguments})"
+    if convention is not None and convention.spills_results(signature):
+        fn.emit(call)
         fn.leave_if_pending()
-        for position, (letter, returned) in enumerate(zip(signature.results, signature.returned, strict=True)):
-            value = fn.define(returned, f"extractvalue {signature.llvm_result} {whole}, {position}")
-            fn.stack.append(fn.bitcast(letter, returned, value))
+        fn.stack.extend(convention.spilled_results(fn, "%instance", signature))
+    else:
+        fn.stack.extend(received(fn, signature, call, fn.leave_if_pending))
 
 
 def call_function(fn: FunctionEmitter, func_index: int) -> None:
@@ -45,17 +46,26 @@ def call_function(fn: FunctionEmitter, func_index: int) -> None:
     signature = fn.context.function_signature(func_index)
     if func_index >= fn.context.imported_functions:
         fn.calls.add(func_index)
-        emit_call(fn, f"@f{func_index}", "%instance", signature)
+        emit_call(fn, f"@f{func_index}", "%instance", signature, fn.context.convention)
         return
+    code = _import_field(fn, func_index, "code")
+    emit_call(fn, code, _import_field(fn, func_index, "context"), signature)
+
+
+def _import_field(fn: FunctionEmitter, func_index: int, field: str) -> str:
     slot = fn.context.layout.imported_functions_offset + schema.IMPORT_SLOT.size_bytes * func_index
-    code = fn.load_invariant(slot + _IMPORT_SLOT["code"])
-    emit_call(fn, code, fn.load_invariant(slot + _IMPORT_SLOT["context"]), signature)
+    return fn.load_invariant(slot + _IMPORT_SLOT[field])
 
 
 def _call_indirect(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
+    _call_record(fn, _indexed_record(fn, pair), pair[0])
+
+
+def _indexed_record(fn: FunctionEmitter, pair: tuple[int, int]) -> str:
+    """Pop an index; the record to call for it."""
     type_index, table = pair
     index = fn.widen(fn.stack.pop(), fn.context.tables[table])
-    _call_record(fn, _checked_record(fn, _table_record(fn, table, index), type_index), type_index)
+    return _checked_record(fn, _table_record(fn, table, index), type_index)
 
 
 def _call_record(fn: FunctionEmitter, record: str, type_index: int) -> None:
@@ -65,11 +75,15 @@ def _call_record(fn: FunctionEmitter, record: str, type_index: int) -> None:
 
 
 def _call_ref(fn: FunctionEmitter, type_index: int) -> None:
+    _call_record(fn, _referenced_record(fn, type_index), type_index)
+
+
+def _referenced_record(fn: FunctionEmitter, type_index: int) -> str:
+    """Pop a reference; the record to call for it."""
     reference = fn.stack.pop()
     fn.trap_if(fn.define("c", f"icmp eq i64 {reference}, 0"), schema.TRAP_BY_NAME["null_function_reference"])
     # Validation has seen to the type. The record may still be one of another artifact, or a host's that is not bound.
-    record = _checked_record(fn, fn.define("p", f"inttoptr i64 {reference} to ptr"), type_index)
-    _call_record(fn, record, type_index)
+    return _checked_record(fn, fn.define("p", f"inttoptr i64 {reference} to ptr"), type_index)
 
 
 def _table_record(fn: FunctionEmitter, table: int, index: str) -> str:
@@ -111,8 +125,66 @@ def _replace_if(fn: FunctionEmitter, condition: str, pointer: str, call: str, *a
     return name
 
 
+# Tail calls -------------------------------------------------------------------------------------------------------
+
+
+def _emit_tail_call(fn: FunctionEmitter, code: str, context: str, signature: Signature) -> None:
+    """Leave the function for ``code(context, operands...)``, which has its results and the module's convention."""
+    convention = fn.context.convention
+    assert convention is not None
+    operands = fn.pop_values(len(signature.params))
+    passed = convention.arguments(fn, "%instance", signature.params, operands)
+    type_ = convention.llvm_result(signature)
+    call = f"musttail call {type_} {code}(ptr {context}{passed})"
+    if type_ == "void":
+        fn.emit(call)
+        fn.emit("ret void")
+    else:
+        fn.emit(f"ret {type_} {fn.define('s', call)}")
+    die(fn)
+
+
+def _return_call(fn: FunctionEmitter, func_index: int) -> None:
+    signature = fn.context.function_signature(func_index)
+    if func_index >= fn.context.imported_functions:
+        fn.calls.add(func_index)
+        _emit_tail_call(fn, f"@f{func_index}", "%instance", signature)
+    else:
+        record = _import_field(fn, func_index, "record")
+        _tail_call_record(fn, record, fn.context.function_types[func_index])
+
+
+def _return_call_indirect(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
+    _tail_call_record(fn, _indexed_record(fn, pair), pair[0])
+
+
+def _return_call_ref(fn: FunctionEmitter, type_index: int) -> None:
+    _tail_call_record(fn, _referenced_record(fn, type_index), type_index)
+
+
+def _tail_call_record(fn: FunctionEmitter, record: str, type_index: int) -> None:
+    """Tail call a function of any artifact, or of the host."""
+    signature, convention = fn.context.signatures[type_index], fn.context.convention
+    assert convention is not None
+    if not convention.spills(signature):
+        code = fn.load_field(record, _FUNCTION_RECORD["code"])
+        _emit_tail_call(fn, code, fn.load_field(record, _FUNCTION_RECORD["context"]), signature)
+        return
+    canonical = fn.context.canonical[type_index]
+    fn.outward_types.add(canonical)
+    code = fn.load_field(record, _FUNCTION_RECORD["tail_code"])
+    instance = fn.load_field(record, _FUNCTION_RECORD["instance"])
+    is_outside = fn.define("c", f"icmp eq ptr {code}, null")
+    code = fn.define("p", f"select i1 {is_outside}, ptr @{outward_symbol(canonical)}, ptr {code}")
+    context = fn.define("p", f"select i1 {is_outside}, ptr {record}, ptr {instance}")
+    _emit_tail_call(fn, code, context, signature)
+
+
 HANDLERS: Final[dict[str, Handler]] = {
     "call": call_function,
     "call_indirect": _call_indirect,
     "call_ref": _call_ref,
+    "return_call": _return_call,
+    "return_call_indirect": _return_call_indirect,
+    "return_call_ref": _return_call_ref,
 }

@@ -5,12 +5,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import FuncType, Module
+
+if TYPE_CHECKING:
+    from wasmartifact.codegen.convention import Convention
 
 #: One letter per LLVM type: how operands are named, and the keys of most tables. References are ``l``, 0 is null.
 LLVM_TYPES: Final = {"i": "i32", "l": "i64", "f": "float", "d": "double", "v": "<2 x i64>"}
@@ -108,7 +111,10 @@ class GlobalFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModuleContext:
-    """Everything that the workers get of a module, but for the function bodies. Sent once to each of them."""
+    """Everything that the workers get of a module, but for the function bodies. Sent once to each of them.
+
+    ``convention`` is how its functions are called where it has tail calls; None: as in C, by their own signatures.
+    """
 
     options: CodegenOptions
     signatures: tuple[Signature, ...]  # by type index
@@ -121,6 +127,7 @@ class ModuleContext:
     tag_types: array[int]  # type index of each tag
     checks_exceptions: bool
     layout: schema.InstanceLayout
+    convention: Convention | None = None
 
     def tag_letters(self, tag: int) -> str:
         """Type letters of the values that exceptions of a tag carry."""
@@ -129,6 +136,12 @@ class ModuleContext:
     def function_signature(self, func_index: int) -> Signature:
         """Signature of a function of the index space."""
         return self.signatures[self.function_types[func_index]]
+
+    def llvm_type(self, signature: Signature) -> tuple[str, str]:
+        """Result type and parameter types of the module's own functions of this signature."""
+        if self.convention is None:
+            return signature.llvm_result, signature.llvm_params
+        return self.convention.llvm_result(signature), self.convention.llvm_params
 
 
 def build_context(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wasmartifact.codegen.context import LLVM_TYPES, letter_of
+from wasmartifact.codegen.convention import returned
 from wasmartifact.codegen.emit import FunctionEmitter, Handler, Label
 from wasmartifact.schema import TRAP_BY_NAME
 
@@ -144,15 +145,11 @@ def end_block(fn: FunctionEmitter, _: Any) -> None:
 
 
 def _emit_return(fn: FunctionEmitter, values: list[str]) -> None:
-    type_ = fn.signature.llvm_result
-    if len(values) > 1:
-        whole = "poison"
-        letters = zip(fn.signature.results, fn.signature.returned, values, strict=True)
-        for position, (letter, returned, value) in enumerate(letters):
-            part = f"{LLVM_TYPES[returned]} {fn.bitcast(returned, letter, value)}"
-            whole = fn.define("s", f"insertvalue {type_} {whole}, {part}, {position}")
-        values = [whole]
-    fn.out.append(f"  ret {type_} {''.join(values)}{fn.dbg}")
+    convention = fn.context.convention
+    if convention is not None and convention.spill_results(fn, "%instance", fn.signature, values):
+        fn.emit("ret void")
+        return
+    fn.emit(f"ret {fn.signature.llvm_result} {returned(fn, fn.signature, values)}")
 
 
 # Branches ---------------------------------------------------------------------------------------------------------

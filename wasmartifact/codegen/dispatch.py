@@ -26,7 +26,8 @@ _ARMS: Final = frozenset(code for code, op in OPCODES.items() if op.immediate in
 CALLING_OPCODES: Final = frozenset(
     OPCODE_BY_NAME[name].code
     for name in (
-        "call", "call_indirect", "call_ref", "ref.func", "memory.grow", "memory.copy", "memory.fill", "memory.init",
+        "call", "call_indirect", "call_ref", "return_call", "return_call_indirect", "return_call_ref",
+        "ref.func", "memory.grow", "memory.copy", "memory.fill", "memory.init",
         "data.drop", "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init", "elem.drop",
         "throw",
     )

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES, ModuleContext, Signature
+from wasmartifact.codegen.convention import Lines
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 INSTANCE: Final = schema.INSTANCE_HEADER.offsets()
@@ -146,8 +147,8 @@ class FunctionEmitter:
 
     __slots__ = (
         "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
-        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "rethrows", "scope",
-        "signature", "stack", "start", "type_uses", "unwinds", "upcoming", "where", "widened",
+        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "outward_types", "rethrows",
+        "scope", "signature", "stack", "start", "type_uses", "unwinds", "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -168,6 +169,7 @@ class FunctionEmitter:
         self.memory_bases: dict[int, str] = {}
         self.calls: set[int] = set()  # functions that are called directly
         self.type_uses: set[int] = set()  # canonical types of indirect calls
+        self.outward_types: set[int] = set()  # canonical types of tail calls that may need an outward trampoline
         self.count = 0
         self.block = "start"
         self.dead = False
@@ -197,6 +199,10 @@ class FunctionEmitter:
         name = self.name(letter)
         self.out.append(f"  {name} = {expression}{self.dbg}")
         return name
+
+    def emit(self, instruction: str) -> None:
+        """Emit an instruction that gives no value."""
+        self.out.append(f"  {instruction}{self.dbg}")
 
     def bitcast(self, to: str, letter: str, value: str) -> str:
         """A value of type ``letter`` as one of type ``to``, bit by bit."""
@@ -378,11 +384,17 @@ class FunctionEmitter:
 
     def open_locals(self, declared: str, assigned: set[int]) -> None:
         """Make locals of the parameters and of the declared ones (type letters); ``assigned`` are ever set."""
-        self.local_letters = self.signature.params + declared
+        params = self.signature.params
+        convention = self.context.convention
+        if convention is None:
+            arguments = [f"%p{index}.{letter}" for index, letter in enumerate(params)]
+        else:
+            arguments = convention.unpack(Lines(self.entry), "%instance", params)
+        self.local_letters = params + declared
         for index, letter in enumerate(self.local_letters):
             type_ = LLVM_TYPES[letter]
-            if index < len(self.signature.params):
-                initial = f"%p{index}.{letter}"
+            if index < len(params):
+                initial = arguments[index]
             elif letter in "fd":  # opaque, as later blocks don't see that it is a constant
                 initial = f"%zero{index}.{letter}"
                 self.entry.append(f"  {initial} = {opaque_value(letter, ZEROS[letter])}")
@@ -396,11 +408,8 @@ class FunctionEmitter:
 
     def finish(self, name: str) -> str:
         """The function definition as text, once the body is complete."""
-        params = [
-            "ptr %instance",
-            *(f"{LLVM_TYPES[letter]} %p{index}.{letter}" for index, letter in enumerate(self.signature.params)),
-        ]
-        head = f"define hidden {self.signature.llvm_result} @{name}({', '.join(params)})"
+        result, _ = self.context.llvm_type(self.signature)
+        head = f"define hidden {result} @{name}({self._parameters()})"
         return "\n".join([
             f"{head} {FUNCTION_ATTRIBUTES} !dbg !{self.scope} {{",
             "entry:",
@@ -417,8 +426,16 @@ class FunctionEmitter:
         """Where the function returns with a pending exception: nobody looks at its results."""
         if not self.unwinds:
             return []
-        type_ = self.signature.llvm_result
+        type_, _ = self.context.llvm_type(self.signature)
         return ["unwind:", f"  ret {type_}{'' if type_ == 'void' else ' poison'}"]
+
+    def _parameters(self) -> str:
+        if self.context.convention is not None:
+            return self.context.convention.parameters()
+        return ", ".join([
+            "ptr %instance",
+            *(f"{LLVM_TYPES[letter]} %p{index}.{letter}" for index, letter in enumerate(self.signature.params)),
+        ])  # fmt: skip
 
     def _nothing_to_follow(self) -> list[str]:
         """At level 0, a variable for debuggers, which makes LLVM skip the pass that follows variables.

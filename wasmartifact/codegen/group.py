@@ -10,6 +10,7 @@ from typing import Final
 from wasmartifact.codegen.calls import DIGESTS_SYMBOL
 from wasmartifact.codegen.context import ModuleContext, Signature, letter_of
 from wasmartifact.codegen.control import open_function
+from wasmartifact.codegen.convention import outward_symbol
 from wasmartifact.codegen.dispatch import CALLING_OPCODES, LOOP_OPCODE, emit_instructions
 from wasmartifact.codegen.emit import FIRST_SCOPE, MANY_LOCALS, FunctionEmitter
 from wasmartifact.wasm import opcodes
@@ -44,6 +45,7 @@ class GroupFacts:
 
     features: set[str] = field(default_factory=set)
     indirect_types: set[int] = field(default_factory=set)  # canonical types of indirect calls
+    outward_types: set[int] = field(default_factory=set)  # those of tail calls that need an outward trampoline
     short_functions: list[int] = field(default_factory=list)
 
 
@@ -70,8 +72,10 @@ def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, Group
         scopes.append(subprogram(scope, group.base + start))
         calls |= fn.calls
         facts.indirect_types |= fn.type_uses
+        facts.outward_types |= fn.outward_types
     defined = range(group.first, group.first + len(bodies))
-    declared = ((f"f{index}", context.function_signature(index)) for index in sorted(calls) if index not in defined)
+    declared = [(f"f{index}", context.function_signature(index)) for index in sorted(calls) if index not in defined]
+    declared += [(outward_symbol(index), context.signatures[index]) for index in sorted(facts.outward_types)]
     return module_text(context, declared, bodies, scopes), facts
 
 
@@ -101,6 +105,10 @@ def _has_typed_blocks(instructions: list[Instruction]) -> bool:
     return "type" in [immediate[0] for _, opcode, immediate in instructions if opcode in _BLOCK_OPCODES]
 
 
+def _declaration(name: str, result: str, params: str) -> str:
+    return f"declare hidden {result} @{name}({params})"
+
+
 def subprogram(scope: int, wasm_offset: int) -> str:
     """Debug scope of a function; its line is the offset of its code entry."""
     return (
@@ -120,7 +128,7 @@ def module_text(
     return "\n".join([
         f'target triple = "{target.triple}"',
         f"@{DIGESTS_SYMBOL} = external hidden constant [{len(context.canonical)} x [16 x i8]]",
-        *(f"declare hidden {signature.llvm_result} @{name}({signature.llvm_params})" for name, signature in declared),
+        *(_declaration(name, *context.llvm_type(signature)) for name, signature in declared),
         *bodies,
         # No unwind tables: backtraces walk frame pointers. No inlining: they name every function.
         'attributes #0 = { noinline nounwind "frame-pointer"="all" "probe-stack"="inline-asm" "no-builtins" '

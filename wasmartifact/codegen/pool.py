@@ -12,11 +12,12 @@ import selectors
 import threading
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
+from wasmartifact.codegen.convention import convention_of
 from wasmartifact.codegen.group import FunctionGroup
 from wasmartifact.codegen.lineprogram import AddressMap
 from wasmartifact.codegen.options import CodegenOptions
@@ -52,8 +53,8 @@ class CompiledModule:
         Features of ``schema.WASM_FEATURES`` that function bodies use.
     short_functions : set[int]
         Functions without loops and calls, as indices of the function index space.
-    entry_symbols, host_symbols : dict[int, str]
-        Trampolines by canonical type index.
+    entry_symbols, host_symbols, inward_symbols : dict[int, str]
+        Trampolines by canonical type index; the last one is None for a module without tail calls.
     init_symbol : str | None
         The function that instantiation runs, None where there is nothing to run.
     memory_guards : list[int]
@@ -68,6 +69,7 @@ class CompiledModule:
     short_functions: set[int]
     entry_symbols: dict[int, str]
     host_symbols: dict[int, str]
+    inward_symbols: dict[int, str] | None
     init_symbol: str | None
     memory_guards: list[int]
     checks_exceptions: bool
@@ -81,6 +83,7 @@ def compile_module(
     jobs: int | None,
     progress: Progress | None,
     type_canonical: Sequence[int],
+    has_tail_calls: bool = False,
     keep: str | None = None,
 ) -> CompiledModule:
     """Compile all functions of a valid module, its trampolines and its init code.
@@ -99,6 +102,8 @@ def compile_module(
         Called with (compiled functions, all functions), in this thread.
     type_canonical : Sequence[int]
         For every type the first type that equals it.
+    has_tail_calls : bool
+        Whether any function has a tail call.
     keep : str | None
         Folder for IR, assembly and object of every group, None to keep none.
 
@@ -114,6 +119,8 @@ def compile_module(
         A file can't be kept.
     """
     context = build_context(module, initial, options, type_canonical)
+    if has_tail_calls:
+        context = replace(context, convention=convention_of(context.signatures, options.target.machine))
     groups = list(_group_functions(module))
     code_size_bytes = sum(len(group.data) for group in groups)
     workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
@@ -155,6 +162,7 @@ def _join(
         short_functions={index for group in compiled for index in group.facts.short_functions},
         entry_symbols=types.entry_symbols(),
         host_symbols=types.host_symbols(),
+        inward_symbols=None if context.convention is None else types.inward_symbols(),
         init_symbol=init_symbol,
         memory_guards=[int(memory.checked) for memory in context.memories],
         checks_exceptions=context.checks_exceptions,

@@ -8,10 +8,18 @@ from typing import Final
 
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.context import ModuleContext
+from wasmartifact.codegen.convention import inward_symbol
 from wasmartifact.codegen.emit import FIRST_SCOPE
 from wasmartifact.codegen.group import module_text, subprogram
 from wasmartifact.codegen.initcode import INIT_SYMBOL, emit_init, needs_init
-from wasmartifact.codegen.trampolines import entry_symbol, entry_trampoline, host_symbol, host_trampoline
+from wasmartifact.codegen.trampolines import (
+    entry_symbol,
+    entry_trampoline,
+    host_symbol,
+    host_trampoline,
+    inward_trampoline,
+    outward_trampoline,
+)
 from wasmartifact.schema import KIND_FUNC
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import ConstExpr, Module
@@ -24,10 +32,12 @@ _REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
 
 @dataclass(frozen=True, slots=True)
 class TrampolineTypes:
-    """Canonical types, ascending, that need an entry trampoline and a host-call trampoline."""
+    """Canonical types, ascending, that need a trampoline of a kind."""
 
     entry: list[int]
     host: list[int]
+    inward: list[int]
+    outward: list[int]
 
     def entry_symbols(self) -> dict[int, str]:
         """Symbol of the entry trampoline by canonical type."""
@@ -37,15 +47,26 @@ class TrampolineTypes:
         """Symbol of the host-call trampoline by canonical type."""
         return {index: host_symbol(index) for index in self.host}
 
+    def inward_symbols(self) -> dict[int, str]:
+        """Symbol of the inward trampoline by canonical type."""
+        return {index: inward_symbol(index) for index in self.inward}
+
 
 def trampoline_types(module: Module, context: ModuleContext, compiled: Iterable[CompiledGroup]) -> TrampolineTypes:
-    """Entry: types of functions that the outside can call; host: those of imports and of indirect calls."""
+    """Entry: types of functions that the outside can call; host: those of imports and of indirect calls.
+
+    Inward: those of the former that spill; outward: what tail calls need.
+    """
     canonical, types = context.canonical, module.function_types
     entry = {canonical[types[index]] for index in _reachable_functions(module)}
     host = {canonical[types[index]] for index in range(module.imported_functions)}
+    outward = set()
     for group in compiled:
         host |= group.facts.indirect_types
-    return TrampolineTypes(sorted(entry), sorted(host))
+        outward |= group.facts.outward_types
+    convention = context.convention
+    inward = {index for index in entry if convention is not None and convention.spills(context.signatures[index])}
+    return TrampolineTypes(sorted(entry), sorted(host), sorted(inward), sorted(outward))
 
 
 def _reachable_functions(module: Module) -> set[int]:
@@ -69,6 +90,9 @@ def support_texts(
     """LLVM modules with the trampolines and the init function; the symbol of the latter, None where there is none."""
     trampolines = [entry_trampoline(index, context.signatures[index]) for index in types.entry]
     trampolines += [host_trampoline(index, context.signatures[index]) for index in types.host]
+    if context.convention is not None:
+        for make, indices in ((inward_trampoline, types.inward), (outward_trampoline, types.outward)):
+            trampolines += [make(index, context.signatures[index], context.convention) for index in indices]
     texts = [
         module_text(context, (), trampolines[start : start + TRAMPOLINES_PER_GROUP], ())
         for start in range(0, len(trampolines), TRAMPOLINES_PER_GROUP)

@@ -1,6 +1,8 @@
-"""Trampolines between wasm's calling convention and arrays of 8-byte slots, one pair per function type.
+"""Trampolines, one of a kind per function type.
 
-A value fills the low bytes of one slot (v128: two slots); i32 and f32 results are zero-extended to 64 bits.
+Two lead between wasm's calling convention and arrays of 8-byte slots: a value fills the low bytes of one slot (v128:
+two slots); i32 and f32 results are zero-extended to 64 bits. In modules with tail calls, two more lead between C's
+convention and that of functions that spill (see ``convention``).
 """
 
 from __future__ import annotations
@@ -9,9 +11,10 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES, SLOTS_OF, Signature, slot_places
+from wasmartifact.codegen.convention import Convention, Lines, inward_symbol, outward_symbol, received, returned
 from wasmartifact.codegen.emit import FUNCTION_ATTRIBUTES
 
-_INVOKE: Final = schema.FUNCTION_RECORD.offsets()["invoke"]
+_RECORD: Final = schema.FUNCTION_RECORD.offsets()
 
 
 def entry_symbol(type_index: int) -> str:
@@ -70,26 +73,28 @@ def entry_trampoline(type_index: int, signature: Signature) -> str:
 
 def host_trampoline(type_index: int, signature: Signature) -> str:
     """``<result> host_<t>(ptr record, params...)``: store params in slots, call record->invoke(), load the results."""
-    params = [
-        "ptr %record",
-        *(f"{LLVM_TYPES[letter]} %p{position}" for position, letter in enumerate(signature.params)),
-    ]
     count = max(_slot_count(signature.params), _slot_count(signature.results), 1)
     lines = [
-        f"define hidden {signature.llvm_result} @{host_symbol(type_index)}({', '.join(params)})",
+        f"define hidden {signature.llvm_result} @{host_symbol(type_index)}({_record_params(signature)})",
         f"    {FUNCTION_ATTRIBUTES} {{",
         f"  %slots = alloca [{count} x i64], align 16",
     ]
     for position, (letter, offset) in enumerate(slot_places(signature.params)):
         lines += _store(f"%p{position}", f"%p{position}", letter, offset)
     lines += [
-        f"  %invoke.field = getelementptr i8, ptr %record, i64 {_INVOKE}",
+        f"  %invoke.field = getelementptr i8, ptr %record, i64 {_RECORD['invoke']}",
         "  %invoke = load ptr, ptr %invoke.field, align 8",
         "  notail call void %invoke(ptr %record, ptr %slots)",
     ]
     for position, (letter, offset) in enumerate(slot_places(signature.returned)):
         lines += _load(f"%r{position}", letter, offset)
     return "\n".join([*lines, *_return(signature), "}"])
+
+
+def _record_params(signature: Signature) -> str:
+    """Parameters ``%record``, ``%p0``, ``%p1``, ... as C has them."""
+    params = (f"{LLVM_TYPES[letter]} %p{position}" for position, letter in enumerate(signature.params))
+    return ", ".join(["ptr %record", *params])
 
 
 def _return(signature: Signature) -> list[str]:
@@ -102,3 +107,45 @@ def _return(signature: Signature) -> list[str]:
         lines.append(f"  %all{position} = insertvalue {signature.llvm_result} {whole}, {value}, {position}")
         whole = f"%all{position}"
     return [*lines, f"  ret {signature.llvm_result} {whole}"]
+
+
+# Between C's convention and that of a module with tail calls ----------------------------------------------------------
+
+
+def inward_trampoline(type_index: int, signature: Signature, convention: Convention) -> str:
+    """``<result> inward_<t>(ptr record, params...)``: call record->tail_code, which spills."""
+    head = f"define hidden {signature.llvm_result} @{inward_symbol(type_index)}({_record_params(signature)})"
+    lines = Lines([f"{head} {FUNCTION_ATTRIBUTES} {{"])
+    instance, code = _record_field(lines, "instance"), _record_field(lines, "tail_code")
+    operands = [f"%p{position}" for position in range(len(signature.params))]
+    arguments = convention.arguments(lines, instance, signature.params, operands)
+    call = f"notail call {convention.llvm_result(signature)} {code}(ptr {instance}{arguments})"
+    if convention.spills_results(signature):
+        lines.emit(call)
+        values = convention.spilled_results(lines, instance, signature)
+    else:
+        values = received(lines, signature, call)
+    lines.emit(f"ret {signature.llvm_result} {returned(lines, signature, values)}")
+    return "\n".join([*lines.out, "}"])
+
+
+def outward_trampoline(type_index: int, signature: Signature, convention: Convention) -> str:
+    """What a tail call that spills calls with a record in place of the instance: call record->code as C does."""
+    result, params = convention.llvm_result(signature), convention.parameters("%record")
+    lines = Lines([f"define hidden {result} @{outward_symbol(type_index)}({params}) {FUNCTION_ATTRIBUTES} {{"])
+    instance, code, context = (_record_field(lines, name) for name in ("instance", "code", "context"))
+    values = convention.unpack(lines, instance, signature.params)
+    passed = (f"{LLVM_TYPES[letter]} {value}" for letter, value in zip(signature.params, values, strict=True))
+    call = f"notail call {signature.llvm_result} {code}({', '.join([f'ptr {context}', *passed])})"
+    values = received(lines, signature, call)
+    if convention.spill_results(lines, instance, signature, values):
+        lines.emit("ret void")
+    else:
+        lines.emit(f"ret {result} {returned(lines, signature, values)}")
+    return "\n".join([*lines.out, "}"])
+
+
+def _record_field(lines: Lines, name: str) -> str:
+    """A pointer in the function record ``%record``."""
+    address = lines.define("p", f"getelementptr i8, ptr %record, i64 {_RECORD[name]}")
+    return lines.define("p", f"load ptr, ptr {address}, align 8")

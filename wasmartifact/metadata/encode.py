@@ -44,6 +44,8 @@ class CodeFacts:
         Column code_flags of each defined function.
     entry_text_offsets, host_text_offsets : Sequence[int | None]
         Entry and host-call trampoline of each type of the module, None where there is none.
+    inward_text_offsets : Sequence[int | None]
+        Likewise; empty where the module has no tail calls.
     init_text_offset : int | None
         The init function, None where the module needs none.
     memory_guards : Sequence[int]
@@ -58,6 +60,7 @@ class CodeFacts:
     flags: Sequence[int]
     entry_text_offsets: Sequence[int | None]
     host_text_offsets: Sequence[int | None]
+    inward_text_offsets: Sequence[int | None]
     init_text_offset: int | None
     memory_guards: Sequence[int]
     address_text_offsets: Sequence[int]
@@ -304,6 +307,7 @@ def _columns(facts: MetadataFacts, images: _Images) -> Iterator[Named]:
     yield from _texts("info_key", list(facts.info))
     yield from _texts("info_value", list(facts.info.values()))
     source_lines = read_source_lines(module)
+    yield _ints("type_inward", map(_plus_one, facts.code.inward_text_offsets))
     yield "source_wasm_offset", source_lines.wasm_offsets
     yield "source_line", source_lines.lines
     yield "source_file", source_lines.files

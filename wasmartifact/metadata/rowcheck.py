@@ -137,6 +137,10 @@ def _check_types(columns: Columns) -> None:
     _check_valtypes(columns, "type_values")
     _check_below(columns, "type_entry", text_size + 1)
     _check_below(columns, "type_host", text_size + 1)
+    _check_below(columns, "type_inward", text_size + 1)
+    if columns.row_count("inward_trampolines") not in (0, columns.row_count("types")):
+        found = columns.row_count("inward_trampolines")
+        raise faults.corrupt_row("type_inward", found, f"{found} rows", f"none, or {columns.row_count('types')}")
     first: dict[bytes, int] = {}
     for row, canonical in enumerate(columns.column("type_canonical")):
         expected = first.setdefault(columns.digest("type_digest", row), row)

@@ -19,7 +19,6 @@ from wasmartifact.wasm.packages import require
 #: Switches of wasmtime.Config for what is not on by default.
 _FEATURES: Final = (
     "wasm_threads",
-    "wasm_tail_call",
     "wasm_reference_types",
     "wasm_simd",
     "wasm_relaxed_simd",
@@ -28,17 +27,20 @@ _FEATURES: Final = (
     "wasm_multi_memory",
     "wasm_memory64",
     "wasm_exceptions",
-    "wasm_function_references",
-    "wasm_gc",
     "wasm_wide_arithmetic",
     "wasm_custom_page_sizes",
     "shared_memory",
 )
+#: Those that a tail call needs. ``return_call_ref`` counts as one of function references, whatever the first one says.
+_TAIL_CALL_FEATURES: Final = ("wasm_tail_call", "wasm_function_references", "wasm_gc")
 _OFFSET: Final = re.compile(r" ?\(at offset (0x[0-9a-f]+)\)")
 
 
-def validate(data: bytes, module: Module) -> None:
+def validate(data: bytes, module: Module) -> bool:
     """Check that a decoded module is well-formed in its function bodies too, and valid.
+
+    Whether bodies have tail calls must be known before any of them is compiled. A validator that does not know tail
+    calls tells it for free: bodies are decoded only where it is not content.
 
     Parameters
     ----------
@@ -46,6 +48,11 @@ def validate(data: bytes, module: Module) -> None:
         The binary module.
     module : Module
         The same, decoded.
+
+    Returns
+    -------
+    bool
+        Whether a function body has a tail call.
 
     Raises
     ------
@@ -57,34 +64,36 @@ def validate(data: bytes, module: Module) -> None:
     ToolchainError
         A validator is missing or failed.
     """
-    problem = _wasmtime_problem(data)
+    problem = _wasmtime_problem(data, tail_calls=False)
     if problem is None:
-        return
+        return False
     # Only now is it worth the time: the validator has no word to tell malformed from invalid.
     features = decode_bodies(module)
-    if "legacy-exceptions" in features:
-        problem = _wasm_tools_problem(data)
-        if problem is None:
-            return
-    raise _invalid(problem, module)
+    is_legacy = "legacy-exceptions" in features
+    problem = _wasm_tools_problem(data) if is_legacy else _wasmtime_problem(data, tail_calls=True)
+    if problem is not None:
+        raise _invalid(problem, module)
+    return "tail-call" in features
 
 
-def _wasmtime_problem(data: bytes) -> str | None:
+def _wasmtime_problem(data: bytes, *, tail_calls: bool) -> str | None:
     """The message of wasmtime's validator, None for a valid module."""
     wasmtime = require("wasmtime", "validating a module")
     try:
-        wasmtime.Module.validate(_engine(), data)
+        wasmtime.Module.validate(_engine(tail_calls), data)
     except wasmtime.WasmtimeError as error:
         return str(error)
     return None
 
 
-@lru_cache(maxsize=1)
-def _engine() -> Any:
+@lru_cache(maxsize=2)
+def _engine(tail_calls: bool) -> Any:
     wasmtime = require("wasmtime", "validating a module")
     config = wasmtime.Config()
     for feature in _FEATURES:
         setattr(config, feature, True)
+    for feature in _TAIL_CALL_FEATURES:
+        setattr(config, feature, tail_calls)
     engine = wasmtime.Engine(config)
     # wasmtime's own clean-up complains when it runs after its module's names are gone.
     atexit.register(engine.close)
