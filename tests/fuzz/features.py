@@ -15,6 +15,7 @@ ON: Final = (
     "reference-types",
     "saturating-float-to-int",
     "sign-extension-ops",
+    "tail-call",
 )
 #: On where the seed itself wants canonical NaNs. Else wasmtime's vector min and max drop a NaN's payload; ours keep it.
 ON_WITH_CANONICAL_NANS: Final = ("simd",)
@@ -27,7 +28,6 @@ OFF: Final = (
     "memory64",
     "relaxed-simd",
     "shared-everything-threads",
-    "tail-call",
     "threads",
     "wide-arithmetic",
 )
