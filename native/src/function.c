@@ -93,6 +93,7 @@ static wa_binding *bind(wa_instance *instance, const void *key, const wa_functio
     binding->record.code = (void *)(uintptr_t)(artifact->text + trampoline - 1);
     binding->record.context = &binding->record;
     binding->record.instance = instance;
+    binding->record.tail_code = NULL;
     binding->next = *bucket;
     *bucket = binding;
     return binding;

@@ -128,7 +128,7 @@ def _clause(kind: str, types: list[str]) -> str:
 
 def wasmtime_run(wat: str, *arguments: int) -> int:
     config = wasmtime.Config()
-    config.wasm_tail_call = config.wasm_function_references = True
+    config.wasm_tail_call = config.wasm_function_references = config.wasm_exceptions = True
     store = wasmtime.Store(wasmtime.Engine(config))
     run = wasmtime.Instance(store, wasmtime.Module(store.engine, wat), []).exports(store)["run"]
     assert isinstance(run, wasmtime.Func)
@@ -275,6 +275,68 @@ def test_init_code_and_the_start_function_may_end_in_tail_calls() -> None:
         {"m": {"k": 1}},
     )
     assert got.g.value == 42
+
+
+# Exceptions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("opt_level", [0, 2, 3])
+def test_a_tail_call_leaves_the_handlers_of_its_function(opt_level: int, tmp_path: Path) -> None:
+    many = " ".join(["i64"] * 12)
+    wat = f"""(module (tag $e (param i64)) (type $t (func (param i64) (result i64)))
+      (func $throw (param i64) (result i64) (throw $e (local.get 0)))
+      (func $throw_wide (param {many}) (result i64 i64 i64) (throw $e (local.get 11)))
+      (func $leaves (param i64) (result i64)
+        (block (result i64) (try_table (result i64) (catch $e 0) (return_call $throw (local.get 0))) (return))
+        (drop) (i64.const -1))
+      (func $leaves_wide (param {many}) (result i64 i64 i64)
+        (block (result i64)
+          (try_table (result i64 i64 i64) (catch $e 0)
+            {"(local.get 0)" * 11} (local.get 11) (return_call $throw_wide)) (return))
+        (drop) (i64.const -1) (i64.const -1) (i64.const -1))
+      (func (export "run") (param i64 i64) (result i64)
+        (block (result i64) (try_table (result i64) (catch $e 0) (call $leaves (local.get 0))) (return))
+        (i64.mul (i64.const 3))
+        (block (result i64)
+          (try_table (catch $e 0) {"(i64.const 5)" * 11} (local.get 1) (call $leaves_wide) (drop) (drop) (drop))
+          (i64.const -2))
+        (i64.add)))"""
+    wa.pack(wat.encode(), tmp_path / "throws.so", opt_level=opt_level)
+    run = wa.load(tmp_path / "throws.so").instantiate().exports["run"]
+    assert run(14, 1000) == wasmtime_run(wat, 14, 1000) == 1042
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+@pytest.mark.parametrize("middle_has_tags", [False, True])
+def test_an_exception_passes_modules_that_ended_in_tail_calls(signature: str, middle_has_tags: bool) -> None:
+    params, results = (types.split() for types in SIGNATURES[signature])
+    type_ = function_type(signature)
+    tag = wa.Tag(["i32"])
+    all_params = " ".join(f"(local.get {index})" for index in range(len(params)))
+    thrower = exports(
+        f"""(module (import "m" "tag" (tag $e (param i32)))
+          (func (export "f") {type_} (throw $e (local.get 0))))""",
+        {"m": {"tag": tag}},
+    )
+    middle = exports(
+        f"""(module (type $t (func {type_})) (import "m" "f" (func $f (type $t))) (table funcref (elem $f))
+          {"(tag (param i32))" if middle_has_tags else ""}
+          (func (export "direct") {type_} {all_params} (return_call $f))
+          (func (export "indirect") {type_} {all_params} (return_call_indirect (type $t) (i32.const 0))))""",
+        {"m": {"f": thrower.f}},
+    )
+    for name in ("direct", "indirect"):
+        catcher = exports(
+            f"""(module (import "m" "tag" (tag $e (param i32))) (import "m" "f" (func $f {type_}))
+              (func (export "go") {type_.split(" (result")[0]} (result i32)
+                (block (result i32)
+                  (try_table (catch $e 0) {all_params} (call $f) {"(drop)" * len(results)}) (i32.const -1))))""",
+            {"m": {"tag": tag, "f": middle[name]}},
+        )
+        assert catcher.go(*arguments_of(signature, 41)) == 41
+        with pytest.raises(wa.WasmException) as caught:
+            middle[name](*arguments_of(signature, 6))
+        assert caught.value.values == (6,)
 
 
 # Traps, frames, targets -------------------------------------------------------------------------------------------

@@ -145,13 +145,18 @@ def _emit_tail_call(fn: FunctionEmitter, code: str, context: str, signature: Sig
 
 
 def _return_call(fn: FunctionEmitter, func_index: int) -> None:
-    signature = fn.context.function_signature(func_index)
+    signature, convention = fn.context.function_signature(func_index), fn.context.convention
+    assert convention is not None
     if func_index >= fn.context.imported_functions:
         fn.calls.add(func_index)
         _emit_tail_call(fn, f"@f{func_index}", "%instance", signature)
+    elif not convention.spills(signature):
+        code = _import_field(fn, func_index, "code")
+        _emit_tail_call(fn, code, _import_field(fn, func_index, "context"), signature)
     else:
-        record = _import_field(fn, func_index, "record")
-        _tail_call_record(fn, record, fn.context.function_types[func_index])
+        type_index = fn.context.function_types[func_index]
+        record = _checked_record(fn, _import_field(fn, func_index, "record"), type_index)
+        _tail_call_record(fn, record, type_index)
 
 
 def _return_call_indirect(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
