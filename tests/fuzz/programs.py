@@ -108,6 +108,7 @@ class _Program:
         self.imports = [rng.choice(hostable) for _ in range(rng.randrange(3))] if hostable else []
         self.functions = [self._function(index, rng.choice(signatures)) for index in range(count)]
         self.signatures = signatures
+        self.has_tail_calls = rng.random() < 0.4
         self.function: _Function = self.functions[0]
         self.loops = 0
 
@@ -154,6 +155,8 @@ class _Program:
         self.function, self.loops = function, 0
         signature = function.signature
         body = [self._statement(3) for _ in range(self.rng.randrange(1, 7))]
+        if self.has_tail_calls:
+            body.append(self._tail_call())
         body += [self._visible(kind, 4) for kind in signature.results]
         variables = [f"(local $l{i} {kind})" for i, kind in enumerate(function.locals) if i >= len(signature.params)]
         # One variable per type for canonicalisation, one counter per loop.
@@ -238,6 +241,14 @@ class _Program:
         signature, call = self._call(2)
         drops = "(drop) " * len(signature.results)
         return f"{call} {drops}".rstrip()
+
+    def _tail_call(self) -> str:
+        """Maybe leave for a function with the same results, if one is found."""
+        for _ in range(8):
+            signature, call = self._call(2)
+            if signature.results == self.function.signature.results:
+                return f"(if {self._expression('i32', 2)} (then {call.replace('(call', '(return_call', 1)}))"
+        return ""
 
     def _call(self, depth: int) -> tuple[Signature, str]:
         """A call of an imported function, an own one, or through the table."""
