@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.metadata_sections import RICH_WAT, artifact_from_text, section_from_text
+from tests.unit.metadata_sections import (
+    RICH_WAT,
+    artifact_from_text,
+    fake_facts,
+    module_from_text,
+    section_from_text,
+)
 from wasmartifact import schema
 from wasmartifact.elf.read import find_section
 from wasmartifact.errors import ArtifactError, BadMagic, CorruptArtifact, VersionMismatch
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.check import check_directory
 from wasmartifact.metadata.columns import Columns
+from wasmartifact.metadata.encode import encode_metadata
 from wasmartifact.metadata.header import patch_header
 from wasmartifact.metadata.rowcheck import check_rows
 from wasmartifact.metadata.views import Metadata
@@ -210,6 +218,25 @@ def test_rows(name: str, row: int, value: int, words: str) -> None:
     with pytest.raises(CorruptArtifact, match=words):
         check_rows(section)
     read_everything(bytes(section))
+
+
+@pytest.mark.parametrize(
+    ("offsets", "words"),
+    [
+        ([None] * 3, None),
+        ([None, 2**31, None], "type_inward, row 1"),
+        ([None] * 2, "type_inward, row 2, is 2 rows, expected none, or 3"),
+    ],
+)
+def test_inward_trampolines(offsets: list[int | None], words: str | None) -> None:
+    facts = fake_facts(module_from_text("(module (type (func)) (type (func (param i32))) (type (func (param i64))))"))
+    section = encode_metadata(replace(facts, code=replace(facts.code, inward_text_offsets=offsets)))
+    check_directory(section)
+    if words is None:
+        check_rows(section)
+        return
+    with pytest.raises(CorruptArtifact, match=words):
+        check_rows(section)
 
 
 def test_the_export_index_must_find_every_export() -> None:

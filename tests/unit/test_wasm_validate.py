@@ -38,6 +38,27 @@ def test_valid_in_webassembly_3_0(text: str) -> None:
     check(wat(text))
 
 
+@pytest.mark.parametrize(
+    ("body", "has_tail_calls"),
+    [
+        ("(call $f (ref.null $t))", False),
+        ("(block (return_call $f (ref.null $t)))", True),
+        ("(unreachable) (return_call_indirect (type $t) (i32.const 0))", True),
+        ("(return_call_ref $t (ref.null $t))", True),
+        ("(call_ref $t (ref.null $t)) (drop (i32.const 0x12131415))", False),
+    ],
+)
+def test_tells_whether_there_are_tail_calls(body: str, has_tail_calls: bool) -> None:
+    data = wat(f"(module (type $t (func)) (table 1 funcref) (func $f (param (ref null $t)) {body}))")
+    assert validate(data, decode_module(data)) is has_tail_calls
+
+
+def test_tail_calls_beside_the_legacy_encoding_of_exceptions() -> None:
+    for last, has_tail_calls in ((b"\x12\0", True), (b"\x10\0", False)):
+        data = body_module(LEGACY + last + b"\x0b")
+        assert validate(data, decode_module(data)) is has_tail_calls
+
+
 def test_invalid_names_offset_and_function() -> None:
     data = wat("(module (func $fine) (func $wrong (result i32) (nop) (i64.const 7)))")
     with pytest.raises(InvalidModule) as caught:
