@@ -36,7 +36,7 @@ SCRIPTS: Final = (
     "float_memory", "func_ptrs", "global", "i64", "imports", "linking", "linking1", "linking2", "linking3",
     "load", "memory", "memory_copy", "memory_fill", "memory_grow", "memory_init", "memory_trap", "ref_func",
     "ref_is_null", "skip-stack-guard-page", "stack", "start", "store", "table", "table_copy", "table_fill",
-    "table_get", "table_grow", "table_init", "table_set", "traps", "unwind",
+    "table_get", "table_grow", "table_init", "table_set", "tag", "throw", "throw_ref", "traps", "try_table", "unwind",
 )  # fmt: skip
 #: Allocations of CPython that live to its end are no leaks of ours; the runtime takes faults and alternate stacks over.
 OPTIONS: Final = {
