@@ -133,7 +133,7 @@ def pack(
 
     module = decode_module(data)
     clock.lap("decode")
-    has_tail_calls = validate(data, module)
+    call_features = validate(data, module)
     clock.lap("validate")
 
     initial = plan_initial_state(module, schema.PAGE_BYTES[options.target.machine])
@@ -145,7 +145,7 @@ def pack(
         jobs=jobs,
         progress=progress,
         type_canonical=canonical,
-        has_tail_calls=has_tail_calls,
+        call_features=call_features,
         keep=None if keep is None else os.path.abspath(keep),
     )
     clock.lap("compile")

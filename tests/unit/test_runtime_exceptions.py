@@ -149,6 +149,17 @@ def test_a_host_exception_crosses_a_module_that_does_not_know_exceptions() -> No
     assert caught.value is raised, "no code in between could have caught it"
 
 
+def test_a_module_without_tags_catches_all() -> None:
+    wat = """(module (import "m" "f" (func $f)) (func $between (call $f) (unreachable))
+      (func (export "go") (result i32)
+        (block $l (try_table (catch_all $l) (call $between)) (return (i32.const 0))) (i32.const 1)))"""
+
+    def f() -> None:
+        raise wa.WasmException(wa.Tag())
+
+    assert exports(wat, {"m": {"f": f}}).go() == 1
+
+
 def test_an_exception_crosses_a_table_between_modules() -> None:
     table = wa.Table("funcref", 2)
     thrower = exports(THROWER)

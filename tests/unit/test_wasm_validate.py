@@ -39,24 +39,32 @@ def test_valid_in_webassembly_3_0(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "has_tail_calls"),
+    ("body", "features"),
     [
-        ("(call $f (ref.null $t))", False),
-        ("(block (return_call $f (ref.null $t)))", True),
-        ("(unreachable) (return_call_indirect (type $t) (i32.const 0))", True),
-        ("(return_call_ref $t (ref.null $t))", True),
-        ("(call_ref $t (ref.null $t)) (drop (i32.const 0x12131415))", False),
+        ("(call $f (ref.null $t))", set()),
+        ("(block (return_call $f (ref.null $t)))", {"tail-call"}),
+        ("(unreachable) (return_call_indirect (type $t) (i32.const 0))", {"tail-call"}),
+        ("(return_call_ref $t (ref.null $t))", {"tail-call"}),
+        ("(call_ref $t (ref.null $t)) (drop (i32.const 0x12131415))", set()),
+        ("(block $l (try_table (catch_all $l)))", {"exceptions"}),
+        ("(throw_ref (ref.null exn))", {"exceptions"}),
+        ("(block $l (try_table (catch_all $l) (return_call $f (ref.null $t))))", {"exceptions", "tail-call"}),
     ],
 )
-def test_tells_whether_there_are_tail_calls(body: str, has_tail_calls: bool) -> None:
+def test_tells_what_functions_must_be_prepared_for(body: str, features: set[str]) -> None:
     data = wat(f"(module (type $t (func)) (table 1 funcref) (func $f (param (ref null $t)) {body}))")
-    assert validate(data, decode_module(data)) is has_tail_calls
+    assert validate(data, decode_module(data)) == features
+
+
+def test_modules_with_tags_may_have_exceptions() -> None:
+    data = wat("(module (tag) (func))")
+    assert validate(data, decode_module(data)) == {"exceptions"}
 
 
 def test_tail_calls_beside_the_legacy_encoding_of_exceptions() -> None:
-    for last, has_tail_calls in ((b"\x12\0", True), (b"\x10\0", False)):
+    for last, features in ((b"\x12\0", {"legacy-exceptions", "tail-call"}), (b"\x10\0", {"legacy-exceptions"})):
         data = body_module(LEGACY + last + b"\x0b")
-        assert validate(data, decode_module(data)) is has_tail_calls
+        assert validate(data, decode_module(data)) == features
 
 
 def test_invalid_names_offset_and_function() -> None:

@@ -125,7 +125,7 @@ class ModuleContext:
     tables: tuple[str, ...]  # type letter of the index
     globals: tuple[GlobalFacts, ...]
     tag_types: array[int]  # type index of each tag
-    checks_exceptions: bool
+    checks_exceptions: bool  # functions look for a pending exception after each call
     layout: schema.InstanceLayout
     convention: Convention | None = None
 
@@ -172,14 +172,9 @@ def build_context(
         tables=tuple("l" if table.limits.is64 else "i" for table in module.table_types),
         globals=_global_facts(module, initial, layout),
         tag_types=array("I", module.tag_types),
-        checks_exceptions=checks_exceptions(module),
+        checks_exceptions=bool(module.tag_types),
         layout=layout,
     )
-
-
-def checks_exceptions(module: Module) -> bool:
-    """Whether functions look for a pending exception after each call: whether one could be caught in the module."""
-    return bool(module.tag_types)
 
 
 def checks_accesses(is64: bool, page_log2: int) -> bool:

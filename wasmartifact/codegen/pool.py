@@ -83,7 +83,7 @@ def compile_module(
     jobs: int | None,
     progress: Progress | None,
     type_canonical: Sequence[int],
-    has_tail_calls: bool = False,
+    call_features: frozenset[str] = frozenset(),
     keep: str | None = None,
 ) -> CompiledModule:
     """Compile all functions of a valid module, its trampolines and its init code.
@@ -102,8 +102,8 @@ def compile_module(
         Called with (compiled functions, all functions), in this thread.
     type_canonical : Sequence[int]
         For every type the first type that equals it.
-    has_tail_calls : bool
-        Whether any function has a tail call.
+    call_features : frozenset[str]
+        What functions must be prepared for: see ``validate``.
     keep : str | None
         Folder for IR, assembly and object of every group, None to keep none.
 
@@ -119,8 +119,10 @@ def compile_module(
         A file can't be kept.
     """
     context = build_context(module, initial, options, type_canonical)
-    if has_tail_calls:
+    if "tail-call" in call_features:
         context = replace(context, convention=convention_of(context.signatures, options.target.machine))
+    if not call_features.isdisjoint(("exceptions", "legacy-exceptions")):
+        context = replace(context, checks_exceptions=True)
     groups = list(_group_functions(module))
     code_size_bytes = sum(len(group.data) for group in groups)
     workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)

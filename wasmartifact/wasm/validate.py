@@ -26,21 +26,23 @@ _FEATURES: Final = (
     "wasm_multi_value",
     "wasm_multi_memory",
     "wasm_memory64",
-    "wasm_exceptions",
     "wasm_wide_arithmetic",
     "wasm_custom_page_sizes",
     "shared_memory",
 )
 #: Those that a tail call needs. ``return_call_ref`` counts as one of function references, whatever the first one says.
 _TAIL_CALL_FEATURES: Final = ("wasm_tail_call", "wasm_function_references", "wasm_gc")
+#: Features of function bodies that change how all functions call each other.
+_CALL_FEATURES: Final = frozenset({"exceptions", "legacy-exceptions", "tail-call"})
 _OFFSET: Final = re.compile(r" ?\(at offset (0x[0-9a-f]+)\)")
 
 
-def validate(data: bytes, module: Module) -> bool:
+def validate(data: bytes, module: Module) -> frozenset[str]:
     """Check that a decoded module is well-formed in its function bodies too, and valid.
 
-    Whether bodies have tail calls must be known before any of them is compiled. A validator that does not know tail
-    calls tells it for free: bodies are decoded only where it is not content.
+    Whether bodies have tail calls or try blocks must be known before any of them is compiled. A validator that does not
+    know these tells it for free: bodies are decoded only where it is not content. Modules with tags may have
+    exceptions, whatever their bodies hold.
 
     Parameters
     ----------
@@ -51,8 +53,8 @@ def validate(data: bytes, module: Module) -> bool:
 
     Returns
     -------
-    bool
-        Whether a function body has a tail call.
+    frozenset[str]
+        Those of "exceptions", "legacy-exceptions" and "tail-call" that functions must be prepared for.
 
     Raises
     ------
@@ -64,34 +66,37 @@ def validate(data: bytes, module: Module) -> bool:
     ToolchainError
         A validator is missing or failed.
     """
-    problem = _wasmtime_problem(data, tail_calls=False)
+    has_tags = bool(module.tag_types)
+    problem = _wasmtime_problem(data, exceptions=has_tags, tail_calls=False)
+    expected = {"exceptions"} if has_tags else set()
     if problem is None:
-        return False
+        return frozenset(expected)
     # Only now is it worth the time: the validator has no word to tell malformed from invalid.
     features = decode_bodies(module)
     is_legacy = "legacy-exceptions" in features
-    problem = _wasm_tools_problem(data) if is_legacy else _wasmtime_problem(data, tail_calls=True)
+    problem = _wasm_tools_problem(data) if is_legacy else _wasmtime_problem(data)
     if problem is not None:
         raise _invalid(problem, module)
-    return "tail-call" in features
+    return frozenset(expected | features & _CALL_FEATURES)
 
 
-def _wasmtime_problem(data: bytes, *, tail_calls: bool) -> str | None:
+def _wasmtime_problem(data: bytes, *, exceptions: bool = True, tail_calls: bool = True) -> str | None:
     """The message of wasmtime's validator, None for a valid module."""
     wasmtime = require("wasmtime", "validating a module")
     try:
-        wasmtime.Module.validate(_engine(tail_calls), data)
+        wasmtime.Module.validate(_engine(exceptions, tail_calls), data)
     except wasmtime.WasmtimeError as error:
         return str(error)
     return None
 
 
-@lru_cache(maxsize=2)
-def _engine(tail_calls: bool) -> Any:
+@lru_cache(maxsize=3)
+def _engine(exceptions: bool, tail_calls: bool) -> Any:
     wasmtime = require("wasmtime", "validating a module")
     config = wasmtime.Config()
     for feature in _FEATURES:
         setattr(config, feature, True)
+    config.wasm_exceptions = exceptions
     for feature in _TAIL_CALL_FEATURES:
         setattr(config, feature, tail_calls)
     engine = wasmtime.Engine(config)
