@@ -148,7 +148,7 @@ bool wasi_is_interrupted(void);
 
 /* ---- wasi_io.c ----------------------------------------------------------------------------------------------------------- */
 
-/* The buffers of the guest, checked. */
+/* The buffers of the guest, checked, but for empty ones. */
 uint32_t wasi_parts(const wasi_call *call, uint32_t address, uint32_t count, struct iovec *parts, size_t *part_count);
 /* Block the signals that a write to a closed pipe or past a size limit would send; they are errnos to the guest. */
 typedef struct wasi_guard {

@@ -14,12 +14,15 @@ uint32_t wasi_parts(const wasi_call *call, uint32_t address, uint32_t count, str
     const uint8_t *list = wasi_at(call, address, (uint64_t)count * IOVEC_BYTES);
     if (list == NULL)
         return WA_WASI_EFAULT;
-    *part_count = count < WASI_PARTS_MAX ? count : WASI_PARTS_MAX;
-    for (size_t i = 0; i < *part_count; i++) {
-        uint32_t start = wasi_load32(list + i * IOVEC_BYTES), size_bytes = wasi_load32(list + i * IOVEC_BYTES + 4);
-        parts[i] = (struct iovec){.iov_base = wasi_at(call, start, size_bytes), .iov_len = size_bytes};
-        if (parts[i].iov_base == NULL)
+    *part_count = 0;
+    for (uint32_t i = 0; i < count && *part_count < WASI_PARTS_MAX; i++) {
+        const uint8_t *item = list + (uint64_t)i * IOVEC_BYTES;
+        uint32_t size_bytes = wasi_load32(item + 4);
+        uint8_t *start = wasi_at(call, wasi_load32(item), size_bytes);
+        if (start == NULL)
             return WA_WASI_EFAULT;
+        if (size_bytes > 0) /* nothing but empty ones would look like the end of a file */
+            parts[(*part_count)++] = (struct iovec){.iov_base = start, .iov_len = size_bytes};
     }
     return WA_WASI_ESUCCESS;
 }

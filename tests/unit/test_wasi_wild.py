@@ -119,6 +119,21 @@ def test_a_result_that_has_no_place_costs_nothing(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == opened
 
 
+def test_empty_buffers_before_the_others_are_no_end_of_the_file(tmp_path: Path) -> None:
+    """However many there are: a read of 0 bytes would mean the end, a write of 0 is repeated for ever by many."""
+    guest = prepared(tmp_path, abi.MODULE)
+    written: list[bytes] = []
+    other = Guest(Ours(wa.Wasi(stdout=written.append)))
+    for empty in (127, 128, 300, 3000):
+        vectors = [0] * empty + [5, 0, 2]
+        assert (guest.call("fd_pread", 4, *guest.vectors(*vectors), 0, 0), guest.u32(0)) == (0, 7)
+        assert (guest.call("fd_write", 4, *guest.vectors(*vectors), 0), guest.u32(0)) == (0, 7)
+        assert (other.call("fd_write", 1, *other.vectors(*vectors), 0), other.u32(0)) == (0, 7)
+    assert written == [bytes(7)] * 4
+    guest.engine.write(VECTORS + 8 * 200, (MEMORY_BYTES + 1).to_bytes(4, "little") + bytes(4))
+    assert guest.call("fd_pread", 4, VECTORS, 300, 0, 0) == ERRNO["fault"]
+
+
 @pytest.mark.parametrize("memory", ["", '(memory (export "other") 1)', '(global (export "memory") i32 (i32.const 1))'])
 def test_a_guest_without_the_memory(memory: str) -> None:
     """WASI works on the export "memory"; where it is missing, every address is a fault."""
