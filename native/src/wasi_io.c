@@ -8,6 +8,8 @@
 enum { IOVEC_BYTES = 8 };
 /* A stream of the embedder gets no more than this at once: the guest calls again. */
 static const size_t stream_bytes = 1 << 20;
+/* What a pipe has room for when it says that it has any. */
+static const size_t ready_bytes = 4096;
 
 uint32_t wasi_parts(const wasi_call *call, uint32_t address, uint32_t count, struct iovec *parts, size_t *part_count)
 {
@@ -99,6 +101,18 @@ typedef struct transfer {
     uint32_t size_bytes; /* done */
 } transfer;
 
+/* Cut what is transferred to this much. */
+static void limit(transfer *what, size_t left)
+{
+    for (size_t i = 0; i < what->part_count; i++) {
+        if (what->parts[i].iov_len > left) {
+            what->parts[i].iov_len = left;
+            what->part_count = i + 1;
+        }
+        left -= what->parts[i].iov_len;
+    }
+}
+
 static ssize_t once(const transfer *what)
 {
     int fd = what->file->fd, count = (int)what->part_count;
@@ -115,7 +129,9 @@ static ssize_t once(const transfer *what)
 
 static uint32_t transfer_fd(transfer *what)
 {
-    bool waits = what->file->may_block && !what->has_offset;
+    bool waits = what->file->may_block && !what->has_offset && what->part_count > 0;
+    if (waits && what->is_write && what->file->fdflags & WA_WASI_FDFLAG_NONBLOCK)
+        limit(what, ready_bytes); /* the host's descriptor would wait for room for more */
     for (;;) {
         uint32_t result = waits ? wasi_await(what->file, what->is_write ? POLLOUT : POLLIN) : WA_WASI_ESUCCESS;
         if (result != WA_WASI_ESUCCESS)
@@ -133,19 +149,6 @@ static uint32_t transfer_fd(transfer *what)
     }
 }
 
-/* Cut what is transferred to what a stream takes at once. */
-static void limit(transfer *what)
-{
-    size_t left = stream_bytes;
-    for (size_t i = 0; i < what->part_count; i++) {
-        if (what->parts[i].iov_len > left) {
-            what->parts[i].iov_len = left;
-            what->part_count = i + 1;
-        }
-        left -= what->parts[i].iov_len;
-    }
-}
-
 static uint32_t transfer_stream(transfer *what)
 {
     const wa_wasi_stream *stream = &what->file->stream;
@@ -160,7 +163,7 @@ static uint32_t transfer_stream(transfer *what)
         }
         return WA_WASI_ESUCCESS;
     }
-    limit(what);
+    limit(what, stream_bytes);
     int64_t done = move(stream->user, what->parts, what->part_count);
     if (done < 0)
         return WASI_RAISED;

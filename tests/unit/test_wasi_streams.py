@@ -10,6 +10,9 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fcntl import F_GETPIPE_SZ, fcntl
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,18 @@ UNKNOWN, CHARACTER_DEVICE, REGULAR, STREAM_SOCKET = 0, 2, 4, 6
 
 def guest_with(**streams: Any) -> Guest:
     return Guest(Ours(wa.Wasi(**streams)))
+
+
+@contextmanager
+def rescued_from(end: Callable[..., object], *args: Any) -> Iterator[None]:
+    """For what must not wait: ends the wait after a while, so that the test fails and does not hang."""
+    used: list[object] = []
+    rescue = threading.Timer(5, lambda: used.append(end(*args)))
+    rescue.start()
+    yield
+    rescue.cancel()
+    rescue.join()
+    assert not used, "it waited"
 
 
 def test_nothing() -> None:
@@ -203,6 +218,30 @@ def test_a_non_blocking_descriptor_of_the_host_is_waited_for() -> None:
     assert os.get_blocking(reading)
     os.close(reading)
     os.close(writing)
+
+
+def test_a_guest_that_must_not_wait_does_not_fill_a_pipe_that_would_wait() -> None:
+    """Only the guest asked for it: the host's descriptor waits where there is too little room."""
+    reading, writing = os.pipe()
+    room = fcntl(writing, F_GETPIPE_SZ)
+    guest = guest_with(stdout=writing)
+    assert guest.call("fd_fdstat_set_flags", 1, 4) == 0
+    written = 0
+    with rescued_from(os.read, reading, room):
+        while written <= room and (answer := guest.write(1, bytes(room - 5000)))[0] == 0:
+            written += answer[1] or 0
+    assert (answer, written) == ((ERRNO["again"], None), room)
+    for descriptor in (reading, writing):
+        os.close(descriptor)
+
+
+def test_no_room_is_not_waited_for() -> None:
+    """As by Linux: a read of no bytes says nothing about the input."""
+    reading, writing = os.pipe()
+    with rescued_from(os.write, writing, b"x"):
+        assert guest_with(stdin=reading).read(0, 0) == (0, b"")
+    for descriptor in (reading, writing):
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize("stream", [object(), "text", 1.5, True])
