@@ -31,7 +31,7 @@ typedef struct wasi_file {
     uint8_t filetype;      /* WA_WASI_FILETYPE_* */
     bool is_own;           /* opened by the guest: nobody else shares its flags */
     bool is_directory;     /* paths may start here */
-    bool is_read_only;     /* nothing below may change */
+    bool is_read_only;     /* neither it nor what is below may change */
     bool can_read, can_write;
     bool may_block;        /* reading or writing may wait for somebody else */
     atomic_ushort fdflags; /* WA_WASI_FDFLAG_* */

@@ -4,14 +4,16 @@
 
 #include "wasi.h"
 
-/* The socket of a number, retained, or NULL with *result. */
-static wasi_file *get_socket(wasi_call *call, uint64_t number, uint32_t *result)
+/* The socket of a number, retained, or NULL with *result. directions: WA_WASI_SHUT_* of what shall go through it. */
+static wasi_file *get_socket(wasi_call *call, uint64_t number, uint32_t directions, uint32_t *result)
 {
     wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)number);
     bool is_socket = file != NULL && (file->filetype == WA_WASI_FILETYPE_SOCKET_STREAM ||
                                       file->filetype == WA_WASI_FILETYPE_SOCKET_DGRAM);
     *result = is_socket ? WA_WASI_ESUCCESS : file == NULL ? WA_WASI_EBADF : WA_WASI_ENOTSOCK;
-    if (is_socket)
+    if (is_socket && ((directions & WA_WASI_SHUT_RD && !file->can_read) || (directions & WA_WASI_SHUT_WR && !file->can_write)))
+        *result = WA_WASI_EBADF; /* as for fd_read and fd_write */
+    if (*result == WA_WASI_ESUCCESS)
         return file;
     wasi_file_release(file);
     return NULL;
@@ -51,7 +53,7 @@ static uint32_t transfer(wasi_call *call, const uint64_t *args, int flags, bool 
     uint32_t result, size_bytes = 0;
     struct iovec parts[WASI_PARTS_MAX];
     struct msghdr message = {.msg_iov = parts};
-    wasi_file *file = get_socket(call, args[0], &result);
+    wasi_file *file = get_socket(call, args[0], is_send ? WA_WASI_SHUT_WR : WA_WASI_SHUT_RD, &result);
     if (result == WA_WASI_ESUCCESS)
         result = wasi_parts(call, (uint32_t)args[1], (uint32_t)args[2], parts, &message.msg_iovlen);
     if (result == WA_WASI_ESUCCESS &&
@@ -87,7 +89,7 @@ uint32_t wasi_sock_shutdown(wasi_call *call, const uint64_t *args)
 {
     static const int hows[] = {-1, SHUT_RD, SHUT_WR, SHUT_RDWR};
     uint32_t result, how = (uint32_t)args[1];
-    wasi_file *file = get_socket(call, args[0], &result);
+    wasi_file *file = get_socket(call, args[0], how, &result);
     if (file == NULL)
         return result;
     if (how == 0 || how > 3)
@@ -123,7 +125,7 @@ uint32_t wasi_sock_accept(wasi_call *call, const uint64_t *args)
         return WA_WASI_EINVAL;
     if (wasi_at(call, (uint32_t)args[2], 4) == NULL)
         return WA_WASI_EFAULT;
-    wasi_file *listener = get_socket(call, args[0], &result);
+    wasi_file *listener = get_socket(call, args[0], 0, &result);
     wasi_file *file = listener == NULL ? NULL : accept_one(listener, &result);
     wasi_file_release(listener);
     if (file == NULL)

@@ -67,6 +67,7 @@ int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction)
         wasi_file_release(file);
         return EISDIR;
     }
+    file->is_read_only = !(direction & WA_WASI_OUTPUT);
     return add(wasi, file, direction);
 }
 

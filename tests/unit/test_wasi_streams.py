@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import wasmartifact as wa
-from tests.unit.wasi_guest import DATA, ERRNO, RESULT, VECTORS, Guest, Ours
+from tests.unit.wasi_guest import DATA, ERRNO, RESULT, RIGHTS, VECTORS, Guest, Ours
 
 ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN, CHARACTER_DEVICE, REGULAR, STREAM_SOCKET = 0, 2, 4, 6
@@ -242,6 +242,35 @@ def test_no_room_is_not_waited_for() -> None:
         assert guest_with(stdin=reading).read(0, 0) == (0, b"")
     for descriptor in (reading, writing):
         os.close(descriptor)
+
+
+def test_what_is_given_to_read_is_not_changed(tmp_path: Path) -> None:
+    """Neither through a socket's own calls nor the time stamps of a file, and the other way round."""
+    left, right = socket.socketpair()
+    right.sendall(b"secret")
+    guest = guest_with(stdin=left, stdout=left, stderr=None)
+    guest.engine.write(DATA, b"answer")
+    assert guest.call("sock_send", 0, *guest.vectors(6), 0, RESULT) == ERRNO["badf"]
+    assert guest.call("sock_shutdown", 0, 2) == ERRNO["badf"]
+    assert guest.call("sock_recv", 1, *guest.vectors(6), 0, RESULT, RESULT + 4) == ERRNO["badf"]
+    assert guest.call("sock_shutdown", 1, 1) == ERRNO["badf"]
+    assert guest.call("sock_shutdown", 1, 3) == ERRNO["badf"]
+    assert guest.call("sock_recv", 0, *guest.vectors(6), 0, RESULT, RESULT + 4) == 0
+    assert guest.call("sock_send", 1, *guest.vectors(6), 0, RESULT) == 0
+    assert right.recv(10) == b"secret"
+    assert guest.call("sock_shutdown", 1, 2) == 0
+    assert right.recv(10) == b""
+    for end in (left, right):
+        end.close()
+    path = tmp_path / "input"
+    path.write_bytes(b"x")
+    before = path.stat().st_mtime_ns
+    with open(path, "r+b") as file:
+        guest = guest_with(stdin=file)
+        assert guest.call("fd_filestat_set_times", 0, 1, 1, 5) == ERRNO["rofs"]
+        assert guest.call("fd_filestat_set_size", 0, 0) == ERRNO["rofs"]
+        assert not guest.fdstat(0)[1][2] & RIGHTS["fd_filestat_set_times"]
+    assert (path.stat().st_mtime_ns, path.read_bytes()) == (before, b"x")
 
 
 @pytest.mark.parametrize("stream", [object(), "text", 1.5, True])
