@@ -273,6 +273,28 @@ def test_what_is_given_to_read_is_not_changed(tmp_path: Path) -> None:
     assert (path.stat().st_mtime_ns, path.read_bytes()) == (before, b"x")
 
 
+def test_a_raw_stream_that_takes_a_part_gets_the_rest() -> None:
+    class Narrow(io.RawIOBase):
+        taken = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int | None:
+            self.taken += bytes(data[:3])
+            return min(3, len(data))
+
+    class Full(Narrow):
+        def write(self, data: Any) -> None:
+            return None
+
+    stream = Narrow()
+    assert guest_with(stdout=stream).write(1, b"01234567") == (0, 8)
+    assert stream.taken == b"01234567"
+    with pytest.raises(BlockingIOError):
+        guest_with(stdout=Full()).write(1, b"01234567")
+
+
 @pytest.mark.parametrize("stream", [object(), "text", 1.5, True])
 def test_what_is_no_stream(stream: Any) -> None:
     with pytest.raises(TypeError, match="stdout: expected None, a descriptor, a file object or a callable"):

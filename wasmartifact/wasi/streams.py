@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import RawIOBase
+
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +67,8 @@ def _is_text(stream: Any) -> bool:
 
 
 def _writer(stream: Any) -> Callable[[bytes], object]:
+    if isinstance(stream, RawIOBase):
+        return lambda data: _write_all(stream, data)
     if not _is_text(stream):
         return stream.write  # type: ignore[no-any-return]
     from codecs import getincrementaldecoder
@@ -76,6 +80,18 @@ def _writer(stream: Any) -> Callable[[bytes], object]:
         stream.write(decode(data))
 
     return write
+
+
+def _write_all(stream: RawIOBase, data: bytes) -> None:
+    """Write to a stream that may take a part only, as buffered ones never do."""
+    rest = memoryview(data)
+    while rest:
+        taken = stream.write(rest)
+        if taken is None:
+            from errno import EAGAIN
+
+            raise BlockingIOError(EAGAIN, "the stream takes no more for now; give the program one that waits")
+        rest = rest[taken:]
 
 
 def _reader(stream: Any) -> Callable[[int], bytes]:
