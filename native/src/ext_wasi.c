@@ -89,7 +89,7 @@ static int64_t scatter(PyObject *data, const struct iovec *parts, size_t count)
     int64_t left = size;
     for (size_t i = 0; left > 0 && i < count; i++) {
         size_t step = (size_t)left < parts[i].iov_len ? (size_t)left : parts[i].iov_len;
-        memcpy(parts[i].iov_base, from, step);
+        memmove(parts[i].iov_base, from, step); /* it may be a view of the guest's memory */
         from += step;
         left -= (int64_t)step;
     }
