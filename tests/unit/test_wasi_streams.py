@@ -298,7 +298,8 @@ def test_a_raw_stream_that_takes_a_part_gets_the_rest() -> None:
 def test_a_reader_may_return_the_memory_that_is_read_into() -> None:
     """Whatever overlaps: memmove, which the sanitizers look for."""
     memory: list[wa.Memory] = []
-    engine = Ours(wa.Wasi(stdin=lambda size: memoryview(memory[0])[DATA + 1 : DATA + 1 + size]))
+    reader: Any = lambda size: memoryview(memory[0])[DATA + 1 : DATA + 1 + size]  # noqa: E731
+    engine = Ours(wa.Wasi(stdin=reader))
     memory.append(engine.memory)
     guest = Guest(engine)
     engine.write(DATA, bytes(range(200)))
