@@ -118,12 +118,27 @@ static void leave_place(const place *found)
         close(found->parent);
 }
 
-/* Open the object of a path itself, whatever it is: for looking at it. A descriptor, or -1 with *result. */
-static int open_object(wasi_call *call, const wasi_file *directory, const char *path, bool follows, uint32_t *result)
+/* Open the object that a path (address and size) names, whatever it is: for what is known of it. A descriptor, or -1 with
+ * *result. */
+static int open_object(wasi_call *call, uint64_t directory_number, uint64_t lookup, const uint64_t *path_args, bool is_change,
+                       uint32_t *result)
 {
-    int fd = wasi_path_open_beneath(call->wasi, directory->fd, path, O_PATH | (follows ? 0 : O_NOFOLLOW), 0);
-    *result = fd < 0 ? path_errno(fd) : WA_WASI_ESUCCESS;
-    return fd < 0 ? -1 : fd;
+    char path[WASI_PATH_BYTES];
+    *result = read_path(call, path_args[0], path_args[1], path);
+    if (*result == WA_WASI_ESUCCESS && (uint32_t)lookup > WA_WASI_LOOKUP_SYMLINK_FOLLOW)
+        *result = WA_WASI_EINVAL;
+    wasi_file *directory = NULL;
+    if (*result == WA_WASI_ESUCCESS)
+        directory = get_directory(call, directory_number, is_change, result);
+    if (directory == NULL)
+        return -1;
+    int flags = O_PATH | (lookup & WA_WASI_LOOKUP_SYMLINK_FOLLOW ? 0 : O_NOFOLLOW);
+    int fd = wasi_path_open_beneath(call->wasi, directory->fd, path, flags, 0);
+    wasi_file_release(directory);
+    if (fd >= 0)
+        return fd;
+    *result = path_errno(fd);
+    return -1;
 }
 
 /* ---- path_open -------------------------------------------------------------------------------------------------------- */
@@ -197,14 +212,9 @@ uint32_t wasi_path_open(wasi_call *call, const uint64_t *args)
 /* args: directory, lookup flags, path, its size, where the filestat goes. */
 uint32_t wasi_path_filestat_get(wasi_call *call, const uint64_t *args)
 {
-    char path[WASI_PATH_BYTES];
     struct stat status;
-    uint32_t result = read_path(call, args[2], args[3], path);
-    wasi_file *directory = result != WA_WASI_ESUCCESS ? NULL : get_directory(call, args[0], false, &result);
-    if (directory == NULL)
-        return result;
-    int fd = open_object(call, directory, path, args[1] & WA_WASI_LOOKUP_SYMLINK_FOLLOW, &result);
-    wasi_file_release(directory);
+    uint32_t result;
+    int fd = open_object(call, args[0], args[1], args + 2, false, &result);
     if (fd < 0)
         return result;
     result = fstat(fd, &status) < 0 ? wasi_errno(errno) : WA_WASI_ESUCCESS;
@@ -217,16 +227,12 @@ uint32_t wasi_path_filestat_get(wasi_call *call, const uint64_t *args)
 /* args: directory, path, its size, buffer, its size, where the size used goes. */
 uint32_t wasi_path_readlink(wasi_call *call, const uint64_t *args)
 {
-    char path[WASI_PATH_BYTES], text[WASI_PATH_BYTES];
-    uint32_t size_bytes = (uint32_t)args[4], result = read_path(call, args[1], args[2], path);
+    char text[WASI_PATH_BYTES];
+    uint32_t result, size_bytes = (uint32_t)args[4];
     uint8_t *buffer = wasi_at(call, (uint32_t)args[3], size_bytes);
-    if (result == WA_WASI_ESUCCESS && (buffer == NULL || wasi_at(call, (uint32_t)args[5], 4) == NULL))
-        result = WA_WASI_EFAULT;
-    wasi_file *directory = result != WA_WASI_ESUCCESS ? NULL : get_directory(call, args[0], false, &result);
-    if (directory == NULL)
-        return result;
-    int fd = open_object(call, directory, path, false, &result);
-    wasi_file_release(directory);
+    if (buffer == NULL || wasi_at(call, (uint32_t)args[5], 4) == NULL)
+        return WA_WASI_EFAULT;
+    int fd = open_object(call, args[0], 0, args + 1, false, &result);
     if (fd < 0)
         return result;
     ssize_t size = readlinkat(fd, "", text, sizeof text);
@@ -258,16 +264,11 @@ static int set_times(int fd, const struct timespec *times)
 /* args: directory, lookup flags, path, its size, access time, modification time, flags. */
 uint32_t wasi_path_filestat_set_times(wasi_call *call, const uint64_t *args)
 {
-    char path[WASI_PATH_BYTES];
     struct timespec times[2];
-    uint32_t result = read_path(call, args[2], args[3], path);
-    if (result == WA_WASI_ESUCCESS)
-        result = wasi_times(args[4], args[5], (uint32_t)args[6], times);
-    wasi_file *directory = result != WA_WASI_ESUCCESS ? NULL : get_directory(call, args[0], true, &result);
-    if (directory == NULL)
+    uint32_t result = wasi_times(args[4], args[5], (uint32_t)args[6], times);
+    if (result != WA_WASI_ESUCCESS)
         return result;
-    int fd = open_object(call, directory, path, args[1] & WA_WASI_LOOKUP_SYMLINK_FOLLOW, &result);
-    wasi_file_release(directory);
+    int fd = open_object(call, args[0], args[1], args + 2, true, &result);
     if (fd < 0)
         return result;
     result = set_times(fd, times) < 0 ? wasi_errno(errno) : WA_WASI_ESUCCESS;
@@ -355,7 +356,7 @@ static int link_place(const wa_wasi *wasi, const place *from, const place *to)
 uint32_t wasi_path_link(wasi_call *call, const uint64_t *args)
 {
     place from, to;
-    if (args[1] & WA_WASI_LOOKUP_SYMLINK_FOLLOW)
+    if ((uint32_t)args[1] != 0) /* no link is followed */
         return WA_WASI_EINVAL;
     uint32_t result = find_place(call, args[0], args[2], args[3], &from);
     if (result != WA_WASI_ESUCCESS)

@@ -273,3 +273,16 @@ def test_flags_that_mean_nothing(tmp_path: Path, oflags: int, fdflags: int, look
     guest = ours(tmp_path / "root")
     assert guest.open(3, "file", oflags, READ_WRITE, fdflags=fdflags, lookup=lookup) == (ERRNO["inval"], None)
     assert (tmp_path / "root" / "file").read_bytes() == b"0123456789"
+
+
+@pytest.mark.parametrize("lookup", [2, 3, 1 << 31, (1 << 32) - 1])
+def test_lookup_flags_that_mean_nothing(tmp_path: Path, lookup: int) -> None:
+    """Wasmtime traps."""
+    fill(tmp_path / "root")
+    guest = ours(tmp_path / "root")
+    inval = ERRNO["inval"]
+    assert guest.filestat(3, "file", lookup)[0] == inval
+    assert guest.call("path_filestat_set_times", 3, lookup, *guest.path("file"), 1, 1, 5) == inval
+    assert guest.two_paths("path_link", 3, "file", 3, "new", lookup) == inval
+    assert not (tmp_path / "root" / "new").exists()
+    assert (tmp_path / "root" / "file").stat().st_mtime > 1
