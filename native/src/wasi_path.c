@@ -126,6 +126,18 @@ static int follow(walk *way, const char *name, bool has_slash)
     return 0;
 }
 
+/* A descriptor, or -errno. Opening a FIFO may wait. */
+static int open_here(const walk *way, const char *name, int flags, mode_t mode)
+{
+    for (;;) {
+        int fd = openat(way->here, name, flags | O_NOFOLLOW, mode);
+        if (fd >= 0)
+            return fd;
+        if (errno != EINTR || wasi_is_interrupted())
+            return -errno;
+    }
+}
+
 static bool is_link(int directory, const char *name)
 {
     struct stat status;
@@ -157,11 +169,9 @@ static int open_last(walk *way, const char *name, int flags, mode_t mode, bool h
         int result = follow(way, name, has_slash);
         return result < 0 ? result : -EAGAIN;
     }
-    int fd = openat(way->here, name, flags | O_NOFOLLOW | (has_slash ? O_DIRECTORY : 0), mode);
-    if (fd >= 0)
+    int fd = open_here(way, name, flags | (has_slash ? O_DIRECTORY : 0), mode);
+    if (fd != -ELOOP || !follows || ++way->links > LINKS_MAX)
         return fd;
-    if (errno != ELOOP || !follows || ++way->links > LINKS_MAX)
-        return -errno;
     /* It became a link after the look: look again. */
     snprintf(way->rest, sizeof way->rest, "%s%s", name, has_slash ? "/" : "");
     return -EAGAIN;
@@ -180,8 +190,7 @@ static int step(walk *way, int flags, mode_t mode)
     if (is_last && (is_dot || is_up)) {
         if (flags & O_CREAT)
             return flags & O_EXCL ? -EEXIST : -EISDIR;
-        int fd = openat(way->here, ".", flags | O_NOFOLLOW, mode);
-        return fd < 0 ? -errno : fd;
+        return open_here(way, ".", flags, mode);
     }
     if (is_last)
         return open_last(way, name, flags, mode, has_slash);

@@ -105,6 +105,29 @@ def test_polling_a_pipe() -> None:
     os.close(reading)
 
 
+@pytest.mark.parametrize("walks", [False, True])
+def test_a_signal_does_not_end_the_opening_of_a_fifo(tmp_path: Path, walks: bool) -> None:
+    """It waits for a writer; the signal has a handler of Python, which runs when the guest is back."""
+    os.mkfifo(tmp_path / "fifo")
+    guest = ours(tmp_path, walks=walks)
+    previous = signal.signal(signal.SIGUSR1, lambda *_: None)
+
+    def disturb_then_write() -> None:
+        for _ in range(5):
+            time.sleep(0.02)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        (tmp_path / "fifo").write_bytes(b"late")
+
+    thread = threading.Thread(target=disturb_then_write)
+    thread.start()
+    try:
+        assert guest.open(3, "fifo") == (0, 4)
+    finally:
+        with open(os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK), "rb"):  # lets the writer go in any case
+            thread.join()
+        signal.signal(signal.SIGUSR1, previous)
+
+
 #: Ctrl-C while the guest waits: for a clock, for input that never comes, for a pipe that nobody empties.
 WAITS = {
     "clock": "guest.engine.write(4096, clock(1, 1, 3600 * 10**9)); guest.call('poll_oneoff', 4096, 8192, 1, 16)",
