@@ -13,6 +13,7 @@ typedef struct subscription {
     bool is_ready;
     struct timespec deadline; /* monotonic; of a clock */
     wasi_file *file;          /* retained; of a descriptor */
+    const struct pollfd *waiting; /* its place in what is polled; NULL: nothing to wait for */
 } subscription;
 
 static struct timespec to_timespec(uint64_t nanoseconds)
@@ -60,22 +61,31 @@ static bool is_before(const struct timespec *left, const struct timespec *right)
     return left->tv_sec < right->tv_sec || (left->tv_sec == right->tv_sec && left->tv_nsec < right->tv_nsec);
 }
 
-/* What to wait for: the earliest deadline (NULL: none). A stream of the embedder counts as ready. */
-static const struct timespec *prepare(subscription *subscriptions, struct pollfd *fds, uint32_t count, bool *is_any_ready)
+/* What to wait for. Clocks take no room in fds: Linux polls no more of them than a process may have open. */
+typedef struct waiting {
+    struct pollfd *fds;
+    nfds_t count;
+    const struct timespec *deadline; /* the earliest; NULL: none */
+    bool is_any_ready;
+} waiting;
+
+/* A stream of the embedder counts as ready. */
+static void prepare(subscription *subscriptions, uint32_t count, waiting *all)
 {
-    const struct timespec *earliest = NULL;
     for (uint32_t i = 0; i < count; i++) {
         subscription *one = &subscriptions[i];
-        fds[i] = (struct pollfd){.fd = -1, .events = one->kind == WA_WASI_EVENT_FD_WRITE ? POLLOUT : POLLIN};
-        if (one->kind == WA_WASI_EVENT_CLOCK && !one->is_ready && (earliest == NULL || is_before(&one->deadline, earliest)))
-            earliest = &one->deadline;
+        bool is_pending = one->kind == WA_WASI_EVENT_CLOCK && !one->is_ready;
+        if (is_pending && (all->deadline == NULL || is_before(&one->deadline, all->deadline)))
+            all->deadline = &one->deadline;
         if (one->file != NULL && one->file->fd < 0)
             one->is_ready = true;
-        else if (one->file != NULL && !one->is_ready)
-            fds[i].fd = one->file->fd;
-        *is_any_ready = *is_any_ready || one->is_ready;
+        if (one->file != NULL && !one->is_ready) {
+            one->waiting = &all->fds[all->count];
+            all->fds[all->count++] = (struct pollfd){
+                .fd = one->file->fd, .events = one->kind == WA_WASI_EVENT_FD_WRITE ? POLLOUT : POLLIN};
+        }
+        all->is_any_ready = all->is_any_ready || one->is_ready;
     }
-    return earliest;
 }
 
 /* Bytes that can be read without waiting, as far as the host tells. */
@@ -103,23 +113,24 @@ static void put_event(uint8_t *place, const subscription *one, short happened)
 
 static uint32_t wait_and_put(uint8_t *events, subscription *subscriptions, struct pollfd *fds, uint32_t count, uint32_t *happened)
 {
-    bool is_any_ready = false;
     struct timespec past = {0, 0};
-    const struct timespec *deadline = prepare(subscriptions, fds, count, &is_any_ready);
+    waiting all = {.fds = fds};
+    prepare(subscriptions, count, &all);
     int ready;
-    uint32_t result = wasi_wait(fds, count, is_any_ready ? &past : deadline, &ready);
+    uint32_t result = wasi_wait(fds, all.count, all.is_any_ready ? &past : all.deadline, &ready);
     if (result != WA_WASI_ESUCCESS)
         return result;
     struct timespec now = to_timespec(now_of(CLOCK_MONOTONIC));
     *happened = 0;
     for (uint32_t i = 0; i < count; i++) {
         subscription *one = &subscriptions[i];
+        short seen = one->waiting != NULL ? one->waiting->revents : 0;
         if (one->kind == WA_WASI_EVENT_CLOCK && !one->is_ready)
             one->is_ready = !is_before(&now, &one->deadline);
-        if (fds[i].fd >= 0 && fds[i].revents & POLLNVAL)
+        if (seen & POLLNVAL)
             one->error = WA_WASI_EBADF;
-        if (one->is_ready || (fds[i].fd >= 0 && fds[i].revents != 0))
-            put_event(events + EVENT_BYTES * (uint64_t)(*happened)++, one, fds[i].revents);
+        if (one->is_ready || seen != 0)
+            put_event(events + EVENT_BYTES * (uint64_t)(*happened)++, one, seen);
     }
     return WA_WASI_ESUCCESS;
 }

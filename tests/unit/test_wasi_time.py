@@ -105,6 +105,28 @@ def test_polling_a_pipe() -> None:
     os.close(reading)
 
 
+def test_clocks_beyond_the_limit_of_open_files(tmp_path: Path) -> None:
+    """Linux refuses to poll more descriptors than a process may open; clocks are none."""
+    guest = ours(tmp_path)
+    reading, writing = os.pipe()
+    polling = Guest(Ours(wa.Wasi(stdin=reading)))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    clocks = [clock(number, 1, 1000) for number in range(limits[0] if limits[0] < 500 else 500)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(clocks) - 1, limits[1]))
+    try:
+        assert poll(guest, *clocks) == (0, [(number, 0, CLOCK, 0, 0) for number in range(len(clocks))])
+        os.write(writing, b"123")
+        late = [clock(number, 1, 3600 * SECOND) for number in range(len(clocks))]
+        assert poll(polling, *late, on_fd(7, 0), on_fd(8, 77)) == (
+            0,
+            [(7, 0, FD_READ, 3, 0), (8, ERRNO["badf"], FD_READ, 0, 0)],
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        os.close(reading)
+        os.close(writing)
+
+
 @pytest.mark.parametrize("walks", [False, True])
 def test_a_signal_does_not_end_the_opening_of_a_fifo(tmp_path: Path, walks: bool) -> None:
     """It waits for a writer; the signal has a handler of Python, which runs when the guest is back."""
