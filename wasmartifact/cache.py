@@ -128,7 +128,7 @@ def _compile(
         artifact = _load_cached(path)
         if artifact is None:
             artifact = packing.into_cache(path, contents)
-            sweep(folder, limit_bytes)
+            _sweep_if_possible(folder, limit_bytes)
         if link_name is not None:
             _point(os.path.join(folder, link_name), path)
     finally:
@@ -316,6 +316,13 @@ def _point(link: str, path: str) -> None:
         os.symlink(os.path.basename(path), temporary)
         os.rename(temporary, link)
     except OSError:  # full, or read-only: the next start reads the module again
+        return
+
+
+def _sweep_if_possible(folder: str, limit_bytes: int) -> None:
+    try:
+        sweep(folder, limit_bytes)
+    except OSError:  # the folder is gone, or can't be listed: the artifact is there all the same
         return
 
 

@@ -429,3 +429,11 @@ for turn in range(6):
     processes = [subprocess.Popen([*command, str(first)], cwd=ROOT, stderr=subprocess.PIPE) for first in range(2)]
     results = [process.communicate(timeout=120)[1] for process in processes]
     assert results == [b"", b""]
+
+
+def test_a_folder_that_goes_while_a_module_is_packed_costs_no_error(source: Path, folder: Path) -> None:
+    def remove(done: int, total: int) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    artifact = wa.compile(source, opt_level=0, jobs=1, progress=remove, cache_dir=folder)
+    assert artifact.instantiate().exports["f"]() == 42
