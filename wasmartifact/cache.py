@@ -230,7 +230,7 @@ def open_folder(cache_dir: str | os.PathLike[str] | None) -> str:
     try:
         status = os.stat(folder)
     except FileNotFoundError:
-        os.makedirs(folder, 0o700, exist_ok=True)
+        _make_private_folder(folder)
         status = os.stat(folder)
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(20, "not a directory, so that it can't be the cache", folder)
@@ -239,6 +239,18 @@ def open_folder(cache_dir: str | os.PathLike[str] | None) -> str:
             1, f"the cache must belong to user {os.geteuid()} and be writable by nobody else (chmod 700)", folder
         )
     return folder
+
+
+def _make_private_folder(folder: str) -> None:
+    """Make a folder and those above it that are missing; os.makedirs leaves the mode of the latter to the umask."""
+    parent = os.path.dirname(folder)
+    if not os.path.isdir(parent):
+        _make_private_folder(parent)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:  # another process was faster
+        if not os.path.isdir(folder):
+            raise
 
 
 def _default_folder() -> str:

@@ -437,3 +437,12 @@ def test_a_folder_that_goes_while_a_module_is_packed_costs_no_error(source: Path
 
     artifact = wa.compile(source, opt_level=0, jobs=1, progress=remove, cache_dir=folder)
     assert artifact.instantiate().exports["f"]() == 42
+
+
+def test_folders_on_the_way_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        cache.open_folder(tmp_path / "a" / "b" / "cache")
+    finally:
+        os.umask(previous)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/cache")] == [0o700] * 3
