@@ -291,7 +291,7 @@ def _record_use(path: str, status: os.stat_result) -> None:
     """Let mtime be the time of the last use."""
     from time import time_ns
 
-    if time_ns() - status.st_mtime_ns > USE_PRECISION_NS:
+    if abs(time_ns() - status.st_mtime_ns) > USE_PRECISION_NS:  # in the future: the clock was wrong for a while
         try:
             os.utime(path)
         except OSError:  # evicted meanwhile, or read-only

@@ -446,3 +446,13 @@ def test_folders_on_the_way_are_private_whatever_the_umask(tmp_path: Path) -> No
     finally:
         os.umask(previous)
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/cache")] == [0o700] * 3
+
+
+def test_a_use_in_the_future_is_corrected(source: Path, folder: Path) -> None:
+    """A clock that was wrong for a while must not keep an artifact beyond all others."""
+    answer(source, folder)
+    (path,) = artifacts(folder)
+    future = time.time() + 10**6
+    os.utime(path, (future, future))
+    answer(source, folder)
+    assert abs(path.stat().st_mtime - time.time()) < 3600
