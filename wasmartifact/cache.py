@@ -40,6 +40,7 @@ COARSE_STEP_NS: Final = 2 * 10**9
 LEFTOVER_AGE_NS: Final = 3_600 * 10**9
 LEFTOVER_PREFIX: Final = ".wasmartifact."  # as in write.py, too
 COPY_BYTES: Final = 1 << 20
+_FLOCK: Final = "hhqqi0q"  # struct flock: type, whence, start, length, process
 
 
 def compile(
@@ -132,7 +133,7 @@ def _compile(
         if link_name is not None:
             _point(os.path.join(folder, link_name), path)
     finally:
-        os.close(lock)
+        _unlock(lock)
     return artifact
 
 
@@ -299,7 +300,7 @@ def _record_use(path: str, status: os.stat_result) -> None:
 
 
 def _lock(folder: str, key: str) -> int:
-    """Wait until no other process or thread packs this module; closing the returned descriptor lets the next one in.
+    """Wait until no other process or thread packs this module; the returned descriptor holds the lock.
 
     A lock of an open file description (not of a process, not a file that exists) ends with its last descriptor, so that
     nothing is left of a killed process.
@@ -310,13 +311,26 @@ def _lock(folder: str, key: str) -> int:
     fd = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         start = int(key[:15], 16)
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLKW, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, start, 1, 0))
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLKW, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, start, 1, 0))
     except OSError:  # a file system without locks: then both pack, and the last one to finish wins
         return fd
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def _unlock(lock: int) -> None:
+    """Let the next one in: closing would not do while a child that was forked meanwhile has the descriptor, too."""
+    import fcntl
+    import struct
+
+    try:
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0))
+    except OSError:  # a file system without locks
+        pass
+    finally:
+        os.close(lock)
 
 
 def _point(link: str, path: str) -> None:

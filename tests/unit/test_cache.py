@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -456,3 +458,27 @@ def test_a_use_in_the_future_is_corrected(source: Path, folder: Path) -> None:
     os.utime(path, (future, future))
     answer(source, folder)
     assert abs(path.stat().st_mtime - time.time()) < 3600
+
+
+def test_a_child_that_was_forked_meanwhile_holds_no_lock(source: Path, folder: Path) -> None:
+    """Its copy of the descriptor lives on, the lock must not."""
+    reading, writing = os.pipe()
+    children: list[int] = []
+
+    def fork(done: int, total: int) -> None:
+        if not children:
+            children.append(os.fork())
+            if children[0] == 0:
+                os.close(writing)
+                os.read(reading, 1)
+                os._exit(0)
+
+    answer_of_fork = wa.compile(source, opt_level=0, jobs=1, progress=fork, cache_dir=folder)
+    try:
+        with open(folder / "lock", "r+b") as lock:
+            fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    finally:
+        os.close(writing)
+        os.close(reading)
+        os.waitpid(children[0], 0)
+    assert answer_of_fork.instantiate().exports["f"]() == 42
