@@ -74,7 +74,7 @@ def instantiate(artifact: Artifact, program: str, args: Sequence[str | bytes], *
     ):
         if stream is not None and name not in wasi:
             streams[name] = number
-            if number:
+            if number and not stream.closed:
                 stream.flush()
     return artifact.instantiate(Wasi(args=(os.path.basename(program), *args), **(streams | wasi)).imports())
 

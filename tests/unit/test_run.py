@@ -129,6 +129,13 @@ def test_the_function_run_inherits_streams(programs: Path) -> None:
     assert (result.stdout, result.stderr) == (b"beforeecho.so\0inafter 7", b"to stderr\n")
 
 
+def test_the_function_run_after_python_closed_its_streams(programs: Path) -> None:
+    """Closing sys.stdout leaves the descriptor, which the program inherits."""
+    code = f"import sys, wasmartifact as wa; sys.stdout.close(); sys.exit(wa.run({str(programs / 'echo.so')!r}))"
+    result = subprocess.run([sys.executable, "-c", code], input=b"in", capture_output=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (7, b"echo.so\0in", b"to stderr\n")
+
+
 def test_traps_name_the_functions(programs: Path) -> None:
     code, output, problems = run(programs / "trap.so")
     assert (code, output) == (errors.Trap.exit_code, b"")
