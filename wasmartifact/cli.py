@@ -10,7 +10,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Final
+    from typing import IO, Final
 
 STDIN: Final = "-"
 EXIT_OS_ERROR: Final = 1
@@ -20,6 +20,13 @@ EXIT_DEFECT: Final = 70  # EX_SOFTWARE of sysexits.h
 
 class UsageError(Exception):
     """The command line asks for something that makes no sense; the message says what does."""
+
+
+def standard_input() -> IO[bytes]:
+    """What a program or module named ``-`` is read from."""
+    if sys.stdin is None:  # closed when the process started
+        raise UsageError("standard input is closed")
+    return sys.stdin.buffer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import wasmartifact as wa
-from wasmartifact.cli import EXIT_DEFECT, EXIT_OS_ERROR, EXIT_USAGE, STDIN, UsageError
+from wasmartifact.cli import EXIT_DEFECT, EXIT_OS_ERROR, EXIT_USAGE, STDIN, UsageError, standard_input
 from wasmartifact.errors import WasmArtifactError
 from wasmartifact.progress import ProgressBar
 from wasmartifact.version import VERSION
@@ -106,7 +106,7 @@ def run_pack(options: argparse.Namespace) -> int:
     with ProgressBar() as progress:
         try:
             report = wa.pack(
-                sys.stdin.buffer.read() if from_stdin else options.source,
+                standard_input().read() if from_stdin else options.source,
                 output,
                 opt_level=options.opt_level,
                 cpu=options.cpu,
@@ -130,7 +130,7 @@ def artifact_path(name: str) -> Iterator[str]:
         return
     descriptor = os.memfd_create("standard-input", os.MFD_CLOEXEC)
     with open(descriptor, "wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+        shutil.copyfileobj(standard_input(), file)
         file.flush()
         yield f"/proc/self/fd/{descriptor}"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from wasmartifact.cli import STDIN, UsageError
+from wasmartifact.cli import STDIN, UsageError, standard_input
 from wasmartifact.loader import load
 from wasmartifact.program import exit_code, initialize, instantiate, is_artifact, start
 from wasmartifact.progress import ProgressBar
@@ -130,7 +130,7 @@ def _read_only(host: str) -> Any:
 
 def _open(program: str, opt_level: int) -> Artifact:
     """The program's artifact. A module is packed with a progress bar; that there is no cache is said in our words."""
-    source = sys.stdin.buffer.read() if program == STDIN else program
+    source = standard_input().read() if program == STDIN else program
     if is_artifact(source):
         return load(source)
     from wasmartifact.cache import compile

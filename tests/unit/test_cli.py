@@ -152,6 +152,19 @@ def test_help_lists_every_exit_code() -> None:
             assert f"{error.exit_code}  {error.__name__}" in text
 
 
+@pytest.mark.parametrize(
+    "arguments", [["pack", "-", "-o", "x.so"], ["inspect", "-"], ["verify", "-"], ["run", "-"]], ids=lambda a: a[0]
+)
+def test_a_closed_standard_input_is_no_defect(tmp_path: Path, arguments: list[str]) -> None:
+    code = 'exec "$@" <&-'
+    result = subprocess.run(
+        ["sh", "-c", code, "sh", *COMMAND, *arguments], capture_output=True, check=False, cwd=tmp_path, timeout=60,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr.startswith(b"wasmartifact: standard input is closed")
+
+
 def test_a_closed_pipe_ends_quietly(artifact: Path) -> None:
     with subprocess.Popen(
         [*COMMAND, "inspect", "--json", artifact], stdout=subprocess.PIPE, stderr=subprocess.PIPE
