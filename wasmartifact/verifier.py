@@ -81,10 +81,8 @@ def verify(path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
-    BadMagic, VersionMismatch, CorruptArtifact
-        What is wrong with the file.
-    OSError
-        The file can't be opened.
+    BadMagic, VersionMismatch, CorruptArtifact, OSError
+        As by `open_metadata`.
     """
     fd = _open_regular(path)
     try:

@@ -67,11 +67,6 @@ wa_artifact *wa_instance_artifact(const wa_instance *instance)
     return instance->head.artifact;
 }
 
-wa_store *wa_instance_store(const wa_instance *instance)
-{
-    return instance->head.store;
-}
-
 /* ---- linking ------------------------------------------------------------------------------------------------------ */
 
 static int fail_import(wa_error *error, uint64_t row, const char *text)
