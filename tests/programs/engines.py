@@ -53,16 +53,21 @@ def run_ours(artifact: Path, step: Step, folder: Path, guest_folder: str) -> tup
             stderr.fileno(),
         )
         instance = wa.load(artifact).instantiate(wasi.imports())
-        memory = memoryview(instance.exports["memory"])
+        memory = instance.exports["memory"]
 
         def write(offset: int, data: bytes) -> None:
             memory[offset : offset + len(data)] = data
 
+        def read(offset: int, size: int) -> bytes:
+            return bytes(memory[offset : offset + size])
+
+        emitted = bytearray()
         try:
-            code = DRIVERS[step.driver](Exports(instance.exports.__getitem__, write), step.args)
+            exports = Exports(instance.exports.__getitem__, write, read, emitted.extend)
+            code = DRIVERS[step.driver](exports, step.args)
         except wa.Exit as problem:
             code = problem.code
-        return code, _contents(stdout), _contents(stderr)
+        return code, _contents(stdout) + emitted, _contents(stderr)
 
 
 def run_wasmtime(module: Path, step: Step, folder: Path, guest_folder: str) -> tuple[int, bytes, bytes]:
@@ -89,15 +94,21 @@ def run_wasmtime(module: Path, step: Step, folder: Path, guest_folder: str) -> t
             assert isinstance(memory, wasmtime.Memory)
             memory.write(store, data, offset)
 
+        def read(offset: int, size: int) -> bytes:
+            memory = exports["memory"]
+            assert isinstance(memory, wasmtime.Memory)
+            return bytes(memory.read(store, offset, offset + size))
+
+        emitted = bytearray()
         try:
             if step.driver is None:
                 function("_start")()
                 code = 0
             else:
-                code = DRIVERS[step.driver](Exports(function, write), step.args)
+                code = DRIVERS[step.driver](Exports(function, write, read, emitted.extend), step.args)
         except wasmtime.ExitTrap as problem:
             code = problem.code
-        return code, _contents(stdout), _contents(stderr)
+        return code, _contents(stdout) + emitted, _contents(stderr)
 
 
 @lru_cache

@@ -222,6 +222,12 @@ def test_a_closed_pipe_kills_as_a_native_program(programs: Path) -> None:
     assert process.returncode == -signal.SIGPIPE
 
 
+def test_a_full_device_is_an_errno_of_the_guest(programs: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([*COMMAND, programs / "yes.so"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (result.returncode, result.stderr) == (99, b"")
+
+
 def test_run_is_lean(programs: Path) -> None:
     code = (
         "import atexit, sys; from wasmartifact import cli\n"
