@@ -238,6 +238,11 @@ def wasi_header() -> str:
         "\n".join(bits),
         "/* X(name, parameters, results, is in wasi_unstable, digest of the type) */\n"
         + x_macro("WA_WASI_FUNCTIONS", map(wasi_function, abi.FUNCTIONS)),
+        "/* X(function, position of a descriptor, right that it must have) */\n"
+        + x_macro(
+            "WA_WASI_NEEDED_RIGHTS",
+            (f"{name}, {place}, WA_WASI_RIGHT_{macro_name(right)}" for name, place, right in abi.NEEDED_RIGHTS),
+        ),
         "#endif",
     ]
     return "\n\n".join(lines) + "\n"

@@ -283,4 +283,40 @@
     X(sock_send, "iiiii", "i", 1, "\x5b\x2a\x6b\xe6\x91\xea\x80\xd8\x06\x7f\x8e\x5c\x20\xd8\x59\x9a") \
     X(sock_shutdown, "ii", "i", 1, "\xdd\x7c\xba\x8d\x3c\x78\xad\x9c\x17\xde\xe6\x96\x09\x89\xa7\x3e")
 
+/* X(function, position of a descriptor, right that it must have) */
+#define WA_WASI_NEEDED_RIGHTS(X) \
+    X(fd_advise, 0, WA_WASI_RIGHT_FD_ADVISE) \
+    X(fd_allocate, 0, WA_WASI_RIGHT_FD_ALLOCATE) \
+    X(fd_datasync, 0, WA_WASI_RIGHT_FD_DATASYNC) \
+    X(fd_fdstat_set_flags, 0, WA_WASI_RIGHT_FD_FDSTAT_SET_FLAGS) \
+    X(fd_filestat_get, 0, WA_WASI_RIGHT_FD_FILESTAT_GET) \
+    X(fd_filestat_set_size, 0, WA_WASI_RIGHT_FD_FILESTAT_SET_SIZE) \
+    X(fd_filestat_set_times, 0, WA_WASI_RIGHT_FD_FILESTAT_SET_TIMES) \
+    X(fd_read, 0, WA_WASI_RIGHT_FD_READ) \
+    X(fd_readdir, 0, WA_WASI_RIGHT_FD_READDIR) \
+    X(fd_seek, 0, WA_WASI_RIGHT_FD_SEEK) \
+    X(fd_sync, 0, WA_WASI_RIGHT_FD_SYNC) \
+    X(fd_tell, 0, WA_WASI_RIGHT_FD_TELL) \
+    X(fd_write, 0, WA_WASI_RIGHT_FD_WRITE) \
+    X(path_create_directory, 0, WA_WASI_RIGHT_PATH_CREATE_DIRECTORY) \
+    X(path_filestat_get, 0, WA_WASI_RIGHT_PATH_FILESTAT_GET) \
+    X(path_filestat_set_times, 0, WA_WASI_RIGHT_PATH_FILESTAT_SET_TIMES) \
+    X(path_open, 0, WA_WASI_RIGHT_PATH_OPEN) \
+    X(path_readlink, 0, WA_WASI_RIGHT_PATH_READLINK) \
+    X(path_remove_directory, 0, WA_WASI_RIGHT_PATH_REMOVE_DIRECTORY) \
+    X(path_unlink_file, 0, WA_WASI_RIGHT_PATH_UNLINK_FILE) \
+    X(sock_accept, 0, WA_WASI_RIGHT_SOCK_ACCEPT) \
+    X(sock_shutdown, 0, WA_WASI_RIGHT_SOCK_SHUTDOWN) \
+    X(fd_pread, 0, WA_WASI_RIGHT_FD_READ) \
+    X(fd_pread, 0, WA_WASI_RIGHT_FD_SEEK) \
+    X(fd_pwrite, 0, WA_WASI_RIGHT_FD_WRITE) \
+    X(fd_pwrite, 0, WA_WASI_RIGHT_FD_SEEK) \
+    X(path_link, 0, WA_WASI_RIGHT_PATH_LINK_SOURCE) \
+    X(path_link, 4, WA_WASI_RIGHT_PATH_LINK_TARGET) \
+    X(path_rename, 0, WA_WASI_RIGHT_PATH_RENAME_SOURCE) \
+    X(path_rename, 3, WA_WASI_RIGHT_PATH_RENAME_TARGET) \
+    X(path_symlink, 2, WA_WASI_RIGHT_PATH_SYMLINK) \
+    X(sock_recv, 0, WA_WASI_RIGHT_FD_READ) \
+    X(sock_send, 0, WA_WASI_RIGHT_FD_WRITE)
+
 #endif

@@ -35,7 +35,7 @@ typedef struct wasi_file {
     bool can_read, can_write;
     bool may_block;        /* reading or writing may wait for somebody else */
     atomic_ushort fdflags; /* WA_WASI_FDFLAG_* */
-    uint64_t rights, inheriting; /* what fd_fdstat_get tells, unless narrowed by the guest */
+    _Atomic uint64_t rights, inheriting; /* what the guest did not give up */
     char *preopen_path;    /* the guest's name of a preopened directory, owned; else NULL */
     wa_wasi_stream stream; /* functions are NULL where there is none */
 } wasi_file;
@@ -51,6 +51,7 @@ struct wa_wasi {
     wasi_strings args, environ;
     wa_wasi_exit exit;
     bool avoids_openat2;
+    atomic_bool is_narrowed; /* the guest gave up rights of some descriptor */
     pthread_mutex_t mutex; /* of the table; held for moments only */
     wasi_file **files;     /* by the guest's number; NULL: free */
     uint32_t capacity, first_free;

@@ -88,7 +88,7 @@ uint32_t wasi_fd_fdstat_set_flags(wasi_call *call, const uint64_t *args)
     return result;
 }
 
-/* Rights are what fd_fdstat_get tells; giving some up works, gaining any does not. */
+/* What fd_fdstat_get tells can be given up; calls that need it are refused from then on. Nothing can be gained. */
 uint32_t wasi_fd_fdstat_set_rights(wasi_call *call, const uint64_t *args)
 {
     wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)args[0]);
@@ -99,8 +99,7 @@ uint32_t wasi_fd_fdstat_set_rights(wasi_call *call, const uint64_t *args)
     if (!gains) {
         file->rights = args[1];
         file->inheriting = args[2];
-        file->can_read = file->can_read && (args[1] & WA_WASI_RIGHT_FD_READ) != 0;
-        file->can_write = file->can_write && (args[1] & WA_WASI_RIGHT_FD_WRITE) != 0;
+        call->wasi->is_narrowed = true;
     }
     wasi_file_release(file);
     return gains ? WA_WASI_ENOTCAPABLE : WA_WASI_ESUCCESS;

@@ -176,11 +176,20 @@ static uint32_t add_opened(wasi_call *call, const wasi_file *directory, int fd, 
     file->is_directory = file->filetype == WA_WASI_FILETYPE_DIRECTORY;
     file->is_read_only = directory->is_read_only;
     file->fdflags = (uint16_t)args[7];
+    file->rights = file->inheriting = directory->inheriting;
     uint32_t result = wasi_fd_add(call->wasi, file, &number);
     if (result == WA_WASI_ESUCCESS)
         return wasi_put32(call, (uint32_t)args[8], number);
     wasi_file_release(file);
     return result;
+}
+
+/* Whether the guest gave up, for this directory or what is opened below it, what it asks for now. */
+static bool is_given_up(const wasi_file *directory, uint32_t oflags, uint64_t rights)
+{
+    uint64_t needed = (oflags & WA_WASI_OFLAG_CREAT ? WA_WASI_RIGHT_PATH_CREATE_FILE : 0) |
+                      (oflags & WA_WASI_OFLAG_TRUNC ? WA_WASI_RIGHT_PATH_FILESTAT_SET_SIZE : 0);
+    return (needed & ~directory->rights) != 0 || (rights & ~directory->inheriting) != 0;
 }
 
 /* args: directory, lookup flags, path, its size, open flags, rights, rights inherited, descriptor flags, where the number
@@ -201,8 +210,12 @@ uint32_t wasi_path_open(wasi_call *call, const uint64_t *args)
     wasi_file *directory = get_directory(call, args[0], changes, &result);
     if (directory == NULL)
         return result;
-    int fd = wasi_path_open_beneath(call->wasi, directory->fd, path, flags, 0666);
-    result = fd < 0 ? path_errno(fd) : add_opened(call, directory, fd, args);
+    if (is_given_up(directory, oflags, args[5] | args[6])) {
+        result = WA_WASI_ENOTCAPABLE;
+    } else {
+        int fd = wasi_path_open_beneath(call->wasi, directory->fd, path, flags, 0666);
+        result = fd < 0 ? path_errno(fd) : add_opened(call, directory, fd, args);
+    }
     wasi_file_release(directory);
     return result;
 }

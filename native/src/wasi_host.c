@@ -26,6 +26,30 @@ typedef struct binding {
     bool is_unstable;
 } binding;
 
+static const struct {
+    wasi_function function;
+    uint8_t place; /* of the descriptor among the arguments */
+    uint64_t right;
+} needed_rights[] = {
+#define X(name, place, right) {wasi_##name, place, right},
+    WA_WASI_NEEDED_RIGHTS(X)
+#undef X
+};
+
+/* Whether the guest gave up a right that a call needs. A descriptor that is not open is for the call to find. */
+static bool lacks_right(const binding *bound, const uint64_t *args)
+{
+    bool lacks = false;
+    for (size_t i = 0; i < sizeof needed_rights / sizeof needed_rights[0]; i++) {
+        if (needed_rights[i].function != bound->function)
+            continue;
+        wasi_file *file = wasi_fd_get(bound->wasi, (uint32_t)args[needed_rights[i].place]);
+        lacks = lacks || (file != NULL && (file->rights & needed_rights[i].right) == 0);
+        wasi_file_release(file);
+    }
+    return lacks;
+}
+
 static void finalize(void *user)
 {
     wa_wasi_release(((binding *)user)->wasi);
@@ -42,6 +66,10 @@ static void invoke(wa_function *record, uint64_t *slots)
     if (memory != NULL) {
         call.memory = memory->head.base;
         call.memory_bytes = memory->head.size_bytes;
+    }
+    if (__builtin_expect(bound->wasi->is_narrowed, 0) && lacks_right(bound, slots)) {
+        slots[0] = WA_WASI_ENOTCAPABLE;
+        return;
     }
     uint32_t result = bound->function(&call, slots);
     if (result == WASI_RAISED)

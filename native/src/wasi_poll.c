@@ -52,6 +52,8 @@ static void read_subscription(const wasi_call *call, const uint8_t *from, subscr
     } else {
         to->file = wasi_fd_get(call->wasi, wasi_load32(from + 16));
         to->error = to->file == NULL || to->file->is_directory ? WA_WASI_EBADF : WA_WASI_ESUCCESS;
+        if (to->file != NULL && (to->file->rights & WA_WASI_RIGHT_POLL_FD_READWRITE) == 0)
+            to->error = WA_WASI_ENOTCAPABLE;
     }
     to->is_ready = to->error != WA_WASI_ESUCCESS;
 }

@@ -11,7 +11,6 @@ from typing import Any, Final
 import pytest
 
 from tests.unit.wasi_guest import (
-    ALL_RIGHTS,
     CREAT,
     DATA,
     DIRECTORY,
@@ -251,18 +250,6 @@ def test_a_closed_stream_is_not_the_next_file(tmp_path: Path) -> None:
         assert guest.call("fd_close", stream) == 0
     assert guest.open(3, "file", rights=READ_WRITE) == (0, 4)
     assert guest.write(1, b"printed")[0] == ERRNO["badf"]
-
-
-def test_rights_can_only_be_given_up(tmp_path: Path) -> None:
-    fill(tmp_path / "root")
-    guest = ours(tmp_path / "root")
-    assert guest.open(3, "file", rights=READ_WRITE) == (0, 4)
-    assert guest.call("fd_fdstat_set_rights", 4, ALL_RIGHTS, 0) == ERRNO["notcapable"]
-    assert guest.write(4, b"x") == (0, 1)
-    assert guest.call("fd_fdstat_set_rights", 4, RIGHTS["fd_read"], 0) == 0
-    assert guest.fdstat(4)[1][2] == RIGHTS["fd_read"]
-    assert guest.write(4, b"x")[0] == ERRNO["badf"]
-    assert guest.call("fd_fdstat_set_rights", 4, READ_WRITE, 0) == ERRNO["notcapable"]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,27 @@ FUNCTIONS: Final = (
     Function("sock_shutdown", "ii"),
 )
 
+#: What the descriptors that a function gets must have the right to: (function, position of the descriptor, right).
+NEEDED_RIGHTS: Final = (
+    *((right, 0, right) for right in (
+        "fd_advise", "fd_allocate", "fd_datasync", "fd_fdstat_set_flags", "fd_filestat_get", "fd_filestat_set_size",
+        "fd_filestat_set_times", "fd_read", "fd_readdir", "fd_seek", "fd_sync", "fd_tell", "fd_write",
+        "path_create_directory", "path_filestat_get", "path_filestat_set_times", "path_open", "path_readlink",
+        "path_remove_directory", "path_unlink_file", "sock_accept", "sock_shutdown",
+    )),
+    ("fd_pread", 0, "fd_read"),
+    ("fd_pread", 0, "fd_seek"),
+    ("fd_pwrite", 0, "fd_write"),
+    ("fd_pwrite", 0, "fd_seek"),
+    ("path_link", 0, "path_link_source"),
+    ("path_link", 4, "path_link_target"),
+    ("path_rename", 0, "path_rename_source"),
+    ("path_rename", 3, "path_rename_target"),
+    ("path_symlink", 2, "path_symlink"),
+    ("sock_recv", 0, "fd_read"),
+    ("sock_send", 0, "fd_write"),
+)  # fmt: skip
+
 #: Enumerations and bit sets: group -> names; the number is the position (enumerations) or the bit (bit sets).
 ENUMERATIONS: Final = {
     "clock": ("realtime", "monotonic", "process_cputime", "thread_cputime"),
