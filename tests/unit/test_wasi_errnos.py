@@ -252,6 +252,23 @@ def test_a_closed_stream_is_not_the_next_file(tmp_path: Path) -> None:
     assert guest.write(1, b"printed")[0] == ERRNO["badf"]
 
 
+def test_closing_the_standard_streams(tmp_path: Path) -> None:
+    """They are gone for the guest; the host's stay open."""
+    answers = []
+    for engine in (ours, theirs):
+        guest = engine(tmp_path)
+        answers.append(
+            [
+                [guest.call("fd_close", fd) for fd in (0, 0, 2)],
+                (guest.read(0, 4), guest.fdstat(0)[0], guest.filestat(0)[0], guest.call("fd_tell", 0, RESULT)),
+                (guest.write(1, b"out"), guest.write(2, b"x")),
+                (guest.call("fd_close", 1), guest.write(1, b"x"), guest.call("fd_renumber", 3, 1)),
+            ]
+        )
+    assert answers[0] == answers[1]
+    assert [os.fstat(fd).st_mode != 0 for fd in range(3)] == [True] * 3
+
+
 @pytest.mark.parametrize(
     "oflags, fdflags, lookup", [(16, 0, 0), (0, 32, 0), (0, 0, 2), (CREAT | DIRECTORY, 0, 0), (TRUNC | DIRECTORY, 0, 0)]
 )

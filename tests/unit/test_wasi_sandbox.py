@@ -227,6 +227,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD, EXCHANGE = -100, 2
 print("ready", flush=True)
 while True:
+    libc.renameat2(AT_FDCWD, b"deep/x/y", AT_FDCWD, b"../outside/y", EXCHANGE)
     libc.renameat2(AT_FDCWD, b"swap", AT_FDCWD, b"trap", EXCHANGE)
     libc.renameat2(AT_FDCWD, b"deep/x/y", AT_FDCWD, b"moved", EXCHANGE)
     libc.renameat2(AT_FDCWD, b"file", AT_FDCWD, b"filetrap", EXCHANGE)
@@ -242,7 +243,18 @@ def test_races(root: Path, tmp_path: Path, walks: bool) -> None:
     os.symlink("../outside", root / "trap")
     os.symlink("../secret", root / "filetrap")
     guest = ours(root, walks=walks)
-    paths = ("swap/secret", "deep/x/y/z/../../../../swap/secret", "deep/x/y/../../../../secret", "file", "swap/../file")
+    (tmp_path / "outside" / "y").mkdir()
+    before = (tmp_path / "outside" / "secret").stat().st_mtime_ns
+    # Where "deep/x/y" is moved up or out meanwhile, the way through ".." of the last two ends at the secrets.
+    paths = (
+        *("swap/secret", "file", "swap/../file"),
+        *(
+            "deep/x/y/z/../../../../swap/secret",
+            "deep/x/y/../../../../secret",
+            "deep/x/y/../../secret",
+            "deep/x/y/../secret",
+        ),
+    )
     outcomes: set[int] = set()
     with subprocess.Popen([sys.executable, "-c", SWAPPER, str(root)], stdout=subprocess.PIPE) as swapper:
         assert swapper.stdout is not None
@@ -261,12 +273,28 @@ def test_races(root: Path, tmp_path: Path, walks: bool) -> None:
             if errno == 0:
                 assert (root / "stolen").read_bytes() == b"mine"
                 assert guest.with_path("path_unlink_file", 3, "stolen") == 0
-            guest.with_path("path_create_directory", 3, "swap/made")
-            guest.with_path("path_remove_directory", 3, "swap/made")
+            change_what_is_there(guest)
         swapper.kill()
     assert {0, ERRNO["perm"]} <= outcomes  # both sides of the race were seen
-    assert os.listdir(tmp_path / "outside") == ["secret"]
-    assert (tmp_path / "outside" / "secret").read_bytes() == SECRET
+    assert sorted(os.listdir(tmp_path / "outside")) == ["secret", "y"]
+    assert (tmp_path / "outside" / "secret").read_bytes() == (tmp_path / "secret").read_bytes() == SECRET
+    assert (tmp_path / "outside" / "secret").stat().st_mtime_ns == before
+
+
+def change_what_is_there(guest: Guest) -> None:
+    """Every call that changes something, on names that lead out from time to time; what happens inside is undone."""
+    guest.call("path_filestat_set_times", 3, FOLLOW, *guest.path("swap/secret"), 1, 1, 5)
+    guest.with_path("path_create_directory", 3, "swap/made")
+    guest.with_path("path_remove_directory", 3, "swap/made")
+    guest.symlink("x", 3, "swap/link")
+    guest.with_path("path_unlink_file", 3, "swap/link")
+    guest.two_paths("path_rename", 3, "swap/secret", 3, "kept")
+    guest.two_paths("path_rename", 3, "kept", 3, "swap/secret")
+    _, fd = guest.open(3, "swap/new", CREAT | TRUNC, READ_WRITE)
+    if fd is not None:
+        assert guest.write(fd, b"mine") == (0, 4)
+        guest.call("fd_close", fd)
+    guest.with_path("path_unlink_file", 3, "swap/new")
 
 
 def test_nothing_of_the_process_leaks(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

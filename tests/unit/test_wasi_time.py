@@ -150,23 +150,25 @@ def test_a_signal_does_not_end_the_opening_of_a_fifo(tmp_path: Path, walks: bool
         signal.signal(signal.SIGUSR1, previous)
 
 
-#: Ctrl-C while the guest waits: for a clock, for input that never comes, for a pipe that nobody empties.
+#: Ctrl-C while the guest waits: for a clock, for input that never comes, for a pipe that nobody empties, or opens.
 WAITS = {
     "clock": "guest.engine.write(4096, clock(1, 1, 3600 * 10**9)); guest.call('poll_oneoff', 4096, 8192, 1, 16)",
     "stdin": "guest.read(0, 10)",
     "stdout": "[guest.write(1, bytes(60000)) for _ in range(100)]",
+    "open": "guest.open(3, 'fifo')",
 }
 
 
 @pytest.mark.parametrize("what", WAITS)
-def test_ctrl_c_ends_a_wait(what: str) -> None:
+def test_ctrl_c_ends_a_wait(what: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
     code = f"""
 import os, signal, threading, time
 import wasmartifact as wa
 from tests.unit.test_wasi_time import clock
 from tests.unit.wasi_guest import Guest, Ours
 reading, writing = os.pipe()
-guest = Guest(Ours(wa.Wasi(stdin=reading, stdout=writing)))
+guest = Guest(Ours(wa.Wasi(preopens={{"/": {str(tmp_path)!r}}}, stdin=reading, stdout=writing)))
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     {WAITS[what]}
@@ -241,6 +243,23 @@ def test_ten_thousand_files(tmp_path: Path) -> None:
     for fd in range(4, 4 + first):
         assert guest.call("fd_close", fd) == 0
     assert guest.open(3, "file") == (0, 4)
+
+
+def test_ten_thousand_files_at_once(tmp_path: Path) -> None:
+    """Where the process may have that many, each gets a number of its own."""
+    (tmp_path / "file").write_bytes(b"x")
+    guest = ours(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 10_000
+    if hard != resource.RLIM_INFINITY and hard < wanted + 1000:
+        pytest.skip(f"ten thousand open files were not tested: the limit is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + 1000), hard))
+    try:
+        assert [guest.open(3, "file") for _ in range(wanted)] == [(0, 4 + number) for number in range(wanted)]
+        assert guest.read(wanted, 10) == (0, b"x")
+        assert all(guest.call("fd_close", 4 + number) == 0 for number in range(wanted))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("size_bytes", [4096, 300, 290])
