@@ -254,7 +254,7 @@ INSTANCE_HEADER: Final = Struct(
         Field("calls", "ptr", "table of runtime functions, indexed by RUNTIME_CALLS"),
         Field("store", "ptr", "wa_store that owns the instance"),
         Field("artifact", "ptr", "wa_artifact of the code"),
-        Field("functions", "ptr", "function_record per function of the index space, zero until first used"),
+        Field("functions", "ptr", "private to the runtime: chunks of function_records, null until one is used"),
         Field("text", "ptr", "address of .text"),
         Field(
             "operands", "ptr", "16-byte slots of the store for values that no register holds; null without tail calls"

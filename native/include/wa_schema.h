@@ -347,7 +347,7 @@ struct wa_schema_instance {
     void *store;
     /* wa_artifact of the code */
     void *artifact;
-    /* function_record per function of the index space, zero until first used */
+    /* private to the runtime: chunks of function_records, null until one is used */
     void *functions;
     /* address of .text */
     void *text;

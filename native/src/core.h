@@ -125,7 +125,6 @@ typedef struct wa_details {
     wa_memory *exported_memory; /* the export "memory", once it was looked for; borrowed */
     bool looked_for_memory;
     void **element_storage;  /* computed element segments by index, or NULL */
-    uint64_t functions_bytes; /* size of the function records */
     uint32_t imported_functions, imported_tables, imported_memories, imported_globals, imported_tags;
     uint32_t built_tables, built_memories; /* how many slots hold a retained object: for undoing a failed link */
     uint32_t built_tags;

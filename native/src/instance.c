@@ -1,11 +1,10 @@
 /* Instances: linking imports, building memories, tables and globals from their images, function records on demand. */
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "core.h"
 
-/* Function records above this size are mapped, so that untouched ones cost nothing. */
-static const uint64_t map_records_bytes = 65536;
+/* Function records come in chunks of 4 KiB, so that the first one of a large module costs no more than that of a small one. */
+enum { CHUNK_RECORDS = 64 };
 
 wa_details *wa_instance_details(const wa_instance *instance)
 {
@@ -407,6 +406,19 @@ static void release_global(const wa_details *details, uint64_t index)
     wa_global_release(global);
 }
 
+static uint64_t chunk_count(const wa_details *details)
+{
+    return (WA_ROWS(details->artifact, function_type) + CHUNK_RECORDS - 1) / CHUNK_RECORDS;
+}
+
+static void free_records(const wa_details *details)
+{
+    wa_function **chunks = details->instance->head.functions;
+    for (uint64_t i = 0; chunks != NULL && i < chunk_count(details); i++)
+        free(chunks[i]);
+    free(chunks);
+}
+
 void wa_instance_free(wa_details *details)
 {
     wa_instance *instance = details->instance;
@@ -425,10 +437,7 @@ void wa_instance_free(wa_details *details)
     for (uint64_t i = 0; details->element_storage != NULL && i < WA_ROWS(details->artifact, element_mode); i++)
         free(details->element_storage[i]);
     wa_bindings_free(details);
-    if (details->functions_bytes > map_records_bytes)
-        munmap(instance->head.functions, details->functions_bytes);
-    else
-        free(instance->head.functions);
+    free_records(details);
     free(details->element_storage);
     free(details->globals);
     free(instance);
@@ -447,19 +456,19 @@ void wa_instance_discard(wa_instance *instance)
 
 /* ---- function records and exports --------------------------------------------------------------------------------- */
 
-static int allocate_records(wa_details *details)
+/* The record of a function, whose index is in range; zero where it was not asked for before. NULL: out of memory. */
+static wa_function *record_of(const wa_details *details, uint32_t func_index)
 {
-    uint64_t bytes = WA_ROWS(details->artifact, function_type) * sizeof(wa_function);
-    void *records = NULL;
-    if (bytes > map_records_bytes) {
-        records = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        records = records == MAP_FAILED ? NULL : records;
-    } else {
-        records = calloc(1, bytes);
-    }
-    details->instance->head.functions = records;
-    details->functions_bytes = records != NULL ? bytes : 0;
-    return records != NULL ? 0 : -1;
+    struct wa_schema_instance *head = &details->instance->head;
+    if (head->functions == NULL)
+        head->functions = calloc(chunk_count(details), sizeof(wa_function *));
+    wa_function **chunks = head->functions;
+    if (chunks == NULL)
+        return NULL;
+    wa_function **chunk = &chunks[func_index / CHUNK_RECORDS];
+    if (*chunk == NULL)
+        *chunk = calloc(CHUNK_RECORDS, sizeof(wa_function));
+    return *chunk == NULL ? NULL : *chunk + func_index % CHUNK_RECORDS;
 }
 
 static int fill_record(wa_details *details, uint32_t func_index, wa_function *record)
@@ -475,6 +484,7 @@ static int fill_record(wa_details *details, uint32_t func_index, wa_function *re
     record->type = (void *)(uintptr_t)(artifact->type_digests + 16 * (uint64_t)type);
     record->context = details->instance;
     record->instance = details->instance;
+    record->func_index = func_index;
     const uint8_t *code = artifact->text + text_offset;
     if (inward != 0) { /* C reaches it by the trampoline only, which takes the record */
         record->tail_code = (void *)(uintptr_t)code;
@@ -492,12 +502,8 @@ wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index)
         return import_slots(instance)[func_index].record;
     if (func_index >= WA_ROWS(details->artifact, function_type))
         return NULL;
-    if (instance->head.functions == NULL && allocate_records(details) < 0)
-        return NULL;
-    wa_function *record = (wa_function *)instance->head.functions + func_index;
-    /* Written before it is read: reading an untouched page first would fault twice. */
-    record->func_index = func_index;
-    if (record->code == NULL && fill_record(details, func_index, record) < 0)
+    wa_function *record = record_of(details, func_index);
+    if (record != NULL && record->code == NULL && fill_record(details, func_index, record) < 0)
         return NULL;
     return record;
 }
