@@ -224,12 +224,13 @@ def _numbers(metadata: wa.Metadata) -> Iterator[Sequence[int]]:
         "import_index",
         "export_kind",
         "export_index",
-        "function_type",
-        "code_text_offset",
-        "code_size",
-        "function_name_index",
+        "function.type",
     ):
         yield column(name)
+    imported = len(metadata.functions) - len(column("code_wasm_offset"))
+    yield column("function.text_offset")[imported:]
+    yield column("function.code_size_bytes")[imported:]
+    yield column("function_name_index")
     traps: Any = numpy.asarray(column("address_trap"))
     sites = traps != 0
     for name in ("address_text_offset", "address_wasm_offset"):

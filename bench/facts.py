@@ -70,8 +70,10 @@ def read_facts(artifact: Path) -> Facts:
             ],
             [(row.module, row.name, KINDS.index(row.kind), row.index) for row in metadata.imports],
             {row.name: (KINDS.index(row.kind), row.index) for row in metadata.exports},
-            list(metadata.column("function_type")),
-            list(zip(metadata.column("code_text_offset"), metadata.column("code_size"), strict=True)),
+            list(metadata.column("function.type")),
+            list(
+                zip(metadata.column("function.text_offset"), metadata.column("function.code_size_bytes"), strict=True)
+            )[len(metadata.functions) - len(metadata.column("code_wasm_offset")) :],
             list(metadata.names),
             [
                 site

@@ -93,14 +93,21 @@ def fate(contents: bytes) -> str:
     return f"died with {code}" if code else words.decode()
 
 
-def patterns(column: schema.Column, count: int) -> Iterator[bytes]:
-    """Spoiled values for a column of so many values."""
-    size = schema.TYPE_SIZES[column.type]
+def parts(column: schema.Column) -> list[tuple[str, int, int]]:
+    """What is spoiled by itself, a value or a field of a structure: its unit, its offset in the value and its size."""
+    if column.type in schema.TYPE_SIZES:
+        return [(column.unit, 0, schema.TYPE_SIZES[column.type])]
+    offsets = schema.STRUCT_BY_NAME[column.type].offsets()
+    return [(field.replace("_", " "), offset, 4) for field, offset in offsets.items()]
+
+
+def patterns(unit: str, size: int, count: int) -> Iterator[bytes]:
+    """So many spoiled values."""
     yield b"\xff" * (size * count)
     yield b"\x7f" * (size * count)
     yield (b"\xfe" + b"\xff" * (size - 1)) * count
     yield bytes(size * count)
-    if column.unit not in ("text offset", "text offset + 1"):  # a wrong place in the code is wrong code
+    if unit not in ("text offset", "text offset + 1"):  # a wrong place in the code is wrong code
         for small in (1, 2, 3, 0x40):
             yield (bytes([small]) + bytes(size - 1)) * count
         yield (bytes(size - 1) + b"\x80") * count
@@ -115,11 +122,14 @@ def main() -> None:
     for name in sys.argv[2:]:
         column = schema.COLUMN_BY_NAME[name]
         entry = entries[column.id]
-        for number, pattern in enumerate(patterns(column, entry.count)):
-            damaged = bytearray(sound)
-            damaged[offset + entry.offset : offset + entry.end] = pattern
-            if ending := fate(bytes(damaged)):
-                print(f"{name}, pattern {number}: {ending}")
+        for unit, place, size in parts(column):
+            for number, pattern in enumerate(patterns(unit, size, entry.count)):
+                damaged = bytearray(sound)
+                for byte in range(size):
+                    first = offset + entry.offset + place + byte
+                    damaged[first : offset + entry.end : entry.element_size_bytes] = pattern[byte::size]
+                if ending := fate(bytes(damaged)):
+                    print(f"{name}, {unit}, pattern {number}: {ending}")
     if ending := fate(sound):
         print(f"undamaged: {ending}")
 

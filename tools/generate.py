@@ -126,7 +126,7 @@ def columns() -> Iterator[str]:
     yield x_macro(
         "WA_COLUMNS",
         (
-            f"{column.id}, {column.name}, {schema.TYPE_SIZES[column.type]}, WA_SHAPE_{macro_name(column.shape)}, "
+            f"{column.id}, {column.name}, {schema.VALUE_SIZES[column.type]}, WA_SHAPE_{macro_name(column.shape)}, "
             f"WA_GROUP_{macro_name(column.group)}"
             for column in schema.COLUMNS
         ),
@@ -302,6 +302,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "header": lambda: struct_table(schema.METADATA_HEADER),
     "directory": lambda: struct_table(schema.DIRECTORY_ENTRY),
     "anchor": lambda: struct_table(schema.ANCHOR),
+    "export slot": lambda: struct_table(schema.EXPORT_SLOT),
+    "function row": lambda: struct_table(schema.FUNCTION_ROW),
     "columns": column_tables,
     "value types": value_type_table,
     "traps": lambda: table("code|name|message", ((t.code, f"`{t.name}`", t.message) for t in schema.TRAP_CODES)),

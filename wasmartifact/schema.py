@@ -350,6 +350,38 @@ ELEMENT_SLOT: Final = Struct(
     ),
 )
 
+# What one look-up reads together lies together: each column of a large module that is touched for the first time is a page
+# fault, which takes longer than all the rest of the look-up.
+
+EXPORT_SLOT: Final = Struct(
+    "export_slot",
+    "A slot of the hash index of the exports.",
+    16,
+    (
+        Field("item", "u32", "index << 3 | kind + 1, as in export_index and export_kind; 0: the slot is empty"),
+        Field("hash", "u32", "hash of the name"),
+        Field("name_start", "u32", "where the name starts in export_name_bytes"),
+        Field("name_size_bytes", "u32", "size of the name"),
+    ),
+)
+
+FUNCTION_ROW: Final = Struct(
+    "function_row",
+    "What a call needs to know of a function.",
+    16,
+    (
+        Field("type", "u32", "index of its type"),
+        Field("text_offset", "u32", "start of its code, ascending over the defined functions; 0 for imported ones"),
+        Field("code_size_bytes", "u32", "size of its code; 0 for imported ones"),
+        Field("flags", "u32", "bits; 1: short (no loop, no call), so that it may run without releasing the GIL"),
+    ),
+)
+
+#: Structures whose fields are all u32, that columns are made of.
+ROW_STRUCTS: Final = (EXPORT_SLOT, FUNCTION_ROW)
+#: Size of a value of a column, by the column's type.
+VALUE_SIZES: Final = TYPE_SIZES | {struct.name: struct.size_bytes for struct in ROW_STRUCTS}
+
 STRUCTS: Final = (
     METADATA_HEADER,
     DIRECTORY_ENTRY,
@@ -362,6 +394,7 @@ STRUCTS: Final = (
     MEMORY_HEAD,
     TABLE_HEAD,
     ELEMENT_SLOT,
+    *ROW_STRUCTS,
 )
 
 
@@ -619,7 +652,7 @@ BASELINE_FEATURES: Final = {
 class Column:
     """One little-endian array of the metadata section.
 
-    ``shape``: "rows" (one value a row), "offsets" (rows + 1 values into the column ``target``), "flat" (a heap).
+    ``type``: a key of VALUE_SIZES. ``shape``: "rows" (one value a row), "offsets" (rows + 1 values into the column ``target``), "flat" (a heap).
     """
 
     id: int
@@ -663,18 +696,15 @@ COLUMNS: Final = (
         ("export_name_bytes", "u8", "flat", "bytes", "names"),
         ("export_kind", "u8", "rows", "kind", "as import_kind"),
         ("export_index", "u32", "rows", "index", "index in the index space of its kind"),
-        ("export_slots", "u32", "flat", "row + 1", "hash index: a power of two of slots, linear probing, 0 = empty"),
+        ("export_slots", "export_slot", "flat", "slot", "hash index: a power of two of slots, linear probing"),
     ),
     *_group(
         4, "functions",
-        ("function_type", "u32", "rows", "type index", "type of each function, imported ones first"),
+        ("function", "function_row", "rows", "row", "the function index space, imported functions first"),
     ),
     *_group(
         5, "code",
-        ("code_text_offset", "u32", "rows", "text offset", "start of each defined function, ascending"),
-        ("code_size", "u32", "rows", "bytes", "machine code size"),
-        ("code_flags", "u8", "rows", "bits", "1: short (no loop, no call): may run without releasing the GIL"),
-        ("code_wasm_offset", "u32", "rows", "wasm offset", "file offset of the function's code entry, after its size"),
+        ("code_wasm_offset", "u32", "rows", "wasm offset", "file offset of a defined function's code entry, after its size"),
         ("code_wasm_size", "u32", "rows", "bytes", "size of the code entry"),
     ),
     *_group(
@@ -776,6 +806,7 @@ COLUMNS: Final = (
     ),
 )  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}
+STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}
 
 
 def export_hash(name: bytes) -> int:

@@ -488,6 +488,40 @@ _Static_assert(sizeof(struct wa_schema_element_slot) == 16, "size of element_slo
 _Static_assert(offsetof(struct wa_schema_element_slot, slots) == 0, "offset of element_slot.slots");
 _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of element_slot.size");
 
+/* A slot of the hash index of the exports. */
+struct wa_schema_export_slot {
+    /* index << 3 | kind + 1, as in export_index and export_kind; 0: the slot is empty */
+    uint32_t item;
+    /* hash of the name */
+    uint32_t hash;
+    /* where the name starts in export_name_bytes */
+    uint32_t name_start;
+    /* size of the name */
+    uint32_t name_size_bytes;
+};
+_Static_assert(sizeof(struct wa_schema_export_slot) == 16, "size of export_slot");
+_Static_assert(offsetof(struct wa_schema_export_slot, item) == 0, "offset of export_slot.item");
+_Static_assert(offsetof(struct wa_schema_export_slot, hash) == 4, "offset of export_slot.hash");
+_Static_assert(offsetof(struct wa_schema_export_slot, name_start) == 8, "offset of export_slot.name_start");
+_Static_assert(offsetof(struct wa_schema_export_slot, name_size_bytes) == 12, "offset of export_slot.name_size_bytes");
+
+/* What a call needs to know of a function. */
+struct wa_schema_function_row {
+    /* index of its type */
+    uint32_t type;
+    /* start of its code, ascending over the defined functions; 0 for imported ones */
+    uint32_t text_offset;
+    /* size of its code; 0 for imported ones */
+    uint32_t code_size_bytes;
+    /* bits; 1: short (no loop, no call), so that it may run without releasing the GIL */
+    uint32_t flags;
+};
+_Static_assert(sizeof(struct wa_schema_function_row) == 16, "size of function_row");
+_Static_assert(offsetof(struct wa_schema_function_row, type) == 0, "offset of function_row.type");
+_Static_assert(offsetof(struct wa_schema_function_row, text_offset) == 4, "offset of function_row.text_offset");
+_Static_assert(offsetof(struct wa_schema_function_row, code_size_bytes) == 8, "offset of function_row.code_size_bytes");
+_Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of function_row.flags");
+
 /* ---- columns of the metadata section --------------------------------------------------------------------------------- */
 
 #define WA_SHAPE_ROWS 0
@@ -531,12 +565,9 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
 #define WA_COLUMN_EXPORT_KIND 98
 #define WA_COLUMN_EXPORT_INDEX 99
 #define WA_COLUMN_EXPORT_SLOTS 100
-#define WA_COLUMN_FUNCTION_TYPE 128
-#define WA_COLUMN_CODE_TEXT_OFFSET 160
-#define WA_COLUMN_CODE_SIZE 161
-#define WA_COLUMN_CODE_FLAGS 162
-#define WA_COLUMN_CODE_WASM_OFFSET 163
-#define WA_COLUMN_CODE_WASM_SIZE 164
+#define WA_COLUMN_FUNCTION 128
+#define WA_COLUMN_CODE_WASM_OFFSET 160
+#define WA_COLUMN_CODE_WASM_SIZE 161
 #define WA_COLUMN_FUNCTION_NAME_INDEX 192
 #define WA_COLUMN_FUNCTION_NAME 193
 #define WA_COLUMN_FUNCTION_NAME_BYTES 194
@@ -592,7 +623,7 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
 #define WA_COLUMN_SOURCE_FILE_NAME 576
 #define WA_COLUMN_SOURCE_FILE_NAME_BYTES 577
 #define WA_COLUMN_TYPE_INWARD 608
-#define WA_COLUMN_COUNT 80
+#define WA_COLUMN_COUNT 77
 /* X(id, name, element_size, shape, group), ascending by id */
 #define WA_COLUMNS(X) \
     X(32, type_kind, 1, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
@@ -613,13 +644,10 @@ _Static_assert(offsetof(struct wa_schema_element_slot, size) == 8, "offset of el
     X(97, export_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_EXPORTS) \
     X(98, export_kind, 1, WA_SHAPE_ROWS, WA_GROUP_EXPORTS) \
     X(99, export_index, 4, WA_SHAPE_ROWS, WA_GROUP_EXPORTS) \
-    X(100, export_slots, 4, WA_SHAPE_FLAT, WA_GROUP_EXPORTS) \
-    X(128, function_type, 4, WA_SHAPE_ROWS, WA_GROUP_FUNCTIONS) \
-    X(160, code_text_offset, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
-    X(161, code_size, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
-    X(162, code_flags, 1, WA_SHAPE_ROWS, WA_GROUP_CODE) \
-    X(163, code_wasm_offset, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
-    X(164, code_wasm_size, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
+    X(100, export_slots, 16, WA_SHAPE_FLAT, WA_GROUP_EXPORTS) \
+    X(128, function, 16, WA_SHAPE_ROWS, WA_GROUP_FUNCTIONS) \
+    X(160, code_wasm_offset, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
+    X(161, code_wasm_size, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
     X(192, function_name_index, 4, WA_SHAPE_ROWS, WA_GROUP_FUNCTION_NAMES) \
     X(193, function_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_FUNCTION_NAMES) \
     X(194, function_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_FUNCTION_NAMES) \

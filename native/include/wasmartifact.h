@@ -52,7 +52,7 @@ const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_b
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error);
 void wa_artifact_retain(wa_artifact *artifact);
 void wa_artifact_release(wa_artifact *artifact);
-/* Row in the exports group, or UINT32_MAX. */
+/* Slot of the export index that holds this name, or UINT32_MAX. */
 uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes);
 
 /* A function type; params and results point into the mapped metadata. */
@@ -167,8 +167,8 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
 /* Undo wa_instantiate, before any code of the instance ran and anything else referred to it. The store must be entered. */
 void wa_instance_discard(wa_instance *instance);
 wa_artifact *wa_instance_artifact(const wa_instance *instance);
-/* The export in this row as an extern; the object is borrowed from the instance. */
-int wa_instance_export(wa_instance *instance, uint32_t row, wa_extern *result, wa_error *error);
+/* The export in this slot of the export index as an extern; the object is borrowed from the instance. */
+int wa_instance_export(wa_instance *instance, uint32_t slot, wa_extern *result, wa_error *error);
 /* The memory that the instance exports under the name "memory", or NULL; borrowed. */
 wa_memory *wa_instance_memory(wa_instance *instance);
 /* The function record of an index of the function index space; NULL where the index is out of range. */

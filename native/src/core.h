@@ -194,6 +194,9 @@ int wa_load_checksum_check(const wa_artifact *artifact, uint8_t *head, wa_error 
 
 /* metadata.c, continued */
 uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index);
+/* Canonical type of a function of the index space, or UINT32_MAX. */
+uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index);
+uint64_t wa_imported_functions(const wa_artifact *artifact);
 /* Whether a code is a value type of the format. */
 bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code);
 /* The value type of a column, with its digest where it has one. */

@@ -17,8 +17,8 @@ static const wa_artifact *artifact_of(const wax_exports *exports)
     return wa_instance_artifact(exports->instance);
 }
 
-/* Row of an export, or UINT32_MAX. Without exceptions: what is no name is no export. */
-static uint32_t find_row(const wax_exports *exports, PyObject *name)
+/* Slot of an export in the index, or UINT32_MAX. Without exceptions: what is no name is no export. */
+static uint32_t find_slot(const wax_exports *exports, PyObject *name)
 {
     if (!PyUnicode_Check(name))
         return UINT32_MAX;
@@ -31,12 +31,12 @@ static uint32_t find_row(const wax_exports *exports, PyObject *name)
     return wa_artifact_find_export(artifact_of(exports), text, (size_t)size);
 }
 
-static PyObject *make_object(wax_exports *exports, uint32_t row, PyObject *name)
+static PyObject *make_object(wax_exports *exports, uint32_t slot, PyObject *name)
 {
     wa_extern object;
     wa_error error;
     wax_store_enter(exports->store); /* records and globals are made on demand, in the instance */
-    int failed = wa_instance_export(exports->instance, row, &object, &error);
+    int failed = wa_instance_export(exports->instance, slot, &object, &error);
     wa_store_leave(exports->store->native);
     if (failed) {
         wax_raise_error(&error);
@@ -55,10 +55,10 @@ static PyObject *look_up(wax_exports *exports, PyObject *name)
         return Py_NewRef(object);
     if (PyErr_Occurred())
         return NULL;
-    uint32_t row = find_row(exports, name);
-    if (row == UINT32_MAX)
+    uint32_t slot = find_slot(exports, name);
+    if (slot == UINT32_MAX)
         return NULL;
-    object = make_object(exports, row, name);
+    object = make_object(exports, slot, name);
     if (object == NULL)
         return NULL;
     /* Another thread may have made it while this one waited to enter the store: the first one counts. */
@@ -94,7 +94,7 @@ static Py_ssize_t exports_length(PyObject *object)
 
 static int exports_contains(PyObject *object, PyObject *name)
 {
-    return find_row((wax_exports *)object, name) != UINT32_MAX;
+    return find_slot((wax_exports *)object, name) != UINT32_MAX;
 }
 
 static PyObject *exports_iter(PyObject *object)

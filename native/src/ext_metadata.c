@@ -22,11 +22,9 @@ static PyObject *corrupt_row(uint64_t row, uint64_t found, uint64_t limit, const
 
 static PyObject *function_type(const wa_artifact *artifact, uint64_t row, uint32_t index)
 {
-    uint32_t type = index < WA_ROWS(artifact, function_type)
-                        ? wa_canonical_type(artifact, WA_COLUMN(artifact, function_type, uint32_t)[index])
-                        : UINT32_MAX;
+    uint32_t type = wa_function_type(artifact, index);
     if (type == UINT32_MAX)
-        return corrupt_row(row, index, WA_ROWS(artifact, function_type), "import_index");
+        return corrupt_row(row, index, WA_ROWS(artifact, function), "import_index");
     uint64_t params, params_end, results, results_end;
     wa_span(artifact->columns.type_params.data, type, WA_ROWS(artifact, type_values), &params, &params_end);
     wa_span(artifact->columns.type_results.data, type, WA_ROWS(artifact, type_values), &results, &results_end);

@@ -151,9 +151,7 @@ static uint32_t type_of(const wa_function *function, const wa_artifact **artifac
     if (function->host != NULL || function->instance == NULL)
         return UINT32_MAX;
     *artifact = wa_instance_artifact(function->instance);
-    if (function->func_index >= WA_ROWS(*artifact, function_type))
-        return UINT32_MAX;
-    return wa_canonical_type(*artifact, WA_COLUMN(*artifact, function_type, uint32_t)[function->func_index]);
+    return wa_function_type(*artifact, function->func_index);
 }
 
 static void read_values(const wa_artifact *artifact, const uint32_t *offsets, uint32_t type, const uint32_t **values,
@@ -192,6 +190,6 @@ bool wa_function_is_short(const wa_function *function)
     if (function->host != NULL || function->instance == NULL)
         return false;
     const wa_artifact *artifact = wa_instance_artifact(function->instance);
-    uint64_t defined = function->func_index - (WA_ROWS(artifact, function_type) - WA_ROWS(artifact, code_flags));
-    return defined < WA_ROWS(artifact, code_flags) && (WA_COLUMN(artifact, code_flags, uint8_t)[defined] & 1) != 0;
+    const struct wa_schema_function_row *rows = artifact->columns.function.data;
+    return function->func_index < WA_ROWS(artifact, function) && (rows[function->func_index].flags & 1) != 0;
 }

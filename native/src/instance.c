@@ -106,9 +106,9 @@ wa_function *wa_instance_callable(wa_instance *instance, wa_function *function, 
 static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_function *function, wa_error *error)
 {
     const wa_artifact *artifact = details->artifact;
-    uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, function_type, uint32_t)[index]);
+    uint32_t type = wa_function_type(artifact, index);
     if (type == UINT32_MAX)
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, index, type, WA_ROWS(artifact, type_canonical), "function_type");
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, index, type, WA_ROWS(artifact, type_canonical), "function.type");
     if (memcmp(function->type, WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type, 16) != 0)
         return fail_import(error, row, "the signature differs");
     uint32_t trampoline = WA_COLUMN(artifact, type_host, uint32_t)[type];
@@ -234,7 +234,7 @@ static int link_imports(wa_details *details, const wa_extern *externs, size_t co
     if (count != WA_ROWS(artifact, import_kind))
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, count, WA_ROWS(artifact, import_kind), "imports");
     const uint64_t limits[] = {
-        WA_ROWS(artifact, function_type) - WA_ROWS(artifact, code_size), WA_ROWS(artifact, table_type),
+        wa_imported_functions(artifact), WA_ROWS(artifact, table_type),
         WA_ROWS(artifact, memory_min_pages), WA_ROWS(artifact, global_type) - WA_ROWS(artifact, global_image),
         WA_ROWS(artifact, tag_type),
     };
@@ -408,7 +408,7 @@ static void release_global(const wa_details *details, uint64_t index)
 
 static uint64_t chunk_count(const wa_details *details)
 {
-    return (WA_ROWS(details->artifact, function_type) + CHUNK_RECORDS - 1) / CHUNK_RECORDS;
+    return (WA_ROWS(details->artifact, function) + CHUNK_RECORDS - 1) / CHUNK_RECORDS;
 }
 
 static void free_records(const wa_details *details)
@@ -474,8 +474,8 @@ static wa_function *record_of(const wa_details *details, uint32_t func_index)
 static int fill_record(wa_details *details, uint32_t func_index, wa_function *record)
 {
     const wa_artifact *artifact = details->artifact;
-    uint32_t text_offset = WA_COLUMN(artifact, code_text_offset, uint32_t)[func_index - details->imported_functions];
-    uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, function_type, uint32_t)[func_index]);
+    uint32_t text_offset = WA_COLUMN(artifact, function, struct wa_schema_function_row)[func_index].text_offset;
+    uint32_t type = wa_function_type(artifact, func_index);
     if (type == UINT32_MAX || text_offset >= artifact->header->text_size_bytes)
         return -1;
     uint32_t inward = type < WA_ROWS(artifact, type_inward) ? WA_COLUMN(artifact, type_inward, uint32_t)[type] : 0;
@@ -500,7 +500,7 @@ wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index)
     wa_details *details = wa_instance_details(instance);
     if (func_index < details->imported_functions)
         return import_slots(instance)[func_index].record;
-    if (func_index >= WA_ROWS(details->artifact, function_type))
+    if (func_index >= WA_ROWS(details->artifact, function))
         return NULL;
     wa_function *record = record_of(details, func_index);
     if (record != NULL && record->code == NULL && fill_record(details, func_index, record) < 0)
@@ -525,13 +525,14 @@ static wa_global *global_object(wa_details *details, uint32_t index)
     return global;
 }
 
-int wa_instance_export(wa_instance *instance, uint32_t row, wa_extern *result, wa_error *error)
+int wa_instance_export(wa_instance *instance, uint32_t slot, wa_extern *result, wa_error *error)
 {
     wa_details *details = wa_instance_details(instance);
     const wa_artifact *artifact = details->artifact;
-    if (row >= WA_ROWS(artifact, export_kind))
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, row, WA_ROWS(artifact, export_kind), "exports");
-    uint32_t kind = WA_COLUMN(artifact, export_kind, uint8_t)[row], index = WA_COLUMN(artifact, export_index, uint32_t)[row];
+    if (slot >= WA_ROWS(artifact, export_slots))
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, slot, slot, WA_ROWS(artifact, export_slots), "export_slots");
+    uint32_t item = WA_COLUMN(artifact, export_slots, struct wa_schema_export_slot)[slot].item;
+    uint32_t kind = (item & 7) - 1, index = item >> 3;
     void *object = NULL;
     if (kind == WA_KIND_FUNC)
         object = wa_instance_function(instance, index);
@@ -544,7 +545,7 @@ int wa_instance_export(wa_instance *instance, uint32_t row, wa_extern *result, w
     else if (kind == WA_KIND_TAG && index < WA_ROWS(artifact, tag_type))
         object = tag_slots(instance)[index];
     if (object == NULL)
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, index, 0, "export_index");
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, slot, item, 0, "export_slots.item");
     *result = (wa_extern){.kind = kind, .object = object};
     return 0;
 }
@@ -554,10 +555,10 @@ wa_memory *wa_instance_memory(wa_instance *instance)
     wa_details *details = wa_instance_details(instance);
     if (details->looked_for_memory)
         return details->exported_memory;
-    uint32_t row = wa_artifact_find_export(details->artifact, "memory", strlen("memory"));
+    uint32_t slot = wa_artifact_find_export(details->artifact, "memory", strlen("memory"));
     wa_extern found;
     wa_error error;
-    if (row != UINT32_MAX && wa_instance_export(instance, row, &found, &error) == 0 && found.kind == WA_KIND_MEMORY)
+    if (slot != UINT32_MAX && wa_instance_export(instance, slot, &found, &error) == 0 && found.kind == WA_KIND_MEMORY)
         details->exported_memory = found.object;
     details->looked_for_memory = true;
     return details->exported_memory;

@@ -101,7 +101,7 @@ static int check_instance_layout(const wa_artifact *artifact, wa_error *error)
     } parts[] = {
         {header->instance_memories_offset, columns->memory_min_pages.count, sizeof(struct wa_schema_memory_slot), 16},
         {header->instance_tables_offset, columns->table_type.count, 8, 8},
-        {header->instance_imported_functions_offset, columns->function_type.count - columns->code_size.count,
+        {header->instance_imported_functions_offset, wa_imported_functions(artifact),
          sizeof(struct wa_schema_import_slot), 8},
         {header->instance_imported_globals_offset, columns->global_type.count - columns->global_image.count, 8, 8},
         {header->instance_tags_offset, columns->tag_type.count, 8, 8},
@@ -124,8 +124,8 @@ static int check_counts(const wa_artifact *artifact, wa_error *error)
 {
     const wa_columns *columns = &artifact->columns;
     uint64_t slots = columns->export_slots.count;
-    if (columns->code_size.count > columns->function_type.count)
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, columns->code_size.count, columns->function_type.count, "code");
+    if (columns->code_wasm_offset.count > columns->function.count)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, columns->code_wasm_offset.count, columns->function.count, "code");
     if (columns->global_image.count > columns->global_type.count)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, columns->global_image.count, columns->global_type.count,
                        "global_image");
@@ -215,6 +215,18 @@ uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)
     return canonical < rows ? canonical : UINT32_MAX;
 }
 
+uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index)
+{
+    if (func_index >= WA_ROWS(artifact, function))
+        return UINT32_MAX;
+    return wa_canonical_type(artifact, WA_COLUMN(artifact, function, struct wa_schema_function_row)[func_index].type);
+}
+
+uint64_t wa_imported_functions(const wa_artifact *artifact)
+{
+    return WA_ROWS(artifact, function) - WA_ROWS(artifact, code_wasm_offset);
+}
+
 bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code)
 {
     uint32_t low = code & 0xff, heap = code >> 8;
@@ -249,24 +261,19 @@ static uint32_t export_hash(const char *name, size_t size_bytes)
 
 uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes)
 {
-    uint64_t slot_count = WA_ROWS(artifact, export_slots), rows = WA_ROWS(artifact, export_kind);
-    const uint32_t *slots = artifact->columns.export_slots.data;
-    if (slot_count == 0)
+    uint64_t count = WA_ROWS(artifact, export_slots), names_size = WA_ROWS(artifact, export_name_bytes);
+    const struct wa_schema_export_slot *slots = artifact->columns.export_slots.data;
+    if (count == 0)
         return UINT32_MAX;
-    uint64_t slot = export_hash(name, size_bytes) & (slot_count - 1);
-    for (uint64_t probes = 0; probes < slot_count && slots[slot] != 0; probes++) {
-        uint64_t row = slots[slot] - UINT64_C(1);
-        if (row < rows) {
-            uint64_t start, end;
-            /* What is read next where this is the export: by then it has arrived. */
-            __builtin_prefetch(WA_COLUMN(artifact, export_kind, uint8_t) + row);
-            __builtin_prefetch(WA_COLUMN(artifact, export_index, uint32_t) + row);
-            wa_span(artifact->columns.export_name.data, row, WA_ROWS(artifact, export_name_bytes), &start, &end);
-            if (end - start == size_bytes &&
-                memcmp(WA_COLUMN(artifact, export_name_bytes, char) + start, name, size_bytes) == 0)
-                return (uint32_t)row;
-        }
-        slot = (slot + 1) & (slot_count - 1);
+    uint32_t hash = export_hash(name, size_bytes);
+    uint64_t index = hash & (count - 1);
+    for (uint64_t probes = 0; probes < count && slots[index].item != 0; probes++) {
+        const struct wa_schema_export_slot *slot = &slots[index];
+        if (slot->hash == hash && slot->name_size_bytes == size_bytes &&
+            (uint64_t)slot->name_start + size_bytes <= names_size &&
+            memcmp(WA_COLUMN(artifact, export_name_bytes, char) + slot->name_start, name, size_bytes) == 0)
+            return (uint32_t)index;
+        index = (index + 1) & (count - 1);
     }
     return UINT32_MAX;
 }

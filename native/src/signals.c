@@ -110,19 +110,20 @@ static wa_artifact *artifact_at(const wa_store *store, uintptr_t pc)
     return NULL;
 }
 
-/* Defined function whose body holds text_offset, or UINT32_MAX: binary search in the mapped column. */
-static uint32_t defined_function_at(const wa_artifact *artifact, uint32_t text_offset)
+/* Function whose body holds text_offset, or UINT32_MAX: binary search in the mapped column. */
+static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset)
 {
-    const uint32_t *starts = artifact->columns.code_text_offset.data, *sizes = artifact->columns.code_size.data;
-    uint64_t low = 0, high = WA_ROWS(artifact, code_size);
+    const struct wa_schema_function_row *rows = artifact->columns.function.data;
+    uint64_t imported = wa_imported_functions(artifact), low = imported, high = WA_ROWS(artifact, function);
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        if (starts[middle] <= text_offset)
+        if (rows[middle].text_offset <= text_offset)
             low = middle + 1;
         else
             high = middle;
     }
-    return low > 0 && text_offset - starts[low - 1] < sizes[low - 1] ? (uint32_t)(low - 1) : UINT32_MAX;
+    bool is_inside = low > imported && text_offset - rows[low - 1].text_offset < rows[low - 1].code_size_bytes;
+    return is_inside ? (uint32_t)(low - 1) : UINT32_MAX;
 }
 
 static bool add_frame(wa_store *store, wa_call_info *info, uintptr_t pc)
@@ -130,15 +131,14 @@ static bool add_frame(wa_store *store, wa_call_info *info, uintptr_t pc)
     wa_artifact *artifact = artifact_at(store, pc);
     if (artifact == NULL)
         return true;
-    uint32_t text_offset = (uint32_t)(pc - (uintptr_t)artifact->text), defined = defined_function_at(artifact, text_offset);
-    if (defined == UINT32_MAX)
+    uint32_t text_offset = (uint32_t)(pc - (uintptr_t)artifact->text), func_index = function_at(artifact, text_offset);
+    if (func_index == UINT32_MAX)
         return true; /* a trampoline or init */
     if (info->frame_count == sizeof info->frames / sizeof info->frames[0])
         return false;
-    uint64_t imported = WA_ROWS(artifact, function_type) - WA_ROWS(artifact, code_size);
     info->frames[info->frame_count].artifact = artifact;
     info->frames[info->frame_count].text_offset = text_offset;
-    info->frames[info->frame_count].func_index = (uint32_t)imported + defined;
+    info->frames[info->frame_count].func_index = func_index;
     info->frame_count++;
     return true;
 }

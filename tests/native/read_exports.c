@@ -17,7 +17,7 @@ enum { EXPORT_NAME = 96, EXPORT_NAME_BYTES, EXPORT_KIND, EXPORT_INDEX };
 static const struct {
     const char *name;
     uint32_t column, element_bytes;
-} kinds[] = {{"func", 128, 4}, {"table", 224, 4}, {"memory", 256, 8}, {"global", 288, 4}, {"tag", 320, 4}};
+} kinds[] = {{"func", 128, 16}, {"table", 224, 4}, {"memory", 256, 8}, {"global", 288, 4}, {"tag", 320, 4}};
 
 struct bytes {
     const uint8_t *data;

@@ -52,7 +52,7 @@ def test_a_compiler_takes_the_header(tmp_path: Path) -> None:
     printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
     shapes = ["rows", "offsets", "flat"]
     expected = [
-        f"{column.id} {column.name} {schema.TYPE_SIZES[column.type]} {shapes.index(column.shape)} {column.id // 32}"
+        f"{column.id} {column.name} {schema.VALUE_SIZES[column.type]} {shapes.index(column.shape)} {column.id // 32}"
         for column in schema.COLUMNS
     ]
     expected += [f"{trap.code} {trap.name} {trap.message}" for trap in schema.TRAP_CODES]

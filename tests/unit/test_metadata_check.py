@@ -76,11 +76,15 @@ def with_entry(name: str, **changes: int) -> bytearray:
 
 
 def with_value(name: str, row: int, value: int) -> bytearray:
-    """The section with one changed value of a column."""
+    """The section with one changed value of a column, or of a field of its structures."""
     section = bytearray(SECTION)
-    entry = Columns(SECTION).entries[schema.COLUMN_BY_NAME[name].id]
-    size = entry.element_size_bytes
-    section[entry.offset + row * size : entry.offset + (row + 1) * size] = value.to_bytes(size, "little")
+    name, _, field = name.partition(".")
+    column = schema.COLUMN_BY_NAME[name]
+    entry = Columns(SECTION).entries[column.id]
+    start, size = entry.offset + row * entry.element_size_bytes, entry.element_size_bytes
+    if field:
+        start, size = start + schema.STRUCT_BY_NAME[column.type].offsets()[field], 4
+    section[start : start + size] = value.to_bytes(size, "little")
     return section
 
 
@@ -170,10 +174,16 @@ def test_unknown_columns_are_ignored() -> None:
         ("export_index", 3, 5, "export_index, row 3, is 5, expected below 5"),
         ("export_kind", 3, 4, "export_index, row 3"),
         ("export_name", 8, 1000, "export_name, row 8"),
-        ("function_type", 0, 6, "function_type, row 0, is 6, expected below 6"),
-        ("code_text_offset", 1, 0, "code_text_offset, row 1, is 0, expected at least 31"),
-        ("code_size", 3, 2**31, "code_size, row 3"),
-        ("code_flags", 0, 2, "code_flags"),
+        ("function.type", 0, 6, "function.type, row 0, is 6, expected below 6"),
+        (
+            "function.text_offset",
+            0,
+            1,
+            r"function, row 0, is \(1, 0, 0\), expected zeros: an imported function has no code",
+        ),
+        ("function.text_offset", 2, 0, "function.text_offset, row 2, is 0, expected at least 31"),
+        ("function.code_size_bytes", 4, 2**31, "function.code_size_bytes, row 4"),
+        ("function.flags", 1, 2, "function.flags"),
         ("function_name_index", 0, 1, "function_name_index, row 1, is 1, expected above 1"),
         ("table_type", 0, 0x7F00, "table_type"),
         ("table_min", 0, 11, "table_min, row 0, is 11, expected at most 10"),
@@ -240,13 +250,11 @@ def test_inward_trampolines(offsets: list[int | None], words: str | None) -> Non
 
 
 def test_the_export_index_must_find_every_export() -> None:
-    columns = Columns(SECTION)
-    slots = list(columns.column("export_slots"))
-    used = [slot for slot, row in enumerate(slots) if row]
-    for slot in used:
-        for value in (0, *(row for row in range(1, 10) if row != slots[slot])):
-            with pytest.raises(CorruptArtifact, match="export_slots"):
-                check_rows(with_value("export_slots", slot, value))
+    for field in (field.name for field in schema.EXPORT_SLOT.fields):
+        for slot, sound in enumerate(Columns(SECTION).column(f"export_slots.{field}")):
+            for value in {0, 1, 2, 9, 10, sound + 1, 2**32 - 1} - {sound}:
+                with pytest.raises(CorruptArtifact, match="export_slots"):
+                    check_rows(with_value(f"export_slots.{field}", slot, value))
 
 
 def test_equal_export_names_are_found() -> None:
@@ -260,7 +268,7 @@ def test_equal_export_names_are_found() -> None:
 def test_an_index_without_an_empty_slot_ends() -> None:
     section = bytearray(SECTION)
     entry = Columns(SECTION).entries[schema.COLUMN_BY_NAME["export_slots"].id]
-    section[entry.offset : entry.offset + 4 * entry.count] = (1).to_bytes(4, "little") * entry.count
+    section[entry.offset : entry.end] = b"\1" * (entry.end - entry.offset)
     with pytest.raises(CorruptArtifact, match="no empty slot"):
         Metadata(section).exports.find("missing")
 

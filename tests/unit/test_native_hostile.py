@@ -33,7 +33,7 @@ def spoiled(contents: bytes, **values: int) -> bytes:
     file = bytearray(contents)
     for name, value in values.items():
         column = schema.COLUMN_BY_NAME[name]
-        size, start = schema.TYPE_SIZES[column.type], offset + entries[column.id].offset
+        size, start = schema.VALUE_SIZES[column.type], offset + entries[column.id].offset
         file[start : start + size] = value.to_bytes(size, "little")
     return bytes(file)
 

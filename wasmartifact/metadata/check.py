@@ -79,8 +79,8 @@ def _check_entries(columns: Columns) -> None:
         if entry.column_id <= previous:
             raise faults.corrupt_directory(entry.number, "column_id", entry.column_id, f"more than {previous}")
         previous = entry.column_id
-        if known and entry.element_size_bytes != schema.TYPE_SIZES[known.type]:
-            expected = f"{schema.TYPE_SIZES[known.type]} for {known.name}"
+        if known and entry.element_size_bytes != schema.VALUE_SIZES[known.type]:
+            expected = f"{schema.VALUE_SIZES[known.type]} for {known.name}"
             raise faults.corrupt_directory(entry.number, "element_size_bytes", entry.element_size_bytes, expected)
         if entry.offset % schema.COLUMN_ALIGN_BYTES:
             expected = f"a multiple of {schema.COLUMN_ALIGN_BYTES}"
@@ -110,7 +110,7 @@ def _check_counts(columns: Columns) -> None:
     if slots.count & (slots.count - 1) or slots.count <= exports:
         expected = f"a power of two above {exports}"
         raise faults.corrupt_directory(slots.number, "count of export_slots", slots.count, expected)
-    for part, whole in (("code_text_offset", "function_type"), ("global_image", "global_type")):
+    for part, whole in (("code_wasm_offset", "function"), ("global_image", "global_type")):
         entry = columns.entries[schema.COLUMN_BY_NAME[part].id]
         limit = columns.entries[schema.COLUMN_BY_NAME[whole].id].count
         if entry.count > limit:

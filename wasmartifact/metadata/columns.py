@@ -16,7 +16,7 @@ from wasmartifact.metadata import faults
 from wasmartifact.metadata.header import Header, read_header
 
 ENTRY: Final = struct.Struct("<IIQQ")
-_CAST_CODES: Final[dict[str, Literal["B", "I", "Q"]]] = {"u8": "B", "u32": "I", "u64": "Q", "u8x16": "B"}
+_CAST_CODES: Final[dict[str, Literal["I", "Q"]]] = {"u32": "I", "u64": "Q"}
 #: The column that tells how many rows a group has: its first one that is not flat.
 _ROW_COLUMNS: Final = {
     column.group: column for column in reversed(schema.COLUMNS) if column.shape in ("rows", "offsets")
@@ -83,38 +83,45 @@ class Columns:
         return self._entries
 
     def column(self, name: str) -> memoryview:
-        """The values of a column: a read-only view, cast to the column's type; u8x16 columns are plain bytes.
+        """The values of a column: a read-only view, cast to the column's type.
+
+        Columns of u8x16 and of structures are plain bytes; ``function.type`` is the view of a field of one.
 
         Raises
         ------
         KeyError
-            Where the schema has no such column.
+            Where the schema has no such column, or its structure no such field.
         CorruptArtifact
             Where the section lacks it, or it does not lie inside the section.
         """
         view = self._columns.get(name)
         if view is None:
-            view = self._columns[name] = self._map(schema.COLUMN_BY_NAME[name])
+            column, _, field = name.partition(".")
+            view = self._columns[name] = self._map(schema.COLUMN_BY_NAME[column], field)
         return view
 
-    def _map(self, column: schema.Column) -> memoryview:
-        """Check a directory entry and view its column."""
+    def _map(self, column: schema.Column, field: str) -> memoryview:
+        """Check a directory entry and view its column, or a field of it."""
         if column.id not in self.entries:
             raise faults.corrupt_directory(len(self.entries), "column", "missing", column.name)
         entry = self.entries[column.id]
-        expected = schema.TYPE_SIZES[column.type]
+        expected = schema.VALUE_SIZES[column.type]
         if entry.element_size_bytes != expected:
             what = f"element_size_bytes of {column.name}"
             raise faults.corrupt_directory(entry.number, what, entry.element_size_bytes, expected)
         if entry.end > len(self.section):
             what = f"end of {column.name}"
             raise faults.corrupt_directory(entry.number, what, entry.end, f"at most {len(self.section)}")
-        return self.section[entry.offset : entry.end].cast(_CAST_CODES[column.type])
+        view = self.section[entry.offset : entry.end]
+        if not field:
+            return view.cast(_CAST_CODES.get(column.type, "B"))
+        row = schema.STRUCT_BY_NAME[column.type]
+        return view.cast("I")[row.offsets()[field] // 4 :: row.size_bytes // 4]
 
     def row_count(self, group: str) -> int:
         """Number of rows of a group."""
         column = _ROW_COLUMNS[group]
-        count = len(self.column(column.name))
+        count = self.column(column.name).nbytes // schema.VALUE_SIZES[column.type]
         if column.shape == "rows":
             return count
         if not count:

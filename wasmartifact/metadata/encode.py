@@ -41,7 +41,7 @@ class CodeFacts:
     text_offsets, sizes_bytes : Sequence[int]
         Start, ascending, and size of each defined function.
     flags : Sequence[int]
-        Column code_flags of each defined function.
+        Field ``flags`` in function_row of each defined function.
     entry_text_offsets, host_text_offsets : Sequence[int | None]
         Entry and host-call trampoline of each type of the module, None where there is none.
     inward_text_offsets : Sequence[int | None]
@@ -216,7 +216,7 @@ def _move_images(columns: dict[str, Values], images_start: int) -> None:
 def _write_directory(section: bytearray, columns: Mapping[str, Values], places: Mapping[str, int]) -> None:
     entries = bytearray()
     for column in schema.COLUMNS:
-        size = schema.TYPE_SIZES[column.type]
+        size = schema.VALUE_SIZES[column.type]
         count, rest = divmod(memoryview(columns[column.name]).nbytes, size)
         if rest:
             raise ToolchainError(f"column {column.name} is not a whole number of {size}-byte values")
@@ -288,7 +288,7 @@ def _columns(facts: MetadataFacts, images: _Images) -> Iterator[Named]:
     yield _ints("import_kind", (entry.kind for entry in module.imports))
     yield _ints("import_index", (entry.index for entry in module.imports))
     yield from _exports(module)
-    yield _ints("function_type", module.function_types)
+    yield "function", _function_rows(facts)
     yield from _code(facts)
     yield from _function_names(module)
     yield from _tables(module, images)
@@ -336,27 +336,40 @@ def _exports(module: Module) -> Iterator[Named]:
     yield from _spans("export_name", names)
     yield _ints("export_kind", (entry.kind for entry in module.exports))
     yield _ints("export_index", (entry.index for entry in module.exports))
-    yield _ints("export_slots", hash_slots(names))
+    yield "export_slots", hash_slots(names, [entry.index << 3 | entry.kind + 1 for entry in module.exports])
 
 
-def hash_slots(names: Sequence[bytes]) -> array[int]:
-    """The hash index: the smallest power of two of slots that leaves at least half of them empty, at least one."""
-    count = 1 << (2 * len(names) - 1).bit_length() if names else 1
-    slots = array("I", bytes(4 * count))
-    mask = count - 1
-    for row, name in enumerate(names, start=1):
-        slot = schema.export_hash(name) & mask
-        while slots[slot]:
+def hash_slots(names: Sequence[bytes], items: Sequence[int]) -> array[int]:
+    """The hash index, as the fields of its slots: as few slots as leave a fifth of them empty, at least one."""
+    count = 1 << (len(names) * 5 // 4).bit_length()
+    slots = array("I", bytes(count * schema.EXPORT_SLOT.size_bytes))
+    mask, start = count - 1, 0
+    for name, item in zip(names, items, strict=True):
+        value = schema.export_hash(name)
+        slot = value & mask
+        while slots[4 * slot]:
             slot = slot + 1 & mask
-        slots[slot] = row
+        slots[4 * slot : 4 * slot + 4] = array("I", (item, value, start, len(name)))
+        start += len(name)
     return slots
+
+
+def _function_rows(facts: MetadataFacts) -> array[int]:
+    """The fields of each function's row; what is not compiled has only a type."""
+    module, code = facts.module, facts.code
+    rows = array("I", bytes(len(module.function_types) * schema.FUNCTION_ROW.size_bytes))
+    defined = 4 * (len(module.function_types) - len(module.codes))
+    fields = (module.function_types, code.text_offsets, code.sizes_bytes, code.flags)
+    try:
+        for place, values in enumerate(fields):
+            rows[(place and defined) + place :: 4] = array("I", values)
+    except OverflowError as error:
+        raise ToolchainError(f"a value does not fit column function: {error}") from error
+    return rows
 
 
 def _code(facts: MetadataFacts) -> Iterator[Named]:
     codes, code = facts.module.codes, facts.code
-    yield _ints("code_text_offset", code.text_offsets)
-    yield _ints("code_size", code.sizes_bytes)
-    yield _ints("code_flags", code.flags)
     yield _ints("code_wasm_offset", (entry.start for entry in codes))
     yield _ints("code_wasm_size", (entry.end - entry.start for entry in codes))
     yield _ints("address_text_offset", code.address_text_offsets)

@@ -7,6 +7,7 @@ that ``docs/FORMAT.md`` promises of a section, but for the digests.
 from __future__ import annotations
 
 import operator
+import struct
 from collections.abc import Callable, Iterable
 from itertools import pairwise, starmap
 from typing import Final
@@ -20,7 +21,7 @@ from wasmartifact.metadata.rows import DATA_MODES, ELEMENT_MODES, NONE_U64, TRAP
 _LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
 _ACTIVE: Final = 0
 #: Column with the rows of each index space, by kind.
-_SPACES: Final = ("function_type", "table_type", "memory_flags", "global_type", "tag_type")
+_SPACES: Final = ("function", "table_type", "memory_flags", "global_type", "tag_type")
 _SPACE_GROUPS: Final = ("functions", "tables", "memories", "globals", "tags")
 
 
@@ -179,24 +180,28 @@ def _check_exports(columns: Columns) -> None:
 
 
 def _check_export_slots(columns: Columns) -> None:
-    """Every row stands in one slot, where probing for its name comes by; so names differ, too."""
-    slots, count = columns.column("export_slots"), columns.row_count("exports")
-    _check_below(columns, "export_slots", count + 1)
-    if len(slots) - list(slots).count(0) != count:
-        used = len(slots) - list(slots).count(0)
+    """Every row stands in one slot, the first one with its name from where probing starts; so names differ, too."""
+    slots = list(struct.iter_unpack("<4I", columns.column("export_slots")))
+    count, mask, empty = columns.row_count("exports"), len(slots) - 1, (0, 0, 0, 0)
+    used = len(slots) - slots.count(empty)
+    if used != count:
         raise faults.corrupt_row("export_slots", 0, f"{used} slots in use", f"{count}, one per export")
-    mask = len(slots) - 1
-    for row in range(count):
-        name = columns.span("export_name", row).tobytes()
-        slot = schema.export_hash(name) & mask
-        while slots[slot] and columns.span("export_name", slots[slot] - 1) != name:
+    names, starts = columns.column("export_name_bytes"), columns.column("export_name")
+    items = zip(columns.column("export_kind"), columns.column("export_index"), strict=True)
+    for (kind, index), (start, end) in zip(items, pairwise(starts), strict=True):
+        name = bytes(names[start:end])
+        hash_ = schema.export_hash(name)
+        slot = hash_ & mask
+        while slots[slot] != empty and names[slots[slot][2] : slots[slot][2] + slots[slot][3]] != name:
             slot = slot + 1 & mask
-        if slots[slot] != row + 1:
-            raise faults.corrupt_row("export_slots", slot, slots[slot], f"{row + 1}, the export {name!r}")
+        expected = (index << 3 | kind + 1, hash_, start, len(name))
+        if slots[slot] != expected:
+            raise faults.corrupt_row("export_slots", slot, slots[slot], f"{expected}, the export {name!r}")
 
 
 def _check_functions(columns: Columns) -> None:
-    _check_below(columns, "function_type", columns.row_count("types"))
+    _check_below(columns, "function.type", columns.row_count("types"))
+    _check_below(columns, "function.flags", 2)
     imported = columns.row_count("functions") - columns.row_count("code")
     if _imported(columns, schema.KIND_FUNC) != imported:
         found = _imported(columns, schema.KIND_FUNC)
@@ -204,16 +209,22 @@ def _check_functions(columns: Columns) -> None:
 
 
 def _check_code(columns: Columns) -> None:
-    starts, sizes = columns.column("code_text_offset"), columns.column("code_size")
+    starts, sizes = columns.column("function.text_offset"), columns.column("function.code_size_bytes")
+    flags = columns.column("function.flags")
     text_size = columns.header.numbers["text_size_bytes"]
-    end = 0
+    imported, end = columns.row_count("functions") - columns.row_count("code"), 0
     for row, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        if row < imported and (start, size, flags[row]) != (0, 0, 0):
+            raise faults.corrupt_row(
+                "function", row, (start, size, flags[row]), "zeros: an imported function has no code"
+            )
         if start < end:
-            raise faults.corrupt_row("code_text_offset", row, start, f"at least {end}, where another function ends")
+            raise faults.corrupt_row("function.text_offset", row, start, f"at least {end}, where another function ends")
         end = start + size
         if end > text_size:
-            raise faults.corrupt_row("code_size", row, size, f"at most {text_size - start}, the rest of .text")
-    _check_below(columns, "code_flags", 2)
+            raise faults.corrupt_row(
+                "function.code_size_bytes", row, size, f"at most {text_size - start}, the rest of .text"
+            )
 
 
 def _check_names(columns: Columns) -> None:

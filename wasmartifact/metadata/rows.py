@@ -128,7 +128,7 @@ def _func_type(columns: Columns, type_index: int) -> FuncType:
 
 def function_type(columns: Columns, func_index: int) -> FuncType:
     """Type of a function of the index space."""
-    return _func_type(columns, columns.value("function_type", func_index))
+    return _func_type(columns, columns.value("function.type", func_index))
 
 
 def memory_type(columns: Columns, index: int) -> MemoryType:
@@ -176,10 +176,9 @@ _EXTERN_TYPES: Final[tuple[Callable[[Columns, int], ExternType], ...]] = (
 )  # fmt: skip
 
 
-def _extern(columns: Columns, column: str, row: int, index: int) -> tuple[str, ExternType]:
-    """Kind and type of an import or export."""
-    kind = columns.value(column, row)
-    if kind >= len(schema.KINDS):
+def _extern(columns: Columns, column: str, row: int, kind: int, index: int) -> tuple[str, ExternType]:
+    """Kind and type of an import or export; the column is the one that says the kind."""
+    if not 0 <= kind < len(schema.KINDS):
         raise faults.corrupt_row(column, row, kind, f"below {len(schema.KINDS)}")
     return schema.KINDS[kind], _EXTERN_TYPES[kind](columns, index)
 
@@ -315,15 +314,31 @@ def type_row(columns: Columns, row: int) -> TypeRow:
 def import_row(columns: Columns, row: int) -> ImportRow:
     """A row of the group imports."""
     index = columns.value("import_index", row)
-    kind, type_ = _extern(columns, "import_kind", row, index)
+    kind, type_ = _extern(columns, "import_kind", row, columns.value("import_kind", row), index)
     return ImportRow(columns.text("import_module", row), columns.text("import_name", row), kind, index, type_)
 
 
 def export_row(columns: Columns, row: int) -> ExportRow:
     """A row of the group exports."""
     index = columns.value("export_index", row)
-    kind, type_ = _extern(columns, "export_kind", row, index)
+    kind, type_ = _extern(columns, "export_kind", row, columns.value("export_kind", row), index)
     return ExportRow(columns.text("export_name", row), kind, index, type_)
+
+
+def slot_name(columns: Columns, slot: int) -> memoryview:
+    """The name in a slot of the export index."""
+    names = columns.column("export_name_bytes")
+    start, size_bytes = (columns.value(f"export_slots.{field}", slot) for field in ("name_start", "name_size_bytes"))
+    if start + size_bytes > len(names):
+        raise faults.corrupt_row("export_slots", slot, start + size_bytes, f"at most {len(names)}")
+    return names[start : start + size_bytes]
+
+
+def slot_export(columns: Columns, slot: int, name: str) -> ExportRow:
+    """The export in a slot of the export index, whose name is known; no other column of the exports is touched."""
+    index, kind = divmod(columns.value("export_slots.item", slot), 8)
+    kind_name, type_ = _extern(columns, "export_slots.item", slot, kind - 1, index)
+    return ExportRow(name, kind_name, index, type_)
 
 
 def memory_row(columns: Columns, row: int) -> MemoryRow:

@@ -31,26 +31,21 @@ class ExportRows(Rows[rows.ExportRow]):
 
     def find(self, name: str) -> rows.ExportRow | None:
         """The export with this name, or None. One probe of the hash index, whatever the number of exports."""
-        row = self.find_row(name)
-        return None if row is None else self[row]
-
-    def find_row(self, name: str) -> int | None:
-        """Number of the row with this name, or None."""
         try:
             wanted = name.encode()
         except UnicodeEncodeError:  # a lone surrogate: no WebAssembly name has one
             return None
-        slots = self._columns.column("export_slots")
-        mask = len(slots) - 1
-        if mask < 0 or len(slots) & mask:
-            raise faults.corrupt_row("export_slots", 0, f"{len(slots)} slots", "a power of two")
-        slot = schema.export_hash(wanted) & mask
-        for _ in range(len(slots)):
-            entry = slots[slot]
-            if not entry:
+        items, hashes = self._columns.column("export_slots.item"), self._columns.column("export_slots.hash")
+        mask = len(items) - 1
+        if mask < 0 or len(items) & mask:
+            raise faults.corrupt_row("export_slots", 0, f"{len(items)} slots", "a power of two")
+        value = schema.export_hash(wanted)
+        slot = value & mask
+        for _ in range(len(items)):
+            if not items[slot]:
                 return None
-            if self._columns.span("export_name", entry - 1) == wanted:
-                return int(entry - 1)
+            if hashes[slot] == value and rows.slot_name(self._columns, slot) == wanted:
+                return rows.slot_export(self._columns, slot, name)
             slot = slot + 1 & mask
         raise faults.corrupt_row("export_slots", slot, "no empty slot", "at least one")
 
@@ -242,16 +237,14 @@ class Metadata:
             Function index, byte offset in the module or None where unknown; None outside every function body.
         """
         columns = self.columns
-        starts = columns.column("code_text_offset")
-        row = bisect_right(starts, text_offset) - 1
-        if row < 0 or text_offset >= starts[row] + columns.value("code_size", row):
+        starts, imported = columns.column("function.text_offset"), self._imported_functions()
+        row = bisect_right(starts, text_offset, imported) - 1
+        if row < imported or text_offset >= starts[row] + columns.value("function.code_size_bytes", row):
             return None
         ranges = columns.column("address_text_offset")
         place = bisect_right(ranges, text_offset) - 1
         known = place >= 0 and ranges[place] >= starts[row]
-        return self._imported_functions() + row, (
-            columns.value("address_wasm_offset", place) or None
-        ) if known else None
+        return row, (columns.value("address_wasm_offset", place) or None) if known else None
 
     def source_at(self, wasm_offset: int) -> tuple[str | None, int | None]:
         """Source file and line of a WebAssembly instruction, None where unknown. O(log n).
@@ -269,7 +262,7 @@ class Metadata:
         """Number of imported functions: all functions but those with code."""
         functions, defined = self.columns.row_count("functions"), self.columns.row_count("code")
         if defined > functions:
-            raise faults.corrupt_row("code_text_offset", functions, "a function", f"at most {functions} functions")
+            raise faults.corrupt_row("code_wasm_offset", functions, "a function", f"at most {functions} functions")
         return functions - defined
 
     def _function_row(self, columns: Columns, func_index: int) -> rows.FunctionRow:
@@ -280,9 +273,9 @@ class Metadata:
         return rows.FunctionRow(
             name,
             type_,
-            columns.value("code_text_offset", row),
-            columns.value("code_size", row),
-            bool(columns.value("code_flags", row) & 1),
+            columns.value("function.text_offset", func_index),
+            columns.value("function.code_size_bytes", func_index),
+            bool(columns.value("function.flags", func_index) & 1),
             columns.value("code_wasm_offset", row),
             columns.value("code_wasm_size", row),
         )

@@ -129,12 +129,11 @@ impl Module {
                 .zip(section.bytes(EXPORT_KIND).iter().zip(section.numbers(EXPORT_INDEX)))
                 .map(|(name, (&kind, &index))| (name, Export { kind, index }))
                 .collect(),
-            function_types: section.numbers(FUNCTION_TYPE).to_vec(),
+            function_types: section.functions().iter().map(|row| row[0]).collect(),
             code: section
-                .numbers(CODE_TEXT_OFFSET)
+                .defined()
                 .iter()
-                .zip(section.numbers(CODE_SIZE))
-                .map(|(&text_offset, &size_bytes)| Code { text_offset, size_bytes })
+                .map(|&[_, text_offset, size_bytes, _]| Code { text_offset, size_bytes })
                 .collect(),
             names: section
                 .numbers(FUNCTION_NAME_INDEX)

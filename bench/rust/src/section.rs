@@ -67,6 +67,14 @@ impl<'a> Section<'a> {
         numbers
     }
 
+    /// A column of structures of four 32-bit numbers.
+    fn rows_of_four(&self, id: u32) -> &'a [[u32; 4]] {
+        // SAFETY: as above.
+        let (before, rows, after) = unsafe { self.bytes(id).align_to() };
+        assert!(before.is_empty() && after.is_empty(), "columns are aligned");
+        rows
+    }
+
     /// The rows of a column of offsets into another one.
     pub fn rows<T>(&self, offsets: u32, target: &'a [T]) -> impl Iterator<Item = &'a [T]> {
         self.numbers(offsets).windows(2).map(move |ends| &target[ends[0] as usize..ends[1] as usize])
@@ -80,23 +88,31 @@ impl<'a> Section<'a> {
     }
 
     pub fn code_offset(&self, export: &str) -> u32 {
-        let code = self.numbers(CODE_TEXT_OFFSET);
-        let functions = self.numbers(FUNCTION_TYPE).len();
-        code[self.export_index(export) as usize + code.len() - functions]
+        self.functions()[self.export_index(export) as usize][1]
+    }
+
+    /// The function index space: type, text offset, size of the code, flags.
+    pub fn functions(&self) -> &'a [[u32; 4]] {
+        self.rows_of_four(FUNCTION)
+    }
+
+    /// Those that the module defines.
+    pub fn defined(&self) -> &'a [[u32; 4]] {
+        let functions = self.functions();
+        &functions[functions.len() - self.numbers(CODE_WASM_OFFSET).len()..]
     }
 
     /// Look a name up in the export index (docs/FORMAT.md).
     fn export_index(&self, export: &str) -> u32 {
-        let (slots, names, bytes) =
-            (self.numbers(EXPORT_SLOTS), self.numbers(EXPORT_NAME), self.bytes(EXPORT_NAME_BYTES));
+        let (slots, names) = (self.rows_of_four(EXPORT_SLOTS), self.bytes(EXPORT_NAME_BYTES));
         let hash =
             export.bytes().fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         let mut slot = hash as usize & (slots.len() - 1);
         loop {
-            let row = slots[slot] as usize;
-            assert_ne!(row, 0, "no such export");
-            if &bytes[names[row - 1] as usize..names[row] as usize] == export.as_bytes() {
-                return self.numbers(EXPORT_INDEX)[row - 1];
+            let [item, found, start, size] = slots[slot];
+            assert_ne!(item, 0, "no such export");
+            if found == hash && &names[start as usize..start as usize + size as usize] == export.as_bytes() {
+                return item >> 3;
             }
             slot = (slot + 1) & (slots.len() - 1);
         }
@@ -111,9 +127,13 @@ impl<'a> Section<'a> {
         for id in [IMPORT_KIND, EXPORT_KIND] {
             self.bytes(id).iter().for_each(|&kind| totals.number(u32::from(kind)));
         }
-        for id in [IMPORT_INDEX, EXPORT_INDEX, FUNCTION_TYPE, CODE_TEXT_OFFSET, CODE_SIZE, FUNCTION_NAME_INDEX] {
+        for id in [IMPORT_INDEX, EXPORT_INDEX] {
             self.numbers(id).iter().for_each(|&number| totals.number(number));
         }
+        self.functions().iter().for_each(|row| totals.number(row[0]));
+        self.defined().iter().for_each(|row| totals.number(row[1]));
+        self.defined().iter().for_each(|row| totals.number(row[2]));
+        self.numbers(FUNCTION_NAME_INDEX).iter().for_each(|&number| totals.number(number));
         for (text_offset, wasm_offset, trap) in self.trap_sites() {
             totals.number(text_offset);
             totals.number(wasm_offset);
