@@ -43,6 +43,12 @@ struct wa_artifact {
 #define WA_COLUMN(artifact, name, type) ((const type *)(artifact)->columns.name.data)
 #define WA_ROWS(artifact, name) ((artifact)->columns.name.count)
 
+/* Functions that come before those with code. */
+static inline uint64_t wa_imported_functions(const wa_artifact *artifact)
+{
+    return WA_ROWS(artifact, function) - WA_ROWS(artifact, code_wasm_offset);
+}
+
 /* What an object needs to lie in the pool (pool.c) between two instances of its artifact. */
 typedef struct wa_spare {
     struct wa_spare *next;
@@ -196,7 +202,6 @@ int wa_load_checksum_check(const wa_artifact *artifact, uint8_t *head, wa_error 
 uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index);
 /* Canonical type of a function of the index space, or UINT32_MAX. */
 uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index);
-uint64_t wa_imported_functions(const wa_artifact *artifact);
 /* Whether a code is a value type of the format. */
 bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code);
 /* The value type of a column, with its digest where it has one. */

@@ -466,8 +466,9 @@ static wa_function *record_of(const wa_details *details, uint32_t func_index)
     if (chunks == NULL)
         return NULL;
     wa_function **chunk = &chunks[func_index / CHUNK_RECORDS];
+    uint64_t rest = WA_ROWS(details->artifact, function) - func_index / CHUNK_RECORDS * CHUNK_RECORDS;
     if (*chunk == NULL)
-        *chunk = calloc(CHUNK_RECORDS, sizeof(wa_function));
+        *chunk = calloc(rest < CHUNK_RECORDS ? rest : CHUNK_RECORDS, sizeof(wa_function));
     return *chunk == NULL ? NULL : *chunk + func_index % CHUNK_RECORDS;
 }
 

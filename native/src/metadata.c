@@ -222,11 +222,6 @@ uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index)
     return wa_canonical_type(artifact, WA_COLUMN(artifact, function, struct wa_schema_function_row)[func_index].type);
 }
 
-uint64_t wa_imported_functions(const wa_artifact *artifact)
-{
-    return WA_ROWS(artifact, function) - WA_ROWS(artifact, code_wasm_offset);
-}
-
 bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code)
 {
     uint32_t low = code & 0xff, heap = code >> 8;
