@@ -225,7 +225,7 @@ wasmartifact.pack(source, output, opt_level=0, progress=progress)
 """
 
 
-@pytest.mark.parametrize("moment", ["start", "compiling", "compiled", "os.write", "os.fsync", "os.link"])
+@pytest.mark.parametrize("moment", ["start", "compiling", "compiled", "os.writev", "os.fsync", "os.link"])
 def test_a_killed_pack_leaves_nothing(output: Path, moment: str) -> None:
     source = output.parent.with_name("in.wasm")
     source.write_bytes(workload_wasm())

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 Buffer = bytes | bytearray | memoryview
+_BATCH_BYTES: Final = 4 << 20
+_BATCH_CHUNKS: Final = 64
 
 
 def check_output(output: str | os.PathLike[str]) -> None:
@@ -82,8 +85,8 @@ def write_descriptor(fd: int, chunks: Iterable[Buffer], *, check: Callable[[str]
     OSError
         As the file system gives it; the file may hold a part then.
     """
-    for chunk in chunks:
-        _write_all(fd, chunk)
+    for batch in _batches(chunks):
+        _write_all(fd, batch)
     check(f"/proc/self/fd/{fd}")
 
 
@@ -97,10 +100,24 @@ def _give_name(fd: int, path: str) -> bool:
     return True
 
 
-def _write_all(fd: int, chunk: Buffer) -> None:
-    view = memoryview(chunk).cast("B")
-    while view:
-        view = view[os.write(fd, view) :]
+def _batches(chunks: Iterable[Buffer]) -> Iterator[list[memoryview]]:
+    """What one system call writes. Small writes would leave small pieces in the page cache, which are slower to map."""
+    batch, size_bytes = [], 0
+    for chunk in chunks:
+        batch.append(memoryview(chunk).cast("B"))
+        size_bytes += len(batch[-1])
+        if size_bytes >= _BATCH_BYTES or len(batch) == _BATCH_CHUNKS:
+            yield batch
+            batch, size_bytes = [], 0
+    yield batch
+
+
+def _write_all(fd: int, views: list[memoryview]) -> None:
+    while views := [view for view in views if view]:
+        written = os.writev(fd, views)
+        for number, view in enumerate(views):
+            done = min(written, len(view))
+            views[number], written = view[done:], written - done
 
 
 def _sync_folder(folder: str) -> None:
