@@ -15,6 +15,12 @@ from wasmartifact.metadata.columns import ENTRY, Columns
 
 _MACHINE_NAMES: Final = {number: name for name, number in schema.MACHINES.items()}
 _COLUMN_BY_ID: Final = {column.id: column for column in schema.COLUMNS}
+#: Size of a value, by the column's id.
+_SIZES: Final = {column.id: schema.VALUE_SIZES[column.type] for column in schema.COLUMNS}
+#: Id and group of each column with as many values as its group has rows, or one more.
+_ROW_SHAPES: Final = tuple(
+    (column.id, column.group, int(column.shape == "offsets")) for column in schema.COLUMNS if column.shape != "flat"
+)
 
 
 def check_directory(buffer: bytes | bytearray | memoryview) -> None:
@@ -70,49 +76,53 @@ def _check_header(columns: Columns) -> None:
 def _check_entries(columns: Columns) -> None:
     """Every entry by itself, then all beside each other. Unknown columns may have any element size, no more."""
     numbers, size_bytes = columns.header.numbers, len(columns.section)
-    directory_end = numbers["directory_offset"] + numbers["directory_count"] * ENTRY.size
-    if len(columns.entries) != numbers["directory_count"]:
-        raise faults.corrupt_header("number of different columns", len(columns.entries), numbers["directory_count"])
-    previous = -1
-    for entry in columns.entries.values():
-        known = _COLUMN_BY_ID.get(entry.column_id)
-        if entry.column_id <= previous:
-            raise faults.corrupt_directory(entry.number, "column_id", entry.column_id, f"more than {previous}")
-        previous = entry.column_id
-        if known and entry.element_size_bytes != schema.VALUE_SIZES[known.type]:
-            expected = f"{schema.VALUE_SIZES[known.type]} for {known.name}"
-            raise faults.corrupt_directory(entry.number, "element_size_bytes", entry.element_size_bytes, expected)
-        if entry.offset % schema.COLUMN_ALIGN_BYTES:
+    if len(columns.directory) != numbers["directory_count"]:
+        raise faults.corrupt_header("number of different columns", len(columns.directory), numbers["directory_count"])
+    previous, spans = -1, []
+    for number, (column_id, element_size_bytes, offset, count) in enumerate(columns.directory.values()):
+        if column_id <= previous:
+            raise faults.corrupt_directory(number, "column_id", column_id, f"more than {previous}")
+        previous = column_id
+        expected_bytes = _SIZES.get(column_id, element_size_bytes)
+        if element_size_bytes != expected_bytes:
+            expected = f"{expected_bytes} for {_COLUMN_BY_ID[column_id].name}"
+            raise faults.corrupt_directory(number, "element_size_bytes", element_size_bytes, expected)
+        if offset % schema.COLUMN_ALIGN_BYTES:
             expected = f"a multiple of {schema.COLUMN_ALIGN_BYTES}"
-            raise faults.corrupt_directory(entry.number, "offset", entry.offset, expected)
-        if entry.end > size_bytes:
-            raise faults.corrupt_directory(entry.number, "end", entry.end, f"at most {size_bytes}")
-    for column in schema.COLUMNS:
-        if column.id not in columns.entries:
-            raise faults.corrupt_directory(len(columns.entries), "column", "missing", column.name)
-    end = directory_end
-    for entry in sorted(columns.entries.values(), key=lambda entry: (entry.offset, entry.end)):
-        if entry.offset < end:
-            expected = f"at least {end}, where something else ends"
-            raise faults.corrupt_directory(entry.number, "offset", entry.offset, expected)
-        end = entry.end
+            raise faults.corrupt_directory(number, "offset", offset, expected)
+        end = offset + count * element_size_bytes
+        if end > size_bytes:
+            raise faults.corrupt_directory(number, "end", end, f"at most {size_bytes}")
+        spans.append((offset, end, number))
+    for column_id in _SIZES:
+        if column_id not in columns.directory:
+            missing = _COLUMN_BY_ID[column_id].name
+            raise faults.corrupt_directory(len(columns.directory), "column", "missing", missing)
+    free = numbers["directory_offset"] + numbers["directory_count"] * ENTRY.size
+    for offset, end, number in sorted(spans):
+        if offset < free:
+            expected = f"at least {free}, where something else ends"
+            raise faults.corrupt_directory(number, "offset", offset, expected)
+        free = end
 
 
 def _check_counts(columns: Columns) -> None:
     """Columns of a group have as many rows as the group; flat columns have rules of their own."""
-    for column in schema.COLUMNS:
-        entry = columns.entries[column.id]
-        rows = columns.row_count(column.group)
-        count = {"rows": rows, "offsets": rows + 1, "flat": entry.count}[column.shape]
-        if entry.count != count:
-            raise faults.corrupt_directory(entry.number, f"count of {column.name}", entry.count, count)
-    slots, exports = columns.entries[schema.COLUMN_BY_NAME["export_slots"].id], columns.row_count("exports")
-    if slots.count & (slots.count - 1) or slots.count <= exports:
-        expected = f"a power of two above {exports}"
+    rows: dict[str, int] = {}
+    for column_id, group, extra in _ROW_SHAPES:
+        count = columns.directory[column_id][3]
+        if group not in rows:
+            rows[group] = count - extra if count else columns.row_count(group)
+        if count != rows[group] + extra:
+            entry = columns.entry(column_id)
+            raise faults.corrupt_directory(entry.number, f"count of {entry.name}", count, rows[group] + extra)
+    slots = columns.entry(schema.COLUMN_BY_NAME["export_slots"].id)
+    if slots.count & (slots.count - 1) or slots.count <= rows["exports"]:
+        expected = f"a power of two above {rows['exports']}"
         raise faults.corrupt_directory(slots.number, "count of export_slots", slots.count, expected)
     for part, whole in (("code_wasm_offset", "function"), ("global_image", "global_type")):
-        entry = columns.entries[schema.COLUMN_BY_NAME[part].id]
-        limit = columns.entries[schema.COLUMN_BY_NAME[whole].id].count
+        entry = columns.entry(schema.COLUMN_BY_NAME[part].id)
+        limit = columns.entry(schema.COLUMN_BY_NAME[whole].id).count
         if entry.count > limit:
             expected = f"at most {limit}, the count of {whole}"
             raise faults.corrupt_directory(entry.number, f"count of {part}", entry.count, expected)

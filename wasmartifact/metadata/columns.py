@@ -33,6 +33,11 @@ class Entry(NamedTuple):
     count: int  # type: ignore[assignment]  # hides tuple.count, which no entry needs
 
     @property
+    def name(self) -> str:
+        """Name of the column, which must be a known one."""
+        return next(column.name for column in schema.COLUMNS if column.id == self.column_id)
+
+    @property
     def end(self) -> int:
         """Offset behind the last value."""
         return self.offset + self.count * self.element_size_bytes
@@ -52,14 +57,14 @@ class Columns:
         On a big-endian host: columns are little-endian and used in place.
     """
 
-    __slots__ = ("_columns", "_entries", "_header", "section")
+    __slots__ = ("_columns", "_directory", "_header", "section")
 
     def __init__(self, buffer: bytes | bytearray | memoryview) -> None:
         if sys.byteorder != "little":
             raise IncompatibleHost("artifacts are little-endian and are used in place; this host is big-endian")
         self.section = memoryview(buffer).cast("B").toreadonly()
         self._header: Header | None = None
-        self._entries: dict[int, Entry] | None = None
+        self._directory: dict[int, tuple[int, ...]] | None = None
         self._columns: dict[str, memoryview] = {}
 
     @property
@@ -70,17 +75,26 @@ class Columns:
         return self._header
 
     @property
-    def entries(self) -> dict[int, Entry]:
-        """The directory by column id, decoded on first use."""
-        if self._entries is None:
+    def directory(self) -> dict[int, tuple[int, ...]]:
+        """The directory by column id, decoded on first use: entries as they stand there. Numbers count from 0."""
+        if self._directory is None:
             numbers = self.header.numbers
             start, count = numbers["directory_offset"], numbers["directory_count"]
             end = start + count * ENTRY.size
             if end > len(self.section):
                 raise faults.corrupt_header("end of the directory", end, f"at most {len(self.section)}")
-            fields = enumerate(ENTRY.iter_unpack(self.section[start:end]))
-            self._entries = {entry[0]: Entry(number, *entry) for number, entry in fields}
-        return self._entries
+            self._directory = {fields[0]: fields for fields in ENTRY.iter_unpack(self.section[start:end])}
+        return self._directory
+
+    def entry(self, column_id: int) -> Entry:
+        """The directory entry of a column. Raises KeyError where there is none."""
+        fields = self.directory[column_id]
+        return Entry(list(self.directory).index(column_id), *fields)
+
+    @property
+    def entries(self) -> dict[int, Entry]:
+        """All directory entries by column id."""
+        return {column_id: self.entry(column_id) for column_id in self.directory}
 
     def column(self, name: str) -> memoryview:
         """The values of a column: a read-only view, cast to the column's type.
@@ -102,9 +116,9 @@ class Columns:
 
     def _map(self, column: schema.Column, field: str) -> memoryview:
         """Check a directory entry and view its column, or a field of it."""
-        if column.id not in self.entries:
-            raise faults.corrupt_directory(len(self.entries), "column", "missing", column.name)
-        entry = self.entries[column.id]
+        if column.id not in self.directory:
+            raise faults.corrupt_directory(len(self.directory), "column", "missing", column.name)
+        entry = self.entry(column.id)
         expected = schema.VALUE_SIZES[column.type]
         if entry.element_size_bytes != expected:
             what = f"element_size_bytes of {column.name}"
