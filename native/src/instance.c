@@ -3,8 +3,8 @@
 
 #include "core.h"
 
-/* Function records come in chunks of 4 KiB, so that the first one of a large module costs no more than that of a small one. */
-enum { CHUNK_RECORDS = 64 };
+/* Function records come in chunks of 1 KiB, so that the first one of a large module costs no more than that of a small one. */
+enum { CHUNK_RECORDS = 16 };
 
 wa_details *wa_instance_details(const wa_instance *instance)
 {
