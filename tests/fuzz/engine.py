@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tests.fuzz.plan import Call, Given
-from tests.fuzz.values import Value
+from tests.fuzz.values import Exn, Value
 
-#: A call of a host function: its label and its arguments.
+#: A call of a host function: its label and its arguments; behind it, "throws" and what it threw.
 Event = tuple[str, tuple[Value, ...]]
+THROWS = "throws"
+#: What is told of an exnref in a global or a table that is not null.
+SOME_EXCEPTION = "exception"
+#: Name of a tag that is not exported.
+UNKNOWN_TAG = "?"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,13 @@ class Trapped:
 
 
 @dataclass(frozen=True)
+class Thrown:
+    """An exception that nobody caught."""
+
+    exception: Exn
+
+
+@dataclass(frozen=True)
 class Unlinkable:
     """An import has the wrong type."""
 
@@ -39,7 +51,7 @@ class Broken:
     message: str
 
 
-Outcome = Returned | Trapped | Unlinkable | Broken
+Outcome = Returned | Trapped | Thrown | Unlinkable | Broken
 
 STACK_EXHAUSTED = "stack"
 UNREACHABLE = "unreachable"

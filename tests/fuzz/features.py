@@ -1,11 +1,13 @@
 """What generated modules may use: the one place to widen when the compiler learns a proposal.
 
-Names are options of ``wasm-tools smith``. A feature that stands under OFF is one that the compiler refuses for now; a
-module that it refuses although everything it uses stands under ON counts as skipped, and shows in the report.
+Names are options of ``wasm-tools smith``. A feature that stands under OFF is one that the compiler refuses for now, or
+that can't be compared; a module that it refuses although everything it uses stands elsewhere counts as skipped, and
+shows in the report.
 """
 
 from __future__ import annotations
 
+import random
 from typing import Final
 
 ON: Final = (
@@ -15,30 +17,49 @@ ON: Final = (
     "reference-types",
     "saturating-float-to-int",
     "sign-extension-ops",
-    "tail-call",
 )
-#: On where the seed itself wants canonical NaNs. Else wasmtime's vector min and max drop a NaN's payload; ours keep it.
-ON_WITH_CANONICAL_NANS: Final = ("simd",)
-OFF: Final = (
-    "compact-imports",
-    "custom-descriptors",
+#: On in many modules only, so that there are combinations, and that older features don't get rare.
+OFTEN: Final = (
     "custom-page-sizes",
     "exceptions",
-    "gc",
     "memory64",
-    "relaxed-simd",
-    "shared-everything-threads",
-    "threads",
+    "tail-call",
     "wide-arithmetic",
 )
-#: More than one memory is a proposal, more than one table came with reference types.
-MAX_MEMORIES: Final = 1
+OFTEN_SHARE: Final = 0.6
+#: On where the seed itself wants canonical NaNs. Else wasmtime's vector min and max drop a NaN's payload; ours keep it.
+#: Relaxed operators are those of wasmtime's deterministic mode, see ``relaxed.py``.
+ON_WITH_CANONICAL_NANS: Final = ("relaxed-simd", "simd")
+OFF: Final = (
+    # The compiler refuses these: they are no part of WebAssembly 3.0, or wait for an issue of their own.
+    "compact-imports",
+    "custom-descriptors",
+    "shared-everything-threads",
+    "threads",
+    # Likewise. Without it, smith makes no typed function references; our own programs do.
+    "gc",
+)
+MAX_MEMORIES: Final = 3
 MAX_TABLES: Final = 4
 
 
-def smith_options(*, vectors: bool) -> list[str]:
-    """Command-line options of ``wasm-tools smith`` for the features."""
-    switches = {**dict.fromkeys(ON, "true"), **dict.fromkeys(OFF, "false")}
-    switches |= dict.fromkeys(ON_WITH_CANONICAL_NANS, "true" if vectors else "false")
-    options = [word for name, value in switches.items() for word in (f"--{name}-enabled", value)]
+def smith_options(rng: random.Random, *, vectors: bool) -> list[str]:
+    """Command-line options of ``wasm-tools smith`` for the features of one module.
+
+    Without a maximum, a 64-bit memory would grow as far as wasmtime likes, so all memories have one where there may be
+    such.
+    """
+    switches = {
+        **dict.fromkeys(ON, True),
+        **dict.fromkeys(OFF, False),
+        **dict.fromkeys(ON_WITH_CANONICAL_NANS, vectors),
+    }
+    switches |= {name: rng.random() < OFTEN_SHARE for name in OFTEN}
+    options = [word for name, on in switches.items() for word in (f"--{name}-enabled", flag(on))]
+    options += ["--memory-max-size-required", flag(switches["memory64"] or rng.random() < 0.9)]
     return [*options, "--max-memories", str(MAX_MEMORIES), "--max-tables", str(MAX_TABLES)]
+
+
+def flag(value: bool) -> str:
+    """A switch of the command line."""
+    return "true" if value else "false"

@@ -12,8 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from tests.fuzz.sections import FUEL_NAME, GLOBAL_PREFIX
-from tests.fuzz.shape import LINK_MODULE, GlobalType, Import, MemoryType, Shape, TableType
-from tests.fuzz.values import EXTERN_POOL, NUMBERS, ExportedFunc, HostFunc, Signature, Value, interesting, quieted
+from tests.fuzz.shape import LINK_MODULE, GlobalType, Import, MemoryType, Shape, TableType, TagType
+from tests.fuzz.values import (
+    EXTERN_POOL,
+    NUMBERS,
+    REFERENCES,
+    ExportedFunc,
+    HostFunc,
+    Signature,
+    Value,
+    interesting,
+    quieted,
+)
 
 #: Calls of every exported function at most, and of all of them together where these are few enough.
 CALLS_PER_FUNCTION: Final = 4
@@ -49,13 +59,21 @@ class HostGlobal:
 
 
 @dataclass(frozen=True)
+class HostTag:
+    """A tag; equal labels and types are one tag."""
+
+    label: str
+    type: TagType
+
+
+@dataclass(frozen=True)
 class Linked:
     """What the first module of a pair exports under this name."""
 
     name: str
 
 
-HostObject = HostFunc | HostMemory | HostTable | HostGlobal
+HostObject = HostFunc | HostMemory | HostTable | HostGlobal | HostTag
 Given = HostObject | Linked
 
 
@@ -84,7 +102,7 @@ def make_plan(seed: str, shapes: Sequence[Shape]) -> Plan:
     rng = random.Random(f"{seed}/link")
     imports = []
     for shape in shapes:
-        signatures = sorted({type_ for type_ in shape.functions().values() if not type_.has_vectors}, key=str)
+        signatures = sorted({type_ for type_ in shape.functions().values() if type_.crosses}, key=str)
         given = [_given(f"{seed}/{item.module}/{item.name}", item, signatures) for item in shape.imports]
         position = rng.randrange(len(given)) if given and rng.randrange(WRONG_IMPORT) == 0 else None
         if position is not None:
@@ -95,10 +113,13 @@ def make_plan(seed: str, shapes: Sequence[Shape]) -> Plan:
 
 def compared_globals(shape: Shape) -> list[tuple[str, str]]:
     """Names and types of the exported globals, each global of smith's once."""
+    comparable = (*NUMBERS, *REFERENCES)
     return [
         (name, type_.content)
         for name, type_ in shape.exports.items()
-        if isinstance(type_, GlobalType) and (name.startswith(GLOBAL_PREFIX) or FUEL_NAME not in shape.exports)
+        if isinstance(type_, GlobalType)
+        and type_.content in comparable
+        and (name.startswith(GLOBAL_PREFIX) or FUEL_NAME not in shape.exports)
     ]
 
 
@@ -118,6 +139,8 @@ def _given(key: str, item: Import, signatures: Sequence[Signature]) -> Given:
     if isinstance(type_, TableType):
         elements = tuple(_value(type_.element, rng, signatures) for _ in range(min(type_.min, 20)))
         return HostTable(type_, elements)
+    if isinstance(type_, TagType):
+        return HostTag(f"tag {rng.randrange(2)}", type_)
     return HostGlobal(type_, _value(type_.content, rng, signatures))
 
 
@@ -149,6 +172,10 @@ def _wrong(given: Given, rng: random.Random) -> Given:
         return HostTable(replace(given.type, element=element), ())
     if isinstance(given, HostTable):
         return replace(given, type=_wrong_limits(given.type, choice), elements=())
+    if isinstance(given, HostTag):
+        return replace(given, type=TagType((*given.type.params, "i32")))
+    if choice == 1 and rng.random() < 0.5:
+        return replace(given, type=replace(given.type, is_64=not given.type.is_64))
     return replace(given, type=_wrong_limits(given.type, choice), contents=b"")
 
 
@@ -168,7 +195,10 @@ def _wrong_limits(type_: _Limited, choice: int) -> _Limited:
 
 def _calls(seed: str, shapes: Sequence[Shape]) -> Iterator[Call]:
     functions = [
-        (index, name, type_) for index, shape in enumerate(shapes) for name, type_ in shape.functions().items()
+        (index, name, type_)
+        for index, shape in enumerate(shapes)
+        for name, type_ in shape.functions().items()
+        if type_.crosses
     ]
     names = [ExportedFunc(index, name) for index, name, _ in functions]
     for round_ in range(min(CALLS_PER_FUNCTION, MAX_CALLS // max(len(functions), 1))):

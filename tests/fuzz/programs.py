@@ -104,7 +104,7 @@ class _Program:
         self.globals = [rng.choice(self.types) for _ in range(rng.randrange(1, 6))]
         signatures = [self._signature() for _ in range(rng.randrange(1, 4))]
         count = rng.randrange(2, 9)
-        hostable = [one for one in signatures if not one.has_vectors]
+        hostable = [one for one in signatures if one.crosses]
         self.imports = [rng.choice(hostable) for _ in range(rng.randrange(3))] if hostable else []
         self.functions = [self._function(index, rng.choice(signatures)) for index in range(count)]
         self.signatures = signatures

@@ -12,16 +12,33 @@ from typing import Any, Final
 import wasmtime
 from wasmtime import _ffi
 
-from tests.fuzz.engine import STACK_EXHAUSTED, UNREACHABLE, Broken, Event, Key, Outcome, Returned, Trapped, Unlinkable
-from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, Linked
+from tests.fuzz.engine import (
+    SOME_EXCEPTION,
+    STACK_EXHAUSTED,
+    THROWS,
+    UNKNOWN_TAG,
+    UNREACHABLE,
+    Broken,
+    Event,
+    Key,
+    Outcome,
+    Returned,
+    Thrown,
+    Trapped,
+    Unlinkable,
+)
+from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, HostTag, Linked
 from tests.fuzz.sections import FUEL_NAME
-from tests.fuzz.shape import Shape, shape_of
+from tests.fuzz.shape import Shape, TagType, shape_of
 from tests.fuzz.values import (
+    EXCEPTION,
     NUMBERS,
     VECTOR,
+    Exn,
     ExportedFunc,
     HostError,
     HostFunc,
+    HostThrow,
     Signature,
     Value,
     host_results,
@@ -45,9 +62,11 @@ TRAP_KINDS: Final = {
 }
 #: Message of the trap that a host function raises.
 HOST_MESSAGE: Final = "host"
-_KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3, "v128": 4, "funcref": 5, "externref": 6}
+_KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3, "v128": 4, "funcref": 5, "externref": 6, EXCEPTION: 8}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
-_EXTERN_FUNC, _EXTERN_GLOBAL, _EXTERN_TABLE, _EXTERN_MEMORY = range(4)
+_EXTERN_FUNC, _EXTERN_GLOBAL, _EXTERN_TABLE, _EXTERN_MEMORY, _EXTERN_TAG = 0, 1, 2, 3, 5
+#: A module whose function has a parameter of each type, as there is no other way to all of them.
+_ALL_TYPES: Final = f'(module (func (export "f") (param {" ".join(_KINDS)})))'
 _NO_FINALIZER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()
 
 
@@ -69,6 +88,10 @@ def _engine(canonical_nans: bool) -> Any:
     config = wasmtime.Config()
     config.parallel_compilation = False
     config.cranelift_nan_canonicalization = canonical_nans
+    config.wasm_relaxed_simd_deterministic = True
+    for feature in ("exceptions", "tail_call", "memory64", "multi_memory", "wide_arithmetic", "custom_page_sizes"):
+        setattr(config, f"wasm_{feature}", True)
+    config.wasm_gc = config.wasm_function_references = True  # exceptions need the one, the one the other
     return wasmtime.Engine(config)
 
 
@@ -82,10 +105,45 @@ def compile_reference(data: bytes, *, canonical_nans: bool = False) -> Reference
     return ReferenceModule(engine, module, shape_of(data))
 
 
-def _type_name(type_: Any) -> str:
-    """Name of a value type; wasmtime's Python package still has the first one of externref."""
-    name = str(type_)
-    return "externref" if name == "anyref" else name
+class _Types:
+    """Value types of an engine: what wasmtime's Python package has knows no v128 and no exnref."""
+
+    def __init__(self, engine: Any) -> None:
+        store = wasmtime.Store(engine)
+        func = wasmtime.Instance(store, wasmtime.Module(engine, _ALL_TYPES), []).exports(store)["f"]
+        self._owner = ffi.wasmtime_func_type(store._context(), byref(func._func))  # type: ignore[union-attr]
+        params = ffi.wasm_functype_params(self._owner).contents
+        self._types = {kind: params.data[index] for index, kind in enumerate(_KINDS)}
+
+    def make(self, kind: str) -> Any:
+        """A type, which belongs to the caller."""
+        return ffi.wasm_valtype_copy(self._types[kind])
+
+    def vector(self, kinds: Sequence[str]) -> Any:
+        """Likewise, several."""
+        made = ffi.wasm_valtype_vec_t()
+        ffi.wasm_valtype_vec_new_uninitialized(byref(made), len(kinds))
+        for index, kind in enumerate(kinds):
+            made.data[index] = self.make(kind)
+        return made
+
+    def names(self, vector: Any) -> tuple[str, ...]:
+        """Names of the types of a vector."""
+        return tuple(self._name(vector.contents.data[index]) for index in range(vector.contents.size))
+
+    def _name(self, type_: Any) -> str:
+        known = (kind for kind, one in self._types.items() if ffi.wasmtime_wasm_valtype_equal(one, type_))
+        return next(known, "another type")
+
+    def function(self, signature: Signature) -> Any:
+        """A function type, which belongs to the caller."""
+        params, results = self.vector(signature.params), self.vector(signature.results)
+        return ffi.wasm_functype_new(byref(params), byref(results))
+
+
+@lru_cache(maxsize=2)
+def _types(engine: Any) -> _Types:
+    return _Types(engine)
 
 
 class Window:
@@ -115,6 +173,10 @@ class Reference:
         self._signatures: dict[bytes, str] = {}
         self._given: list[tuple[HostObject, Any]] = []
         self._exports: dict[Key, Any] = {}
+        self._types = _types(modules[0].engine)
+        # By name: each tag, and the types of its values.
+        self._tags: dict[str, tuple[Any, tuple[str, ...]]] = {}
+        self._host_tags: dict[HostTag, Any] = {}
 
     def instantiate(self, module: int, imports: Sequence[Given]) -> Outcome:
         """Make the imports of a module, and an instance of it."""
@@ -127,7 +189,7 @@ class Reference:
         if error:
             return self._error(error)
         if trap:
-            return _trapped(trap)
+            return self._trapped(trap)
         for name, type_ in self._modules[module].shape.exports.items():
             extern, encoded = ffi.wasmtime_extern_t(), name.encode()
             found = ffi.wasmtime_instance_export_get(
@@ -138,6 +200,8 @@ class Reference:
             self._exports[module, name] = extern
             if isinstance(type_, Signature):
                 self._signatures[bytes(extern.of.func)] = str(type_)
+            if isinstance(type_, TagType):
+                self._tags[f"{module} {name}"] = extern.of.tag, type_.params
         return Returned()
 
     @staticmethod
@@ -172,7 +236,7 @@ class Reference:
         if error:
             return self._error(error)
         if trap:
-            return _trapped(trap)
+            return self._trapped(trap)
         values = tuple(self._read(value) for value in returned)
         for value in returned:
             ffi.wasmtime_val_unroot(byref(value))
@@ -187,7 +251,7 @@ class Reference:
     def _global(self, extern: Any) -> Value:
         value = ffi.wasmtime_val_t()
         ffi.wasmtime_global_get(self._context, byref(extern.of.global_), byref(value))
-        result = self._read(value)
+        result = _told(self._read(value))
         ffi.wasmtime_val_unroot(byref(value))
         return quieted(_TYPES[value.kind], result)
 
@@ -210,7 +274,7 @@ class Reference:
         elements: list[Value] = [ffi.wasmtime_table_size(self._context, table)]
         for index in range(ffi.wasmtime_table_size(self._context, table)):
             ffi.wasmtime_table_get(self._context, table, index, byref(value))
-            elements.append(self._read(value))
+            elements.append(_told(self._read(value)))
             ffi.wasmtime_val_unroot(byref(value))
         return elements
 
@@ -234,6 +298,10 @@ class Reference:
             if isinstance(value, int):
                 # The pool's index + 1 stands for the object: 0 would be a null pointer.
                 ffi.wasmtime_externref_new(self._context, value + 1, _NO_FINALIZER, byref(raw.of.externref))
+        elif kind == EXCEPTION:
+            raw.of.exnref.store_id = 0
+            if isinstance(value, Exn):
+                raw.of.exnref = self._new_exception(value)
         elif isinstance(value, ExportedFunc):
             raw.of.funcref = self._exports[value.module, value.name].of.func
         elif isinstance(value, HostFunc):
@@ -250,15 +318,55 @@ class Reference:
             if raw.of.externref.store_id == 0:
                 return None
             return int(ffi.wasmtime_externref_data(self._context, byref(raw.of.externref)) or 0) - 1
+        if kind == EXCEPTION:
+            return None if raw.of.exnref.store_id == 0 else self._exception(raw.of.exnref)
         return None if raw.of.funcref.store_id == 0 else self._signature(raw.of.funcref)
 
     def _signature(self, func: Any) -> str:
         key = bytes(func)
         if key not in self._signatures:
-            type_ = wasmtime.FuncType._from_ptr(ffi.wasmtime_func_type(self._context, byref(func)), None)
-            params, results = (tuple(map(_type_name, kinds)) for kinds in (type_.params, type_.results))
-            self._signatures[key] = str(Signature(params, results))
+            type_ = ffi.wasmtime_func_type(self._context, byref(func))
+            vectors = ffi.wasm_functype_params(type_), ffi.wasm_functype_results(type_)
+            self._signatures[key] = str(Signature(*map(self._types.names, vectors)))
+            ffi.wasm_functype_delete(type_)
         return self._signatures[key]
+
+    # ---- exceptions
+
+    def _trapped(self, trap: Any) -> Outcome:
+        exception = ffi.wasmtime_exnref_t()
+        if not ffi.wasmtime_context_take_exception(self._context, byref(exception)):
+            return _trapped(trap)
+        ffi.wasm_trap_delete(trap)
+        thrown = Thrown(self._exception(exception))
+        ffi.wasmtime_exnref_unroot(byref(exception))
+        return thrown
+
+    def _exception(self, exception: Any) -> Exn:
+        tag, value = ffi.wasmtime_tag_t(), ffi.wasmtime_val_t()
+        ffi.wasmtime_exnref_tag(self._context, byref(exception), byref(tag))
+        values: list[Value] = []
+        for index in range(ffi.wasmtime_exnref_field_count(self._context, byref(exception))):
+            ffi.wasmtime_exnref_field(self._context, byref(exception), index, byref(value))
+            values.append(quieted(_TYPES[value.kind], self._read(value)))
+            ffi.wasmtime_val_unroot(byref(value))
+        return Exn(self._tag_name(tag), tuple(values))
+
+    def _tag_name(self, tag: Any) -> str:
+        same = ffi.wasmtime_tag_eq
+        known = (name for name, (one, _) in self._tags.items() if same(self._context, byref(one), byref(tag)))
+        return next(known, UNKNOWN_TAG)
+
+    def _new_exception(self, exception: Exn) -> Any:
+        """An exception as wasmtime has it; it belongs to the caller."""
+        tag, kinds = self._tags[exception.tag]
+        made, values = ffi.wasmtime_exnref_t(), (ffi.wasmtime_val_t * len(kinds))()
+        for index, (kind, value) in enumerate(zip(kinds, exception.values, strict=True)):
+            values[index] = self._value(kind, value)
+        ffi.wasmtime_exnref_new(self._context, byref(tag), values, len(kinds), byref(made))
+        for value in values:
+            ffi.wasmtime_val_unroot(byref(value))
+        return made
 
     # ---- what the host gives
 
@@ -274,34 +382,45 @@ class Reference:
         if isinstance(given, HostFunc):
             extern.kind, extern.of.func = _EXTERN_FUNC, self._host(given)
         elif isinstance(given, HostMemory):
-            limits = wasmtime.Limits(given.type.min, given.type.max)
-            memory = wasmtime.Memory(self._store, wasmtime.MemoryType(limits))
+            memory_type = wasmtime.MemoryType(wasmtime.Limits(given.type.min, given.type.max), given.type.is_64)
+            memory = wasmtime.Memory(self._store, memory_type)
             if given.contents:
                 memory.write(self._store, given.contents)
             extern.kind, extern.of.memory = _EXTERN_MEMORY, memory._memory
         elif isinstance(given, HostTable):
-            limits = wasmtime.Limits(given.type.min, given.type.max)
-            table_type = wasmtime.TableType(_value_type(given.type.element), limits)
+            table_limits = wasmtime.Limits(given.type.min, given.type.max)
+            table_type = wasmtime.TableType(getattr(wasmtime.ValType, given.type.element)(), table_limits)
             table = wasmtime.Table(self._store, table_type, None)
             for index, element in enumerate(given.elements):
                 value = self._value(given.type.element, element)
                 ffi.wasmtime_table_set(self._context, byref(table._table), index, byref(value))
             extern.kind, extern.of.table = _EXTERN_TABLE, table._table
+        elif isinstance(given, HostTag):
+            extern.kind, extern.of.tag = _EXTERN_TAG, self._host_tag(given)
         else:
-            global_type = wasmtime.GlobalType(_value_type(given.type.content), given.type.mutable)
+            global_type = ffi.wasm_globaltype_new(self._types.make(given.type.content), given.type.mutable)
             value = self._value(given.type.content, given.value)
             extern.kind = _EXTERN_GLOBAL
-            ffi.wasmtime_global_new(self._context, global_type.ptr(), byref(value), byref(extern.of.global_))
+            ffi.wasmtime_global_new(self._context, global_type, byref(value), byref(extern.of.global_))
+            ffi.wasm_globaltype_delete(global_type)
         return extern
+
+    def _host_tag(self, given: HostTag) -> Any:
+        if given not in self._host_tags:
+            type_ = ffi.wasm_tagtype_new(self._types.function(Signature(given.type.params, ())))
+            tag = ffi.wasmtime_tag_t()
+            ffi.wasmtime_tag_new(self._context, type_, byref(tag))
+            ffi.wasm_tagtype_delete(type_)
+            self._host_tags[given] = tag
+            self._tags[str(given)] = tag, given.type.params
+        return self._host_tags[given]
 
     def _host(self, func: HostFunc) -> Any:
         if func not in self._host_records:
             record = ffi.wasmtime_func_t()
-            params, results = ([*map(_value_type, kinds)] for kinds in (func.signature.params, func.signature.results))
-            type_ = wasmtime.FuncType(params, results)
-            ffi.wasmtime_func_new(
-                self._context, type_.ptr(), self._callback, len(self._hosts), _NO_FINALIZER, byref(record)
-            )
+            type_ = self._types.function(func.signature)
+            ffi.wasmtime_func_new(self._context, type_, self._callback, len(self._hosts), _NO_FINALIZER, byref(record))
+            ffi.wasm_functype_delete(type_)
             self._hosts.append(func)
             self._host_records[func] = record
         return self._host_records[func]
@@ -312,11 +431,14 @@ class Reference:
         arguments = tuple(quieted(kind, self._read(args[i])) for i, kind in enumerate(func.signature.params))
         self.trace.append((func.label, arguments))
         try:
-            values = host_results(func, arguments)
+            values = host_results(func, arguments, {name: kinds for name, (_, kinds) in self._tags.items()})
         except HostError:
             message = HOST_MESSAGE.encode()
-            trap = ffi.wasmtime_trap_new(message, len(message))
-            return ctypes.cast(trap, ctypes.c_void_p).value or 0
+            return _address(ffi.wasmtime_trap_new(message, len(message)))
+        except HostThrow as thrown:
+            self.trace.append((THROWS, (thrown.exception,)))
+            exception = self._new_exception(thrown.exception)
+            return _address(ffi.wasmtime_context_set_exception(self._context, byref(exception)))
         for position in range(nresults):
             value = values[position]
             given_back = kinds[position] == "funcref" and isinstance(value, int)
@@ -324,8 +446,13 @@ class Reference:
         return 0
 
 
-def _value_type(kind: str) -> Any:
-    return getattr(wasmtime.ValType, kind)()
+def _told(value: Value) -> Value:
+    """A value of a global or a table as Python could tell it."""
+    return SOME_EXCEPTION if isinstance(value, Exn) else value
+
+
+def _address(pointer: Any) -> int:
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
 
 
 def _trapped(pointer: Any) -> Outcome:

@@ -1,21 +1,24 @@
 """Edits the sections of a generated module so that a test gets at everything.
 
 smith exports neither the fuel nor the globals in which it gathers the values that it drops, so all globals get an
-export. Two imports of one name, which smith makes, can't get different values from a mapping, so names become unique.
+export, and so do tags. Two imports of one name, which smith makes, can't get different values from a mapping, so names
+become unique.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from bench.synthetic import leb128
 
-#: Export names that are added here: of the fuel, and of global number i (prefix + i).
+#: Export names that are added here: of the fuel, and of global or tag number i (prefix + i).
 FUEL_NAME: Final = "fuzz:fuel"
 GLOBAL_PREFIX: Final = "fuzz:global:"
+TAG_PREFIX: Final = "fuzz:tag:"
 
-_IMPORT, _GLOBAL, _EXPORT = 2, 6, 7
+_IMPORT, _GLOBAL, _EXPORT, _TAG = 2, 6, 7, 13
 #: Section ids in the order of a module; custom sections, 0, may stand anywhere.
 _ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
 _KIND_FUNC, _KIND_TABLE, _KIND_MEMORY, _KIND_GLOBAL, _KIND_TAG = range(5)
@@ -24,12 +27,15 @@ _LONG_REFERENCES: Final = (0x63, 0x64)
 
 
 def make_testable(data: bytes) -> bytes:
-    """A module with unique imports and exports of all globals; the last one, the fuel, is under FUEL_NAME too."""
+    """A module with unique imports, exports of all globals and tags; the last global, the fuel, is FUEL_NAME too."""
     sections = list(_read_sections(data))
     contents = dict(sections)
-    imports, imported_globals = _unique_imports(contents.get(_IMPORT, b"\0"))
-    count = imported_globals + read_leb(contents.get(_GLOBAL, b"\0"), 0)[0]
-    exports = _more_exports(contents.get(_EXPORT, b"\0"), count)
+    imports, imported = _unique_imports(contents.get(_IMPORT, b"\0"))
+    global_count, tag_count = (
+        imported[kind] + read_leb(contents.get(id_, b"\0"), 0)[0]
+        for kind, id_ in ((_KIND_GLOBAL, _GLOBAL), (_KIND_TAG, _TAG))
+    )
+    exports = _more_exports(contents.get(_EXPORT, b"\0"), global_count, tag_count)
     edited = [(id_, imports if id_ == _IMPORT else content) for id_, content in sections if id_ != _EXPORT]
     before = set(_ORDER[: _ORDER.index(_EXPORT)])
     position = max((index + 1 for index, (id_, _) in enumerate(edited) if id_ in before), default=0)
@@ -45,19 +51,20 @@ def _read_sections(data: bytes) -> Iterator[tuple[int, bytes]]:
         position = start + size_bytes
 
 
-def _more_exports(content: bytes, global_count: int) -> bytes:
-    names = [(f"{GLOBAL_PREFIX}{index}", index) for index in range(global_count)]
-    names += [(FUEL_NAME, global_count - 1)] if global_count else []
+def _more_exports(content: bytes, global_count: int, tag_count: int) -> bytes:
+    added = [(f"{GLOBAL_PREFIX}{index}", _KIND_GLOBAL, index) for index in range(global_count)]
+    added += [(FUEL_NAME, _KIND_GLOBAL, global_count - 1)] if global_count else []
+    added += [(f"{TAG_PREFIX}{index}", _KIND_TAG, index) for index in range(tag_count)]
     count, start = read_leb(content, 0)
-    entries = [encode_name(name.encode()) + bytes([_KIND_GLOBAL]) + leb128(index) for name, index in names]
+    entries = [encode_name(name.encode()) + bytes([kind]) + leb128(index) for name, kind, index in added]
     return leb128(count + len(entries)) + content[start:] + b"".join(entries)
 
 
-def _unique_imports(content: bytes) -> tuple[bytes, int]:
-    """The import section with a number at the end of names that were used before, and how many globals it imports."""
+def _unique_imports(content: bytes) -> tuple[bytes, Counter[int]]:
+    """The import section with a number at the end of names that were used before, and how many it has of each kind."""
     count, position = read_leb(content, 0)
     seen: set[tuple[bytes, bytes]] = set()
-    entries, global_count = [], 0
+    entries, kinds = [], Counter[int]()
     for number in range(count):
         module, position = _read_name(content, position)
         name, position = _read_name(content, position)
@@ -65,10 +72,10 @@ def _unique_imports(content: bytes) -> tuple[bytes, int]:
             name += f"#{number}".encode()
         seen.add((module, name))
         end = _skip_import_type(content, position)
-        global_count += content[position] == _KIND_GLOBAL
+        kinds[content[position]] += 1
         entries.append(encode_name(module) + encode_name(name) + content[position:end])
         position = end
-    return leb128(count) + b"".join(entries), global_count
+    return leb128(count) + b"".join(entries), kinds
 
 
 def _skip_import_type(content: bytes, position: int) -> int:

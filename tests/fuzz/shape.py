@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.synthetic import leb128
 from tests.fuzz.sections import FUEL_NAME, GLOBAL_PREFIX, encode_name
-from tests.fuzz.values import VECTOR, Signature
+from tests.fuzz.values import EXCEPTION, Signature
 from wasmartifact import schema
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.model import Module
@@ -23,24 +23,31 @@ _TYPE_CODES: Final = {
     "v128": 0x7B,
     "funcref": 0x70,
     "externref": 0x6F,
+    EXCEPTION: 0x69,
 }
+_PAGE_LOG2: Final = 16
+#: Bits of the flags before limits.
+_HAS_MAX, _IS_64, _HAS_PAGE_SIZE = 1, 4, 8
 
 
 @dataclass(frozen=True)
 class MemoryType:
-    """Sizes in pages."""
+    """Sizes in pages of ``1 << page_log2`` bytes; ``is_64``: addresses are i64."""
 
     min: int
     max: int | None
+    is_64: bool = False
+    page_log2: int = _PAGE_LOG2
 
 
 @dataclass(frozen=True)
 class TableType:
-    """Sizes in elements."""
+    """Sizes in elements; ``is_64``: indices are i64."""
 
     element: str
     min: int
     max: int | None
+    is_64: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,14 @@ class GlobalType:
     mutable: bool
 
 
-ExternType = Signature | MemoryType | TableType | GlobalType
+@dataclass(frozen=True)
+class TagType:
+    """Types of the values of an exception."""
+
+    params: tuple[str, ...]
+
+
+ExternType = Signature | MemoryType | TableType | GlobalType | TagType
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,10 @@ class Shape:
         """The exported functions."""
         return {name: type_ for name, type_ in self.exports.items() if isinstance(type_, Signature)}
 
+    def tags(self) -> dict[str, TagType]:
+        """The exported tags."""
+        return {name: type_ for name, type_ in self.exports.items() if isinstance(type_, TagType)}
+
 
 def shape_of(data: bytes) -> Shape:
     """The shape of a module, from our decoder: wasmtime's C API ends the process that asks it about the type v128."""
@@ -87,22 +105,33 @@ def _type_of(module: Module, kind: int, index: int) -> ExternType:
         type_ = module.func_type(index)
         return Signature(tuple(map(valtype_name, type_.params)), tuple(map(valtype_name, type_.results)))
     if kind == schema.KIND_MEMORY:
-        limits = module.memory_types[index].limits
-        return MemoryType(limits.min, limits.max)
+        memory = module.memory_types[index]
+        return MemoryType(memory.limits.min, memory.limits.max, memory.limits.is64, memory.page_log2)
     if kind == schema.KIND_TABLE:
         table = module.table_types[index]
-        return TableType(valtype_name(table.element), table.limits.min, table.limits.max)
+        return TableType(valtype_name(table.element), table.limits.min, table.limits.max, table.limits.is64)
+    if kind == schema.KIND_TAG:
+        return TagType(tuple(map(valtype_name, module.types[module.tag_types[index]].params)))
     global_ = module.global_types[index]
     return GlobalType(valtype_name(global_.valtype), global_.mutable)
 
 
-def asks_host_for_vectors(data: bytes) -> bool:
-    """Whether a module imports from the host what has a v128 in its type: wasmtime's C API can't make that."""
-    return any(
-        type_.has_vectors if isinstance(type_, Signature) else type_.content == VECTOR
-        for type_ in (item.type for item in shape_of(data).imports if item.module != LINK_MODULE)
-        if isinstance(type_, (Signature, GlobalType))
-    )
+def asks_too_much(data: bytes) -> bool:
+    """Whether a module imports from the host what Python can't give, or wasmtime's C API.
+
+    That is an exnref, a table with indices of 64 bits, a memory with pages of another size.
+    """
+    return any(_is_too_much(item.type) for item in shape_of(data).imports if item.module != LINK_MODULE)
+
+
+def _is_too_much(type_: ExternType) -> bool:
+    if isinstance(type_, Signature):
+        return not type_.crosses
+    if isinstance(type_, TableType):
+        return type_.is_64 or type_.element == EXCEPTION
+    if isinstance(type_, MemoryType):
+        return type_.page_log2 != _PAGE_LOG2
+    return isinstance(type_, GlobalType) and type_.content == EXCEPTION
 
 
 def importer_of(shape: Shape) -> bytes:
@@ -112,7 +141,8 @@ def importer_of(shape: Shape) -> bytes:
     """
     globals_ = [name for name in shape.exports if name.startswith(GLOBAL_PREFIX)]
     hidden = {FUEL_NAME, *globals_[-1:]}
-    signatures = list(dict.fromkeys(shape.functions().values()))
+    tag_types = [Signature(type_.params, ()) for type_ in shape.tags().values()]
+    signatures = list(dict.fromkeys([*shape.functions().values(), *tag_types]))
     types = [b"\x60" + _value_types(type_.params) + _value_types(type_.results) for type_ in signatures]
     imports = [
         encode_name(LINK_MODULE.encode()) + encode_name(name.encode()) + _extern_type(type_, signatures)
@@ -134,14 +164,17 @@ def _value_types(kinds: tuple[str, ...]) -> bytes:
 def _extern_type(type_: ExternType, signatures: list[Signature]) -> bytes:
     if isinstance(type_, Signature):
         return b"\0" + leb128(signatures.index(type_))
+    if isinstance(type_, TagType):
+        return b"\4\0" + leb128(signatures.index(Signature(type_.params, ())))
     if isinstance(type_, TableType):
         return bytes([1, _TYPE_CODES[type_.element]]) + _limits(type_)
     if isinstance(type_, MemoryType):
-        return b"\2" + _limits(type_)
+        return b"\2" + _limits(type_, type_.page_log2)
     return bytes([3, _TYPE_CODES[type_.content], type_.mutable])
 
 
-def _limits(type_: TableType | MemoryType) -> bytes:
-    if type_.max is None:
-        return b"\0" + leb128(type_.min)
-    return b"\1" + leb128(type_.min) + leb128(type_.max)
+def _limits(type_: TableType | MemoryType, page_log2: int = _PAGE_LOG2) -> bytes:
+    has_max, has_page_size = type_.max is not None, page_log2 != _PAGE_LOG2
+    flags = _HAS_MAX * has_max | _IS_64 * type_.is_64 | _HAS_PAGE_SIZE * has_page_size
+    limits = leb128(type_.min) + (b"" if type_.max is None else leb128(type_.max))
+    return bytes([flags]) + limits + (leb128(page_log2) if has_page_size else b"")

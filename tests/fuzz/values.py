@@ -1,7 +1,8 @@
 """Values that cross between a test and an engine, and the interesting ones among them.
 
 A number or a vector is its bit pattern, an unsigned int. An externref is None or an index into a pool of host objects.
-A funcref is None, or, as an argument, a Func; one that an engine gave back is told by its signature.
+A funcref is None, or, as an argument, a Func; one that an engine gave back is told by its signature. An exnref is None
+or an exception, told by its tag and values; as it has no object in Python, it crosses as a value of an exception only.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import math
 import random
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 NUMBERS: Final = {"i32": 32, "i64": 64, "f32": 32, "f64": 64, "v128": 128}
 VECTOR: Final = "v128"
-REFERENCES: Final = ("funcref", "externref")
+EXCEPTION: Final = "exnref"
+REFERENCES: Final = ("funcref", "externref", EXCEPTION)
 #: Objects that the host passes as externref have the indices below this.
 EXTERN_POOL: Final = 5
 
@@ -32,9 +34,9 @@ class Signature:
         return f"({' '.join(self.params)})->({' '.join(self.results)})"
 
     @property
-    def has_vectors(self) -> bool:
-        """Whether a vector crosses: wasmtime's C API has no host functions that take or give one."""
-        return VECTOR in (*self.params, *self.results)
+    def crosses(self) -> bool:
+        """Whether the host can call it, and be called: exnrefs don't cross."""
+        return EXCEPTION not in (*self.params, *self.results)
 
     @property
     def is_numeric(self) -> bool:
@@ -58,12 +60,30 @@ class ExportedFunc:
     name: str
 
 
+@dataclass(frozen=True)
+class Exn:
+    """An exception: the first name that its tag has among those that the host knows, and its values."""
+
+    tag: str
+    values: tuple[Value, ...]
+
+
 #: HostFunc and ExportedFunc go in; a str, the signature, comes out.
-Value = int | None | HostFunc | ExportedFunc | str
+Value = int | None | HostFunc | ExportedFunc | Exn | str
+#: The tags that the host knows, by name: those that it made and those that are exported, and the types of their values.
+Tags = Mapping[str, tuple[str, ...]]
 
 
 class HostError(Exception):
-    """What a host function raises now and then."""
+    """What a host function raises now and then, and no guest can catch."""
+
+
+class HostThrow(Exception):
+    """What a host function throws in the guest now and then."""
+
+    def __init__(self, exception: Exn) -> None:
+        super().__init__(exception)
+        self.exception = exception
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -161,18 +181,21 @@ def interesting(kind: str, rng: random.Random) -> int:
 # --------------------------------------------------------------------------------------------------------------------
 # Host functions
 
-#: One in so many calls of a host function raises.
+#: One in so many calls of a host function raises; one in so many throws, where there are tags.
 _RAISES: Final = 40
+_THROWS: Final = 6
+#: How deep exceptions are values of exceptions.
+_NESTING: Final = 2
 
 
-def host_results(func: HostFunc, arguments: Sequence[Value]) -> list[Value]:
+def host_results(func: HostFunc, arguments: Sequence[Value], tags: Tags) -> list[Value]:
     """What a host function returns: a function of its label and its arguments, NaNs being all alike.
 
     A funcref result is null or the first funcref argument that is not; it is given back as the index of that argument.
 
     Raises
     ------
-    HostError
+    HostError, HostThrow
         For some arguments.
     """
     kinds = func.signature.params
@@ -180,6 +203,8 @@ def host_results(func: HostFunc, arguments: Sequence[Value]) -> list[Value]:
     state = zlib.crc32(repr((func.label, seen)).encode())
     if state % _RAISES == 0:
         raise HostError(func.label)
+    if tags and state % _THROWS == 1:
+        raise HostThrow(_exception(tags, random.Random(state), _NESTING))
     results: list[Value] = []
     for position, kind in enumerate(func.signature.results):
         rng = random.Random(state + position)
@@ -190,3 +215,17 @@ def host_results(func: HostFunc, arguments: Sequence[Value]) -> list[Value]:
         else:
             results.append(next((i for i, k in enumerate(kinds) if k == "funcref" and arguments[i] is not None), None))
     return results
+
+
+def _exception(tags: Tags, rng: random.Random, nesting: int) -> Exn:
+    """Any exception; its functions are null, for the host knows none that both engines have."""
+    name = rng.choice(list(tags))
+    values: list[Value] = []
+    for kind in tags[name]:
+        if kind in NUMBERS:
+            values.append(quieted(kind, interesting(kind, rng)))
+        elif kind == "externref":
+            values.append(rng.choice((None, *range(EXTERN_POOL))))
+        else:
+            values.append(_exception(tags, rng, nesting - 1) if kind == EXCEPTION and nesting else None)
+    return Exn(name, tuple(values))
