@@ -76,7 +76,29 @@ DATA_BYTES: Final = 64
 
 
 @dataclass(frozen=True)
-class _Function:
+class Memory:
+    """A memory; ``size_bytes`` is what it has at the start."""
+
+    index: int
+    is_64: bool
+    size_bytes: int
+    page_log2: int
+
+    @property
+    def address(self) -> str:
+        """Type of addresses."""
+        return "i64" if self.is_64 else "i32"
+
+    def text(self, grown_pages: int) -> str:
+        """The definition."""
+        name = "memory" if self.index == 0 else f"memory{self.index}"
+        pages = self.size_bytes >> self.page_log2
+        suffix = "" if self.page_log2 == 16 else f" (pagesize {1 << self.page_log2})"
+        return f'(memory $m{self.index} (export "{name}") {self.address} {pages} {pages + grown_pages}{suffix})'
+
+
+@dataclass(frozen=True)
+class Function:
     """A function to be generated; ``locals`` are the types of parameters and variables."""
 
     index: int
@@ -86,10 +108,10 @@ class _Function:
 
 def generate_program(rng: random.Random, *, canonical_nans: bool) -> str:
     """Text of a random module."""
-    return _Program(rng, canonical_nans).text()
+    return Program(rng, canonical_nans).text()
 
 
-class _Program:
+class Program:
     """One module in the making."""
 
     def __init__(self, rng: random.Random, canonical_nans: bool) -> None:
@@ -100,7 +122,7 @@ class _Program:
         self.types = list(INTEGERS + FLOATS) if rng.random() < 0.7 else list(INTEGERS)
         if len(self.types) > len(INTEGERS) and rng.random() < 0.6:
             self.types.append(VECTOR)
-        self.pages = rng.choice((1, 1, 2))
+        self.memories = [self._memory(index) for index in range(rng.choice((1, 1, 1, 2, 3)))]
         self.globals = [rng.choice(self.types) for _ in range(rng.randrange(1, 6))]
         signatures = [self._signature() for _ in range(rng.randrange(1, 4))]
         count = rng.randrange(2, 9)
@@ -109,7 +131,7 @@ class _Program:
         self.functions = [self._function(index, rng.choice(signatures)) for index in range(count)]
         self.signatures = signatures
         self.has_tail_calls = rng.random() < 0.4
-        self.function: _Function = self.functions[0]
+        self.function: Function = self.functions[0]
         self.loops = 0
 
     def _signature(self) -> Signature:
@@ -117,9 +139,15 @@ class _Program:
         params = tuple(rng.choice(self.types) for _ in range(rng.choice((0, 1, 2, 3, 5, 12))))
         return Signature(params, tuple(rng.choice(self.types) for _ in range(rng.choice((0, 1, 1, 1, 2, 4)))))
 
-    def _function(self, index: int, signature: Signature) -> _Function:
+    def _memory(self, index: int) -> Memory:
+        rng = self.rng
+        if rng.random() < 0.2:
+            return Memory(index, rng.random() < 0.3, rng.randrange(300, 5000), 0)
+        return Memory(index, rng.random() < 0.3, 65536 * rng.choice((1, 1, 2)), 16)
+
+    def _function(self, index: int, signature: Signature) -> Function:
         extra = tuple(self.rng.choice(self.types) for _ in range(self.rng.randrange(1, 6)))
-        return _Function(index, signature, (*signature.params, *extra))
+        return Function(index, signature, (*signature.params, *extra))
 
     # ---- the module
 
@@ -130,51 +158,77 @@ class _Program:
         elements = " ".join(rng.choice(names) for _ in range(TABLE_SIZE - rng.randrange(4)))
         data = "".join(f"\\{byte:02x}" for byte in rng.randbytes(DATA_BYTES))
         fields = [
-            *(f"(type $t{index} (func{_params(one)}{_results(one)}))" for index, one in enumerate(self.signatures)),
+            *(
+                f"(type $t{index} (func{params_text(one)}{results_text(one)}))"
+                for index, one in enumerate(self.signatures)
+            ),
             *(
                 f'(import "host" "h{index}" (func $h{index} (type $t{self.signatures.index(one)})))'
                 for index, one in enumerate(self.imports)
             ),
-            f'(memory (export "memory") {self.pages} {self.pages + rng.randrange(3)})',
+            *self._more_imports(),
+            *(memory.text(rng.randrange(3)) for memory in self.memories),
             f'(table $t (export "table") {TABLE_SIZE} {TABLE_SIZE + 8} funcref)',
             f'(table $x (export "externs") {EXTERN_TABLE_SIZE} {EXTERN_TABLE_SIZE + 4} externref)',
             f"(elem (table $t) (i32.const 0) func {elements})",
             f"(elem $e func {elements})",
-            f'(data (i32.const {rng.randrange(4096)}) "{data}")',
+            f'(data ({self.memories[0].address}.const {rng.randrange(200)}) "{data}")',
             f'(data $d "{data}")',
             *(
                 f"(global $g{index} {mutable.format(kind, self._literal(kind))})"
                 for index, kind in enumerate(self.globals)
             ),
             *map(self._function_text, self.functions),
+            *self._more_fields(),
             f"(global $fuel {mutable.format('i32', 500)})",
         ]
         return "(module\n" + "\n".join(fields) + "\n)\n"
 
-    def _function_text(self, function: _Function) -> str:
+    def _more_imports(self) -> list[str]:
+        """What a kind of program imports besides."""
+        return []
+
+    def _more_fields(self) -> list[str]:
+        """What a kind of program defines besides."""
+        return []
+
+    def _function_text(self, function: Function) -> str:
         self.function, self.loops = function, 0
         signature = function.signature
-        body = [self._statement(3) for _ in range(self.rng.randrange(1, 7))]
+        body = self._body()
         if self.has_tail_calls:
             body.append(self._tail_call())
         body += [self._visible(kind, 4) for kind in signature.results]
         variables = [f"(local $l{i} {kind})" for i, kind in enumerate(function.locals) if i >= len(signature.params)]
         # One variable per type for canonicalisation, one counter per loop.
-        variables += [f"(local $n_{kind} {kind})" for kind in (*FLOATS, VECTOR)]
+        variables += [f"(local $n_{kind} {kind})" for kind in (*FLOATS, VECTOR, "i64")]
         variables += [f"(local $c{index} i32)" for index in range(self.loops)]
+        variables += self._more_variables()
         params = "".join(f" (param $l{index} {kind})" for index, kind in enumerate(signature.params))
         head = f'(func $f{function.index} (export "f{function.index}") (type $t{self.signatures.index(signature)})'
-        return "\n  ".join([f"{head}{params}{_results(signature)}", *variables, _BURN, *body]) + ")"
+        return "\n  ".join([f"{head}{params}{results_text(signature)}", *variables, BURN, *body]) + ")"
+
+    def _body(self) -> list[str]:
+        """Statements of a function."""
+        return [self._statement(3) for _ in range(self.rng.randrange(1, 7))]
+
+    def _more_variables(self) -> list[str]:
+        """Variables that a kind of program needs besides."""
+        return []
 
     # ---- statements
 
     def _statement(self, depth: int) -> str:
         rng = self.rng
         if depth and rng.random() < 0.35:
-            return rng.choice((self._if, self._loop, self._switch, self._call_away))(depth - 1)
+            return rng.choice(self._nested())(depth - 1)
         return rng.choice(
             (self._set_local, self._set_local, self._set_global, self._store, self._store, self._bulk, self._table)
         )()
+
+    def _nested(self) -> list[Callable[[int], str]]:
+        """Makers of statements that hold others; they take a depth."""
+        return [self._if, self._loop, self._switch, self._call_away]
 
     def _set_local(self) -> str:
         index = self.rng.randrange(len(self.function.locals))
@@ -189,20 +243,23 @@ class _Program:
         if kind == VECTOR:
             return self._vector(self.rng.choice(_VECTOR_STORES), 3)
         name = self.rng.choice(_STORES[kind])
-        return f"({kind}.{name} {self._offset()} {self._address(3)} {self._visible(kind, 3)})"
+        return f"({kind}.{name} {self._place(3)} {self._visible(kind, 3)})"
 
     def _bulk(self) -> str:
-        size, start = self._masked(63, 1), self._masked(self.pages * 65536 - 64, 2)
+        memory, other = (self.rng.choice(self.memories) for _ in range(2))
+        name, size = f"$m{memory.index}", self._masked(63, 1)
         choice = self.rng.randrange(5)
         if choice == 0:
-            return f"(memory.fill {self._address(2)} {self._expression('i32', 1)} {size})"
+            filled = _extended(size, memory.is_64)
+            return f"(memory.fill {name} {self._address(memory, 2)} {self._expression('i32', 1)} {filled})"
         if choice == 1:
-            return f"(memory.copy {self._address(2)} {start} {size})"
+            places = f"{self._address(memory, 2)} {self._address(other, 2)}"
+            return f"(memory.copy {name} $m{other.index} {places} {_extended(size, memory.is_64 and other.is_64)})"
         if choice == 2:
-            return f"(memory.init $d {self._address(2)} {self._masked(31, 1)} {self._masked(31, 1)})"
+            return f"(memory.init {name} $d {self._address(memory, 2)} {self._masked(31, 1)} {self._masked(31, 1)})"
         if choice == 3 and self._risky():
             return "(data.drop $d)"
-        return f"(drop (memory.grow {self._masked(1, 1)}))"
+        return f"(drop (memory.grow {name} {_extended(self._masked(1, 1), memory.is_64)}))"
 
     def _table(self) -> str:
         slot, low = self._masked(TABLE_SIZE - 1, 2), self._masked(7, 1)
@@ -230,7 +287,7 @@ class _Program:
         body = f"{self._statement(depth)} {self._statement(depth)}"
         step = f"(local.tee {counter} (i32.add (local.get {counter}) (i32.const 1)))"
         again = f"(br_if 0 (i32.lt_u {step} (i32.const {self.rng.randrange(2, 12)})))"
-        return f"(local.set {counter} (i32.const 0)) (loop {_BURN} {body} {again})"
+        return f"(local.set {counter} (i32.const 0)) (loop {BURN} {body} {again})"
 
     def _switch(self, depth: int) -> str:
         index = self._expression("i32", 2) if self.rng.random() < 0.3 else self._masked(3, 2)
@@ -280,6 +337,7 @@ class _Program:
         makers += [self._binary, self._binary, self._binary, self._unary, self._convert, self._load, self._reinterpret]
         makers += [self._compare, self._compare, self._query] if kind == "i32" else []
         makers += [self._divide] if kind in INTEGERS else [self._copysign]
+        makers += [self._wide] if kind == "i64" else []
         makers += [self._operate] * 3 if VECTOR in self.types else []
         return rng.choice(makers)(kind, depth - 1)
 
@@ -288,7 +346,7 @@ class _Program:
         return self._canonical(kind, self._expression(kind, depth))
 
     def _canonical(self, kind: str, value: str) -> str:
-        if kind in (*INTEGERS, VECTOR) or not self.canonical_nans:
+        if kind not in FLOATS or not self.canonical_nans:
             return value
         variable = f"$n_{kind}"
         is_number = f"({kind}.eq (local.get {variable}) (local.get {variable}))"
@@ -329,15 +387,15 @@ class _Program:
         return self._vector(self.rng.choice(_VECTOR_OPERATORS[kind]), depth)
 
     def _vector(self, opcode: Opcode, depth: int) -> str:
-        words = [opcode.name]
+        words, memory = [opcode.name], self.rng.choice(self.memories)
         if opcode.immediate in (MEMARG, MEMARG_LANE):
-            words.append(self._offset())
+            words += [f"$m{memory.index}", self._offset(memory)]
         if opcode.immediate in (LANE, MEMARG_LANE):
             words.append(str(self.rng.randrange(_lane_count(opcode.name))))
         if opcode.immediate == SHUFFLE:
             words += [str(self.rng.randrange(32)) for _ in range(16)]
         for letter in str(opcode.signature).split(":")[0]:
-            words.append(self._address(depth) if letter == "a" else self._visible(_TYPES[letter], depth))
+            words.append(self._address(memory, depth) if letter == "a" else self._visible(_TYPES[letter], depth))
         value = f"({' '.join(words)})"
         shape, _, operator = opcode.name.partition(".")
         if shape[0] != "f" or operator not in (_VECTOR_ARITHMETIC if self.canonical_nans else ("min", "max")):
@@ -380,7 +438,14 @@ class _Program:
         return f"({source}.{name} {self._expression(source, depth)} {self._expression(source, depth)})"
 
     def _load(self, kind: str, depth: int) -> str:
-        return f"({kind}.{self.rng.choice(_LOADS[kind])} {self._offset()} {self._address(depth)})"
+        return f"({kind}.{self.rng.choice(_LOADS[kind])} {self._place(depth)})"
+
+    def _wide(self, kind: str, depth: int) -> str:
+        """An operator with two results; the upper one is what counts, or the lower one."""
+        name = self.rng.choice(("mul_wide_s", "mul_wide_u", "add128", "sub128"))
+        operands = " ".join(self._expression(kind, depth - 1) for _ in range(2 if name.startswith("mul") else 4))
+        rest = "(drop)" if self.rng.random() < 0.3 else "(local.set $n_i64) (drop) (local.get $n_i64)"
+        return f"(block (result i64) (i64.{name} {operands}) {rest})"
 
     def _select(self, kind: str, depth: int) -> str:
         typed = f" (result {kind})" if self.rng.random() < 0.3 else ""
@@ -408,10 +473,10 @@ class _Program:
         )
 
     def _query(self, _kind: str, _depth: int) -> str:
-        slot = self._masked(TABLE_SIZE - 1, 1)
-        return self.rng.choice(
-            ("(memory.size)", "(table.size $t)", f"(ref.is_null (table.get $t {slot}))", "(table.size $x)")
-        )
+        slot, memory = self._masked(TABLE_SIZE - 1, 1), self.rng.choice(self.memories)
+        size = f"(memory.size $m{memory.index})"
+        size = f"(i32.wrap_i64 {size})" if memory.is_64 else size
+        return self.rng.choice((size, "(table.size $t)", f"(ref.is_null (table.get $t {slot}))", "(table.size $x)"))
 
     # ---- places
 
@@ -423,18 +488,31 @@ class _Program:
         value = self._expression("i32", depth)
         return value if self._risky() else f"(i32.rem_u {value} (i32.const {limit + 1}))"
 
-    def _address(self, depth: int) -> str:
-        return self._masked(self.pages * 65536 - 64 - 16, depth)
+    def _place(self, depth: int) -> str:
+        """A memory, an offset and an address."""
+        memory = self.rng.choice(self.memories)
+        return f"$m{memory.index} {self._offset(memory)} {self._address(memory, depth)}"
 
-    def _offset(self) -> str:
+    def _address(self, memory: Memory, depth: int) -> str:
+        if memory.is_64 and self._risky():
+            return self._expression("i64", depth)
+        return _extended(self._masked(memory.size_bytes - 64 - 16, depth), memory.is_64)
+
+    def _offset(self, memory: Memory) -> str:
         if self._risky():
-            return f"offset={self.rng.choice((65535, 65536, 1 << 20, (1 << 31) - 1, (1 << 32) - 1))}"
+            beyond = (1 << 32, (1 << 63) - 1, (1 << 64) - 1) if memory.is_64 else ()
+            return f"offset={self.rng.choice((65535, 65536, 1 << 20, (1 << 31) - 1, (1 << 32) - 1, *beyond))}"
         return f"offset={self.rng.randrange(8)}"
 
 
-_BURN: Final = (
+BURN: Final = (
     "(if (i32.eqz (global.get $fuel)) (then unreachable)) (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))"
 )
+
+
+def _extended(value: str, is_64: bool) -> str:
+    """An i32 as an address."""
+    return f"(i64.extend_i32_u {value})" if is_64 else value
 
 
 def _lane_count(name: str) -> int:
@@ -445,9 +523,9 @@ def _lane_count(name: str) -> int:
     return 128 // int(operator.split("_")[0].removeprefix("load").removeprefix("store"))
 
 
-def _params(signature: Signature) -> str:
+def params_text(signature: Signature) -> str:
     return "".join(f" (param {kind})" for kind in signature.params)
 
 
-def _results(signature: Signature) -> str:
+def results_text(signature: Signature) -> str:
     return "".join(f" (result {kind})" for kind in signature.results)
