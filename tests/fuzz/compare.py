@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import wasmartifact as wa
-from tests.fuzz.engine import STACK_EXHAUSTED, Broken, Engine, Key, Outcome, Returned, Trapped, Window
+from tests.fuzz.engine import STACK_EXHAUSTED, THROWS, Broken, Engine, Key, Outcome, Returned, Trapped, Window
 from tests.fuzz.plan import Plan, compared_globals, make_plan
 from tests.fuzz.reference import Reference, Rejected, compile_reference
 from tests.fuzz.sections import FUEL_NAME
 from tests.fuzz.shape import MemoryType, Shape, TableType
 from tests.fuzz.subject import Subject
+from tests.fuzz.throwing import CAUGHT_NAME
 
 #: Instances of every module, one after the other: what one did must not show in the next.
 INSTANCES = 2
@@ -137,6 +138,9 @@ class Pair:
         self.globals: list[tuple[Key, str]] = []
         self.memories: list[Key] = []
         self.tables: list[Key] = []
+        # Counters of what was caught, and the last counts.
+        self.catchers: list[tuple[Key, str]] = []
+        self.caught: list[int] = []
 
     def run(self, plan: Plan, where: str) -> None:
         """Instantiate, make all calls. Raises Difference or StackExhausted."""
@@ -157,6 +161,8 @@ class Pair:
             outcome = self._same(place, self.left.call(call), self.right.call(call))
             self.counts["calls"] += 1
             self.counts[f"call {_kind(outcome)}"] += 1
+            if self.catchers:
+                self._count_caught()
             self._compare_state(place, whole=number + 1 == len(plan.calls))
 
     def _watch(self, module: int) -> None:
@@ -164,8 +170,18 @@ class Pair:
         shape = self.shapes[module]
         self.fuels += [module] if FUEL_NAME in shape.exports else []
         self.globals += [((module, name), kind) for name, kind in compared_globals(shape)]
+        self.catchers += [((module, CAUGHT_NAME), "i32")] if CAUGHT_NAME in shape.exports else []
         self.memories += [(module, name) for name, type_ in shape.exports.items() if isinstance(type_, MemoryType)]
         self.tables += [(module, name) for name, type_ in shape.exports.items() if isinstance(type_, TableType)]
+
+    def _count_caught(self) -> None:
+        values = self.left.globals(self.catchers)[: len(self.catchers)]
+        caught = [value for value in values if isinstance(value, int)]
+        rise = max(0, sum(caught) - sum(self.caught))
+        self.counts["exceptions caught in throwers"] += rise
+        self.counts["throwers: calls"] += 1
+        self.counts["throwers: calls in which some were caught"] += rise > 0
+        self.caught = caught
 
     def _same(self, place: str, left: Outcome, right: Outcome) -> Outcome:
         if Trapped(STACK_EXHAUSTED) in (left, right):
@@ -178,7 +194,9 @@ class Pair:
         """Compare calls of host functions, globals and small memories; if ``whole``, large ones and tables too."""
         left, right = self.left, self.right
         _equal(f"{place}: host calls", left.trace, right.trace)
-        self.counts["host calls"] += len(left.trace)
+        throws = sum(label == THROWS for label, _ in left.trace)
+        self.counts["host calls"] += len(left.trace) - throws
+        self.counts["exceptions thrown by the host"] += throws
         left.trace.clear()
         right.trace.clear()
         _equal(f"{place}: globals", left.globals(self.globals), right.globals(self.globals))

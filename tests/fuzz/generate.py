@@ -13,11 +13,13 @@ from tests.fuzz.reference import compile_reference
 from tests.fuzz.sections import make_testable
 from tests.fuzz.shape import importer_of
 from tests.fuzz.smith import SmithError, smith_module
+from tests.fuzz.throwing import generate_throwing
 
-#: Shares of seeds.
+#: Shares of seeds, of programs, and of the second modules of pairs.
 CANONICAL_NANS: Final = 0.75
-PROGRAMS: Final = 0.4
-PAIRS: Final = 0.2
+PROGRAMS: Final = 0.5
+PAIRS: Final = 0.3
+THROWING: Final = 0.6
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,30 @@ def generate(seed: str, *, canonical_nans: bool | None = None) -> Generated:
     chosen, is_program, is_pair = (rng.random() < share for share in (CANONICAL_NANS, PROGRAMS, PAIRS))
     canonical_nans = chosen if canonical_nans is None else canonical_nans
     if is_program:
-        made = bytes(wasmtime.wat2wasm(generate_program(rng, canonical_nans=canonical_nans)))
+        origin, made = _program(rng, canonical_nans)
     else:
-        made = smith_module(rng, canonical_nans=canonical_nans, vectors=chosen)
-    modules: tuple[bytes, ...] = (make_testable(made),)
-    if is_pair:
-        available = importer_of(compile_reference(modules[0]).shape)
+        origin, made = "smith", smith_module(rng, canonical_nans=canonical_nans, vectors=chosen)
+    first = make_testable(made)
+    if not is_pair:
+        return Generated((first,), origin, canonical_nans)
+    shape = compile_reference(first).shape
+    if rng.random() < THROWING:
+        other, second = "thrower", _assembled(generate_throwing(rng, canonical_nans=canonical_nans, first=shape))
+    else:
         try:
+            available = importer_of(shape)
             second = smith_module(rng, canonical_nans=canonical_nans, vectors=chosen, available=available)
-            modules += (make_testable(second),)
+            other = "smith"
         except SmithError:  # what the first one exports is beyond smith's limits for the second
-            is_pair = False
-    return Generated(modules, ("program" if is_program else "smith") + " and smith" * is_pair, canonical_nans)
+            return Generated((first,), origin, canonical_nans)
+    return Generated((first, make_testable(second)), f"{origin} and {other}", canonical_nans)
+
+
+def _program(rng: random.Random, canonical_nans: bool) -> tuple[str, bytes]:
+    if rng.random() < THROWING:
+        return "thrower", _assembled(generate_throwing(rng, canonical_nans=canonical_nans, first=None))
+    return "program", _assembled(generate_program(rng, canonical_nans=canonical_nans))
+
+
+def _assembled(text: str) -> bytes:
+    return bytes(wasmtime.wat2wasm(text))

@@ -168,7 +168,7 @@ class Program:
             ),
             *self._more_imports(),
             *(memory.text(rng.randrange(3)) for memory in self.memories),
-            f'(table $t (export "table") {TABLE_SIZE} {TABLE_SIZE + 8} funcref)',
+            self._table_text(),
             f'(table $x (export "externs") {EXTERN_TABLE_SIZE} {EXTERN_TABLE_SIZE + 4} externref)',
             f"(elem (table $t) (i32.const 0) func {elements})",
             f"(elem $e func {elements})",
@@ -183,6 +183,10 @@ class Program:
             f"(global $fuel {mutable.format('i32', 500)})",
         ]
         return "(module\n" + "\n".join(fields) + "\n)\n"
+
+    def _table_text(self) -> str:
+        """The table of functions."""
+        return f'(table $t (export "table") {TABLE_SIZE} {TABLE_SIZE + 8} funcref)'
 
     def _more_imports(self) -> list[str]:
         """What a kind of program imports besides."""
