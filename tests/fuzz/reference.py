@@ -186,10 +186,8 @@ class Reference:
         error = ffi.wasmtime_instance_new(
             self._context, self._modules[module].module.ptr(), externs, len(imports), byref(instance), byref(trap)
         )
-        if error:
-            return self._error(error)
-        if trap:
-            return self._trapped(trap)
+        if error or trap:
+            return self._failure(error, trap)
         for name, type_ in self._modules[module].shape.exports.items():
             extern, encoded = ffi.wasmtime_extern_t(), name.encode()
             found = ffi.wasmtime_instance_export_get(
@@ -204,12 +202,15 @@ class Reference:
                 self._tags[f"{module} {name}"] = extern.of.tag, type_.params
         return Returned()
 
-    @staticmethod
-    def _error(error: Any) -> Outcome:
-        message = str(wasmtime.WasmtimeError._from_ptr(error))
-        if message.split()[-1:] == [HOST_MESSAGE]:  # alone, or as the cause behind a backtrace
-            return Trapped("host")
-        return Unlinkable() if "incompatible import type" in message else Broken(message)
+    def _failure(self, error: Any, trap: Any) -> Outcome:
+        """What an error is, or else a trap; an exception gives either."""
+        exception = ffi.wasmtime_exnref_t()
+        if ffi.wasmtime_context_take_exception(self._context, byref(exception)):
+            thrown = Thrown(self._exception(exception))
+            ffi.wasmtime_exnref_unroot(byref(exception))
+            ffi.wasmtime_error_delete(error) if error else ffi.wasm_trap_delete(trap)
+            return thrown
+        return _failed(error) if error else _trapped(trap)
 
     def set_fuel(self, module: int, fuel: int) -> None:
         """Set the global that keeps generated code from running for ever."""
@@ -233,10 +234,8 @@ class Reference:
         )
         for value in passed:
             ffi.wasmtime_val_unroot(byref(value))
-        if error:
-            return self._error(error)
-        if trap:
-            return self._trapped(trap)
+        if error or trap:
+            return self._failure(error, trap)
         values = tuple(self._read(value) for value in returned)
         for value in returned:
             ffi.wasmtime_val_unroot(byref(value))
@@ -332,15 +331,6 @@ class Reference:
         return self._signatures[key]
 
     # ---- exceptions
-
-    def _trapped(self, trap: Any) -> Outcome:
-        exception = ffi.wasmtime_exnref_t()
-        if not ffi.wasmtime_context_take_exception(self._context, byref(exception)):
-            return _trapped(trap)
-        ffi.wasm_trap_delete(trap)
-        thrown = Thrown(self._exception(exception))
-        ffi.wasmtime_exnref_unroot(byref(exception))
-        return thrown
 
     def _exception(self, exception: Any) -> Exn:
         tag, value = ffi.wasmtime_tag_t(), ffi.wasmtime_val_t()
@@ -453,6 +443,13 @@ def _told(value: Value) -> Value:
 
 def _address(pointer: Any) -> int:
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def _failed(error: Any) -> Outcome:
+    message = str(wasmtime.WasmtimeError._from_ptr(error))
+    if message.split()[-1:] == [HOST_MESSAGE]:  # alone, or as the cause behind a backtrace
+        return Trapped("host")
+    return Unlinkable() if "incompatible import type" in message else Broken(message)
 
 
 def _trapped(pointer: Any) -> Outcome:

@@ -55,6 +55,7 @@ TRAP_KINDS: Final = {
     "invalid_conversion_to_integer": "conversion",
     "unreachable": UNREACHABLE,
     "null_reference": "null reference",
+    "null_function_reference": "null reference",
     "null_exception_reference": "null reference",
 }
 

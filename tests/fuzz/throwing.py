@@ -10,6 +10,7 @@ may put its own functions into the table of the first.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Final
 
 from tests.fuzz.programs import BURN, TABLE_SIZE, Function, Program, params_text, results_text
@@ -37,7 +38,7 @@ class _Throwing(Program):
         self.labels = 0
         self.first = first or Shape((), {})
         # Chance of a throw where there could be one, out of 8.
-        self.eagerness = rng.choice((1, 2, 4))
+        self.eagerness = rng.choice((1, 1, 2, 4))
         self.imported_tags = [(f"host{index}", self._tag_params()) for index in range(rng.randrange(3))]
         self.own_tags = [(f"own{index}", self._tag_params()) for index in range(rng.randrange(1, 4))]
         kinds = {*self.types, *REFERENCES}
@@ -108,8 +109,10 @@ class _Throwing(Program):
         ]
 
     def _body(self) -> list[str]:
-        """Some functions as a whole are a try block, whose catches leave the function."""
+        """Most functions as a whole are a try block; its catches have handlers or leave the function."""
         body, results = super()._body(), self.function.signature.results
+        if self.rng.random() < 0.6:
+            return [self._handled(lambda clauses: " ".join([f"(try_table {clauses}", *body, ")"]), 1)]
         fitting = [name for name, params in self.tags if params == results]
         if self.rng.random() < 0.4 and (fitting or not results):
             catches = [f"(catch ${self.rng.choice(fitting)} 0)"] if fitting else []
@@ -129,6 +132,8 @@ class _Throwing(Program):
             return self.rng.choice(nested)(depth - 1)
         if self.rng.random() < 0.2:
             return self.rng.choice((self._throw_maybe, self._throw_maybe, self._throw_again, self._keep))()
+        if self.has_tail_calls and self.rng.random() < 0.05:
+            return self._tail_call()
         return super()._statement(depth)
 
     def _label(self) -> int:
@@ -136,13 +141,17 @@ class _Throwing(Program):
         return self.labels
 
     def _try(self, depth: int) -> str:
-        """A try block with handlers of its own."""
+        """A try block with handlers."""
+        return self._handled(lambda clauses: self._try_table(clauses, depth), depth)
+
+    def _handled(self, make: Callable[[str], str], depth: int) -> str:
+        """A try block, made with the catches that it gets, and their handlers."""
         rng, number = self.rng, self._label()
         end = f"$out{number}"
-        catches = [(rng.choice(_KINDS), *rng.choice(self.tags)) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
+        catches = [(rng.choice(_KINDS), *rng.choice(self.tags)) for _ in range(rng.choice((0, 1, 2, 2, 3)))]
         clauses = [_clause(kind, name, f"$h{number}_{index}") for index, (kind, name, _) in enumerate(catches)]
         clauses += [f"(catch_all {end})"] if rng.random() < 0.2 else []
-        text = f"{self._try_table(' '.join(clauses), depth)} (br {end})"
+        text = f"{make(' '.join(clauses))} (br {end})"
         for index, (kind, _, params) in enumerate(catches):
             caught = (() if "all" in kind else params) + ((EXCEPTION,) if kind.endswith("ref") else ())
             results = results_text(Signature((), caught))
