@@ -57,7 +57,7 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
         with llvm.parse_assembly(text, llvm_context) as module:
             if options.opt_level > 0:  # level 0 is for packing fast, and what is emitted differs little by level
                 module.verify()
-            _optimise(options.opt_level, module, machine)
+                _optimise(options.opt_level, module, machine)
             if keep is not None:
                 with module.clone() as copy:  # emission changes what it emits
                     Path(f"{keep}.s").write_text(machine.emit_assembly(copy), encoding="utf-8")
@@ -108,7 +108,7 @@ def _target_machine(options: CodegenOptions) -> Any:
 
 
 def _optimise(opt_level: int, module: Any, machine: Any) -> None:
-    """Run the passes of a level. WebAssembly comes optimised, and the back end combines instructions once more.
+    """Run the passes of a level above 0. WebAssembly comes optimised, and the back end combines instructions once more.
 
     So level 2 has no instcombine, which costs a tenth of a pack's time and makes kernels no faster.
     """

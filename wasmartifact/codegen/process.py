@@ -15,8 +15,10 @@ from typing import IO, Any, Final
 from wasmartifact.errors import ToolchainError
 
 #: Isolated from environment variables and the working directory; the parent's module path comes as an argument.
+#: Instructions are many objects, and none is part of a cycle. Looking for cycles costs a tenth of the imports, too.
 _BOOTSTRAP: Final = """\
-import importlib, sys
+import gc, importlib, sys
+gc.set_threshold(200_000)
 sys.path[:] = sys.argv.pop(1).split(chr(10))
 importlib.import_module(sys.argv.pop(1)).main()
 """

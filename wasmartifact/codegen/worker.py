@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import signal
@@ -22,7 +21,6 @@ def main() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the packer, which ends us
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    gc.set_threshold(200_000)  # a function's instructions are this many objects, and none of them is part of a cycle
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not get between the messages
