@@ -102,6 +102,8 @@ class Subject:
 
         def run() -> Outcome:
             self.instantiate_or_raise(module, imports)
+            exports = self._exports[module].items()
+            self._tags |= {f"{module} {name}": value for name, value in exports if isinstance(value, wa.Tag)}
             return Returned()
 
         return self._outcome(run)
@@ -111,9 +113,7 @@ class Subject:
         namespaces: dict[str, dict[str, Any]] = {}
         for item, given in zip(self._imports[module], imports, strict=True):
             namespaces.setdefault(item.module, {})[item.name] = self._give(given)
-        exports = self._artifacts[module].instantiate(namespaces, store=self._store).exports
-        self._exports.append(exports)
-        self._tags |= {f"{module} {name}": value for name, value in exports.items() if isinstance(value, wa.Tag)}
+        self._exports.append(self._artifacts[module].instantiate(namespaces, store=self._store).exports)
 
     def exports(self, module: int) -> Mapping[str, Any]:
         """What a module exports."""

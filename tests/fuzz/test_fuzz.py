@@ -101,7 +101,7 @@ def test_a_seed_gives_the_same_modules() -> None:
     assert generate("same/3") != generate("same/4")
 
 
-@pytest.mark.parametrize("seed", [f"twin/{index}" for index in (1, 5, 15, 21, 28, 30, 31, 33)])
+@pytest.mark.parametrize("seed", [f"twin/{index}" for index in (1, 5, 15, 21, 28, 30, 33, 35)])
 def test_canonical_nans_change_no_function_of_a_module(seed: str) -> None:
     """smith makes other globals then, to gather the values that it drops, which may change the second one of a pair."""
     plain, canonical = generate(seed), generate(seed, canonical_nans=True)
