@@ -14,7 +14,7 @@ from tests.fuzz.compare import COMPARED, EXCUSED, Options, Pair, compare
 from tests.fuzz.generate import generate
 from tests.fuzz.plan import make_plan
 from tests.fuzz.reference import Reference, compile_reference
-from tests.fuzz.sections import make_testable
+from tests.fuzz.sections import TAG_PREFIX, make_testable
 from tests.fuzz.shape import importer_of
 from tests.fuzz.shrink import shrink
 from tests.fuzz.worker import Worker
@@ -33,6 +33,9 @@ def test_generated_modules_do_the_same_in_wasmtime(opt_level: int) -> None:
     # Modules that are skipped test nothing.
     assert totals.verdicts[COMPARED] + totals.verdicts[EXCUSED] >= 0.95 * totals.modules
     assert totals.counts["call returned"] > totals.modules
+    assert totals.counts["call thrown"] > totals.modules
+    assert totals.counts["throwers: calls in which some were caught"] > totals.modules
+    assert totals.counts["exceptions thrown by the host"]
 
 
 def test_damaged_inputs_keep_the_promise() -> None:
@@ -74,7 +77,8 @@ def _first_difference(left: str, right: str) -> str:
     return ""
 
 
-_HEAD = '(module (memory (export "m") 1) (table (export "t") 3 funcref) (global (export "g") (mut i64) (i64.const 0))'
+_HEAD = """(module (tag $t (param i64 v128)) (tag $u (param i64 v128)) (tag $r (param exnref))
+  (memory (export "m") 1) (table (export "t") 3 funcref) (global (export "g") (mut i64) (i64.const 0))"""
 _QUIET = f'{_HEAD} (func $f (export "f") (param i32) (result i32) (local.get 0)))'
 
 
@@ -87,6 +91,7 @@ _QUIET = f'{_HEAD} (func $f (export "f") (param i32) (result i32) (local.get 0))
         ("(table.set 0 (i32.const 2) (ref.func $f)) (local.get 0)", "table 0"),
         ("(drop (memory.grow (i32.const 1))) (local.get 0)", "size in bytes"),
         ("(unreachable)", "Trapped"),
+        ("(throw $t (i64.const 7) (v128.const i64x2 8 9))", "Thrown"),
         ("(local.get 0)", ""),
     ],
 )
@@ -94,6 +99,24 @@ def test_every_kind_of_difference_is_found(body: str, words: str) -> None:
     other = _QUIET.replace("(result i32) (local.get 0)))", f"(result i32) {body}))")
     difference = _first_difference(_QUIET, other)
     assert (words in difference) if words else not difference
+
+
+_REPACKED = "(block $h (result exnref) (try_table (catch_all_ref $h) {}) (unreachable)) (throw $r)"
+
+
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [
+        ("(throw $t (i64.const 7) (v128.const i64x2 8 9))", False),
+        ("(throw $t (i64.const 7) (v128.const i64x2 8 0))", True),
+        ("(throw $u (i64.const 7) (v128.const i64x2 8 9))", True),
+    ],
+)
+@pytest.mark.parametrize("form", ["{}", _REPACKED])
+def test_exceptions_differ_by_tag_and_values_also_within_another(form: str, other: str, *, differs: bool) -> None:
+    same = "(throw $t (i64.const 7) (v128.const i64x2 8 9))"
+    texts = [_QUIET.replace("(local.get 0)))", f"{form.format(body)}))") for body in (same, other)]
+    assert bool(_first_difference(*texts)) == differs
 
 
 def test_a_seed_gives_the_same_modules() -> None:
@@ -114,7 +137,8 @@ def test_canonical_nans_change_no_function_of_a_module(seed: str) -> None:
 def test_the_second_of_a_pair_can_not_fill_up_the_fuel_of_the_first() -> None:
     first = make_testable(bytes(wasmtime.wat2wasm(_QUIET)))
     offered = {item.name for item in compile_reference(importer_of(compile_reference(first).shape)).shape.imports}
-    assert offered == {"m", "t", "g", "f"}  # not its second name, which is the fuel's, as it is the last global
+    tags = {f"{TAG_PREFIX}{index}" for index in range(3)}
+    assert offered == {"m", "t", "g", "f", *tags}  # not its second name, which is the fuel's, as it is the last global
 
 
 def test_a_crash_is_a_report_and_the_next_module_is_compared(tmp_path: Path) -> None:
