@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from wasmartifact.codegen import calls, control, exceptions, memory, numeric, simd, simd_memory, variables
+from wasmartifact.codegen import atomics, calls, control, exceptions, memory, numeric, simd, simd_memory, variables
 from wasmartifact.codegen.emit import FunctionEmitter, Handler
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.wasm import opcodes
@@ -14,7 +14,7 @@ from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
 
 HANDLERS: Final[dict[int, Handler]] = {
     OPCODE_BY_NAME[name].code: handler
-    for module in (numeric, simd, memory, simd_memory, variables, control, exceptions, calls)
+    for module in (numeric, simd, memory, simd_memory, atomics, variables, control, exceptions, calls)
     for name, handler in module.HANDLERS.items()
 }
 #: What an opcode means for the nesting of blocks: opens one, closes one, or begins another arm.
