@@ -24,7 +24,7 @@ help:
 	@echo "make bench    every figure against its rivals, goals met and not met"
 	@echo "make spec     the whole WebAssembly spec suite"
 	@echo "make sanitize the runtime's tests on a build with ASan and UBSan"
-	@echo "make fuzz     differential and mutation fuzzing; FUZZ_SECONDS=60 each, FUZZ_SEED=1"
+	@echo "make fuzz     differential and mutation fuzzing, exceptions; FUZZ_SECONDS=60 each, FUZZ_SEED=1"
 	@echo "make clean    remove everything that was built"
 
 $(BIN)/python:
@@ -76,7 +76,9 @@ sanitize: $(VENV)/ready.stamp
 
 fuzz: $(VENV)/ready.stamp
 	$(BIN)/python -m tests.fuzz.differential --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+	$(BIN)/python -m tests.fuzz.exceptions --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 	$(BIN)/python -m tests.fuzz.mutate --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+	$(BIN)/python -m tests.fuzz.exceptions --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --legacy
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info wasmartifact/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
