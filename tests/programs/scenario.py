@@ -27,6 +27,8 @@ class ModuleSource:
         Where it is: the path is inside of the package.
     sha256 : str
         Of the file.
+    share : tuple of str
+        Patterns of further files of the package, below a folder named "share": the guest finds them below /share.
     waits_for : str | None
         The feature without which it can't be packed yet.
     """
@@ -36,12 +38,13 @@ class ModuleSource:
     version: str
     path: str
     sha256: str
+    share: tuple[str, ...] = ()
     waits_for: str | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """One run of a module: as a command, or, where ``driver`` names a function of drivers.py, as a reactor."""
+    """One run of a module: as a command, or as ``driver`` says, a function of drivers.py."""
 
     module: str
     args: tuple[str, ...] = ()
@@ -52,10 +55,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Steps that share a folder, which holds ``files`` at first and which the guest knows as ``guest_folder``."""
+    """Steps that share a folder, which holds ``files`` at first and which the guest knows as ``guest_folder``.
+
+    ``reference`` is the engine that says what is right: "wasmtime", or "node" for what that does not run. With
+    ``has_tmp``, every step finds an empty folder as /tmp.
+    """
 
     name: str
     is_large: bool
+    reference: str
+    has_tmp: bool
     guest_folder: str
     files: dict[str, str]
     steps: tuple[Step, ...]
@@ -93,11 +102,16 @@ def describe_folder(folder: Path, files: dict[str, str]) -> dict[str, str]:
 def read_scenarios() -> tuple[dict[str, ModuleSource], list[Scenario]]:
     """Modules by name, and all scenarios."""
     content = tomllib.loads((FOLDER / "scenarios.toml").read_text(encoding="utf-8"))
-    modules = {name: ModuleSource(**entry) for name, entry in content["modules"].items()}
+    modules = {
+        name: ModuleSource(**entry | {"share": tuple(entry.get("share", ()))})
+        for name, entry in content["modules"].items()
+    }
     scenarios = [
         Scenario(
             name,
             is_large=entry.get("is_large", False),
+            reference=entry.get("reference", "wasmtime"),
+            has_tmp=entry.get("has_tmp", False),
             guest_folder=entry.get("guest_folder", "/here"),
             files=entry.get("files", {}),
             steps=tuple(map(_step, entry["steps"])),

