@@ -409,3 +409,11 @@ def test_generated_modules_decode() -> None:
         for code in decode_module(data).codes:
             instructions += len(decode_instructions(data, decode_locals(data, code.start, code.end)[1], code.end))
     assert instructions > 1000
+
+
+def test_a_group_of_imports_is_named_as_a_feature() -> None:
+    """As WABT writes two imports of module "m" with --enable-all."""
+    section = bytes([2, 14, 2, 1]) + b"m" + bytes([0, 0x7F, 2, 1]) + b"a" + bytes([0, 0, 1]) + b"b" + bytes([0, 0])
+    with pytest.raises(UnsupportedModule, match="compact-imports") as caught:
+        decode_module(b"\0asm\1\0\0\0" + bytes([1, 4, 1, 0x60, 0, 0]) + section)
+    assert caught.value.facts["wasm_offset"] == 20

@@ -114,6 +114,10 @@ def decode_bodies(module: Module) -> set[str]:
     return {feature for opcode in used if (feature := OPCODES[opcode].feature) is not None}
 
 
+#: In place of a kind, after an empty name: what the proposal of compact import sections calls groups of one module.
+_COMPACT_KINDS: Final = (0x7E, 0x7F)
+
+
 class _Decoder:
     """Decodes section after section into ``module``."""
 
@@ -240,6 +244,13 @@ class _Decoder:
         module = self.module
         for _ in range(reader.count()):
             module_name, name = reader.name(), reader.name()
+            if not name and reader.pos < reader.end and reader.data[reader.pos] in _COMPACT_KINDS:
+                raise UnsupportedModule(
+                    f"import {len(module.imports)} (byte {reader.pos:#x}) begins a group of imports (feature "
+                    "compact-imports), which is not supported; build the module without it",
+                    feature="compact-imports",
+                    wasm_offset=reader.pos,
+                )
             kind = self.kind(reader, "import")
             index_space: list[object]
             index_space, decode_type = {  # type: ignore[assignment]
