@@ -179,7 +179,7 @@ class OpenMetadata(InPlaceContestant[wa.Metadata]):
     def numbers(self, opened: wa.Metadata) -> Iterator[Sequence[int]]:
         return _numbers(opened)
 
-    def texts(self, opened: wa.Metadata) -> Iterator[memoryview]:
+    def texts(self, opened: wa.Metadata) -> Iterator[memoryview | bytes]:
         return _texts(opened)
 
 
@@ -200,7 +200,7 @@ class Load(InPlaceContestant[Any]):
     def numbers(self, opened: Any) -> Iterator[Sequence[int]]:
         return _numbers(opened.metadata)
 
-    def texts(self, opened: Any) -> Iterator[memoryview]:
+    def texts(self, opened: Any) -> Iterator[memoryview | bytes]:
         return _texts(opened.metadata)
 
 
@@ -238,6 +238,10 @@ def _numbers(metadata: wa.Metadata) -> Iterator[Sequence[int]]:
     yield traps[sites]
 
 
-def _texts(metadata: wa.Metadata) -> Iterator[memoryview]:
-    for name in ("import_module_bytes", "import_name_bytes", "export_name_bytes", "function_name_bytes"):
+def _texts(metadata: wa.Metadata) -> Iterator[memoryview | bytes]:
+    for name in ("import_module_bytes", "import_name_bytes", "export_name_bytes"):
         yield metadata.column(name)
+    # Function names lie apart, in the name section.
+    contents = bytes(metadata.column("custom_data_bytes"))
+    places = zip(metadata.column("function_name_offset"), metadata.column("function_name_size"), strict=True)
+    yield b"".join([contents[start : start + size_bytes] for start, size_bytes in places])

@@ -710,8 +710,8 @@ COLUMNS: Final = (
     *_group(
         6, "function_names",
         ("function_name_index", "u32", "rows", "func index", "ascending; functions that the name section names"),
-        ("function_name", "u32", "offsets", "byte", "name, UTF-8", "function_name_bytes"),
-        ("function_name_bytes", "u8", "flat", "bytes", "names"),
+        ("function_name_offset", "u64", "rows", "byte", "where the name starts in custom_data_bytes, which holds the name section; UTF-8"),
+        ("function_name_size", "u32", "rows", "bytes", "size of the name"),
     ),
     *_group(
         7, "tables",

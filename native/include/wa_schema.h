@@ -569,8 +569,8 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
 #define WA_COLUMN_CODE_WASM_OFFSET 160
 #define WA_COLUMN_CODE_WASM_SIZE 161
 #define WA_COLUMN_FUNCTION_NAME_INDEX 192
-#define WA_COLUMN_FUNCTION_NAME 193
-#define WA_COLUMN_FUNCTION_NAME_BYTES 194
+#define WA_COLUMN_FUNCTION_NAME_OFFSET 193
+#define WA_COLUMN_FUNCTION_NAME_SIZE 194
 #define WA_COLUMN_TABLE_TYPE 224
 #define WA_COLUMN_TABLE_MIN 225
 #define WA_COLUMN_TABLE_MAX 226
@@ -649,8 +649,8 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
     X(160, code_wasm_offset, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
     X(161, code_wasm_size, 4, WA_SHAPE_ROWS, WA_GROUP_CODE) \
     X(192, function_name_index, 4, WA_SHAPE_ROWS, WA_GROUP_FUNCTION_NAMES) \
-    X(193, function_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_FUNCTION_NAMES) \
-    X(194, function_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_FUNCTION_NAMES) \
+    X(193, function_name_offset, 8, WA_SHAPE_ROWS, WA_GROUP_FUNCTION_NAMES) \
+    X(194, function_name_size, 4, WA_SHAPE_ROWS, WA_GROUP_FUNCTION_NAMES) \
     X(224, table_type, 4, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
     X(225, table_min, 8, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
     X(226, table_max, 8, WA_SHAPE_ROWS, WA_GROUP_TABLES) \
@@ -710,7 +710,6 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
     X(import_module, import_module_bytes) \
     X(import_name, import_name_bytes) \
     X(export_name, export_name_bytes) \
-    X(function_name, function_name_bytes) \
     X(global_init, global_init_bytes) \
     X(element_slots, element_slot_values) \
     X(data_start, data_bytes) \

@@ -107,6 +107,17 @@ PyObject *wax_export_names(const wa_artifact *artifact)
     return names;
 }
 
+/* Name of a row of function_names, which lies in a custom section. */
+static PyObject *function_name_text(const wa_artifact *artifact, uint64_t row)
+{
+    uint64_t limit = WA_ROWS(artifact, custom_data_bytes), start = WA_COLUMN(artifact, function_name_offset, uint64_t)[row];
+    uint64_t size_bytes = WA_COLUMN(artifact, function_name_size, uint32_t)[row];
+    start = start < limit ? start : limit;
+    size_bytes = size_bytes < limit - start ? size_bytes : limit - start;
+    const char *contents = artifact->columns.custom_data_bytes.data;
+    return PyUnicode_DecodeUTF8(contents + start, (Py_ssize_t)size_bytes, "replace");
+}
+
 PyObject *wax_function_name(const wa_artifact *artifact, uint32_t func_index)
 {
     const uint32_t *indices = artifact->columns.function_name_index.data;
@@ -119,6 +130,6 @@ PyObject *wax_function_name(const wa_artifact *artifact, uint32_t func_index)
             high = middle;
     }
     if (low < rows && indices[low] == func_index)
-        return row_text(&artifact->columns.function_name, &artifact->columns.function_name_bytes, low);
+        return function_name_text(artifact, low);
     return PyUnicode_FromFormat("func[%u]", func_index);
 }

@@ -31,6 +31,7 @@ from wasmartifact.metadata.views import Metadata
 SECTION = bytes(section_from_text(RICH_WAT))
 NUMBERED = {column.name: number for number, column in enumerate(schema.COLUMNS)}
 ENTRY = struct.Struct("<IIQQ")
+CUSTOM_SIZE_BYTES = len(Columns(SECTION).column("custom_data_bytes"))
 
 
 def read_everything(section: bytes) -> None:
@@ -185,6 +186,11 @@ def test_unknown_columns_are_ignored() -> None:
         ("function.code_size_bytes", 4, 2**31, "function.code_size_bytes, row 4"),
         ("function.flags", 1, 2, "function.flags"),
         ("function_name_index", 0, 1, "function_name_index, row 1, is 1, expected above 1"),
+        ("function_name_index", 3, 5, "function_name_index, row 3, is 5, expected below 5"),
+        ("function_name_offset", 1, 2**64 - 1, f"function_name_offset, row 1, is {2**64 - 1}, expected at most "),
+        ("function_name_offset", 1, CUSTOM_SIZE_BYTES, "function_name_size, row 1, is 3, expected at most 0"),
+        ("function_name_size", 2, 2**32 - 1, f"function_name_size, row 2, is {2**32 - 1}, expected at most "),
+        ("function_name_size", 3, 2, r"function_name_offset, row 3, is b'r\\xc3', expected UTF-8"),
         ("table_type", 0, 0x7F00, "table_type"),
         ("table_min", 0, 11, "table_min, row 0, is 11, expected at most 10"),
         ("table_max", 1, 9, "table_max, row 1"),

@@ -208,6 +208,31 @@ def test_names_of_functions_that_do_not_exist_are_dropped() -> None:
     assert [row.name for row in metadata.names] == ["f"]
 
 
+def custom_section(name: bytes, contents: bytes) -> bytes:
+    body = bytes([len(name)]) + name + contents
+    return bytes([0, len(body)]) + body
+
+
+def function_names(*names: tuple[int, bytes]) -> bytes:
+    """A name section; all numbers are below 128."""
+    entries = b"".join(bytes([index, len(name)]) + name for index, name in names)
+    return custom_section(b"name", bytes([1, len(entries) + 1, len(names)]) + entries)
+
+
+def test_names_are_stored_once_wherever_they_stand() -> None:
+    """Several name sections among other ones, an empty name at a section's end, and names that others override."""
+    data = bytes(wasmtime.wat2wasm("(module (func) (func) (func) (func))"))
+    data = data[:8] + custom_section(b"early", b"name of nothing") + data[8:]
+    data += function_names((1, b"overridden"), (2, b"stays"), (3, b"")) + custom_section(b"empty", b"")
+    data += function_names((0, b"zero"), (1, "två".encode())) + custom_section(b"late", b"tail")
+    section = encode_metadata(fake_facts(decode_module(data)))
+    check_rows(section)
+    metadata = Metadata(section)
+    assert list(metadata.names) == [(0, "zero"), (1, "två"), (2, "stays"), (3, "")]
+    assert [row.name for row in metadata.functions] == ["zero", "två", "stays", ""]
+    assert bytes(section).count(b"stays") == 1
+
+
 def test_values_that_do_not_fit_are_defects() -> None:
     facts = fake_facts(module_from_text("(module (func))"))
     with pytest.raises(ToolchainError, match="column function"):

@@ -324,11 +324,23 @@ def test_a_bad_name_section_keeps_what_was_read() -> None:
     module = decode_module(body_module(b"\x0b") + names)
     assert module.name == "m"
     assert module.function_names == {0: "first"}
+    assert module.function_name_ends == {0: module.data.index(b"first") + 5}
 
 
 def test_names_of_functions_that_do_not_exist_are_dropped() -> None:
     names = name_section((1, vec(b"\0" + vec_bytes(b"zero"), b"\5" + vec_bytes(b"five"))))
-    assert decode_module(body_module(b"\x0b") + names).function_names == {0: "zero"}
+    module = decode_module(body_module(b"\x0b") + names)
+    assert module.function_names == {0: "zero"}
+    assert module.function_name_ends == {0: module.data.index(b"zero") + 4}
+
+
+def test_the_last_of_several_names_counts() -> None:
+    first = name_section((1, vec(b"\0" + vec_bytes(b"one"), b"\0" + vec_bytes(b"two"))))
+    second = name_section((1, vec(b"\0" + vec_bytes(b"three"))))
+    for names, last in ((first, b"two"), (second + first, b"two"), (first + second, b"three")):
+        module = decode_module(body_module(b"\x0b") + names)
+        assert module.function_names == {0: last.decode()}
+        assert module.function_name_ends == {0: module.data.index(last) + len(last)}
 
 
 # --------------------------------------------------------------------------------------------------------------------

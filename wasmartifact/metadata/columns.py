@@ -168,11 +168,17 @@ class Columns:
 
     def text(self, name: str, row: int) -> str:
         """One row of an offsets column of UTF-8 bytes."""
-        data = bytes(self.span(name, row))
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            raise faults.corrupt_row(name, row, repr(data), "UTF-8") from error
+        return _decode(bytes(self.span(name, row)), name, row)
+
+    def function_name(self, row: int) -> str:
+        """Text of one row of the group function_names: bytes of a custom section."""
+        contents = self.column("custom_data_bytes")
+        start, size_bytes = self.value("function_name_offset", row), self.value("function_name_size", row)
+        if start > len(contents):
+            raise faults.corrupt_row("function_name_offset", row, start, f"at most {len(contents)}")
+        if size_bytes > len(contents) - start:
+            raise faults.corrupt_row("function_name_size", row, size_bytes, f"at most {len(contents) - start}")
+        return _decode(bytes(contents[start : start + size_bytes]), "function_name_offset", row)
 
     def release(self) -> None:
         """Let go of the buffer; every view that was handed out by ``column`` becomes unusable."""
@@ -180,3 +186,11 @@ class Columns:
             view.release()
         self._columns.clear()
         self.section.release()
+
+
+def _decode(data: bytes, name: str, row: int) -> str:
+    """The text of a row of a column."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise faults.corrupt_row(name, row, repr(data), "UTF-8") from error

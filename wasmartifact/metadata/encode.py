@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
@@ -380,8 +381,21 @@ def _code(facts: MetadataFacts) -> Iterator[Named]:
 def _function_names(module: Module) -> Iterator[Named]:
     # The name section is not validated: it may name functions that don't exist.
     indices = sorted(index for index in module.function_names if index < len(module.function_types))
+    sizes = [len(module.function_names[index].encode()) for index in indices]
+    starts = [module.function_name_ends[index] - size for index, size in zip(indices, sizes, strict=True)]
     yield _ints("function_name_index", indices)
-    yield from _texts("function_name", [module.function_names[index] for index in indices])
+    yield _ints("function_name_offset", _custom_data_offsets(module, starts))
+    yield _ints("function_name_size", sizes)
+
+
+def _custom_data_offsets(module: Module, starts: Iterable[int]) -> Iterator[int]:
+    """Offsets in custom_data_bytes of places in the module that lie in custom sections."""
+    sections = module.custom_sections
+    section_starts = [section.start for section in sections]
+    stored = list(accumulate((section.end - section.start for section in sections), initial=0))
+    for start in starts:
+        row = bisect_right(section_starts, start) - 1
+        yield stored[row] + start - section_starts[row]
 
 
 def _tables(module: Module, images: _Images) -> Iterator[Named]:

@@ -230,7 +230,8 @@ def _check_code(columns: Columns) -> None:
 def _check_names(columns: Columns) -> None:
     _check_ascending(columns, "function_name_index", strictly=True)
     _check_below(columns, "function_name_index", columns.row_count("functions"))
-    _check_texts(columns, "function_name")
+    for row in range(columns.row_count("function_names")):
+        columns.function_name(row)
 
 
 def _check_tables(columns: Columns) -> None:

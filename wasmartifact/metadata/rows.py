@@ -386,7 +386,7 @@ def data_row(columns: Columns, row: int) -> DataRow:
 
 def name_row(columns: Columns, row: int) -> NameRow:
     """A row of the group function_names."""
-    return NameRow(columns.value("function_name_index", row), columns.text("function_name", row))
+    return NameRow(columns.value("function_name_index", row), columns.function_name(row))
 
 
 def custom_section_row(columns: Columns, row: int) -> CustomSectionRow:

@@ -211,7 +211,7 @@ class Metadata:
         row = bisect_left(indices, func_index)
         if row == len(indices) or indices[row] != func_index:
             return None
-        return columns.text("function_name", row)
+        return columns.function_name(row)
 
     def exported_names(self, func_indices: Container[int]) -> dict[int, str]:
         """Under which name functions are exported, of those that are: the first one. One pass over the exports."""

@@ -158,8 +158,10 @@ class _Decoder:
                     f"section size mismatch: {_SECTION_NAMES[section_id]} section ends here, expected {body.end:#x}",
                 )
         self._check_counts()
-        names = sorted(self.module.function_names.items())
-        self.module.function_names = {index: name for index, name in names if index < len(self.module.function_types)}
+        names, ends = self.module.function_names, self.module.function_name_ends
+        existing = sorted(index for index in names if index < len(self.module.function_types))
+        self.module.function_names = {index: names[index] for index in existing}
+        self.module.function_name_ends = {index: ends[index] for index in existing}
 
     def _check_counts(self) -> None:
         module = self.module
@@ -398,6 +400,7 @@ class _Decoder:
                 for _ in range(body.count()):
                     index = body.u32()
                     self.module.function_names[index] = body.name()
+                    self.module.function_name_ends[index] = body.pos
 
 
 _SECTIONS: Final[dict[int, Callable[[_Decoder, Reader], None]]] = {

@@ -168,6 +168,7 @@ class Module:
     custom_sections: list[CustomSection] = field(default_factory=list)
     name: str | None = None
     function_names: dict[int, str] = field(default_factory=dict)  # ascending; of functions that exist
+    function_name_ends: dict[int, int] = field(default_factory=dict)  # byte offset in data behind each of these names
 
     @property
     def imported_functions(self) -> int:

@@ -138,7 +138,7 @@ impl Module {
             names: section
                 .numbers(FUNCTION_NAME_INDEX)
                 .iter()
-                .zip(texts(FUNCTION_NAME, FUNCTION_NAME_BYTES))
+                .zip(section.function_names().map(text))
                 .map(|(&func_index, name)| Name { func_index, name })
                 .collect(),
             trap_sites: section

@@ -80,6 +80,13 @@ impl<'a> Section<'a> {
         self.numbers(offsets).windows(2).map(move |ends| &target[ends[0] as usize..ends[1] as usize])
     }
 
+    /// Names of functions: bytes of the name section, which lies among the custom sections.
+    pub fn function_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        let contents = self.bytes(CUSTOM_DATA_BYTES);
+        let offsets = self.bytes(FUNCTION_NAME_OFFSET).chunks_exact(8).map(|offset| read(offset, 0, 8));
+        offsets.zip(self.numbers(FUNCTION_NAME_SIZE)).map(move |(start, &size)| &contents[start..start + size as usize])
+    }
+
     /// Rows of the address map that can trap.
     pub fn trap_sites(&self) -> impl Iterator<Item = (u32, u32, u8)> + 'a {
         let traps = self.bytes(ADDRESS_TRAP).iter();
@@ -139,9 +146,10 @@ impl<'a> Section<'a> {
             totals.number(wasm_offset);
             totals.number(u32::from(trap));
         }
-        for id in [IMPORT_MODULE_BYTES, IMPORT_NAME_BYTES, EXPORT_NAME_BYTES, FUNCTION_NAME_BYTES] {
+        for id in [IMPORT_MODULE_BYTES, IMPORT_NAME_BYTES, EXPORT_NAME_BYTES] {
             totals.text(self.bytes(id));
         }
+        self.function_names().for_each(|name| totals.text(name));
         totals
     }
 }
