@@ -53,6 +53,7 @@ class Broken:
 
 Outcome = Returned | Trapped | Thrown | Unlinkable | Broken
 
+#: Of the guest; or of Python, where exceptions are values of exceptions without end.
 STACK_EXHAUSTED = "stack"
 UNREACHABLE = "unreachable"
 

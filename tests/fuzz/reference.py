@@ -65,6 +65,8 @@ HOST_MESSAGE: Final = "host"
 _KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3, "v128": 4, "funcref": 5, "externref": 6, EXCEPTION: 8}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 _EXTERN_FUNC, _EXTERN_GLOBAL, _EXTERN_TABLE, _EXTERN_MEMORY, _EXTERN_TAG = 0, 1, 2, 3, 5
+#: Deeper than this, an exception within exceptions is not looked at.
+MAX_NESTING: Final = 100
 #: A module whose function has a parameter of each type, as there is no other way to all of them.
 _ALL_TYPES: Final = f'(module (func (export "f") (param {" ".join(_KINDS)})))'
 _NO_FINALIZER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()
@@ -206,7 +208,7 @@ class Reference:
         """What an error is, or else a trap; an exception gives either."""
         exception = ffi.wasmtime_exnref_t()
         if ffi.wasmtime_context_take_exception(self._context, byref(exception)):
-            thrown = Thrown(self._exception(exception))
+            thrown = self._thrown(exception)
             ffi.wasmtime_exnref_unroot(byref(exception))
             ffi.wasmtime_error_delete(error) if error else ffi.wasm_trap_delete(trap)
             return thrown
@@ -250,7 +252,7 @@ class Reference:
     def _global(self, extern: Any) -> Value:
         value = ffi.wasmtime_val_t()
         ffi.wasmtime_global_get(self._context, byref(extern.of.global_), byref(value))
-        result = _told(self._read(value))
+        result = self._told(value)
         ffi.wasmtime_val_unroot(byref(value))
         return quieted(_TYPES[value.kind], result)
 
@@ -273,7 +275,7 @@ class Reference:
         elements: list[Value] = [ffi.wasmtime_table_size(self._context, table)]
         for index in range(ffi.wasmtime_table_size(self._context, table)):
             ffi.wasmtime_table_get(self._context, table, index, byref(value))
-            elements.append(_told(self._read(value)))
+            elements.append(self._told(value))
             ffi.wasmtime_val_unroot(byref(value))
         return elements
 
@@ -307,7 +309,7 @@ class Reference:
             raw.of.funcref = self._host(value)
         return raw
 
-    def _read(self, raw: Any) -> Value:
+    def _read(self, raw: Any, depth: int = 0) -> Value:
         kind = _TYPES[raw.kind]
         if kind == VECTOR:
             return int.from_bytes(bytes(raw.of.v128), "little")
@@ -318,8 +320,14 @@ class Reference:
                 return None
             return int(ffi.wasmtime_externref_data(self._context, byref(raw.of.externref)) or 0) - 1
         if kind == EXCEPTION:
-            return None if raw.of.exnref.store_id == 0 else self._exception(raw.of.exnref)
+            return None if raw.of.exnref.store_id == 0 else self._exception(raw.of.exnref, depth)
         return None if raw.of.funcref.store_id == 0 else self._signature(raw.of.funcref)
+
+    def _told(self, raw: Any) -> Value:
+        """A value of a global or a table as Python could tell it."""
+        if _TYPES[raw.kind] == EXCEPTION:
+            return None if raw.of.exnref.store_id == 0 else SOME_EXCEPTION
+        return self._read(raw)
 
     def _signature(self, func: Any) -> str:
         key = bytes(func)
@@ -332,13 +340,21 @@ class Reference:
 
     # ---- exceptions
 
-    def _exception(self, exception: Any) -> Exn:
+    def _thrown(self, exception: Any) -> Outcome:
+        try:
+            return Thrown(self._exception(exception))
+        except RecursionError:
+            return Trapped(STACK_EXHAUSTED)
+
+    def _exception(self, exception: Any, depth: int = 0) -> Exn:
+        if depth > MAX_NESTING:
+            raise RecursionError
         tag, value = ffi.wasmtime_tag_t(), ffi.wasmtime_val_t()
         ffi.wasmtime_exnref_tag(self._context, byref(exception), byref(tag))
         values: list[Value] = []
         for index in range(ffi.wasmtime_exnref_field_count(self._context, byref(exception))):
             ffi.wasmtime_exnref_field(self._context, byref(exception), index, byref(value))
-            values.append(quieted(_TYPES[value.kind], self._read(value)))
+            values.append(quieted(_TYPES[value.kind], self._read(value, depth + 1)))
             ffi.wasmtime_val_unroot(byref(value))
         return Exn(self._tag_name(tag), tuple(values))
 
@@ -434,11 +450,6 @@ class Reference:
             given_back = kinds[position] == "funcref" and isinstance(value, int)
             results[position] = args[value] if given_back else self._value(kinds[position], value)
         return 0
-
-
-def _told(value: Value) -> Value:
-    """A value of a global or a table as Python could tell it."""
-    return SOME_EXCEPTION if isinstance(value, Exn) else value
 
 
 def _address(pointer: Any) -> int:

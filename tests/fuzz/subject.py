@@ -252,6 +252,12 @@ class Subject:
 
     # ---- exceptions
 
+    def _thrown(self, raised: wa.WasmException) -> Outcome:
+        try:
+            return Thrown(self._exception(raised))
+        except RecursionError:
+            return Trapped(STACK_EXHAUSTED)
+
     def _exception(self, raised: wa.WasmException) -> Exn:
         name = next((name for name, tag in self._tags.items() if tag is raised.tag), UNKNOWN_TAG)
         return Exn(name, tuple(map(self._from_python, raised.tag.params, raised.values)))
@@ -267,7 +273,9 @@ class Subject:
             kind = TRAP_KINDS.get(trap.code)
             return Trapped(kind) if kind else Broken(str(trap))
         except wa.WasmException as raised:
-            return Thrown(self._exception(raised))
+            return self._thrown(raised)
+        except RecursionError:
+            return Trapped(STACK_EXHAUSTED)
         except HostError:
             return Trapped("host")
         except wa.UnlinkableModule:

@@ -110,7 +110,8 @@ class _Throwing(Program):
 
     def _body(self) -> list[str]:
         """Most functions as a whole are a try block; its catches have handlers or leave the function."""
-        body, results = super()._body(), self.function.signature.results
+        prepared = [self._keep()] if self.rng.random() < 0.6 else []
+        body, results = prepared + super()._body(), self.function.signature.results
         if self.rng.random() < 0.6:
             return [self._handled(lambda clauses: " ".join([f"(try_table {clauses}", *body, ")"]), 1)]
         fitting = [name for name, params in self.tags if params == results]
@@ -130,8 +131,9 @@ class _Throwing(Program):
         if depth and self.rng.random() < 0.3:
             nested = (self._try, self._try, self._retry, self._retry_with_values, self._call_if_there)
             return self.rng.choice(nested)(depth - 1)
-        if self.rng.random() < 0.2:
-            return self.rng.choice((self._throw_maybe, self._throw_maybe, self._throw_again, self._keep))()
+        if self.rng.random() < 0.25:
+            makers = (self._throw_maybe, self._throw_maybe, self._throw_again, self._throw_again, self._keep)
+            return self.rng.choice(makers)()
         if self.has_tail_calls and self.rng.random() < 0.05:
             return self._tail_call()
         return super()._statement(depth)
@@ -244,14 +246,15 @@ class _Throwing(Program):
             return f"(throw_ref {self._expression(EXCEPTION, 1)})"
         found = f"(local.tee $r_{EXCEPTION} {self._expression(EXCEPTION, 1)})"
         again = f"(throw_ref (local.get $r_{EXCEPTION}))"
-        return f"(if (i32.eqz (ref.is_null {found})) (then (if {self._chance()} (then {again}))))"
+        again = f"(if {self._chance()} (then {again}))" if self.rng.random() < 0.4 else again
+        return f"(if (i32.eqz (ref.is_null {found})) (then {again}))"
 
     def _keep(self) -> str:
         """Keep an exception where it outlives the call."""
+        kept = self._new_exception(2) if self.rng.random() < 0.7 else self._expression(EXCEPTION, 1)
         if self.rng.random() < 0.4:
-            return f"(global.set $exn {self._expression(EXCEPTION, 1)})"
-        slot = self._masked(EXN_TABLE_SIZE - 1, 1)
-        return f"(table.set $exns {slot} {self._expression(EXCEPTION, 1)})"
+            return f"(global.set $exn {kept})"
+        return f"(table.set $exns {self._masked(EXN_TABLE_SIZE - 1, 1)} {kept})"
 
     # ---- expressions
 
@@ -281,12 +284,15 @@ class _Throwing(Program):
             f"(local.get $r_{EXCEPTION})",
         ]
         if depth > 0:
-            number = self._label()
-            thrown = f"(try_table (catch_all_ref $new{number}) {self._throw(depth)})"
-            choices += [f"(block $new{number} (result exnref) {thrown} (unreachable))"] * 2
+            choices += [self._new_exception(depth)] * 2
             condition = self._expression("i32", depth - 1)
             choices.append(f"(select (result exnref) {choices[0]} {choices[1]} {condition})")
         return rng.choice(choices)
+
+    def _new_exception(self, depth: int) -> str:
+        number = self._label()
+        thrown = f"(try_table (catch_all_ref $new{number}) {self._throw(depth)})"
+        return f"(block $new{number} (result exnref) {thrown} (unreachable))"
 
     def _try_value(self, kind: str, depth: int) -> str:
         """A try block with a result, which is a value of the exception if that is the only one."""
