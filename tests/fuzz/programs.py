@@ -60,7 +60,8 @@ _STORES: Final = {
 _TYPES: Final = {"i": "i32", "l": "i64", "f": "f32", "d": "f64", "v": VECTOR}
 _VECTOR_OPCODES: Final = [
     opcode for opcode in OPCODES.values()
-    if opcode.feature == "simd" and opcode.immediate in (NONE, LANE, SHUFFLE, MEMARG, MEMARG_LANE)
+    if opcode.feature in ("simd", "relaxed-simd") and opcode.immediate in (NONE, LANE, SHUFFLE, MEMARG, MEMARG_LANE)
+    and "madd" not in opcode.name  # see relaxed.py
 ]  # fmt: skip
 _VECTOR_OPERATORS: Final = {
     kind: [opcode for opcode in _VECTOR_OPCODES if str(opcode.signature).endswith(f":{letter}")]
@@ -69,7 +70,8 @@ _VECTOR_OPERATORS: Final = {
 _VECTOR_STORES: Final = [opcode for opcode in _VECTOR_OPCODES if ".store" in opcode.name]
 #: Vector operators that may give any NaN.
 _VECTOR_ARITHMETIC: Final = ("add", "sub", "mul", "div", "sqrt", "ceil", "floor", "trunc", "nearest", "min", "max",
-                             "promote_low_f32x4", "demote_f64x2_zero")  # fmt: skip
+                             "relaxed_min", "relaxed_max", "promote_low_f32x4", "demote_f64x2_zero")  # fmt: skip
+_EXTREMES: Final = ("min", "max", "relaxed_min", "relaxed_max")
 TABLE_SIZE: Final = 16
 EXTERN_TABLE_SIZE: Final = 8
 DATA_BYTES: Final = 64
@@ -402,7 +404,7 @@ class Program:
             words.append(self._address(memory, depth) if letter == "a" else self._visible(_TYPES[letter], depth))
         value = f"({' '.join(words)})"
         shape, _, operator = opcode.name.partition(".")
-        if shape[0] != "f" or operator not in (_VECTOR_ARITHMETIC if self.canonical_nans else ("min", "max")):
+        if shape[0] != "f" or operator not in (_VECTOR_ARITHMETIC if self.canonical_nans else _EXTREMES):
             return value  # of a NaN's payload, wasmtime's min and max keep nothing
         is_number = f"({shape}.eq (local.get $n_{VECTOR}) (local.get $n_{VECTOR}))"
         nans = f"(v128.const {shape} {' '.join(['nan'] * int(shape[4:]))})"
