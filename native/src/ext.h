@@ -150,6 +150,7 @@ wax_functype *wax_functype_from_codes(const uint32_t *params, uint32_t param_cou
 wax_functype *wax_functype_from_names(PyObject *params, PyObject *results);
 /* Name of a value type: new reference. */
 PyObject *wax_valtype_name(uint32_t valtype);
+PyObject *wax_valtype_names(const uint32_t *codes, uint32_t count);
 wax_tag wax_tag_of(uint32_t valtype);
 int wax_functype_ready(PyObject *module);
 

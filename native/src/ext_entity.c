@@ -328,15 +328,7 @@ static PyObject *tag_params(PyObject *module, PyObject *object)
         return NULL;
     uint32_t count;
     const uint32_t *params = wa_tag_params(entity->native, &count);
-    PyObject *names = PyTuple_New(count);
-    for (uint32_t i = 0; names != NULL && i < count; i++) {
-        PyObject *name = wax_valtype_name(params[i]);
-        if (name == NULL)
-            Py_CLEAR(names);
-        else
-            PyTuple_SET_ITEM(names, i, name);
-    }
-    return names;
+    return wax_valtype_names(params, count);
 }
 
 PyMethodDef wax_entity_functions[] = {

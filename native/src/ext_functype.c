@@ -75,7 +75,7 @@ static int valtype_code(PyObject *name, uint32_t *code)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-static PyObject *name_tuple(const uint32_t *codes, uint32_t count)
+PyObject *wax_valtype_names(const uint32_t *codes, uint32_t count)
 {
     PyObject *names = PyTuple_New(count);
     for (uint32_t i = 0; names != NULL && i < count; i++) {
@@ -116,8 +116,8 @@ static wax_functype *new_functype(const uint32_t *params, uint32_t param_count, 
     type->param_count = param_count;
     type->result_count = result_count;
     memcpy(type->digest, PyBytes_AS_STRING(digest), sizeof type->digest);
-    type->params = name_tuple(params, param_count);
-    type->results = type->params == NULL ? NULL : name_tuple(results, result_count);
+    type->params = wax_valtype_names(params, param_count);
+    type->results = type->params == NULL ? NULL : wax_valtype_names(results, result_count);
     type->tags = PyMem_Malloc((size_t)param_count + result_count + 1);
     if (type->results == NULL || type->tags == NULL) {
         if (!PyErr_Occurred())
