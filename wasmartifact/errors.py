@@ -231,7 +231,10 @@ class WasmException(WasmArtifactError):
     def __init__(self, tag: Any, values: Iterable[Any] = (), *, message: str | None = None) -> None:
         values = tuple(values)
         if message is None:
-            message = f"WebAssembly exception with the values {values!r}" if values else "WebAssembly exception"
+            # An exception among the values is not spelled out: quotes within quotes double at each level.
+            words = ["WasmException(...)" if isinstance(value, WasmException) else repr(value) for value in values]
+            listed = f"({words[0]},)" if len(words) == 1 else f"({', '.join(words)})"
+            message = f"WebAssembly exception with the values {listed}" if values else "WebAssembly exception"
         super().__init__(message, tag=tag, values=values)
 
 

@@ -9,25 +9,26 @@ static bool is_exnref(uint32_t valtype)
 
 /* ---- from the guest --------------------------------------------------------------------------------------------------- */
 
-static PyObject *to_python(wax_store *store, wa_exception *exception);
+/* `made` (borrowed) has what was made already, by address: exceptions that share others would take exponential time. */
+static PyObject *to_python(wax_store *store, wa_exception *exception, PyObject *made);
 
-static PyObject *value_to_python(wax_store *store, uint32_t valtype, const uint64_t *slot)
+static PyObject *value_to_python(wax_store *store, uint32_t valtype, const uint64_t *slot, PyObject *made)
 {
     if (!is_exnref(valtype))
         return wax_from_slots(store, wax_tag_of(valtype), slot);
     if (*slot == 0)
         Py_RETURN_NONE;
-    return to_python(store, (wa_exception *)(uintptr_t)*slot);
+    return to_python(store, (wa_exception *)(uintptr_t)*slot, made);
 }
 
-static PyObject *values_to_python(wax_store *store, wa_exception *exception)
+static PyObject *values_to_python(wax_store *store, wa_exception *exception, PyObject *made)
 {
     uint32_t count;
     const uint32_t *params = wa_tag_params(wa_exception_tag(exception), &count);
     const uint64_t *slot = wa_exception_values(exception);
     PyObject *values = PyTuple_New(count);
     for (uint32_t i = 0; values != NULL && i < count; i++) {
-        PyObject *value = value_to_python(store, params[i], slot);
+        PyObject *value = value_to_python(store, params[i], slot, made);
         slot += wa_valtype_slots(params[i]);
         if (value == NULL)
             Py_CLEAR(values);
@@ -37,28 +38,42 @@ static PyObject *values_to_python(wax_store *store, wa_exception *exception)
     return values;
 }
 
-/* A new reference. */
-static PyObject *to_python(wax_store *store, wa_exception *exception)
+static PyObject *new_exception(wax_store *store, wa_exception *exception, PyObject *made)
 {
-    if (Py_EnterRecursiveCall(" while reading a WebAssembly exception"))
-        return NULL;
-    PyObject *class = wax_help(WAX_WASM_EXCEPTION), *made = NULL;
+    PyObject *class = wax_help(WAX_WASM_EXCEPTION), *result = NULL;
     PyObject *tag = class == NULL ? NULL : wax_entity_wrap(WA_KIND_TAG, wa_exception_tag(exception), store);
-    PyObject *values = tag == NULL ? NULL : values_to_python(store, exception);
+    PyObject *values = tag == NULL ? NULL : values_to_python(store, exception, made);
     if (values != NULL)
-        made = PyObject_CallFunctionObjArgs(class, tag, values, NULL);
+        result = PyObject_CallFunctionObjArgs(class, tag, values, NULL);
     Py_XDECREF(tag);
     Py_XDECREF(values);
-    Py_LeaveRecursiveCall();
-    return made;
+    return result;
+}
+
+/* A new reference. */
+static PyObject *to_python(wax_store *store, wa_exception *exception, PyObject *made)
+{
+    PyObject *key = PyLong_FromVoidPtr(exception);
+    PyObject *result = key == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(made, key));
+    if (key != NULL && result == NULL && !PyErr_Occurred() &&
+        !Py_EnterRecursiveCall(" while reading a WebAssembly exception")) {
+        result = new_exception(store, exception, made);
+        Py_LeaveRecursiveCall();
+        if (result != NULL && PyDict_SetItem(made, key, result) < 0)
+            Py_CLEAR(result);
+    }
+    Py_XDECREF(key);
+    return result;
 }
 
 void wax_raise_exception(wax_store *store, wa_exception *exception)
 {
-    PyObject *made = to_python(store, exception);
+    PyObject *made = PyDict_New();
+    PyObject *raised = made == NULL ? NULL : to_python(store, exception, made);
     wa_exception_unpin(store->native);
-    if (made != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(made), made);
+    if (raised != NULL)
+        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
+    Py_XDECREF(raised);
     Py_XDECREF(made);
 }
 

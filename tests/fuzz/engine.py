@@ -14,6 +14,8 @@ Event = tuple[str, tuple[Value, ...]]
 THROWS = "throws"
 #: What is told of an exnref in a global or a table that is not null.
 SOME_EXCEPTION = "exception"
+#: So many exceptions within one are looked at; as they can share others, there may be any number.
+MAX_NESTED = 1000
 #: Name of a tag that is not exported.
 UNKNOWN_TAG = "?"
 

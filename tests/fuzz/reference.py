@@ -13,6 +13,7 @@ import wasmtime
 from wasmtime import _ffi
 
 from tests.fuzz.engine import (
+    MAX_NESTED,
     SOME_EXCEPTION,
     STACK_EXHAUSTED,
     THROWS,
@@ -66,7 +67,7 @@ _KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3, "v128": 4, "funcref": 5
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 _EXTERN_FUNC, _EXTERN_GLOBAL, _EXTERN_TABLE, _EXTERN_MEMORY, _EXTERN_TAG = 0, 1, 2, 3, 5
 #: Deeper than this, an exception within exceptions is not looked at.
-MAX_NESTING: Final = 100
+MAX_DEPTH: Final = 100
 #: A module whose function has a parameter of each type, as there is no other way to all of them.
 _ALL_TYPES: Final = f'(module (func (export "f") (param {" ".join(_KINDS)})))'
 _NO_FINALIZER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()
@@ -179,6 +180,7 @@ class Reference:
         # By name: each tag, and the types of its values.
         self._tags: dict[str, tuple[Any, tuple[str, ...]]] = {}
         self._host_tags: dict[HostTag, Any] = {}
+        self._nested = 0
 
     def instantiate(self, module: int, imports: Sequence[Given]) -> Outcome:
         """Make the imports of a module, and an instance of it."""
@@ -341,13 +343,15 @@ class Reference:
     # ---- exceptions
 
     def _thrown(self, exception: Any) -> Outcome:
+        self._nested = 0
         try:
             return Thrown(self._exception(exception))
         except RecursionError:
             return Trapped(STACK_EXHAUSTED)
 
     def _exception(self, exception: Any, depth: int = 0) -> Exn:
-        if depth > MAX_NESTING:
+        self._nested += 1
+        if depth > MAX_DEPTH or self._nested > MAX_NESTED:
             raise RecursionError
         tag, value = ffi.wasmtime_tag_t(), ffi.wasmtime_val_t()
         ffi.wasmtime_exnref_tag(self._context, byref(exception), byref(tag))

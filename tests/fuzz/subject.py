@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import wasmartifact as wa
 from tests.fuzz.engine import (
+    MAX_NESTED,
     SOME_EXCEPTION,
     STACK_EXHAUSTED,
     THROWS,
@@ -94,6 +95,7 @@ class Subject:
         self._hosts: dict[HostFunc, wa.Func] = {}
         self._host_tags: dict[HostTag, wa.Tag] = {}
         self._tags: dict[str, wa.Tag] = {}
+        self._nested = 0
         self._given: list[tuple[HostObject, Any]] = []
         self._exports: list[Mapping[str, Any]] = []
 
@@ -253,12 +255,16 @@ class Subject:
     # ---- exceptions
 
     def _thrown(self, raised: wa.WasmException) -> Outcome:
+        self._nested = 0
         try:
             return Thrown(self._exception(raised))
         except RecursionError:
             return Trapped(STACK_EXHAUSTED)
 
     def _exception(self, raised: wa.WasmException) -> Exn:
+        self._nested += 1
+        if self._nested > MAX_NESTED:
+            raise RecursionError
         name = next((name for name, tag in self._tags.items() if tag is raised.tag), UNKNOWN_TAG)
         return Exn(name, tuple(map(self._from_python, raised.tag.params, raised.values)))
 

@@ -447,3 +447,28 @@ def test_references_are_released() -> None:
             thrower.throw(1, 2, 3.0, 4.0, VECTOR, marker)
     gc.collect()
     assert sys.getrefcount(marker) <= before + 1  # the handle of the store
+
+
+def test_exceptions_that_share_others_reach_python_in_no_time() -> None:
+    """Forty generations, each with two references to the one before: a tree of them would have 2**40 leaves."""
+    thrower = exports("""(module
+      (tag $t (export "t") (param exnref exnref))
+      (global $last (mut exnref) (ref.null exn))
+      (func (export "throw") (param $left i32)
+        (loop $more
+          (block $made (result exnref)
+            (try_table (catch_all_ref $made) (throw $t (global.get $last) (global.get $last)))
+            (unreachable))
+          (global.set $last)
+          (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+        (throw_ref (global.get $last))))""")
+    with pytest.raises(wa.WasmException) as caught:
+        thrower.throw(40)
+    assert "(WasmException(...), WasmException(...))" in str(caught.value)
+    raised: wa.WasmException | None = caught.value
+    generations = 0
+    while raised is not None:
+        assert raised.values[0] is raised.values[1]
+        raised = raised.values[0]
+        generations += 1
+    assert generations == 40
