@@ -13,10 +13,9 @@ import wasmartifact as wa
 from tests.fuzz.engine import STACK_EXHAUSTED, THROWS, Broken, Engine, Key, Outcome, Returned, Trapped, Window
 from tests.fuzz.plan import Plan, compared_globals, make_plan
 from tests.fuzz.reference import Reference, Rejected, compile_reference
-from tests.fuzz.sections import FUEL_NAME
+from tests.fuzz.sections import CAUGHT_NAME, FUEL_NAME
 from tests.fuzz.shape import MemoryType, Shape, TableType
 from tests.fuzz.subject import Subject
-from tests.fuzz.throwing import CAUGHT_NAME
 
 #: Instances of every module, one after the other: what one did must not show in the next.
 INSTANCES = 2

@@ -17,6 +17,8 @@ from bench.synthetic import leb128
 FUEL_NAME: Final = "fuzz:fuel"
 GLOBAL_PREFIX: Final = "fuzz:global:"
 TAG_PREFIX: Final = "fuzz:tag:"
+#: Export of the global in which our own programs count what they catch.
+CAUGHT_NAME: Final = "fuzz:caught"
 
 _IMPORT, _GLOBAL, _EXPORT, _TAG = 2, 6, 7, 13
 #: Section ids in the order of a module; custom sections, 0, may stand anywhere.

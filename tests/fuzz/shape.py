@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.synthetic import leb128
-from tests.fuzz.sections import FUEL_NAME, GLOBAL_PREFIX, encode_name
+from tests.fuzz.sections import CAUGHT_NAME, FUEL_NAME, GLOBAL_PREFIX, encode_name
 from tests.fuzz.values import EXCEPTION, Signature
 from wasmartifact import schema
 from wasmartifact.wasm.decode import decode_module
@@ -140,7 +140,7 @@ def importer_of(shape: Shape) -> bytes:
     But for the fuel, the last of the globals, under either name: who could fill it up might run for ever.
     """
     globals_ = [name for name in shape.exports if name.startswith(GLOBAL_PREFIX)]
-    hidden = {FUEL_NAME, *globals_[-1:]}
+    hidden = {FUEL_NAME, CAUGHT_NAME, *globals_[-1:]}
     tag_types = [Signature(type_.params, ()) for type_ in shape.tags().values()]
     signatures = list(dict.fromkeys([*shape.functions().values(), *tag_types]))
     types = [b"\x60" + _value_types(type_.params) + _value_types(type_.results) for type_ in signatures]

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.fuzz.programs import BURN, TABLE_SIZE, Function, Program, params_text, results_text
+from tests.fuzz.sections import CAUGHT_NAME
 from tests.fuzz.shape import LINK_MODULE, Shape, TableType
 from tests.fuzz.values import EXCEPTION, REFERENCES, Signature
 
-#: Export of the global that counts what the program caught.
-CAUGHT_NAME: Final = "fuzz:caught"
 EXN_TABLE_SIZE: Final = 4
 _TABLE: Final = TableType("funcref", TABLE_SIZE, TABLE_SIZE + 8)
 _KINDS: Final = ("catch", "catch", "catch_ref", "catch_ref", "catch_all", "catch_all_ref")
