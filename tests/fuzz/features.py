@@ -35,6 +35,7 @@ OFF: Final = (
     "compact-imports",
     "custom-descriptors",
     "shared-everything-threads",
+    # smith makes shared memories with it, which wait for an issue of their own; atomic instructions don't.
     "threads",
     # Likewise. Without it, smith makes no typed function references; our own programs do.
     "gc",
