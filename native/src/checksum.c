@@ -69,8 +69,7 @@ int wa_load_checksum_check(const wa_artifact *artifact, uint8_t *head, wa_error 
 #undef X
     uint64_t found = xxh64(head, header.head_size_bytes, 0);
     found = xxh64(&header, sizeof header, found);
-    found = xxh64(artifact->section + header.directory_offset,
-                  header.directory_count * sizeof(struct wa_schema_directory_entry), found);
+    found = xxh64(artifact->directory, header.directory_count * sizeof(struct wa_schema_directory_entry), found);
     if (found != artifact->header->load_checksum)
         return wa_fail(error, WA_ERROR_LOAD_CHECKSUM, 0, found, artifact->header->load_checksum, "");
     return 0;

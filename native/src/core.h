@@ -26,17 +26,22 @@ typedef struct wa_columns {
 #undef X
 } wa_columns;
 
+/* Room for the header and the column directory, which has 24 bytes for each of some 80 columns. */
+enum { WA_FRONT_BYTES = 4096 };
+
 struct wa_artifact {
     atomic_uint references;
     int fd;
     const uint8_t *section; /* mapped, read-only */
     uint64_t section_size_bytes;
     uint64_t section_file_offset;
-    const struct wa_schema_metadata_header *header;
+    const struct wa_schema_metadata_header *header; /* the copy in front */
+    const struct wa_schema_directory_entry *directory; /* in front, or in the section where that has no room */
     wa_columns columns;
     void *dl_handle;
     const uint8_t *text; /* NULL until bound */
     const uint8_t *type_digests;
+    _Alignas(8) uint8_t front[WA_FRONT_BYTES]; /* the first bytes of the section */
 };
 
 /* Typed access to a column; the caller has bounds-checked the row. */

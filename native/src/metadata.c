@@ -59,8 +59,7 @@ static wa_column *known_column(wa_artifact *artifact, uint32_t id, uint32_t *ele
 
 static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups, wa_error *error)
 {
-    const struct wa_schema_directory_entry *entry =
-        (const void *)(artifact->section + artifact->header->directory_offset + index * sizeof *entry);
+    const struct wa_schema_directory_entry *entry = artifact->directory + index;
     uint64_t size_bytes;
     if (index > 0 && entry[-1].column_id >= entry->column_id)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->column_id, entry[-1].column_id + 1, "column_id");
@@ -189,9 +188,12 @@ int wa_metadata_check(wa_artifact *artifact, wa_error *error)
     if (artifact->section_size_bytes < sizeof *artifact->header)
         return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, artifact->section_size_bytes, sizeof *artifact->header,
                        "section size");
-    artifact->header = (const void *)artifact->section;
+    artifact->header = (const void *)artifact->front;
     if (check_header(artifact, error) < 0)
         return -1;
+    uint64_t start = artifact->header->directory_offset;
+    uint64_t end = start + artifact->header->directory_count * sizeof(struct wa_schema_directory_entry);
+    artifact->directory = (const void *)((end <= sizeof artifact->front ? artifact->front : artifact->section) + start);
     group_rows groups[GROUP_LIMIT] = {{0, false}};
     for (uint32_t index = 0; index < artifact->header->directory_count; index++)
         if (check_entry(artifact, index, groups, error) < 0)
