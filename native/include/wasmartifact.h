@@ -223,6 +223,7 @@ wa_exception *wa_exception_new(wa_store *store, wa_tag *tag);
 wa_tag *wa_exception_tag(const wa_exception *exception); /* borrowed */
 uint64_t *wa_exception_values(wa_exception *exception);
 uint32_t wa_valtype_slots(uint32_t valtype);
+bool wa_valtype_is_exnref(uint32_t valtype);
 /* From inside a host function only: make an exception pending. Compiled code sees it when the host function returns, where
  * wa_instance_checks_exceptions; else wa_leave_by_exception is to follow. */
 void wa_throw(wa_store *store, wa_exception *exception);

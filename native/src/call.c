@@ -89,9 +89,10 @@ int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info)
 
 void wa_call_across(const wa_instance *caller, const wa_function *function, wa_entry entry, uint64_t *slots)
 {
-    wa_activation *outer = wa_this_thread.current, activation;
+    const wa_activation *outer = wa_this_thread.current;
+    wa_activation activation;
     work what = {function->code, function->context, entry, slots};
-    activation.previous = outer;
+    activation.previous = wa_this_thread.current;
     activation.store = outer->store;
     activation.info = outer->info;
     activation.outcome = WA_RETURNED;

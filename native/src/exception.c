@@ -11,17 +11,12 @@
 /* So many exceptions are kept before the first collection, and again between two. */
 enum { COLLECT_MIN = 1024 };
 
-static const uint64_t *values_of(const wa_exception *exception)
-{
-    return (const uint64_t *)(const void *)(exception + 1);
-}
-
 uint32_t wa_valtype_slots(uint32_t valtype)
 {
     return valtype == WA_VALTYPE_V128 ? 2 : 1;
 }
 
-static bool is_exnref(uint32_t valtype)
+bool wa_valtype_is_exnref(uint32_t valtype)
 {
     return valtype >> 8 == WA_HEAP_EXN;
 }
@@ -69,11 +64,11 @@ static void mark_reference(uint64_t word, void *all)
 static void mark_values(collection *all)
 {
     while (all->stack_count > 0) {
-        const wa_exception *exception = all->stack[--all->stack_count];
+        wa_exception *exception = all->stack[--all->stack_count];
         const wa_tag *tag = exception->tag;
-        const uint64_t *slot = values_of(exception);
+        const uint64_t *slot = wa_exception_values(exception);
         for (uint32_t i = 0; i < tag->param_count; i++) {
-            if (is_exnref(tag->params[i]))
+            if (wa_valtype_is_exnref(tag->params[i]))
                 mark(all, *slot);
             slot += wa_valtype_slots(tag->params[i]);
         }
@@ -123,7 +118,7 @@ void wa_exceptions_collect(wa_store *store)
         qsort(all.sorted, all.count, sizeof *all.sorted, compare_addresses);
         mark_stack(&all);
         mark(&all, (uintptr_t)store->pending);
-        wa_store_visit_references(store, is_exnref, mark_reference, &all);
+        wa_store_visit_references(store, wa_valtype_is_exnref, mark_reference, &all);
         mark_values(&all);
         for (uint64_t i = 0; i < all.count; i++) {
             if (!all.sorted[i]->mark)

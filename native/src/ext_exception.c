@@ -2,11 +2,6 @@
  * another exception, it is a WasmException too. */
 #include "ext.h"
 
-static bool is_exnref(uint32_t valtype)
-{
-    return valtype >> 8 == WA_HEAP_EXN;
-}
-
 /* ---- from the guest --------------------------------------------------------------------------------------------------- */
 
 /* `made` (borrowed) has what was made already, by address: exceptions that share others would take exponential time. */
@@ -14,7 +9,7 @@ static PyObject *to_python(wax_store *store, wa_exception *exception, PyObject *
 
 static PyObject *value_to_python(wax_store *store, uint32_t valtype, const uint64_t *slot, PyObject *made)
 {
-    if (!is_exnref(valtype))
+    if (!wa_valtype_is_exnref(valtype))
         return wax_from_slots(store, wax_tag_of(valtype), slot);
     if (*slot == 0)
         Py_RETURN_NONE;
@@ -85,7 +80,7 @@ static wa_exception *from_python(wax_store *store, PyObject *raised);
 static int value_from_python(wax_store *store, uint32_t valtype, PyObject *value, Py_ssize_t number, uint64_t *slot)
 {
     wax_outcome outcome;
-    if (!is_exnref(valtype)) {
+    if (!wa_valtype_is_exnref(valtype)) {
         outcome = wax_to_slots(store, wax_tag_of(valtype), value, slot);
     } else if (value == Py_None) {
         *slot = 0;
