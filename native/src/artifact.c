@@ -124,8 +124,9 @@ static int map_section(wa_artifact *artifact, const Elf64_Shdr *section, wa_erro
     artifact->section_file_offset = section->sh_offset;
     /* A read is cheaper than the first touch of a mapping, for which the kernel maps up to 16 pages; and what has been checked
      * in a copy stays as it was. */
-    size_t front_size = section->sh_size < WA_FRONT_BYTES ? (size_t)section->sh_size : WA_FRONT_BYTES;
-    return read_exactly(artifact->fd, artifact->front, front_size, section->sh_offset, "read of " WA_SECTION_NAME, error);
+    artifact->front_size_bytes = section->sh_size < WA_FRONT_BYTES ? (size_t)section->sh_size : WA_FRONT_BYTES;
+    return read_exactly(artifact->fd, artifact->front, artifact->front_size_bytes, section->sh_offset,
+                        "read of " WA_SECTION_NAME, error);
 }
 
 /* Check that a loadable segment holds these bytes of the image: the header's addresses become pointers next to the anchor,
@@ -196,11 +197,12 @@ static int open_checked(wa_artifact *artifact, wa_error *error)
 
 wa_artifact *wa_artifact_open(int fd, wa_error *error)
 {
-    wa_artifact *artifact = calloc(1, sizeof *artifact);
+    wa_artifact *artifact = malloc(sizeof *artifact);
     if (artifact == NULL) {
         wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "artifact");
         return NULL;
     }
+    memset(artifact, 0, offsetof(wa_artifact, front)); /* what is read of the rest is read from the file first */
     artifact->references = 1;
     artifact->fd = fd;
     if (open_checked(artifact, error) == 0)

@@ -26,8 +26,9 @@ typedef struct wa_columns {
 #undef X
 } wa_columns;
 
-/* Room for the header and the column directory, which has 24 bytes for each of some 80 columns. */
-enum { WA_FRONT_BYTES = 4096 };
+/* Room for the header, the column directory, which has 24 bytes for each of some 80 columns, and the columns of a few
+ * values, which come first. */
+enum { WA_FRONT_BYTES = 8192 };
 
 struct wa_artifact {
     atomic_uint references;
@@ -41,7 +42,8 @@ struct wa_artifact {
     void *dl_handle;
     const uint8_t *text; /* NULL until bound */
     const uint8_t *type_digests;
-    _Alignas(8) uint8_t front[WA_FRONT_BYTES]; /* the first bytes of the section */
+    size_t front_size_bytes;
+    _Alignas(8) uint8_t front[WA_FRONT_BYTES]; /* the first bytes of the section; columns that end here are read here */
 };
 
 /* Typed access to a column; the caller has bounds-checked the row. */

@@ -57,6 +57,12 @@ static wa_column *known_column(wa_artifact *artifact, uint32_t id, uint32_t *ele
     }
 }
 
+/* A part of the section that lies within its bounds: in the copy of its front where that holds all of it. */
+static const uint8_t *at(const wa_artifact *artifact, uint64_t offset, uint64_t size_bytes)
+{
+    return (offset + size_bytes <= artifact->front_size_bytes ? artifact->front : artifact->section) + offset;
+}
+
 static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups, wa_error *error)
 {
     const struct wa_schema_directory_entry *entry = artifact->directory + index;
@@ -76,7 +82,7 @@ static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups
     if (entry->element_size_bytes != element_size)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->element_size_bytes, element_size,
                        "element_size_bytes");
-    column->data = artifact->section + entry->offset;
+    column->data = at(artifact, entry->offset, size_bytes);
     column->count = entry->count;
     if (shape == WA_SHAPE_FLAT)
         return 0;
@@ -191,9 +197,8 @@ int wa_metadata_check(wa_artifact *artifact, wa_error *error)
     artifact->header = (const void *)artifact->front;
     if (check_header(artifact, error) < 0)
         return -1;
-    uint64_t start = artifact->header->directory_offset;
-    uint64_t end = start + artifact->header->directory_count * sizeof(struct wa_schema_directory_entry);
-    artifact->directory = (const void *)((end <= sizeof artifact->front ? artifact->front : artifact->section) + start);
+    artifact->directory = (const void *)at(artifact, artifact->header->directory_offset,
+                                           artifact->header->directory_count * sizeof *artifact->directory);
     group_rows groups[GROUP_LIMIT] = {{0, false}};
     for (uint32_t index = 0; index < artifact->header->directory_count; index++)
         if (check_entry(artifact, index, groups, error) < 0)

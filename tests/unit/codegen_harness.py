@@ -18,8 +18,9 @@ import wasmtime
 
 from wasmartifact import schema
 from wasmartifact.codegen.compile import compile_text, emit_object
+from wasmartifact.codegen.compiled import FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
-from wasmartifact.codegen.group import FunctionGroup, emit_group
+from wasmartifact.codegen.group import emit_group
 from wasmartifact.codegen.options import CodegenOptions, resolve_target
 from wasmartifact.codegen.support import TrampolineTypes, support_texts
 from wasmartifact.wasm.decode import decode_module

@@ -15,7 +15,7 @@ import pytest
 import wasmartifact
 from tests.unit.codegen_harness import initial_state, module_from_wat
 from wasmartifact.codegen import pool, process
-from wasmartifact.codegen.group import FunctionGroup
+from wasmartifact.codegen.compiled import FunctionGroup
 from wasmartifact.codegen.options import CodegenOptions, resolve_target
 from wasmartifact.codegen.pool import CompiledModule, compile_module
 from wasmartifact.errors import ToolchainError, UnsupportedModule

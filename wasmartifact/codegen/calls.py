@@ -8,10 +8,10 @@ from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES, Signature
 from wasmartifact.codegen.control import die
 from wasmartifact.codegen.convention import Convention, outward_symbol, received
-from wasmartifact.codegen.emit import UNLIKELY, FunctionEmitter, Handler
+from wasmartifact.codegen.emit import FunctionEmitter, Handler
+from wasmartifact.codegen.irmodule import DIGESTS_SYMBOL, UNLIKELY
 from wasmartifact.codegen.variables import TABLE_HEAD, table_pointer
 
-DIGESTS_SYMBOL: Final = "wa_type_digests"
 _IMPORT_SLOT: Final = schema.IMPORT_SLOT.offsets()
 _FUNCTION_RECORD: Final = schema.FUNCTION_RECORD.offsets()
 _DIGEST_SIZE_BYTES: Final = 16

@@ -8,10 +8,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from wasmartifact.codegen.compiled import CompiledGroup
+from wasmartifact.codegen.compiled import CompiledGroup, FunctionGroup, GroupFacts
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.emit import FULL_PIPELINE_LEVEL
-from wasmartifact.codegen.group import FunctionGroup, GroupFacts, emit_group
+from wasmartifact.codegen.group import emit_group
 from wasmartifact.codegen.lineprogram import read_address_map
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.elf.object import read_object, section_bytes

@@ -39,6 +39,12 @@ _PLAIN_OPERATORS: Final = frozenset(
     if not name.endswith(".const")
 )
 LOOP_OPCODE: Final = OPCODE_BY_NAME["loop"].code
+#: By opcode: its handler, and whether it calls something, and whether it is a plain operator.
+_ROUTES: Final = {
+    code: (handler, code in CALLING_OPCODES, code in _PLAIN_OPERATORS) for code, handler in HANDLERS.items()
+}
+_LOCAL_GET: Final = OPCODE_BY_NAME["local.get"].code
+_I32_CONST: Final = OPCODE_BY_NAME["i32.const"].code
 
 
 def emit_instructions(fn: FunctionEmitter, instructions: list[Instruction], base: int) -> None:
@@ -58,22 +64,32 @@ def emit_instructions(fn: FunctionEmitter, instructions: list[Instruction], base
     UnsupportedModule
         A reachable opcode that is not compiled.
     """
-    handlers = HANDLERS
+    routes, push, fixed = _ROUTES, fn.stack.append, fn.fixed
     following: Iterable[int] = [opcode for _, opcode, _ in instructions[1:]] + [0]
     for (offset, opcode, immediate), upcoming in zip(instructions, following, strict=True):
         if fn.dead and _stays_dead(fn, opcode):
             continue
+        # A third of all instructions emit nothing: they are done here, since a call of a handler costs more than that.
+        if opcode == _LOCAL_GET:
+            value = fixed.get(immediate) or fn.known.get(immediate)
+            if value is not None:
+                push(value)
+                continue
+        elif opcode == _I32_CONST:
+            push(str(immediate))
+            continue
         fn.offset = offset + base
         fn.upcoming = upcoming
-        handler = handlers.get(opcode)
-        if handler is None:
-            raise _unsupported(fn, opcode)
-        if opcode in CALLING_OPCODES:
+        try:
+            handler, is_call, is_plain = routes[opcode]
+        except KeyError:
+            raise _unsupported(fn, opcode) from None
+        if is_plain and fn.origins:
+            _emit_operator(fn, handler, immediate)
+        elif is_call:
             fn.dbg = fn.located(0)
             handler(fn, immediate)
             fn.dbg = ""
-        elif fn.origins and opcode in _PLAIN_OPERATORS:
-            _emit_operator(fn, handler, immediate)
         else:
             handler(fn, immediate)
 

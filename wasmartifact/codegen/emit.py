@@ -13,24 +13,17 @@ Handlers of opcodes live in ``numeric``, ``simd``, ``memory``, ``simd_memory``, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES, ModuleContext, Signature
 from wasmartifact.codegen.convention import Lines
+from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, INVARIANT, STACK_POINTER, TRAP_ATTRIBUTES, UNLIKELY
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 INSTANCE: Final = schema.INSTANCE_HEADER.offsets()
-#: Attribute groups and metadata that the header of every group of functions defines (see ``group``).
-#: The section is named lest LLVM moves cold functions to another one: functions stay in order.
-FUNCTION_ATTRIBUTES: Final = '#0 section ".text"'
-TRAP_ATTRIBUTES: Final = "#1"
-INVARIANT: Final = "!invariant.load !0"
-UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold
-STACK_POINTER: Final = "metadata !2"
-FIRST_SCOPE: Final = 8  # number of the first function's debug scope
 
 #: Opcodes that take the i32 on top of the stack as a condition.
 TEST_USERS: Final = frozenset(
@@ -61,6 +54,11 @@ def type_letter(operand: str) -> str:
     return {"u": "l", "b": "f", "<": "v"}.get(operand[0]) or ("d" if operand.startswith("0x") else "i")
 
 
+def local_cell(index: int) -> str:
+    """Name of the alloca of a local; that of a memory's base counts on from there."""
+    return f"%{STEP * index + DIGITS['p']}"
+
+
 def i64_constant(value: int) -> str:
     """An i64 constant of the value modulo 2**64."""
     return f"u0x{value & 0xFFFFFFFFFFFFFFFF:x}"
@@ -87,6 +85,7 @@ CONSTANTS: Final[dict[str, Callable[[int], str]]] = {
     "v": lambda bits: f"<i64 {i64_constant(bits)}, i64 {i64_constant(bits >> 64)}>",
 }
 ZEROS: Final = {letter: CONSTANTS[letter](0) for letter in "ilfdv"}
+_BASE_OFFSET: Final = schema.MEMORY_SLOT.offsets()["base"]
 _SIZES: Final = {"i": 4, "l": 8, "f": 4, "d": 8, "v": 16}
 
 
@@ -196,7 +195,8 @@ class FunctionEmitter:
 
     def define(self, letter: str, expression: str) -> str:
         """Emit an instruction that gives a value; return its name."""
-        name = self.name(letter)
+        self.count = count = self.count + STEP
+        name = f"%{count + DIGITS[letter]}"
         self.out.append(f"  {name} = {expression}{self.dbg}")
         return name
 
@@ -277,8 +277,10 @@ class FunctionEmitter:
         """Begin a basic block; the previous one must have ended."""
         self.out.append(f"{name}:")
         self.block = name
-        self.origins = {}
-        self.lanes = {}
+        if self.origins:
+            self.origins = {}
+        if self.lanes:
+            self.lanes = {}
 
     def located(self, trap: int) -> str:
         """Debug location of an instruction that can raise a trap: line is the wasm offset, column the trap code."""
@@ -345,14 +347,15 @@ class FunctionEmitter:
         """Base address of a memory; loaded once, in the entry block."""
         base = self.memory_bases.get(memory)
         if base is None:
-            base = self.memory_bases[memory] = f"%m{memory}"
-            offset = self.context.layout.memories_offset + schema.MEMORY_SLOT.size_bytes * memory
-            offset += schema.MEMORY_SLOT.offsets()["base"]
-            self.entry.append(
-                f"  {base}.slot = getelementptr i8, ptr %instance, i64 {offset}\n"
-                f"  {base} = load ptr, ptr {base}.slot, align 8, {INVARIANT}"
-            )
+            base = self.memory_bases[memory] = local_cell(len(self.local_letters) + memory)
         return base
+
+    def _load_bases(self) -> Iterator[str]:
+        """Lines that load the bases that are used, in the order of their names."""
+        for memory, base in sorted(self.memory_bases.items()):
+            offset = self.context.layout.memories_offset + schema.MEMORY_SLOT.size_bytes * memory
+            yield f"  %m{memory} = getelementptr i8, ptr %instance, i64 {offset + _BASE_OFFSET}"
+            yield f"  {base} = load ptr, ptr %m{memory}, align 8, {INVARIANT}"
 
     # Exceptions ---------------------------------------------------------------------------------------------------
 
@@ -391,6 +394,8 @@ class FunctionEmitter:
         else:
             arguments = convention.unpack(Lines(self.entry), "%instance", params)
         self.local_letters = params + declared
+        # Below are the numbers of the locals' cells and of the memories' bases.
+        self.count = STEP * (len(self.local_letters) + len(self.context.memories))
         for index, letter in enumerate(self.local_letters):
             type_ = LLVM_TYPES[letter]
             if index < len(params):
@@ -402,7 +407,8 @@ class FunctionEmitter:
                 initial = ZEROS[letter]
             if index in assigned:
                 self.known[index] = initial
-                self.entry.append(f"  %local{index} = alloca {type_}\n  store {type_} {initial}, ptr %local{index}")
+                cell = local_cell(index)
+                self.entry.append(f"  {cell} = alloca {type_}\n  store {type_} {initial}, ptr {cell}")
             else:
                 self.fixed[index] = initial
 
@@ -415,6 +421,7 @@ class FunctionEmitter:
             "entry:",
             *self._nothing_to_follow(),
             *self.entry,
+            *self._load_bases(),
             self._leave_entry(),
             "start:",
             *self.out,

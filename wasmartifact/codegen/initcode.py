@@ -18,11 +18,6 @@ _END = OPCODE_BY_NAME["end"].code
 _CONSTANT_ITEMS = frozenset(OPCODE_BY_NAME[name].code for name in ("ref.null", "ref.func"))
 
 
-def needs_init(module: Module, initial: InitialState) -> bool:
-    """Whether instantiation has anything to run."""
-    return bool(initial.actions) or module.start is not None
-
-
 def emit_init(context: ModuleContext, module: Module, initial: InitialState, scope: int) -> tuple[str, FunctionEmitter]:
     """IR of ``void init(ptr instance)``, and the emitter for what it learnt.
 

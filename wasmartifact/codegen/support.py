@@ -9,9 +9,7 @@ from typing import Final
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.convention import inward_symbol
-from wasmartifact.codegen.emit import FIRST_SCOPE
-from wasmartifact.codegen.group import module_text, subprogram
-from wasmartifact.codegen.initcode import INIT_SYMBOL, emit_init, needs_init
+from wasmartifact.codegen.irmodule import FIRST_SCOPE, module_text, subprogram
 from wasmartifact.codegen.trampolines import (
     entry_symbol,
     entry_trampoline,
@@ -97,8 +95,10 @@ def support_texts(
         module_text(context, (), trampolines[start : start + TRAMPOLINES_PER_GROUP], ())
         for start in range(0, len(trampolines), TRAMPOLINES_PER_GROUP)
     ]
-    if not needs_init(module, initial):
+    if not initial.actions and module.start is None:  # nothing to run
         return texts, None
+    from wasmartifact.codegen.initcode import INIT_SYMBOL, emit_init  # with all that emits instructions
+
     body, fn = emit_init(context, module, initial, FIRST_SCOPE)
     declared = ((f"f{index}", context.function_signature(index)) for index in sorted(fn.calls))
     texts.append(module_text(context, declared, [body], [subprogram(FIRST_SCOPE, 0)]))

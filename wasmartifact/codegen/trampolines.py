@@ -12,7 +12,7 @@ from typing import Final
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES, SLOTS_OF, Signature, slot_places
 from wasmartifact.codegen.convention import Convention, Lines, inward_symbol, outward_symbol, received, returned
-from wasmartifact.codegen.emit import FUNCTION_ATTRIBUTES
+from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES
 
 _RECORD: Final = schema.FUNCTION_RECORD.offsets()
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES
-from wasmartifact.codegen.emit import ZEROS, FunctionEmitter, Handler, constant_of_cell, type_letter
+from wasmartifact.codegen.emit import ZEROS, FunctionEmitter, Handler, constant_of_cell, local_cell, type_letter
 
 NULL: Final = ZEROS["l"]
 TABLE_HEAD: Final = schema.TABLE_HEAD.offsets()
@@ -34,13 +34,13 @@ def _local_get(fn: FunctionEmitter, index: int) -> None:
     value = fn.fixed.get(index) or fn.known.get(index)
     if value is None:
         letter = fn.local_letters[index]
-        value = fn.known[index] = fn.define(letter, f"load {LLVM_TYPES[letter]}, ptr %local{index}")
+        value = fn.known[index] = fn.define(letter, f"load {LLVM_TYPES[letter]}, ptr {local_cell(index)}")
     fn.stack.append(value)
 
 
 def _local_tee(fn: FunctionEmitter, index: int) -> None:
     value = fn.known[index] = fn.stack[-1]
-    fn.out.append(f"  store {LLVM_TYPES[fn.local_letters[index]]} {fn.opaque(value)}, ptr %local{index}{fn.dbg}")
+    fn.out.append(f"  store {LLVM_TYPES[fn.local_letters[index]]} {fn.opaque(value)}, ptr {local_cell(index)}{fn.dbg}")
 
 
 def _local_set(fn: FunctionEmitter, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -25,7 +26,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not get between the messages
     context: Any = None
+    # A group's instructions are many objects without cycles: looking for garbage among them took 2% of a pack.
+    gc.freeze()
+    gc.disable()
     while True:
+        gc.collect()  # little is left between two requests
         try:
             kind, *arguments = read_message(requests)
         except EOFError:

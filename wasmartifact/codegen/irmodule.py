@@ -1,0 +1,65 @@
+"""The LLVM module around function definitions: what these name by number is defined here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from wasmartifact.codegen.context import ModuleContext, Signature
+
+DIGESTS_SYMBOL: Final = "wa_type_digests"
+#: Attribute groups and metadata that the header of every group of functions defines.
+#: The section is named lest LLVM moves cold functions to another one: functions stay in order.
+FUNCTION_ATTRIBUTES: Final = '#0 section ".text"'
+TRAP_ATTRIBUTES: Final = "#1"
+INVARIANT: Final = "!invariant.load !0"
+UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold
+STACK_POINTER: Final = "metadata !2"
+FIRST_SCOPE: Final = 8  # number of the first function's debug scope
+_STACK_REGISTERS: Final = {"x86_64": "rsp", "aarch64": "sp"}
+
+
+def _declaration(name: str, result: str, params: str) -> str:
+    return f"declare hidden {result} @{name}({params})"
+
+
+def subprogram(scope: int, wasm_offset: int) -> str:
+    """Debug scope of a function; its line is the offset of its code entry."""
+    return (
+        f"!{scope} = distinct !DISubprogram(scope: !4, file: !4, line: {wasm_offset}, type: !5, "
+        f"scopeLine: {wasm_offset}, spFlags: DISPFlagDefinition, unit: !3)"
+    )
+
+
+def module_text(
+    context: ModuleContext,
+    declared: Iterable[tuple[str, Signature]],
+    bodies: Sequence[str],
+    scopes: Sequence[str],
+) -> str:
+    """The whole LLVM module around function definitions: what ``emit`` names by number is defined here."""
+    target = context.options.target
+    return "\n".join([
+        f'target triple = "{target.triple}"',
+        f"@{DIGESTS_SYMBOL} = external hidden constant [{len(context.canonical)} x [16 x i8]]",
+        *(_declaration(name, *context.llvm_type(signature)) for name, signature in declared),
+        *bodies,
+        # No unwind tables: backtraces walk frame pointers. No inlining: they name every function.
+        'attributes #0 = { noinline nounwind "frame-pointer"="all" "probe-stack"="inline-asm" "no-builtins" '
+        f'"tune-cpu"="{target.tune_cpu}" '
+        '"prefer-vector-width"="256" }',
+        "attributes #1 = { nomerge }",
+        "!llvm.module.flags = !{!6, !7}",
+        "!llvm.dbg.cu = !{!3}",
+        "!0 = !{}",
+        '!1 = !{!"branch_weights", i32 1, i32 2000}',
+        f'!2 = !{{!"{_STACK_REGISTERS[target.machine]}\\00"}}',
+        "!3 = distinct !DICompileUnit(language: DW_LANG_C99, file: !4, isOptimized: true, runtimeVersion: 0, "
+        "emissionKind: DebugDirectivesOnly)",
+        '!4 = !DIFile(filename: "wasm", directory: "")',
+        "!5 = !DISubroutineType(types: !0)",
+        '!6 = !{i32 7, !"Dwarf Version", i32 4}',
+        '!7 = !{i32 2, !"Debug Info Version", i32 3}',
+        *scopes,
+        "",
+    ])  # fmt: skip
