@@ -10,6 +10,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 
 NATIVE := $(wildcard native/*.py native/include/*.h native/src/*.[ch])
+# Python files that mypyc compiles.
+COMPILED := $(shell cat native/compiled_python.txt)
 
 .PHONY: help demo test test-programs check lint timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
@@ -32,12 +34,13 @@ $(BIN)/python:
 
 # What builds the native parts. They are built without isolation, so that a rebuild needs no network.
 $(VENV)/build.stamp: | $(BIN)/python
-	$(PIP) setuptools==75.6.0 wheel==0.45.1 cffi==2.1.1
+	$(PIP) setuptools==75.6.0 wheel==0.45.1 cffi==2.1.1 mypy==2.4.1
 	@touch $@
 
 # The package in place with all its extras; built again whenever a native source or the project file changed.
-$(VENV)/ready.stamp: $(VENV)/build.stamp pyproject.toml setup.py $(NATIVE)
-	rm -rf build wasmartifact/*.so
+$(VENV)/ready.stamp: $(VENV)/build.stamp pyproject.toml setup.py native/compiled_python.txt $(NATIVE) $(COMPILED)
+	rm -rf build
+	find wasmartifact -name '*.so' -delete
 	$(PIP) --no-build-isolation -e '.[pack,dev,bench]'
 	@touch $@
 
@@ -81,5 +84,6 @@ fuzz: $(VENV)/ready.stamp
 	$(BIN)/python -m tests.fuzz.exceptions --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --legacy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info wasmartifact/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find wasmartifact -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

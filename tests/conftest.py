@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,17 @@ import pytest
 # A shell without job control starts background jobs with SIGINT ignored; the tests of Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """What mypyc compiled hides the file it was made of: an old one would be tested in place of what is written."""
+    for source in map(ROOT.joinpath, (ROOT / "native" / "compiled_python.txt").read_text().split()):
+        for compiled in source.parent.glob(f"{source.stem}.*.so"):
+            if compiled.stat().st_mtime_ns < source.stat().st_mtime_ns:
+                pytest.exit(f"{compiled.relative_to(ROOT)} is older than its .py file; run make .venv/ready.stamp", 2)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

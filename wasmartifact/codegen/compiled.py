@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 
-from wasmartifact.codegen.lineprogram import AddressMap
 from wasmartifact.elf.object import CodeObject
 
 
@@ -31,6 +30,18 @@ class GroupFacts:
     indirect_types: set[int] = field(default_factory=set)  # canonical types of indirect calls
     outward_types: set[int] = field(default_factory=set)  # those of tail calls that need an outward trampoline
     short_functions: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressMap:
+    """Rows sorted by text offset: from there to the next row, code stands for this wasm offset and can raise this trap.
+
+    A wasm offset of 0 means that none is known; a trap code of 0 that none is raised.
+    """
+
+    text_offsets: array[int]
+    wasm_offsets: array[int]
+    traps: bytes
 
 
 @dataclass(frozen=True, slots=True)

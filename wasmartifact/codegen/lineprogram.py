@@ -6,26 +6,14 @@ The code generator put the wasm offset into the line and the trap code into the 
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import Final
 
+from wasmartifact.codegen.compiled import AddressMap
 from wasmartifact.errors import ToolchainError
 from wasmartifact.wasm.linetable import END, LineTableError, Row, read_units
 
 #: The version that the code generator asks LLVM for.
 _DWARF_VERSION: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class AddressMap:
-    """Rows sorted by text offset: from there to the next row, code stands for this wasm offset and can raise this trap.
-
-    A wasm offset of 0 means that none is known; a trap code of 0 that none is raised.
-    """
-
-    text_offsets: array[int]
-    wasm_offsets: array[int]
-    traps: bytes
 
 
 def read_address_map(section: bytes | None) -> AddressMap:

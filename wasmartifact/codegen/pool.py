@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from wasmartifact.codegen.compiled import CompiledGroup, FunctionGroup
+from wasmartifact.codegen.compiled import AddressMap, CompiledGroup, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
 from wasmartifact.codegen.convention import convention_of
-from wasmartifact.codegen.lineprogram import AddressMap
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.codegen.process import WorkerDied, WorkerProcess, encode_message
 from wasmartifact.codegen.support import TrampolineTypes, support_texts, trampoline_types
