@@ -163,6 +163,39 @@ typedef enum wax_outcome {
     WAX_RAISED /* an exception is set */
 } wax_outcome;
 
+/* Ints of one digit, most of those that there are. */
+static inline bool wax_is_small_int(PyObject *value, long long *number)
+{
+    if (!PyLong_CheckExact(value))
+        return false;
+#if PY_VERSION_HEX >= 0x030c0000
+    if (!PyUnstable_Long_IsCompact((PyLongObject *)value))
+        return false;
+    *number = PyUnstable_Long_CompactValue((PyLongObject *)value);
+#else
+    Py_ssize_t size = Py_SIZE(value); /* the number of digits, with the sign */
+    if (size < -1 || size > 1)
+        return false;
+    *number = size * (long long)((PyLongObject *)value)->ob_digit[0];
+#endif
+    return true;
+}
+
+/* wax_to_slots for the commonest values, without a call: false where it has to look itself. */
+static inline bool wax_plain_to_slot(wax_tag tag, PyObject *value, uint64_t *slot)
+{
+    long long number;
+    if (tag <= WAX_I64 && wax_is_small_int(value, &number)) {
+        *slot = tag == WAX_I32 ? (uint32_t)number : (uint64_t)number;
+        return true;
+    }
+    if (tag != WAX_F64 || !PyFloat_CheckExact(value))
+        return false;
+    double real = PyFloat_AS_DOUBLE(value);
+    memcpy(slot, &real, sizeof *slot);
+    return true;
+}
+
 /* Python value -> slot (two slots for v128). store: what references belong to afterwards. */
 wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_t *slots);
 /* Slots -> Python value, a new reference. */

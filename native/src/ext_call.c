@@ -139,13 +139,15 @@ static int values_to_slots(const wax_func *func, wax_store *store, const uint8_t
                            PyObject *names, const char *what, uint64_t *slots)
 {
     for (uint32_t i = 0; i < count; i++) {
-        wax_outcome outcome = wax_to_slots(store, tags[i], values[i], slots);
+        wax_tag tag = tags[i];
+        wax_outcome outcome =
+            wax_plain_to_slot(tag, values[i], slots) ? WAX_CONVERTED : wax_to_slots(store, tag, values[i], slots);
         if (__builtin_expect(outcome != WAX_CONVERTED, 0)) {
             if (outcome != WAX_RAISED)
                 wax_raise_value(outcome, place(func, what, i + 1), PyTuple_GET_ITEM(names, i), values[i]);
             return -1;
         }
-        slots += wax_slots_of(tags[i]);
+        slots += wax_slots_of(tag);
     }
     return 0;
 }

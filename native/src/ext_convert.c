@@ -1,32 +1,10 @@
 /* Values between Python and slots: exact conversions, with an error for whatever would not arrive as it was sent. */
 #include "ext.h"
 
-/* Ints of one digit, most of those that there are, without a call. */
-static inline bool is_small_int(PyObject *value, long long *number)
-{
-    if (!PyLong_CheckExact(value))
-        return false;
-#if PY_VERSION_HEX >= 0x030c0000
-    if (!PyUnstable_Long_IsCompact((PyLongObject *)value))
-        return false;
-    *number = PyUnstable_Long_CompactValue((PyLongObject *)value);
-#else
-    Py_ssize_t size = Py_SIZE(value); /* the number of digits, with the sign */
-    if (size < -1 || size > 1)
-        return false;
-    *number = size * (long long)((PyLongObject *)value)->ob_digit[0];
-#endif
-    return true;
-}
-
 static wax_outcome i32_to_slot(PyObject *value, uint64_t *slot)
 {
     int overflow;
     long long number;
-    if (is_small_int(value, &number)) {
-        *slot = (uint32_t)number;
-        return WAX_CONVERTED;
-    }
     if (!PyLong_Check(value)) {
         if (!PyIndex_Check(value))
             return WAX_WRONG_TYPE;
@@ -46,18 +24,13 @@ static wax_outcome i32_to_slot(PyObject *value, uint64_t *slot)
 
 static wax_outcome i64_to_slot(PyObject *value, uint64_t *slot)
 {
-    long long number;
-    if (is_small_int(value, &number)) {
-        *slot = (uint64_t)number;
-        return WAX_CONVERTED;
-    }
     if (!PyIndex_Check(value))
         return WAX_WRONG_TYPE;
     PyObject *index = PyNumber_Index(value);
     if (index == NULL)
         return WAX_RAISED;
     int overflow;
-    number = PyLong_AsLongLongAndOverflow(index, &overflow);
+    long long number = PyLong_AsLongLongAndOverflow(index, &overflow);
     *slot = (uint64_t)number;
     if (overflow > 0) {
         *slot = PyLong_AsUnsignedLongLong(index);
