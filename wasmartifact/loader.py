@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
 #: O_NONBLOCK: a FIFO under the name must not hang us; regular files ignore it.
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_CONTENTS: Final = (bytes, bytearray, memoryview)
 
 
 def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
@@ -37,7 +38,7 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
     OSError
         The file can't be opened.
     """
-    if isinstance(path_or_bytes, bytes | bytearray | memoryview):
+    if isinstance(path_or_bytes, _CONTENTS):
         path = None
         fd = _memory_file(path_or_bytes)
     else:

@@ -40,22 +40,20 @@ static int check_header(const wa_artifact *artifact, wa_error *error)
     return 0;
 }
 
-/* Where the column of this id is kept, and what the schema says of it; NULL for ids of a newer minor version. */
-static wa_column *known_column(wa_artifact *artifact, uint32_t id, uint32_t *element_size, int *shape, int *group)
-{
-    switch (id) {
-#define X(column_id, name, size, column_shape, column_group) \
-    case column_id: \
-        *element_size = size; \
-        *shape = column_shape; \
-        *group = column_group; \
-        return &artifact->columns.name;
-        WA_COLUMNS(X)
+/* What the schema says of a column, and where it is kept. */
+typedef struct known_column {
+    uint16_t place; /* offset in wa_columns */
+    uint8_t element_size; /* 0: no such column */
+    uint8_t shape, group;
+} known_column;
+
+/* By id. Ids that are not there belong to newer minor versions. */
+static const known_column known_columns[] = {
+#define X(id, name, size, shape, group) [id] = {offsetof(wa_columns, name), size, shape, group},
+    WA_COLUMNS(X)
 #undef X
-    default:
-        return NULL;
-    }
-}
+};
+enum { KNOWN_LIMIT = sizeof known_columns / sizeof known_columns[0] };
 
 /* A part of the section that lies within its bounds: in the copy of its front where that holds all of it. */
 static const uint8_t *at(const wa_artifact *artifact, uint64_t offset, uint64_t size_bytes)
@@ -74,25 +72,24 @@ static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->count, 0, "count");
     if (entry->offset % WA_COLUMN_ALIGN_BYTES != 0)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->offset % WA_COLUMN_ALIGN_BYTES, 0, "alignment");
-    uint32_t element_size = 0;
-    int shape = 0, group = 0;
-    wa_column *column = known_column(artifact, entry->column_id, &element_size, &shape, &group);
-    if (column == NULL)
+    if (entry->column_id >= KNOWN_LIMIT || known_columns[entry->column_id].element_size == 0)
         return 0;
-    if (entry->element_size_bytes != element_size)
-        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->element_size_bytes, element_size,
+    known_column known = known_columns[entry->column_id];
+    if (entry->element_size_bytes != known.element_size)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->element_size_bytes, known.element_size,
                        "element_size_bytes");
+    wa_column *column = (wa_column *)(void *)((uint8_t *)&artifact->columns + known.place);
     column->data = at(artifact, entry->offset, size_bytes);
     column->count = entry->count;
-    if (shape == WA_SHAPE_FLAT)
+    if (known.shape == WA_SHAPE_FLAT)
         return 0;
-    if (shape == WA_SHAPE_OFFSETS && entry->count == 0)
+    if (known.shape == WA_SHAPE_OFFSETS && entry->count == 0)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, 0, 1, "count");
-    uint64_t rows = shape == WA_SHAPE_OFFSETS ? entry->count - 1 : entry->count;
-    if (groups[group].is_known && groups[group].rows != rows)
-        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, rows, groups[group].rows, "rows");
-    groups[group].rows = rows;
-    groups[group].is_known = true;
+    uint64_t rows = known.shape == WA_SHAPE_OFFSETS ? entry->count - 1 : entry->count;
+    group_rows *group = &groups[known.group];
+    if (group->is_known && group->rows != rows)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, rows, group->rows, "rows");
+    *group = (group_rows){.rows = rows, .is_known = true};
     return 0;
 }
 
