@@ -114,14 +114,13 @@ def held() -> tuple[int, int, int]:
 
 def test_a_thousand_instances_leave_nothing(quickjs_artifact: wa.Artifact) -> None:
     plugin = load(SHARING_WAT)
-    for _ in range(2):
-        batch(quickjs_artifact, plugin, BATCH)
+    for _ in range(3):  # the heap finds its size in the first two rounds
         before = held()
-    seconds = [cost for _ in range(INSTANCES // BATCH) for cost in batch(quickjs_artifact, plugin, BATCH)]
+        seconds = [cost for _ in range(INSTANCES // BATCH) for cost in batch(quickjs_artifact, plugin, BATCH)]
     after = held()
     print(f"\n{INSTANCES} instances of QuickJS: median {1e6 * statistics.median(seconds):.1f} µs")
     print(f"resident KiB, descriptors, mappings: {before} before, {after} after")
-    assert after[0] - before[0] < 2048  # each wrote more than 20 KB
+    assert after[0] - before[0] < 512  # each wrote more than 20 KB
     assert after[1] == before[1]
     assert after[2] - before[2] < 20
 

@@ -110,7 +110,7 @@ def _target_machine(options: CodegenOptions) -> Any:
 def _optimise(opt_level: int, module: Any, machine: Any) -> None:
     """Run the passes of a level above 0. WebAssembly comes optimised, and the back end combines instructions once more.
 
-    So level 2 has few: no instcombine, which makes some kernels faster and others slower, and packing a twentieth longer.
+    So level 2 has few: no instcombine, which makes some kernels faster, others slower, and packing a twentieth longer.
     """
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=opt_level))
     if opt_level >= FULL_PIPELINE_LEVEL:
