@@ -31,6 +31,8 @@ TESTS: Final = (
     "tests/test_images.py",
     "tests/test_instances.py",
 )
+#: ASan's allocator does not survive a fork while another thread is inside it, and the validator has threads.
+LEFT_OUT: Final = ("--deselect", "tests/test_load.py::test_a_child_process_loads_on_its_own")
 SCRIPTS: Final = (
     "bulk", "call", "call_indirect", "conversions", "data", "data_drop0", "elem", "endianness", "exports", "fac",
     "float_memory", "func_ptrs", "global", "i64", "imports", "linking", "linking1", "linking2", "linking3",
@@ -91,7 +93,7 @@ def main() -> int:
         tests = sorted(str(path.relative_to(scratch)) for pattern in TESTS for path in scratch.glob(pattern))
         passed = []
         if not given.only_inputs:
-            passed.append(run(scratch, "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *tests))
+            passed.append(run(scratch, "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *LEFT_OUT, *tests))
             passed.append(run(scratch, "tests.spec.run", *SCRIPTS))
         limits = ("--seconds", "100000", "--inputs", str(given.inputs), "--save", str(ROOT / "build" / "fuzz"))
         passed.append(run(scratch, "tests.fuzz.mutate", *limits, "--seed", given.seed, "--jobs", given.jobs))
