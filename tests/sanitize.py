@@ -32,7 +32,10 @@ TESTS: Final = (
     "tests/test_instances.py",
 )
 #: ASan's allocator does not survive a fork while another thread is inside it, and the validator has threads.
-LEFT_OUT: Final = ("--deselect", "tests/test_load.py::test_a_child_process_loads_on_its_own")
+LEFT_OUT: Final = (
+    "--deselect=tests/test_load.py::test_a_child_process_loads_on_its_own",
+    "--deselect=tests/unit/test_native_process.py::test_a_fork_can_go_on_with_the_instances",
+)
 SCRIPTS: Final = (
     "bulk", "call", "call_indirect", "conversions", "data", "data_drop0", "elem", "endianness", "exports", "fac",
     "float_memory", "func_ptrs", "global", "i64", "imports", "linking", "linking1", "linking2", "linking3",
