@@ -121,6 +121,5 @@ def _optimise(opt_level: int, module: Any, machine: Any) -> None:
         if opt_level > 1:
             passes.add_simplify_cfg_pass()
             passes.add_sccp_pass()
-            passes.add_sinking_pass()
             passes.add_loop_unroll_pass()
     passes.run(module, builder)
