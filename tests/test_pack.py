@@ -20,6 +20,7 @@ import wasmtime
 
 import wasmartifact as wa
 import wasmartifact.packer
+from bench.quickjs import module_path
 from tests.workload import FUNCTIONS, NAMES, workload_wasm, workload_wat
 
 TIMEOUT_S = 60
@@ -429,3 +430,15 @@ def test_an_idle_worker_that_died_is_no_failure(tmp_path: Path) -> None:
     )
     assert (run.stderr, run.returncode) == ("", 0)
     wa.verify(tmp_path / "a.so")
+
+
+def test_a_pack_leaves_no_threads() -> None:
+    """A process that packed can fork: no thread of a library is inside of an allocator then."""
+    program = (
+        "import os, sys, wasmartifact as wa; "
+        "wa.pack(sys.argv[1], os.memfd_create('out'), opt_level=0); print(len(os.listdir('/proc/self/task')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(module_path())], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"

@@ -16,7 +16,7 @@ NAMES = [
 ]
 #: Prints where the files were loaded from, and a digest of the IR and of an address map.
 PROGRAM = """
-import hashlib, importlib.machinery, importlib.util, sys
+import hashlib, importlib.util, sys
 from pathlib import Path
 
 root, names, is_pure, wasm = sys.argv[1], sys.argv[2].split(), sys.argv[3] == "pure", sys.argv[4]

@@ -43,8 +43,6 @@ LOOP_OPCODE: Final = OPCODE_BY_NAME["loop"].code
 _ROUTES: Final = {
     code: (handler, code in CALLING_OPCODES, code in _PLAIN_OPERATORS) for code, handler in HANDLERS.items()
 }
-_LOCAL_GET: Final = OPCODE_BY_NAME["local.get"].code
-_I32_CONST: Final = OPCODE_BY_NAME["i32.const"].code
 
 
 def emit_instructions(fn: FunctionEmitter, instructions: list[Instruction], base: int) -> None:
@@ -64,19 +62,10 @@ def emit_instructions(fn: FunctionEmitter, instructions: list[Instruction], base
     UnsupportedModule
         A reachable opcode that is not compiled.
     """
-    routes, push, fixed = _ROUTES, fn.stack.append, fn.fixed
+    routes = _ROUTES
     following: Iterable[int] = [opcode for _, opcode, _ in instructions[1:]] + [0]
     for (offset, opcode, immediate), upcoming in zip(instructions, following, strict=True):
         if fn.dead and _stays_dead(fn, opcode):
-            continue
-        # A third of all instructions emit nothing: they are done here, since a call of a handler costs more than that.
-        if opcode == _LOCAL_GET:
-            value = fixed.get(immediate) or fn.known.get(immediate)
-            if value is not None:
-                push(value)
-                continue
-        elif opcode == _I32_CONST:
-            push(str(immediate))
             continue
         fn.offset = offset + base
         fn.upcoming = upcoming

@@ -94,6 +94,7 @@ def _wasmtime_problem(data: bytes, *, exceptions: bool = True, tail_calls: bool 
 def _engine(exceptions: bool, tail_calls: bool) -> Any:
     wasmtime = require("wasmtime", "validating a module")
     config = wasmtime.Config()
+    config.parallel_compilation = False  # its threads would stay in the caller's process, which may want to fork
     for feature in _FEATURES:
         setattr(config, feature, True)
     config.wasm_exceptions = exceptions
