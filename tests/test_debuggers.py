@@ -239,7 +239,7 @@ if perf_records():  # not a skipped test, which CI refuses: whether a kernel all
 
     def test_perf_names_and_walks_the_guest(tmp_path: Path) -> None:
         artifact, recording = artifact_of(HOT_WAT, tmp_path / "hot.so"), tmp_path / "perf.data"
-        code = f"import wasmartifact; wasmartifact.load({str(artifact)!r}).instantiate().exports.outer(100_000_000)"
+        code = f"import wasmartifact; wasmartifact.load({str(artifact)!r}).instantiate().exports.outer(1_000_000_000)"
         record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1000", "--call-graph", "fp"]
         subprocess.run(
             [*record, "-o", recording, sys.executable, "-c", code],
