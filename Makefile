@@ -9,7 +9,7 @@ WORKERS ?= 2
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 
-NATIVE := $(wildcard native/*.py native/include/*.h native/src/*.[ch])
+NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/calls/*.c)
 # Python files that mypyc compiles.
 COMPILED := $(shell cat native/compiled_python.txt)
 
@@ -64,7 +64,7 @@ timings: $(VENV)/ready.stamp
 	$(PYTEST) -m timing
 
 budget: $(VENV)/ready.stamp
-	$(PYTEST) -m budget tests/test_budget.py
+	$(PYTEST) -m budget tests/budget/test_budget.py
 
 check: lint timings budget test
 

@@ -39,7 +39,7 @@ PARTS: Final = {
 }
 PACK: Final = """
 import os, sys, wasmartifact as wa
-from wasmartifact.progress import ProgressBar
+from wasmartifact.cli.progress import ProgressBar
 with ProgressBar() as bar:
     report = wa.pack(sys.argv[1], sys.argv[2], opt_level=int(sys.argv[3]), jobs=int(sys.argv[4]) or None, progress=bar)
 from wasmartifact.codegen.pool import close_idle_workers

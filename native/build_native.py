@@ -61,8 +61,8 @@ def builder() -> FFI:
     made.set_source(
         "wasmartifact._native",
         PREAMBLE,
-        sources=sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "native" / "src").glob("*.c")),
-        include_dirs=[str(INCLUDE), str(ROOT / "native" / "src")],
+        sources=sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "native").rglob("*.c")),
+        include_dirs=[str(INCLUDE), str(ROOT / "native")],
         depends=sorted(str(path) for path in (ROOT / "native").rglob("*.h")),
         extra_compile_args=[*CODE, *THREAD_LOCALS, *WARNINGS, *sanitizers],
         extra_link_args=[*LINK, *sanitizers],

@@ -24,14 +24,14 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 PARTS: Final = ("bench", "native", "tests", "wasmartifact", "pyproject.toml")
 #: What reaches the C runtime in depth.
 TESTS: Final = (
-    "tests/unit/test_runtime_*.py",
-    "tests/unit/test_native_*.py",
-    "tests/unit/test_wasi_*.py",
-    "tests/test_load.py",
-    "tests/test_images.py",
+    "tests/unit/runtime",
+    "tests/unit/native",
+    "tests/unit/wasi",
+    "tests/flows/test_load.py",
+    "tests/flows/test_images.py",
 )
 #: Counts resident memory, of which ASan's allocator keeps for a while what was freed: here it may keep little.
-COUNTING_TESTS: Final = ("tests/test_instances.py",)
+COUNTING_TESTS: Final = ("tests/flows/test_instances.py",)
 SMALL_QUARANTINE: Final = ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
 SCRIPTS: Final = (
     "bulk", "call", "call_indirect", "conversions", "data", "data_drop0", "elem", "endianness", "exports", "fac",

@@ -416,7 +416,7 @@ class _Packing:
         Whatever happens to the cache, nothing is packed twice.
         """
         from wasmartifact.errors import LoadError
-        from wasmartifact.write import write_atomically
+        from wasmartifact.output import write_atomically
 
         fd = self._pack(contents)
         try:

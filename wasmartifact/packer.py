@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from wasmartifact import schema
 from wasmartifact.codegen.options import LLVMLITE_VERSION, CodegenOptions, TargetSpec, resolve_target
 from wasmartifact.codegen.pool import CompiledModule, compile_module
+from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.check import check_shared_object
 from wasmartifact.elf.layout import Layout, layout
-from wasmartifact.elf.write import assemble
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
 from wasmartifact.metadata.header import patch_header
+from wasmartifact.output import check_output, write_atomically, write_descriptor
 from wasmartifact.verifier import open_metadata
 from wasmartifact.version import VERSION, VERSION_NUMBERS
 from wasmartifact.wasm.decode import decode_module
@@ -28,7 +29,6 @@ from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.source import read_source
 from wasmartifact.wasm.types import canonical_types, type_digests
 from wasmartifact.wasm.validate import validate
-from wasmartifact.write import check_output, write_atomically, write_descriptor
 
 Source = str | os.PathLike[str] | bytes
 Buffer = bytes | bytearray | memoryview

@@ -12,8 +12,8 @@ from wasmartifact import schema
 from wasmartifact.elf.read import find_section, is_stripped
 from wasmartifact.errors import BadMagic, CorruptArtifact
 from wasmartifact.metadata import digests
-from wasmartifact.metadata.check import check_directory
-from wasmartifact.metadata.rowcheck import check_rows
+from wasmartifact.metadata.check_directory import check_directory
+from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.views import Metadata, close_mapping
 
 #: O_NONBLOCK: a FIFO under the name must not hang us; regular files ignore it.

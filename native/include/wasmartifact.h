@@ -34,7 +34,7 @@ typedef struct wa_error {
     char text[104];
 } wa_error;
 
-/* ---- this host (cpu.c) ------------------------------------------------------------------------------------------- */
+/* ---- this host (host.c) ------------------------------------------------------------------------------------------- */
 
 /* The features of WA_CPU_<machine>_* that this host has. */
 uint64_t wa_host_cpu_features(void);
@@ -81,7 +81,7 @@ bool wa_store_is_free(wa_store *store);
 void wa_store_enter_wait(wa_store *store);
 void wa_store_leave(wa_store *store);
 
-/* ---- calls (call.c, signals.c) ---------------------------------------------------------------------------------- */
+/* ---- calls (activation.c, signals.c) ---------------------------------------------------------------------------------- */
 
 /* Entry trampoline: reads parameters from slots, calls code(context, ...), writes results to slots. A slot is 8 bytes;
  * v128 takes two; i32 and f32 use the low half of one (results: the upper half is zero). */

@@ -16,7 +16,7 @@ from wasmtime import _ffi
 
 import wasmartifact as wa
 from tests.fuzz.exception_programs import FUNCTIONS, HOST_TAG, TAGS
-from tests.node import Node, NodeInstance, NodeTag, NodeThrow, NodeTrap
+from tests.support.node import Node, NodeInstance, NodeTag, NodeThrow, NodeTrap
 
 ffi: Final[Any] = _ffi
 #: How a call ended: "returned" and the values, "threw", the tag and the values, or "trapped" and why.

@@ -22,7 +22,7 @@ import wasmtime
 from tests.fuzz.compare import Options
 from tests.fuzz.exception_engines import Engine, NodeReference, Subject, WasmtimeReference
 from tests.fuzz.exception_programs import FUNCTIONS, generate_throwing
-from tests.node import Node, find_node
+from tests.support.node import Node, find_node
 
 #: Of every program.
 CALLS = 12

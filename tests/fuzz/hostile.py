@@ -21,10 +21,10 @@ from tests.fuzz.reference import compile_reference
 from tests.fuzz.shape import Shape
 from tests.fuzz.subject import Subject
 from wasmartifact import schema
+from wasmartifact.cli.summary import describe, page
 from wasmartifact.elf.read import find_section
 from wasmartifact.metadata import digests, header
 from wasmartifact.metadata.columns import ENTRY, Columns
-from wasmartifact.summary import describe, page
 
 #: What may be wrong with a module; a ToolchainError would be our own fault.
 MODULE_ERRORS: Final = (wa.MalformedModule, wa.InvalidModule, wa.UnsupportedModule)

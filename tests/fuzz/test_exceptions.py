@@ -11,7 +11,7 @@ import wasmtime
 from tests.fuzz import exceptions
 from tests.fuzz.compare import Options
 from tests.fuzz.exception_engines import Engine, NodeReference, WasmtimeReference
-from tests.node import Node, find_node
+from tests.support.node import Node, find_node
 
 PROGRAMS = 40
 

@@ -13,9 +13,9 @@ from typing import Any
 import wasmtime
 
 import wasmartifact as wa
-from tests.node import Node, find_node
 from tests.programs.drivers import DRIVERS, Guest, Host, Imports
 from tests.programs.scenario import Outcome, Scenario, Step, describe, describe_folder
+from tests.support.node import Node, find_node
 from wasmartifact.wasm.decode import decode_module
 
 #: Runs a module (path) with folders by the names that it knows: exit code, standard output, standard error.

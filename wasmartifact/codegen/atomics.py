@@ -9,7 +9,7 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES
-from wasmartifact.codegen.emit import FunctionEmitter, Handler, i64_constant
+from wasmartifact.codegen.emitter import FunctionEmitter, Handler, i64_constant
 from wasmartifact.codegen.memory import MemoryArgument, effective_address
 
 _OUT_OF_BOUNDS: Final = schema.TRAP_BY_NAME["memory_out_of_bounds"]

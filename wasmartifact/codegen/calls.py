@@ -8,7 +8,7 @@ from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES, Signature
 from wasmartifact.codegen.control import die
 from wasmartifact.codegen.convention import Convention, outward_symbol, received
-from wasmartifact.codegen.emit import FunctionEmitter, Handler
+from wasmartifact.codegen.emitter import FunctionEmitter, Handler
 from wasmartifact.codegen.irmodule import DIGESTS_SYMBOL, UNLIKELY
 from wasmartifact.codegen.variables import TABLE_HEAD, table_pointer
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from wasmartifact.codegen import atomics, calls, control, exceptions, memory, numeric, simd, simd_memory, variables
-from wasmartifact.codegen.emit import FunctionEmitter, Handler
+from wasmartifact.codegen.emitter import FunctionEmitter, Handler
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.wasm import opcodes
 from wasmartifact.wasm.model import Instruction

@@ -10,7 +10,7 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import FLOAT_BITS, LLVM_TYPES
-from wasmartifact.codegen.emit import FunctionEmitter, Handler, Origin, i64_constant, opaque_value
+from wasmartifact.codegen.emitter import FunctionEmitter, Handler, Origin, i64_constant, opaque_value
 from wasmartifact.codegen.variables import narrow
 
 #: Alignment exponent, offset in bytes, memory index.

@@ -9,7 +9,7 @@ import struct
 from typing import Any, Final
 
 from wasmartifact.codegen.context import LLVM_TYPES
-from wasmartifact.codegen.emit import CONSTANTS, DIGITS, STEP, FunctionEmitter, Handler, opaque_value
+from wasmartifact.codegen.emitter import CONSTANTS, DIGITS, STEP, FunctionEmitter, Handler, opaque_value
 from wasmartifact.schema import TRAP_BY_NAME
 
 _PREFIXES: Final = {"i32": "i", "i64": "l", "f32": "f", "f64": "d"}

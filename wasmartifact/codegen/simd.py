@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wasmartifact.codegen.context import LLVM_TYPES
-from wasmartifact.codegen.emit import CONSTANTS, FunctionEmitter, Handler, opaque_value
+from wasmartifact.codegen.emitter import CONSTANTS, FunctionEmitter, Handler, opaque_value
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 V128: Final = LLVM_TYPES["v"]

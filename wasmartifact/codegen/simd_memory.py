@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.emit import FunctionEmitter, Handler
+from wasmartifact.codegen.emitter import FunctionEmitter, Handler
 from wasmartifact.codegen.memory import MemoryArgument, effective_address
 from wasmartifact.codegen.simd import SHAPES, V128, Shape, lanes, push_unfoldable, splat
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import LLVM_TYPES
-from wasmartifact.codegen.emit import ZEROS, FunctionEmitter, Handler, constant_of_cell, local_cell, type_letter
+from wasmartifact.codegen.emitter import ZEROS, FunctionEmitter, Handler, constant_of_cell, local_cell, type_letter
 
 NULL: Final = ZEROS["l"]
 TABLE_HEAD: Final = schema.TABLE_HEAD.offsets()

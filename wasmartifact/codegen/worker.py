@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any
 
-from wasmartifact.codegen.compile import compile_group, compile_text
+from wasmartifact.codegen.llvm import compile_group, compile_text
 from wasmartifact.codegen.process import encode_message, read_message
 from wasmartifact.errors import ToolchainError, WasmArtifactError
 

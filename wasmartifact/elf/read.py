@@ -1,7 +1,7 @@
 """Find the metadata section of a file that may be anything: every field is checked before it is used.
 
-The rules are those of the C runtime (``native/src/artifact.c``), and so are the words of the errors. They hold for a
-file as packed and for what `strip` leaves of it.
+The rules are those of the C runtime (``native/runtime/artifact.c``), and so are the words of the errors. They hold for
+a file as packed and for what `strip` leaves of it.
 """
 
 from __future__ import annotations

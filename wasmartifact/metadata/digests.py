@@ -12,7 +12,7 @@ The digests are BLAKE2b, load_checksum is XXH64. The fields from load_checksum t
 but in load_checksum, which covers those after itself: no byte of the header changes unseen. build_id also takes itself
 as zero, in the header and in the anchor. Hence the packer's order: fix every header field but these, compute build_id,
 put it in the header, the anchor and the ELF note, then ``seal``, which computes load_checksum last. The loader's own
-check of load_checksum is in native/src/checksum.c.
+check of load_checksum is in native/runtime/checksum.c.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""XXH64, the 64-bit xxHash, for pack and verify: native/src/checksum.c computes the same for load."""
+"""XXH64, the 64-bit xxHash, for pack and verify: native/runtime/checksum.c computes the same for load."""
 
 from __future__ import annotations
 

@@ -1,0 +1,229 @@
+/* Values between Python and slots: exact conversions, with an error for whatever would not arrive as it was sent. */
+#include "types.h"
+
+static wax_outcome i32_to_slot(PyObject *value, uint64_t *slot)
+{
+    int overflow;
+    long long number;
+    if (!PyLong_Check(value)) {
+        if (!PyIndex_Check(value))
+            return WAX_WRONG_TYPE;
+        PyObject *index = PyNumber_Index(value);
+        if (index == NULL)
+            return WAX_RAISED;
+        number = PyLong_AsLongLongAndOverflow(index, &overflow);
+        Py_DECREF(index);
+    } else {
+        number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    }
+    if (overflow != 0 || number < INT32_MIN || number > UINT32_MAX)
+        return WAX_OUT_OF_RANGE;
+    *slot = (uint32_t)number;
+    return WAX_CONVERTED;
+}
+
+static wax_outcome i64_to_slot(PyObject *value, uint64_t *slot)
+{
+    if (!PyIndex_Check(value))
+        return WAX_WRONG_TYPE;
+    PyObject *index = PyNumber_Index(value);
+    if (index == NULL)
+        return WAX_RAISED;
+    int overflow;
+    long long number = PyLong_AsLongLongAndOverflow(index, &overflow);
+    *slot = (uint64_t)number;
+    if (overflow > 0) {
+        *slot = PyLong_AsUnsignedLongLong(index);
+        if (PyErr_Occurred())
+            PyErr_Clear();
+        else
+            overflow = 0;
+    }
+    Py_DECREF(index);
+    return overflow == 0 ? WAX_CONVERTED : WAX_OUT_OF_RANGE;
+}
+
+static wax_outcome to_double(PyObject *value, double *number)
+{
+    if (PyFloat_CheckExact(value)) {
+        *number = PyFloat_AS_DOUBLE(value);
+        return WAX_CONVERTED;
+    }
+    const PyNumberMethods *methods = Py_TYPE(value)->tp_as_number;
+    if (!PyFloat_Check(value) && (methods == NULL || (methods->nb_float == NULL && methods->nb_index == NULL)))
+        return WAX_WRONG_TYPE;
+    *number = PyFloat_AsDouble(value);
+    if (*number != -1.0 || !PyErr_Occurred())
+        return WAX_CONVERTED;
+    if (!PyLong_Check(value) || !PyErr_ExceptionMatches(PyExc_OverflowError))
+        return WAX_RAISED;
+    PyErr_Clear();
+    return WAX_OUT_OF_RANGE;
+}
+
+static wax_outcome f32_to_slot(PyObject *value, uint64_t *slot)
+{
+    double number;
+    wax_outcome outcome = to_double(value, &number);
+    if (outcome != WAX_CONVERTED)
+        return outcome;
+    float narrow = (float)number;
+    uint32_t bits;
+    memcpy(&bits, &narrow, sizeof bits);
+    *slot = bits;
+    return WAX_CONVERTED;
+}
+
+static wax_outcome f64_to_slot(PyObject *value, uint64_t *slot)
+{
+    double number;
+    wax_outcome outcome = to_double(value, &number);
+    if (outcome == WAX_CONVERTED)
+        memcpy(slot, &number, sizeof *slot);
+    return outcome;
+}
+
+static wax_outcome v128_to_slots(PyObject *value, uint64_t *slots)
+{
+    if (!PyBytes_Check(value) || PyBytes_GET_SIZE(value) != 16)
+        return WAX_WRONG_TYPE;
+    memcpy(slots, PyBytes_AS_STRING(value), 16);
+    return WAX_CONVERTED;
+}
+
+static wax_outcome funcref_to_slot(wax_store *store, PyObject *value, uint64_t *slot)
+{
+    if (!Py_IS_TYPE(value, wax_func_type))
+        return WAX_WRONG_TYPE;
+    wax_func *func = (wax_func *)value;
+    int failed = func->host != NULL ? wax_store_keep(store, func->record, value) : wax_store_join(store, func->store);
+    *slot = (uint64_t)(uintptr_t)func->record;
+    return failed ? WAX_RAISED : WAX_CONVERTED;
+}
+
+wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_t *slots)
+{
+    switch (tag) {
+    case WAX_I32:
+        return i32_to_slot(value, slots);
+    case WAX_I64:
+        return i64_to_slot(value, slots);
+    case WAX_F32:
+        return f32_to_slot(value, slots);
+    case WAX_F64:
+        return f64_to_slot(value, slots);
+    case WAX_V128:
+        return v128_to_slots(value, slots);
+    case WAX_FUNCREF:
+    case WAX_EXTERNREF:
+    case WAX_TYPED_FUNCREF:
+        if (value == Py_None) {
+            *slots = 0;
+            return WAX_CONVERTED;
+        }
+        break;
+    case WAX_FUNCREF_NONNULL:
+    case WAX_EXTERNREF_NONNULL:
+        if (value == Py_None)
+            return WAX_WRONG_TYPE;
+        break;
+    case WAX_TYPED_FUNCREF_NONNULL:
+    case WAX_OPAQUE:
+        return WAX_WRONG_TYPE;
+    }
+    if (tag == WAX_TYPED_FUNCREF)
+        return WAX_WRONG_TYPE;
+    if (tag == WAX_FUNCREF || tag == WAX_FUNCREF_NONNULL)
+        return funcref_to_slot(store, value, slots);
+    *slots = wax_store_handle(store, value);
+    return *slots == 0 ? WAX_RAISED : WAX_CONVERTED;
+}
+
+PyObject *wax_from_slots(wax_store *store, wax_tag tag, const uint64_t *slots)
+{
+    float narrow;
+    double number;
+    switch (tag) {
+    case WAX_I32:
+        return PyLong_FromLong((int32_t)(uint32_t)*slots);
+    case WAX_I64:
+        return PyLong_FromLongLong((int64_t)*slots);
+    case WAX_F32:
+        memcpy(&narrow, slots, sizeof narrow);
+        return PyFloat_FromDouble((double)narrow);
+    case WAX_F64:
+        memcpy(&number, slots, sizeof number);
+        return PyFloat_FromDouble(number);
+    case WAX_V128:
+        return PyBytes_FromStringAndSize((const char *)slots, 16);
+    default:
+        break;
+    }
+    if (*slots == 0)
+        Py_RETURN_NONE;
+    switch (tag) {
+    case WAX_FUNCREF:
+    case WAX_FUNCREF_NONNULL:
+    case WAX_TYPED_FUNCREF:
+    case WAX_TYPED_FUNCREF_NONNULL:
+        return wax_func_from_record(store, (wa_function *)(uintptr_t)*slots, NULL);
+    case WAX_EXTERNREF:
+    case WAX_EXTERNREF_NONNULL:
+        return wax_store_object(store, *slots);
+    default:
+        PyErr_SetString(PyExc_TypeError, "a reference of this type has no Python object; keep it inside WebAssembly");
+        return NULL;
+    }
+}
+
+wax_outcome wax_pass(wax_tag tag, PyObject *value, PyObject **passed)
+{
+    bool is_nonnull = tag == WAX_FUNCREF_NONNULL || tag == WAX_EXTERNREF_NONNULL;
+    bool is_func = tag == WAX_FUNCREF || tag == WAX_FUNCREF_NONNULL;
+    if (is_func || is_nonnull || tag == WAX_EXTERNREF) {
+        if (value == Py_None ? is_nonnull : is_func && !Py_IS_TYPE(value, wax_func_type))
+            return WAX_WRONG_TYPE;
+        *passed = Py_NewRef(value);
+        return WAX_CONVERTED;
+    }
+    uint64_t slots[2];
+    wax_outcome outcome = wax_to_slots(NULL, tag, value, slots);
+    if (outcome != WAX_CONVERTED)
+        return outcome;
+    *passed = wax_from_slots(NULL, tag, slots);
+    return *passed == NULL ? WAX_RAISED : WAX_CONVERTED;
+}
+
+/* What a value of the named type must be in Python, and its range. */
+static const char *expected_of(PyObject *type_name, bool range)
+{
+    static const struct {
+        const char *type, *what, *range;
+    } texts[] = {
+        {"i32", "an int", "-2**31 .. 2**32-1"},
+        {"i64", "an int", "-2**63 .. 2**64-1"},
+        {"f32", "a float", "the range of a float"},
+        {"f64", "a float", "the range of a float"},
+        {"v128", "16 bytes", ""},
+        {"funcref", "a Func or None", ""},
+        {"externref", "an object", ""},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (PyUnicode_CompareWithASCIIString(type_name, texts[i].type) == 0)
+            return range ? texts[i].range : texts[i].what;
+    return "a value that Python can pass";
+}
+
+void wax_raise_value(wax_outcome outcome, PyObject *where, PyObject *type_name, PyObject *value)
+{
+    if (where != NULL && outcome == WAX_OUT_OF_RANGE)
+        PyErr_Format(PyExc_OverflowError, "%U is %.40R, outside %s (%U)", where, value, expected_of(type_name, true),
+                     type_name);
+    else if (where != NULL && outcome == WAX_WRONG_TYPE && PyBytes_Check(value))
+        PyErr_Format(PyExc_TypeError, "%U must be %s (%U), found bytes of length %zd", where,
+                     expected_of(type_name, false), type_name, PyBytes_GET_SIZE(value));
+    else if (where != NULL && outcome == WAX_WRONG_TYPE)
+        PyErr_Format(PyExc_TypeError, "%U must be %s (%U), found %s", where, expected_of(type_name, false), type_name,
+                     value == Py_None ? "None" : Py_TYPE(value)->tp_name);
+    Py_XDECREF(where);
+}

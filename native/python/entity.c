@@ -1,0 +1,455 @@
+/* Entity: base of the Python classes of memories, tables, globals, tags and instances; reading and writing tables and
+ * globals. One native object has one Python object at a time, so that identity in Python is identity in the guest. */
+#include "types.h"
+
+PyTypeObject *wax_entity_type;
+
+/* {native address: weak reference to its entity}. An entity takes its entry out when it goes. */
+static PyObject *known;
+
+/* ---- from native objects to Python objects ---------------------------------------------------------------------------- */
+
+static void retain_native(uint32_t kind, void *native)
+{
+    switch (kind) {
+    case WA_KIND_TABLE:
+        wa_table_retain(native);
+        break;
+    case WA_KIND_MEMORY:
+        wa_memory_retain(native);
+        break;
+    case WA_KIND_GLOBAL:
+        wa_global_retain(native);
+        break;
+    case WA_KIND_TAG:
+        wa_tag_retain(native);
+        break;
+    default: /* an instance belongs to its store */
+        break;
+    }
+}
+
+static void release_native(uint32_t kind, void *native)
+{
+    switch (kind) {
+    case WA_KIND_TABLE:
+        wa_table_release(native);
+        break;
+    case WA_KIND_MEMORY:
+        wa_memory_release(native);
+        break;
+    case WA_KIND_GLOBAL:
+        wa_global_release(native);
+        break;
+    case WA_KIND_TAG:
+        wa_tag_release(native);
+        break;
+    default:
+        break;
+    }
+}
+
+static PyTypeObject *class_of(uint32_t kind)
+{
+    switch (kind) {
+    case WA_KIND_MEMORY:
+        return wax_memory_type;
+    case WA_KIND_TABLE:
+        return (PyTypeObject *)wax_help(WAX_TABLE_CLASS);
+    case WA_KIND_GLOBAL:
+        return (PyTypeObject *)wax_help(WAX_GLOBAL_CLASS);
+    case WA_KIND_TAG:
+        return (PyTypeObject *)wax_help(WAX_TAG_CLASS);
+    default:
+        PyErr_Format(PyExc_SystemError, "no class for a native object of kind %u", kind);
+        return NULL;
+    }
+}
+
+/* The entity of this address, or NULL: a new reference; check PyErr_Occurred. */
+static PyObject *find_known(const void *native)
+{
+    PyObject *address = PyLong_FromVoidPtr((void *)(uintptr_t)native);
+    PyObject *reference = address == NULL ? NULL : PyDict_GetItemWithError(known, address);
+    PyObject *entity = reference == NULL ? NULL : PyWeakref_GetObject(reference);
+    Py_XDECREF(address);
+    return entity == Py_None ? NULL : Py_XNewRef(entity);
+}
+
+int wax_entity_bind(wax_entity *entity, uint32_t kind, void *native, wax_store *store)
+{
+    entity->kind = kind;
+    entity->native = native;
+    entity->store = (wax_store *)Py_XNewRef(store);
+    PyObject *address = PyLong_FromVoidPtr(native);
+    PyObject *reference = address == NULL ? NULL : PyWeakref_NewRef((PyObject *)entity, NULL);
+    int failed = reference == NULL ? -1 : PyDict_SetItem(known, address, reference);
+    Py_XDECREF(address);
+    Py_XDECREF(reference);
+    return failed;
+}
+
+PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store)
+{
+    PyObject *entity = find_known(native);
+    if (entity != NULL || PyErr_Occurred())
+        return entity;
+    if (kind == WAX_KIND_INSTANCE) {
+        PyObject *helper = wax_help(WAX_WRAP_INSTANCE);
+        return helper == NULL ? NULL : PyObject_CallFunction(helper, "KO", (unsigned long long)(uintptr_t)native, store);
+    }
+    PyTypeObject *class = class_of(kind);
+    entity = class == NULL ? NULL : class->tp_alloc(class, 0);
+    if (entity == NULL)
+        return NULL;
+    retain_native(kind, native);
+    if (wax_entity_bind((wax_entity *)entity, kind, native, store) < 0)
+        Py_CLEAR(entity);
+    return entity;
+}
+
+/* ---- stores of entities ----------------------------------------------------------------------------------------------- */
+
+wax_store *wax_entity_store(wax_entity *entity)
+{
+    if (entity->store == NULL) {
+        wa_extern object = {.kind = entity->kind, .object = entity->native};
+        entity->store = wax_store_new_implicit();
+        if (entity->store != NULL)
+            wa_store_adopt(entity->store->native, &object);
+    }
+    return entity->store;
+}
+
+static bool is_constant_number(const wa_global *global)
+{
+    return !wa_global_is_mutable(global) && wax_tag_of(wa_global_valtype(global)) <= WAX_V128;
+}
+
+int wax_entity_join(wax_entity *entity, wax_store *store)
+{
+    if (entity->kind == WA_KIND_TAG)
+        return 0; /* has no state that could be shared */
+    if (entity->kind == WA_KIND_GLOBAL && is_constant_number(entity->native))
+        return 0; /* likewise */
+    if (entity->kind == WA_KIND_MEMORY && (wa_memory_flags(entity->native) & WA_LIMITS_SHARED) != 0)
+        return 0; /* made to be used by several threads at a time */
+    if (entity->store != NULL)
+        return wax_store_join(store, entity->store);
+    entity->store = (wax_store *)Py_NewRef(store); /* whose new instance holds the native object */
+    return 0;
+}
+
+/* ---- tables and globals ----------------------------------------------------------------------------------------------- */
+
+static wax_entity *checked(PyObject *object, uint32_t kind)
+{
+    if (!PyObject_TypeCheck(object, wax_entity_type) || ((wax_entity *)object)->kind != kind ||
+        ((wax_entity *)object)->native == NULL) {
+        PyErr_Format(PyExc_TypeError, "expected a native object of kind %u, found %s", kind, Py_TYPE(object)->tp_name);
+        return NULL;
+    }
+    return (wax_entity *)object;
+}
+
+static bool check_count(Py_ssize_t found, Py_ssize_t expected)
+{
+    if (found != expected)
+        PyErr_Format(PyExc_TypeError, "expected %zd arguments, found %zd", expected, found);
+    return found == expected;
+}
+
+static int index_error(const wa_table *table, PyObject *index)
+{
+    PyErr_Format(PyExc_IndexError, "table index %.40R is out of range: the table has %llu elements", index,
+                 (unsigned long long)wa_table_size(table));
+    return -1;
+}
+
+/* Element index from Python. */
+static int table_index(const wa_table *table, PyObject *object, uint64_t *index)
+{
+    PyObject *number = PyNumber_Index(object);
+    if (number == NULL)
+        return -1;
+    *index = PyLong_AsUnsignedLongLong(number);
+    Py_DECREF(number);
+    if (!PyErr_Occurred())
+        return 0;
+    PyErr_Clear();
+    return index_error(table, object);
+}
+
+static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    wax_entity *entity = check_count(count, 2) ? checked(args[0], WA_KIND_TABLE) : NULL;
+    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    uint64_t index, reference;
+    if (store == NULL || table_index(entity->native, args[1], &index) < 0)
+        return NULL;
+    PyObject *value = NULL;
+    wax_store_pin(store);
+    wax_store_enter(store);
+    int failed = wa_table_get(entity->native, index, &reference);
+    wa_store_leave(store->native);
+    if (failed)
+        index_error(entity->native, args[1]);
+    else
+        value = wax_from_slots(store, wax_tag_of(wa_table_valtype(entity->native)), &reference);
+    wax_store_unpin(store);
+    return value;
+}
+
+/* A table element as a reference. 0, or -1 with an exception set. */
+static int element_reference(wax_entity *entity, PyObject *value, uint64_t *reference)
+{
+    uint32_t valtype = wa_table_valtype(entity->native);
+    wax_outcome outcome = wax_to_slots(entity->store, wax_tag_of(valtype), value, reference);
+    if (outcome == WAX_CONVERTED)
+        return 0;
+    PyObject *name = outcome == WAX_RAISED ? NULL : wax_valtype_name(valtype);
+    if (name != NULL)
+        wax_raise_value(outcome, PyUnicode_FromString("a table element"), name, value);
+    Py_XDECREF(name);
+    return -1;
+}
+
+static PyObject *table_set(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    wax_entity *entity = check_count(count, 3) ? checked(args[0], WA_KIND_TABLE) : NULL;
+    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    uint64_t index, reference;
+    if (store == NULL || table_index(entity->native, args[1], &index) < 0)
+        return NULL;
+    wax_store_pin(store);
+    int failed = element_reference(entity, args[2], &reference);
+    if (!failed) {
+        wax_store_enter(store);
+        failed = wa_table_set(entity->native, index, reference);
+        wa_store_leave(store->native);
+        if (failed)
+            index_error(entity->native, args[1]);
+    }
+    wax_store_unpin(store);
+    return failed ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *table_grow(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    wax_entity *entity = check_count(count, 3) ? checked(args[0], WA_KIND_TABLE) : NULL;
+    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    uint64_t delta = store == NULL ? 0 : PyLong_AsUnsignedLongLong(args[1]), reference;
+    if (store == NULL || PyErr_Occurred())
+        return NULL;
+    int64_t old = -1;
+    wax_store_pin(store);
+    int failed = element_reference(entity, args[2], &reference);
+    if (!failed) {
+        wax_store_enter(store);
+        old = wa_table_grow(entity->native, delta, reference);
+        wa_store_leave(store->native);
+    }
+    wax_store_unpin(store);
+    return failed ? NULL : PyLong_FromLongLong(old);
+}
+
+static PyObject *table_type(PyObject *module, PyObject *object)
+{
+    (void)module;
+    wax_entity *entity = checked(object, WA_KIND_TABLE);
+    if (entity == NULL)
+        return NULL;
+    const wa_table *table = entity->native;
+    return Py_BuildValue("NKKk", wax_valtype_name(wa_table_valtype(table)), (unsigned long long)wa_table_size(table),
+                         (unsigned long long)wa_table_max(table), (unsigned long)wa_table_flags(table));
+}
+
+static PyObject *global_get(PyObject *module, PyObject *object)
+{
+    (void)module;
+    wax_entity *entity = checked(object, WA_KIND_GLOBAL);
+    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    if (store == NULL)
+        return NULL;
+    uint64_t cell[2];
+    wax_store_pin(store);
+    wax_store_enter(store);
+    memcpy(cell, wa_global_cell(entity->native), sizeof cell);
+    wa_store_leave(store->native);
+    PyObject *value = wax_from_slots(store, wax_tag_of(wa_global_valtype(entity->native)), cell);
+    wax_store_unpin(store);
+    return value;
+}
+
+/* Also gives a new immutable global its value, hence no test of mutability. */
+static PyObject *global_set(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    wax_entity *entity = check_count(count, 2) ? checked(args[0], WA_KIND_GLOBAL) : NULL;
+    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    if (store == NULL)
+        return NULL;
+    uint64_t cell[2] = {0, 0};
+    uint32_t valtype = wa_global_valtype(entity->native);
+    wax_store_pin(store);
+    wax_outcome outcome = wax_to_slots(store, wax_tag_of(valtype), args[1], cell);
+    if (outcome == WAX_CONVERTED) {
+        wax_store_enter(store);
+        memcpy(wa_global_cell(entity->native), cell, sizeof cell);
+        wa_store_leave(store->native);
+    } else if (outcome != WAX_RAISED) {
+        PyObject *name = wax_valtype_name(valtype);
+        if (name != NULL)
+            wax_raise_value(outcome, PyUnicode_FromString("the value of a global"), name, args[1]);
+        Py_XDECREF(name);
+    }
+    wax_store_unpin(store);
+    return outcome == WAX_CONVERTED ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *global_type(PyObject *module, PyObject *object)
+{
+    (void)module;
+    wax_entity *entity = checked(object, WA_KIND_GLOBAL);
+    if (entity == NULL)
+        return NULL;
+    return Py_BuildValue("NN", wax_valtype_name(wa_global_valtype(entity->native)),
+                         PyBool_FromLong(wa_global_is_mutable(entity->native)));
+}
+
+static PyObject *tag_params(PyObject *module, PyObject *object)
+{
+    (void)module;
+    wax_entity *entity = checked(object, WA_KIND_TAG);
+    if (entity == NULL)
+        return NULL;
+    uint32_t count;
+    const uint32_t *params = wa_tag_params(entity->native, &count);
+    return wax_valtype_names(params, count);
+}
+
+PyMethodDef wax_entity_functions[] = {
+    {"table_get", WAX_FASTCALL(table_get), METH_FASTCALL, NULL},
+    {"table_set", WAX_FASTCALL(table_set), METH_FASTCALL, NULL},
+    {"table_grow", WAX_FASTCALL(table_grow), METH_FASTCALL, NULL},
+    {"table_type", table_type, METH_O, NULL},
+    {"global_get", global_get, METH_O, NULL},
+    {"global_set", WAX_FASTCALL(global_set), METH_FASTCALL, NULL},
+    {"global_type", global_type, METH_O, NULL},
+    {"tag_params", tag_params, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+/* ---- the type ------------------------------------------------------------------------------------------------------- */
+
+static PyObject *entity_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
+{
+    unsigned int kind;
+    unsigned long long address;
+    PyObject *store;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
+        PyErr_SetString(PyExc_TypeError, "Entity takes no keyword arguments");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "IKO:Entity", &kind, &address, &store))
+        return NULL;
+    if (store != Py_None && !Py_IS_TYPE(store, wax_store_type)) {
+        PyErr_Format(PyExc_TypeError, "expected a Store or None, found %s", Py_TYPE(store)->tp_name);
+        return NULL;
+    }
+    PyObject *entity = class->tp_alloc(class, 0);
+    if (entity != NULL && wax_entity_bind((wax_entity *)entity, kind, (void *)(uintptr_t)address,
+                                          store == Py_None ? NULL : (wax_store *)store) < 0)
+        Py_CLEAR(entity);
+    return entity;
+}
+
+static int entity_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(((wax_entity *)object)->store);
+    return 0;
+}
+
+/* No tp_clear: an entity refers to its store only, whose containers break every cycle. */
+
+static void forget_known(const void *native)
+{
+    PyObject *error_type, *error, *traceback;
+    PyErr_Fetch(&error_type, &error, &traceback);
+    PyObject *address = PyLong_FromVoidPtr((void *)(uintptr_t)native);
+    PyObject *reference = address == NULL ? NULL : PyDict_GetItemWithError(known, address);
+    /* The entry may be of a successor already: weak references die before their object. */
+    if (reference != NULL && PyWeakref_GetObject(reference) == Py_None)
+        PyDict_DelItem(known, address);
+    Py_XDECREF(address);
+    PyErr_Restore(error_type, error, traceback);
+}
+
+static void entity_dealloc(PyObject *object)
+{
+    wax_entity *entity = (wax_entity *)object;
+    PyTypeObject *class = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    if (entity->weakrefs != NULL)
+        PyObject_ClearWeakRefs(object);
+    if (entity->native != NULL) {
+        forget_known(entity->native);
+        release_native(entity->kind, entity->native);
+    }
+    Py_XDECREF(entity->store);
+    class->tp_free(object);
+    Py_DECREF(class);
+}
+
+static PyObject *entity_get_store(PyObject *object, void *closure)
+{
+    (void)closure;
+    return Py_XNewRef((PyObject *)wax_entity_store((wax_entity *)object));
+}
+
+static PyObject *entity_get_address(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyLong_FromVoidPtr(((wax_entity *)object)->native);
+}
+
+static PyGetSetDef entity_getset[] = {
+    {"store", entity_get_store, NULL, "the Store that this belongs to", NULL},
+    {"_address", entity_get_address, NULL, "address of the native object", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef entity_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_entity, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot entity_slots[] = {
+    {Py_tp_doc, "Entity(kind, address, store)\n--\n\nBase of what has a native object; takes over one count of it."},
+    {Py_tp_new, entity_new},
+    {Py_tp_dealloc, entity_dealloc},
+    {Py_tp_traverse, entity_traverse},
+    {Py_tp_getset, entity_getset},
+    {Py_tp_members, entity_members},
+    {0, NULL},
+};
+
+static PyType_Spec entity_spec = {
+    .name = "wasmartifact._types.Entity",
+    .basicsize = sizeof(wax_entity),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = entity_slots,
+};
+
+int wax_entity_ready(PyObject *module)
+{
+    known = PyDict_New();
+    wax_entity_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &entity_spec, NULL);
+    if (known == NULL || wax_entity_type == NULL)
+        return -1;
+    return PyModule_AddObjectRef(module, "Entity", (PyObject *)wax_entity_type);
+}

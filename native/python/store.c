@@ -1,0 +1,404 @@
+/* Store: what instances that can reach each other have in common, on Python's side.
+ *
+ * The Python objects that code in a store can reach hang on two dicts, so that every cycle through WebAssembly runs through
+ * containers that Python's collector sees. The store itself never refers to instances, functions or memories of its own. */
+#include "types.h"
+
+PyTypeObject *wax_store_type;
+
+/* All root stores that own externref handles. */
+static wax_store *handle_owners;
+/* Handles are unique in the process and never used again, so a join is a union of dicts. They are even: bit 0 of a table
+ * slot has a meaning. */
+static uint64_t last_handle;
+
+enum { FIRST_SWEEP = 256 };
+
+static void unlink_owner(wax_store *store)
+{
+    if (store->previous != NULL)
+        store->previous->next = store->next;
+    else if (handle_owners == store)
+        handle_owners = store->next;
+    if (store->next != NULL)
+        store->next->previous = store->previous;
+    store->previous = store->next = NULL;
+}
+
+static void link_owner(wax_store *store)
+{
+    unlink_owner(store);
+    store->next = handle_owners;
+    if (handle_owners != NULL)
+        handle_owners->previous = store;
+    handle_owners = store;
+}
+
+static wax_store *new_store(bool is_explicit)
+{
+    wax_store *store = (wax_store *)PyType_GenericAlloc(wax_store_type, 0);
+    if (store == NULL)
+        return NULL;
+    store->is_explicit = is_explicit;
+    store->sweep_at = FIRST_SWEEP;
+    store->weight = 1;
+    store->native = wa_store_new();
+    store->keep = PyDict_New();
+    if (store->native == NULL)
+        PyErr_NoMemory();
+    if (store->native == NULL || store->keep == NULL) {
+        Py_DECREF(store);
+        return NULL;
+    }
+    return store;
+}
+
+wax_store *wax_store_new_implicit(void)
+{
+    return new_store(false);
+}
+
+void wax_store_enter(wax_store *store)
+{
+    if (wa_store_try_enter(store->native))
+        return;
+    PyThreadState *thread = PyEval_SaveThread();
+    wa_store_enter_wait(store->native);
+    PyEval_RestoreThread(thread);
+}
+
+int wax_store_keep(wax_store *store, const void *address, PyObject *object)
+{
+    PyObject *key = PyLong_FromVoidPtr((void *)(uintptr_t)address);
+    int failed = key == NULL ? -1 : PyDict_SetItem(wax_root(store)->keep, key, object);
+    Py_XDECREF(key);
+    return failed;
+}
+
+PyObject *wax_store_kept(wax_store *store, const void *address)
+{
+    PyObject *key = PyLong_FromVoidPtr((void *)(uintptr_t)address);
+    PyObject *object = key == NULL ? NULL : PyDict_GetItem(wax_root(store)->keep, key);
+    Py_XDECREF(key);
+    return object;
+}
+
+/* ---- joining -------------------------------------------------------------------------------------------------------- */
+
+static int merge(PyObject **into, PyObject **from)
+{
+    if (*from == NULL)
+        return 0;
+    if (*into == NULL) {
+        *into = *from;
+        *from = NULL;
+        return 0;
+    }
+    return PyDict_Update(*into, *from);
+}
+
+static int join_roots(wax_store *into, wax_store *from)
+{
+    wa_error error;
+    if (wa_store_join(into->native, from->native, &error) < 0) {
+        wax_raise_error(&error);
+        return -1;
+    }
+    from->parent = (wax_store *)Py_NewRef(into);
+    into->is_explicit |= from->is_explicit;
+    into->busy += from->busy;
+    into->weight += from->weight;
+    if (merge(&into->keep, &from->keep) < 0 || merge(&into->externrefs, &from->externrefs) < 0 ||
+        merge(&into->handles, &from->handles) < 0)
+        return -1; /* out of memory: what could not move stays alive with `from` */
+    Py_CLEAR(from->keep);
+    Py_CLEAR(from->externrefs);
+    Py_CLEAR(from->handles);
+    unlink_owner(from);
+    if (into->externrefs != NULL)
+        link_owner(into);
+    return 0;
+}
+
+int wax_store_join(wax_store *into, wax_store *from)
+{
+    into = wax_root(into);
+    from = wax_root(from);
+    if (into == from)
+        return 0;
+    /* The lighter one moves: a chain of instances that import from each other must not become a chain of stores. */
+    if (!into->is_explicit || !from->is_explicit)
+        return into->weight < from->weight ? join_roots(from, into) : join_roots(into, from);
+    PyObject *helper = wax_help(WAX_JOIN_ERROR);
+    PyObject *exception = helper == NULL ? NULL : PyObject_CallNoArgs(helper);
+    if (exception != NULL)
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_XDECREF(exception);
+    return -1;
+}
+
+/* ---- externref handles ---------------------------------------------------------------------------------------------- */
+
+typedef struct marking {
+    PyObject *handles; /* set: what tables and globals of the store hold */
+    bool failed;
+} marking;
+
+static void mark_handle(uint64_t handle, void *user)
+{
+    marking *state = user;
+    PyObject *number = PyLong_FromUnsignedLongLong(handle);
+    if (number == NULL || PySet_Add(state->handles, number) < 0)
+        state->failed = true;
+    Py_XDECREF(number);
+}
+
+/* List of (handle, object) that are not marked; NULL with an exception set. */
+static PyObject *unmarked(wax_store *store, PyObject *marked)
+{
+    PyObject *dead = PyList_New(0), *handle, *object;
+    Py_ssize_t position = 0;
+    while (dead != NULL && PyDict_Next(store->externrefs, &position, &handle, &object)) {
+        int is_marked = PySet_Contains(marked, handle);
+        PyObject *pair = is_marked == 0 ? PyTuple_Pack(2, handle, object) : NULL;
+        if (is_marked < 0 || (is_marked == 0 && (pair == NULL || PyList_Append(dead, pair) < 0)))
+            Py_CLEAR(dead);
+        Py_XDECREF(pair);
+    }
+    return dead;
+}
+
+/* Take a handle out of both dicts. An object that two stores knew when they were joined has two handles, and `handles` knows
+ * one of them. */
+static int forget_handle(wax_store *store, PyObject *handle, PyObject *object)
+{
+    PyObject *identity = PyLong_FromVoidPtr(object);
+    PyObject *current = identity == NULL ? NULL : PyDict_GetItemWithError(store->handles, identity);
+    int is_current = current == NULL ? 0 : PyObject_RichCompareBool(current, handle, Py_EQ);
+    int failed = PyErr_Occurred() || is_current < 0 || (is_current && PyDict_DelItem(store->handles, identity) < 0) ||
+                 PyDict_DelItem(store->externrefs, handle) < 0;
+    Py_XDECREF(identity);
+    return failed ? -1 : 0;
+}
+
+/* Take the pairs of `dead` out of both dicts; their objects die with the list. */
+static int forget(wax_store *store, PyObject *dead)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(dead); i++) {
+        PyObject *pair = PyList_GET_ITEM(dead, i);
+        if (forget_handle(store, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Drop the handles that nothing in the store holds. An object may run any code when it dies, which may pass it to the guest
+ * again under its old handle: so all are taken out before the first dies, and no collection runs in between. */
+static void sweep_store(wax_store *store)
+{
+    if (store->busy != 0 || store->externrefs == NULL || wa_store_is_active(store->native))
+        return;
+    PyObject *error_type, *error, *traceback, *dead = NULL;
+    PyErr_Fetch(&error_type, &error, &traceback);
+    int was_enabled = PyGC_Disable();
+    marking state = {PySet_New(NULL), false};
+    if (state.handles != NULL) {
+        wa_store_visit_externrefs(store->native, mark_handle, &state);
+        if (!state.failed && (dead = unmarked(store, state.handles)) != NULL && forget(store, dead) == 0)
+            store->sweep_at = 2 * PyDict_GET_SIZE(store->externrefs) + FIRST_SWEEP;
+    }
+    if (PyErr_Occurred())
+        PyErr_WriteUnraisable((PyObject *)store); /* out of memory: the objects stay for the next sweep */
+    if (was_enabled)
+        PyGC_Enable();
+    Py_XDECREF(state.handles);
+    Py_XDECREF(dead);
+    PyErr_Restore(error_type, error, traceback);
+}
+
+void wax_store_unpin(wax_store *store)
+{
+    store = wax_root(store);
+    if (--store->busy == 0 && store->externrefs != NULL && PyDict_GET_SIZE(store->externrefs) >= store->sweep_at) {
+        Py_INCREF(store);
+        sweep_store(store);
+        Py_DECREF(store);
+    }
+}
+
+/* gc.callbacks entry: sweep all idle stores before a full collection, which then sees what the guest dropped. */
+static PyObject *sweep_callback(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    if (count != 2 || !PyUnicode_Check(args[0]) || PyUnicode_CompareWithASCIIString(args[0], "start") != 0)
+        Py_RETURN_NONE;
+    PyObject *generation = PyDict_Check(args[1]) ? PyDict_GetItemString(args[1], "generation") : NULL;
+    if (generation == NULL || !PyLong_Check(generation) || PyLong_AsLong(generation) != 2)
+        Py_RETURN_NONE;
+    /* Dying objects may free stores and make new ones: work on a list of our own. */
+    PyObject *stores = PyList_New(0);
+    for (wax_store *store = handle_owners; store != NULL && stores != NULL; store = store->next)
+        if (PyList_Append(stores, (PyObject *)store) < 0)
+            Py_CLEAR(stores);
+    for (Py_ssize_t i = 0; stores != NULL && i < PyList_GET_SIZE(stores); i++)
+        sweep_store(wax_root((wax_store *)PyList_GET_ITEM(stores, i)));
+    Py_XDECREF(stores);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef sweep_definition = {"sweep_externrefs", WAX_FASTCALL(sweep_callback), METH_FASTCALL,
+                                       "gc.callbacks entry: drop the externrefs that no guest holds any more."};
+
+/* The store gets its first handle. */
+static int own_handles(wax_store *store)
+{
+    static bool is_registered;
+    if (!is_registered) {
+        PyObject *callbacks = wax_help(WAX_GC_CALLBACKS);
+        PyObject *callback = callbacks == NULL ? NULL : PyCFunction_New(&sweep_definition, NULL);
+        int failed = callback == NULL ? -1 : PyList_Append(callbacks, callback);
+        Py_XDECREF(callback);
+        if (failed < 0)
+            return -1;
+        is_registered = true;
+    }
+    store->externrefs = PyDict_New();
+    store->handles = PyDict_New();
+    if (store->externrefs == NULL || store->handles == NULL) {
+        Py_CLEAR(store->externrefs);
+        Py_CLEAR(store->handles);
+        return -1;
+    }
+    link_owner(store);
+    return 0;
+}
+
+uint64_t wax_store_handle(wax_store *store, PyObject *object)
+{
+    store = wax_root(store);
+    if (store->externrefs == NULL && own_handles(store) < 0)
+        return 0;
+    PyObject *identity = PyLong_FromVoidPtr(object);
+    if (identity == NULL)
+        return 0;
+    uint64_t handle = 0;
+    PyObject *number = PyDict_GetItemWithError(store->handles, identity);
+    if (number != NULL) {
+        handle = PyLong_AsUnsignedLongLong(number);
+    } else if (!PyErr_Occurred()) {
+        number = PyLong_FromUnsignedLongLong(last_handle + 2);
+        if (number != NULL && PyDict_SetItem(store->externrefs, number, object) == 0) {
+            if (PyDict_SetItem(store->handles, identity, number) == 0)
+                handle = last_handle += 2;
+            else
+                PyDict_DelItem(store->externrefs, number);
+        }
+        Py_XDECREF(number);
+    }
+    Py_DECREF(identity);
+    return handle;
+}
+
+PyObject *wax_store_object(wax_store *store, uint64_t handle)
+{
+    store = wax_root(store);
+    PyObject *number = PyLong_FromUnsignedLongLong(handle);
+    PyObject *object = number == NULL || store->externrefs == NULL ? NULL : PyDict_GetItemWithError(store->externrefs, number);
+    Py_XDECREF(number);
+    if (object == NULL && !PyErr_Occurred())
+        PyErr_Format(PyExc_SystemError, "an externref of the guest has the unknown handle %llu", (unsigned long long)handle);
+    return Py_XNewRef(object);
+}
+
+/* ---- the type ------------------------------------------------------------------------------------------------------- */
+
+static PyObject *store_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
+{
+    (void)class;
+    static char *names[] = {"limits", NULL};
+    PyObject *limits = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:Store", names, &limits))
+        return NULL;
+    if (limits != Py_None) {
+        PyErr_SetString(PyExc_ValueError, "limits must be None: this version knows no limits of a store");
+        return NULL;
+    }
+    return (PyObject *)new_store(true);
+}
+
+static int store_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    wax_store *store = (wax_store *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(store->parent);
+    Py_VISIT(store->keep);
+    Py_VISIT(store->externrefs);
+    return 0;
+}
+
+static int store_clear(PyObject *object)
+{
+    wax_store *store = (wax_store *)object;
+    /* The containers stay, empty: whatever runs while the rest of the cycle dies finds a store in order. The parent stays
+     * as well: it breaks no cycle that the containers don't break. */
+    if (store->handles != NULL)
+        PyDict_Clear(store->handles);
+    if (store->externrefs != NULL)
+        PyDict_Clear(store->externrefs);
+    if (store->keep != NULL)
+        PyDict_Clear(store->keep);
+    return 0;
+}
+
+static void store_dealloc(PyObject *object)
+{
+    wax_store *store = (wax_store *)object;
+    PyTypeObject *class = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    unlink_owner(store); /* before any code can run that sweeps */
+    if (store->weakrefs != NULL)
+        PyObject_ClearWeakRefs(object);
+    /* First the code that could call the host, then what it would call. */
+    if (store->native != NULL)
+        wa_store_release(store->native);
+    Py_CLEAR(store->handles);
+    Py_CLEAR(store->externrefs);
+    Py_CLEAR(store->keep);
+    Py_CLEAR(store->parent);
+    class->tp_free(object);
+    Py_DECREF(class);
+}
+
+static PyMemberDef store_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_store, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot store_slots[] = {
+    {Py_tp_doc, "Store(*, limits=None)\n--\n\nWhat instances that share anything have in common; one thread at a time runs "
+                "inside.\n\nNobody needs to make one: instances get a store of their own, and sharing makes stores one. Two "
+                "stores that\nwere made by hand are never joined: that keeps instances apart on purpose."},
+    {Py_tp_new, store_new},
+    {Py_tp_dealloc, store_dealloc},
+    {Py_tp_traverse, store_traverse},
+    {Py_tp_clear, store_clear},
+    {Py_tp_members, store_members},
+    {0, NULL},
+};
+
+static PyType_Spec store_spec = {
+    .name = "wasmartifact.Store",
+    .basicsize = sizeof(wax_store),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = store_slots,
+};
+
+int wax_store_ready(PyObject *module)
+{
+    wax_store_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &store_spec, NULL);
+    if (wax_store_type == NULL)
+        return -1;
+    return PyModule_AddObjectRef(module, "Store", (PyObject *)wax_store_type);
+}

@@ -1,0 +1,324 @@
+/* What the files of the CPython extension wasmartifact._types share.
+ *
+ * The extension is the face of the runtime for what must be a C type: Func (vectorcall), Memory (buffer protocol), Exports
+ * (attribute access), Store (reached from both). Everything declared here runs with the GIL held unless said otherwise. */
+#ifndef WA_EXT_H
+#define WA_EXT_H
+
+#define PY_SSIZE_T_CLEAN
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <Python.h>
+#include <structmember.h>
+#pragma GCC diagnostic pop
+
+#include "wasmartifact.h"
+
+/* Kind of a wax_entity that is an instance; the others are WA_KIND_*. */
+#define WAX_KIND_INSTANCE 5
+/* Calls with at most this many slots keep them on the C stack. */
+#define WAX_INLINE_SLOTS 32
+/* A host function gets into Python only with this much stack left above the limit for wasm, or an eighth of a small stack:
+ * Python code needs room, and so does describing a trap. */
+#define WAX_PYTHON_STACK_BYTES (64u * 1024u)
+
+/* How a value crosses. The names are those of the types, but for references: what the host may do with them counts. */
+typedef enum wax_tag {
+    WAX_I32,
+    WAX_I64,
+    WAX_F32,
+    WAX_F64,
+    WAX_V128,
+    WAX_FUNCREF,          /* Func or None */
+    WAX_FUNCREF_NONNULL,
+    WAX_EXTERNREF,        /* any object; None is null */
+    WAX_EXTERNREF_NONNULL,
+    WAX_TYPED_FUNCREF,    /* (ref null $t) of functions: comes out as a Func; of what goes in, only None is known to fit */
+    WAX_TYPED_FUNCREF_NONNULL,
+    WAX_OPAQUE            /* a reference that Python has no objects for */
+} wax_tag;
+
+/* A function type, shared by all functions of it. */
+typedef struct wax_functype {
+    PyObject_HEAD
+    PyObject *params, *results; /* tuples of str */
+    uint32_t param_count, result_count;
+    uint32_t slot_count;        /* slots for the parameters or for the results, whichever are more */
+    bool is_interned;
+    uint8_t digest[16];
+    uint8_t *tags; /* wax_tag of each parameter, then of each result */
+} wax_functype;
+
+/* A store. After a join, one of the two has the other as parent, and only the root's containers count. */
+typedef struct wax_store {
+    PyObject_HEAD
+    wa_store *native;         /* owned */
+    struct wax_store *parent; /* NULL: this is a root */
+    PyObject *keep;           /* dict {native address: object that code in the store can reach} */
+    PyObject *externrefs;     /* dict {handle: object} */
+    PyObject *handles;        /* dict {id(object): handle}, the inverse */
+    Py_ssize_t busy;          /* calls and conversions in progress: handles may be where no sweep sees them */
+    Py_ssize_t sweep_at;      /* number of handles that is worth a sweep */
+    Py_ssize_t weight;        /* of the tree of joined stores: one for each store and for each instance */
+    bool is_explicit;         /* the user made it: two such stores are never joined */
+    struct wax_store *previous, *next; /* stores that own handles */
+    PyObject *weakrefs;
+} wax_store;
+
+/* A native object with a Python face: memory, table, global, tag (the entity owns one count) or instance (the store owns it). */
+typedef struct wax_entity {
+    PyObject_HEAD
+    void *native;
+    wax_store *store; /* NULL until something needs one */
+    PyObject *weakrefs;
+    uint32_t kind;
+} wax_entity;
+
+typedef struct wax_func {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    wa_function *record; /* host: the unbound record */
+    wax_functype *type;
+    wax_store *store;    /* wasm functions; NULL for host functions */
+    wa_entry entry;      /* wasm functions; NULL where the artifact has none for the type */
+    PyObject *callable;  /* host functions */
+    wa_host *host;       /* host functions; owned */
+    PyObject *name;      /* str */
+    PyObject *weakrefs;
+    bool is_short;
+    bool passes_caller;
+} wax_func;
+
+/* The imports of an artifact as native objects; immutable once made. */
+typedef struct wax_imports {
+    PyObject_HEAD
+    PyObject *artifact;  /* keeps `native` */
+    wa_artifact *native;
+    PyObject *objects;   /* tuple of Func and Entity, in order */
+    wa_extern *externs;  /* the same for the native side, owned */
+    PyObject *weakrefs;
+} wax_imports;
+
+extern PyTypeObject *wax_imports_type, *wax_functype_type, *wax_store_type, *wax_entity_type, *wax_memory_type, *wax_func_type, *wax_exports_type;
+
+/* module.c: things of Python's side, imported when first needed ------------------------------------------------- */
+
+typedef enum wax_helper {
+    WAX_MAKE_TRAP,       /* (store, code, frames) -> exception */
+    WAX_MAKE_ERROR,      /* (code, errno, where, found, expected, text) -> exception */
+    WAX_JOIN_ERROR,      /* () -> exception: two explicit stores */
+    WAX_VALTYPE_NAME,    /* (code) -> str */
+    WAX_VALTYPE_CODE,    /* (str) -> int */
+    WAX_TYPE_DIGEST,     /* (params, results) -> 16 bytes */
+    WAX_MEMORY_TYPE,     /* (min_pages, max_pages, shared, memory64, page_size_bytes) -> MemoryType */
+    WAX_TABLE_CLASS,
+    WAX_GLOBAL_CLASS,
+    WAX_TAG_CLASS,
+    WAX_WRAP_INSTANCE,   /* (address, store) -> Instance */
+    WAX_KEYS_VIEW,
+    WAX_VALUES_VIEW,
+    WAX_ITEMS_VIEW,
+    WAX_MAKE_IMPORT,     /* (import row, value) -> Func | Entity: of a value that is neither */
+    WAX_UNKNOWN_IMPORT,  /* (artifact, row number): raises */
+    WAX_GC_CALLBACKS,    /* list */
+    WAX_GETSIGNAL,       /* (number) -> handler */
+    WAX_DEFAULT_INT_HANDLER,
+    WAX_MAKE_EXIT,       /* (code) -> Exit */
+    WAX_WASM_EXCEPTION,  /* class */
+    WAX_HELPER_COUNT
+} wax_helper;
+
+/* Borrowed; NULL with an exception set. */
+PyObject *wax_help(wax_helper helper);
+/* Set the Python exception for a native error. */
+void wax_raise_error(const wa_error *error);
+/* A METH_FASTCALL function in a PyMethodDef table. */
+#define WAX_FASTCALL(function) (PyCFunction)(void (*)(void))(function)
+
+/* artifact.c ------------------------------------------------------------------------------------------------------ */
+
+int wax_artifact_ready(PyObject *module);
+
+/* functype.c ------------------------------------------------------------------------------------------------------ */
+
+/* New reference. */
+wax_functype *wax_functype_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
+                                      uint32_t result_count, const uint8_t *digest);
+/* From sequences of type names. New reference. */
+wax_functype *wax_functype_from_names(PyObject *params, PyObject *results);
+/* Name of a value type: new reference. */
+PyObject *wax_valtype_name(uint32_t valtype);
+PyObject *wax_valtype_names(const uint32_t *codes, uint32_t count);
+wax_tag wax_tag_of(uint32_t valtype);
+int wax_functype_ready(PyObject *module);
+
+/* convert.c ------------------------------------------------------------------------------------------------------- */
+
+typedef enum wax_outcome {
+    WAX_CONVERTED,
+    WAX_WRONG_TYPE,
+    WAX_OUT_OF_RANGE,
+    WAX_RAISED /* an exception is set */
+} wax_outcome;
+
+/* Ints of one digit, most of those that there are. */
+static inline bool wax_is_small_int(PyObject *value, long long *number)
+{
+    if (!PyLong_CheckExact(value))
+        return false;
+#if PY_VERSION_HEX >= 0x030c0000
+    if (!PyUnstable_Long_IsCompact((PyLongObject *)value))
+        return false;
+    *number = PyUnstable_Long_CompactValue((PyLongObject *)value);
+#else
+    Py_ssize_t size = Py_SIZE(value); /* the number of digits, with the sign */
+    if (size < -1 || size > 1)
+        return false;
+    *number = size * (long long)((PyLongObject *)value)->ob_digit[0];
+#endif
+    return true;
+}
+
+/* wax_to_slots for the commonest values, without a call: false where it has to look itself. */
+static inline bool wax_plain_to_slot(wax_tag tag, PyObject *value, uint64_t *slot)
+{
+    long long number;
+    if (tag <= WAX_I64 && wax_is_small_int(value, &number)) {
+        *slot = tag == WAX_I32 ? (uint32_t)number : (uint64_t)number;
+        return true;
+    }
+    if (tag != WAX_F64 || !PyFloat_CheckExact(value))
+        return false;
+    double real = PyFloat_AS_DOUBLE(value);
+    memcpy(slot, &real, sizeof *slot);
+    return true;
+}
+
+/* Python value -> slot (two slots for v128). store: what references belong to afterwards. */
+wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_t *slots);
+/* Slots -> Python value, a new reference. */
+PyObject *wax_from_slots(wax_store *store, wax_tag tag, const uint64_t *slots);
+/* What the value would be after a crossing: the same checks and rounding, without a store. */
+wax_outcome wax_pass(wax_tag tag, PyObject *value, PyObject **passed);
+/* Set the exception that says what is wrong with a value. where: "add(i32) -> i32: argument 1", a new reference that is
+ * stolen, or NULL with an exception set. Does nothing for WAX_RAISED. */
+void wax_raise_value(wax_outcome outcome, PyObject *where, PyObject *type_name, PyObject *value);
+static inline uint32_t wax_slots_of(wax_tag tag)
+{
+    return tag == WAX_V128 ? 2 : 1;
+}
+
+/* store.c --------------------------------------------------------------------------------------------------------- */
+
+/* A store that nobody named. New reference. */
+wax_store *wax_store_new_implicit(void);
+static inline wax_store *wax_root(wax_store *store)
+{
+    while (store->parent != NULL)
+        store = store->parent;
+    return store;
+}
+/* Make the two stores one. 0, or -1 with an exception set. */
+int wax_store_join(wax_store *into, wax_store *from);
+/* Keep object alive as long as the store, under the native address that code in the store knows it by. */
+int wax_store_keep(wax_store *store, const void *address, PyObject *object);
+/* The kept object of this address, borrowed, or NULL without an exception. */
+PyObject *wax_store_kept(wax_store *store, const void *address);
+/* Handle of an object, 0 with an exception set. The caller has raised store->busy. */
+uint64_t wax_store_handle(wax_store *store, PyObject *object);
+/* Object of a handle: new reference. */
+PyObject *wax_store_object(wax_store *store, uint64_t handle);
+/* Wait, without the GIL, until this thread is inside the native store. Pair with wa_store_leave(store->native). */
+void wax_store_enter(wax_store *store);
+/* Bracket everything that converts references or runs code: handles on the way are not swept. */
+static inline void wax_store_pin(wax_store *store)
+{
+    wax_root(store)->busy++;
+}
+void wax_store_unpin(wax_store *store);
+int wax_store_ready(PyObject *module);
+
+/* entity.c -------------------------------------------------------------------------------------------------------- */
+
+/* The Python object of a native memory, table, global, tag or instance: the one that lives already, or a new one. It
+ * retains the native object by itself. store may be NULL for tags. New reference. */
+PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store);
+/* Give a new entity its native object, whose count it takes over, and its store, and make it known by its address. */
+int wax_entity_bind(wax_entity *entity, uint32_t kind, void *native, wax_store *store);
+/* The entity's store, made if there is none yet: borrowed, NULL with an exception set. */
+wax_store *wax_entity_store(wax_entity *entity);
+/* An import of a new instance of this store: the entity's store becomes one with it. */
+int wax_entity_join(wax_entity *entity, wax_store *store);
+int wax_entity_ready(PyObject *module);
+extern PyMethodDef wax_entity_functions[];
+
+/* memory.c, exports.c ------------------------------------------------------------------------------------------ */
+
+int wax_memory_ready(PyObject *module);
+int wax_exports_ready(PyObject *module);
+extern PyMethodDef wax_exports_functions[];
+
+/* func.c ---------------------------------------------------------------------------------------------------------- */
+
+/* The Func of a record: a host function's own one, else a new one. name (may be NULL) is borrowed. New reference. */
+PyObject *wax_func_from_record(wax_store *store, wa_function *record, PyObject *name);
+/* A Func for a host, which it takes over, also where it fails. callable: what the function stands for or needs, kept alive
+ * and shown to the collector. New reference. */
+PyObject *wax_func_from_host(wa_host *host, wax_functype *type, vectorcallfunc vectorcall, PyObject *callable, PyObject *name);
+/* The Func whose wa_host this is, borrowed; NULL when it is gone. */
+wax_func *wax_func_of_host(const wa_host *host);
+/* An import that is a plain callable: new reference. */
+PyObject *wax_func_new_host(PyObject *callable, wax_functype *type, PyObject *name);
+/* "name(i32, i32) -> i32", new reference. */
+PyObject *wax_func_describe(const wax_func *func);
+int wax_func_ready(PyObject *module);
+
+/* call.c ---------------------------------------------------------------------------------------------------------- */
+
+extern PyObject *wax_call_wasm(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *kwnames);
+extern PyObject *wax_call_bits(PyObject *func, PyObject *slots);
+PyObject *wax_call_host(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *kwnames);
+/* The wa_invoke of every host function. */
+void wax_invoke_host(wa_function *record, uint64_t *slots);
+/* Inside a host function: take the GIL; whether it was released. */
+bool wax_enter_python(void);
+/* Give it back. -1 with an exception set and the GIL still held where a Ctrl-C raised meanwhile: the guest is to be left by
+ * wa_unwind then, as after any exception. wa_leave_if_interrupted is to follow before the guest goes on. */
+int wax_leave_python(bool was_released);
+/* Run the init code of an instance. 0, or -1 with an exception set. */
+int wax_run_init(wax_store *store, wa_instance *instance);
+
+/* exception.c ----------------------------------------------------------------------------------------------------- */
+
+/* Raise what WA_THREW gave, and unpin it. */
+void wax_raise_exception(wax_store *store, wa_exception *exception);
+/* Inside a host function, with a Python exception set and the GIL: if it is a WasmException and there is code that may catch it,
+ * clear it and make it pending. False: it, or another one, is set. */
+bool wax_throw_raised(wax_store *store, const wa_instance *caller);
+
+/* imports.c ------------------------------------------------------------------------------------------------------- */
+
+int wax_imports_ready(PyObject *module);
+
+/* link.c ----------------------------------------------------------------------------------------------------------- */
+
+extern PyMethodDef wax_link_functions[];
+
+/* wasi.c ----------------------------------------------------------------------------------------------------------- */
+
+int wax_wasi_ready(PyObject *module);
+
+/* rows.c: rows of the mapped metadata as Python objects --------------------------------------------------------- */
+
+/* Tuple of (module, name, kind, FuncType of a function or (valtype, is mutable) of a global or None, "module.name").
+ * Equal modules in a row are one object. */
+PyObject *wax_import_rows(const wa_artifact *artifact);
+Py_ssize_t wax_export_count(const wa_artifact *artifact);
+/* Tuple of export names in module order. */
+PyObject *wax_export_names(const wa_artifact *artifact);
+/* Name of a function from the name section, or "func[7]". */
+PyObject *wax_function_name(const wa_artifact *artifact, uint32_t func_index);
+
+#endif

@@ -1,0 +1,329 @@
+/* WasiHost: the state of a WASI program as Python has it, its streams that are Python callables, its functions as Funcs. */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#include "types.h"
+
+enum { STREAMS_MAX = 3 };
+
+/* A callable behind a descriptor. The native state and the WasiHost have one count each: either may go first. */
+typedef struct python_stream {
+    atomic_uint references;
+    PyObject *callable; /* owned by the WasiHost, which clears it; used with the GIL only */
+} python_stream;
+
+typedef struct wasi_host {
+    PyObject_HEAD
+    wa_wasi *native; /* owned */
+    python_stream *streams[STREAMS_MAX];
+    size_t stream_count;
+} wasi_host;
+
+static PyTypeObject *wasi_host_type;
+
+/* ---- streams ---------------------------------------------------------------------------------------------------------- */
+
+static void release_stream(void *user)
+{
+    python_stream *stream = user;
+    if (atomic_fetch_sub_explicit(&stream->references, 1, memory_order_acq_rel) == 1)
+        free(stream);
+}
+
+static size_t total_bytes(const struct iovec *parts, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += parts[i].iov_len;
+    return total;
+}
+
+/* callable(argument), which is stolen: new reference. */
+static PyObject *call_stream(const python_stream *stream, PyObject *argument)
+{
+    PyObject *result = NULL, *callable = Py_XNewRef(stream->callable);
+    if (callable == NULL)
+        PyErr_SetString(PyExc_ReferenceError, "the stream of this program is gone");
+    else if (argument != NULL)
+        result = PyObject_CallOneArg(callable, argument);
+    Py_XDECREF(callable);
+    Py_XDECREF(argument);
+    return result;
+}
+
+static PyObject *gather(const struct iovec *parts, size_t count)
+{
+    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)total_bytes(parts, count));
+    char *to = data == NULL ? NULL : PyBytes_AS_STRING(data);
+    for (size_t i = 0; data != NULL && i < count; i++) {
+        memcpy(to, parts[i].iov_base, parts[i].iov_len);
+        to += parts[i].iov_len;
+    }
+    return data;
+}
+
+static int64_t write_stream(void *user, const struct iovec *parts, size_t count)
+{
+    bool was_released = wax_enter_python();
+    PyObject *result = call_stream(user, gather(parts, count));
+    if (result == NULL)
+        return -1;
+    Py_DECREF(result);
+    return wax_leave_python(was_released) < 0 ? -1 : (int64_t)total_bytes(parts, count);
+}
+
+/* Copy what a callable returned: its size, or -1 with an exception set. */
+static int64_t scatter(PyObject *data, const struct iovec *parts, size_t count)
+{
+    Py_buffer view;
+    size_t room = total_bytes(parts, count);
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+        return -1;
+    int64_t size = view.len;
+    if ((size_t)size > room) {
+        PyErr_Format(PyExc_ValueError, "stdin: asked for %zu bytes, the callable returned %zd", room, view.len);
+        size = -1;
+    }
+    const char *from = view.buf;
+    int64_t left = size;
+    for (size_t i = 0; left > 0 && i < count; i++) {
+        size_t step = (size_t)left < parts[i].iov_len ? (size_t)left : parts[i].iov_len;
+        memmove(parts[i].iov_base, from, step); /* it may be a view of the guest's memory */
+        from += step;
+        left -= (int64_t)step;
+    }
+    PyBuffer_Release(&view);
+    return size;
+}
+
+static int64_t read_stream(void *user, const struct iovec *parts, size_t count)
+{
+    bool was_released = wax_enter_python();
+    PyObject *data = call_stream(user, PyLong_FromSize_t(total_bytes(parts, count)));
+    int64_t size = data == NULL ? -1 : scatter(data, parts, count);
+    Py_XDECREF(data);
+    return size < 0 || wax_leave_python(was_released) < 0 ? -1 : size;
+}
+
+/* proc_exit: what Python raises; the GIL stays taken for it. */
+static void raise_exit(uint32_t code)
+{
+    wax_enter_python();
+    PyObject *helper = wax_help(WAX_MAKE_EXIT);
+    PyObject *exception = helper == NULL ? NULL : PyObject_CallFunction(helper, "k", (unsigned long)code);
+    if (exception != NULL)
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_XDECREF(exception);
+}
+
+/* ---- the type ----------------------------------------------------------------------------------------------------------- */
+
+static wa_wasi_strings strings_of(PyObject *joined)
+{
+    wa_wasi_strings strings = {PyBytes_AS_STRING(joined), 0, (size_t)PyBytes_GET_SIZE(joined)};
+    for (size_t i = 0; i < strings.size_bytes; i++)
+        strings.count += strings.bytes[i] == 0;
+    return strings;
+}
+
+static PyObject *wasi_host_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
+{
+    PyObject *arguments, *environ;
+    if (kwargs != NULL || !PyArg_ParseTuple(args, "SS:WasiHost", &arguments, &environ))
+        return kwargs != NULL ? PyErr_Format(PyExc_TypeError, "WasiHost takes no keyword arguments") : NULL;
+    wasi_host *self = (wasi_host *)class->tp_alloc(class, 0);
+    if (self == NULL)
+        return NULL;
+    wa_wasi_strings given[] = {strings_of(arguments), strings_of(environ)};
+    self->native = wa_wasi_new(&given[0], &given[1], raise_exit);
+    if (self->native == NULL) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    return (PyObject *)self;
+}
+
+static PyObject *outcome(int error)
+{
+    if (error == 0)
+        Py_RETURN_NONE;
+    errno = error;
+    return PyErr_SetFromErrno(PyExc_OSError);
+}
+
+/* add_fd(fd, direction) */
+static PyObject *add_fd(PyObject *object, PyObject *args)
+{
+    int fd, direction;
+    if (!PyArg_ParseTuple(args, "ii:add_fd", &fd, &direction))
+        return NULL;
+    return outcome(wa_wasi_add_fd(((wasi_host *)object)->native, fd, direction));
+}
+
+/* add_stream(callable or None, direction) */
+static PyObject *add_stream(PyObject *object, PyObject *args)
+{
+    wasi_host *self = (wasi_host *)object;
+    PyObject *callable;
+    int direction;
+    if (!PyArg_ParseTuple(args, "Oi:add_stream", &callable, &direction))
+        return NULL;
+    if (callable == Py_None)
+        return outcome(wa_wasi_add_stream(self->native, NULL, direction));
+    python_stream *stream = self->stream_count == STREAMS_MAX ? NULL : malloc(sizeof *stream);
+    if (stream == NULL)
+        return PyErr_NoMemory();
+    *stream = (python_stream){2, callable};
+    wa_wasi_stream native = {read_stream, write_stream, release_stream, stream};
+    int error = wa_wasi_add_stream(self->native, &native, direction);
+    if (error == 0) {
+        Py_INCREF(callable);
+        self->streams[self->stream_count++] = stream;
+    } else {
+        free(stream);
+    }
+    return outcome(error);
+}
+
+/* add_directory(fd, path of the guest, is read-only) */
+static PyObject *add_directory(PyObject *object, PyObject *args)
+{
+    int fd, is_read_only;
+    const char *path;
+    if (!PyArg_ParseTuple(args, "iyp:add_directory", &fd, &path, &is_read_only))
+        return NULL;
+    return outcome(wa_wasi_add_directory(((wasi_host *)object)->native, fd, path, is_read_only != 0));
+}
+
+static PyObject *avoid_openat2(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    wa_wasi_avoid_openat2(((wasi_host *)object)->native);
+    Py_RETURN_NONE;
+}
+
+/* ---- functions ------------------------------------------------------------------------------------------------------------ */
+
+static PyObject *call_wasi(PyObject *func, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)args;
+    (void)nargsf;
+    (void)kwnames;
+    PyObject *description = wax_func_describe((wax_func *)func);
+    if (description != NULL)
+        PyErr_Format(PyExc_TypeError, "%U works on the memory of the WebAssembly instance that calls it; Python can't call it",
+                     description);
+    Py_XDECREF(description);
+    return NULL;
+}
+
+static uint32_t codes_of(const char *letters, uint32_t *codes)
+{
+    uint32_t count = 0;
+    for (; letters[count] != 0; count++)
+        codes[count] = letters[count] == 'i' ? WA_VALTYPE_I32 : WA_VALTYPE_I64;
+    return count;
+}
+
+static PyObject *make_func(wasi_host *self, size_t index, bool is_unstable)
+{
+    const wa_wasi_function *function = &wa_wasi_functions[index];
+    uint32_t params[16], results[16];
+    uint32_t param_count = codes_of(function->params, params), result_count = codes_of(function->results, results);
+    wax_functype *type = wax_functype_from_codes(params, param_count, results, result_count, function->digest);
+    PyObject *name = type == NULL ? NULL : PyUnicode_InternFromString(function->name), *func = NULL;
+    wa_host *host = name == NULL ? NULL : wa_wasi_host(self->native, index, is_unstable);
+    if (host != NULL)
+        func = wax_func_from_host(host, type, call_wasi, (PyObject *)self, name);
+    else if (name != NULL)
+        PyErr_NoMemory();
+    Py_XDECREF(type);
+    Py_XDECREF(name);
+    return func;
+}
+
+/* functions(of wasi_unstable) -> {name: Func} */
+static PyObject *functions(PyObject *object, PyObject *flag)
+{
+    int is_unstable = PyObject_IsTrue(flag);
+    PyObject *made = is_unstable < 0 ? NULL : PyDict_New();
+    for (size_t i = 0; made != NULL && i < wa_wasi_function_count; i++) {
+        if (is_unstable && !wa_wasi_functions[i].is_in_unstable)
+            continue;
+        PyObject *func = make_func((wasi_host *)object, i, is_unstable != 0);
+        if (func == NULL || PyDict_SetItemString(made, wa_wasi_functions[i].name, func) < 0)
+            Py_CLEAR(made);
+        Py_XDECREF(func);
+    }
+    return made;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------------- */
+
+static int wasi_host_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    wasi_host *self = (wasi_host *)object;
+    Py_VISIT(Py_TYPE(object));
+    for (size_t i = 0; i < self->stream_count; i++)
+        Py_VISIT(self->streams[i]->callable);
+    return 0;
+}
+
+static int wasi_host_clear(PyObject *object)
+{
+    wasi_host *self = (wasi_host *)object;
+    for (size_t i = 0; i < self->stream_count; i++)
+        Py_CLEAR(self->streams[i]->callable);
+    return 0;
+}
+
+static void wasi_host_dealloc(PyObject *object)
+{
+    wasi_host *self = (wasi_host *)object;
+    PyTypeObject *class = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    wasi_host_clear(object);
+    for (size_t i = 0; i < self->stream_count; i++)
+        release_stream(self->streams[i]);
+    wa_wasi_release(self->native);
+    class->tp_free(object);
+    Py_DECREF(class);
+}
+
+static PyMethodDef wasi_host_methods[] = {
+    {"_add_fd", add_fd, METH_VARARGS, NULL},
+    {"_add_stream", add_stream, METH_VARARGS, NULL},
+    {"_add_directory", add_directory, METH_VARARGS, NULL},
+    {"_avoid_openat2", avoid_openat2, METH_NOARGS, NULL},
+    {"_functions", functions, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot wasi_host_slots[] = {
+    {Py_tp_doc, "State of a WASI program: arguments, environment, descriptors. wa.Wasi is its public face."},
+    {Py_tp_new, wasi_host_new},
+    {Py_tp_dealloc, wasi_host_dealloc},
+    {Py_tp_traverse, wasi_host_traverse},
+    {Py_tp_clear, wasi_host_clear},
+    {Py_tp_methods, wasi_host_methods},
+    {0, NULL},
+};
+
+static PyType_Spec wasi_host_spec = {
+    .name = "wasmartifact._types.WasiHost",
+    .basicsize = sizeof(wasi_host),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = wasi_host_slots,
+};
+
+int wax_wasi_ready(PyObject *module)
+{
+    wasi_host_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &wasi_host_spec, NULL);
+    if (wasi_host_type == NULL)
+        return -1;
+    if (PyModule_AddIntConstant(module, "WASI_INPUT", WA_WASI_INPUT) < 0 ||
+        PyModule_AddIntConstant(module, "WASI_OUTPUT", WA_WASI_OUTPUT) < 0)
+        return -1;
+    return PyModule_AddObjectRef(module, "WasiHost", (PyObject *)wasi_host_type);
+}

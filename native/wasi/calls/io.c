@@ -1,0 +1,249 @@
+/* Reading and writing: fd_read, fd_pread, fd_write, fd_pwrite, fd_seek, fd_tell. */
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "wasi/wasi.h"
+
+enum { IOVEC_BYTES = 8 };
+/* A stream of the embedder gets no more than this at once: the guest calls again. */
+static const size_t stream_bytes = 1 << 20;
+/* What a pipe has room for when it says that it has any. */
+static const size_t ready_bytes = 4096;
+
+uint32_t wasi_parts(const wasi_call *call, uint32_t address, uint32_t count, struct iovec *parts, size_t *part_count)
+{
+    const uint8_t *list = wasi_at(call, address, (uint64_t)count * IOVEC_BYTES);
+    if (list == NULL)
+        return WA_WASI_EFAULT;
+    *part_count = 0;
+    for (uint32_t i = 0; i < count && *part_count < WASI_PARTS_MAX; i++) {
+        const uint8_t *item = list + (uint64_t)i * IOVEC_BYTES;
+        uint32_t size_bytes = wasi_load32(item + 4);
+        uint8_t *start = wasi_at(call, wasi_load32(item), size_bytes);
+        if (start == NULL)
+            return WA_WASI_EFAULT;
+        if (size_bytes > 0) /* nothing but empty ones would look like the end of a file */
+            parts[(*part_count)++] = (struct iovec){.iov_base = start, .iov_len = size_bytes};
+    }
+    return WA_WASI_ESUCCESS;
+}
+
+/* SIGPIPE is left alone: Python ignores it, and a process that gave it its default action wants to die of closed pipes,
+ * as the command `run` does. */
+static void deadly_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGXFSZ);
+}
+
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* Python ignores the signal, which is looked at once for each call from outside: four system calls for each write would cost
+ * more than the write. */
+static bool needs_guard(void)
+{
+    enum { IGNORED = 1, DEADLY };
+    wa_activation *activation = wa_this_thread.current;
+    if (activation->deadly_signals == 0)
+        activation->deadly_signals = is_ignored(SIGXFSZ) ? IGNORED : DEADLY;
+    return activation->deadly_signals == DEADLY;
+}
+
+void wasi_guard_begin(wasi_guard *guard)
+{
+    sigset_t deadly;
+    guard->is_needed = needs_guard();
+    if (!guard->is_needed)
+        return;
+    deadly_signals(&deadly);
+    pthread_sigmask(SIG_BLOCK, &deadly, &guard->saved);
+}
+
+/* The signal is sent to the thread that wrote, so one that waits now is ours, unless it was blocked before. */
+void wasi_guard_end(const wasi_guard *guard, int error)
+{
+    if (!guard->is_needed)
+        return;
+    if (error == EFBIG && !sigismember(&guard->saved, SIGXFSZ)) {
+        sigset_t ours;
+        struct timespec now = {0, 0};
+        deadly_signals(&ours);
+        while (sigtimedwait(&ours, NULL, &now) < 0 && errno == EINTR)
+            ;
+    }
+    pthread_sigmask(SIG_SETMASK, &guard->saved, NULL);
+}
+
+uint32_t wasi_await(const wasi_file *file, short events)
+{
+    struct pollfd one = {.fd = file->fd, .events = events};
+    int ready;
+    if (file->fdflags & WA_WASI_FDFLAG_NONBLOCK) {
+        ready = poll(&one, 1, 0);
+        return ready > 0 ? WA_WASI_ESUCCESS : WA_WASI_EAGAIN;
+    }
+    return wasi_wait(&one, 1, NULL, &ready);
+}
+
+/* ---- transfers ---------------------------------------------------------------------------------------------------- */
+
+typedef struct transfer {
+    const wasi_file *file;
+    struct iovec parts[WASI_PARTS_MAX];
+    size_t part_count;
+    bool is_write, has_offset;
+    off_t offset;
+    uint32_t size_bytes; /* done */
+} transfer;
+
+/* Cut what is transferred to this much. */
+static void limit(transfer *what, size_t left)
+{
+    for (size_t i = 0; i < what->part_count; i++) {
+        if (what->parts[i].iov_len > left) {
+            what->parts[i].iov_len = left;
+            what->part_count = i + 1;
+        }
+        left -= what->parts[i].iov_len;
+    }
+}
+
+static ssize_t once(const transfer *what)
+{
+    int fd = what->file->fd, count = (int)what->part_count;
+    if (!what->is_write)
+        return what->has_offset ? preadv(fd, what->parts, count, what->offset) : readv(fd, what->parts, count);
+    wasi_guard guard;
+    wasi_guard_begin(&guard);
+    ssize_t done = what->has_offset ? pwritev(fd, what->parts, count, what->offset) : writev(fd, what->parts, count);
+    int error = done < 0 ? errno : 0;
+    wasi_guard_end(&guard, error);
+    errno = error;
+    return done;
+}
+
+static uint32_t transfer_fd(transfer *what)
+{
+    bool waits = what->file->may_block && !what->has_offset && what->part_count > 0;
+    if (waits && what->is_write && what->file->fdflags & WA_WASI_FDFLAG_NONBLOCK)
+        limit(what, ready_bytes); /* the host's descriptor would wait for room for more */
+    for (;;) {
+        uint32_t result = waits ? wasi_await(what->file, what->is_write ? POLLOUT : POLLIN) : WA_WASI_ESUCCESS;
+        if (result != WA_WASI_ESUCCESS)
+            return result;
+        ssize_t done = once(what);
+        if (done >= 0) {
+            what->size_bytes = (uint32_t)done; /* Linux transfers less than 2 GiB at once */
+            return WA_WASI_ESUCCESS;
+        }
+        if (errno == EINTR && wasi_is_interrupted())
+            return WASI_INTERRUPTED;
+        /* EAGAIN: the host's descriptor is non-blocking, which the guest did not ask for. */
+        if (errno != EINTR && !(errno == EAGAIN && waits))
+            return wasi_errno(errno);
+    }
+}
+
+static uint32_t transfer_stream(transfer *what)
+{
+    const wa_wasi_stream *stream = &what->file->stream;
+    if (what->has_offset)
+        return WA_WASI_ESPIPE;
+    int64_t (*move)(void *, const struct iovec *, size_t) = what->is_write ? stream->write : stream->read;
+    if (move == NULL) { /* nothing: reads as empty, takes everything */
+        for (size_t i = 0; what->is_write && i < what->part_count; i++) {
+            if (what->parts[i].iov_len > UINT32_MAX - what->size_bytes)
+                break;
+            what->size_bytes += (uint32_t)what->parts[i].iov_len;
+        }
+        return WA_WASI_ESUCCESS;
+    }
+    limit(what, stream_bytes);
+    int64_t done = move(stream->user, what->parts, what->part_count);
+    if (done < 0)
+        return WASI_RAISED;
+    what->size_bytes = (uint32_t)done;
+    return WA_WASI_ESUCCESS;
+}
+
+/* args: descriptor, buffers, their number, [offset,] where the size goes. */
+static uint32_t run(wasi_call *call, const uint64_t *args, bool is_write, bool has_offset)
+{
+    transfer what; /* most of it is room for buffers */
+    uint32_t result_address = (uint32_t)args[has_offset ? 4 : 3];
+    wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)args[0]);
+    uint32_t result = WA_WASI_EBADF;
+    what.file = file;
+    what.is_write = is_write;
+    what.has_offset = has_offset;
+    what.offset = has_offset ? (off_t)args[3] : 0;
+    what.size_bytes = 0;
+    if (file != NULL && !file->is_directory && (is_write ? file->can_write : file->can_read)) {
+        result = wasi_parts(call, (uint32_t)args[1], (uint32_t)args[2], what.parts, &what.part_count);
+        if (result == WA_WASI_ESUCCESS && wasi_at(call, result_address, 4) == NULL)
+            result = WA_WASI_EFAULT; /* before anything is lost */
+        if (result == WA_WASI_ESUCCESS)
+            result = file->fd >= 0 ? transfer_fd(&what) : transfer_stream(&what);
+    }
+    wasi_file_release(file);
+    return result != WA_WASI_ESUCCESS ? result : wasi_put32(call, result_address, what.size_bytes);
+}
+
+uint32_t wasi_fd_read(wasi_call *call, const uint64_t *args)
+{
+    return run(call, args, false, false);
+}
+
+uint32_t wasi_fd_pread(wasi_call *call, const uint64_t *args)
+{
+    return run(call, args, false, true);
+}
+
+uint32_t wasi_fd_write(wasi_call *call, const uint64_t *args)
+{
+    return run(call, args, true, false);
+}
+
+uint32_t wasi_fd_pwrite(wasi_call *call, const uint64_t *args)
+{
+    return run(call, args, true, true);
+}
+
+/* ---- positions ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t seek(wasi_call *call, uint32_t number, int64_t offset, int whence, uint32_t result_address)
+{
+    wasi_file *file = wasi_fd_get(call->wasi, number);
+    uint32_t result = WA_WASI_EBADF;
+    if (file != NULL && !file->is_directory) {
+        off_t position = -1;
+        errno = ESPIPE;
+        if (wasi_at(call, result_address, 8) == NULL)
+            errno = EFAULT;
+        else if (file->fd >= 0)
+            position = lseek(file->fd, offset, whence);
+        result = position < 0 ? wasi_errno(errno) : wasi_put64(call, result_address, (uint64_t)position);
+    }
+    wasi_file_release(file);
+    return result;
+}
+
+uint32_t wasi_fd_seek(wasi_call *call, const uint64_t *args)
+{
+    static const int standard[] = {SEEK_SET, SEEK_CUR, SEEK_END}, unstable[] = {SEEK_CUR, SEEK_END, SEEK_SET};
+    uint32_t whence = (uint32_t)args[2];
+    if (whence > 2)
+        return WA_WASI_EINVAL;
+    int linux_whence = call->is_unstable ? unstable[whence] : standard[whence];
+    return seek(call, (uint32_t)args[0], (int64_t)args[1], linux_whence, (uint32_t)args[3]);
+}
+
+uint32_t wasi_fd_tell(wasi_call *call, const uint64_t *args)
+{
+    return seek(call, (uint32_t)args[0], 0, SEEK_CUR, (uint32_t)args[1]);
+}

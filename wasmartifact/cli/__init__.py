@@ -1,0 +1,87 @@
+"""The command line's start and end: finds the command, turns errors and signals into what a shell expects.
+
+`run` is on its own path, which imports no library for arguments: those cost more than loading and running a program.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from wasmartifact.cli.common import EXIT_DEFECT, EXIT_OS_ERROR, EXIT_USAGE, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str | None
+        Arguments after the program's name, None for those of the process, which then is this command's own: `run` gives
+        it the signal dispositions of a native program, and ends it without Python's clearing up.
+
+    Returns
+    -------
+    int
+        The exit code, as ``--help`` lists them.
+    """
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):  # closed, or replaced by an object of a test
+            sys.stdout.reconfigure(errors="backslashreplace")
+        if tokens[:1] == ["run"]:
+            from wasmartifact.cli.run import run
+
+            code = run(tokens[1:], owns_process=arguments is None)
+        else:
+            from wasmartifact.cli.commands import execute
+
+            code = execute(tokens)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return die_of("SIGINT")
+    except BrokenPipeError:
+        return die_of("SIGPIPE")
+    except Exception as error:
+        return explain(error, tokens)
+    return code
+
+
+def explain(error: Exception, tokens: Sequence[str]) -> int:
+    """Print what went wrong and return the exit code that belongs to it."""
+    from wasmartifact.errors import WasmArtifactError
+
+    match error:
+        case WasmArtifactError():
+            return complain(str(error), error.exit_code)
+        case UsageError():
+            return complain(f"{error} (wasmartifact {tokens[0]} --help)", EXIT_USAGE)
+        case OSError():
+            name = "" if error.filename is None else f"{error.filename}: "
+            return complain(f"{name}{error.strerror or error}", EXIT_OS_ERROR)
+        case ModuleNotFoundError():
+            return complain(f"{error.name} is not installed; run: pip install 'wasmartifact[pack]'", EXIT_OS_ERROR)
+        case MemoryError():
+            return complain("out of memory", EXIT_OS_ERROR)
+    return complain(f"defect in wasmartifact, please report it: {type(error).__name__}: {error}", EXIT_DEFECT)
+
+
+def complain(message: str, code: int) -> int:
+    """Print an error and return its exit code."""
+    print(f"wasmartifact: {message}", file=sys.stderr)
+    return code
+
+
+def die_of(name: str) -> int:
+    """End as a native program does: killed by the signal, so that the shell sees it."""
+    import os
+    import signal
+
+    number = signal.Signals[name]
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    return 128 + number  # only where the signal is blocked

@@ -1,0 +1,167 @@
+"""Every command but `run`: parses arguments, calls the public functions, formats what they return."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import wasmartifact as wa
+from wasmartifact.cli.common import EXIT_DEFECT, EXIT_OS_ERROR, EXIT_USAGE, STDIN, UsageError, standard_input
+from wasmartifact.cli.progress import ProgressBar
+from wasmartifact.errors import WasmArtifactError
+from wasmartifact.version import VERSION
+
+
+def execute(tokens: Sequence[str]) -> int:
+    """Run the command line of a command other than `run`; returns the exit code. SystemExit where argparse ends it."""
+    if tokens[:1] == ["bench"]:
+        return run_bench(tokens[1:])
+    options = make_parser().parse_args(tokens)
+    code: int = options.command(options)
+    return code
+
+
+# ---- arguments -----------------------------------------------------------------------------------------------------
+
+
+def exit_code_table() -> str:
+    """Lines of ``--help``: every exit code with what it means."""
+
+    def classes(root: type[WasmArtifactError]) -> Iterator[type[WasmArtifactError]]:
+        yield root
+        for subclass in root.__subclasses__():
+            yield from classes(subclass)
+
+    rows = [
+        (0, "success; `run` of a program gives the program's own code"),
+        (EXIT_OS_ERROR, "the operating system refused something: a missing file, a full disk"),
+        (EXIT_USAGE, "usage"),
+        *sorted({(entry.exit_code, entry.__name__) for entry in classes(WasmArtifactError)}),
+        (EXIT_DEFECT, "a defect of wasmartifact"),
+    ]
+    return "exit codes:\n" + "\n".join(f"  {code:3}  {meaning}" for code, meaning in rows)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole grammar of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="wasmartifact",
+        description="WebAssembly compiled ahead of time into a shared object that loads in constant time.",
+        epilog=exit_code_table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+
+    pack = commands.add_parser("pack", help="compile a module into an artifact")
+    pack.add_argument("source", metavar="IN", help=".wasm or .wat file, - for standard input")
+    pack.add_argument("-o", "--output", metavar="OUT.so", help="artifact to write (default: IN with the suffix .so)")
+    pack.add_argument("-O", "--opt-level", type=int, default=2, choices=range(4), help="0 packs fastest (default 2)")
+    pack.add_argument("--cpu", default="baseline", help='"baseline" (default), "native" or a CPU name of LLVM')
+    pack.add_argument("--target", help="machine to compile for, x86_64 or aarch64 (default: this one)")
+    pack.add_argument("--jobs", type=int, help="compiling processes (default: one per CPU)")
+    pack.add_argument("--keep", metavar="DIR", help="keep LLVM IR, assembly and objects in this folder")
+    pack.set_defaults(command=run_pack)
+
+    inspect = commands.add_parser("inspect", help="show what an artifact holds; none of its code runs")
+    inspect.add_argument("artifact", metavar="ART.so", help="artifact, - for standard input")
+    inspect.add_argument("--json", action="store_true", help="everything, as JSON")
+    inspect.set_defaults(command=run_inspect)
+
+    verify = commands.add_parser(
+        "verify", help="check every digest and every row of an artifact; none of its code runs"
+    )
+    verify.add_argument("artifact", metavar="ART.so", help="artifact, - for standard input")
+    verify.set_defaults(command=run_verify)
+
+    # Its own grammar stands in runner.py, which is there for all but this list of commands.
+    commands.add_parser("run", help="run a WASI program, packed or not", add_help=False)
+
+    # The benchmarks have a command line of their own, too.
+    commands.add_parser(
+        "bench", help="measure every figure against its rivals on this machine (in a source tree)", add_help=False
+    )
+    return parser
+
+
+# ---- commands ------------------------------------------------------------------------------------------------------
+
+
+def run_pack(options: argparse.Namespace) -> int:
+    """``pack``: prints what was written."""
+    from_stdin = options.source == STDIN
+    if from_stdin and options.output is None:
+        raise UsageError("a module from standard input needs -o OUT.so")
+    output = options.output or str(Path(options.source).with_suffix(".so"))
+    if not from_stdin and os.path.realpath(output) == os.path.realpath(options.source):
+        raise UsageError(f"the output {output} is the input")
+    start = time.perf_counter()
+    with ProgressBar() as progress:
+        try:
+            report = wa.pack(
+                standard_input().read() if from_stdin else options.source,
+                output,
+                opt_level=options.opt_level,
+                cpu=options.cpu,
+                target=options.target,
+                jobs=options.jobs,
+                progress=progress,
+                keep=options.keep,
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    seconds = time.perf_counter() - start
+    print(f"{report.output}: {report.functions:,} functions, {report.size_bytes:,} bytes, {seconds:.2f} s")
+    return 0
+
+
+@contextlib.contextmanager
+def artifact_path(name: str) -> Iterator[str]:
+    """Path of an artifact; standard input is copied to an anonymous file in memory first."""
+    if name != STDIN:
+        yield name
+        return
+    descriptor = os.memfd_create("standard-input", os.MFD_CLOEXEC)
+    with open(descriptor, "wb") as file:
+        shutil.copyfileobj(standard_input(), file)
+        file.flush()
+        yield f"/proc/self/fd/{descriptor}"
+
+
+def run_inspect(options: argparse.Namespace) -> int:
+    """``inspect``: a readable page, or JSON."""
+    from wasmartifact.cli.summary import describe, page
+
+    with artifact_path(options.artifact) as path, wa.open_metadata(path) as metadata:
+        if options.json:
+            print(json.dumps(describe(metadata), indent=2))
+        else:
+            print(*page(metadata), sep="\n")
+    return 0
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """``verify``: silent success would leave doubt, so it says one line."""
+    with artifact_path(options.artifact) as path:
+        wa.verify(path)
+    print(f"{options.artifact}: every digest and every row is right")
+    return 0
+
+
+def run_bench(tokens: Sequence[str]) -> int:
+    """``bench``: the benchmarks of the source tree."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / "bench" / "__main__.py").exists():
+        raise UsageError("the benchmarks stand in the source tree, not in the installed package; run this in a clone")
+    sys.path.insert(0, str(root))
+    from importlib import import_module
+
+    code: int = import_module("bench.__main__").main(tokens)
+    return code

@@ -1,0 +1,25 @@
+"""What the commands share: exit codes that no error class has, the error of a wrong command line, standard input."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Final
+
+STDIN: Final = "-"
+EXIT_OS_ERROR: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_DEFECT: Final = 70  # EX_SOFTWARE of sysexits.h
+
+
+class UsageError(Exception):
+    """The command line asks for something that makes no sense; the message says what does."""
+
+
+def standard_input() -> IO[bytes]:
+    """What a program or module named ``-`` is read from."""
+    if sys.stdin is None:  # closed when the process started
+        raise UsageError("standard input is closed")
+    return sys.stdin.buffer

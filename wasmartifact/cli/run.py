@@ -1,0 +1,234 @@
+"""The command `run`: a WASI program, or one exported function of any module.
+
+Its arguments are parsed by hand: what follows the program belongs to the guest and may look like an option, and
+importing argparse takes longer than loading and starting the program.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from wasmartifact.cli.common import STDIN, UsageError, standard_input
+from wasmartifact.cli.progress import ProgressBar
+from wasmartifact.loader import load
+from wasmartifact.program import exit_code, initialize, instantiate, is_artifact, start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Final, NoReturn
+
+    from wasmartifact.runtime.artifact import Artifact
+
+HELP: Final = """\
+usage: wasmartifact run [OPTIONS] PROGRAM [--] [ARGS ...]
+
+Run a WASI program. Standard streams are those of this process; of everything else it sees what the options give.
+
+  PROGRAM              an artifact, or a .wasm or .wat module, which is packed into the cache on first use; - for
+                       standard input
+  ARGS                 arguments of the program, or of the function of --invoke
+  --dir HOST[::GUEST]  directory that the program may use, by the name GUEST (default: HOST); may be repeated
+  --ro-dir HOST[::GUEST]  the same, without leave to change anything in it
+  --env NAME[=VALUE]   environment variable, without =VALUE as it is in this process; may be repeated
+  --invoke NAME        call this exported function with ARGS instead; results one per line
+  --opt-level N        0 to 3, for a module that is to be packed: 0 packs fastest (default 2)
+  -h, --help           show this and exit
+
+The exit code is the program's. $WASMARTIFACT_CACHE_SIZE_BYTES limits the cache in $XDG_CACHE_HOME/wasmartifact (2 GB).
+"""
+VALUE_OPTIONS: Final = ("--dir", "--ro-dir", "--env", "--invoke", "--opt-level")
+INTEGER_BITS: Final = {"i32": 32, "i64": 64}
+
+
+class Options:
+    """What the command line of `run` says."""
+
+    def __init__(self) -> None:
+        self.program: str | None = None
+        self.arguments: list[str] = []
+        self.env: dict[str, str] = {}
+        self.preopens: dict[str, Any] = {}
+        self.invoke: str | None = None
+        self.opt_level = 2
+        self.shows_help = False
+
+
+def run(tokens: Sequence[str], *, owns_process: bool) -> int:
+    """Run the command; returns the exit code of the program, or 0 after ``--invoke``."""
+    options = parse(tokens)
+    if options.shows_help:
+        print(HELP, end="")
+        return 0
+    if options.program is None:
+        raise UsageError("run needs a program: an artifact or a module")
+    artifact = _open(options.program, options.opt_level)
+    if owns_process:
+        _behave_natively()
+    code = _start(artifact, options.program, options) if options.invoke is None else _invoke(artifact, options)
+    if owns_process:
+        _leave(code)
+    return code
+
+
+def parse(tokens: Sequence[str]) -> Options:
+    """Read ``[OPTIONS] PROGRAM [OPTIONS] [--] ARGS...``; what is no option of ours after the program is the guest's."""
+    options, rest = Options(), list(tokens)
+    while rest:
+        token = rest.pop(0)
+        name, has_value, value = token.partition("=") if token.startswith("--") else (token, "", "")
+        if token == "--":
+            if options.program is not None:
+                break
+            options.program = rest.pop(0) if rest else None
+            break
+        elif options.program is None and token in {"-h", "--help"}:
+            options.shows_help = True
+            return options
+        elif name in VALUE_OPTIONS:
+            if not has_value:
+                if not rest:
+                    raise UsageError(f"{name} needs a value")
+                value = rest.pop(0)
+            _set(options, name, value)
+        elif options.program is None:
+            if token.startswith("-") and token != STDIN:
+                raise UsageError(f"run has no option {token}")
+            options.program = token
+        else:
+            rest.insert(0, token)
+            break
+    options.arguments = rest
+    return options
+
+
+def _set(options: Options, name: str, value: str) -> None:
+    """Take an option with its value."""
+    if name == "--invoke":
+        options.invoke = value
+    elif name == "--env":
+        variable, has_value, text = value.partition("=")
+        if has_value:
+            options.env[variable] = text
+        elif variable in os.environ:
+            options.env[variable] = os.environ[variable]
+    elif name == "--opt-level":
+        if value not in {"0", "1", "2", "3"}:
+            raise UsageError(f"{name} is {value!r}, expected 0, 1, 2 or 3")
+        options.opt_level = int(value)
+    else:
+        host, has_guest, guest = value.partition("::")
+        options.preopens[guest if has_guest else host] = _read_only(host) if name == "--ro-dir" else host
+
+
+def _read_only(host: str) -> Any:
+    from wasmartifact.wasi.host import ReadOnly
+
+    return ReadOnly(host)
+
+
+def _open(program: str, opt_level: int) -> Artifact:
+    """The program's artifact. A module is packed with a progress bar; that there is no cache is said in our words."""
+    source = standard_input().read() if program == STDIN else program
+    if is_artifact(source):
+        return load(source)
+    from wasmartifact.cache import compile
+
+    with ProgressBar() as progress:
+        return compile(source, progress=progress, opt_level=opt_level, warn=_warn)
+
+
+def _warn(message: str) -> None:
+    print(f"wasmartifact: warning: {message}", file=sys.stderr)
+
+
+def _behave_natively() -> None:
+    """Die of Ctrl-C and of closed pipes as a native program does, not through exceptions of Python."""
+    import _signal as signal  # type: ignore[import-not-found]  # what lies under the module signal, without the enumerations that it makes
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored: nohup, a shell's background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: there is nothing to clear up, and Python would take longer for it than for starting."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code & 0xFF)
+
+
+def _start(artifact: Artifact, program: str, options: Options) -> int:
+    """Run a WASI command."""
+    instance = instantiate(artifact, program, options.arguments, env=options.env, preopens=options.preopens)
+    try:
+        return start(instance, program)
+    except ValueError as problem:  # no command
+        raise UsageError(str(problem)) from None
+
+
+def _invoke(artifact: Artifact, options: Options) -> int:
+    """Call one function and print its results; a reactor is initialised first."""
+    from wasmartifact.metadata.rows import FuncType
+
+    program, name = options.program or "", options.invoke or ""
+    row = artifact.metadata.exports.find(name)
+    if row is None or not isinstance(row.type, FuncType):
+        found = "no such export" if row is None else f"a {row.kind}"
+        raise UsageError(f"{program} exports no function {name!r}: found {found}")
+    types = row.type.results
+    values = parse_values(options.arguments, row.type.params)
+    instance = instantiate(artifact, program, (), env=options.env, preopens=options.preopens)
+    returned: list[Any] = []
+
+    def call() -> None:
+        initialize(instance)
+        returned.append(instance.exports[name](*values))
+
+    code = exit_code(call)
+    for value in returned[0] if len(types) > 1 and returned else returned[: len(types)]:
+        print(value_text(value))
+    return code
+
+
+# ---- values --------------------------------------------------------------------------------------------------------
+
+
+def parse_values(texts: Sequence[str], types: Sequence[str]) -> list[Any]:
+    """Arguments of a function from text, by its parameter types."""
+    if len(texts) != len(types):
+        raise UsageError(
+            f"the function takes {len(types)} arguments ({', '.join(types) or 'none'}), found {len(texts)}"
+        )
+    return [parse_value(text, type_) for text, type_ in zip(texts, types, strict=True)]
+
+
+def parse_value(text: str, type_: str) -> Any:
+    """One argument: integers in any base Python writes, floats also in hexadecimal, v128 as 32 hex digits, ``null``."""
+    try:
+        if type_ in INTEGER_BITS:
+            bits, value = INTEGER_BITS[type_], int(text, 0)
+            if not -(1 << bits - 1) <= value < 1 << bits:
+                raise UsageError(f"{text} does not fit into {type_}")
+            return value
+        if type_ in {"f32", "f64"}:
+            return float.fromhex(text) if "0x" in text.lower() else float(text)
+        if type_ == "v128" and len(text.removeprefix("0x")) == 32:
+            return int(text, 16).to_bytes(16, "little")
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text!r} is not a value of type {type_}") from None
+    if "ref" in type_ and text == "null":
+        return None
+    expected = "32 hex digits" if type_ == "v128" else "null"
+    raise UsageError(f"{text!r} is not a value of type {type_}, expected {expected}")
+
+
+def value_text(value: Any) -> str:
+    """A result as text; what it prints for numbers and vectors, ``parse_value`` reads."""
+    if value is None:
+        return "null"
+    if isinstance(value, bytes):
+        return f"0x{int.from_bytes(value, 'little'):032x}"
+    return str(value)

@@ -1,0 +1,78 @@
+"""Emission of a group of functions as one LLVM module in text form."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasmartifact.codegen.compiled import FunctionGroup, GroupFacts
+from wasmartifact.codegen.context import ModuleContext, letter_of
+from wasmartifact.codegen.control import open_function
+from wasmartifact.codegen.convention import outward_symbol
+from wasmartifact.codegen.dispatch import CALLING_OPCODES, LOOP_OPCODE, emit_instructions
+from wasmartifact.codegen.emitter import MANY_LOCALS, FunctionEmitter
+from wasmartifact.codegen.irmodule import FIRST_SCOPE, module_text, subprogram
+from wasmartifact.wasm import opcodes
+from wasmartifact.wasm.instructions import decode_instructions, decode_locals
+from wasmartifact.wasm.model import Instruction
+
+_BLOCK_OPCODES: Final = frozenset(code for code, op in opcodes.OPCODES.items() if op.immediate == opcodes.BLOCK)
+
+
+_RETHROW: Final = opcodes.OPCODE_BY_NAME["rethrow"].code
+_LOCAL_WRITES: Final = (opcodes.OPCODE_BY_NAME["local.set"].code, opcodes.OPCODE_BY_NAME["local.tee"].code)
+
+
+def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, GroupFacts]:
+    """IR text of a group of functions.
+
+    Raises
+    ------
+    MalformedModule
+        A body that breaks the binary format; its offset counts from the start of the group's data.
+    UnsupportedModule
+        A body that needs what is not compiled.
+    """
+    facts = GroupFacts()
+    bodies: list[str] = []
+    scopes: list[str] = []
+    calls: set[int] = set()
+    for position, (start, end) in enumerate(zip(group.starts, group.ends, strict=True)):
+        func_index = group.first + position
+        scope = FIRST_SCOPE + position
+        signature = context.function_signature(func_index)
+        fn = FunctionEmitter(context, signature, scope, group.base + start, f"function {func_index}")
+        bodies.append(_emit_function(fn, func_index, group, start, end, facts))
+        scopes.append(subprogram(scope, group.base + start))
+        calls |= fn.calls
+        facts.indirect_types |= fn.type_uses
+        facts.outward_types |= fn.outward_types
+    defined = range(group.first, group.first + len(bodies))
+    declared = [(f"f{index}", context.function_signature(index)) for index in sorted(calls) if index not in defined]
+    declared += [(outward_symbol(index), context.signatures[index]) for index in sorted(facts.outward_types)]
+    return module_text(context, declared, bodies, scopes), facts
+
+
+def _emit_function(
+    fn: FunctionEmitter, func_index: int, group: FunctionGroup, start: int, end: int, facts: GroupFacts
+) -> str:
+    runs, body = decode_locals(group.data, start, end)
+    instructions = decode_instructions(group.data, body, end)
+    used = {opcode for _, opcode, _ in instructions}
+    calls_something = not used.isdisjoint(CALLING_OPCODES)
+    if not calls_something and LOOP_OPCODE not in used:
+        facts.short_functions.append(func_index)
+    facts.features.update(feature for opcode in used if (feature := opcodes.OPCODES[opcode].feature) is not None)
+    if not used.isdisjoint(_BLOCK_OPCODES) and _has_typed_blocks(instructions):
+        facts.features.add("multi-value")
+    declared = "".join(letter_of(valtype) * count for count, valtype in runs)
+    fn.has_stack_check = calls_something or len(declared) > MANY_LOCALS
+    assigned = {index for _, opcode, index in instructions if opcode in _LOCAL_WRITES}
+    fn.rethrows = _RETHROW in used
+    fn.open_locals(declared, assigned)
+    open_function(fn)
+    emit_instructions(fn, instructions, group.base)
+    return fn.finish(f"f{func_index}")
+
+
+def _has_typed_blocks(instructions: list[Instruction]) -> bool:
+    return "type" in [immediate[0] for _, opcode, immediate in instructions if opcode in _BLOCK_OPCODES]

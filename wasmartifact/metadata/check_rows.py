@@ -1,0 +1,415 @@
+"""The full check of a section that may hold anything: every row, every gap. Linear in the size of the section.
+
+One function per group of columns, in the order of the schema. Together with ``check_directory`` it establishes all
+that ``docs/FORMAT.md`` promises of a section, but for the digests.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from collections.abc import Callable, Iterable
+from itertools import pairwise, starmap
+from typing import Final
+
+from wasmartifact import schema
+from wasmartifact.metadata import faults
+from wasmartifact.metadata.check_directory import check_directory
+from wasmartifact.metadata.columns import ENTRY, Columns
+from wasmartifact.metadata.rows import DATA_MODES, ELEMENT_MODES, NONE_U64, TRAP_NAMES, TYPE_KINDS, is_valtype
+
+_LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
+_ACTIVE: Final = 0
+#: Column with the rows of each index space, by kind.
+_SPACES: Final = ("function", "table_type", "memory_flags", "global_type", "tag_type")
+_SPACE_GROUPS: Final = ("functions", "tables", "memories", "globals", "tags")
+
+
+def check_rows(buffer: bytes | bytearray | memoryview) -> None:
+    """Check a whole metadata section: header, directory, every row, every gap. Digests are for ``digests``.
+
+    Parameters
+    ----------
+    buffer : buffer
+        The whole section.
+
+    Raises
+    ------
+    BadMagic, VersionMismatch
+        The section is not of this format, or for another runtime ABI.
+    CorruptArtifact
+        A value that no packer writes; names the column, the row, what was found and what was expected.
+    """
+    check_directory(buffer)
+    columns = Columns(buffer)
+    abi = columns.header.numbers["runtime_abi"]
+    if abi != schema.RUNTIME_ABI:
+        raise faults.version_mismatch("runtime_abi", abi, schema.RUNTIME_ABI)
+    for column in schema.COLUMNS:
+        if column.shape == "offsets":
+            _check_offsets(columns, column)
+    for check in (
+        _check_types, _check_imports, _check_exports, _check_functions, _check_code, _check_names, _check_tables,
+        _check_memories, _check_globals, _check_tags, _check_elements, _check_data, _check_runs, _check_address_map,
+        _check_custom_sections, _check_info, _check_source_lines, _check_header, _check_gaps,
+    ):  # fmt: skip
+        check(columns)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Rules that many columns share
+
+
+def _check_each(columns: Columns, name: str, is_valid: Callable[[int], bool], expected: str) -> None:
+    """Every value on its own."""
+    for row, value in enumerate(columns.column(name)):
+        if not is_valid(value):
+            raise faults.corrupt_row(name, row, value, expected)
+
+
+def _check_below(columns: Columns, name: str, limit: int) -> None:
+    """Every value is below a limit. One pass in C where all is well."""
+    if max(columns.column(name), default=0) >= limit and columns.column(name):
+        _check_each(columns, name, lambda value: value < limit, f"below {limit}")
+
+
+def _check_ascending(columns: Columns, name: str, *, strictly: bool = False) -> None:
+    """Every value is at least the one before; ``strictly``: above it."""
+    values = columns.column(name)
+    compare = operator.lt if strictly else operator.le
+    if not all(map(compare, values, values[1:])):
+        row = list(starmap(compare, pairwise(values))).index(False) + 1
+        expected = f"{'above' if strictly else 'at least'} {values[row - 1]}"
+        raise faults.corrupt_row(name, row, values[row], expected)
+
+
+def _check_offsets(columns: Columns, column: schema.Column) -> None:
+    """Ascending, within the flat column."""
+    _check_ascending(columns, column.name)
+    _check_below(columns, column.name, len(columns.column(column.target)) + 1)
+
+
+def _check_texts(columns: Columns, name: str) -> None:
+    """Every row is UTF-8."""
+    for row in range(len(columns.column(name)) - 1):
+        columns.text(name, row)
+
+
+def _check_valtypes(columns: Columns, name: str) -> None:
+    """Every value is the code of a value type."""
+    types = columns.row_count("types")
+    if not all(is_valtype(code, types) for code in set(columns.column(name))):
+        _check_each(columns, name, lambda code: is_valtype(code, types), "a value type")
+
+
+def _check_slots(name: str, slots: Iterable[int], functions: int) -> None:
+    """Every slot is null or a tagged function index."""
+    for row, slot in enumerate(slots):
+        if slot and not (slot & 1 and slot >> 1 < functions):
+            expected = f"0, or func_index << 1 | 1 with an index below {functions}"
+            raise faults.corrupt_row(name, row, f"slot {slot:#x}", expected)
+
+
+def _check_limits(columns: Columns, minimum: str, maximum: str, flags: str) -> None:
+    """Known flags, and a maximum exactly where the flag says so."""
+    _check_below(columns, flags, _LIMITS_FLAGS + 1)
+    for row, (low, high, flag) in enumerate(
+        zip(columns.column(minimum), columns.column(maximum), columns.column(flags), strict=True)
+    ):
+        if flag & schema.LIMITS_HAS_MAX:
+            if low > high:
+                raise faults.corrupt_row(minimum, row, low, f"at most {high}")
+        elif high != NONE_U64:
+            raise faults.corrupt_row(maximum, row, high, NONE_U64)
+
+
+def _imported(columns: Columns, kind: int) -> int:
+    """Number of imports of a kind."""
+    return sum(code == kind for code in columns.column("import_kind"))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Groups
+
+
+def _check_types(columns: Columns) -> None:
+    text_size = columns.header.numbers["text_size_bytes"]
+    _check_below(columns, "type_kind", len(TYPE_KINDS))
+    _check_valtypes(columns, "type_values")
+    _check_below(columns, "type_entry", text_size + 1)
+    _check_below(columns, "type_host", text_size + 1)
+    _check_below(columns, "type_inward", text_size + 1)
+    if columns.row_count("inward_trampolines") not in (0, columns.row_count("types")):
+        found = columns.row_count("inward_trampolines")
+        raise faults.corrupt_row("type_inward", found, f"{found} rows", f"none, or {columns.row_count('types')}")
+    first: dict[bytes, int] = {}
+    for row, canonical in enumerate(columns.column("type_canonical")):
+        expected = first.setdefault(columns.digest("type_digest", row), row)
+        if canonical != expected:
+            raise faults.corrupt_row("type_canonical", row, canonical, expected)
+
+
+def _check_imports(columns: Columns) -> None:
+    _check_texts(columns, "import_module")
+    _check_texts(columns, "import_name")
+    _check_below(columns, "import_kind", len(schema.KINDS))
+    # Imports come first in every index space, in order.
+    counts = [0] * len(schema.KINDS)
+    for row, (kind, index) in enumerate(
+        zip(columns.column("import_kind"), columns.column("import_index"), strict=True)
+    ):
+        if index != counts[kind]:
+            raise faults.corrupt_row("import_index", row, index, counts[kind])
+        counts[kind] += 1
+    for kind, (group, name) in enumerate(zip(_SPACE_GROUPS, _SPACES, strict=True)):
+        if counts[kind] > columns.row_count(group):
+            raise faults.corrupt_row(
+                name, columns.row_count(group), "missing", f"at least {counts[kind]} rows: imports"
+            )
+
+
+def _check_exports(columns: Columns) -> None:
+    _check_texts(columns, "export_name")
+    _check_below(columns, "export_kind", len(schema.KINDS))
+    sizes = [columns.row_count(group) for group in _SPACE_GROUPS]
+    pairs = zip(columns.column("export_kind"), columns.column("export_index"), strict=True)
+    for row, (kind, index) in enumerate(pairs):
+        if index >= sizes[kind]:
+            raise faults.corrupt_row("export_index", row, index, f"below {sizes[kind]}")
+    _check_export_slots(columns)
+
+
+def _check_export_slots(columns: Columns) -> None:
+    """Every row stands in one slot, the first one with its name from where probing starts; so names differ, too."""
+    slots = list(struct.iter_unpack("<4I", columns.column("export_slots")))
+    count, mask, empty = columns.row_count("exports"), len(slots) - 1, (0, 0, 0, 0)
+    used = len(slots) - slots.count(empty)
+    if used != count:
+        raise faults.corrupt_row("export_slots", 0, f"{used} slots in use", f"{count}, one per export")
+    names, starts = columns.column("export_name_bytes"), columns.column("export_name")
+    items = zip(columns.column("export_kind"), columns.column("export_index"), strict=True)
+    for (kind, index), (start, end) in zip(items, pairwise(starts), strict=True):
+        name = bytes(names[start:end])
+        hash_ = schema.export_hash(name)
+        slot = hash_ & mask
+        while slots[slot] != empty and names[slots[slot][2] : slots[slot][2] + slots[slot][3]] != name:
+            slot = slot + 1 & mask
+        expected = (index << 3 | kind + 1, hash_, start, len(name))
+        if slots[slot] != expected:
+            raise faults.corrupt_row("export_slots", slot, slots[slot], f"{expected}, the export {name!r}")
+
+
+def _check_functions(columns: Columns) -> None:
+    _check_below(columns, "function.type", columns.row_count("types"))
+    _check_below(columns, "function.flags", 2)
+    imported = columns.row_count("functions") - columns.row_count("code")
+    if _imported(columns, schema.KIND_FUNC) != imported:
+        found = _imported(columns, schema.KIND_FUNC)
+        raise faults.corrupt_row("import_kind", len(columns.column("import_kind")), f"{found} functions", imported)
+
+
+def _check_code(columns: Columns) -> None:
+    starts, sizes = columns.column("function.text_offset"), columns.column("function.code_size_bytes")
+    flags = columns.column("function.flags")
+    text_size = columns.header.numbers["text_size_bytes"]
+    imported, end = columns.row_count("functions") - columns.row_count("code"), 0
+    for row, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        if row < imported and (start, size, flags[row]) != (0, 0, 0):
+            raise faults.corrupt_row(
+                "function", row, (start, size, flags[row]), "zeros: an imported function has no code"
+            )
+        if start < end:
+            raise faults.corrupt_row("function.text_offset", row, start, f"at least {end}, where another function ends")
+        end = start + size
+        if end > text_size:
+            raise faults.corrupt_row(
+                "function.code_size_bytes", row, size, f"at most {text_size - start}, the rest of .text"
+            )
+
+
+def _check_names(columns: Columns) -> None:
+    _check_ascending(columns, "function_name_index", strictly=True)
+    _check_below(columns, "function_name_index", columns.row_count("functions"))
+    for row in range(columns.row_count("function_names")):
+        columns.function_name(row)
+
+
+def _check_tables(columns: Columns) -> None:
+    _check_valtypes(columns, "table_type")
+    _check_limits(columns, "table_min", "table_max", "table_flags")
+    functions, imported = columns.row_count("functions"), _imported(columns, schema.KIND_TABLE)
+    for row, count in enumerate(columns.column("table_image_count")):
+        offset, minimum = columns.value("table_image_offset", row), columns.value("table_min", row)
+        if not count and offset:
+            raise faults.corrupt_row("table_image_offset", row, offset, "0, for there is no image")
+        if count > (minimum if row >= imported else 0):
+            expected = f"at most {minimum}, the table's size" if row >= imported else "0, for the table is imported"
+            raise faults.corrupt_row("table_image_count", row, count, expected)
+        if count:
+            _check_image(columns, "table_image_offset", row, offset, 8 * count)
+            slots = columns.section[offset : offset + 8 * count].cast("Q")
+            _check_slots(f"image of table {row}", slots, functions)
+
+
+def _check_image(columns: Columns, name: str, row: int, offset: int, size_bytes: int) -> None:
+    """An image is mapped: whole pages, all of them in the section."""
+    page = columns.header.numbers["page_size_bytes"]
+    if offset % page:
+        raise faults.corrupt_row(name, row, offset, f"a multiple of {page}")
+    if offset + _align(size_bytes, page) > len(columns.section):
+        raise faults.corrupt_row(name, row, offset, f"{size_bytes} bytes in whole pages within the section")
+
+
+def _check_memories(columns: Columns) -> None:
+    _check_limits(columns, "memory_min_pages", "memory_max_pages", "memory_flags")
+    _check_below(columns, "memory_page_log2", 17)
+    _check_below(columns, "memory_guard", 2)
+
+
+def _check_globals(columns: Columns) -> None:
+    _check_valtypes(columns, "global_type")
+    _check_below(columns, "global_flags", schema.GLOBAL_MUTABLE + 1)
+    imported = columns.row_count("globals") - len(columns.column("global_image")) // 16
+    if _imported(columns, schema.KIND_GLOBAL) != imported:
+        found = _imported(columns, schema.KIND_GLOBAL)
+        raise faults.corrupt_row("import_kind", len(columns.column("import_kind")), f"{found} globals", imported)
+    for row in range(imported):
+        if columns.span("global_init", row):
+            raise faults.corrupt_row("global_init", row, "an initialiser", "none, for the global is imported")
+
+
+def _check_tags(columns: Columns) -> None:
+    _check_below(columns, "tag_type", columns.row_count("types"))
+
+
+def _check_elements(columns: Columns) -> None:
+    _check_below(columns, "element_mode", len(ELEMENT_MODES))
+    _check_valtypes(columns, "element_type")
+    _check_below(columns, "element_in_image", 2)
+    _check_slots("element_slot_values", columns.column("element_slot_values"), columns.row_count("functions"))
+    tables, imported = columns.row_count("tables"), _imported(columns, schema.KIND_TABLE)
+    for row, mode in enumerate(columns.column("element_mode")):
+        table = columns.value("element_table", row)
+        if table >= tables if mode == _ACTIVE else table:
+            raise faults.corrupt_row("element_table", row, table, f"below {tables} if active, else 0")
+        if columns.value("element_in_image", row) and (mode != _ACTIVE or table < imported):
+            raise faults.corrupt_row("element_in_image", row, 1, "0: only active segments of defined tables have one")
+
+
+def _check_data(columns: Columns) -> None:
+    _check_below(columns, "data_mode", len(DATA_MODES))
+    _check_below(columns, "data_in_image", 2)
+    memories, imported = columns.row_count("memories"), _imported(columns, schema.KIND_MEMORY)
+    for row, mode in enumerate(columns.column("data_mode")):
+        memory, in_image = columns.value("data_memory", row), columns.value("data_in_image", row)
+        if memory >= memories if mode == _ACTIVE else memory:
+            raise faults.corrupt_row("data_memory", row, memory, f"below {memories} if active, else 0")
+        if in_image and (mode != _ACTIVE or memory < imported):
+            raise faults.corrupt_row("data_in_image", row, 1, "0: only active segments of defined memories have one")
+        stored, size = len(columns.span("data_start", row)), columns.value("data_size", row)
+        if stored != (0 if in_image else size):
+            raise faults.corrupt_row("data_start", row, f"{stored} bytes", 0 if in_image else size)
+
+
+def _check_runs(columns: Columns) -> None:
+    memories, imported = columns.row_count("memories"), _imported(columns, schema.KIND_MEMORY)
+    page = columns.header.numbers["page_size_bytes"]
+    place = (0, 0)  # memory and offset where the run before ends
+    for row, memory in enumerate(columns.column("run_memory")):
+        offset, size = columns.value("run_memory_offset", row), columns.value("run_size", row)
+        if not imported <= memory < memories:
+            raise faults.corrupt_row("run_memory", row, memory, f"a defined memory: {imported} to {memories - 1}")
+        if offset % page or (memory, offset) < place:
+            expected = f"a multiple of {page} from {place[1]} of memory {place[0]} on"
+            raise faults.corrupt_row("run_memory_offset", row, offset, expected)
+        limit = _align(columns.value("memory_min_pages", memory) << columns.value("memory_page_log2", memory), page)
+        if not size or size % page or offset + size > limit:
+            raise faults.corrupt_row("run_size", row, size, f"a multiple of {page} up to {limit - offset}, but not 0")
+        _check_image(columns, "run_section_offset", row, columns.value("run_section_offset", row), size)
+        place = (memory, offset + size)
+
+
+def _check_address_map(columns: Columns) -> None:
+    _check_ascending(columns, "address_text_offset")
+    _check_below(columns, "address_text_offset", columns.header.numbers["text_size_bytes"])
+    known = {0, *TRAP_NAMES}
+    if not known.issuperset(columns.column("address_trap")):
+        _check_each(columns, "address_trap", known.__contains__, "a trap code or 0")
+
+
+def _check_custom_sections(columns: Columns) -> None:
+    _check_texts(columns, "custom_name")
+
+
+def _check_info(columns: Columns) -> None:
+    _check_texts(columns, "info_value")
+    keys: set[str] = set()
+    for row in range(columns.row_count("info")):
+        key = columns.text("info_key", row)
+        if key in keys:
+            raise faults.corrupt_row("info_key", row, repr(key), "keys that differ")
+        keys.add(key)
+
+
+def _check_source_lines(columns: Columns) -> None:
+    _check_ascending(columns, "source_wasm_offset", strictly=True)
+    _check_below(columns, "source_file", columns.row_count("source_files") + 1)
+    _check_texts(columns, "source_file_name")
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The header's relations to the rows, and what lies between the parts
+
+
+def _check_header(columns: Columns) -> None:
+    numbers = columns.header.numbers
+    functions = columns.row_count("functions")
+    if numbers["start_function"] > functions:
+        raise faults.corrupt_header("start_function", numbers["start_function"], f"at most {functions}")
+    if numbers["init_text_offset"] > numbers["text_size_bytes"]:
+        raise faults.corrupt_header("init_text_offset", numbers["init_text_offset"], numbers["text_size_bytes"])
+    if numbers["format_minor"] <= schema.FORMAT_MINOR:
+        machine = next(name for name, number in schema.MACHINES.items() if number == numbers["machine"])
+        for field, names in (("cpu_features", schema.CPU_FEATURES[machine]), ("wasm_features", schema.WASM_FEATURES)):
+            if numbers[field] >> len(names):
+                raise faults.corrupt_header(field, f"{numbers[field]:#x}", f"{len(names)} bits")
+    defined_globals = len(columns.column("global_image")) // 16
+    layout = schema.instance_layout(
+        memories=columns.row_count("memories"),
+        tables=columns.row_count("tables"),
+        imported_functions=functions - columns.row_count("code"),
+        imported_globals=columns.row_count("globals") - defined_globals,
+        tags=columns.row_count("tags"),
+        defined_globals=defined_globals,
+        elements=columns.row_count("elements"),
+        data_segments=columns.row_count("data"),
+    )
+    for name in schema.InstanceLayout.__dataclass_fields__:
+        if numbers[f"instance_{name}"] != getattr(layout, name):
+            raise faults.corrupt_header(f"instance_{name}", numbers[f"instance_{name}"], getattr(layout, name))
+
+
+def _check_gaps(columns: Columns) -> None:
+    """Header, directory, columns and images don't overlap, and all bytes between them are zero."""
+    numbers = columns.header.numbers
+    directory_end = numbers["directory_offset"] + numbers["directory_count"] * ENTRY.size
+    parts = [(0, directory_end)]
+    parts += ((entry.offset, entry.end) for entry in columns.entries.values() if entry.count)
+    tables = zip(columns.column("table_image_offset"), columns.column("table_image_count"), strict=True)
+    parts += ((offset, offset + 8 * count) for offset, count in tables if count)
+    runs = zip(columns.column("run_section_offset"), columns.column("run_size"), strict=True)
+    parts += ((offset, offset + size) for offset, size in runs)
+    parts.append((len(columns.section), len(columns.section)))
+    for (_, end), (start, _) in pairwise(sorted(parts)):
+        if start < end:
+            raise faults.corrupt_row(
+                "parts of the section", start, f"an overlap up to {end}", "parts that don't overlap"
+            )
+        gap = columns.section[end:start].tobytes()
+        if gap.strip(b"\0"):
+            row = end + next(index for index, byte in enumerate(gap) if byte)
+            raise faults.corrupt_row("padding of the section, byte", row, columns.section[row], 0)
+
+
+def _align(value: int, alignment: int) -> int:
+    return (value + alignment - 1) & -alignment
