@@ -7,12 +7,13 @@ import os
 import platform
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wasmartifact import schema
+from wasmartifact.codegen.compiled import CompiledModule
+from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.options import LLVMLITE_VERSION, CodegenOptions, TargetSpec, resolve_target
-from wasmartifact.codegen.pool import CompiledModule, compile_module
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.check import check_shared_object
 from wasmartifact.elf.layout import Layout, layout
@@ -32,8 +33,6 @@ from wasmartifact.wasm.validate import validate
 
 Source = str | os.PathLike[str] | bytes
 Buffer = bytes | bytearray | memoryview
-#: Called with the number of functions compiled so far and their total.
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ class PureFinder:
 sys.path.insert(0, root)
 if is_pure:
     sys.meta_path.insert(0, PureFinder())
-from wasmartifact.codegen import context, emit_group, llvm, options, pool
+from wasmartifact.codegen import context, emit_group, llvm, options
+from wasmartifact.codegen.module import GROUP_LIMITS, group_functions
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.initial import plan_initial_state
 from wasmartifact.wasm.types import canonical_types
@@ -38,7 +39,7 @@ module = decode_module(Path(wasm).read_bytes())
 chosen = options.CodegenOptions(0, options.resolve_target("x86_64", "baseline"))
 known = context.build_context(module, plan_initial_state(module, 4096), chosen, canonical_types(module))
 digest = hashlib.sha256()
-for number, functions in enumerate(pool._group_functions(module, pool.GROUP_LIMITS)):
+for number, functions in enumerate(group_functions(module, GROUP_LIMITS)):
     if number % 8 == 0:
         digest.update(emit_group.emit_group(known, functions)[0].encode())
         rows = llvm.compile_group(known, functions).address_map

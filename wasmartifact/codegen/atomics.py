@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler, i64_constant
 from wasmartifact.codegen.memory import MemoryArgument, effective_address
+from wasmartifact.codegen.signature import LLVM_TYPES
 
 _OUT_OF_BOUNDS: Final = schema.TRAP_BY_NAME["memory_out_of_bounds"]
 _UNALIGNED: Final = schema.TRAP_BY_NAME["unaligned_atomic"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES, Signature
 from wasmartifact.codegen.control import die
 from wasmartifact.codegen.convention import Convention, outward_symbol, received
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler
 from wasmartifact.codegen.irmodule import DIGESTS_SYMBOL, UNLIKELY
+from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 from wasmartifact.codegen.variables import TABLE_HEAD, table_pointer
 
 _IMPORT_SLOT: Final = schema.IMPORT_SLOT.offsets()

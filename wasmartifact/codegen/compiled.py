@@ -1,4 +1,4 @@
-"""What a worker gets, a group of functions, and what it gives back for it."""
+"""What code generation hands on: a group of functions to a worker, what comes back for it, and the compiled module."""
 
 from __future__ import annotations
 
@@ -51,3 +51,39 @@ class CompiledGroup:
     object: CodeObject
     address_map: AddressMap
     facts: GroupFacts
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledModule:
+    """What code generation gives to layout and metadata.
+
+    Attributes
+    ----------
+    objects : list[CodeObject]
+        In the order in which their text must be laid out. Function ``i`` of the index space is the symbol ``f<i>``.
+    address_maps : list[AddressMap]
+        One for each object; text offsets count from the start of the object's text.
+    features : set[str]
+        Features of ``schema.WASM_FEATURES`` that function bodies use.
+    short_functions : set[int]
+        Functions without loops and calls, as indices of the function index space.
+    entry_symbols, host_symbols, inward_symbols : dict[int, str]
+        Trampolines by canonical type index; the last one is None for a module without tail calls.
+    init_symbol : str | None
+        The function that instantiation runs, None where there is nothing to run.
+    memory_guards : list[int]
+        Per memory of the index space: 1 where code checks every access, as column memory_guard.
+    checks_exceptions : bool
+        Functions look for a pending exception after calls.
+    """
+
+    objects: list[CodeObject]
+    address_maps: list[AddressMap]
+    features: set[str]
+    short_functions: set[int]
+    entry_symbols: dict[int, str]
+    host_symbols: dict[int, str]
+    inward_symbols: dict[int, str] | None
+    init_symbol: str | None
+    memory_guards: list[int]
+    checks_exceptions: bool

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from wasmartifact.codegen.context import LLVM_TYPES, letter_of
 from wasmartifact.codegen.convention import returned
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler, Label
+from wasmartifact.codegen.signature import LLVM_TYPES, letter_of
 from wasmartifact.schema import TRAP_BY_NAME
 
 #: ("value", value type or None) or ("type", type index).

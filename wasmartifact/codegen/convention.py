@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES, Signature
+from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 
 #: Parameters that the C convention has in registers, the instance aside; so do our two machines with two results.
 _INTEGERS: Final = {"x86_64": 5, "aarch64": 7}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact.codegen.compiled import FunctionGroup, GroupFacts
-from wasmartifact.codegen.context import ModuleContext, letter_of
+from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.control import open_function
 from wasmartifact.codegen.convention import outward_symbol
 from wasmartifact.codegen.dispatch import CALLING_OPCODES, LOOP_OPCODE, emit_instructions
 from wasmartifact.codegen.emitter import MANY_LOCALS, FunctionEmitter
 from wasmartifact.codegen.irmodule import FIRST_SCOPE, module_text, subprogram
+from wasmartifact.codegen.signature import letter_of
 from wasmartifact.wasm import opcodes
 from wasmartifact.wasm.instructions import decode_instructions, decode_locals
 from wasmartifact.wasm.model import Instruction

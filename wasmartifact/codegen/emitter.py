@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES, ModuleContext, Signature
+from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.convention import Lines
 from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, INVARIANT, STACK_POINTER, TRAP_ATTRIBUTES, UNLIKELY
+from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 INSTANCE: Final = schema.INSTANCE_HEADER.offsets()

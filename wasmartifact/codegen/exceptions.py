@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES, slot_places
 from wasmartifact.codegen.control import BlockType, add_edge, block_letters, die, end_block, leave
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler, Label
+from wasmartifact.codegen.signature import LLVM_TYPES, slot_places
 from wasmartifact.wasm.opcodes import CATCH_ALL_REF, CATCH_TAG_REF
 
 _EXCEPTION: Final = schema.EXCEPTION.offsets()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wasmartifact.codegen.calls import call_function
-from wasmartifact.codegen.context import ModuleContext, Signature
+from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.control import open_function
 from wasmartifact.codegen.dispatch import emit_instructions
 from wasmartifact.codegen.emitter import FunctionEmitter, i64_constant
+from wasmartifact.codegen.signature import Signature
 from wasmartifact.codegen.variables import store_global
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import ConstExpr, Module

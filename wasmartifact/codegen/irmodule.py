@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from wasmartifact.codegen.context import ModuleContext, Signature
+from wasmartifact.codegen.context import ModuleContext
+from wasmartifact.codegen.signature import Signature
 
 DIGESTS_SYMBOL: Final = "wa_type_digests"
 #: Attribute groups and metadata that the header of every group of functions defines.

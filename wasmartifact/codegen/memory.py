@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import FLOAT_BITS, LLVM_TYPES
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler, Origin, i64_constant, opaque_value
+from wasmartifact.codegen.signature import FLOAT_BITS, LLVM_TYPES
 from wasmartifact.codegen.variables import narrow
 
 #: Alignment exponent, offset in bytes, memory index.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from wasmartifact.codegen.context import LLVM_TYPES
 from wasmartifact.codegen.emitter import CONSTANTS, DIGITS, STEP, FunctionEmitter, Handler, opaque_value
+from wasmartifact.codegen.signature import LLVM_TYPES
 from wasmartifact.schema import TRAP_BY_NAME
 
 _PREFIXES: Final = {"i32": "i", "i64": "l", "f32": "f", "f64": "d"}

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wasmartifact.codegen.context import LLVM_TYPES
 from wasmartifact.codegen.emitter import CONSTANTS, FunctionEmitter, Handler, opaque_value
+from wasmartifact.codegen.signature import LLVM_TYPES
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 V128: Final = LLVM_TYPES["v"]

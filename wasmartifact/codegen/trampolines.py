@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES, SLOTS_OF, Signature, slot_places
 from wasmartifact.codegen.convention import Convention, Lines, inward_symbol, outward_symbol, received, returned
 from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES
+from wasmartifact.codegen.signature import LLVM_TYPES, SLOTS_OF, Signature, slot_places
 
 _RECORD: Final = schema.FUNCTION_RECORD.offsets()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.context import LLVM_TYPES
 from wasmartifact.codegen.emitter import ZEROS, FunctionEmitter, Handler, constant_of_cell, local_cell, type_letter
+from wasmartifact.codegen.signature import LLVM_TYPES
 
 NULL: Final = ZEROS["l"]
 TABLE_HEAD: Final = schema.TABLE_HEAD.offsets()

@@ -18,7 +18,7 @@ def main() -> None:
     """Answer requests: ("context", ModuleContext), ("functions", FunctionGroup, keep), ("text", IR text, keep).
 
     A context has no answer; that of the others is ("done", CompiledGroup) or ("failed", exception). For ``keep`` see
-    ``compile.emit_object``.
+    ``llvm.emit_object``.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the packer, which ends us
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

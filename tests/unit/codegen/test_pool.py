@@ -14,10 +14,11 @@ import pytest
 
 import wasmartifact
 from tests.unit.codegen.harness import initial_state, module_from_wat
-from wasmartifact.codegen import pool, process
-from wasmartifact.codegen.compiled import FunctionGroup
+from wasmartifact.codegen import module as module_compiler
+from wasmartifact.codegen import process
+from wasmartifact.codegen.compiled import CompiledModule, FunctionGroup
+from wasmartifact.codegen.module import compile_module
 from wasmartifact.codegen.options import CodegenOptions, resolve_target
-from wasmartifact.codegen.pool import CompiledModule, compile_module
 from wasmartifact.errors import ToolchainError, UnsupportedModule
 
 MANY_FUNCTIONS = 200
@@ -47,7 +48,7 @@ def compile_wat(
 
 def test_the_number_of_workers_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     one = compile_wat(many_functions(), jobs=1)
-    monkeypatch.setattr(pool, "BYTES_PER_WORKER", 1)
+    monkeypatch.setattr(module_compiler, "BYTES_PER_WORKER", 1)
     calls: list[tuple[int, int]] = []
     three = compile_wat(many_functions(), jobs=3, progress=lambda done, total: calls.append((done, total)))
     assert len(one.objects) > 3
@@ -120,7 +121,7 @@ def test_a_worker_that_dies_names_the_function(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_llvm_errors_are_toolchain_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "support_texts", lambda *_: (["this is no LLVM IR"], None))
+    monkeypatch.setattr(module_compiler, "support_texts", lambda *_: (["this is no LLVM IR"], None))
     with pytest.raises(ToolchainError, match="LLVM rejected"):
         compile_wat("(module (func))")
 

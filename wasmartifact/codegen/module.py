@@ -1,0 +1,207 @@
+"""Code generation from end to end: a module becomes objects, group by group, then its trampolines and init code.
+
+How functions are grouped depends on the module alone, so that the result does not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from wasmartifact.codegen.compiled import CompiledGroup, CompiledModule, FunctionGroup
+from wasmartifact.codegen.context import ModuleContext, build_context
+from wasmartifact.codegen.options import CodegenOptions
+from wasmartifact.codegen.pool import GroupDied, Session, Task
+from wasmartifact.codegen.support import TrampolineTypes, support_texts, trampoline_types
+from wasmartifact.errors import MalformedModule, ToolchainError
+from wasmartifact.wasm.decode import decode_bodies
+from wasmartifact.wasm.initial import InitialState
+from wasmartifact.wasm.model import Module
+
+#: A group ends with the function that reaches one of these: so many functions, so many bytes of their code. What each
+#: group costs by itself is 3% of a pack at level 0, and nothing measurable at the others.
+GROUP_LIMITS: Final = (64, 48 * 1024)
+GROUP_LIMITS_LEVEL_0: Final = (256, 128 * 1024)
+#: Code that is worth another worker process, whose start takes 0.15 s of CPU.
+BYTES_PER_WORKER: Final = 32 * 1024
+
+#: Called with the number of functions compiled so far and their total.
+Progress = Callable[[int, int], None]
+
+
+def compile_module(
+    module: Module,
+    initial: InitialState,
+    options: CodegenOptions,
+    *,
+    jobs: int | None,
+    progress: Progress | None,
+    type_canonical: Sequence[int],
+    call_features: frozenset[str] = frozenset(),
+    keep: str | None = None,
+) -> CompiledModule:
+    """Compile all functions of a valid module, its trampolines and its init code.
+
+    Parameters
+    ----------
+    module : Module
+        A module that passed validation.
+    initial : InitialState
+        What is in images already, and what init code must do.
+    options : CodegenOptions
+        Level and target.
+    jobs : int | None
+        Most worker processes at a time, at least 1; None: one for each CPU that this process may use.
+    progress : Progress | None
+        Called with (compiled functions, all functions), in this thread.
+    type_canonical : Sequence[int]
+        For every type the first type that equals it.
+    call_features : frozenset[str]
+        What functions must be prepared for: see ``validate``.
+    keep : str | None
+        Folder for IR, assembly and object of every group, None to keep none.
+
+    Raises
+    ------
+    UnsupportedModule
+        The module needs a feature that is not compiled; names function and wasm offset.
+    MalformedModule
+        A function body breaks the binary format.
+    ToolchainError
+        LLVM failed; names the function.
+    OSError
+        A file can't be kept.
+    """
+    context = build_context(module, initial, options, type_canonical, call_features)
+    groups = list(group_functions(module, GROUP_LIMITS if options.opt_level > 0 else GROUP_LIMITS_LEVEL_0))
+    code_size_bytes = sum(len(group.data) for group in groups)
+    workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
+    with Session(context, workers) as session:
+        compiled = _compile_functions(session, module, groups, progress, keep)
+        types = trampoline_types(module, context, compiled)
+        texts, init_symbol = support_texts(context, module, initial, types)
+        compiled += _compile_support(session, texts, init_symbol, keep)
+    return _join(context, compiled, types, init_symbol)
+
+
+def _compile_functions(
+    session: Session, module: Module, groups: list[FunctionGroup], progress: Progress | None, keep: str | None
+) -> list[CompiledGroup]:
+    """Compile the functions of the module, and tell of every group that is done."""
+    done = _Counter(groups, progress)
+    try:
+        return session.run([_function_task(group, keep) for group in groups], done)
+    except MalformedModule:
+        decode_bodies(module)  # the worker knows a part of the module only; this tells the true offset
+        raise
+    except GroupDied as death:
+        raise _blame(session, module, groups[death.task], death, keep) from None
+
+
+def _compile_support(
+    session: Session, texts: list[str], init_symbol: str | None, keep: str | None
+) -> list[CompiledGroup]:
+    """Compile trampolines and init code, the last text where there is an ``init_symbol``."""
+    names = [f"trampolines-{number}" for number in range(len(texts))]
+    if init_symbol is not None:
+        names[-1] = "init"
+    tasks = [
+        (len(text), ("text", text, keep and os.path.join(keep, name))) for text, name in zip(texts, names, strict=True)
+    ]
+    try:
+        return session.run(tasks)
+    except GroupDied as death:
+        raise ToolchainError(f"LLVM ended the process that compiled trampolines and init code ({death})") from None
+
+
+def _join(
+    context: ModuleContext, compiled: list[CompiledGroup], types: TrampolineTypes, init_symbol: str | None
+) -> CompiledModule:
+    return CompiledModule(
+        objects=[group.object for group in compiled],
+        address_maps=[group.address_map for group in compiled],
+        features={feature for group in compiled for feature in group.facts.features},
+        short_functions={index for group in compiled for index in group.facts.short_functions},
+        entry_symbols=types.entry_symbols(),
+        host_symbols=types.host_symbols(),
+        inward_symbols=None if context.convention is None else types.inward_symbols(),
+        init_symbol=init_symbol,
+        memory_guards=[int(memory.checked) for memory in context.memories],
+        checks_exceptions=context.checks_exceptions,
+    )
+
+
+def _blame(
+    session: Session, module: Module, group: FunctionGroup, death: GroupDied, keep: str | None
+) -> ToolchainError:
+    """Find the function of a group whose compilation ends the process."""
+    first = group.first - module.imported_functions
+    for position in range(first, first + len(group.starts)):
+        try:
+            session.run([_function_task(_make_group(module, position, position + 1), keep)])
+        except GroupDied as alone:
+            func_index = position + module.imported_functions
+            name = module.function_names.get(func_index)
+            return ToolchainError(
+                f"LLVM ended the process that compiled function {func_index}{f' ({name})' if name else ''}: {alone}; "
+                "report this with the module, or try another opt_level",
+                func_index=func_index,
+                func_name=name,
+            )
+    last = group.first + len(group.starts) - 1
+    return ToolchainError(f"LLVM ended the process that compiled functions {group.first} to {last} together: {death}")
+
+
+class _Counter:
+    """Turns finished tasks into progress in functions."""
+
+    def __init__(self, groups: list[FunctionGroup], progress: Progress | None) -> None:
+        self._sizes = [len(group.starts) for group in groups]
+        self._progress = progress
+        self._done = 0
+        if progress is not None:
+            progress(0, sum(self._sizes))
+
+    def __call__(self, task: int) -> None:
+        self._done += self._sizes[task]
+        if self._progress is not None:
+            self._progress(self._done, sum(self._sizes))
+
+
+# Groups -----------------------------------------------------------------------------------------------------------
+
+
+def group_functions(module: Module, limits: tuple[int, int]) -> Iterator[FunctionGroup]:
+    """Consecutive functions, until a group has enough of them or enough code."""
+    most_functions, most_bytes = limits
+    first = 0
+    for position, code in enumerate(module.codes):
+        start = module.codes[first].start
+        if (
+            position + 1 - first >= most_functions
+            or code.end - start >= most_bytes
+            or position + 1 == len(module.codes)
+        ):
+            yield _make_group(module, first, position + 1)
+            first = position + 1
+
+
+def _make_group(module: Module, first: int, end: int) -> FunctionGroup:
+    codes = module.codes[first:end]
+    base = codes[0].start
+    return FunctionGroup(
+        first=module.imported_functions + first,
+        data=module.data[base : codes[-1].end],
+        base=base,
+        starts=array("I", [code.start - base for code in codes]),
+        ends=array("I", [code.end - base for code in codes]),
+    )
+
+
+def _function_task(group: FunctionGroup, keep: str | None) -> Task:
+    """The task of compiling a group; what is kept of it has its range of functions in the name."""
+    last = group.first + len(group.starts) - 1
+    path = keep and os.path.join(keep, f"functions-{group.first:06}-{last:06}")
+    return len(group.data), ("functions", group, path)
