@@ -76,7 +76,12 @@ def contestants(rust: bool) -> tuple[Contestant, ...]:
 def python_contestants() -> list[Contestant]:
     """Those that are read in this process."""
     found: list[Contestant] = [OpenMetadata(), Load(), pickle_contestant()]
-    for name, make in (("msgpack", msgpack_contestant), ("flatbuffers", _flatbuffers), ("flatdata-py", _flatdata)):
+    for name, make in (
+        ("msgpack", msgpack_contestant),
+        ("borsh", _borsh),
+        ("flatbuffers", _flatbuffers),
+        ("flatdata-py", _flatdata),
+    ):
         try:
             found.append(make())
         except ImportError as problem:
@@ -87,6 +92,12 @@ def python_contestants() -> list[Contestant]:
 def skip(name: str, reason: str) -> None:
     """Say that a contestant stays out, and why."""
     print(f"bench.metadata: without {name}: {reason}", file=sys.stderr)
+
+
+def _borsh() -> Contestant:
+    from bench.borsh_rows import Borsh
+
+    return Borsh()
 
 
 def _flatbuffers() -> Contestant:

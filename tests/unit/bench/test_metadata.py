@@ -24,6 +24,7 @@ REQUIRED = {"open_metadata": "OpenMetadata", "load": "Load", "pickle": "pickle_c
 #: Package, our module, what makes the contestant.
 OPTIONAL = {
     "msgpack": ("msgpack", "bench.contestants", "msgpack_contestant"),
+    "borsh": ("qborsh", "bench.borsh_rows", "Borsh"),
     "flatbuffers": ("flatbuffers", "bench.flatbuffers_rows", "FlatBuffers"),
     "flatdata": ("flatdata", "bench.flatdata_archive", "Flatdata"),
 }
@@ -89,6 +90,30 @@ def test_round_trip(name: str, artifact: Path, facts: Facts, tmp_path: Path) -> 
     del opened
     check_answers(contestant, path, facts)
     assert contestant.size_bytes(path) > 0
+
+
+def test_borsh_is_what_other_libraries_write(artifact: Path, facts: Facts, tmp_path: Path) -> None:
+    """``borsh-construct``, which knows Borsh's rules independently, writes the same bytes and reads them back."""
+    borsh = pytest.importorskip("borsh_construct", reason="pip install 'wasmartifact[bench]'")
+    from bench.borsh_rows import as_records
+
+    u8, u32, string, vec = borsh.U8, borsh.U32, borsh.String, borsh.Vec
+
+    def rows(**fields: Any) -> Any:
+        return vec(borsh.CStruct(*(name / kind for name, kind in fields.items())))
+
+    module = borsh.CStruct(
+        "types" / rows(params=vec(u32), results=vec(u32)),
+        "imports" / rows(module=string, name=string, kind=u8, index=u32),
+        "exports" / rows(name=string, kind=u8, index=u32),
+        "function_types" / vec(u32),
+        "code" / rows(text_offset=u32, size_bytes=u32),
+        "names" / rows(func_index=u32, name=string),
+        "trap_sites" / rows(text_offset=u32, wasm_offset=u32, trap=u8),
+    )
+    written = make_contestant("borsh").write(artifact, facts, tmp_path).read_bytes()
+    assert written == module.build(as_records(facts))
+    assert [row["name"] for row in module.parse(written)["names"]] == [name for _, name in facts.names]
 
 
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
