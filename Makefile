@@ -13,7 +13,7 @@ NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/
 # Python files that mypyc compiles.
 COMPILED := $(shell cat native/compiled_python.txt)
 
-.PHONY: help demo test test-programs check lint timings budget bench spec fuzz sanitize clean
+.PHONY: help demo test test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
@@ -21,7 +21,9 @@ help:
 	@echo "make demo     pack QuickJS, run JavaScript in it, compare with wasmtime-py"
 	@echo "make test     all tests but the timing ones"
 	@echo "make test-programs  programs from PyPI and npm against what wasmtime-py makes of them, the large ones too"
-	@echo "make check    everything that CI checks: lint, types, generated files, load timings, instruction counts, tests"
+	@echo "make check    everything that CI checks: lint, types, generated files, docs, load timings, instruction counts, tests"
+	@echo "make docs     the documentation site, into build/docs; warnings are errors"
+	@echo "make docs-plots  the plots of the site, measured anew on this machine; docs/*.svg"
 	@echo "make budget   instruction counts of load and calls beside their budget; needs valgrind"
 	@echo "make bench    every figure against its rivals, goals met and not met"
 	@echo "make spec     the whole WebAssembly spec suite"
@@ -41,7 +43,7 @@ $(VENV)/build.stamp: | $(BIN)/python
 $(VENV)/ready.stamp: $(VENV)/build.stamp pyproject.toml setup.py native/compiled_python.txt $(NATIVE) $(COMPILED)
 	rm -rf build
 	find wasmartifact -name '*.so' -delete
-	$(PIP) --no-build-isolation -e '.[pack,dev,bench]'
+	$(PIP) --no-build-isolation -e '.[pack,dev,bench,docs]'
 	@touch $@
 
 demo: $(VENV)/ready.stamp
@@ -60,13 +62,21 @@ lint: $(VENV)/ready.stamp
 	$(BIN)/mypy
 	$(BIN)/python tools/generate.py --check
 
+docs: $(VENV)/ready.stamp
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+# Run it on a machine that does nothing else.
+docs-plots: $(VENV)/ready.stamp
+	$(BIN)/python -m bench --only load calls --svg docs
+
 timings: $(VENV)/ready.stamp
 	$(PYTEST) -m timing
 
 budget: $(VENV)/ready.stamp
 	$(PYTEST) -m budget tests/budget/test_budget.py
 
-check: lint timings budget test
+check: lint docs timings budget test
 
 bench: $(VENV)/ready.stamp
 	$(BIN)/python -m bench

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from bench.chart import line_chart
+from bench.chart import line_chart, row_chart
 from bench.figures import Figure, figure_table
 from bench.timing import duration
 from wasmartifact.version import VERSION
@@ -36,8 +36,6 @@ BENCHES: Final = {
     "kernels": "bench.kernels.__main__",
     "pack": "bench.pack",
 }
-CHARTED: Final = "load"
-
 Results = Mapping[str, Sequence[Figure]]
 
 
@@ -56,6 +54,23 @@ def chart(figures: Sequence[Figure]) -> str:
     return line_chart(
         "Load time over module size", "functions, all exported", "median load time", curves(figures), duration
     )
+
+
+def contestants(figures: Sequence[Figure]) -> dict[str, dict[str, float]]:
+    """Ours and every rival's value by what was measured."""
+    rows: dict[str, dict[str, float]] = {}
+    for figure in figures:
+        rows.setdefault(figure.name, {"wasmartifact": figure.ours})[figure.rival_name] = figure.rival
+    return rows
+
+
+def calls_chart(figures: Sequence[Figure]) -> str:
+    """Time of one call of each kind, as SVG."""
+    return row_chart("Calls between Python and WebAssembly", "median time of one", contestants(figures), duration)
+
+
+#: Bench -> its plot, which has the bench's name.
+CHARTS: Final = {"load": chart, "calls": calls_chart}
 
 
 def as_json(results: Results) -> dict[str, Any]:
@@ -111,17 +126,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="few samples and small modules, to see that all runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="write a plot of load time over module size")
+    parser.add_argument(
+        "--svg",
+        type=Path,
+        metavar="FILE",
+        help="write a plot of load time over module size; into a folder: of calls, too",
+    )
     options = parser.parse_args(arguments)
-    if options.svg and CHARTED not in options.only:
-        parser.error(f"--svg plots the figures of {CHARTED}: add it to --only")
+    plotted = [name for name in CHARTS if options.svg and (name == "load" or options.svg.is_dir())]
+    for name in plotted:
+        if name not in options.only:
+            parser.error(f"--svg plots the figures of {name}: add it to --only")
     results = run(options.only, quick=options.quick)
     print(figure_table([figure for figures in results.values() for figure in figures]))
     print(f"\nMedians of interleaved samples of one run; a ratio is ours / rival's. {summary(results)}")
     if options.json:
         options.json.write_text(json.dumps(as_json(results), indent=2) + "\n")
-    if options.svg:
-        options.svg.write_text(chart(results[CHARTED]))
+    for name in plotted:
+        path = options.svg / f"{name}.svg" if options.svg.is_dir() else options.svg
+        path.write_text(CHARTS[name](results[name]))
     return 0
 
 

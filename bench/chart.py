@@ -1,4 +1,4 @@
-"""Draws a chart of lines over two logarithmic axes as SVG. Readable on light and on dark pages, without a library."""
+"""Draws lines over two logarithmic axes, or rows of points over one, as SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 84, 190, 52, 64
+#: Of a chart of rows: the height of one, and where the axis begins.
+ROW, ROW_LEFT = 56, 210
 #: Series by order; each has a marker of its own as well, for those who don't tell colours apart.
-COLORS: Final = (("#0b6bcb", "#6cb6ff"), ("#6b7280", "#9aa4b2"), ("#c2410c", "#ff9b5e"), ("#15803d", "#6ee7a0"))
+COLORS: Final = (
+    ("#0b6bcb", "#6cb6ff"),
+    ("#6b7280", "#9aa4b2"),
+    ("#c2410c", "#ff9b5e"),
+    ("#15803d", "#6ee7a0"),
+    ("#7e22ce", "#d8b4fe"),
+)
 
 #: Colours of a series for light and dark pages come by class, so that the page's preference decides.
 STYLE: Final = "".join(
@@ -72,6 +80,16 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     return [moved[index] for index in range(len(positions))]
 
 
+def head(title: str, height: int) -> list[str]:
+    """Start of the document: styles, background, title."""
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'role="img"><title>{escape(title)}</title><style>{STYLE}</style>',
+        f'<rect class="back" width="{WIDTH}" height="{height}"/>',
+        f'<text class="title" x="{LEFT}" y="28">{escape(title)}</text>',
+    ]
+
+
 def line_chart(
     title: str,
     x_label: str,
@@ -94,10 +112,7 @@ def line_chart(
     x_axis = Axis.around([x for x, _ in points], LEFT, WIDTH - RIGHT)
     y_axis = Axis.around([y for _, y in points], HEIGHT - BOTTOM, TOP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        f'role="img"><title>{escape(title)}</title><style>{STYLE}</style>',
-        f'<rect class="back" width="{WIDTH}" height="{HEIGHT}"/>',
-        f'<text class="title" x="{LEFT}" y="28">{escape(title)}</text>',
+        *head(title, HEIGHT),
         *grid(x_axis, y_axis, y_text),
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 18}" text-anchor="middle">{escape(x_label)}</text>',
         f'<text transform="translate(20 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
@@ -115,6 +130,48 @@ def line_chart(
             f'<text class="name s{index % len(COLORS)}" x="{pixels[-1][0] + 12:.1f}" y="{names[index] + 4:.1f}">'
             f"{escape(words)}</text>"
         )
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def row_chart(title: str, x_label: str, rows: Mapping[str, Mapping[str, float]], x_text: Callable[[float], str]) -> str:
+    """The whole SVG document of a chart with one row per thing that was measured, and in it a point per contestant.
+
+    Parameters
+    ----------
+    title, x_label : str
+        Plain text.
+    rows : mapping of str to mapping of str to float
+        What was measured -> contestant -> value, all positive. A contestant has the same marker in every row.
+    x_text : callable
+        A value as text.
+    """
+    contestants = list(dict.fromkeys(name for row in rows.values() for name in row))
+    top, end = TOP + 24, WIDTH - 40
+    bottom = top + ROW * len(rows)
+    axis = Axis.around([value for row in rows.values() for value in row.values()], ROW_LEFT, end)
+    parts = head(title, bottom + BOTTOM)
+    for index, name in enumerate(contestants):
+        x = LEFT + index * (end - LEFT) / len(contestants)
+        parts.append(marker(index, x + 6, TOP - 4, name))
+        parts.append(f'<text class="name s{index % len(COLORS)}" x="{x + 17:.1f}" y="{TOP}">{escape(name)}</text>')
+    for value in axis.ticks():
+        x = axis.pixel(value)
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 20}" text-anchor="middle">{escape(x_text(value))}</text>')
+    for number, (what, row) in enumerate(rows.items()):
+        y = top + ROW * (number + 0.5)
+        parts.append(f'<line class="grid" x1="{ROW_LEFT}" x2="{end}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text x="{ROW_LEFT - 12}" y="{y + 4}" text-anchor="end">{escape(what)}</text>')
+        last = {20: -math.inf, -10: -math.inf}  # where the last numbers below and above the line stand
+        for name, value in sorted(row.items(), key=lambda item: item[1]):
+            x = axis.pixel(value)
+            parts.append(marker(contestants.index(name), x, y, f"{name}, {what}: {x_text(value)}"))
+            side = min(last, key=lambda side: last[side])
+            last[side] = x
+            parts.append(f'<text x="{x:.1f}" y="{y + side}" text-anchor="middle">{escape(x_text(value))}</text>')
+    parts.append(
+        f'<text x="{(ROW_LEFT + end) / 2}" y="{bottom + BOTTOM - 18}" text-anchor="middle">{escape(x_label)}</text>'
+    )
     return "\n".join([*parts, "</svg>\n"])
 
 

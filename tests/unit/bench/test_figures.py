@@ -15,8 +15,8 @@ import pytest
 
 import wasmartifact as wa
 from bench import synthetic
-from bench.__main__ import BENCHES, as_json, chart, curves, main, summary
-from bench.chart import Axis, line_chart, spread
+from bench.__main__ import BENCHES, CHARTS, as_json, chart, contestants, curves, main, summary
+from bench.chart import Axis, line_chart, row_chart, spread
 from bench.figures import Figure, figure_table, ratio_text
 from tests.support.tools import find_tool
 from wasmartifact import cli
@@ -117,6 +117,32 @@ def test_chart_has_a_point_for_each_value_at_its_place() -> None:
     assert {"title", "across", "up", "one & two, 1000 ns", "<three>, 20 ns", "10 ns", "1,000"} <= texts
 
 
+def test_chart_of_rows_has_each_contestant_in_each_row() -> None:
+    """Equal factors are equal distances; a contestant keeps its marker; names and values are there as text."""
+    rows = {"call": {"ours": 10.0, "<theirs>": 1000.0}, "call back": {"ours": 100.0}}
+    document = row_chart("title", "across", rows, lambda value: f"{value:g} ns")
+    marks = {
+        "".join(element.itertext()): (float(element.get("cx") or element.get("x") or 0), element.tag)
+        for element in ElementTree.fromstring(document).iter()
+        if "point" in element.attrib.get("class", "").split()
+    }
+    (small, circle), (large, square), (middle, other) = (
+        marks[words] for words in ("ours, call: 10 ns", "<theirs>, call: 1000 ns", "ours, call back: 100 ns")
+    )
+    assert circle == other != square
+    assert middle - small == pytest.approx(large + 4 - middle, abs=0.2) and middle - small > 100
+    texts = {"".join(element.itertext()) for element in ElementTree.fromstring(document).iter(f"{SVG}text")}
+    assert {"title", "across", "call", "call back", "ours", "<theirs>", "10 ns", "1000 ns"} <= texts
+
+
+def test_contestants_by_what_was_measured() -> None:
+    figures = [Figure("call", 2.0, 9.0, "slow"), Figure("call", 2.0, 4.0, "c"), Figure("back", 3.0, 6.0, "c")]
+    assert contestants(figures) == {
+        "call": {"wasmartifact": 2.0, "slow": 9.0, "c": 4.0},
+        "back": {"wasmartifact": 3.0, "c": 6.0},
+    }
+
+
 def test_axis_of_a_single_value_has_a_length() -> None:
     """A power of ten alone would be an axis without an extent."""
     axis = Axis.around([10.0], 0, 100)
@@ -194,6 +220,18 @@ def test_plot_needs_what_it_plots(tmp_path: Path, capsys: pytest.CaptureFixture[
         main(["--quick", "--only", "calls", "--svg", str(tmp_path / "load.svg")])
     assert "add it to --only" in capsys.readouterr().err
     assert not (tmp_path / "load.svg").exists()
+
+
+def test_a_folder_gets_every_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And all benches that are plotted must run."""
+    find_tool("cc")
+    with pytest.raises(SystemExit):
+        main(["--quick", "--only", "load", "--svg", str(tmp_path)])
+    assert "calls: add it to --only" in capsys.readouterr().err
+    assert main(["--quick", "--only", "load", "calls", "--svg", str(tmp_path)]) == 0
+    assert {path.stem for path in tmp_path.iterdir()} == set(CHARTS)
+    for path in tmp_path.iterdir():
+        assert "wasmtime-py" in path.read_text()
 
 
 def test_chart_of_the_load_bench_names_all_contestants() -> None:

@@ -1,0 +1,23 @@
+"""How Sphinx builds the documentation site: `make docs`, with warnings as errors, into build/docs."""
+
+from wasmartifact.version import VERSION
+
+project = "wasmartifact"
+copyright = "the authors of wasmartifact, Apache-2.0"
+version = release = VERSION
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
+html_theme = "furo"
+html_title = f"wasmartifact {VERSION}"
+html_show_sphinx = False
+
+# `name` in a docstring is an object of Python where there is one.
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the Parameters sections have the types
+autodoc_class_signature = "mixed"
+numpydoc_show_class_members = False  # autodoc lists them
+
+# Headings can be linked to, and `.md` links lead to pages.
+myst_heading_anchors = 4
+myst_enable_extensions = ["attrs_block", "colon_fence"]
