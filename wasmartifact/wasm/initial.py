@@ -47,9 +47,10 @@ class InitialState:
         16 bytes per defined global; zero where an action computes the value.
     actions : tuple[tuple[str, int], ...]
         ``("global", defined_index)``: store the initialiser. ``("table", defined_index)``: fill with the initialiser.
-        ``("element_values", segment)``: store the computed items of a segment with ``element_set``.
-        ``("element", segment)``: table.init of the whole active segment, then drop. ``("data", segment)``: memory.init
-        of the whole active segment, then drop. Segments in an image and declarative ones start dropped.
+        ``("element_values", segment)``: store the computed items of a segment with ``element_set``; for segments that
+        are in no image. ``("element", segment)``: table.init of the whole active segment, then drop.
+        ``("data", segment)``: memory.init of the whole active segment, then drop. Segments in an image and declarative
+        ones start dropped.
     """
 
     memory_runs: tuple[MemoryRun, ...]
@@ -91,7 +92,7 @@ def plan_initial_state(module: Module, page_size_bytes: int) -> InitialState:
         global_image=_global_image(module, constants),
         elements_in_image=frozenset(plan.elements_in_image),
         datas_in_image=frozenset(plan.datas_in_image),
-        actions=(*global_actions, *plan.table_actions, *_element_values(module), *plan.segment_actions()),
+        actions=(*global_actions, *plan.table_actions, *plan.element_values(), *plan.segment_actions()),
     )
 
 
@@ -161,17 +162,6 @@ def _global_image(module: Module, constants: Mapping[int, Constant]) -> bytes:
     return b"".join(cells)
 
 
-def _element_values(module: Module) -> list[tuple[str, int]]:
-    """Actions for segments with items that are neither null nor a function; these slots stand as 0 in the metadata."""
-    plain = (_REF_FUNC, _REF_NULL)
-    return [
-        ("element_values", index)
-        for index, element in enumerate(module.elements)
-        if element.mode != DECLARATIVE
-        and any(isinstance(item, ConstExpr) and item.instructions[0][1] not in plain for item in element.items)
-    ]
-
-
 # --------------------------------------------------------------------------------------------------------------------
 # Segments
 
@@ -235,6 +225,20 @@ class _Plan:
                 for index, data in enumerate(self.module.datas)
                 if data.mode == ACTIVE and index not in datas
             ),
+        ]
+
+    def element_values(self) -> list[tuple[str, int]]:
+        """Actions for segments with items that are neither null nor a function; these slots stand as 0 in the metadata.
+
+        Segments in an image start dropped: what their items are has been found out, and nobody asks again.
+        """
+        plain, in_image = (_REF_FUNC, _REF_NULL), set(self.elements_in_image)
+        return [
+            ("element_values", index)
+            for index, element in enumerate(self.module.elements)
+            if element.mode != DECLARATIVE
+            and index not in in_image
+            and any(isinstance(item, ConstExpr) and item.instructions[0][1] not in plain for item in element.items)
         ]
 
     def _place_element(self, index: int, element: Element) -> None:
