@@ -46,9 +46,7 @@ def declarations() -> str:
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
     if missing := [part for part in PUBLIC_PARTS if part not in sections]:
         raise SystemExit(f"wasmartifact.h has no part {missing[0]!r}; it has {', '.join(sections)}")
-    types = re.search(r"^typedef struct wa_extern \{.*?^\} wa_extern;", header, flags=re.MULTILINE | re.DOTALL)
-    assert types is not None, "wasmartifact.h declares wa_extern"
-    text = "\n".join([opening, types[0], *(sections[part] for part in PUBLIC_PARTS)])
+    text = "\n".join([opening, *(sections[part] for part in PUBLIC_PARTS)])
     # cffi has no preprocessor; the header's guards and includes mean nothing to it.
     return re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
 

@@ -810,7 +810,7 @@ STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}
 
 
 def export_hash(name: bytes) -> int:
-    """FNV-1a, 32 bits: the hash of the export index. C has the same in ``native/runtime/metadata.c``."""
+    """FNV-1a, 32 bits: the hash of the export index. C has the same in ``native/runtime/export.c``."""
     value = 0x811C9DC5
     for byte in name:
         value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF

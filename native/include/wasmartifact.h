@@ -34,12 +34,19 @@ typedef struct wa_error {
     char text[104];
 } wa_error;
 
-/* ---- this host (host.c) ------------------------------------------------------------------------------------------- */
+/* object by kind: wa_function *, wa_table *, wa_memory *, wa_global *, wa_tag *. */
+typedef struct wa_extern {
+    uint32_t kind;
+    uint32_t reserved;
+    void *object;
+} wa_extern;
+
+/* ---- this host (host.c) ----------------------------------------------------------------------------------------- */
 
 /* The features of WA_CPU_<machine>_* that this host has. */
 uint64_t wa_host_cpu_features(void);
 
-/* ---- artifacts (artifact.c, metadata.c) ------------------------------------------------------------------------- */
+/* ---- artifacts (artifact.c, export.c) --------------------------------------------------------------------------- */
 
 /* Check the file's head, its section table, the metadata header, the directory, their checksum and the host; map the
  * section.
@@ -62,7 +69,7 @@ typedef struct wa_signature {
     const uint8_t *digest; /* 16 bytes */
 } wa_signature;
 
-/* ---- stores (store.c) ------------------------------------------------------------------------------------------- */
+/* ---- stores (store.c, contents.c) ------------------------------------------------------------------------------- */
 
 /* Owned: wa_store_release. A store frees its instances, memories, tables and globals, and releases their artifacts,
  * when its count drops to zero. */
@@ -80,8 +87,15 @@ bool wa_store_try_enter(wa_store *store);
 bool wa_store_is_free(wa_store *store);
 void wa_store_enter_wait(wa_store *store);
 void wa_store_leave(wa_store *store);
+/* Make the store keep (retain) a memory, table, global or tag that the embedder made, before an instance has it. */
+void wa_store_adopt(wa_store *store, const wa_extern *object);
+/* Call visit for every externref handle in tables and globals that belong to the store, adopted ones included (not on any
+ * stack: the store must be idle). */
+void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user);
+/* True while a call is running inside the store. */
+bool wa_store_is_active(const wa_store *store);
 
-/* ---- calls (activation.c, signals.c) ---------------------------------------------------------------------------------- */
+/* ---- calls (activation.c, leave.c, signals.c, thread.c) --------------------------------------------------------- */
 
 /* Entry trampoline: reads parameters from slots, calls code(context, ...), writes results to slots. A slot is 8 bytes;
  * v128 takes two; i32 and f32 use the low half of one (results: the upper half is zero). */
@@ -131,7 +145,7 @@ void *wa_current_user(void);
 size_t wa_stack_left(void);
 size_t wa_stack_size(void);
 
-/* ---- functions -------------------------------------------------------------------------------------------------- */
+/* ---- functions (function.c) ------------------------------------------------------------------------------------- */
 
 /* A function that is no WebAssembly: of the embedder, or of this runtime (WASI). invoke(record, slots) reads parameters from
  * slots and writes results there; record->host is the host, record->instance the calling instance. digest: of the type, 16
@@ -151,14 +165,7 @@ int wa_function_signature(const wa_function *function, wa_signature *signature);
 wa_entry wa_function_entry(const wa_function *function);
 bool wa_function_is_short(const wa_function *function);
 
-/* ---- instances (instance.c) ------------------------------------------------------------------------------------- */
-
-/* object by kind: wa_function *, wa_table *, wa_memory *, wa_global *, wa_tag *. */
-typedef struct wa_extern {
-    uint32_t kind;
-    uint32_t reserved;
-    void *object;
-} wa_extern;
+/* ---- instances (instance.c, record.c, export.c) ----------------------------------------------------------------- */
 
 /* Link and initialise, but run no code: externs has one entry per import row, in order. The store must be entered and
  * owns the instance. On failure nothing is left behind. Follow with wa_call_init. */
@@ -174,7 +181,7 @@ wa_memory *wa_instance_memory(wa_instance *instance);
 /* The function record of an index of the function index space; NULL where the index is out of range. */
 wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index);
 
-/* ---- memories, tables, globals, tags (memory.c, table.c, global.c) ------------------------------------------------ */
+/* ---- memories, tables, globals, tags (memory.c, table.c, global.c, tag.c) --------------------------------------- */
 
 /* Counted on their own: buffers may outlive the store. Owned: wa_memory_release. max UINT64_MAX: none. */
 wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags, uint32_t page_log2, wa_error *error);
@@ -215,7 +222,7 @@ const uint32_t *wa_tag_params(const wa_tag *tag, uint32_t *count);
 void wa_tag_retain(wa_tag *tag);
 void wa_tag_release(wa_tag *tag);
 
-/* ---- exceptions (exception.c); the store must be entered ------------------------------------------------------------- */
+/* ---- exceptions (exception.c); the store must be entered -------------------------------------------------------- */
 
 /* A new exception with room for its values, which are zero: 8 bytes each, 16 for v128, as in the slots of calls. The store's
  * collector owns it; it is safe from the collector once it is thrown. NULL: no memory. */
@@ -232,59 +239,5 @@ bool wa_instance_checks_exceptions(const wa_instance *instance);
 bool wa_call_is_across(void);
 /* The embedder has read what WA_THREW gave it; the exception is not to be touched any more. Takes no entering. */
 void wa_exception_unpin(wa_store *store);
-
-/* Make the store keep (retain) a memory, table, global or tag that the embedder made, before an instance has it. */
-void wa_store_adopt(wa_store *store, const wa_extern *object);
-/* Call visit for every externref handle in tables and globals that belong to the store, adopted ones included (not on any
- * stack: the store must be idle). */
-void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user);
-/* True while a call is running inside the store. */
-bool wa_store_is_active(const wa_store *store);
-
-/* ---- WASI preview 1 (wasi_*.c) ------------------------------------------------------------------------------------- */
-
-/* What a WASI program sees: arguments, environment, descriptors. Counted: each function of it retains it. Its functions may be
- * called by several stores at once. */
-typedef struct wa_wasi wa_wasi;
-
-/* A stream that the embedder reads and writes. Both work on the parts in order and return the number of bytes, at most
- * their sum; or -1 where the embedder has an exception to raise, for which the guest is left by wa_unwind. */
-struct iovec;
-typedef struct wa_wasi_stream {
-    int64_t (*read)(void *user, const struct iovec *parts, size_t count);
-    int64_t (*write)(void *user, const struct iovec *parts, size_t count);
-    void (*finalizer)(void *user);
-    void *user;
-} wa_wasi_stream;
-
-/* args and environ: zero-terminated strings one after the other, copied. exit is called from inside a host function when the
- * program calls proc_exit; the guest is then left by wa_unwind. Owned: wa_wasi_release. NULL: out of memory. */
-typedef struct wa_wasi_strings {
-    const char *bytes;
-    size_t count, size_bytes;
-} wa_wasi_strings;
-typedef void (*wa_wasi_exit)(uint32_t code);
-wa_wasi *wa_wasi_new(const wa_wasi_strings *args, const wa_wasi_strings *environ, wa_wasi_exit exit);
-void wa_wasi_release(wa_wasi *wasi);
-/* Add the next descriptor, the first one being 0. fd is the host's, taken over on success; a stream is copied and taken over
- * on success, NULL reads as empty and discards what is written. direction: WA_WASI_INPUT | WA_WASI_OUTPUT, what the program
- * may do with it. 0, or an errno. */
-enum { WA_WASI_INPUT = 1, WA_WASI_OUTPUT = 2 };
-int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction);
-int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream, int direction);
-int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is_read_only);
-/* Resolve paths without openat2, as on kernels before 5.6. */
-void wa_wasi_avoid_openat2(wa_wasi *wasi);
-
-/* The functions: count, names, types as letters (i i32, l i64), whether the older module wasi_unstable has it. */
-typedef struct wa_wasi_function {
-    const char *name, *params, *results;
-    const uint8_t *digest; /* 16 bytes, of the type */
-    bool is_in_unstable;
-} wa_wasi_function;
-extern const wa_wasi_function wa_wasi_functions[];
-extern const size_t wa_wasi_function_count;
-/* Make a host function of it. Owned: wa_host_release. */
-wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable);
 
 #endif

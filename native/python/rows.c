@@ -2,7 +2,7 @@
  * imported on the way from load to a call. Rows are bounds-checked, as everywhere. */
 #include "types.h"
 
-#include "runtime/core.h"
+#include "runtime/metadata.h"
 
 /* Text of a row of a name column. */
 static PyObject *row_text(const wa_column *offsets, const wa_column *bytes, uint64_t row)

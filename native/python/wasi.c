@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include "types.h"
+#include "wa_wasi.h"
 
 enum { STREAMS_MAX = 3 };
 

@@ -1,10 +1,6 @@
 /* Protected calls: the boundary between the embedder's C and compiled code. */
-#include "core.h"
-
-static uint64_t stack_pointer(void)
-{
-    return (uint64_t)(uintptr_t)__builtin_frame_address(0);
-}
+#include "store.h"
+#include "thread.h"
 
 /* What a protected call runs: code through an entry trampoline, or init code, which takes only its instance. */
 typedef struct work {
@@ -40,11 +36,11 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     wa_thread_prepare();
     info->trap_code = 0;
     info->frame_count = 0;
-    if (stack_pointer() < wa_this_thread.stack_limit) {
+    if ((uintptr_t)__builtin_frame_address(0) < wa_this_thread.stack_limit) {
         info->trap_code = WA_TRAP_STACK_EXHAUSTED;
         return WA_TRAPPED;
     }
-    store = wa_store_root(store);
+    store = wa_root(store);
     if (store->stack_limit != wa_this_thread.stack_limit)
         wa_store_set_stack_limit(store, wa_this_thread.stack_limit);
     activation.previous = wa_this_thread.current;
@@ -56,12 +52,11 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     /* The signal mask is not saved (it costs a system call); the handler runs without blocking anything. */
     if (sigsetjmp(activation.landing, 0) == 0) {
         wa_this_thread.current = &activation;
-        if (__builtin_expect(wa_this_thread.is_interrupted, 0))
-            wa_leave_if_interrupted();
+        wa_heed_interrupt();
         run(what);
     }
     wa_this_thread.current = activation.previous;
-    store = wa_store_root(activation.store);
+    store = wa_root(activation.store);
     store->active--;
     if (__builtin_expect(store->pending != NULL, 0))
         take_exception(&activation, store);
@@ -76,7 +71,7 @@ int wa_call(wa_store *store, const wa_function *function, wa_entry entry, uint64
 
 int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info)
 {
-    const wa_artifact *artifact = wa_instance_artifact(instance);
+    const wa_artifact *artifact = instance->head.artifact;
     uint32_t offset = artifact->header->init_text_offset;
     if (offset == 0) {
         info->trap_code = 0;
@@ -102,12 +97,11 @@ void wa_call_across(const wa_instance *caller, const wa_function *function, wa_e
         run(&what);
     }
     wa_this_thread.current = activation.previous;
-    if (wa_store_root(activation.store)->pending != NULL && activation.outcome == WA_RETURNED)
+    if (wa_root(activation.store)->pending != NULL && activation.outcome == WA_RETURNED)
         activation.outcome = WA_THREW;
-    if (activation.outcome == WA_RETURNED || (activation.outcome == WA_THREW && wa_instance_checks_exceptions(caller)))
+    if (activation.outcome == WA_RETURNED || (activation.outcome == WA_THREW && wa_checks_exceptions(caller->head.artifact)))
         return;
-    activation.previous->outcome = activation.outcome;
-    siglongjmp(activation.previous->landing, 1);
+    wa_leap(activation.outcome);
 }
 
 bool wa_call_is_across(void)
@@ -116,65 +110,7 @@ bool wa_call_is_across(void)
     return activation->previous != NULL && activation->previous->info == activation->info;
 }
 
-void wa_leave_by_exception(void)
-{
-    wa_activation *activation = wa_this_thread.current;
-    activation->outcome = WA_THREW;
-    siglongjmp(activation->landing, 1);
-}
-
-void wa_unwind(void)
-{
-    wa_activation *activation = wa_this_thread.current;
-    activation->outcome = WA_UNWOUND;
-    siglongjmp(activation->landing, 1);
-}
-
-bool wa_take_interrupt(void)
-{
-    bool was_interrupted = wa_this_thread.is_interrupted;
-    if (was_interrupted)
-        wa_this_thread.is_interrupted = false;
-    return was_interrupted;
-}
-
-void wa_leave_if_interrupted(void)
-{
-    if (wa_this_thread.current->info->is_away && wa_take_interrupt())
-        wa_interrupt();
-}
-
-void wa_interrupt(void)
-{
-    wa_activation *activation = wa_this_thread.current;
-    activation->outcome = WA_INTERRUPTED;
-    siglongjmp(activation->landing, 1);
-}
-
-void wa_trap(uint32_t trap_code)
-{
-    wa_activation *activation = wa_this_thread.current;
-    activation->outcome = WA_TRAPPED;
-    activation->info->trap_code = trap_code;
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    wa_capture_frames(wa_store_root(activation->store), activation->info, 0, here, here);
-    siglongjmp(activation->landing, 1);
-}
-
 void *wa_current_user(void)
 {
     return wa_this_thread.current != NULL ? wa_this_thread.current->info->user : NULL;
-}
-
-size_t wa_stack_left(void)
-{
-    wa_thread_prepare();
-    uint64_t here = stack_pointer();
-    return here > wa_this_thread.stack_limit ? here - wa_this_thread.stack_limit : 0;
-}
-
-size_t wa_stack_size(void)
-{
-    wa_thread_prepare();
-    return wa_this_thread.stack_size_bytes;
 }

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "objects.h"
 
 /* What is read of the file's ends at once: enough for the artifacts that we write. More is read where it is needed. */
 enum { FIRST_HEAD_BYTES = 1024, TAIL_BYTES = 1024 };

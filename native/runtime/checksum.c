@@ -1,5 +1,5 @@
 /* The load checksum: what a loader compares before anything of the file runs. See docs/FORMAT.md. */
-#include "core.h"
+#include "metadata.h"
 
 #define PRIME1 UINT64_C(0x9E3779B185EBCA87)
 #define PRIME2 UINT64_C(0xC2B2AE3D27D4EB4F)

@@ -1,7 +1,7 @@
 /* Filling wa_error. */
 #include <errno.h>
 
-#include "core.h"
+#include "error.h"
 
 int wa_fail(wa_error *error, uint32_t code, uint64_t where, uint64_t found, uint64_t expected, const char *text)
 {

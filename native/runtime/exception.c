@@ -6,22 +6,13 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
-#include "core.h"
+#include "store.h"
+#include "thread.h"
 
 /* So many exceptions are kept before the first collection, and again between two. */
 enum { COLLECT_MIN = 1024 };
 
-uint32_t wa_valtype_slots(uint32_t valtype)
-{
-    return valtype == WA_VALTYPE_V128 ? 2 : 1;
-}
-
-bool wa_valtype_is_exnref(uint32_t valtype)
-{
-    return valtype >> 8 == WA_HEAP_EXN;
-}
-
-/* ---- marking ------------------------------------------------------------------------------------------------------ */
+/* ---- marking ---------------------------------------------------------------------------------------------------- */
 
 typedef struct collection {
     wa_exception **sorted; /* all exceptions of the store by address */
@@ -55,6 +46,18 @@ static void mark(collection *all, uint64_t word)
     all->stack[all->stack_count++] = all->sorted[low];
 }
 
+/* Call visit for every reference that an exception carries and whose type is wanted. */
+static void visit_values(const wa_exception *exception, bool (*wants)(uint32_t), void (*visit)(uint64_t, void *), void *user)
+{
+    const wa_tag *tag = exception->tag;
+    const uint64_t *slot = (const uint64_t *)(const void *)(exception + 1);
+    for (uint32_t i = 0; i < tag->param_count; i++) {
+        if (wants(tag->params[i]) && *slot != 0)
+            visit(*slot, user);
+        slot += wa_valtype_slots(tag->params[i]);
+    }
+}
+
 static void mark_reference(uint64_t word, void *all)
 {
     mark(all, word);
@@ -64,14 +67,8 @@ static void mark_reference(uint64_t word, void *all)
 static void mark_values(collection *all)
 {
     while (all->stack_count > 0) {
-        wa_exception *exception = all->stack[--all->stack_count];
-        const wa_tag *tag = exception->tag;
-        const uint64_t *slot = wa_exception_values(exception);
-        for (uint32_t i = 0; i < tag->param_count; i++) {
-            if (wa_valtype_is_exnref(tag->params[i]))
-                mark(all, *slot);
-            slot += wa_valtype_slots(tag->params[i]);
-        }
+        const wa_exception *exception = all->stack[--all->stack_count];
+        visit_values(exception, wa_valtype_is_exnref, mark_reference, all);
     }
 }
 
@@ -94,7 +91,7 @@ __attribute__((noinline, no_sanitize("address", "undefined"))) static void mark_
         mark(all, *word);
 }
 
-/* ---- sweeping ----------------------------------------------------------------------------------------------------- */
+/* ---- sweeping --------------------------------------------------------------------------------------------------- */
 
 static void remove_exception(wa_store *store, wa_exception *exception)
 {
@@ -140,6 +137,8 @@ void wa_exceptions_free(wa_store *store)
     store->exception_capacity = 0;
 }
 
+/* ---- the list --------------------------------------------------------------------------------------------------- */
+
 static int make_room(wa_store *store, uint64_t count)
 {
     uint64_t capacity = store->exception_capacity < 16 ? 16 : store->exception_capacity;
@@ -168,11 +167,17 @@ int wa_exceptions_move(wa_store *into, wa_store *from)
     return 0;
 }
 
-/* ---- for compiled code and the embedder ----------------------------------------------------------------------------- */
+void wa_exceptions_visit(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user)
+{
+    for (uint64_t i = 0; i < store->exception_count; i++)
+        visit_values(store->exceptions[i], wants, visit, user);
+}
+
+/* ---- for compiled code and the embedder ------------------------------------------------------------------------- */
 
 wa_exception *wa_exception_new(wa_store *store, wa_tag *tag)
 {
-    store = wa_store_root(store);
+    store = wa_root(store);
     if (store->exception_count >= store->exceptions_collect_at) {
         wa_exceptions_collect(store);
         store->exceptions_collect_at = 2 * store->exception_count + COLLECT_MIN;
@@ -213,10 +218,10 @@ uint64_t *wa_exception_values(wa_exception *exception)
 
 void wa_throw(wa_store *store, wa_exception *exception)
 {
-    wa_store_root(store)->pending = exception;
+    wa_root(store)->pending = exception;
 }
 
 void wa_exception_unpin(wa_store *store)
 {
-    atomic_fetch_sub(&wa_store_root(store)->exception_pins, 1);
+    atomic_fetch_sub(&wa_root(store)->exception_pins, 1);
 }

@@ -1,5 +1,8 @@
-/* Which of the CPU features that code can be generated for this host has. */
-#include "core.h"
+/* This host: its machine, CPU features, pages and C library, and whether an artifact can run on it. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "metadata.h"
 
 static const struct {
     uint64_t mask;
@@ -14,7 +17,7 @@ static const struct {
 #undef X
 };
 
-const char *wa_cpu_feature_name(uint64_t mask)
+static const char *name_of(uint64_t mask)
 {
     for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
         if (features[i].mask == mask)
@@ -125,4 +128,51 @@ uint64_t wa_host_cpu_features(void)
         atomic_store_explicit(&known, answer, memory_order_relaxed);
     }
     return answer;
+}
+
+/* glibc before 2.35 writes into the dynamic section while it loads a library. The answer never changes: a race only finds
+ * it twice. */
+static bool takes_read_only_dynamic(void)
+{
+    enum { UNKNOWN, YES, NO };
+    static atomic_int known = UNKNOWN;
+    if (atomic_load_explicit(&known, memory_order_relaxed) == UNKNOWN) {
+        char text[64] = "";
+        unsigned major = 0, minor = 0;
+        confstr(_CS_GNU_LIBC_VERSION, text, sizeof text);
+        bool is_new = sscanf(text, "glibc %u.%u", &major, &minor) == 2 &&
+                      (major > WA_GLIBC_MIN_MAJOR || (major == WA_GLIBC_MIN_MAJOR && minor >= WA_GLIBC_MIN_MINOR));
+        atomic_store_explicit(&known, is_new ? YES : NO, memory_order_relaxed);
+    }
+    return atomic_load_explicit(&known, memory_order_relaxed) == YES;
+}
+
+static int check_c_library(const wa_artifact *artifact, wa_error *error)
+{
+    if (!(artifact->header->flags & WA_HEADER_READ_ONLY_DYNAMIC) || takes_read_only_dynamic())
+        return 0;
+    char text[sizeof error->text] = "";
+    confstr(_CS_GNU_LIBC_VERSION, text, sizeof text);
+    return wa_fail(error, WA_ERROR_C_LIBRARY, 0, 0, 0, text[0] != 0 ? text : "another C library");
+}
+
+int wa_host_check(const wa_artifact *artifact, wa_error *error)
+{
+    uint64_t host_page = (uint64_t)sysconf(_SC_PAGESIZE), page = artifact->header->page_size_bytes;
+    if (page < host_page || (page & (page - 1)) != 0)
+        return wa_fail(error, WA_ERROR_PAGE_SIZE, 0, host_page, page, "");
+    if (check_c_library(artifact, error) < 0)
+        return -1;
+    uint64_t missing = artifact->header->cpu_features & ~wa_host_cpu_features();
+    if (missing == 0)
+        return 0;
+    char text[sizeof error->text] = "";
+    size_t length = 0;
+    for (uint64_t rest = missing; rest != 0; rest &= rest - 1) {
+        const char *name = name_of(rest & -rest);
+        if (length + strlen(name) + 2 >= sizeof text)
+            break;
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", length ? " " : "", name);
+    }
+    return wa_fail(error, WA_ERROR_CPU_FEATURE, 0, missing, 0, text);
 }

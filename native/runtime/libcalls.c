@@ -1,7 +1,11 @@
-/* The runtime functions that compiled code calls through its instance. All operands come from the guest: check first. */
+/* The runtime functions that compiled code calls through its instance.
+ *
+ * All operands come from the guest: check first. wa_trap and wa_heed_interrupt leap to the landing of the innermost call, so a
+ * function that is to call one of them must own nothing at that moment: no lock, no memory that only it knows of. */
 #include <stdlib.h>
 
-#include "core.h"
+#include "store.h"
+#include "thread.h"
 
 typedef struct wa_schema_instance head;
 
@@ -20,24 +24,17 @@ static wa_table *table_at(head *self, uint32_t index)
     return wa_table_slots(instance_of(self))[index];
 }
 
-/* Before the way back to wasm: an interrupt that came meanwhile ends the call. */
-static void leave(void)
-{
-    if (__builtin_expect(wa_this_thread.is_interrupted, 0))
-        wa_leave_if_interrupted();
-}
-
 static bool is_outside(uint64_t start, uint64_t count, uint64_t size)
 {
     return start > size || count > size - start;
 }
 
-/* ---- memories ----------------------------------------------------------------------------------------------------- */
+/* ---- memories --------------------------------------------------------------------------------------------------- */
 
 static uint64_t memory_grow(head *self, uint32_t memory, uint64_t delta_pages)
 {
     uint64_t old_pages = (uint64_t)wa_memory_grow(memory_at(self, memory), delta_pages);
-    leave();
+    wa_heed_interrupt();
     return old_pages;
 }
 
@@ -47,7 +44,7 @@ static void memory_copy(head *self, uint32_t dst_memory, uint32_t src_memory, ui
     if (is_outside(dst, size_bytes, target->head.size_bytes) || is_outside(src, size_bytes, source->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     memmove((uint8_t *)target->head.base + dst, (uint8_t *)source->head.base + src, size_bytes);
-    leave();
+    wa_heed_interrupt();
 }
 
 static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t value, uint64_t size_bytes)
@@ -56,12 +53,7 @@ static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t valu
     if (is_outside(dst, size_bytes, target->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     memset((uint8_t *)target->head.base + dst, (int)(value & 0xff), size_bytes);
-    leave();
-}
-
-static uint8_t *data_dropped(head *self)
-{
-    return (uint8_t *)self + ((const wa_artifact *)self->artifact)->header->instance_data_dropped_offset;
+    wa_heed_interrupt();
 }
 
 static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t dst, uint64_t src, uint64_t size_bytes)
@@ -70,27 +62,27 @@ static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t 
     const wa_artifact *artifact = self->artifact;
     const uint64_t *offsets = (const uint64_t *)artifact->columns.data_start.data + segment;
     uint64_t start = offsets[0], end = offsets[1];
-    if (data_dropped(self)[segment] || end > WA_ROWS(artifact, data_bytes) || start > end)
+    if (wa_data_dropped(instance_of(self))[segment] || end > WA_ROWS(artifact, data_bytes) || start > end)
         end = start = 0;
     if (is_outside(src, size_bytes, end - start) || is_outside(dst, size_bytes, target->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     memcpy((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes, uint8_t) + start + src, size_bytes);
-    leave();
+    wa_heed_interrupt();
 }
 
 static void data_drop(head *self, uint32_t segment)
 {
-    data_dropped(self)[segment] = 1;
+    wa_data_dropped(instance_of(self))[segment] = 1;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------- */
+/* ---- tables ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t table_get(head *self, uint32_t table, uint64_t index)
 {
     uint64_t reference;
     if (wa_table_get(table_at(self, table), index, &reference) < 0)
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
-    leave();
+    wa_heed_interrupt();
     return reference;
 }
 
@@ -98,13 +90,13 @@ static void table_set(head *self, uint32_t table, uint64_t index, uint64_t refer
 {
     if (wa_table_set(table_at(self, table), index, reference) < 0)
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
-    leave();
+    wa_heed_interrupt();
 }
 
 static uint64_t table_grow(head *self, uint32_t table, uint64_t reference, uint64_t delta)
 {
     uint64_t old = (uint64_t)wa_table_grow(table_at(self, table), delta, reference);
-    leave();
+    wa_heed_interrupt();
     return old;
 }
 
@@ -115,7 +107,7 @@ static void table_fill(head *self, uint32_t table, uint64_t index, uint64_t refe
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
     for (uint64_t i = 0; i < count; i++)
         ((uint64_t *)target->head.slots)[index + i] = reference;
-    leave();
+    wa_heed_interrupt();
 }
 
 static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint64_t dst, uint64_t src, uint64_t count)
@@ -129,13 +121,12 @@ static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint6
             if (wa_table_materialise(source, src + i) == 0 && ((const uint64_t *)source->head.slots)[src + i] != 0)
                 wa_trap(WA_TRAP_OUT_OF_MEMORY);
     memmove((uint64_t *)target->head.slots + dst, (uint64_t *)source->head.slots + src, count * sizeof(uint64_t));
-    leave();
+    wa_heed_interrupt();
 }
 
 static struct wa_schema_element_slot *element_at(head *self, uint32_t segment)
 {
-    const wa_artifact *artifact = self->artifact;
-    return (struct wa_schema_element_slot *)((uint8_t *)self + artifact->header->instance_elements_offset) + segment;
+    return &wa_element_slots(instance_of(self))[segment];
 }
 
 static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t dst, uint64_t src, uint64_t count)
@@ -157,7 +148,7 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
             to[i] = keeps_tags ? from[i]
                                : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), (uint32_t)(from[i] >> 1));
     }
-    leave();
+    wa_heed_interrupt();
 }
 
 static void element_drop(head *self, uint32_t segment)
@@ -185,14 +176,14 @@ static void element_set(head *self, uint32_t segment, uint64_t index, uint64_t r
     ((uint64_t *)element->slots)[index] = reference;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------------- */
+/* ---- functions -------------------------------------------------------------------------------------------------- */
 
 static uint64_t function_reference(head *self, uint32_t func_index)
 {
     wa_function *function = wa_instance_function(instance_of(self), func_index);
     if (function == NULL)
         wa_trap(WA_TRAP_OUT_OF_MEMORY);
-    leave();
+    wa_heed_interrupt();
     return (uint64_t)(uintptr_t)function;
 }
 
@@ -214,26 +205,26 @@ static uint64_t resolve_call(head *self, uint64_t record, uint64_t type)
     if (memcmp(function->type, wanted, 16) != 0)
         wa_trap(WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
     uint32_t canonical = (uint32_t)((uint64_t)(wanted - artifact->type_digests) / 16);
-    wa_function *called = wa_instance_callable(instance_of(self), function, canonical);
+    wa_function *called = wa_callable(self->details, function, canonical);
     if (called == NULL)
         wa_trap(WA_TRAP_OUT_OF_MEMORY);
     return (uint64_t)(uintptr_t)called;
 }
 
-/* ---- exceptions --------------------------------------------------------------------------------------------------- */
+/* ---- exceptions ------------------------------------------------------------------------------------------------- */
 
 static uint64_t exception_new(head *self, uint32_t tag)
 {
-    wa_exception *exception = wa_exception_new(self->store, wa_instance_tag(instance_of(self), tag));
+    wa_exception *exception = wa_exception_new(self->store, wa_tag_slots(instance_of(self))[tag]);
     if (exception == NULL)
         wa_trap(WA_TRAP_OUT_OF_MEMORY);
-    leave();
+    wa_heed_interrupt();
     return (uint64_t)(uintptr_t)exception;
 }
 
 static void exception_done(head *self, uint64_t exception)
 {
-    wa_exception_done(wa_store_root(self->store), (wa_exception *)(uintptr_t)exception);
+    wa_exception_done(wa_root(self->store), (wa_exception *)(uintptr_t)exception);
 }
 
 static void trap(head *self WA_UNUSED, uint32_t code)

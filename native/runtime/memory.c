@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "objects.h"
 
 /* A 32-bit index plus a 32-bit offset plus the widest access stay below this, so that compiled code needs no check. */
 static const uint64_t guard_reservation_bytes = (UINT64_C(8) << 30) + (UINT64_C(64) << 10);

@@ -1,9 +1,8 @@
 /* Reading the mapped metadata section: header and directory are checked before anything else looks at them, rows are
  * checked where they are used. See docs/FORMAT.md. */
 #include <elf.h>
-#include <unistd.h>
 
-#include "core.h"
+#include "metadata.h"
 
 /* Above every WA_GROUP_*. */
 enum { GROUP_LIMIT = 32 };
@@ -139,53 +138,6 @@ static int check_counts(const wa_artifact *artifact, wa_error *error)
     return 0;
 }
 
-/* glibc before 2.35 writes into the dynamic section while it loads a library. The answer never changes: a race only finds
- * it twice. */
-static bool takes_read_only_dynamic(void)
-{
-    enum { UNKNOWN, YES, NO };
-    static atomic_int known = UNKNOWN;
-    if (atomic_load_explicit(&known, memory_order_relaxed) == UNKNOWN) {
-        char text[64] = "";
-        unsigned major = 0, minor = 0;
-        confstr(_CS_GNU_LIBC_VERSION, text, sizeof text);
-        bool is_new = sscanf(text, "glibc %u.%u", &major, &minor) == 2 &&
-                      (major > WA_GLIBC_MIN_MAJOR || (major == WA_GLIBC_MIN_MAJOR && minor >= WA_GLIBC_MIN_MINOR));
-        atomic_store_explicit(&known, is_new ? YES : NO, memory_order_relaxed);
-    }
-    return atomic_load_explicit(&known, memory_order_relaxed) == YES;
-}
-
-static int check_c_library(const wa_artifact *artifact, wa_error *error)
-{
-    if (!(artifact->header->flags & WA_HEADER_READ_ONLY_DYNAMIC) || takes_read_only_dynamic())
-        return 0;
-    char text[sizeof error->text] = "";
-    confstr(_CS_GNU_LIBC_VERSION, text, sizeof text);
-    return wa_fail(error, WA_ERROR_C_LIBRARY, 0, 0, 0, text[0] != 0 ? text : "another C library");
-}
-
-int wa_host_check(const wa_artifact *artifact, wa_error *error)
-{
-    uint64_t host_page = (uint64_t)sysconf(_SC_PAGESIZE), page = artifact->header->page_size_bytes;
-    if (page < host_page || (page & (page - 1)) != 0)
-        return wa_fail(error, WA_ERROR_PAGE_SIZE, 0, host_page, page, "");
-    if (check_c_library(artifact, error) < 0)
-        return -1;
-    uint64_t missing = artifact->header->cpu_features & ~wa_host_cpu_features();
-    if (missing == 0)
-        return 0;
-    char text[sizeof error->text] = "";
-    size_t length = 0;
-    for (uint64_t rest = missing; rest != 0; rest &= rest - 1) {
-        const char *name = wa_cpu_feature_name(rest & -rest);
-        if (length + strlen(name) + 2 >= sizeof text)
-            break;
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", length ? " " : "", name);
-    }
-    return wa_fail(error, WA_ERROR_CPU_FEATURE, 0, missing, 0, text);
-}
-
 int wa_metadata_check(wa_artifact *artifact, wa_error *error)
 {
     if (artifact->section_size_bytes < sizeof *artifact->header)
@@ -210,6 +162,8 @@ int wa_metadata_check(wa_artifact *artifact, wa_error *error)
     return check_instance_layout(artifact, error);
 }
 
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
+
 uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)
 {
     uint64_t rows = WA_ROWS(artifact, type_canonical);
@@ -226,53 +180,8 @@ uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index)
     return wa_canonical_type(artifact, WA_COLUMN(artifact, function, struct wa_schema_function_row)[func_index].type);
 }
 
-bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code)
-{
-    uint32_t low = code & 0xff, heap = code >> 8;
-    if (low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL)
-        return heap < WA_ROWS(artifact, type_digest) || (heap >= WA_HEAP_EXN && heap <= WA_HEAP_NOEXN);
-    return code >= WA_VALTYPE_V128 && code <= WA_VALTYPE_I32;
-}
-
-wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code)
-{
-    wa_valtype valtype = {.code = code};
-    uint32_t low = code & 0xff, heap = code >> 8;
-    if ((low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && heap < WA_ROWS(artifact, type_digest))
-        memcpy(valtype.digest, WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)heap, sizeof valtype.digest);
-    return valtype;
-}
-
 void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end)
 {
     *end = offsets[row + 1] < target_count ? offsets[row + 1] : target_count;
     *start = offsets[row] < *end ? offsets[row] : *end;
-}
-
-/* FNV-1a, as in schema.export_hash. */
-static uint32_t export_hash(const char *name, size_t size_bytes)
-{
-    uint32_t value = 0x811c9dc5u;
-    for (size_t i = 0; i < size_bytes; i++)
-        value = (value ^ (uint8_t)name[i]) * 0x01000193u;
-    return value;
-}
-
-uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes)
-{
-    uint64_t count = WA_ROWS(artifact, export_slots), names_size = WA_ROWS(artifact, export_name_bytes);
-    const struct wa_schema_export_slot *slots = artifact->columns.export_slots.data;
-    if (count == 0)
-        return UINT32_MAX;
-    uint32_t hash = export_hash(name, size_bytes);
-    uint64_t index = hash & (count - 1);
-    for (uint64_t probes = 0; probes < count && slots[index].item != 0; probes++) {
-        const struct wa_schema_export_slot *slot = &slots[index];
-        if (slot->hash == hash && slot->name_size_bytes == size_bytes &&
-            (uint64_t)slot->name_start + size_bytes <= names_size &&
-            memcmp(WA_COLUMN(artifact, export_name_bytes, char) + slot->name_start, name, size_bytes) == 0)
-            return (uint32_t)index;
-        index = (index + 1) & (count - 1);
-    }
-    return UINT32_MAX;
 }

@@ -5,7 +5,7 @@
  * its own of all of it, since no mapping here is shared. */
 #include <pthread.h>
 
-#include "core.h"
+#include "objects.h"
 
 /* Page tables stay with the mappings, 1/512 of what was once touched: these limits bound them to 8 MiB. */
 enum { SPARE_COUNT = 64 };

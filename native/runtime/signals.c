@@ -5,46 +5,31 @@
  * and the fault is one that compiled code raises on purpose: a trap instruction, or an access to a memory reservation of
  * the store, or to the stack's guard. The handler then fills wa_call_info and jumps to the landing of the call. Compiled
  * code holds no locks and owns nothing, so it may be left at any instruction.
+ *
+ * What runs in the handler calls nothing of other files but what is inline in their headers, and of the C library only what
+ * POSIX calls async-signal-safe, and siglongjmp. It reads the lists of the store that the thread is inside, which nobody else
+ * changes. The end of the file installs the handler; that part runs outside of it.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "store.h"
+#include "thread.h"
 
-_Thread_local wa_thread wa_this_thread;
-
-/* Room above the kernel's signal frame (AT_MINSIGSTKSZ) for our handler and for those that it chains to. */
-enum { HANDLER_STACK_BYTES = 64 * 1024 };
-/* Room below the limit for the runtime's C code and for the embedder's functions. */
-static const uint64_t stack_margin_bytes = 256 * 1024;
-/* The main thread's stack grows on demand, and only this much is sure not to meet another mapping on its way: Linux keeps
- * 128 MiB free below it, even where the limit was raised later. */
-static const uint64_t main_stack_bytes = 64 * 1024 * 1024;
 /* Compiled code touches its stack in steps of less than this (probes, pushes), so a fault on it lies no farther away. */
 static const uint64_t stack_step_bytes = 64 * 1024;
 
-/* The signals that faults of compiled code raise. Of the two for trap instructions it needs one; the other one stays as it
- * is, since a debugger's breakpoint can't be handed on (its pc lies behind it, so it would not come again). */
-#if defined(__x86_64__)
-enum { TRAP_SIGNAL = SIGILL };
-#else
-enum { TRAP_SIGNAL = SIGTRAP };
-#endif
 enum { FAULT_COUNT = 3, INTERRUPT = FAULT_COUNT, SIGNAL_COUNT };
-static const int signal_numbers[SIGNAL_COUNT] = {SIGSEGV, SIGBUS, TRAP_SIGNAL, [INTERRUPT] = SIGINT};
+static const int signal_numbers[SIGNAL_COUNT] = {WA_FAULT_SIGNALS, [INTERRUPT] = SIGINT};
 
 /* What was installed before us, and what was found in our place when we last looked. The latter may chain to us. */
 static struct sigaction first_actions[SIGNAL_COUNT], latest_actions[SIGNAL_COUNT];
 static pthread_mutex_t install_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- registers ---------------------------------------------------------------------------------------------------- */
+/* ---- registers -------------------------------------------------------------------------------------------------- */
 
 #if defined(__x86_64__)
 static uintptr_t context_pc(const ucontext_t *context)
@@ -65,7 +50,7 @@ static uintptr_t context_frame_pointer(const ucontext_t *context)
 /* ud1 with the trap code as displacement: 67 0f b9 40 NN. */
 static uint32_t trap_instruction_code(int number, const uint8_t *pc, const uint8_t *end)
 {
-    if (number != TRAP_SIGNAL || end - pc < 5)
+    if (number != WA_TRAP_SIGNAL || end - pc < 5)
         return 0;
     return pc[0] == 0x67 && pc[1] == 0x0f && pc[2] == 0xb9 && pc[3] == 0x40 ? pc[4] : 0;
 }
@@ -89,7 +74,7 @@ static uintptr_t context_frame_pointer(const ucontext_t *context)
 static uint32_t trap_instruction_code(int number, const uint8_t *pc, const uint8_t *end)
 {
     uint32_t instruction;
-    if (number != TRAP_SIGNAL || end - pc < 4)
+    if (number != WA_TRAP_SIGNAL || end - pc < 4)
         return 0;
     memcpy(&instruction, pc, sizeof instruction);
     uint32_t immediate = instruction >> 5 & 0xffff;
@@ -97,7 +82,7 @@ static uint32_t trap_instruction_code(int number, const uint8_t *pc, const uint8
 }
 #endif
 
-/* ---- from a pc to a function -------------------------------------------------------------------------------------- */
+/* ---- from a pc to a function ------------------------------------------------------------------------------------ */
 
 /* The artifact of the store whose text holds pc. The thread is inside the store, so its lists don't change. */
 static wa_artifact *artifact_at(const wa_store *store, uintptr_t pc)
@@ -165,7 +150,7 @@ void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintpt
     }
 }
 
-/* ---- the handler -------------------------------------------------------------------------------------------------- */
+/* ---- the handler ------------------------------------------------------------------------------------------------ */
 
 static bool is_in_reservation(const wa_store *store, uintptr_t address)
 {
@@ -203,7 +188,7 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
     wa_activation *activation = wa_this_thread.current;
     if (activation == NULL || info->si_code <= 0)
         return; /* not inside, or sent by somebody */
-    wa_store *store = wa_store_root(activation->store);
+    wa_store *store = wa_root(activation->store);
     uintptr_t pc = context_pc(context);
     const wa_artifact *artifact = artifact_at(store, pc);
     if (artifact == NULL)
@@ -211,10 +196,9 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
     uint32_t code = classify(store, artifact, number, info, context);
     if (code == 0)
         return;
-    activation->outcome = WA_TRAPPED;
     activation->info->trap_code = code;
     wa_capture_frames(store, activation->info, pc, context_stack_pointer(context), context_frame_pointer(context));
-    siglongjmp(activation->landing, 1);
+    wa_leap(WA_TRAPPED);
 }
 
 /* Leave the innermost call where the main thread is in compiled code. Elsewhere leave a note: the runtime's C code looks at
@@ -225,8 +209,8 @@ static void try_interrupt(const ucontext_t *context)
     if (getpid() != gettid())
         return;
     if (activation != NULL && activation->info->is_away &&
-        artifact_at(wa_store_root(activation->store), context_pc(context)) != NULL)
-        wa_interrupt();
+        artifact_at(wa_root(activation->store), context_pc(context)) != NULL)
+        wa_leap(WA_INTERRUPTED);
     wa_this_thread.is_interrupted = true;
 }
 
@@ -257,7 +241,7 @@ static void act(struct sigaction *action, int number, siginfo_t *info, void *con
 static void chain(int index, int number, siginfo_t *info, void *context)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0), outer = wa_this_thread.chaining;
-    if (outer - here - 1 < HANDLER_STACK_BYTES) {
+    if (outer - here - 1 < WA_HANDLER_STACK_BYTES) {
         act(&first_actions[index], number, info, context);
         return;
     }
@@ -279,6 +263,11 @@ static void handle(int number, siginfo_t *info, void *context)
     errno = saved_errno;
 }
 
+/* ---- installing it ---------------------------------------------------------------------------------------------- */
+
+/* The flags: SA_SIGINFO, since the fault's address and registers decide what it is. SA_ONSTACK, since the fault may be an
+ * exhausted stack. SA_NODEFER, since the handler is left by a jump, which restores no signal mask (saving one costs each call
+ * a system call): the signal must not be blocked meanwhile. */
 static int install(int index, wa_error *error)
 {
     static bool is_installed[SIGNAL_COUNT];
@@ -318,99 +307,4 @@ int wa_interrupts_watch(wa_error *error)
     int result = install(INTERRUPT, error);
     pthread_mutex_unlock(&install_mutex);
     return result;
-}
-
-/* ---- threads ------------------------------------------------------------------------------------------------------ */
-
-static pthread_key_t handler_stack_key;
-static pthread_once_t handler_stack_once = PTHREAD_ONCE_INIT;
-
-/* Below the handler's stack lies a page that nothing may touch: running over it must not change what lies below. */
-static size_t guard_bytes(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static size_t handler_stack_bytes(void)
-{
-    return HANDLER_STACK_BYTES + getauxval(AT_MINSIGSTKSZ);
-}
-
-static void free_handler_stack(void *stack)
-{
-    stack_t off = {.ss_flags = SS_DISABLE}, found;
-    if (sigaltstack(NULL, &found) == 0 && found.ss_sp == stack)
-        sigaltstack(&off, NULL);
-    munmap((uint8_t *)stack - guard_bytes(), handler_stack_bytes() + guard_bytes());
-}
-
-static void make_handler_stack_key(void)
-{
-    pthread_key_create(&handler_stack_key, free_handler_stack);
-}
-
-/* A handler can't run on an exhausted stack: give the thread an alternate one, unless it has a large enough one. */
-static void ensure_handler_stack(void)
-{
-    stack_t found, ours = {.ss_size = handler_stack_bytes()};
-    if (sigaltstack(NULL, &found) != 0 || (!(found.ss_flags & SS_DISABLE) && found.ss_size >= ours.ss_size))
-        return;
-    pthread_once(&handler_stack_once, make_handler_stack_key);
-    size_t size = ours.ss_size + guard_bytes();
-    uint8_t *mapping = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (mapping == MAP_FAILED)
-        return;
-    mprotect(mapping, guard_bytes(), PROT_NONE);
-    ours.ss_sp = mapping + guard_bytes();
-    if (sigaltstack(&ours, NULL) == 0)
-        pthread_setspecific(handler_stack_key, ours.ss_sp);
-    else
-        munmap(mapping, size);
-}
-
-/* A blocked signal that a fault raises ends the process. Threads made to wait for signals block all of them. */
-static void unblock_faults(void)
-{
-    sigset_t faults;
-    sigemptyset(&faults);
-    for (int index = 0; index < FAULT_COUNT; index++)
-        sigaddset(&faults, signal_numbers[index]);
-    pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
-}
-
-/* Lowest usable address of this thread's stack, and its size. */
-static uint64_t find_stack(uint64_t *size_bytes)
-{
-    pthread_attr_t attributes;
-    void *lowest = NULL;
-    size_t size = 0, guard = 0;
-    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
-        pthread_attr_getstack(&attributes, &lowest, &size);
-        pthread_attr_getguardsize(&attributes, &guard);
-        pthread_attr_destroy(&attributes);
-    }
-    uint64_t start = (uint64_t)(uintptr_t)lowest + guard, end = (uint64_t)(uintptr_t)lowest + size;
-    if (lowest == NULL) { /* without /proc, nothing is known of the main thread: count on half of its limit */
-        struct rlimit limit;
-        bool is_known = getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < main_stack_bytes;
-        end = (uint64_t)(uintptr_t)__builtin_frame_address(0);
-        start = end - (is_known ? limit.rlim_cur : main_stack_bytes) / 2;
-    }
-    if (getpid() == gettid() && end - start > main_stack_bytes)
-        start = end - main_stack_bytes;
-    *size_bytes = end - start;
-    return start;
-}
-
-void wa_thread_prepare(void)
-{
-    if (wa_this_thread.is_ready)
-        return;
-    uint64_t size_bytes, lowest = find_stack(&size_bytes);
-    uint64_t margin = size_bytes / 4 < stack_margin_bytes ? size_bytes / 4 : stack_margin_bytes;
-    ensure_handler_stack();
-    unblock_faults();
-    wa_this_thread.stack_size_bytes = size_bytes;
-    wa_this_thread.stack_limit = lowest + margin;
-    wa_this_thread.is_ready = true;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "core.h"
+#include "objects.h"
 
 /* From this size on, mapping an image is cheaper than copying it (docs/RATIONALE.md). */
 static const uint64_t map_image_bytes = 16384;

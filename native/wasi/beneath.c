@@ -5,6 +5,7 @@
  * the names, so that no step upwards is ever asked of the kernel. */
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ typedef struct open_request {
     uint64_t flags, mode, resolve;
 } open_request;
 
-/* ---- with openat2 ------------------------------------------------------------------------------------------------- */
+/* ---- with openat2 ----------------------------------------------------------------------------------------------- */
 
 static int open_beneath(int directory, const char *path, int flags, mode_t mode)
 {
@@ -39,7 +40,7 @@ static int open_beneath(int directory, const char *path, int flags, mode_t mode)
     }
 }
 
-/* ---- without ------------------------------------------------------------------------------------------------------ */
+/* ---- without ---------------------------------------------------------------------------------------------------- */
 
 /* Where a walk is: the open directory, the names that led there, and what is still to be gone. */
 typedef struct walk {
@@ -221,7 +222,7 @@ static int walk_beneath(int directory, const char *path, int flags, mode_t mode)
     return result;
 }
 
-/* ---- both --------------------------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------------------------- */
 
 int wasi_path_open_beneath(const wa_wasi *wasi, int directory, const char *path, int flags, mode_t mode)
 {

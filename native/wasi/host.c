@@ -1,6 +1,8 @@
 /* The functions of WASI as host functions: binding one to a state, and what happens around each call. */
 #include <stdlib.h>
 
+#include "runtime/objects.h"
+#include "runtime/thread.h"
 #include "wasi.h"
 
 const wa_wasi_function wa_wasi_functions[] = {
@@ -74,8 +76,7 @@ static void invoke(wa_function *record, uint64_t *slots)
     uint32_t result = bound->function(&call, slots);
     if (result == WASI_RAISED)
         wa_unwind();
-    if (__builtin_expect(wa_this_thread.is_interrupted, 0))
-        wa_leave_if_interrupted(); /* does so after WASI_INTERRUPTED */
+    wa_heed_interrupt(); /* leaves after WASI_INTERRUPTED */
     slots[0] = result;
 }
 

@@ -1,6 +1,5 @@
 /* Waiting for descriptors and deadlines, so that Ctrl-C gets through. */
-#include <signal.h>
-
+#include "runtime/thread.h"
 #include "wasi.h"
 
 bool wasi_is_interrupted(void)
@@ -54,4 +53,15 @@ uint32_t wasi_wait(struct pollfd *fds, nfds_t count, const struct timespec *dead
     }
     pthread_sigmask(SIG_SETMASK, &saved, NULL);
     return result;
+}
+
+uint32_t wasi_await(const wasi_file *file, short events)
+{
+    struct pollfd one = {.fd = file->fd, .events = events};
+    int ready;
+    if (file->fdflags & WA_WASI_FDFLAG_NONBLOCK) {
+        ready = poll(&one, 1, 0);
+        return ready > 0 ? WA_WASI_ESUCCESS : WA_WASI_EAGAIN;
+    }
+    return wasi_wait(&one, 1, NULL, &ready);
 }

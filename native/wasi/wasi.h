@@ -1,20 +1,24 @@
-/* Private structures of WASI, shared by the wasi_*.c files.
+/* Private structures of WASI, shared by the files here and in calls/.
  *
  * A function of WASI is a C function that gets a wasi_call and the slots of its arguments, and returns an errno of WASI. It
  * runs without the embedder's locks, may block, and is never left by a jump: what has to leave the guest is returned as
  * a number beyond the errnos, and leaves when everything that was held is released. */
-#ifndef WA_WASI_H
-#define WA_WASI_H
+#ifndef WA_WASI_PRIVATE_H
+#define WA_WASI_PRIVATE_H
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
 
-#include "runtime/core.h"
+#include "runtime/error.h"
+#include "wa_wasi.h"
 #include "wa_wasi_abi.h"
 
 enum {
@@ -66,7 +70,7 @@ typedef struct wasi_call {
 
 typedef uint32_t (*wasi_function)(wasi_call *call, const uint64_t *args);
 
-/* ---- the guest's memory: every address and size comes from the guest -------------------------------------------------- */
+/* ---- the guest's memory: every address and size comes from the guest -------------------------------------------- */
 
 /* Size bytes at an address of the guest, or NULL where they don't all lie in the memory. */
 static inline uint8_t *wasi_at(const wasi_call *call, uint32_t address, uint64_t size_bytes)
@@ -116,12 +120,12 @@ static inline uint64_t wasi_load64(const uint8_t *place)
     return value;
 }
 
-/* ---- errno.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- errno.c ---------------------------------------------------------------------------------------------------- */
 
 /* WASI's errno for Linux's. */
 uint32_t wasi_errno(int number);
 
-/* ---- files.c ------------------------------------------------------------------------------------------------------------- */
+/* ---- files.c ---------------------------------------------------------------------------------------------------- */
 
 /* Owned: wasi_file_release. NULL: out of memory; fd and stream are not taken over then. */
 wasi_file *wasi_file_new(int fd);
@@ -139,7 +143,7 @@ uint64_t wasi_file_rights(const wasi_file *file, uint64_t *inheriting);
 /* File type of WASI for a mode of Linux and, for sockets, their descriptor (-1: unknown). */
 uint8_t wasi_filetype(mode_t mode, int fd);
 
-/* ---- wait.c -------------------------------------------------------------------------------------------------------------- */
+/* ---- wait.c ----------------------------------------------------------------------------------------------------- */
 
 /* Wait until one of the descriptors is ready or the deadline (monotonic; NULL: none) has passed. *ready: how many. 0, an
  * errno of WASI, or WASI_INTERRUPTED. */
@@ -147,10 +151,16 @@ uint32_t wasi_wait(struct pollfd *fds, nfds_t count, const struct timespec *dead
 /* After EINTR: whether the signal shall end the call. */
 bool wasi_is_interrupted(void);
 
-/* ---- calls/io.c ---------------------------------------------------------------------------------------------------------- */
+/* Wait until a descriptor that may block is ready, as far as the file's flags let it. */
+uint32_t wasi_await(const wasi_file *file, short events);
+
+/* ---- buffers.c -------------------------------------------------------------------------------------------------- */
 
 /* The buffers of the guest, checked, but for empty ones. */
 uint32_t wasi_parts(const wasi_call *call, uint32_t address, uint32_t count, struct iovec *parts, size_t *part_count);
+
+/* ---- guard.c ---------------------------------------------------------------------------------------------------- */
+
 /* Block the signals that a write to a closed pipe or past a size limit would send; they are errnos to the guest. */
 typedef struct wasi_guard {
     bool is_needed;
@@ -158,10 +168,8 @@ typedef struct wasi_guard {
 } wasi_guard;
 void wasi_guard_begin(wasi_guard *guard);
 void wasi_guard_end(const wasi_guard *guard, int error);
-/* Wait until a descriptor that may block is ready, as far as the file's flags let it. */
-uint32_t wasi_await(const wasi_file *file, short events);
 
-/* ---- beneath.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- beneath.c -------------------------------------------------------------------------------------------------- */
 
 /* Open a path beneath a directory: a descriptor, or -errno. flags: of open(2), O_CLOEXEC is added. */
 int wasi_path_open_beneath(const wa_wasi *wasi, int directory, const char *path, int flags, mode_t mode);
@@ -170,7 +178,7 @@ bool wasi_path_has_openat2(int directory);
  * slashes behind it, inside path; path is changed. */
 int wasi_path_open_parent(const wa_wasi *wasi, int directory, char *path, const char **last);
 
-/* ---- shared between calls -------------------------------------------------------------------------------------------------- */
+/* ---- shared between calls --------------------------------------------------------------------------------------- */
 
 /* calls/filestat.c: write a filestat; the times of a set_times call. */
 uint32_t wasi_put_filestat(const wasi_call *call, uint32_t address, const struct stat *status, int filetype);

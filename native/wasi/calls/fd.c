@@ -16,7 +16,7 @@ uint32_t wasi_fd_renumber(wasi_call *call, const uint64_t *args)
     return wasi_fd_move(call->wasi, (uint32_t)args[0], (uint32_t)args[1]);
 }
 
-/* ---- preopens ----------------------------------------------------------------------------------------------------- */
+/* ---- preopens --------------------------------------------------------------------------------------------------- */
 
 uint32_t wasi_fd_prestat_get(wasi_call *call, const uint64_t *args)
 {
@@ -43,7 +43,7 @@ uint32_t wasi_fd_prestat_dir_name(wasi_call *call, const uint64_t *args)
     return result;
 }
 
-/* ---- flags and rights --------------------------------------------------------------------------------------------- */
+/* ---- flags and rights ------------------------------------------------------------------------------------------- */
 
 uint32_t wasi_fd_fdstat_get(wasi_call *call, const uint64_t *args)
 {
@@ -105,7 +105,7 @@ uint32_t wasi_fd_fdstat_set_rights(wasi_call *call, const uint64_t *args)
     return gains ? WA_WASI_ENOTCAPABLE : WA_WASI_ESUCCESS;
 }
 
-/* ---- space and syncing -------------------------------------------------------------------------------------------- */
+/* ---- space and syncing ------------------------------------------------------------------------------------------ */
 
 /* The file of a number for a system call, retained; NULL with *result where there is none that has a descriptor. */
 static wasi_file *get_host_file(wasi_call *call, uint64_t number, uint32_t *result)

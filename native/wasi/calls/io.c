@@ -5,92 +5,12 @@
 
 #include "wasi/wasi.h"
 
-enum { IOVEC_BYTES = 8 };
 /* A stream of the embedder gets no more than this at once: the guest calls again. */
 static const size_t stream_bytes = 1 << 20;
 /* What a pipe has room for when it says that it has any. */
 static const size_t ready_bytes = 4096;
 
-uint32_t wasi_parts(const wasi_call *call, uint32_t address, uint32_t count, struct iovec *parts, size_t *part_count)
-{
-    const uint8_t *list = wasi_at(call, address, (uint64_t)count * IOVEC_BYTES);
-    if (list == NULL)
-        return WA_WASI_EFAULT;
-    *part_count = 0;
-    for (uint32_t i = 0; i < count && *part_count < WASI_PARTS_MAX; i++) {
-        const uint8_t *item = list + (uint64_t)i * IOVEC_BYTES;
-        uint32_t size_bytes = wasi_load32(item + 4);
-        uint8_t *start = wasi_at(call, wasi_load32(item), size_bytes);
-        if (start == NULL)
-            return WA_WASI_EFAULT;
-        if (size_bytes > 0) /* nothing but empty ones would look like the end of a file */
-            parts[(*part_count)++] = (struct iovec){.iov_base = start, .iov_len = size_bytes};
-    }
-    return WA_WASI_ESUCCESS;
-}
-
-/* SIGPIPE is left alone: Python ignores it, and a process that gave it its default action wants to die of closed pipes,
- * as the command `run` does. */
-static void deadly_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGXFSZ);
-}
-
-static bool is_ignored(int number)
-{
-    struct sigaction action;
-    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-/* Python ignores the signal, which is looked at once for each call from outside: four system calls for each write would cost
- * more than the write. */
-static bool needs_guard(void)
-{
-    enum { IGNORED = 1, DEADLY };
-    wa_activation *activation = wa_this_thread.current;
-    if (activation->deadly_signals == 0)
-        activation->deadly_signals = is_ignored(SIGXFSZ) ? IGNORED : DEADLY;
-    return activation->deadly_signals == DEADLY;
-}
-
-void wasi_guard_begin(wasi_guard *guard)
-{
-    sigset_t deadly;
-    guard->is_needed = needs_guard();
-    if (!guard->is_needed)
-        return;
-    deadly_signals(&deadly);
-    pthread_sigmask(SIG_BLOCK, &deadly, &guard->saved);
-}
-
-/* The signal is sent to the thread that wrote, so one that waits now is ours, unless it was blocked before. */
-void wasi_guard_end(const wasi_guard *guard, int error)
-{
-    if (!guard->is_needed)
-        return;
-    if (error == EFBIG && !sigismember(&guard->saved, SIGXFSZ)) {
-        sigset_t ours;
-        struct timespec now = {0, 0};
-        deadly_signals(&ours);
-        while (sigtimedwait(&ours, NULL, &now) < 0 && errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &guard->saved, NULL);
-}
-
-uint32_t wasi_await(const wasi_file *file, short events)
-{
-    struct pollfd one = {.fd = file->fd, .events = events};
-    int ready;
-    if (file->fdflags & WA_WASI_FDFLAG_NONBLOCK) {
-        ready = poll(&one, 1, 0);
-        return ready > 0 ? WA_WASI_ESUCCESS : WA_WASI_EAGAIN;
-    }
-    return wasi_wait(&one, 1, NULL, &ready);
-}
-
-/* ---- transfers ---------------------------------------------------------------------------------------------------- */
+/* ---- transfers -------------------------------------------------------------------------------------------------- */
 
 typedef struct transfer {
     const wasi_file *file;
@@ -214,7 +134,7 @@ uint32_t wasi_fd_pwrite(wasi_call *call, const uint64_t *args)
     return run(call, args, true, true);
 }
 
-/* ---- positions ---------------------------------------------------------------------------------------------------- */
+/* ---- positions -------------------------------------------------------------------------------------------------- */
 
 static uint32_t seek(wasi_call *call, uint32_t number, int64_t offset, int whence, uint32_t result_address)
 {

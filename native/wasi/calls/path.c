@@ -5,7 +5,7 @@
 
 #include "wasi/wasi.h"
 
-/* ---- what the guest gives ------------------------------------------------------------------------------------------- */
+/* ---- what the guest gives --------------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 sequence at text, 0 where there is none. The Unicode standard, table 3-7. */
 static size_t sequence_size(const uint8_t *text, size_t left)
@@ -141,7 +141,7 @@ static int open_object(wasi_call *call, uint64_t directory_number, uint64_t look
     return -1;
 }
 
-/* ---- path_open -------------------------------------------------------------------------------------------------------- */
+/* ---- path_open -------------------------------------------------------------------------------------------------- */
 
 static int access_mode(uint64_t rights, uint32_t oflags)
 {
@@ -220,7 +220,7 @@ uint32_t wasi_path_open(wasi_call *call, const uint64_t *args)
     return result;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------------------------------- */
+/* ---- looking ---------------------------------------------------------------------------------------------------- */
 
 /* args: directory, lookup flags, path, its size, where the filestat goes. */
 uint32_t wasi_path_filestat_get(wasi_call *call, const uint64_t *args)
@@ -260,7 +260,7 @@ uint32_t wasi_path_readlink(wasi_call *call, const uint64_t *args)
     return wasi_put32(call, (uint32_t)args[5], used);
 }
 
-/* ---- changing --------------------------------------------------------------------------------------------------------- */
+/* ---- changing --------------------------------------------------------------------------------------------------- */
 
 /* Times of an object that was opened with O_PATH: kernels before 5.8 want its name, which /proc has. */
 static int set_times(int fd, const struct timespec *times)

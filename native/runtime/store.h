@@ -1,0 +1,67 @@
+/* Private to native/: stores, what they own, and the exceptions that live in them. */
+#ifndef WA_RUNTIME_STORE_H
+#define WA_RUNTIME_STORE_H
+
+#include <pthread.h>
+
+#include "instance.h"
+
+typedef struct wa_adopted {
+    struct wa_adopted *next;
+    wa_extern object; /* retained */
+} wa_adopted;
+
+struct wa_store {
+    atomic_uint references;
+    _Atomic(wa_store *) forward; /* after a join: the store that stands for this one; retained */
+    _Atomic(uintptr_t) owner;    /* identity of the thread inside, 0: none */
+    atomic_uint waiters;
+    pthread_mutex_t mutex; /* only for waiting */
+    pthread_cond_t left;
+    uint32_t depth;   /* enters of the owner */
+    uint32_t active;  /* calls in progress */
+    uint64_t stack_limit; /* what the instances hold */
+    wa_details *instances;
+    wa_adopted *adopted;
+    wa_exception *pending;      /* thrown and not caught yet: compiled code is returning */
+    wa_exception **exceptions;  /* all that live, in no order */
+    uint64_t exception_count, exception_capacity, exceptions_collect_at;
+    atomic_uint exception_pins; /* how many of them the embedder is looking at */
+    void *operands;             /* what the instances hold; NULL until an artifact needs it */
+};
+
+/* ---- store.c ---------------------------------------------------------------------------------------------------- */
+
+/* wa_store_root, inline, so that the signal handler calls no other file. */
+static inline wa_store *wa_root(wa_store *store)
+{
+    wa_store *next;
+    while ((next = atomic_load_explicit(&store->forward, memory_order_acquire)) != NULL)
+        store = next;
+    return store;
+}
+
+void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
+/* Takes the block over. The store has none yet. */
+void wa_store_set_operands(wa_store *store, void *operands);
+/* Make `from`, which this thread has entered and whose contents are gone, an alias of `into`, which it retains. Who waits for
+ * it waits for the other one then. */
+void wa_store_become(wa_store *from, wa_store *into);
+
+/* ---- references.c ----------------------------------------------------------------------------------------------- */
+
+/* Call visit for every reference in tables, globals and element segments of the store whose type is wanted. */
+void wa_store_visit_references(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user);
+
+/* ---- exception.c; stores are roots here ------------------------------------------------------------------------- */
+
+void wa_exceptions_collect(wa_store *store);
+void wa_exceptions_free(wa_store *store);
+/* Give all exceptions to the other store; -1: no memory. */
+int wa_exceptions_move(wa_store *into, wa_store *from);
+/* It was caught, and the catch made no exnref. */
+void wa_exception_done(wa_store *store, wa_exception *exception);
+/* Call visit for every reference that a living exception carries and whose type is wanted. */
+void wa_exceptions_visit(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user);
+
+#endif

@@ -1,0 +1,77 @@
+/* Private to native/: threads, the protected calls that they are in, and the ways out of those. */
+#ifndef WA_RUNTIME_THREAD_H
+#define WA_RUNTIME_THREAD_H
+
+#include <setjmp.h>
+#include <signal.h>
+
+#include "error.h"
+
+/* The signals that faults of compiled code raise. Of the two for trap instructions it needs one; the other one stays as it
+ * is, since a debugger's breakpoint can't be handed on (its pc lies behind it, so it would not come again). */
+#if defined(__x86_64__)
+enum { WA_TRAP_SIGNAL = SIGILL };
+#else
+enum { WA_TRAP_SIGNAL = SIGTRAP };
+#endif
+#define WA_FAULT_SIGNALS SIGSEGV, SIGBUS, WA_TRAP_SIGNAL
+
+/* Room above the kernel's signal frame (AT_MINSIGSTKSZ) for our handler and for those that it chains to. */
+enum { WA_HANDLER_STACK_BYTES = 64 * 1024 };
+
+/* One protected call: on the stack of wa_call, linked from the innermost outwards. */
+typedef struct wa_activation {
+    struct wa_activation *previous;
+    wa_store *store;
+    wa_call_info *info;
+    int outcome;
+    uint8_t deadly_signals; /* WASI: what a failing write would do; 0: not looked at yet */
+    sigjmp_buf landing;
+} wa_activation;
+
+/* Per thread; initial-exec so that the signal handler reaches it without a call. */
+typedef struct wa_thread {
+    wa_activation *current;
+    uint64_t stack_size_bytes;
+    uint64_t stack_limit; /* lowest stack pointer at which wasm may start a function */
+    uintptr_t chaining;   /* frame of the handler that hands a signal on */
+    volatile bool is_interrupted; /* a SIGINT came, and compiled code that could be left at once was not running */
+    bool is_ready;
+} wa_thread;
+extern _Thread_local wa_thread wa_this_thread;
+
+/* Leave the innermost call, which returns the outcome. */
+_Noreturn static inline void wa_leap(int outcome)
+{
+    wa_activation *activation = wa_this_thread.current;
+    activation->outcome = outcome;
+    siglongjmp(activation->landing, 1);
+}
+
+/* ---- thread.c --------------------------------------------------------------------------------------------------- */
+
+/* Before the first call of a thread: its stack's limit, a stack for the handler, and no fault is blocked. */
+void wa_thread_prepare(void);
+
+/* ---- signals.c -------------------------------------------------------------------------------------------------- */
+
+/* Install the handler for faults, or put it back. */
+int wa_signals_ensure(wa_error *error);
+/* The wasm frames of the innermost call, from pc outwards, into info. */
+void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer);
+
+/* ---- leave.c ---------------------------------------------------------------------------------------------------- */
+
+/* Before the way back to wasm: an interrupt that came meanwhile ends the call. */
+static inline void wa_heed_interrupt(void)
+{
+    if (__builtin_expect(wa_this_thread.is_interrupted, 0))
+        wa_leave_if_interrupted();
+}
+
+/* ---- activation.c ----------------------------------------------------------------------------------------------- */
+
+/* From inside a call, call a function of another instance; what ends that call early ends this one too. */
+void wa_call_across(const wa_instance *caller, const wa_function *function, wa_entry entry, uint64_t *slots);
+
+#endif
