@@ -1,36 +1,103 @@
-"""Writing an artifact: to a path, so that it appears whole or not at all, or to an open file."""
+"""Writing an artifact: to a path, so that it appears whole or not at all, or into a device, a pipe or an open file."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+import select
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 Buffer = bytes | bytearray | memoryview
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_CHUNKS: Final = 64
+#: Linux follows as many symbolic links in one path.
+_MAX_LINKS: Final = 40
 
 
 def check_output(output: str | os.PathLike[str]) -> None:
-    """Find out before the work whether the output can be a file's path.
+    """Find out before the work whether an artifact can go to a path.
 
     Raises
     ------
-    IsADirectoryError, FileNotFoundError, NotADirectoryError
-        It is a directory, or there is no directory to hold it.
+    IsADirectoryError, FileNotFoundError, NotADirectoryError, PermissionError
+        It is a directory, or there is no directory to hold it, or a device that this user may not write into.
     OSError
-        As the file system gives it.
+        It is a socket, or as the file system gives it.
     """
-    path = os.path.abspath(os.fspath(output))
-    if os.path.isdir(path):
+    path = _follow_links(output)
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "the output is a directory, expected a path for the artifact", path)
+    if stat.S_ISSOCK(mode):
+        raise OSError(errno.ENXIO, "the output is a socket, expected a path for the artifact", path)
+    if mode:
+        if not stat.S_ISREG(mode) and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "no permission to write into the output", path)
+        return
     folder = os.path.dirname(path)
     if not os.path.exists(folder):
         raise FileNotFoundError(errno.ENOENT, "no such directory for the output; create it first", folder)
     if not os.path.isdir(folder):
         raise NotADirectoryError(errno.ENOTDIR, "not a directory, so that it can't hold the output", folder)
+
+
+def write_output(
+    output: str | os.PathLike[str] | int, chunks: Iterable[Buffer], *, check: Callable[[str], None]
+) -> None:
+    """Write chunks to whatever the output is, checked before anybody can take them for an artifact.
+
+    A file is replaced, atomically, at the end of the symbolic links that its path may go through. What is no file (a
+    device, a FIFO, an open file by its name in /proc, a descriptor) stays what it is and is written into.
+
+    Raises
+    ------
+    OSError
+        As the system gives it, with the output's name.
+    """
+    try:
+        if isinstance(output, int):
+            write_descriptor(output, chunks, check=check)
+            return
+        path = _follow_links(output)
+        mode = _mode(path)
+        if not mode or (stat.S_ISREG(mode) and not os.path.islink(path)):
+            write_atomically(path, chunks, check=check)
+            return
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY)
+        try:
+            _write_checked(fd, chunks, check)
+        finally:
+            os.close(fd)
+    except OSError as problem:
+        if problem.filename is None:
+            problem.filename = output if isinstance(output, int) else os.fspath(output)
+        raise
+
+
+def _follow_links(output: str | os.PathLike[str]) -> str:
+    """Absolute path of what symbolic links lead to, whether it exists or not.
+
+    A link in /proc is not followed: it stands for an open file (`/dev/stdout`), whose name may be gone or another's.
+    """
+    path = os.path.abspath(os.fspath(output))
+    for _ in range(_MAX_LINKS):
+        folder = os.path.realpath(os.path.dirname(path))
+        path = os.path.join(folder, os.path.basename(path))
+        if folder.startswith("/proc/") or not os.path.islink(path):
+            return path
+        path = os.path.normpath(os.path.join(folder, os.readlink(path)))
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(output))
+
+
+def _mode(path: str) -> int:
+    """Mode of what a path names, 0 where there is nothing."""
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *, check: Callable[[str], None]) -> None:
@@ -78,16 +145,34 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
 
 
 def write_descriptor(fd: int, chunks: Iterable[Buffer], *, check: Callable[[str], None]) -> None:
-    """Write chunks to an open file, which stays the caller's, and check it as `write_atomically` does.
+    """Write chunks to an open file, which stays the caller's, and check them as `write_atomically` does.
+
+    An empty file is checked in place; what can't be read back, or holds something already, gets what was checked.
 
     Raises
     ------
     OSError
         As the file system gives it; the file may hold a part then.
     """
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_size:
+        _write_checked(fd, chunks, check)
+        return
     for batch in _batches(chunks):
         _write_all(fd, batch)
     check(f"/proc/self/fd/{fd}")
+
+
+def _write_checked(fd: int, chunks: Iterable[Buffer], check: Callable[[str], None]) -> None:
+    """Write chunks to what may not be readable, after a check of a copy in memory."""
+    chunks = list(chunks)
+    copy = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
+    try:
+        write_descriptor(copy, chunks, check=check)
+    finally:
+        os.close(copy)
+    for batch in _batches(chunks):
+        _write_all(fd, batch)
 
 
 def _give_name(fd: int, path: str) -> bool:
@@ -114,7 +199,11 @@ def _batches(chunks: Iterable[Buffer]) -> Iterator[list[memoryview]]:
 
 def _write_all(fd: int, views: list[memoryview]) -> None:
     while views := [view for view in views if view]:
-        written = os.writev(fd, views)
+        try:
+            written = os.writev(fd, views)
+        except BlockingIOError:  # a pipe that another process made non-blocking
+            select.select([], [fd], [])
+            continue
         for number, view in enumerate(views):
             done = min(written, len(view))
             views[number], written = view[done:], written - done

@@ -20,7 +20,7 @@ from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
 from wasmartifact.metadata.header import patch_header
-from wasmartifact.output import check_output, write_atomically, write_descriptor
+from wasmartifact.output import check_output, write_output
 from wasmartifact.verifier import open_metadata
 from wasmartifact.version import VERSION, VERSION_NUMBERS
 from wasmartifact.wasm.decode import decode_module
@@ -85,15 +85,15 @@ def pack(
 ) -> PackReport:
     """Compile a WebAssembly module into an artifact.
 
-    The output is replaced atomically when all is done; a pack that fails or is killed leaves it untouched. Equal input
-    and options give equal bytes, whatever ``jobs``.
+    A file as output is replaced atomically when all is done; a pack that fails or is killed leaves it untouched. Equal
+    input and options give equal bytes, whatever ``jobs``.
 
     Parameters
     ----------
     source : str | os.PathLike | bytes
         Path of a .wasm or .wat file, or its bytes.
     output : str | os.PathLike | int
-        Path of the artifact, or the descriptor of an empty file, which is written in place.
+        Path of the artifact; a symbolic link is followed, a device or FIFO is written into. Or an open descriptor.
     opt_level : int
         0 (fastest to pack) to 3.
     cpu : str
@@ -190,10 +190,7 @@ def pack(
     def check(path: str) -> None:
         _check(path, opt_level)
 
-    if isinstance(output, int):
-        write_descriptor(output, chunks, check=check)
-    else:
-        write_atomically(output, chunks, check=check)
+    write_output(output, chunks, check=check)
     clock.lap("write")
     return PackReport(
         output=f"/proc/self/fd/{output}" if isinstance(output, int) else os.fspath(output),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import resource
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -342,13 +346,93 @@ def test_an_output_of_the_longest_name(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [output.name]
 
 
-def test_a_symbolic_link_as_output_is_replaced(tmp_path: Path) -> None:
-    """What the link pointed to may be loaded somewhere; it is never written to."""
-    (tmp_path / "target.so").write_bytes(b"untouched")
-    (tmp_path / "a.so").symlink_to("target.so")
+# Outputs that are no files --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_symbolic_link_as_output_is_followed(tmp_path: Path, existed: bool) -> None:
+    """What stands at its end is replaced, never written to: it may be loaded somewhere."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "a.so").symlink_to("folder/b.so")
+    (folder / "b.so").symlink_to("../target.so")
+    if existed:
+        (tmp_path / "target.so").write_bytes(b"old")
+    with open(tmp_path / "target.so", "rb") if existed else nullcontext() as old:
+        wa.pack(SMALL_WASM, tmp_path / "a.so")
+        assert old is None or old.read() == b"old"
+    assert (tmp_path / "a.so").is_symlink() and (folder / "b.so").is_symlink()
+    assert not (tmp_path / "target.so").is_symlink()
+    wa.verify(tmp_path / "target.so")
+    assert sorted(os.listdir(tmp_path)) == ["a.so", "folder", "target.so"]
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    (tmp_path / "dangling").symlink_to("missing/a.so")
+    with pytest.raises(OSError) as caught:
+        wa.pack(SMALL_WASM, tmp_path / "a")
+    assert caught.value.errno == errno.ELOOP
+    with pytest.raises(FileNotFoundError, match="missing"):
+        wa.pack(SMALL_WASM, tmp_path / "dangling")
+
+
+def test_a_fifo_is_written_into(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
+        wa.pack(SMALL_WASM, fifo)
+        read = reader.communicate(timeout=TIMEOUT_S)[0]
     wa.pack(SMALL_WASM, tmp_path / "a.so")
-    assert not (tmp_path / "a.so").is_symlink()
-    assert (tmp_path / "target.so").read_bytes() == b"untouched"
+    assert read == (tmp_path / "a.so").read_bytes()
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["null", "full"])
+def test_a_device_is_written_into(tmp_path: Path, name: str) -> None:
+    """A device of our own where we may make one: a pack that replaces it would take the machine's away."""
+    device = tmp_path / name
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.stat(f"/dev/{name}").st_rdev)
+        os.close(os.open(device, os.O_WRONLY))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    if name == "full":
+        with pytest.raises(OSError) as caught:
+            wa.pack(SMALL_WASM, device)
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(device))
+    else:
+        wa.pack(SMALL_WASM, device)
+    assert stat.S_ISCHR(device.stat().st_mode)
+
+
+def test_open_files(tmp_path: Path) -> None:
+    """By descriptor and by name in /proc: pipes, a file that holds something, a file without a name."""
+    wa.pack(SMALL_WASM, tmp_path / "a.so")
+    expected = (tmp_path / "a.so").read_bytes()
+    for is_number in (True, False):
+        ends = os.pipe()
+        output = ends[1] if is_number else f"/proc/self/fd/{ends[1]}"
+        wa.pack(SMALL_WASM, output)
+        os.close(ends[1])
+        with open(ends[0], "rb") as pipe:
+            assert pipe.read() == expected
+        with tempfile.TemporaryFile(dir=tmp_path) as file:
+            wa.pack(SMALL_WASM, file.fileno() if is_number else f"/proc/self/fd/{file.fileno()}")
+            assert os.pread(file.fileno(), len(expected) + 1, 0) == expected
+    with open(tmp_path / "b", "ab", buffering=0) as file:
+        file.write(b"before")
+        wa.pack(SMALL_WASM, file.fileno())
+    assert (tmp_path / "b").read_bytes() == b"before" + expected
+
+
+def test_a_socket_is_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        with pytest.raises(OSError, match="socket"):
+            wa.pack(SMALL_WASM, tmp_path / "s")
+    assert stat.S_ISSOCK((tmp_path / "s").stat().st_mode)
 
 
 def test_the_mode_follows_the_umask(tmp_path: Path) -> None:

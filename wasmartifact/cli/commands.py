@@ -13,7 +13,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import wasmartifact as wa
-from wasmartifact.cli.common import EXIT_DEFECT, EXIT_OS_ERROR, EXIT_USAGE, STDIN, UsageError, standard_input
+from wasmartifact.cli.common import (
+    EXIT_DEFECT,
+    EXIT_OS_ERROR,
+    EXIT_USAGE,
+    STDIN,
+    STDOUT,
+    UsageError,
+    binary_output,
+    standard_input,
+)
 from wasmartifact.cli.progress import ProgressBar
 from wasmartifact.errors import WasmArtifactError
 from wasmartifact.version import VERSION
@@ -62,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     pack = commands.add_parser("pack", help="compile a module into an artifact")
     pack.add_argument("source", metavar="IN", help=".wasm or .wat file, - for standard input")
-    pack.add_argument("-o", "--output", metavar="OUT.so", help="artifact to write (default: IN with the suffix .so)")
+    pack.add_argument("-o", "--output", metavar="OUT.so", help="artifact, - for standard output (default: IN.so)")
     pack.add_argument("-O", "--opt-level", type=int, default=2, choices=range(4), help="0 packs fastest (default 2)")
     pack.add_argument("--cpu", default="baseline", help='"baseline" (default), "native" or a CPU name of LLVM')
     pack.add_argument("--target", help="machine to compile for, x86_64 or aarch64 (default: this one)")
@@ -97,17 +106,16 @@ def make_parser() -> argparse.ArgumentParser:
 def run_pack(options: argparse.Namespace) -> int:
     """``pack``: prints what was written."""
     from_stdin = options.source == STDIN
-    if from_stdin and options.output is None:
-        raise UsageError("a module from standard input needs -o OUT.so")
-    output = options.output or str(Path(options.source).with_suffix(".so"))
+    output = options.output or default_output(options.source)
     if not from_stdin and os.path.realpath(output) == os.path.realpath(options.source):
         raise UsageError(f"the output {output} is the input")
+    to_stdout = output == STDOUT
     start = time.perf_counter()
     with ProgressBar() as progress:
         try:
             report = wa.pack(
                 standard_input().read() if from_stdin else options.source,
-                output,
+                binary_output() if to_stdout else output,
                 opt_level=options.opt_level,
                 cpu=options.cpu,
                 target=options.target,
@@ -118,8 +126,26 @@ def run_pack(options: argparse.Namespace) -> int:
         except ValueError as error:
             raise UsageError(str(error)) from error
     seconds = time.perf_counter() - start
-    print(f"{report.output}: {report.functions:,} functions, {report.size_bytes:,} bytes, {seconds:.2f} s")
+    if not is_standard_output(output):
+        print(f"{output}: {report.functions:,} functions, {report.size_bytes:,} bytes, {seconds:.2f} s")
     return 0
+
+
+def default_output(source: str) -> str:
+    """``codec.wasm.so`` for ``codec.wasm``: beside a ``codec.py``, Python would import a ``codec.so`` in its place."""
+    is_device = os.path.abspath(source).startswith(("/dev/", "/proc/"))  # an open file, perhaps: /dev/stdin
+    if source == STDIN or is_device or (os.path.exists(source) and not os.path.isfile(source)):
+        name = "standard input" if source == STDIN else source
+        raise UsageError(f"a module from {name} needs -o OUT.so, or -o - for standard output")
+    return f"{source}.so"
+
+
+def is_standard_output(output: str) -> bool:
+    """Whether a path names what standard output is, so that nothing else may be printed there."""
+    try:
+        return output == STDOUT or os.path.samestat(os.stat(output), os.fstat(1))
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What the commands share: exit codes that no error class has, the error of a wrong command line, standard input."""
+"""What the commands share: exit codes that no error class has, the error of a wrong command line, binary streams."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import IO, Final
 
 STDIN: Final = "-"
+STDOUT: Final = "-"
 EXIT_OS_ERROR: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_DEFECT: Final = 70  # EX_SOFTWARE of sysexits.h
@@ -23,3 +24,13 @@ def standard_input() -> IO[bytes]:
     if sys.stdin is None:  # closed when the process started
         raise UsageError("standard input is closed")
     return sys.stdin.buffer
+
+
+def binary_output() -> int:
+    """Descriptor of standard output, for an artifact; not a terminal, which bytes could lock up."""
+    if sys.stdout is None:
+        raise UsageError("standard output is closed")
+    if sys.stdout.isatty():
+        raise UsageError("an artifact does not go to a terminal; redirect standard output, or give -o OUT.so")
+    sys.stdout.flush()
+    return sys.stdout.fileno()

@@ -39,8 +39,8 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "module.wat").write_text(MODULE)
     result = run("pack", directory / "module.wat")
     assert (result.returncode, result.stderr) == (0, b""), result.stderr
-    assert result.stdout.startswith(str(directory / "module.so").encode())
-    return directory / "module.so"
+    assert result.stdout.startswith(str(directory / "module.wat.so").encode())
+    return directory / "module.wat.so"
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_inspect_json_agrees_with_the_module(artifact: Path, tmp_path: Path) -> 
     module = wasmtime.Module(wasmtime.Engine(), wasm)
     (tmp_path / "module.wasm").write_bytes(wasm)
     assert run("pack", tmp_path / "module.wasm").returncode == 0
-    result = run("inspect", "--json", tmp_path / "module.so")
+    result = run("inspect", "--json", tmp_path / "module.wasm.so")
     found = json.loads(result.stdout)
     assert found["digests"]["wasm_digest"] == hashlib.sha256(wasm).hexdigest()
     assert [row["name"] for row in found["exports"]] == [entry.name for entry in module.exports]
-    assert found["file_size_bytes"] == (tmp_path / "module.so").stat().st_size
+    assert found["file_size_bytes"] == (tmp_path / "module.wasm.so").stat().st_size
     assert found["memories"][0]["min_pages"] == 1
     assert found["memories"][0]["max_pages"] == 2
 
@@ -114,6 +114,53 @@ def test_pack_from_standard_input(artifact: Path, tmp_path: Path) -> None:
     assert run("pack", "-", "-o", output, stdin=MODULE.encode()).returncode == 0
     assert output.read_bytes() == artifact.read_bytes()
     assert run("pack", "-", stdin=MODULE.encode()).returncode == 2
+
+
+def test_pack_to_standard_output(artifact: Path) -> None:
+    result = run("pack", "-", "-o", "-", stdin=MODULE.encode())
+    assert (result.returncode, result.stderr, result.stdout) == (0, b"", artifact.read_bytes())
+    result = run("pack", "-", "-o", "/dev/stdout", stdin=MODULE.encode())
+    assert (result.returncode, result.stderr, result.stdout) == (0, b"", artifact.read_bytes())
+
+
+def test_pack_to_a_reader_that_left() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "pack", "-", "-o", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        assert process.communicate(MODULE.encode(), timeout=120)[1] == b""
+    assert process.returncode == -signal.SIGPIPE
+
+
+def test_no_artifact_on_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "pack", "-", "-o", "-"]
+    result = subprocess.run(
+        command, input=MODULE.encode(), stdout=theirs, stderr=subprocess.PIPE, check=False, timeout=120
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert result.returncode == 2
+    assert b"does not go to a terminal" in result.stderr
+
+
+def test_the_default_output_does_not_shadow_a_python_module(tmp_path: Path) -> None:
+    (tmp_path / "codec.wasm").write_bytes(b"\0asm\1\0\0\0")
+    (tmp_path / "codec.py").write_text("X = 'the wrapper'")
+    assert run("pack", tmp_path / "codec.wasm").returncode == 0
+    assert sorted(os.listdir(tmp_path)) == ["codec.py", "codec.wasm", "codec.wasm.so"]
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import codec; print(codec.X)"
+    assert subprocess.check_output([sys.executable, "-c", code]) == b"the wrapper\n"
+
+
+@pytest.mark.parametrize("source", ["/dev/stdin", "fifo"])
+def test_what_is_no_file_has_no_default_output(tmp_path: Path, source: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    result = run("pack", tmp_path / source, stdin=b"")  # an absolute source stays what it is
+    assert result.returncode == 2
+    assert b"needs -o OUT.so" in result.stderr
 
 
 @pytest.mark.parametrize(
