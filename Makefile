@@ -1,4 +1,5 @@
 # Every target sets itself up in .venv; a clean clone needs Python 3.11 or newer with its headers, gcc and make.
+# VENV=.venv-3.13 PYTHON=python3.13 keeps another Python beside it: compiled files carry the version in their names.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -6,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
+EXTRAS := pack,dev,bench,docs
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 1
 
@@ -13,13 +15,15 @@ NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/
 # Python files that mypyc compiles.
 COMPILED := $(shell cat native/compiled_python.txt)
 
-.PHONY: help demo test test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
+.PHONY: help demo test test-python test-debian test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
 help:
 	@echo "make demo     pack QuickJS, run JavaScript in it, compare with wasmtime-py"
 	@echo "make test     all tests but the timing ones"
+	@echo "make test-python  all tests on another CPython: PYTHON=python3.13"
+	@echo "make test-debian  all tests on a CPython of Debian unstable, in a chroot: PYTHON=python3.15; needs root"
 	@echo "make test-programs  programs from PyPI and npm against what wasmtime-py makes of them, the large ones too"
 	@echo "make check    everything that CI checks: lint, types, generated files, docs, load timings, instruction counts, tests"
 	@echo "make docs     the documentation site, into build/docs; warnings are errors"
@@ -35,15 +39,16 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # What builds the native parts. They are built without isolation, so that a rebuild needs no network.
-$(VENV)/build.stamp: | $(BIN)/python
-	$(PIP) setuptools==75.6.0 wheel==0.45.1 cffi==2.1.1 mypy==2.4.1
+$(VENV)/tools.stamp: | $(BIN)/python
+	$(PIP) setuptools==84.2.1 cffi==2.1.1 mypy==2.4.1
 	@touch $@
 
 # The package in place with all its extras; built again whenever a native source or the project file changed.
-$(VENV)/ready.stamp: $(VENV)/build.stamp pyproject.toml setup.py native/compiled_python.txt $(NATIVE) $(COMPILED)
-	rm -rf build
-	find wasmartifact -name '*.so' -delete
-	$(PIP) --no-build-isolation -e '.[pack,dev,bench,docs]'
+# Warnings of the C compiler are errors here; in a user's installation they are not.
+$(VENV)/ready.stamp: $(VENV)/tools.stamp pyproject.toml setup.py native/compiled_python.txt $(NATIVE) $(COMPILED)
+	rm -rf build/lib* build/temp* build/bdist*
+	find wasmartifact -name "*.$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))').so" -delete
+	WASMARTIFACT_WERROR=1 $(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(VENV)/ready.stamp
@@ -51,6 +56,14 @@ demo: $(VENV)/ready.stamp
 
 test: $(VENV)/ready.stamp
 	$(PYTEST) -n $(WORKERS)
+
+# All tests on another CPython, in an environment of its own: make test-python PYTHON=python3.13
+test-python:
+	$(MAKE) test VENV=.venv-$(notdir $(PYTHON)) EXTRAS=pack,dev,bench
+
+# The same in a chroot with Debian unstable, which has the newest ones: make test-debian PYTHON=python3.15. Needs root.
+test-debian:
+	tools/debian_python.sh $(PYTHON)
 
 # All programs of registries, the large ones too: needs npm, and minutes for packing.
 test-programs: $(VENV)/ready.stamp
@@ -94,6 +107,6 @@ fuzz: $(VENV)/ready.stamp
 	$(BIN)/python -m tests.fuzz.exceptions --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --legacy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find wasmartifact -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,8 @@
 
 setuptools finds `ffibuilder` here (``cffi_modules``); ``python native/build_native.py`` builds in place.
 WASMARTIFACT_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer (run with libasan preloaded).
+Warnings are errors with WASMARTIFACT_WERROR=1, which the Makefile sets, and in a build in place: not in a user's, whose
+compiler or Python may be newer than ours and warn of more.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ INCLUDE: Final = ROOT / "native" / "include"
 #: Parts of wasmartifact.h that Python needs directly; the rest is reached through the types of `_types`.
 PUBLIC_PARTS: Final = ("this host", "memories, tables, globals, tags")
 
+WARNINGS: Final = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow")
 #: A newer CPython may deprecate what we call: no reason to refuse the build.
-WARNINGS: Final = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-Wno-error=deprecated-declarations")
+STRICT: Final = ("-Werror", "-Wno-error=deprecated-declarations")
 CODE: Final = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-g", "-fvisibility=hidden", "-fno-omit-frame-pointer")
 #: A signal handler must not call the dynamic linker for a thread-local variable.
 THREAD_LOCALS: Final = ("-ftls-model=initial-exec",)
@@ -54,6 +57,7 @@ def declarations() -> str:
 def builder() -> FFI:
     """The build as cffi describes it."""
     sanitizers = SANITIZERS if os.environ.get("WASMARTIFACT_SANITIZE") == "1" else ()
+    strict = STRICT if os.environ.get("WASMARTIFACT_WERROR") == "1" or __name__ == "__main__" else ()
     made = FFI()
     made.cdef(declarations())
     made.set_source(
@@ -62,7 +66,7 @@ def builder() -> FFI:
         sources=sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "native").rglob("*.c")),
         include_dirs=[str(INCLUDE), str(ROOT / "native")],
         depends=sorted(str(path) for path in (ROOT / "native").rglob("*.h")),
-        extra_compile_args=[*CODE, *THREAD_LOCALS, *WARNINGS, *sanitizers],
+        extra_compile_args=[*CODE, *THREAD_LOCALS, *WARNINGS, *strict, *sanitizers],
         extra_link_args=[*LINK, *sanitizers],
         libraries=["dl", "pthread"],
         py_limited_api=False,  # the types need vectorcall
@@ -72,7 +76,7 @@ def builder() -> FFI:
 
 def build_in_place() -> Path:
     """Compile under build/native and put the shared object beside the package's Python files."""
-    from setuptools import Distribution  # type: ignore[import-untyped]
+    from setuptools import Distribution
 
     os.chdir(ROOT)  # the sources are named relative to it
     extension = ffibuilder.distutils_extension("build/native", verbose=False)

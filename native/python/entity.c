@@ -71,9 +71,9 @@ static PyObject *find_known(const void *native)
 {
     PyObject *address = PyLong_FromVoidPtr((void *)(uintptr_t)native);
     PyObject *reference = address == NULL ? NULL : PyDict_GetItemWithError(known, address);
-    PyObject *entity = reference == NULL ? NULL : PyWeakref_GetObject(reference);
+    PyObject *entity = reference == NULL ? NULL : wax_referent(reference);
     Py_XDECREF(address);
-    return entity == Py_None ? NULL : Py_XNewRef(entity);
+    return entity;
 }
 
 int wax_entity_bind(wax_entity *entity, uint32_t kind, void *native, wax_store *store)
@@ -383,8 +383,10 @@ static void forget_known(const void *native)
     PyObject *address = PyLong_FromVoidPtr((void *)(uintptr_t)native);
     PyObject *reference = address == NULL ? NULL : PyDict_GetItemWithError(known, address);
     /* The entry may be of a successor already: weak references die before their object. */
-    if (reference != NULL && PyWeakref_GetObject(reference) == Py_None)
+    PyObject *successor = reference == NULL ? NULL : wax_referent(reference);
+    if (reference != NULL && successor == NULL)
         PyDict_DelItem(known, address);
+    Py_XDECREF(successor);
     Py_XDECREF(address);
     PyErr_Restore(error_type, error, traceback);
 }

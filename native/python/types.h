@@ -154,6 +154,19 @@ PyObject *wax_valtype_names(const uint32_t *codes, uint32_t count);
 wax_tag wax_tag_of(uint32_t valtype);
 int wax_functype_ready(PyObject *module);
 
+/* The object of a weak reference: a new reference, NULL when it is gone. PyWeakref_GetObject ended with CPython 3.14. */
+static inline PyObject *wax_referent(PyObject *reference)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    PyObject *object = NULL;
+    (void)PyWeakref_GetRef(reference, &object); /* fails for what is no weak reference only */
+    return object;
+#else
+    PyObject *object = PyWeakref_GetObject(reference);
+    return object == Py_None ? NULL : Py_NewRef(object);
+#endif
+}
+
 /* convert.c ------------------------------------------------------------------------------------------------------- */
 
 typedef enum wax_outcome {
