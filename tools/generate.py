@@ -73,18 +73,14 @@ def named_constants() -> Iterator[str]:
     """Macros for the tables of names and numbers."""
     yield from (define(f"HEAP_{name}", value) for name, value in schema.HEAP_TYPES.items())
     yield from (define(f"MACHINE_{name}", value) for name, value in schema.MACHINES.items())
-    yield from (define(f"PAGE_BYTES_{name}", value) for name, value in schema.PAGE_BYTES.items())
     yield "/* X(start, end): bytes of the file's head that count as zero in load_checksum. */"
     yield x_macro("WA_HEAD_MASKED_RANGES", (f"{start}, {end}" for start, end in schema.HEAD_MASKED_RANGES))
 
 
 def traps() -> Iterator[str]:
-    """Trap codes and the list X(code, name, message)."""
+    """Trap codes."""
     for trap in schema.TRAP_CODES:
         yield define(f"TRAP_{trap.name}", trap.code, trap.message)
-    yield define("TRAP_LAST", max(trap.code for trap in schema.TRAP_CODES))
-    yield "/* X(code, name, message) */"
-    yield x_macro("WA_TRAPS", (f'{trap.code}, {trap.name}, "{trap.message}"' for trap in schema.TRAP_CODES))
 
 
 def errors() -> Iterator[str]:
@@ -114,14 +110,18 @@ def structure(struct: schema.Struct) -> str:
     return "\n".join(lines)
 
 
+def column_values(value_type: str) -> tuple[str, str]:
+    """The C type of a column's values, and the tag of the structure that such a column is."""
+    c_type = C_TYPES.get(value_type, f"struct wa_schema_{value_type}")
+    return c_type, f"struct wa_schema_column_{value_type}"
+
+
 def columns() -> Iterator[str]:
-    """Column ids, groups, shapes and the two column lists."""
+    """Groups, shapes and the column list; then each column as a typed array, and all of them as one structure."""
     for number, shape in enumerate(SHAPES):
         yield define(f"SHAPE_{shape}", number)
     groups = {column.group: column.id // 32 for column in schema.COLUMNS}
     yield from (define(f"GROUP_{group}", number) for group, number in groups.items())
-    yield from (define(f"COLUMN_{column.name}", column.id) for column in schema.COLUMNS)
-    yield define("COLUMN_COUNT", len(schema.COLUMNS))
     yield "/* X(id, name, element_size, shape, group), ascending by id */"
     yield x_macro(
         "WA_COLUMNS",
@@ -131,17 +131,20 @@ def columns() -> Iterator[str]:
             for column in schema.COLUMNS
         ),
     )
-    yield "/* X(name of an offsets column, name of the flat column that it points into) */"
-    yield x_macro(
-        "WA_COLUMN_TARGETS", (f"{column.name}, {column.target}" for column in schema.COLUMNS if column.target)
-    )
+    yield "/* 16 bytes as the value of a column: a digest, a cell. */"
+    yield "struct wa_schema_u8x16 {\n    uint8_t bytes[16];\n};"
+    yield "/* A column by the type of its values: count of them at data. */"
+    for value_type in dict.fromkeys(column.type for column in schema.COLUMNS):
+        c_type, tag = column_values(value_type)
+        yield f"{tag} {{\n    const {c_type} *data;\n    uint64_t count;\n}};"
+    yield "/* The columns of a mapped section. */\nstruct wa_schema_columns {"
+    for column in schema.COLUMNS:
+        yield f"    /* {column.doc}; {column.unit} */\n    {column_values(column.type)[1]} {column.name};"
+    yield "};"
 
 
 def runtime_calls() -> Iterator[str]:
-    """Indices of the runtime functions and the table of typed pointers that instance.calls points to."""
-    for index, call in enumerate(schema.RUNTIME_CALLS):
-        yield define(f"CALL_{call.name}", index)
-    yield define("CALL_COUNT", len(schema.RUNTIME_CALLS))
+    """The table of typed pointers that instance.calls points to."""
     lines = ["/* What instance.calls points to. References cross as uint64_t. */", "struct wa_schema_calls {"]
     for call in schema.RUNTIME_CALLS:
         result, *parameters = (CALL_TYPES[letter] for letter in call.signature)
@@ -157,14 +160,10 @@ def runtime_calls() -> Iterator[str]:
 
 
 def features() -> Iterator[str]:
-    """Feature bits. WA_CPU_<machine>_<name> is a mask; the list is X(mask, "LLVM name")."""
-    for bit, name in enumerate(schema.WASM_FEATURES):
-        yield define(f"WASM_{name}", 1 << bit)
+    """Bits of CPU features. WA_CPU_<machine>_<name> is a mask; the list is X(mask, name, "LLVM name")."""
     for machine, names in schema.CPU_FEATURES.items():
         for bit, name in enumerate(names):
             yield define(f"CPU_{machine}_{name}", 1 << bit)
-        baseline = sum(1 << names.index(name) for name in schema.BASELINE_FEATURES[machine])
-        yield define(f"CPU_{machine}_BASELINE", baseline)
         yield f'/* X(mask, name, "LLVM name"): all features of {machine} that code may need */'
         yield x_macro(
             f"WA_CPU_FEATURES_{macro_name(machine)}",
@@ -185,7 +184,7 @@ def c_header() -> str:
         ("structures", (structure(struct) for struct in schema.STRUCTS)),
         ("columns of the metadata section", columns()),
         ("functions that compiled code calls", runtime_calls()),
-        ("features", features()),
+        ("CPU features", features()),
     ]
     text = [
         "/* Layouts and codes shared by metadata, compiled code and runtime.\n"

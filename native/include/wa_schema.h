@@ -64,8 +64,6 @@
 #define WA_HEAP_NOEXN 0x800074
 #define WA_MACHINE_X86_64 62
 #define WA_MACHINE_AARCH64 183
-#define WA_PAGE_BYTES_X86_64 4096
-#define WA_PAGE_BYTES_AARCH64 0x10000
 /* X(start, end): bytes of the file's head that count as zero in load_checksum. */
 #define WA_HEAD_MASKED_RANGES(X) \
     X(40, 48) \
@@ -111,28 +109,6 @@
 #define WA_TRAP_NULL_EXCEPTION_REFERENCE 18
 /* out of memory in the runtime */
 #define WA_TRAP_OUT_OF_MEMORY 19
-#define WA_TRAP_LAST 19
-/* X(code, name, message) */
-#define WA_TRAPS(X) \
-    X(1, unreachable, "unreachable") \
-    X(2, memory_out_of_bounds, "out of bounds memory access") \
-    X(3, table_out_of_bounds, "out of bounds table access") \
-    X(4, undefined_element, "undefined element") \
-    X(5, uninitialized_element, "uninitialized element") \
-    X(6, indirect_call_type_mismatch, "indirect call type mismatch") \
-    X(7, integer_divide_by_zero, "integer divide by zero") \
-    X(8, integer_overflow, "integer overflow") \
-    X(9, invalid_conversion_to_integer, "invalid conversion to integer") \
-    X(10, stack_exhausted, "call stack exhausted") \
-    X(11, null_reference, "null reference") \
-    X(12, null_function_reference, "null function reference") \
-    X(13, unaligned_atomic, "unaligned atomic") \
-    X(14, expected_shared_memory, "expected shared memory") \
-    X(15, interrupted, "interrupted") \
-    X(16, cast_failure, "cast failure") \
-    X(17, array_out_of_bounds, "out of bounds array access") \
-    X(18, null_exception_reference, "null exception reference") \
-    X(19, out_of_memory, "out of memory in the runtime")
 
 /* ---- errors of the runtime ------------------------------------------------------------------------------------------- */
 
@@ -546,84 +522,6 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
 #define WA_GROUP_SOURCE_LINES 17
 #define WA_GROUP_SOURCE_FILES 18
 #define WA_GROUP_INWARD_TRAMPOLINES 19
-#define WA_COLUMN_TYPE_KIND 32
-#define WA_COLUMN_TYPE_DIGEST 33
-#define WA_COLUMN_TYPE_CANONICAL 34
-#define WA_COLUMN_TYPE_PARAMS 35
-#define WA_COLUMN_TYPE_RESULTS 36
-#define WA_COLUMN_TYPE_VALUES 37
-#define WA_COLUMN_TYPE_ENTRY 38
-#define WA_COLUMN_TYPE_HOST 39
-#define WA_COLUMN_IMPORT_MODULE 64
-#define WA_COLUMN_IMPORT_MODULE_BYTES 65
-#define WA_COLUMN_IMPORT_NAME 66
-#define WA_COLUMN_IMPORT_NAME_BYTES 67
-#define WA_COLUMN_IMPORT_KIND 68
-#define WA_COLUMN_IMPORT_INDEX 69
-#define WA_COLUMN_EXPORT_NAME 96
-#define WA_COLUMN_EXPORT_NAME_BYTES 97
-#define WA_COLUMN_EXPORT_KIND 98
-#define WA_COLUMN_EXPORT_INDEX 99
-#define WA_COLUMN_EXPORT_SLOTS 100
-#define WA_COLUMN_FUNCTION 128
-#define WA_COLUMN_CODE_WASM_OFFSET 160
-#define WA_COLUMN_CODE_WASM_SIZE 161
-#define WA_COLUMN_FUNCTION_NAME_INDEX 192
-#define WA_COLUMN_FUNCTION_NAME_OFFSET 193
-#define WA_COLUMN_FUNCTION_NAME_SIZE 194
-#define WA_COLUMN_TABLE_TYPE 224
-#define WA_COLUMN_TABLE_MIN 225
-#define WA_COLUMN_TABLE_MAX 226
-#define WA_COLUMN_TABLE_FLAGS 227
-#define WA_COLUMN_TABLE_IMAGE_OFFSET 228
-#define WA_COLUMN_TABLE_IMAGE_COUNT 229
-#define WA_COLUMN_MEMORY_MIN_PAGES 256
-#define WA_COLUMN_MEMORY_MAX_PAGES 257
-#define WA_COLUMN_MEMORY_FLAGS 258
-#define WA_COLUMN_MEMORY_PAGE_LOG2 259
-#define WA_COLUMN_MEMORY_GUARD 260
-#define WA_COLUMN_GLOBAL_TYPE 288
-#define WA_COLUMN_GLOBAL_FLAGS 289
-#define WA_COLUMN_GLOBAL_IMAGE 290
-#define WA_COLUMN_GLOBAL_INIT 291
-#define WA_COLUMN_GLOBAL_INIT_BYTES 292
-#define WA_COLUMN_TAG_TYPE 320
-#define WA_COLUMN_ELEMENT_MODE 352
-#define WA_COLUMN_ELEMENT_TYPE 353
-#define WA_COLUMN_ELEMENT_TABLE 354
-#define WA_COLUMN_ELEMENT_OFFSET 355
-#define WA_COLUMN_ELEMENT_IN_IMAGE 356
-#define WA_COLUMN_ELEMENT_SLOTS 357
-#define WA_COLUMN_ELEMENT_SLOT_VALUES 358
-#define WA_COLUMN_DATA_MODE 384
-#define WA_COLUMN_DATA_MEMORY 385
-#define WA_COLUMN_DATA_OFFSET 386
-#define WA_COLUMN_DATA_IN_IMAGE 387
-#define WA_COLUMN_DATA_SIZE 388
-#define WA_COLUMN_DATA_START 389
-#define WA_COLUMN_DATA_BYTES 390
-#define WA_COLUMN_RUN_MEMORY 416
-#define WA_COLUMN_RUN_MEMORY_OFFSET 417
-#define WA_COLUMN_RUN_SECTION_OFFSET 418
-#define WA_COLUMN_RUN_SIZE 419
-#define WA_COLUMN_ADDRESS_TEXT_OFFSET 448
-#define WA_COLUMN_ADDRESS_WASM_OFFSET 449
-#define WA_COLUMN_ADDRESS_TRAP 450
-#define WA_COLUMN_CUSTOM_NAME 480
-#define WA_COLUMN_CUSTOM_NAME_BYTES 481
-#define WA_COLUMN_CUSTOM_DATA 482
-#define WA_COLUMN_CUSTOM_DATA_BYTES 483
-#define WA_COLUMN_INFO_KEY 512
-#define WA_COLUMN_INFO_KEY_BYTES 513
-#define WA_COLUMN_INFO_VALUE 514
-#define WA_COLUMN_INFO_VALUE_BYTES 515
-#define WA_COLUMN_SOURCE_WASM_OFFSET 544
-#define WA_COLUMN_SOURCE_LINE 545
-#define WA_COLUMN_SOURCE_FILE 546
-#define WA_COLUMN_SOURCE_FILE_NAME 576
-#define WA_COLUMN_SOURCE_FILE_NAME_BYTES 577
-#define WA_COLUMN_TYPE_INWARD 608
-#define WA_COLUMN_COUNT 77
 /* X(id, name, element_size, shape, group), ascending by id */
 #define WA_COLUMNS(X) \
     X(32, type_kind, 1, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
@@ -703,44 +601,195 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
     X(576, source_file_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_SOURCE_FILES) \
     X(577, source_file_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_SOURCE_FILES) \
     X(608, type_inward, 4, WA_SHAPE_ROWS, WA_GROUP_INWARD_TRAMPOLINES)
-/* X(name of an offsets column, name of the flat column that it points into) */
-#define WA_COLUMN_TARGETS(X) \
-    X(type_params, type_values) \
-    X(type_results, type_values) \
-    X(import_module, import_module_bytes) \
-    X(import_name, import_name_bytes) \
-    X(export_name, export_name_bytes) \
-    X(global_init, global_init_bytes) \
-    X(element_slots, element_slot_values) \
-    X(data_start, data_bytes) \
-    X(custom_name, custom_name_bytes) \
-    X(custom_data, custom_data_bytes) \
-    X(info_key, info_key_bytes) \
-    X(info_value, info_value_bytes) \
-    X(source_file_name, source_file_name_bytes)
+/* 16 bytes as the value of a column: a digest, a cell. */
+struct wa_schema_u8x16 {
+    uint8_t bytes[16];
+};
+/* A column by the type of its values: count of them at data. */
+struct wa_schema_column_u8 {
+    const uint8_t *data;
+    uint64_t count;
+};
+struct wa_schema_column_u8x16 {
+    const struct wa_schema_u8x16 *data;
+    uint64_t count;
+};
+struct wa_schema_column_u32 {
+    const uint32_t *data;
+    uint64_t count;
+};
+struct wa_schema_column_export_slot {
+    const struct wa_schema_export_slot *data;
+    uint64_t count;
+};
+struct wa_schema_column_function_row {
+    const struct wa_schema_function_row *data;
+    uint64_t count;
+};
+struct wa_schema_column_u64 {
+    const uint64_t *data;
+    uint64_t count;
+};
+/* The columns of a mapped section. */
+struct wa_schema_columns {
+    /* 0 func, 1 struct, 2 array; code */
+    struct wa_schema_column_u8 type_kind;
+    /* BLAKE2b-128 of the type's structure; equal digests are equal types; bytes */
+    struct wa_schema_column_u8x16 type_digest;
+    /* first type of the module with the same digest; type index */
+    struct wa_schema_column_u32 type_canonical;
+    /* parameters of a func type; index */
+    struct wa_schema_column_u32 type_params;
+    /* results of a func type; index */
+    struct wa_schema_column_u32 type_results;
+    /* value types; valtype */
+    struct wa_schema_column_u32 type_values;
+    /* entry trampoline, 0 where there is none; text offset + 1 */
+    struct wa_schema_column_u32 type_entry;
+    /* host-call trampoline, 0 where there is none; text offset + 1 */
+    struct wa_schema_column_u32 type_host;
+    /* module name, UTF-8; byte */
+    struct wa_schema_column_u32 import_module;
+    /* module names; bytes */
+    struct wa_schema_column_u8 import_module_bytes;
+    /* name, UTF-8; byte */
+    struct wa_schema_column_u32 import_name;
+    /* names; bytes */
+    struct wa_schema_column_u8 import_name_bytes;
+    /* 0 func, 1 table, 2 memory, 3 global, 4 tag; kind */
+    struct wa_schema_column_u8 import_kind;
+    /* index in the index space of its kind, where its type stands; index */
+    struct wa_schema_column_u32 import_index;
+    /* name, UTF-8; byte */
+    struct wa_schema_column_u32 export_name;
+    /* names; bytes */
+    struct wa_schema_column_u8 export_name_bytes;
+    /* as import_kind; kind */
+    struct wa_schema_column_u8 export_kind;
+    /* index in the index space of its kind; index */
+    struct wa_schema_column_u32 export_index;
+    /* hash index: a power of two of slots, linear probing; slot */
+    struct wa_schema_column_export_slot export_slots;
+    /* the function index space, imported functions first; row */
+    struct wa_schema_column_function_row function;
+    /* file offset of a defined function's code entry, after its size; wasm offset */
+    struct wa_schema_column_u32 code_wasm_offset;
+    /* size of the code entry; bytes */
+    struct wa_schema_column_u32 code_wasm_size;
+    /* ascending; functions that the name section names; func index */
+    struct wa_schema_column_u32 function_name_index;
+    /* where the name starts in custom_data_bytes, which holds the name section; UTF-8; byte */
+    struct wa_schema_column_u64 function_name_offset;
+    /* size of the name; bytes */
+    struct wa_schema_column_u32 function_name_size;
+    /* element type; valtype */
+    struct wa_schema_column_u32 table_type;
+    /* minimum size; elements */
+    struct wa_schema_column_u64 table_min;
+    /* maximum size, 2**64-1 where there is none; elements */
+    struct wa_schema_column_u64 table_max;
+    /* 1 has maximum, 2 shared, 4 64-bit index; bits */
+    struct wa_schema_column_u8 table_flags;
+    /* initial slots, page-aligned; 0 where there is no image; section offset */
+    struct wa_schema_column_u64 table_image_offset;
+    /* number of initial slots in the image; elements */
+    struct wa_schema_column_u64 table_image_count;
+    /* minimum size; pages */
+    struct wa_schema_column_u64 memory_min_pages;
+    /* maximum size, 2**64-1 where there is none; pages */
+    struct wa_schema_column_u64 memory_max_pages;
+    /* 1 has maximum, 2 shared, 4 64-bit index; bits */
+    struct wa_schema_column_u8 memory_flags;
+    /* page size, 16 by default; log2 bytes */
+    struct wa_schema_column_u8 memory_page_log2;
+    /* 0: code relies on 8 GiB reserved from the base; 1: code checks every access; code */
+    struct wa_schema_column_u8 memory_guard;
+    /* value type, imported globals first; valtype */
+    struct wa_schema_column_u32 global_type;
+    /* 1 mutable; bits */
+    struct wa_schema_column_u8 global_flags;
+    /* initial cell of each defined global; zero where init code computes it; bytes */
+    struct wa_schema_column_u8x16 global_image;
+    /* initialiser of each global as WebAssembly bytes, empty for imports; byte */
+    struct wa_schema_column_u32 global_init;
+    /* constant expressions; bytes */
+    struct wa_schema_column_u8 global_init_bytes;
+    /* type of each tag, imported ones first; type index */
+    struct wa_schema_column_u32 tag_type;
+    /* 0 active, 1 passive, 2 declarative; code */
+    struct wa_schema_column_u8 element_mode;
+    /* element type; valtype */
+    struct wa_schema_column_u32 element_type;
+    /* target of an active segment; table index */
+    struct wa_schema_column_u32 element_table;
+    /* constant target offset, 2**64-1 where it is computed; elements */
+    struct wa_schema_column_u64 element_offset;
+    /* 1: the table image holds it; flag */
+    struct wa_schema_column_u8 element_in_image;
+    /* initial slots; computed values stand as 0; index */
+    struct wa_schema_column_u64 element_slots;
+    /* 0 null, func_index << 1 | 1; slot */
+    struct wa_schema_column_u64 element_slot_values;
+    /* 0 active, 1 passive; code */
+    struct wa_schema_column_u8 data_mode;
+    /* target of an active segment; memory index */
+    struct wa_schema_column_u32 data_memory;
+    /* constant target offset, 2**64-1 where it is computed; bytes */
+    struct wa_schema_column_u64 data_offset;
+    /* 1: the memory image holds it and data_bytes does not; flag */
+    struct wa_schema_column_u8 data_in_image;
+    /* size of the segment; bytes */
+    struct wa_schema_column_u64 data_size;
+    /* bytes of the segments that are not in the image; byte */
+    struct wa_schema_column_u64 data_start;
+    /* segment contents; bytes */
+    struct wa_schema_column_u8 data_bytes;
+    /* defined memory that the run belongs to, ascending; memory index */
+    struct wa_schema_column_u32 run_memory;
+    /* page-aligned offset in the memory, ascending within it; bytes */
+    struct wa_schema_column_u64 run_memory_offset;
+    /* page-aligned offset of the run; section offset */
+    struct wa_schema_column_u64 run_section_offset;
+    /* multiple of the page size; bytes */
+    struct wa_schema_column_u64 run_size;
+    /* start of a range of instructions, ascending; text offset */
+    struct wa_schema_column_u32 address_text_offset;
+    /* the WebAssembly instruction it came from; wasm offset */
+    struct wa_schema_column_u32 address_wasm_offset;
+    /* trap that the range can raise; 0 none; trap code */
+    struct wa_schema_column_u8 address_trap;
+    /* name, UTF-8; byte */
+    struct wa_schema_column_u32 custom_name;
+    /* names; bytes */
+    struct wa_schema_column_u8 custom_name_bytes;
+    /* contents; byte */
+    struct wa_schema_column_u64 custom_data;
+    /* contents; bytes */
+    struct wa_schema_column_u8 custom_data_bytes;
+    /* what: module_name, opt_level, cpu, target, packer, llvmlite; byte */
+    struct wa_schema_column_u32 info_key;
+    /* keys; bytes */
+    struct wa_schema_column_u8 info_key_bytes;
+    /* value, UTF-8; byte */
+    struct wa_schema_column_u32 info_value;
+    /* values; bytes */
+    struct wa_schema_column_u8 info_value_bytes;
+    /* start of a range of instructions, strictly ascending; from the module's DWARF, empty where it has none; wasm offset */
+    struct wa_schema_column_u32 source_wasm_offset;
+    /* line in the source file, 0 where unknown; line */
+    struct wa_schema_column_u32 source_line;
+    /* the file, a row of source_files; 0 where unknown; row + 1 */
+    struct wa_schema_column_u32 source_file;
+    /* path as the compiler wrote it, relative to where it ran; UTF-8; byte */
+    struct wa_schema_column_u32 source_file_name;
+    /* paths; bytes */
+    struct wa_schema_column_u8 source_file_name_bytes;
+    /* per type, if the module has tail calls: the trampoline from C to functions whose values registers don't hold, 0 where there is none; else no rows; text offset + 1 */
+    struct wa_schema_column_u32 type_inward;
+};
 
 /* ---- functions that compiled code calls ------------------------------------------------------------------------------ */
 
-#define WA_CALL_MEMORY_GROW 0
-#define WA_CALL_MEMORY_COPY 1
-#define WA_CALL_MEMORY_FILL 2
-#define WA_CALL_MEMORY_INIT 3
-#define WA_CALL_DATA_DROP 4
-#define WA_CALL_TABLE_GET 5
-#define WA_CALL_TABLE_SET 6
-#define WA_CALL_TABLE_GROW 7
-#define WA_CALL_TABLE_FILL 8
-#define WA_CALL_TABLE_COPY 9
-#define WA_CALL_TABLE_INIT 10
-#define WA_CALL_ELEMENT_DROP 11
-#define WA_CALL_ELEMENT_SET 12
-#define WA_CALL_FUNCTION_REFERENCE 13
-#define WA_CALL_RESOLVE_SLOT 14
-#define WA_CALL_RESOLVE_CALL 15
-#define WA_CALL_EXCEPTION_NEW 16
-#define WA_CALL_EXCEPTION_DONE 17
-#define WA_CALL_TRAP 18
-#define WA_CALL_COUNT 19
 /* What instance.calls points to. References cross as uint64_t. */
 struct wa_schema_calls {
     /* (memory, delta_pages) -> old size in pages, or -1 */
@@ -784,27 +833,8 @@ struct wa_schema_calls {
 };
 _Static_assert(sizeof(struct wa_schema_calls) == 152, "one pointer per runtime call");
 
-/* ---- features -------------------------------------------------------------------------------------------------------- */
+/* ---- CPU features ---------------------------------------------------------------------------------------------------- */
 
-#define WA_WASM_SIGN_EXTENSION 1
-#define WA_WASM_SATURATING_FLOAT_TO_INT 2
-#define WA_WASM_MULTI_VALUE 4
-#define WA_WASM_BULK_MEMORY 8
-#define WA_WASM_REFERENCE_TYPES 16
-#define WA_WASM_MUTABLE_GLOBALS 32
-#define WA_WASM_SIMD 64
-#define WA_WASM_RELAXED_SIMD 128
-#define WA_WASM_EXCEPTIONS 256
-#define WA_WASM_LEGACY_EXCEPTIONS 512
-#define WA_WASM_TAIL_CALL 1024
-#define WA_WASM_MULTI_MEMORY 2048
-#define WA_WASM_MEMORY64 4096
-#define WA_WASM_EXTENDED_CONST 8192
-#define WA_WASM_FUNCTION_REFERENCES 16384
-#define WA_WASM_GC 32768
-#define WA_WASM_THREADS 0x10000
-#define WA_WASM_CUSTOM_PAGE_SIZES 0x20000
-#define WA_WASM_WIDE_ARITHMETIC 0x40000
 #define WA_CPU_X86_64_SSE3 1
 #define WA_CPU_X86_64_SSSE3 2
 #define WA_CPU_X86_64_SSE4_1 4
@@ -838,7 +868,6 @@ _Static_assert(sizeof(struct wa_schema_calls) == 152, "one pointer per runtime c
 #define WA_CPU_X86_64_AES 0x40000000
 #define WA_CPU_X86_64_PCLMUL 0x80000000U
 #define WA_CPU_X86_64_SHA 0x100000000UL
-#define WA_CPU_X86_64_BASELINE 127
 /* X(mask, name, "LLVM name"): all features of x86_64 that code may need */
 #define WA_CPU_FEATURES_X86_64(X) \
     X(WA_CPU_X86_64_SSE3, sse3, "sse3") \
@@ -883,7 +912,6 @@ _Static_assert(sizeof(struct wa_schema_calls) == 152, "one pointer per runtime c
 #define WA_CPU_AARCH64_SHA2 64
 #define WA_CPU_AARCH64_AES 128
 #define WA_CPU_AARCH64_CRC 256
-#define WA_CPU_AARCH64_BASELINE 3
 /* X(mask, name, "LLVM name"): all features of aarch64 that code may need */
 #define WA_CPU_FEATURES_AARCH64(X) \
     X(WA_CPU_AARCH64_FP_ARMV8, fp_armv8, "fp-armv8") \

@@ -62,12 +62,24 @@ void wa_artifact_release(wa_artifact *artifact);
 /* Slot of the export index that holds this name, or UINT32_MAX. */
 uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes);
 
-/* A function type; params and results point into the mapped metadata. */
+/* ---- rows of the metadata (metadata.c, valtype.c) --------------------------------------------------------------- */
+
+/* Every column. Header and directory were checked; rows are checked where they are used. */
+const struct wa_schema_columns *wa_artifact_columns(const wa_artifact *artifact);
+/* An offsets column: first and last + 1 index of a row in its target, clipped to target_count. */
+void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end);
+/* A function type; all pointers are into the mapped metadata. */
 typedef struct wa_signature {
     const uint32_t *params, *results;
     uint32_t param_count, result_count;
     const uint8_t *digest; /* 16 bytes */
 } wa_signature;
+/* The type must be in range, as wa_function_type gives it. */
+wa_signature wa_type_signature(const wa_artifact *artifact, uint32_t type);
+/* Canonical type of a function of the index space, or UINT32_MAX. */
+uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index);
+/* Whether a code is a value type of the format. */
+bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code);
 
 /* ---- stores (store.c, contents.c) ------------------------------------------------------------------------------- */
 

@@ -2,51 +2,51 @@
  * imported on the way from load to a call. Rows are bounds-checked, as everywhere. */
 #include "types.h"
 
-#include "runtime/metadata.h"
+typedef struct wa_schema_columns columns;
+typedef struct wa_schema_column_u32 column;
+typedef struct wa_schema_column_u8 byte_column;
 
 /* Text of a row of a name column. */
-static PyObject *row_text(const wa_column *offsets, const wa_column *bytes, uint64_t row)
+static PyObject *row_text(const column *offsets, const byte_column *bytes, uint64_t row)
 {
     uint64_t start, end;
     wa_span(offsets->data, row, bytes->count, &start, &end);
     return PyUnicode_DecodeUTF8((const char *)bytes->data + start, (Py_ssize_t)(end - start), "replace");
 }
 
-static PyObject *corrupt_row(uint64_t row, uint64_t found, uint64_t limit, const char *column)
+static PyObject *corrupt_row(uint64_t row, uint64_t found, uint64_t limit, const char *name)
 {
-    wa_error error;
-    wa_fail(&error, WA_ERROR_CORRUPT_ROW, row, found, limit, column);
+    wa_error error = {.code = WA_ERROR_CORRUPT_ROW, .where = row, .found = found, .expected = limit};
+    snprintf(error.text, sizeof error.text, "%s", name);
     wax_raise_error(&error);
     return NULL;
 }
 
 static PyObject *function_type(const wa_artifact *artifact, uint64_t row, uint32_t index)
 {
+    const columns *all = wa_artifact_columns(artifact);
     uint32_t type = wa_function_type(artifact, index);
     if (type == UINT32_MAX)
-        return corrupt_row(row, index, WA_ROWS(artifact, function), "import_index");
-    uint64_t params, params_end, results, results_end;
-    wa_span(artifact->columns.type_params.data, type, WA_ROWS(artifact, type_values), &params, &params_end);
-    wa_span(artifact->columns.type_results.data, type, WA_ROWS(artifact, type_values), &results, &results_end);
-    const uint32_t *values = artifact->columns.type_values.data;
-    return (PyObject *)wax_functype_from_codes(values + params, (uint32_t)(params_end - params), values + results,
-                                               (uint32_t)(results_end - results),
-                                               WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type);
+        return corrupt_row(row, index, all->function.count, "import_index");
+    wa_signature signature = wa_type_signature(artifact, type);
+    return (PyObject *)wax_functype_from_codes(signature.params, signature.param_count, signature.results,
+                                               signature.result_count, signature.digest);
 }
 
 static PyObject *global_type(const wa_artifact *artifact, uint64_t row, uint32_t index)
 {
-    if (index >= WA_ROWS(artifact, global_type))
-        return corrupt_row(row, index, WA_ROWS(artifact, global_type), "import_index");
-    uint32_t valtype = WA_COLUMN(artifact, global_type, uint32_t)[index];
+    const columns *all = wa_artifact_columns(artifact);
+    if (index >= all->global_type.count)
+        return corrupt_row(row, index, all->global_type.count, "import_index");
+    uint32_t valtype = all->global_type.data[index];
     if (!wa_valtype_is_sound(artifact, valtype))
         return corrupt_row(index, valtype, WA_VALTYPE_I32, "global_type");
-    bool is_mutable = (WA_COLUMN(artifact, global_flags, uint8_t)[index] & WA_GLOBAL_MUTABLE) != 0;
+    bool is_mutable = (all->global_flags.data[index] & WA_GLOBAL_MUTABLE) != 0;
     return Py_BuildValue("NN", wax_valtype_name(valtype), PyBool_FromLong(is_mutable));
 }
 
 /* Interned, as names in source code are: a dict then compares pointers. */
-static PyObject *interned_text(const wa_column *offsets, const wa_column *bytes, uint64_t row)
+static PyObject *interned_text(const column *offsets, const byte_column *bytes, uint64_t row)
 {
     PyObject *text = row_text(offsets, bytes, row);
     if (text != NULL)
@@ -56,9 +56,10 @@ static PyObject *interned_text(const wa_column *offsets, const wa_column *bytes,
 
 static PyObject *import_row(const wa_artifact *artifact, uint64_t row)
 {
-    uint32_t kind = WA_COLUMN(artifact, import_kind, uint8_t)[row], index = WA_COLUMN(artifact, import_index, uint32_t)[row];
-    PyObject *module = interned_text(&artifact->columns.import_module, &artifact->columns.import_module_bytes, row);
-    PyObject *name = interned_text(&artifact->columns.import_name, &artifact->columns.import_name_bytes, row);
+    const columns *all = wa_artifact_columns(artifact);
+    uint32_t kind = all->import_kind.data[row], index = all->import_index.data[row];
+    PyObject *module = interned_text(&all->import_module, &all->import_module_bytes, row);
+    PyObject *name = interned_text(&all->import_name, &all->import_name_bytes, row);
     PyObject *label = module == NULL || name == NULL ? NULL : PyUnicode_FromFormat("%U.%U", module, name), *type = NULL;
     if (label != NULL && kind > WA_KIND_TAG)
         corrupt_row(row, kind, WA_KIND_TAG, "import_kind");
@@ -76,7 +77,8 @@ static PyObject *import_row(const wa_artifact *artifact, uint64_t row)
 
 PyObject *wax_import_rows(const wa_artifact *artifact)
 {
-    Py_ssize_t count = (Py_ssize_t)WA_ROWS(artifact, import_kind);
+    const columns *all = wa_artifact_columns(artifact);
+    Py_ssize_t count = (Py_ssize_t)all->import_kind.count;
     PyObject *rows = PyTuple_New(count);
     for (Py_ssize_t row = 0; rows != NULL && row < count; row++) {
         PyObject *entry = import_row(artifact, (uint64_t)row);
@@ -90,15 +92,17 @@ PyObject *wax_import_rows(const wa_artifact *artifact)
 
 Py_ssize_t wax_export_count(const wa_artifact *artifact)
 {
-    return (Py_ssize_t)WA_ROWS(artifact, export_kind);
+    const columns *all = wa_artifact_columns(artifact);
+    return (Py_ssize_t)all->export_kind.count;
 }
 
 PyObject *wax_export_names(const wa_artifact *artifact)
 {
+    const columns *all = wa_artifact_columns(artifact);
     Py_ssize_t count = wax_export_count(artifact);
     PyObject *names = PyTuple_New(count);
     for (Py_ssize_t row = 0; names != NULL && row < count; row++) {
-        PyObject *name = row_text(&artifact->columns.export_name, &artifact->columns.export_name_bytes, (uint64_t)row);
+        PyObject *name = row_text(&all->export_name, &all->export_name_bytes, (uint64_t)row);
         if (name == NULL)
             Py_CLEAR(names);
         else
@@ -110,18 +114,20 @@ PyObject *wax_export_names(const wa_artifact *artifact)
 /* Name of a row of function_names, which lies in a custom section. */
 static PyObject *function_name_text(const wa_artifact *artifact, uint64_t row)
 {
-    uint64_t limit = WA_ROWS(artifact, custom_data_bytes), start = WA_COLUMN(artifact, function_name_offset, uint64_t)[row];
-    uint64_t size_bytes = WA_COLUMN(artifact, function_name_size, uint32_t)[row];
+    const columns *all = wa_artifact_columns(artifact);
+    uint64_t limit = all->custom_data_bytes.count, start = all->function_name_offset.data[row];
+    uint64_t size_bytes = all->function_name_size.data[row];
     start = start < limit ? start : limit;
     size_bytes = size_bytes < limit - start ? size_bytes : limit - start;
-    const char *contents = artifact->columns.custom_data_bytes.data;
+    const char *contents = (const char *)all->custom_data_bytes.data;
     return PyUnicode_DecodeUTF8(contents + start, (Py_ssize_t)size_bytes, "replace");
 }
 
 PyObject *wax_function_name(const wa_artifact *artifact, uint32_t func_index)
 {
-    const uint32_t *indices = artifact->columns.function_name_index.data;
-    uint64_t low = 0, high = WA_ROWS(artifact, function_name_index), rows = high;
+    const columns *all = wa_artifact_columns(artifact);
+    const uint32_t *indices = all->function_name_index.data;
+    uint64_t low = 0, high = all->function_name_index.count, rows = high;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         if (indices[middle] < func_index)

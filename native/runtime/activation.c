@@ -72,13 +72,13 @@ int wa_call(wa_store *store, const wa_function *function, wa_entry entry, uint64
 int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info)
 {
     const wa_artifact *artifact = instance->head.artifact;
-    uint32_t offset = artifact->header->init_text_offset;
-    if (offset == 0) {
+    const uint8_t *init = wa_code(artifact, artifact->header->init_text_offset);
+    if (init == NULL) {
         info->trap_code = 0;
         info->frame_count = 0;
         return WA_RETURNED;
     }
-    work what = {artifact->text + offset - 1, instance, NULL, NULL};
+    work what = {init, instance, NULL, NULL};
     return call_protected(store, &what, info);
 }
 

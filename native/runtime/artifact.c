@@ -231,7 +231,7 @@ int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor,
     const uint8_t *base = (const uint8_t *)anchor - header->anchor_vaddr;
     artifact->dl_handle = dl_handle;
     artifact->text = base + header->text_vaddr;
-    artifact->type_digests = base + header->type_digests_vaddr;
+    artifact->type_digests = (const void *)(base + header->type_digests_vaddr);
     return 0;
 }
 

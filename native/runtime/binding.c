@@ -35,8 +35,8 @@ static wa_binding *bind(wa_details *details, const void *key, const wa_function 
     for (wa_binding *binding = *bucket; binding != NULL; binding = binding->next)
         if (binding->key == key)
             return binding;
-    uint32_t trampoline = WA_COLUMN(artifact, type_host, uint32_t)[canonical_type];
-    if (trampoline == 0 || trampoline > artifact->header->text_size_bytes)
+    const uint8_t *trampoline = wa_code(artifact, WA_COLUMN(artifact, type_host)[canonical_type]);
+    if (trampoline == NULL)
         return NULL;
     /* References that come later, by tables and calls, have bindings of their own. */
     wa_binding *binding = details->free_bindings > 0 ? &binding_room(details)[--details->free_bindings] : calloc(1, sizeof *binding);
@@ -44,7 +44,7 @@ static wa_binding *bind(wa_details *details, const void *key, const wa_function 
         return NULL;
     binding->key = key;
     binding->record = *function;
-    binding->record.code = (void *)(uintptr_t)(artifact->text + trampoline - 1);
+    binding->record.code = (void *)(uintptr_t)trampoline;
     binding->record.context = &binding->record;
     binding->record.instance = details->instance;
     binding->record.tail_code = NULL;

@@ -15,7 +15,7 @@ static uint32_t export_hash(const char *name, size_t size_bytes)
 uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes)
 {
     uint64_t count = WA_ROWS(artifact, export_slots), names_size = WA_ROWS(artifact, export_name_bytes);
-    const struct wa_schema_export_slot *slots = artifact->columns.export_slots.data;
+    const struct wa_schema_export_slot *slots = WA_COLUMN(artifact, export_slots);
     if (count == 0)
         return UINT32_MAX;
     uint32_t hash = export_hash(name, size_bytes);
@@ -24,7 +24,7 @@ uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, 
         const struct wa_schema_export_slot *slot = &slots[index];
         if (slot->hash == hash && slot->name_size_bytes == size_bytes &&
             (uint64_t)slot->name_start + size_bytes <= names_size &&
-            memcmp(WA_COLUMN(artifact, export_name_bytes, char) + slot->name_start, name, size_bytes) == 0)
+            memcmp(WA_COLUMN(artifact, export_name_bytes) + slot->name_start, name, size_bytes) == 0)
             return (uint32_t)index;
         index = (index + 1) & (count - 1);
     }
@@ -37,8 +37,8 @@ static wa_global *global_object(wa_details *details, uint32_t index)
     if (details->globals[index] != NULL)
         return details->globals[index];
     static const uint8_t zero[16];
-    wa_global *global = wa_global_new(WA_COLUMN(artifact, global_type, uint32_t)[index],
-                                      (WA_COLUMN(artifact, global_flags, uint8_t)[index] & WA_GLOBAL_MUTABLE) != 0, zero);
+    wa_global *global = wa_global_new(WA_COLUMN(artifact, global_type)[index],
+                                      (WA_COLUMN(artifact, global_flags)[index] & WA_GLOBAL_MUTABLE) != 0, zero);
     if (global != NULL)
         global->valtype = wa_valtype_of(artifact, global->valtype.code);
     if (global != NULL)
@@ -53,7 +53,7 @@ int wa_instance_export(wa_instance *instance, uint32_t slot, wa_extern *result, 
     const wa_artifact *artifact = details->artifact;
     if (slot >= WA_ROWS(artifact, export_slots))
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, slot, slot, WA_ROWS(artifact, export_slots), "export_slots");
-    uint32_t item = WA_COLUMN(artifact, export_slots, struct wa_schema_export_slot)[slot].item;
+    uint32_t item = WA_COLUMN(artifact, export_slots)[slot].item;
     uint32_t kind = (item & 7) - 1, index = item >> 3;
     void *object = NULL;
     if (kind == WA_KIND_FUNC)

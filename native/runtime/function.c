@@ -60,24 +60,13 @@ static uint32_t type_of(const wa_function *function, const wa_artifact **artifac
     return wa_function_type(*artifact, function->func_index);
 }
 
-static void read_values(const wa_artifact *artifact, const uint32_t *offsets, uint32_t type, const uint32_t **values,
-                        uint32_t *count)
-{
-    uint64_t start, end;
-    wa_span(offsets, type, WA_ROWS(artifact, type_values), &start, &end);
-    *values = WA_COLUMN(artifact, type_values, uint32_t) + start;
-    *count = (uint32_t)(end - start);
-}
-
 int wa_function_signature(const wa_function *function, wa_signature *signature)
 {
     const wa_artifact *artifact;
     uint32_t type = type_of(function, &artifact);
     if (type == UINT32_MAX)
         return -1;
-    read_values(artifact, artifact->columns.type_params.data, type, &signature->params, &signature->param_count);
-    read_values(artifact, artifact->columns.type_results.data, type, &signature->results, &signature->result_count);
-    signature->digest = WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type;
+    *signature = wa_type_signature(artifact, type);
     return 0;
 }
 
@@ -85,10 +74,7 @@ wa_entry wa_function_entry(const wa_function *function)
 {
     const wa_artifact *artifact;
     uint32_t type = type_of(function, &artifact);
-    uint32_t offset = type == UINT32_MAX ? 0 : WA_COLUMN(artifact, type_entry, uint32_t)[type];
-    if (offset == 0 || offset > artifact->header->text_size_bytes)
-        return NULL;
-    return (wa_entry)(uintptr_t)(artifact->text + offset - 1);
+    return type == UINT32_MAX ? NULL : (wa_entry)(uintptr_t)wa_code(artifact, WA_COLUMN(artifact, type_entry)[type]);
 }
 
 bool wa_function_is_short(const wa_function *function)
@@ -96,6 +82,6 @@ bool wa_function_is_short(const wa_function *function)
     if (function->host != NULL || function->instance == NULL)
         return false;
     const wa_artifact *artifact = wa_instance_artifact(function->instance);
-    const struct wa_schema_function_row *rows = artifact->columns.function.data;
+    const struct wa_schema_function_row *rows = WA_COLUMN(artifact, function);
     return function->func_index < WA_ROWS(artifact, function) && (rows[function->func_index].flags & 1) != 0;
 }

@@ -9,21 +9,19 @@
 static int check_guards(const wa_artifact *artifact, wa_error *error)
 {
     for (uint64_t i = 0; i < WA_ROWS(artifact, memory_guard); i++) {
-        bool is_checked = wa_memory_is_checked(WA_COLUMN(artifact, memory_flags, uint8_t)[i],
-                                               WA_COLUMN(artifact, memory_page_log2, uint8_t)[i]);
-        if (WA_COLUMN(artifact, memory_guard, uint8_t)[i] != is_checked)
-            return wa_fail(error, WA_ERROR_CORRUPT_ROW, i, WA_COLUMN(artifact, memory_guard, uint8_t)[i], is_checked,
-                           "memory_guard");
+        uint8_t guard = WA_COLUMN(artifact, memory_guard)[i];
+        bool is_checked =
+            wa_memory_is_checked(WA_COLUMN(artifact, memory_flags)[i], WA_COLUMN(artifact, memory_page_log2)[i]);
+        if (guard != is_checked)
+            return wa_fail(error, WA_ERROR_CORRUPT_ROW, i, guard, is_checked, "memory_guard");
     }
     return 0;
 }
 
 static wa_tag *new_tag(const wa_artifact *artifact, uint32_t type)
 {
-    uint64_t start, end;
-    wa_span(artifact->columns.type_params.data, type, WA_ROWS(artifact, type_values), &start, &end);
-    return wa_tag_new(WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type,
-                      WA_COLUMN(artifact, type_values, uint32_t) + start, (uint32_t)(end - start));
+    wa_signature signature = wa_type_signature(artifact, type);
+    return wa_tag_new(signature.digest, signature.params, signature.param_count);
 }
 
 static int build_defined(wa_details *details, wa_error *error)
@@ -46,7 +44,7 @@ static int build_defined(wa_details *details, wa_error *error)
         details->built_tables = i + 1;
     }
     for (uint32_t i = details->imported_tags; i < WA_ROWS(artifact, tag_type); i++) {
-        uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, tag_type, uint32_t)[i]);
+        uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, tag_type)[i]);
         wa_tag *tag = type == UINT32_MAX ? NULL : new_tag(artifact, type);
         if (tag == NULL)
             return wa_fail(error, WA_ERROR_NO_MEMORY, i, 0, 0, "tag");
@@ -62,18 +60,18 @@ static int build_segments(wa_details *details, wa_error *error)
     const wa_artifact *artifact = details->artifact;
     struct wa_schema_element_slot *elements = wa_element_slots(details->instance);
     uint8_t *dropped = wa_data_dropped(details->instance);
-    const uint64_t *offsets = artifact->columns.element_slots.data;
+    const uint64_t *offsets = WA_COLUMN(artifact, element_slots);
     for (uint64_t i = 0; i < WA_ROWS(artifact, element_mode); i++) {
-        bool is_dropped = WA_COLUMN(artifact, element_mode, uint8_t)[i] == 2 || WA_COLUMN(artifact, element_in_image, uint8_t)[i];
+        bool is_dropped = WA_COLUMN(artifact, element_mode)[i] == 2 || WA_COLUMN(artifact, element_in_image)[i];
         uint64_t start = offsets[i], end = offsets[i + 1];
         if (start > end || end > WA_ROWS(artifact, element_slot_values))
             return wa_fail(error, WA_ERROR_CORRUPT_ROW, i, end, WA_ROWS(artifact, element_slot_values), "element_slots");
         if (!is_dropped) {
-            elements[i].slots = (void *)(uintptr_t)(WA_COLUMN(artifact, element_slot_values, uint64_t) + start);
+            elements[i].slots = (void *)(uintptr_t)(WA_COLUMN(artifact, element_slot_values) + start);
             elements[i].size = end - start;
         }
     }
-    memcpy(dropped, artifact->columns.data_in_image.data, WA_ROWS(artifact, data_in_image));
+    memcpy(dropped, WA_COLUMN(artifact, data_in_image), WA_ROWS(artifact, data_in_image));
     return 0;
 }
 
@@ -99,8 +97,7 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     instance->head.operands = store->operands;
     instance->head.exception = (void *)&store->pending;
     instance->head.details = details;
-    memcpy(wa_global_cells(instance), artifact->columns.global_image.data,
-           WA_ROWS(artifact, global_image) * 16);
+    memcpy(wa_global_cells(instance), WA_COLUMN(artifact, global_image), WA_ROWS(artifact, global_image) * sizeof(wa_cell));
     details->instance = instance;
     details->artifact = artifact;
     details->globals = globals;

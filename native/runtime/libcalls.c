@@ -60,13 +60,13 @@ static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t 
 {
     wa_memory *target = memory_at(self, memory);
     const wa_artifact *artifact = self->artifact;
-    const uint64_t *offsets = (const uint64_t *)artifact->columns.data_start.data + segment;
+    const uint64_t *offsets = WA_COLUMN(artifact, data_start) + segment;
     uint64_t start = offsets[0], end = offsets[1];
     if (wa_data_dropped(instance_of(self))[segment] || end > WA_ROWS(artifact, data_bytes) || start > end)
         end = start = 0;
     if (is_outside(src, size_bytes, end - start) || is_outside(dst, size_bytes, target->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    memcpy((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes, uint8_t) + start + src, size_bytes);
+    memcpy((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes) + start + src, size_bytes);
     wa_heed_interrupt();
 }
 
@@ -201,10 +201,10 @@ static uint64_t resolve_call(head *self, uint64_t record, uint64_t type)
 {
     wa_function *function = (wa_function *)(uintptr_t)record;
     const wa_artifact *artifact = self->artifact;
-    const uint8_t *wanted = (const uint8_t *)(uintptr_t)type;
-    if (memcmp(function->type, wanted, 16) != 0)
+    const struct wa_schema_u8x16 *wanted = (const void *)(uintptr_t)type;
+    if (memcmp(function->type, wanted, sizeof *wanted) != 0)
         wa_trap(WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
-    uint32_t canonical = (uint32_t)((uint64_t)(wanted - artifact->type_digests) / 16);
+    uint32_t canonical = (uint32_t)(wanted - artifact->type_digests);
     wa_function *called = wa_callable(self->details, function, canonical);
     if (called == NULL)
         wa_trap(WA_TRAP_OUT_OF_MEMORY);

@@ -27,10 +27,10 @@ static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_f
     uint32_t type = wa_function_type(artifact, index);
     if (type == UINT32_MAX)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, index, type, WA_ROWS(artifact, type_canonical), "function.type");
-    if (memcmp(function->type, WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type, 16) != 0)
+    if (memcmp(function->type, wa_type_digest(artifact, type), 16) != 0)
         return fail_import(error, row, "the signature differs");
-    uint32_t trampoline = WA_COLUMN(artifact, type_host, uint32_t)[type];
-    if (function->host != NULL && (trampoline == 0 || trampoline > artifact->header->text_size_bytes))
+    uint32_t trampoline = WA_COLUMN(artifact, type_host)[type];
+    if (function->host != NULL && wa_code(artifact, trampoline) == NULL)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, type, trampoline, artifact->header->text_size_bytes, "type_host");
     wa_function *called = wa_callable(details, function, type);
     if (called == NULL)
@@ -44,12 +44,11 @@ static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_f
 static int link_table(wa_details *details, uint64_t row, uint32_t index, wa_table *table, wa_error *error)
 {
     const wa_artifact *artifact = details->artifact;
-    wa_valtype wanted = wa_valtype_of(artifact, WA_COLUMN(artifact, table_type, uint32_t)[index]);
+    wa_valtype wanted = wa_valtype_of(artifact, WA_COLUMN(artifact, table_type)[index]);
     if (!wa_valtype_matches(&table->valtype, &wanted) || !wa_valtype_matches(&wanted, &table->valtype))
         return fail_import(error, row, "the element type differs");
-    if (check_limits(row, table->head.size, table->max, table->flags, WA_COLUMN(artifact, table_min, uint64_t)[index],
-                     WA_COLUMN(artifact, table_max, uint64_t)[index], WA_COLUMN(artifact, table_flags, uint8_t)[index],
-                     error) < 0)
+    if (check_limits(row, table->head.size, table->max, table->flags, WA_COLUMN(artifact, table_min)[index],
+                     WA_COLUMN(artifact, table_max)[index], WA_COLUMN(artifact, table_flags)[index], error) < 0)
         return -1;
     wa_table_retain(table);
     wa_table_slots(details->instance)[index] = table;
@@ -60,13 +59,12 @@ static int link_table(wa_details *details, uint64_t row, uint32_t index, wa_tabl
 static int link_memory(wa_details *details, uint64_t row, uint32_t index, wa_memory *memory, wa_error *error)
 {
     const wa_artifact *artifact = details->artifact;
-    uint32_t page_log2 = WA_COLUMN(artifact, memory_page_log2, uint8_t)[index];
+    uint32_t page_log2 = WA_COLUMN(artifact, memory_page_log2)[index];
     if (memory->page_log2 != page_log2)
         return fail_import(error, row, "the page size differs");
     if (check_limits(row, memory->head.size_bytes >> page_log2, memory->max_pages, memory->flags,
-                     WA_COLUMN(artifact, memory_min_pages, uint64_t)[index],
-                     WA_COLUMN(artifact, memory_max_pages, uint64_t)[index],
-                     WA_COLUMN(artifact, memory_flags, uint8_t)[index], error) < 0)
+                     WA_COLUMN(artifact, memory_min_pages)[index], WA_COLUMN(artifact, memory_max_pages)[index],
+                     WA_COLUMN(artifact, memory_flags)[index], error) < 0)
         return -1;
     wa_memory_retain(memory);
     wa_memory_slots(details->instance)[index] = (struct wa_schema_memory_slot){.base = memory->head.base, .memory = memory};
@@ -77,8 +75,8 @@ static int link_memory(wa_details *details, uint64_t row, uint32_t index, wa_mem
 static int link_global(wa_details *details, uint64_t row, uint32_t index, wa_global *global, wa_error *error)
 {
     const wa_artifact *artifact = details->artifact;
-    wa_valtype wanted = wa_valtype_of(artifact, WA_COLUMN(artifact, global_type, uint32_t)[index]);
-    bool wants_mutable = (WA_COLUMN(artifact, global_flags, uint8_t)[index] & WA_GLOBAL_MUTABLE) != 0;
+    wa_valtype wanted = wa_valtype_of(artifact, WA_COLUMN(artifact, global_type)[index]);
+    bool wants_mutable = (WA_COLUMN(artifact, global_flags)[index] & WA_GLOBAL_MUTABLE) != 0;
     if (global->is_mutable != wants_mutable)
         return fail_import(error, row, "one is mutable, the other is not");
     if (!wa_valtype_matches(&global->valtype, &wanted) || (wants_mutable && !wa_valtype_matches(&wanted, &global->valtype)))
@@ -92,10 +90,10 @@ static int link_global(wa_details *details, uint64_t row, uint32_t index, wa_glo
 static int link_tag(wa_details *details, uint64_t row, uint32_t index, wa_tag *tag, wa_error *error)
 {
     const wa_artifact *artifact = details->artifact;
-    uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, tag_type, uint32_t)[index]);
+    uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, tag_type)[index]);
     if (type == UINT32_MAX)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, index, type, WA_ROWS(artifact, type_canonical), "tag_type");
-    if (memcmp(tag->digest, WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)type, 16) != 0)
+    if (memcmp(tag->digest, wa_type_digest(artifact, type), 16) != 0)
         return fail_import(error, row, "the tag's parameters differ");
     wa_tag_retain(tag);
     wa_tag_slots(details->instance)[index] = tag;
@@ -133,8 +131,8 @@ int wa_link_imports(wa_details *details, const wa_extern *externs, size_t count,
     uint32_t *const counters[] = {&details->imported_functions, &details->imported_tables, &details->imported_memories,
                                   &details->imported_globals, &details->imported_tags};
     for (uint64_t row = 0; row < count; row++) {
-        uint32_t kind = WA_COLUMN(artifact, import_kind, uint8_t)[row];
-        uint32_t index = WA_COLUMN(artifact, import_index, uint32_t)[row];
+        uint32_t kind = WA_COLUMN(artifact, import_kind)[row];
+        uint32_t index = WA_COLUMN(artifact, import_index)[row];
         if (kind > WA_KIND_TAG || index != *counters[kind] || index >= limits[kind])
             return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, index, kind > WA_KIND_TAG ? 0 : *counters[kind], "import_index");
         if (externs[row].kind != kind)

@@ -89,9 +89,9 @@ wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags,
 /* Put the run of the memory image in this row over the fresh zero pages, copy-on-write. */
 static int map_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row, wa_error *error)
 {
-    uint64_t memory_offset = WA_COLUMN(artifact, run_memory_offset, uint64_t)[row];
-    uint64_t section_offset = WA_COLUMN(artifact, run_section_offset, uint64_t)[row];
-    uint64_t size_bytes = WA_COLUMN(artifact, run_size, uint64_t)[row];
+    uint64_t memory_offset = WA_COLUMN(artifact, run_memory_offset)[row];
+    uint64_t section_offset = WA_COLUMN(artifact, run_section_offset)[row];
+    uint64_t size_bytes = WA_COLUMN(artifact, run_size)[row];
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), memory_end = round_to_host_pages(memory->head.size_bytes);
     if ((memory_offset | section_offset | size_bytes) % page != 0)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, memory_offset, 0, "run_memory_offset");
@@ -117,12 +117,11 @@ static void free_memory(void *object)
 
 static wa_memory *map_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error)
 {
-    wa_memory *memory = wa_memory_new(WA_COLUMN(artifact, memory_min_pages, uint64_t)[memory_index],
-                                      WA_COLUMN(artifact, memory_max_pages, uint64_t)[memory_index],
-                                      WA_COLUMN(artifact, memory_flags, uint8_t)[memory_index],
-                                      WA_COLUMN(artifact, memory_page_log2, uint8_t)[memory_index], error);
+    wa_memory *memory = wa_memory_new(
+        WA_COLUMN(artifact, memory_min_pages)[memory_index], WA_COLUMN(artifact, memory_max_pages)[memory_index],
+        WA_COLUMN(artifact, memory_flags)[memory_index], WA_COLUMN(artifact, memory_page_log2)[memory_index], error);
     for (uint64_t row = 0; memory != NULL && row < WA_ROWS(artifact, run_memory); row++) {
-        if (WA_COLUMN(artifact, run_memory, uint32_t)[row] == memory_index && map_run(memory, artifact, row, error) < 0) {
+        if (WA_COLUMN(artifact, run_memory)[row] == memory_index && map_run(memory, artifact, row, error) < 0) {
             free_memory(memory);
             memory = NULL;
         }

@@ -41,14 +41,21 @@ static int check_header(const wa_artifact *artifact, wa_error *error)
 
 /* What the schema says of a column, and where it is kept. */
 typedef struct known_column {
-    uint16_t place; /* offset in wa_columns */
+    uint16_t place; /* offset in the columns */
     uint8_t element_size; /* 0: no such column */
     uint8_t shape, group;
 } known_column;
 
+/* A column whose values have any type. */
+typedef struct any_column {
+    const void *data;
+    uint64_t count;
+} any_column;
+_Static_assert(sizeof(any_column) == sizeof(struct wa_schema_column_u8), "all columns are laid out alike");
+
 /* By id. Ids that are not there belong to newer minor versions. */
 static const known_column known_columns[] = {
-#define X(id, name, size, shape, group) [id] = {offsetof(wa_columns, name), size, shape, group},
+#define X(id, name, size, shape, group) [id] = {offsetof(struct wa_schema_columns, name), size, shape, group},
     WA_COLUMNS(X)
 #undef X
 };
@@ -77,9 +84,8 @@ static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups
     if (entry->element_size_bytes != known.element_size)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->element_size_bytes, known.element_size,
                        "element_size_bytes");
-    wa_column *column = (wa_column *)(void *)((uint8_t *)&artifact->columns + known.place);
-    column->data = at(artifact, entry->offset, size_bytes);
-    column->count = entry->count;
+    const any_column column = {at(artifact, entry->offset, size_bytes), entry->count};
+    memcpy((uint8_t *)&artifact->columns + known.place, &column, sizeof column);
     if (known.shape == WA_SHAPE_FLAT)
         return 0;
     if (known.shape == WA_SHAPE_OFFSETS && entry->count == 0)
@@ -96,7 +102,7 @@ static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups
 static int check_instance_layout(const wa_artifact *artifact, wa_error *error)
 {
     const struct wa_schema_metadata_header *header = artifact->header;
-    const wa_columns *columns = &artifact->columns;
+    const struct wa_schema_columns *columns = &artifact->columns;
     const struct {
         uint64_t offset, count, size, align;
     } parts[] = {
@@ -123,7 +129,7 @@ static int check_instance_layout(const wa_artifact *artifact, wa_error *error)
 
 static int check_counts(const wa_artifact *artifact, wa_error *error)
 {
-    const wa_columns *columns = &artifact->columns;
+    const struct wa_schema_columns *columns = &artifact->columns;
     uint64_t slots = columns->export_slots.count;
     if (columns->code_wasm_offset.count > columns->function.count)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, columns->code_wasm_offset.count, columns->function.count, "code");
@@ -153,13 +159,18 @@ int wa_metadata_check(wa_artifact *artifact, wa_error *error)
         if (check_entry(artifact, index, groups, error) < 0)
             return -1;
 #define X(id, name, element_size, shape, group) \
-    if (artifact->columns.name.data == NULL) \
+    if (WA_COLUMN(artifact, name) == NULL) \
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, id, 0, 1, #name);
     WA_COLUMNS(X)
 #undef X
     if (check_counts(artifact, error) < 0)
         return -1;
     return check_instance_layout(artifact, error);
+}
+
+const struct wa_schema_columns *wa_artifact_columns(const wa_artifact *artifact)
+{
+    return &artifact->columns;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
@@ -169,7 +180,7 @@ uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)
     uint64_t rows = WA_ROWS(artifact, type_canonical);
     if (type_index >= rows)
         return UINT32_MAX;
-    uint32_t canonical = WA_COLUMN(artifact, type_canonical, uint32_t)[type_index];
+    uint32_t canonical = WA_COLUMN(artifact, type_canonical)[type_index];
     return canonical < rows ? canonical : UINT32_MAX;
 }
 
@@ -177,11 +188,27 @@ uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index)
 {
     if (func_index >= WA_ROWS(artifact, function))
         return UINT32_MAX;
-    return wa_canonical_type(artifact, WA_COLUMN(artifact, function, struct wa_schema_function_row)[func_index].type);
+    return wa_canonical_type(artifact, WA_COLUMN(artifact, function)[func_index].type);
 }
 
 void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end)
 {
     *end = offsets[row + 1] < target_count ? offsets[row + 1] : target_count;
     *start = offsets[row] < *end ? offsets[row] : *end;
+}
+
+static const uint32_t *read_values(const wa_artifact *artifact, const uint32_t *offsets, uint32_t type, uint32_t *count)
+{
+    uint64_t start, end;
+    wa_span(offsets, type, WA_ROWS(artifact, type_values), &start, &end);
+    *count = (uint32_t)(end - start);
+    return WA_COLUMN(artifact, type_values) + start;
+}
+
+wa_signature wa_type_signature(const wa_artifact *artifact, uint32_t type)
+{
+    wa_signature signature = {.digest = wa_type_digest(artifact, type)};
+    signature.params = read_values(artifact, WA_COLUMN(artifact, type_params), type, &signature.param_count);
+    signature.results = read_values(artifact, WA_COLUMN(artifact, type_results), type, &signature.result_count);
+    return signature;
 }

@@ -6,19 +6,6 @@
 
 #include "error.h"
 
-/* A column of the mapped metadata: count values at data. Absent columns have count 0. */
-typedef struct wa_column {
-    const void *data;
-    uint64_t count;
-} wa_column;
-
-/* Every known column by name, and the number of rows of every group. */
-typedef struct wa_columns {
-#define X(id, name, element_size, shape, group) wa_column name;
-    WA_COLUMNS(X)
-#undef X
-} wa_columns;
-
 /* Room for the header, the column directory, which has 24 bytes for each of some 80 columns, and the columns of a few
  * values, which come first. */
 enum { WA_FRONT_BYTES = 8192 };
@@ -31,17 +18,29 @@ struct wa_artifact {
     uint64_t section_file_offset;
     const struct wa_schema_metadata_header *header; /* the copy in front */
     const struct wa_schema_directory_entry *directory; /* in front, or in the section where that has no room */
-    wa_columns columns;
+    struct wa_schema_columns columns;
     void *dl_handle;
     const uint8_t *text; /* NULL until bound */
-    const uint8_t *type_digests;
+    const struct wa_schema_u8x16 *type_digests; /* the mapped copy: the address of one stands for a type within the artifact */
     size_t front_size_bytes;
     _Alignas(8) uint8_t front[WA_FRONT_BYTES]; /* the first bytes of the section; columns that end here are read here */
 };
 
-/* Typed access to a column; the caller has bounds-checked the row. */
-#define WA_COLUMN(artifact, name, type) ((const type *)(artifact)->columns.name.data)
+/* The values of a column; the caller has bounds-checked the row. */
+#define WA_COLUMN(artifact, name) ((artifact)->columns.name.data)
 #define WA_ROWS(artifact, name) ((artifact)->columns.name.count)
+
+/* The digest of a type: 16 bytes in the metadata. */
+static inline const uint8_t *wa_type_digest(const wa_artifact *artifact, uint32_t type)
+{
+    return WA_COLUMN(artifact, type_digest)[type].bytes;
+}
+
+/* Code at a place as columns and header give it, text offset + 1; NULL where there is none, or it would lie outside. */
+static inline const uint8_t *wa_code(const wa_artifact *artifact, uint32_t place)
+{
+    return place == 0 || place > artifact->header->text_size_bytes ? NULL : artifact->text + place - 1;
+}
 
 /* Functions that come before those with code. */
 static inline uint64_t wa_imported_functions(const wa_artifact *artifact)
@@ -60,10 +59,6 @@ static inline bool wa_checks_exceptions(const wa_artifact *artifact)
 /* Header and directory of the mapped section: fills in artifact->columns. */
 int wa_metadata_check(wa_artifact *artifact, wa_error *error);
 uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index);
-/* Canonical type of a function of the index space, or UINT32_MAX. */
-uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index);
-/* Offset column: first and last + 1 index of a row in its target, clipped to target_count. */
-void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end);
 
 /* ---- checksum.c ------------------------------------------------------------------------------------------------- */
 
@@ -85,8 +80,6 @@ typedef struct wa_valtype {
     uint8_t digest[16]; /* zero for all other types */
 } wa_valtype;
 
-/* Whether a code is a value type of the format. */
-bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code);
 /* The value type of a column, with its digest where it has one. */
 wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code);
 /* Spec section 3.3.3, as far as types without declared subtypes go: found is a subtype of wanted. */

@@ -59,9 +59,7 @@ uint64_t wa_table_materialise(wa_table *table, uint64_t index);
 /* ---- global.c --------------------------------------------------------------------------------------------------- */
 
 /* Room for a value of any type, in the low bytes. */
-typedef struct wa_cell {
-    uint8_t bytes[16];
-} wa_cell;
+typedef struct wa_schema_u8x16 wa_cell;
 
 struct wa_global {
     atomic_uint references;

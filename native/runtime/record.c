@@ -48,22 +48,23 @@ static wa_function *record_of(const wa_details *details, uint32_t func_index)
 static int fill_record(wa_details *details, uint32_t func_index, wa_function *record)
 {
     const wa_artifact *artifact = details->artifact;
-    uint32_t text_offset = WA_COLUMN(artifact, function, struct wa_schema_function_row)[func_index].text_offset;
+    uint32_t text_offset = WA_COLUMN(artifact, function)[func_index].text_offset;
     uint32_t type = wa_function_type(artifact, func_index);
     if (type == UINT32_MAX || text_offset >= artifact->header->text_size_bytes)
         return -1;
-    uint32_t inward = type < WA_ROWS(artifact, type_inward) ? WA_COLUMN(artifact, type_inward, uint32_t)[type] : 0;
-    if (inward > artifact->header->text_size_bytes)
+    uint32_t inward = type < WA_ROWS(artifact, type_inward) ? WA_COLUMN(artifact, type_inward)[type] : 0;
+    const uint8_t *trampoline = wa_code(artifact, inward);
+    if (inward != 0 && trampoline == NULL)
         return -1;
-    record->type = (void *)(uintptr_t)(artifact->type_digests + 16 * (uint64_t)type);
+    record->type = (void *)(uintptr_t)&artifact->type_digests[type];
     record->context = details->instance;
     record->instance = details->instance;
     record->func_index = func_index;
     const uint8_t *code = artifact->text + text_offset;
-    if (inward != 0) { /* C reaches it by the trampoline only, which takes the record */
+    if (trampoline != NULL) { /* C reaches it by the trampoline only, which takes the record */
         record->tail_code = (void *)(uintptr_t)code;
         record->context = record;
-        code = artifact->text + inward - 1;
+        code = trampoline;
     }
     record->code = (void *)(uintptr_t)code; /* last: marks the record as filled */
     return 0;

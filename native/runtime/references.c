@@ -37,12 +37,12 @@ static void visit_instance(const walk *how, const wa_details *details)
         visit_cell(how, details->globals[i]->valtype.code, details->globals[i]->cell);
     const wa_cell *cells = wa_global_cells(details->instance);
     for (uint64_t i = 0; i < globals; i++)
-        visit_cell(how, WA_COLUMN(artifact, global_type, uint32_t)[details->imported_globals + i], &cells[i]);
+        visit_cell(how, WA_COLUMN(artifact, global_type)[details->imported_globals + i], &cells[i]);
     for (uint64_t i = 0; i < WA_ROWS(artifact, table_type); i++)
         visit_table(how, wa_table_slots(details->instance)[i]);
     const struct wa_schema_element_slot *elements = wa_element_slots(details->instance);
     for (uint64_t i = 0; i < WA_ROWS(artifact, element_type); i++)
-        visit_slots(how, WA_COLUMN(artifact, element_type, uint32_t)[i], elements[i].slots, elements[i].size);
+        visit_slots(how, WA_COLUMN(artifact, element_type)[i], elements[i].slots, elements[i].size);
 }
 
 void wa_store_visit_references(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user)

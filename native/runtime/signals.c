@@ -98,7 +98,7 @@ static wa_artifact *artifact_at(const wa_store *store, uintptr_t pc)
 /* Function whose body holds text_offset, or UINT32_MAX: binary search in the mapped column. */
 static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset)
 {
-    const struct wa_schema_function_row *rows = artifact->columns.function.data;
+    const struct wa_schema_function_row *rows = WA_COLUMN(artifact, function);
     uint64_t imported = wa_imported_functions(artifact), low = imported, high = WA_ROWS(artifact, function);
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;

@@ -70,8 +70,8 @@ static int map_slots(wa_table *table, const wa_artifact *artifact, uint64_t imag
 
 static int fill_from_image(wa_table *table, const wa_artifact *artifact, uint32_t table_index, wa_error *error)
 {
-    uint64_t offset = WA_COLUMN(artifact, table_image_offset, uint64_t)[table_index];
-    uint64_t count = WA_COLUMN(artifact, table_image_count, uint64_t)[table_index];
+    uint64_t offset = WA_COLUMN(artifact, table_image_offset)[table_index];
+    uint64_t count = WA_COLUMN(artifact, table_image_count)[table_index];
     uint64_t page = artifact->header->page_size_bytes;
     if (offset == 0 || count == 0)
         return allocate_slots(table, error);
@@ -110,10 +110,9 @@ static void free_table(void *object)
 
 static wa_table *build_image(wa_artifact *artifact, uint32_t table_index, wa_error *error)
 {
-    wa_table *table = new_table(WA_COLUMN(artifact, table_type, uint32_t)[table_index],
-                                WA_COLUMN(artifact, table_min, uint64_t)[table_index],
-                                WA_COLUMN(artifact, table_max, uint64_t)[table_index],
-                                WA_COLUMN(artifact, table_flags, uint8_t)[table_index], error);
+    wa_table *table =
+        new_table(WA_COLUMN(artifact, table_type)[table_index], WA_COLUMN(artifact, table_min)[table_index],
+                  WA_COLUMN(artifact, table_max)[table_index], WA_COLUMN(artifact, table_flags)[table_index], error);
     if (table != NULL)
         table->valtype = wa_valtype_of(artifact, table->valtype.code);
     if (table != NULL && fill_from_image(table, artifact, table_index, error) < 0) {
@@ -152,7 +151,7 @@ static int clean(wa_table *table)
 {
     if (table->mapped_bytes == 0 || madvise(table->head.slots, table->mapped_bytes, MADV_DONTNEED) != 0)
         return -1;
-    table->head.size = WA_COLUMN(table->spare.artifact, table_min, uint64_t)[table->spare.index];
+    table->head.size = WA_COLUMN(table->spare.artifact, table_min)[table->spare.index];
     return 0;
 }
 

@@ -29,7 +29,7 @@ wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code)
     wa_valtype valtype = {.code = code};
     uint32_t low = code & 0xff, heap = code >> 8;
     if ((low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && heap < WA_ROWS(artifact, type_digest))
-        memcpy(valtype.digest, WA_COLUMN(artifact, type_digest, uint8_t) + 16 * (uint64_t)heap, sizeof valtype.digest);
+        memcpy(valtype.digest, wa_type_digest(artifact, heap), sizeof valtype.digest);
     return valtype;
 }
 
