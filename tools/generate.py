@@ -353,6 +353,7 @@ def python_constants() -> str:
     offsets = header.offsets()
     plain = {
         "SECTION_NAME": schema.SECTION_NAME,
+        "TEMPORARY_PREFIX": schema.TEMPORARY_PREFIX,
         "ANCHOR_SYMBOL": schema.ANCHOR_SYMBOL,
         "HEAD_MASKED_RANGES": schema.HEAD_MASKED_RANGES,
         "METADATA_HEADER_BYTES": header.size_bytes,

@@ -17,7 +17,7 @@ import stat
 from _blake2 import blake2b  # not hashlib: loading OpenSSL costs more than a load
 from _frozen_importlib_external import PathFinder  # what importlib.util uses, without its import
 
-from wasmartifact.constants import FORMAT_VERSION, RUNTIME_ABI
+from wasmartifact.constants import FORMAT_VERSION, RUNTIME_ABI, TEMPORARY_PREFIX
 from wasmartifact.loader import load
 from wasmartifact.version import VERSION
 
@@ -38,7 +38,6 @@ FINE_STEP_NS: Final = 100 * 10**6
 COARSE_STEP_NS: Final = 2 * 10**9
 #: A file that waits for its name gets it in far less time, unless the process that wrote it died.
 LEFTOVER_AGE_NS: Final = 3_600 * 10**9
-LEFTOVER_PREFIX: Final = ".wasmartifact."  # as in write.py, too
 COPY_BYTES: Final = 1 << 20
 _FLOCK: Final = "hhqqi0q"  # struct flock: type, whence, start, length, process
 
@@ -337,7 +336,7 @@ def _point(link: str, path: str) -> None:
     """Make a link to an artifact of the same folder, atomically, in place of an older one."""
     from secrets import token_hex
 
-    temporary = os.path.join(os.path.dirname(link), LEFTOVER_PREFIX + token_hex(16))
+    temporary = os.path.join(os.path.dirname(link), TEMPORARY_PREFIX + token_hex(16))
     try:
         os.symlink(os.path.basename(path), temporary)
         os.rename(temporary, link)
@@ -368,7 +367,7 @@ def sweep(folder: str, limit_bytes: int) -> None:
             artifacts.append((status.st_mtime_ns, status.st_size, entry.path))
         elif entry.name.endswith(".src"):
             links.append(entry.path)
-        elif entry.name.startswith(LEFTOVER_PREFIX) and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns:
+        elif entry.name.startswith(TEMPORARY_PREFIX) and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns:
             _unlink(entry.path)
     total_bytes = sum(size_bytes for _, size_bytes, _ in artifacts)
     for _, size_bytes, path in sorted(artifacts):

@@ -7,6 +7,7 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # fmt: off
 
 SECTION_NAME = ".wasmartifact"
+TEMPORARY_PREFIX = ".wasmartifact."
 ANCHOR_SYMBOL = "wasmartifact_anchor"
 HEAD_MASKED_RANGES = ((40, 48), (60, 64))
 METADATA_HEADER_BYTES = 384

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from typing import Final
 
 _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
-#: O_NONBLOCK: a FIFO under the name must not hang us; regular files ignore it.
-_OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _CONTENTS: Final = (bytes, bytearray, memoryview)
 
 
@@ -43,7 +41,7 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
         fd = _memory_file(path_or_bytes)
     else:
         path = os.fspath(path_or_bytes)
-        fd = os.open(path, _OPEN_FLAGS)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO under the name must not hang us
 
     # Look before you load: head, section table, metadata header, directory, their checksum, host.
     try:

@@ -10,7 +10,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-Buffer = bytes | bytearray | memoryview
+from wasmartifact.schema import TEMPORARY_PREFIX, Buffer
+
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_CHUNKS: Final = 64
 #: Linux follows as many symbolic links in one path.
@@ -123,7 +124,7 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
     """
     path = os.path.abspath(os.fspath(output))
     folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".wasmartifact.{secrets.token_hex(16)}")
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{secrets.token_hex(16)}")
     try:
         fd = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
         is_named = False

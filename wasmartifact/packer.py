@@ -9,12 +9,13 @@ import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from wasmartifact import schema
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.options import LLVMLITE_VERSION, CodegenOptions, TargetSpec, resolve_target
-from wasmartifact.elf.assemble import assemble
+from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import check_shared_object
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.metadata import digests
@@ -25,14 +26,13 @@ from wasmartifact.verifier import open_metadata
 from wasmartifact.version import VERSION, VERSION_NUMBERS
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.features import module_features
-from wasmartifact.wasm.initial import plan_initial_state
+from wasmartifact.wasm.initial import InitialState, plan_initial_state
 from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.source import read_source
 from wasmartifact.wasm.types import canonical_types, type_digests
 from wasmartifact.wasm.validate import validate
 
 Source = str | os.PathLike[str] | bytes
-Buffer = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True)
@@ -127,86 +127,102 @@ def pack(
         check_output(output)
     if keep is not None:
         os.makedirs(keep, exist_ok=True)
+    # Text becomes binary.
     data = read_source(source)
     clock.lap("read")
 
+    # Bytes become the typed model; what is malformed ends here.
     module = decode_module(data)
     clock.lap("decode")
+
+    # A validator that is not ours has the word; all passes from here on may assume a valid module.
     call_features = validate(data, module)
     clock.lap("validate")
 
+    # What memories, tables and globals start as: images where it is known now, init code where it is not.
     initial = plan_initial_state(module, schema.PAGE_BYTES[options.target.machine])
-    canonical, type_ids = canonical_types(module), type_digests(module)
+    plan = _Plan(module, initial, options, canonical_types(module), type_digests(module))
+
+    # Groups of functions become relocatable objects, in worker processes.
     compiled = compile_module(
         module,
         initial,
         options,
         jobs=jobs,
         progress=progress,
-        type_canonical=canonical,
+        type_canonical=plan.canonical,
         call_features=call_features,
         keep=None if keep is None else os.path.abspath(keep),
     )
     clock.lap("compile")
 
-    segments = _segment_count(options.target)
+    # Objects become one image with all references resolved. Beyond this point code offsets are fixed.
     placed = layout(
-        compiled.objects, machine=options.target.machine, type_digests=b"".join(type_ids), segments=segments
+        compiled.objects,
+        machine=options.target.machine,
+        type_digests=b"".join(plan.type_digests),
+        segments=_segment_count(options.target),
     )
-    # Beyond this point code offsets are fixed.
     clock.lap("layout")
 
-    wasm_sha256 = hashlib.sha256(data).digest()
-    features = module_features(module) | compiled.features
-    section = encode_metadata(
-        MetadataFacts(
-            module=module,
-            initial=initial,
-            code=_code_facts(module, compiled, placed, canonical),
-            layout=LayoutFacts(
-                machine=options.target.machine,
-                head_size_bytes=placed.head_size_bytes,
-                segments=segments,
-                anchor_vaddr=placed.anchor_vaddr,
-                text_vaddr=placed.text_vaddr,
-                text_size_bytes=placed.text_size,
-                type_digests_vaddr=placed.type_digests_vaddr,
-            ),
-            type_digests=type_ids,
-            type_canonical=canonical,
-            cpu_features=options.target.cpu_features,
-            wasm_features=features,
-            info=_info(module, options),
-            library_version=VERSION_NUMBERS,
-            wasm_sha256=wasm_sha256,
-            checks_exceptions=compiled.checks_exceptions,
-        )
-    )
+    # Module and code offsets become columns.
+    facts = _metadata_facts(plan, compiled, placed)
+    section = encode_metadata(facts)
     clock.lap("metadata")
 
-    chunks, build_id = _seal(placed, section, _symbol_names(module))
+    # The pieces become one file. Beyond this point nothing but sizes and digests changes.
+    built = assemble(placed, section=section, symbol_names=_symbol_names(module))
+    build_id = seal(built)
     clock.lap("seal")
 
-    def check(path: str) -> None:
-        _check(path, opt_level)
-
-    write_output(output, chunks, check=check)
+    # The file is looked at as its readers will, and appears under its name whole or not at all.
+    write_output(output, built.pieces, check=partial(_check, opt_level=opt_level))
     clock.lap("write")
     return PackReport(
         output=f"/proc/self/fd/{output}" if isinstance(output, int) else os.fspath(output),
-        size_bytes=sum(len(chunk) for chunk in chunks),
+        size_bytes=built.size_bytes,
         text_size_bytes=placed.text_size,
         metadata_size_bytes=len(section),
         functions=len(module.codes),
         machine=options.target.machine,
         cpu=cpu,
         opt_level=opt_level,
-        wasm_features=tuple(sorted(features)),
+        wasm_features=tuple(sorted(facts.wasm_features)),
         cpu_features=options.target.cpu_features,
-        wasm_sha256=wasm_sha256.hex(),
+        wasm_sha256=facts.wasm_sha256.hex(),
         build_id=build_id.hex(),
         seconds=clock.seconds,
     )
+
+
+def seal(built: SharedObject) -> bytes:
+    """Fill in what depends on the finished file, each field after all that it covers: see ``metadata/digests.py``.
+
+    Returns
+    -------
+    bytes
+        The build id.
+    """
+    patch_header(built.section, file_size_bytes=built.size_bytes)
+    build_id = digests.build_id(built.code, built.section)
+    patch_header(built.section, build_id=build_id)
+    built.write_build_id(build_id)
+    digests.seal(built.head, built.section, built.pieces)
+    return build_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What stands before any code is generated.
+
+    ``canonical`` and ``type_digests`` have an entry per type: the first type that equals it, and its digest.
+    """
+
+    module: Module
+    initial: InitialState
+    options: CodegenOptions
+    canonical: Sequence[int]
+    type_digests: Sequence[bytes]
 
 
 class _Clock:
@@ -231,8 +247,36 @@ def _segment_count(target: TargetSpec) -> int:
     return 1 if tuple(map(int, version.split(".")[:2])) >= schema.GLIBC_MIN else 2
 
 
-def _code_facts(module: Module, compiled: CompiledModule, placed: Layout, canonical: Sequence[int]) -> CodeFacts:
+def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> MetadataFacts:
+    """Join what is known of the module, of its code and of the file."""
+    module, target = plan.module, plan.options.target
+    return MetadataFacts(
+        module=module,
+        initial=plan.initial,
+        code=_code_facts(plan, compiled, placed),
+        layout=LayoutFacts(
+            machine=placed.machine,
+            head_size_bytes=placed.head_size_bytes,
+            segments=placed.head.segments,
+            anchor_vaddr=placed.anchor_vaddr,
+            text_vaddr=placed.text_vaddr,
+            text_size_bytes=placed.text_size,
+            type_digests_vaddr=placed.type_digests_vaddr,
+        ),
+        type_digests=plan.type_digests,
+        type_canonical=plan.canonical,
+        cpu_features=target.cpu_features,
+        wasm_features=module_features(module) | compiled.features,
+        info=_info(module, plan.options),
+        library_version=VERSION_NUMBERS,
+        wasm_sha256=hashlib.sha256(module.data).digest(),
+        checks_exceptions=compiled.checks_exceptions,
+    )
+
+
+def _code_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> CodeFacts:
     """Join what the code generator knows of functions with where the layout put them."""
+    module, canonical = plan.module, plan.canonical
     first = module.imported_functions
     places = [placed.functions[f"f{first + index}"] for index in range(len(module.codes))]
     text_offsets, wasm_offsets, traps = array("I"), array("I"), array("B")
@@ -280,18 +324,6 @@ def _symbol_names(module: Module) -> dict[str, str]:
     names |= module.function_names
     first = module.imported_functions
     return {f"f{index}": names.get(index) or f"wasm[{index}]" for index in range(first, first + len(module.codes))}
-
-
-def _seal(placed: Layout, section: bytearray, symbol_names: dict[str, str]) -> tuple[list[Buffer], bytes]:
-    """Put the file together and fill in sizes and digests, in the order of ``metadata/digests.py``."""
-    draft = assemble(placed, build_id=bytes(16), section=section, symbol_names=symbol_names)
-    patch_header(section, file_size_bytes=sum(len(chunk) for chunk in draft))
-    code = draft[1 : next(index for index, chunk in enumerate(draft) if chunk is section)]
-    build_id = digests.build_id(code, section)
-    patch_header(section, build_id=build_id)
-    chunks = assemble(placed, build_id=build_id, section=section, symbol_names=symbol_names)
-    digests.seal(chunks[0], section, chunks)
-    return chunks, build_id
 
 
 def _check(path: str, opt_level: int) -> None:

@@ -7,8 +7,12 @@ regenerates both and fails on any difference. Nothing here imports anything but 
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Final
+
+#: The bytes of an artifact, or a part of them.
+Buffer = bytes | bytearray | memoryview
 
 # --------------------------------------------------------------------------------------------------------------------
 # Versions and magic numbers
@@ -17,10 +21,14 @@ FORMAT_MAJOR: Final = 1  # an unknown major is refused
 FORMAT_MINOR: Final = 0  # a newer minor only adds columns, which are ignored
 RUNTIME_ABI: Final = 1  # instance record, function records, runtime calls, trampolines
 SECTION_NAME: Final = ".wasmartifact"
+TEMPORARY_PREFIX: Final = ".wasmartifact."  # of files that do not have their names yet
 ANCHOR_SYMBOL: Final = "wasmartifact_anchor"
 METADATA_MAGIC: Final = 0x0A74726177_6D7377  # "wsmwart\n" as little-endian bytes
 ANCHOR_MAGIC: Final = 0x0A726863_6E617277  # "wranchr\n"
 COLUMN_ALIGN_BYTES: Final = 64
+BUILD_ID_BYTES: Final = 16
+#: "No value" in a u64 column: no maximum, no constant offset.
+NONE_U64: Final = 2**64 - 1
 #: The ELF header, program headers, notes, dynamic section, symbol table and hash of an artifact end within this many
 #: bytes, so that one read gets all that dlopen looks at first.
 HEAD_MAX_BYTES: Final = 4096
@@ -125,6 +133,12 @@ TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
 # Structures: ordered fields with fixed offsets, shared by Python, C and compiled code. Natural alignment, checked below.
 
 TYPE_SIZES: Final = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "ptr": 8, "u8x16": 16, "u8x32": 32}
+_PACK_CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "u8x16": "16s", "u8x32": "32s"}
+
+
+def align_up(value: int, alignment: int) -> int:
+    """The next multiple of a power of two."""
+    return (value + alignment - 1) & -alignment
 
 
 @dataclass(frozen=True)
@@ -158,6 +172,10 @@ class Struct:
         if offset > self.size_bytes:
             raise ValueError(f"{self.name} needs {offset} bytes, has {self.size_bytes}")
         return found
+
+    def packer(self) -> struct.Struct:
+        """What packs and unpacks the fields, in order; room for growth stays out of it."""
+        return struct.Struct("<" + "".join(_PACK_CODES[field.type] for field in self.fields))
 
 
 METADATA_HEADER: Final = Struct(
@@ -431,10 +449,10 @@ def instance_layout(
         (elements, ELEMENT_SLOT.size_bytes, 16),
         (data_segments, 1, 1),
     ):
-        offset = (offset + align - 1) & -align
+        offset = align_up(offset, align)
         offsets.append(offset)
         offset += count * size
-    offsets.append((offset + 63) & -64)
+    offsets.append(align_up(offset, 64))
     return InstanceLayout(*offsets)
 
 

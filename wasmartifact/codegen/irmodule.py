@@ -7,8 +7,8 @@ from typing import Final
 
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.signature import Signature
+from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL
 
-DIGESTS_SYMBOL: Final = "wa_type_digests"
 #: Attribute groups and metadata that the header of every group of functions defines.
 #: The section is named lest LLVM moves cold functions to another one: functions stay in order.
 FUNCTION_ATTRIBUTES: Final = '#0 section ".text"'
@@ -42,7 +42,7 @@ def module_text(
     target = context.options.target
     return "\n".join([
         f'target triple = "{target.triple}"',
-        f"@{DIGESTS_SYMBOL} = external hidden constant [{len(context.canonical)} x [16 x i8]]",
+        f"@{TYPE_DIGESTS_SYMBOL} = external hidden constant [{len(context.canonical)} x [16 x i8]]",
         *(_declaration(name, *context.llvm_type(signature)) for name, signature in declared),
         *bodies,
         # No unwind tables: backtraces walk frame pointers. No inlining: they name every function.

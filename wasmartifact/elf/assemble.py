@@ -7,28 +7,24 @@ The section headers are last, with nothing behind them, so that readers find eve
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wasmartifact.elf.head import (
-    BUILD_ID_BYTES,
-    DYNAMIC_ENTRY,
-    GNU_HASH_BYTES,
-    NOTE_BYTES,
-    HeadPlan,
-    SectionTable,
-    align_up,
-    build_head,
-)
+from wasmartifact.elf.head import HeadPlan, SectionTable, build_head
 from wasmartifact.elf.layout import Layout
-from wasmartifact.elf.object import (
-    ALIGN_MAX_BYTES,
+from wasmartifact.elf.object import ALIGN_MAX_BYTES, UNWIND_NAME
+from wasmartifact.elf.structs import (
+    BUILD_ID_NOTE,
+    DYNAMIC_ENTRY,
+    GNU_HASH,
     SECTION_HEADER,
     SHF_ALLOC,
     SHF_EXECINSTR,
     SHF_WRITE,
+    SHT_DYNAMIC,
+    SHT_DYNSYM,
+    SHT_GNU_HASH,
     SHT_NOTE,
     SHT_PROGBITS,
     SHT_STRTAB,
@@ -36,14 +32,53 @@ from wasmartifact.elf.object import (
     STB_LOCAL,
     STT_FUNC,
     SYMBOL,
-    UNWIND_NAME,
 )
 from wasmartifact.errors import ToolchainError
-from wasmartifact.schema import ANCHOR_MAGIC, RUNTIME_ABI, SECTION_NAME
+from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, BUILD_ID_BYTES, RUNTIME_ABI, SECTION_NAME, Buffer, align_up
 
-SHT_DYNAMIC, SHT_DYNSYM, SHT_GNU_HASH = 6, 11, 0x6FFFFFF6
-_ANCHOR: Final = struct.Struct(f"<QII{BUILD_ID_BYTES}s")
-Buffer = bytes | bytearray | memoryview
+_ANCHOR: Final = ANCHOR.packer()
+_ANCHOR_BUILD_ID: Final = ANCHOR.offsets()["build_id"]
+
+
+@dataclass(slots=True)
+class SharedObject:
+    """A file in pieces, which are its contents in the order of the attributes.
+
+    Attributes
+    ----------
+    head : bytearray
+        What dlopen looks at: the bytes that ``load_checksum`` covers.
+    code : list[Buffer]
+        From there to the metadata section, padding included: what ``build_id`` covers. The anchor comes first.
+    section : bytearray
+        The very object that `assemble` got, so that header fields which depend on the finished file can be filled in
+        afterwards: no other piece depends on its contents.
+    rest : list[Buffer]
+        Symbols, names and section headers.
+    """
+
+    head: bytearray
+    code: list[Buffer]
+    section: bytearray
+    rest: list[Buffer]
+    _build_id_places: tuple[tuple[bytearray, int], ...]
+
+    @property
+    def pieces(self) -> list[Buffer]:
+        """The file is their concatenation."""
+        return [self.head, *self.code, self.section, *self.rest]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return sum(len(piece) for piece in self.pieces)
+
+    def write_build_id(self, build_id: bytes) -> None:
+        """Fill in the build id, zero so far, where the note and the anchor hold it."""
+        if len(build_id) != BUILD_ID_BYTES:
+            raise ValueError(f"a build id has {BUILD_ID_BYTES} bytes, not {len(build_id)}")
+        for piece, offset in self._build_id_places:
+            piece[offset : offset + BUILD_ID_BYTES] = build_id
 
 
 @dataclass(slots=True)
@@ -68,40 +103,25 @@ class _Section:
         return self.offset + self.size
 
 
-def assemble(
-    layout: Layout,
-    *,
-    build_id: bytes,
-    section: Buffer,
-    symbol_names: Mapping[str, str] | Callable[[str], str],
-) -> list[Buffer]:
-    """Put the file together.
+def assemble(layout: Layout, *, section: bytearray, symbol_names: Mapping[str, str]) -> SharedObject:
+    """Put the file together; its build id is zero.
 
     Parameters
     ----------
     layout : Layout
         What is mapped.
-    build_id : bytes
-        16 bytes, for the note and the anchor.
-    section : bytes-like
+    section : bytearray
         Contents of ``.wasmartifact``.
-    symbol_names : Mapping[str, str] | Callable[[str], str]
-        Symbol of a global function to the name that debuggers show. Symbols that a mapping lacks keep theirs.
-
-    Returns
-    -------
-    list[bytes-like]
-        The file is their concatenation. The first chunk is the head (``layout.head_size_bytes`` long, what
-        load_checksum covers). One chunk is ``section`` itself, not a copy, so that fields which depend on the finished
-        file (its size, digests) can be filled in afterwards; no other chunk depends on the section's contents.
+    symbol_names : Mapping[str, str]
+        Symbol of a global function to the name that debuggers show. Symbols that are not there keep theirs.
     """
-    if len(build_id) != BUILD_ID_BYTES:
-        raise ValueError(f"a build id has {BUILD_ID_BYTES} bytes, not {len(build_id)}")
-    sections = [*_head_sections(layout.head), *_code_sections(layout, build_id)]
+    rodata = _rodata(layout)
+    sections = [*_head_sections(layout.head), *_code_sections(layout, rodata)]
+    mapped = len(sections)
     mapped_end = sections[-1].end
     numbers = {entry.name: number for number, entry in enumerate(sections)}
     # eu-strip and llvm-strip drop a section that is not mapped, unless a mapped one refers to it.
-    sections[numbers[".rodata"]].link = len(sections)
+    sections[numbers[".rodata"]].link = mapped
     _append(sections, SECTION_NAME, SHT_PROGBITS, section, align=layout.page_size_bytes)
     symbols, strings = _symbol_table(layout, symbol_names, numbers[".text"])
     count = len(symbols) // SYMBOL.size
@@ -114,28 +134,39 @@ def assemble(
     head = build_head(
         layout.head,
         mapped_end=mapped_end,
-        build_id=build_id,
         anchor_vaddr=layout.anchor_vaddr,
         anchor_section=numbers[".rodata"],
         table=SectionTable(headers_offset, len(sections), len(sections) - 1),
     )
-    chunks: list[Buffer] = [head]
-    position = len(head)
-    headers = _section_headers(sections, starts)
-    contents = [(entry.offset, entry.contents) for entry in sections if entry.contents is not None]
-    for offset, chunk in [*contents, (headers_offset, headers)]:
+    metadata = sections[mapped]
+    contents = [(entry.offset, entry.contents) for entry in sections]
+    code = _padded(len(head), [*contents[:mapped], (metadata.offset, b"")])
+    rest = _padded(metadata.end, [*contents[mapped + 1 :], (headers_offset, _section_headers(sections, starts))])
+    return SharedObject(
+        head,
+        list(code),
+        section,
+        list(rest),
+        ((head, layout.head.build_id_offset), (rodata, _anchor_offset(layout) + _ANCHOR_BUILD_ID)),
+    )
+
+
+def _padded(position: int, contents: Iterable[tuple[int, Buffer | None]]) -> Iterator[Buffer]:
+    """Contents that lie at file offsets, ascending from ``position`` on, with zeros between them."""
+    for offset, piece in contents:
+        if piece is None:  # a part of the head
+            continue
         if offset > position:
-            chunks.append(bytes(offset - position))
-        chunks.append(chunk)
-        position = offset + memoryview(chunk).nbytes
-    return chunks
+            yield bytes(offset - position)
+        if piece:
+            yield piece
+        position = offset + len(piece)
 
 
 def _append(sections: list[_Section], name: str, type_: int, contents: Buffer, *, align: int = 1, **more: int) -> None:
     """Add a section that is not mapped behind the others."""
     offset = align_up(sections[-1].end, align)
-    size = memoryview(contents).nbytes
-    sections.append(_Section(name, type_, 0, 0, offset, size, contents, align=align, **more))
+    sections.append(_Section(name, type_, 0, 0, offset, len(contents), contents, align=align, **more))
 
 
 def _head_sections(head: HeadPlan) -> list[_Section]:
@@ -152,18 +183,28 @@ def _head_sections(head: HeadPlan) -> list[_Section]:
     dynamic = {"link": dynstr, "align": 8, "entry_size": DYNAMIC_ENTRY.size}
     return [
         _Section("", 0, 0, 0, 0, 0, align=0),
-        place(names[0], SHT_NOTE, head.note_offset, NOTE_BYTES, align=4),
-        place(names[1], SHT_GNU_HASH, head.hash_offset, GNU_HASH_BYTES, link=dynsym, align=8),
+        place(names[0], SHT_NOTE, head.note_offset, BUILD_ID_NOTE.size, align=4),
+        place(names[1], SHT_GNU_HASH, head.hash_offset, GNU_HASH.size, link=dynsym, align=8),
         place(names[2], SHT_DYNSYM, head.dynsym_offset, 2 * SYMBOL.size, **symbols),
         place(names[3], SHT_STRTAB, head.dynstr_offset, head.dynstr_size_bytes),
         place(names[4], SHT_DYNAMIC, head.dynamic_offset, head.dynamic_size_bytes, **dynamic),
     ]
 
 
-def _code_sections(layout: Layout, build_id: bytes) -> list[_Section]:
-    """What is mapped behind the head; the anchor gets its build id."""
+def _anchor_offset(layout: Layout) -> int:
+    """Where the anchor lies in ``.rodata``."""
+    return layout.anchor_vaddr - layout.rodata_vaddr
+
+
+def _rodata(layout: Layout) -> bytearray:
+    """The constants, with an anchor that has no build id yet."""
     rodata = bytearray(layout.rodata)
-    _ANCHOR.pack_into(rodata, layout.anchor_vaddr - layout.rodata_vaddr, ANCHOR_MAGIC, RUNTIME_ABI, 0, build_id)
+    _ANCHOR.pack_into(rodata, _anchor_offset(layout), ANCHOR_MAGIC, RUNTIME_ABI, 0, bytes(BUILD_ID_BYTES))
+    return rodata
+
+
+def _code_sections(layout: Layout, rodata: bytearray) -> list[_Section]:
+    """What is mapped behind the head."""
     bias = layout.head.code_vaddr_bias
     return [
         _Section(name, SHT_PROGBITS, flags, vaddr, vaddr - bias, len(contents), contents, align=ALIGN_MAX_BYTES)
@@ -176,11 +217,8 @@ def _code_sections(layout: Layout, build_id: bytes) -> list[_Section]:
     ]
 
 
-def _symbol_table(
-    layout: Layout, symbol_names: Mapping[str, str] | Callable[[str], str], text_section: int
-) -> tuple[bytes, bytes]:
+def _symbol_table(layout: Layout, symbol_names: Mapping[str, str], text_section: int) -> tuple[bytes, bytes]:
     """.symtab (local functions, ascending by address) and its strings, equal names stored once."""
-    name_of = symbol_names if callable(symbol_names) else (lambda symbol: symbol_names.get(symbol, symbol))
     table = bytearray((len(layout.functions) + 1) * SYMBOL.size)
     starts = {b"\0": 0}
     strings = [b"\0"]
@@ -189,7 +227,7 @@ def _symbol_table(
     info = STB_LOCAL << 4 | STT_FUNC
     for index, (symbol, (offset, size_bytes)) in enumerate(layout.functions.items(), 1):
         # A NUL would end the name early.
-        name = name_of(symbol).replace("\0", "\ufffd").encode("utf-8", "replace") + b"\0"
+        name = symbol_names.get(symbol, symbol).replace("\0", "\ufffd").encode("utf-8", "replace") + b"\0"
         start = starts.setdefault(name, size)
         if start == size:
             strings.append(name)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
+from wasmartifact.elf.structs import PF_R, PF_W, PF_X, SHF_ALLOC
 from wasmartifact.errors import ToolchainError
 from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, ANCHOR_SYMBOL, MACHINES, PAGE_BYTES, SECTION_NAME
 
@@ -24,8 +25,6 @@ _SECTIONS: Final = (
     "", ".note.gnu.build-id", ".gnu.hash", ".dynsym", ".dynstr", ".dynamic", ".rodata", ".eh_frame", ".text",
     SECTION_NAME, ".symtab", ".strtab", ".shstrtab",
 )  # fmt: skip
-_PF_X, _PF_W, _PF_R = 1, 2, 4
-_SHF_ALLOC: Final = 2
 
 
 def check_shared_object(path: str | os.PathLike[str]) -> None:
@@ -75,12 +74,12 @@ def _segment_faults(elf: Any) -> Iterator[str]:
         yield f"{types.count('PT_LOAD')} segments are mapped, expected 1 or 2"
     for segment in segments:
         flags = segment["p_flags"]
-        if flags & _PF_W and flags & _PF_X:
+        if flags & PF_W and flags & PF_X:
             yield f"{segment['p_type']} at {segment['p_vaddr']:#x} is writable and executable"
         if segment["p_type"] == "PT_LOAD" and segment["p_memsz"] != segment["p_filesz"]:
             yield f"PT_LOAD at {segment['p_vaddr']:#x} maps {segment['p_memsz']} bytes of {segment['p_filesz']}"
     stacks = [segment["p_flags"] for segment in segments if segment["p_type"] == "PT_GNU_STACK"]
-    if stacks != [_PF_R | _PF_W]:
+    if stacks != [PF_R | PF_W]:
         yield f"the flags of PT_GNU_STACK are {stacks}, expected read and write"
 
 
@@ -91,7 +90,7 @@ def _section_faults(elf: Any, page_size_bytes: int) -> Iterator[str]:
         yield f"the sections are {' '.join(names)}, expected {' '.join(_SECTIONS)}"
         return
     metadata = sections[names.index(SECTION_NAME)]
-    if metadata["sh_offset"] % page_size_bytes or metadata["sh_flags"] & _SHF_ALLOC:
+    if metadata["sh_offset"] % page_size_bytes or metadata["sh_flags"] & SHF_ALLOC:
         yield f"{SECTION_NAME} at {metadata['sh_offset']:#x} is mapped, or not aligned to {page_size_bytes}"
     end = elf["e_shoff"] + elf["e_shnum"] * elf["e_shentsize"]
     if end != elf.stream_len:

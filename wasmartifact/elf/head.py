@@ -12,26 +12,38 @@ they meet is mapped twice.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import Final
 
-from wasmartifact.elf.object import ELF_HEADER, ELF_IDENT, ET_DYN, SECTION_HEADER, STB_GLOBAL, STT_OBJECT, SYMBOL
-from wasmartifact.schema import ANCHOR, ANCHOR_SYMBOL, HEAD_MAX_BYTES, MACHINES, PAGE_BYTES
+from wasmartifact.elf.structs import (
+    BUILD_ID_NOTE,
+    DT_GNU_HASH,
+    DT_NULL,
+    DT_STRSZ,
+    DT_STRTAB,
+    DT_SYMENT,
+    DT_SYMTAB,
+    DYNAMIC_ENTRY,
+    ELF_HEADER,
+    ELF_IDENT,
+    ET_DYN,
+    GNU_HASH,
+    NT_GNU_BUILD_ID,
+    PF_R,
+    PF_W,
+    PF_X,
+    PROGRAM_HEADER,
+    PT_DYNAMIC,
+    PT_GNU_STACK,
+    PT_LOAD,
+    PT_NOTE,
+    SECTION_HEADER,
+    STB_GLOBAL,
+    STT_OBJECT,
+    SYMBOL,
+)
+from wasmartifact.schema import ANCHOR, ANCHOR_SYMBOL, BUILD_ID_BYTES, HEAD_MAX_BYTES, MACHINES, PAGE_BYTES, align_up
 
-PROGRAM_HEADER: Final = struct.Struct("<IIQQQQQQ")
-DYNAMIC_ENTRY: Final = struct.Struct("<qQ")
-PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_STACK = 1, 2, 4, 0x6474E551
-PF_X, PF_W, PF_R = 1, 2, 4
-NT_GNU_BUILD_ID: Final = 3
-BUILD_ID_BYTES: Final = 16
-DT_NULL, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SYMENT, DT_GNU_HASH = 0, 5, 6, 10, 11, 0x6FFFFEF5
-
-_NOTE: Final = struct.Struct(f"<III4s{BUILD_ID_BYTES}s")
-#: One bucket, first hashed symbol 1, one Bloom word, shift; then the word, the bucket and the symbol's chain value.
-_GNU_HASH: Final = struct.Struct("<IIIIQII")
-NOTE_BYTES: Final = _NOTE.size
-GNU_HASH_BYTES: Final = _GNU_HASH.size
 _DYNSTR: Final = b"\0" + ANCHOR_SYMBOL.encode() + b"\0"
 _DYNAMIC_ENTRIES: Final = 6
 
@@ -65,6 +77,11 @@ class HeadPlan:
     size_bytes: int
     code_vaddr_bias: int
 
+    @property
+    def build_id_offset(self) -> int:
+        """Where the note holds the build id."""
+        return self.note_offset + BUILD_ID_NOTE.size - BUILD_ID_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class SectionTable:
@@ -89,8 +106,8 @@ def plan_head(machine: str, segments: int) -> HeadPlan:
         raise ValueError(f"an artifact has 1 or 2 segments, not {segments}")
     page = PAGE_BYTES[machine]
     note = ELF_HEADER.size + (segments + 3) * PROGRAM_HEADER.size
-    hash_ = align_up(note + NOTE_BYTES, 8)
-    dynsym = align_up(hash_ + GNU_HASH_BYTES, 8)
+    hash_ = align_up(note + BUILD_ID_NOTE.size, 8)
+    dynsym = align_up(hash_ + GNU_HASH.size, 8)
     dynstr = dynsym + 2 * SYMBOL.size
     dynamic = align_up(dynstr + len(_DYNSTR), 8)
     dynamic_size = _DYNAMIC_ENTRIES * DYNAMIC_ENTRY.size
@@ -103,9 +120,9 @@ def plan_head(machine: str, segments: int) -> HeadPlan:
 
 
 def build_head(
-    plan: HeadPlan, *, mapped_end: int, build_id: bytes, anchor_vaddr: int, anchor_section: int, table: SectionTable
-) -> bytes:
-    """Write the head.
+    plan: HeadPlan, *, mapped_end: int, anchor_vaddr: int, anchor_section: int, table: SectionTable
+) -> bytearray:
+    """Write the head, with zeros for the build id, which is not known before all else is (``plan.build_id_offset``).
 
     Parameters
     ----------
@@ -113,8 +130,6 @@ def build_head(
         Where everything lies.
     mapped_end : int
         File offset of the end of the text, the last thing that is mapped.
-    build_id : bytes
-        16 bytes.
     anchor_vaddr, anchor_section : int
         Address of the anchor, and the index of its section.
     table : SectionTable
@@ -123,7 +138,7 @@ def build_head(
     image = bytearray(plan.size_bytes)
     _write_elf_header(image, plan, table)
     _write_program_headers(image, plan, mapped_end)
-    _NOTE.pack_into(image, plan.note_offset, 4, BUILD_ID_BYTES, NT_GNU_BUILD_ID, b"GNU", build_id)
+    BUILD_ID_NOTE.pack_into(image, plan.note_offset, 4, BUILD_ID_BYTES, NT_GNU_BUILD_ID, b"GNU", bytes(BUILD_ID_BYTES))
     _write_hash(image, plan.hash_offset)
     SYMBOL.pack_into(
         image, plan.dynsym_offset + SYMBOL.size, 1, STB_GLOBAL << 4 | STT_OBJECT, 0, anchor_section, anchor_vaddr,
@@ -140,7 +155,7 @@ def build_head(
     )
     for index, entry in enumerate(entries):
         DYNAMIC_ENTRY.pack_into(image, plan.dynamic_offset + index * DYNAMIC_ENTRY.size, *entry)
-    return bytes(image)
+    return image
 
 
 def _write_elf_header(image: bytearray, plan: HeadPlan, table: SectionTable) -> None:
@@ -167,7 +182,7 @@ def _write_program_headers(image: bytearray, plan: HeadPlan, mapped_end: int) ->
     headers = [
         *loads,
         (PT_DYNAMIC, dynamic_flags, dynamic, dynamic, dynamic, plan.dynamic_size_bytes, plan.dynamic_size_bytes, 8),
-        (PT_NOTE, PF_R, note, note, note, NOTE_BYTES, NOTE_BYTES, 4),
+        (PT_NOTE, PF_R, note, note, note, BUILD_ID_NOTE.size, BUILD_ID_NOTE.size, 4),
         (PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16),
     ]
     for index, header in enumerate(headers):
@@ -181,9 +196,4 @@ def _write_hash(image: bytearray, offset: int) -> None:
         value = value * 33 + byte & 0xFFFFFFFF
     shift = 6
     bloom = 1 << value % 64 | 1 << (value >> shift) % 64
-    _GNU_HASH.pack_into(image, offset, 1, 1, 1, shift, bloom, 1, value | 1)
-
-
-def align_up(value: int, alignment: int) -> int:
-    """The next multiple of a power of two."""
-    return (value + alignment - 1) & -alignment
+    GNU_HASH.pack_into(image, offset, 1, 1, 1, shift, bloom, 1, value | 1)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wasmartifact.elf import relocation
-from wasmartifact.elf.head import HeadPlan, align_up, plan_head
+from wasmartifact.elf.head import HeadPlan, plan_head
 from wasmartifact.elf.object import (
     ALIGN_MAX_BYTES,
     TEXT,
     TRAP_FILL,
+    TYPE_DIGESTS_SYMBOL,
     UNDEFINED,
     UNWIND_NAME,
     CodeObject,
@@ -23,9 +24,8 @@ from wasmartifact.elf.object import (
     Section,
 )
 from wasmartifact.errors import ToolchainError
-from wasmartifact.schema import ANCHOR, ANCHOR_SYMBOL
+from wasmartifact.schema import ANCHOR, ANCHOR_SYMBOL, align_up
 
-TYPE_DIGESTS_SYMBOL: Final = "wa_type_digests"
 #: Code offsets are u32 in the metadata.
 TEXT_MAX_BYTES: Final = 0xFFFFFFFF
 
@@ -106,7 +106,7 @@ def layout(objects: Sequence[CodeObject], *, machine: str, type_digests: bytes, 
     machine : str
         Key of ``schema.MACHINES``.
     type_digests : bytes
-        16 bytes per type; mapped under the symbol ``wa_type_digests``.
+        16 bytes per type; mapped under TYPE_DIGESTS_SYMBOL.
     segments : int
         1, or 2 for C libraries that write into the dynamic section.
 

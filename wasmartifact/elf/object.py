@@ -13,26 +13,39 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from wasmartifact.elf import relocation
+from wasmartifact.elf.structs import (
+    ELF_HEADER,
+    ELF_IDENT,
+    ET_REL,
+    RELA,
+    SECTION_HEADER,
+    SHF_ALLOC,
+    SHF_EXECINSTR,
+    SHF_MERGE,
+    SHF_STRINGS,
+    SHF_TLS,
+    SHF_WRITE,
+    SHN_LORESERVE,
+    SHN_UNDEF,
+    SHT_NOBITS,
+    SHT_PROGBITS,
+    SHT_REL,
+    SHT_RELA,
+    SHT_SYMTAB,
+    SHT_X86_64_UNWIND,
+    STB_GLOBAL,
+    STB_LOCAL,
+    STT_FUNC,
+    STT_SECTION,
+    SYMBOL,
+)
 from wasmartifact.errors import ToolchainError
 from wasmartifact.schema import MACHINES
 
-ELF_HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
-SECTION_HEADER: Final = struct.Struct("<IIQQQQIIQQ")
-SYMBOL: Final = struct.Struct("<IBBHQQ")
-RELA: Final = struct.Struct("<QIIq")  # offset, type, symbol, addend: r_info split in its two halves
-#: ELF64, little-endian, version 1, System V ABI, ABI version 0, padding.
-ELF_IDENT: Final = b"\x7fELF\x02\x01\x01" + bytes(9)
-
-ET_REL, ET_DYN = 1, 3
-SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_RELA, SHT_NOBITS, SHT_NOTE, SHT_REL = 1, 2, 3, 4, 8, 7, 9
-SHT_X86_64_UNWIND: Final = 0x70000001
-SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_MERGE, SHF_STRINGS, SHF_TLS = 1, 2, 4, 0x10, 0x20, 0x400
-SHN_UNDEF, SHN_LORESERVE = 0, 0xFF00
-STB_LOCAL, STB_GLOBAL = 0, 1
-STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_SECTION = 0, 1, 2, 3
-
 TEXT: Final = 0  # index of the text in CodeObject.sections
 UNDEFINED: Final = -1
+#: The table of type digests: code refers to it, the layout defines it.
+TYPE_DIGESTS_SYMBOL: Final = "wa_type_digests"
 #: What the gaps between pieces of text hold: int3, brk #0.
 TRAP_FILL: Final = {"x86_64": b"\xcc", "aarch64": b"\x00\x00\x20\xd4"}
 UNWIND_NAME: Final = ".eh_frame"

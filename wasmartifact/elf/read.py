@@ -1,4 +1,4 @@
-"""Find the metadata section of a file that may be anything: every field is checked before it is used.
+"""Find sections and segments in a file that may be anything: every field is checked before it is used.
 
 The rules are those of the C runtime (``native/runtime/artifact.c``), and so are the words of the errors. They hold for
 a file as packed and for what `strip` leaves of it.
@@ -6,21 +6,24 @@ a file as packed and for what `strip` leaves of it.
 
 from __future__ import annotations
 
-import struct
 from typing import Final, NamedTuple
 
 from wasmartifact import schema
+from wasmartifact.elf.structs import (
+    ELF_HEADER,
+    ELF_IDENT,
+    ET_DYN,
+    PROGRAM_HEADER,
+    PT_LOAD,
+    SECTION_HEADER,
+    SHT_PROGBITS,
+    SHT_STRTAB,
+    SHT_SYMTAB,
+)
 from wasmartifact.errors import BadMagic, CorruptArtifact
+from wasmartifact.schema import Buffer
 
-_ELF_HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
-_SECTION_HEADER: Final = struct.Struct("<IIQQQQIIQQ")
-_MAGIC: Final = b"\x7fELF"
-_IDENT_64_LITTLE: Final = b"\x7fELF\x02\x01"
-_ET_DYN: Final = 3
-_SHT_PROGBITS, _SHT_SYMTAB, _SHT_STRTAB = 1, 2, 3
 _TEMPLATES: Final = {error.name: error.template for error in schema.NATIVE_ERRORS}
-
-Buffer = bytes | bytearray | memoryview
 
 
 class _Section(NamedTuple):
@@ -58,12 +61,12 @@ def find_section(buffer: Buffer) -> tuple[int, int]:
                 break
         else:
             raise _no_section()
-        if section.type != _SHT_PROGBITS or not _is_inside(section, len(data)):
-            raise _corrupt(f"place of {schema.SECTION_NAME}", section.offset, len(data))
+        if section.type != SHT_PROGBITS or not _is_inside(section, len(data)):
+            raise corrupt_elf(f"place of {schema.SECTION_NAME}", section.offset, len(data))
         if section.size < schema.METADATA_HEADER.size_bytes:
-            raise _corrupt(f"size of {schema.SECTION_NAME}", section.size, schema.METADATA_HEADER.size_bytes)
+            raise corrupt_elf(f"size of {schema.SECTION_NAME}", section.size, schema.METADATA_HEADER.size_bytes)
         if section.offset % schema.PAGE_BYTES[machine]:
-            raise _corrupt(f"alignment of {schema.SECTION_NAME}", section.offset % schema.PAGE_BYTES[machine], 0)
+            raise corrupt_elf(f"alignment of {schema.SECTION_NAME}", section.offset % schema.PAGE_BYTES[machine], 0)
         return section.offset, section.size
 
 
@@ -76,29 +79,76 @@ def is_stripped(buffer: Buffer) -> bool:
         As `find_section`.
     """
     with memoryview(buffer).cast("B") as data:
-        return all(section.type != _SHT_SYMTAB for section in _read_sections(data)[1])
+        return all(section.type != SHT_SYMTAB for section in _read_sections(data)[1])
+
+
+class Segment(NamedTuple):
+    """A loadable segment: where its bytes lie in the file and in memory."""
+
+    offset: int
+    vaddr: int
+    size_bytes: int
+
+
+def read_segments(data: memoryview) -> list[Segment]:
+    """The loadable segments of a file in which `find_section` found a section.
+
+    Raises
+    ------
+    CorruptArtifact
+        A program header lies outside of the file, or a segment does.
+    """
+    _, _, _, _, _, table, _, _, _, entry_size, count, _, _, _ = ELF_HEADER.unpack_from(data)
+    if entry_size != PROGRAM_HEADER.size:
+        raise corrupt_elf("e_phentsize", entry_size, PROGRAM_HEADER.size)
+    end = table + count * PROGRAM_HEADER.size
+    if end > len(data):
+        raise corrupt_elf("end of the program headers", end, f"at most {len(data)}")
+    segments = []
+    for kind, _, offset, vaddr, _, size_bytes, _, _ in PROGRAM_HEADER.iter_unpack(data[table:end]):
+        if kind == PT_LOAD:
+            if offset + size_bytes > len(data):
+                raise corrupt_elf("end of a loadable segment", offset + size_bytes, f"at most {len(data)}")
+            segments.append(Segment(offset, vaddr, size_bytes))
+    if not segments:
+        raise corrupt_elf("number of loadable segments", 0, "at least 1")
+    return segments
+
+
+def file_offset(segments: list[Segment], what: str, vaddr: int, size_bytes: int) -> int:
+    """Where the bytes at a virtual address lie in the file.
+
+    Raises
+    ------
+    CorruptArtifact
+        They lie in no segment; ``what`` names them.
+    """
+    for segment in segments:
+        if segment.vaddr <= vaddr and vaddr + size_bytes <= segment.vaddr + segment.size_bytes:
+            return segment.offset + vaddr - segment.vaddr
+    raise corrupt_elf(f"address of {what}", f"{vaddr:#x}", "an address in a loadable segment")
 
 
 def _read_sections(data: memoryview) -> tuple[str, list[_Section]]:
     """Machine, and all sections but the first, which is none."""
-    if len(data) < _ELF_HEADER.size or bytes(data[:4]) != _MAGIC:
+    if len(data) < ELF_HEADER.size or bytes(data[:4]) != ELF_IDENT[:4]:
         found = int.from_bytes(data[:4], "little")
-        expected = int.from_bytes(_MAGIC, "little")
+        expected = int.from_bytes(ELF_IDENT[:4], "little")
         raise BadMagic(_TEMPLATES["not_elf"].format(found=found, expected=expected), found=found, expected=expected)
-    ident, type_, number, _, _, _, table, _, _, _, _, entry_size, count, names_index = _ELF_HEADER.unpack_from(data)
+    ident, type_, number, _, _, _, table, _, _, _, _, entry_size, count, names_index = ELF_HEADER.unpack_from(data)
     machines = {number: name for name, number in schema.MACHINES.items()}
-    if ident[:6] != _IDENT_64_LITTLE or type_ != _ET_DYN or number not in machines:
+    if ident[:6] != ELF_IDENT[:6] or type_ != ET_DYN or number not in machines:
         raise _no_section()
-    if entry_size != _SECTION_HEADER.size:
-        raise _corrupt("e_shentsize", entry_size, _SECTION_HEADER.size)
+    if entry_size != SECTION_HEADER.size:
+        raise corrupt_elf("e_shentsize", entry_size, SECTION_HEADER.size)
     if not 2 <= count <= schema.MAX_SECTIONS:
         raise _no_section()
     # Our writer and all known strip tools put the section headers last.
     if table + count * entry_size != len(data):
-        raise _corrupt("e_shoff", table, len(data) - count * entry_size)
+        raise corrupt_elf("e_shoff", table, len(data) - count * entry_size)
     if not 0 < names_index < count:
-        raise _corrupt("e_shstrndx", names_index, count - 1)
-    raw = [_SECTION_HEADER.unpack_from(data, table + index * entry_size) for index in range(1, count)]
+        raise corrupt_elf("e_shstrndx", names_index, count - 1)
+    raw = [SECTION_HEADER.unpack_from(data, table + index * entry_size) for index in range(1, count)]
     names = _read_names(data, raw[names_index - 1])
     return machines[number], [_Section(_name_at(names, entry[0]), entry[1], entry[4], entry[5]) for entry in raw]
 
@@ -106,11 +156,11 @@ def _read_sections(data: memoryview) -> tuple[str, list[_Section]]:
 def _read_names(data: memoryview, entry: tuple[int, ...]) -> bytes:
     """The section name table, checked by its own name."""
     table = _Section(b"", entry[1], entry[4], entry[5])
-    if table.type != _SHT_STRTAB or table.size > schema.MAX_SECTION_NAMES_BYTES or not _is_inside(table, len(data)):
-        raise _corrupt("the section name table", table.type, _SHT_STRTAB)
+    if table.type != SHT_STRTAB or table.size > schema.MAX_SECTION_NAMES_BYTES or not _is_inside(table, len(data)):
+        raise corrupt_elf("the section name table", table.type, SHT_STRTAB)
     names = bytes(data[table.offset : table.offset + table.size])
     if _name_at(names, entry[0]) != b".shstrtab":
-        raise _corrupt("the name of the section name table", entry[0], 0)
+        raise corrupt_elf("the name of the section name table", entry[0], 0)
     return names
 
 
@@ -127,6 +177,7 @@ def _no_section() -> BadMagic:
     return BadMagic(_TEMPLATES["no_section"])
 
 
-def _corrupt(what: str, found: int, expected: int) -> CorruptArtifact:
+def corrupt_elf(what: str, found: object, expected: object) -> CorruptArtifact:
+    """The error for a field of the ELF structure that is not what it should be."""
     message = _TEMPLATES["corrupt_elf"].format(text=what, found=found, expected=expected)
     return CorruptArtifact(message, what=what, found=found, expected=expected)

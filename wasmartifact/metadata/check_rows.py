@@ -16,7 +16,7 @@ from wasmartifact import schema
 from wasmartifact.metadata import faults
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.columns import ENTRY, Columns
-from wasmartifact.metadata.rows import DATA_MODES, ELEMENT_MODES, NONE_U64, TRAP_NAMES, TYPE_KINDS, is_valtype
+from wasmartifact.metadata.rows import DATA_MODES, ELEMENT_MODES, TRAP_NAMES, TYPE_KINDS, is_valtype
 
 _LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
 _ACTIVE: Final = 0
@@ -119,8 +119,8 @@ def _check_limits(columns: Columns, minimum: str, maximum: str, flags: str) -> N
         if flag & schema.LIMITS_HAS_MAX:
             if low > high:
                 raise faults.corrupt_row(minimum, row, low, f"at most {high}")
-        elif high != NONE_U64:
-            raise faults.corrupt_row(maximum, row, high, NONE_U64)
+        elif high != schema.NONE_U64:
+            raise faults.corrupt_row(maximum, row, high, schema.NONE_U64)
 
 
 def _imported(columns: Columns, kind: int) -> int:
@@ -256,7 +256,7 @@ def _check_image(columns: Columns, name: str, row: int, offset: int, size_bytes:
     page = columns.header.numbers["page_size_bytes"]
     if offset % page:
         raise faults.corrupt_row(name, row, offset, f"a multiple of {page}")
-    if offset + _align(size_bytes, page) > len(columns.section):
+    if offset + schema.align_up(size_bytes, page) > len(columns.section):
         raise faults.corrupt_row(name, row, offset, f"{size_bytes} bytes in whole pages within the section")
 
 
@@ -322,7 +322,8 @@ def _check_runs(columns: Columns) -> None:
         if offset % page or (memory, offset) < place:
             expected = f"a multiple of {page} from {place[1]} of memory {place[0]} on"
             raise faults.corrupt_row("run_memory_offset", row, offset, expected)
-        limit = _align(columns.value("memory_min_pages", memory) << columns.value("memory_page_log2", memory), page)
+        min_bytes = columns.value("memory_min_pages", memory) << columns.value("memory_page_log2", memory)
+        limit = schema.align_up(min_bytes, page)
         if not size or size % page or offset + size > limit:
             raise faults.corrupt_row("run_size", row, size, f"a multiple of {page} up to {limit - offset}, but not 0")
         _check_image(columns, "run_section_offset", row, columns.value("run_section_offset", row), size)
@@ -409,7 +410,3 @@ def _check_gaps(columns: Columns) -> None:
         if gap.strip(b"\0"):
             row = end + next(index for index, byte in enumerate(gap) if byte)
             raise faults.corrupt_row("padding of the section, byte", row, columns.section[row], 0)
-
-
-def _align(value: int, alignment: int) -> int:
-    return (value + alignment - 1) & -alignment

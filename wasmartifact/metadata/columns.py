@@ -6,7 +6,6 @@ what does not hold raises CorruptArtifact with the column, the row, what was fou
 
 from __future__ import annotations
 
-import struct
 import sys
 from typing import Final, Literal, NamedTuple
 
@@ -15,7 +14,7 @@ from wasmartifact.errors import IncompatibleHost
 from wasmartifact.metadata import faults
 from wasmartifact.metadata.header import Header, read_header
 
-ENTRY: Final = struct.Struct("<IIQQ")
+ENTRY: Final = schema.DIRECTORY_ENTRY.packer()
 _CAST_CODES: Final[dict[str, Literal["I", "Q"]]] = {"u32": "I", "u64": "Q"}
 #: The column that tells how many rows a group has: its first one that is not flat.
 _ROW_COLUMNS: Final = {

@@ -25,10 +25,8 @@ from wasmartifact.constants import DIRECTORY_ENTRY_BYTES, HEAD_MASKED_RANGES, HE
 from wasmartifact.errors import CorruptArtifact
 from wasmartifact.metadata import header
 from wasmartifact.metadata.xxh64 import xxh64
+from wasmartifact.schema import BUILD_ID_BYTES, Buffer, align_up
 
-Buffer = bytes | bytearray | memoryview
-
-BUILD_ID_BYTES: Final = 16
 _BUILD_ID_START: Final = HEADER_RANGES["build_id"][0]
 # load_checksum and the digests are neighbours, and build_id stands right before them.
 _DIGESTS_START, _CHECKSUM_END = HEADER_RANGES["load_checksum"]
@@ -45,8 +43,8 @@ def build_id(code: Iterable[Buffer], section: Buffer) -> bytes:
     Parameters
     ----------
     code : iterable of buffers
-        The bytes of the file from ``head_size_bytes`` to the end of the last loadable segment (anchor, constants,
-        unwind tables, text), in file order, with the anchor's ``build_id`` zero.
+        What is mapped behind the head (anchor, constants, unwind tables, text, the zeros that fill the last page), in
+        file order, with the anchor's ``build_id`` zero.
     section : buffer
         The metadata section with every header field final but build_id and the digests.
     """
@@ -58,6 +56,28 @@ def build_id(code: Iterable[Buffer], section: Buffer) -> bytes:
     digest.update(_ZEROS)
     digest.update(view[_DIGESTS_END:])
     return digest.digest()
+
+
+def mapped_code(
+    file: memoryview, *, head_size_bytes: int, build_id_offset: int, mapped_end: int, page_size_bytes: int
+) -> tuple[Buffer, ...]:
+    """The code of a finished file as `build_id` takes it; ``strip`` may have removed the zeros behind ``mapped_end``.
+
+    Parameters
+    ----------
+    file : memoryview
+        The whole file.
+    head_size_bytes, build_id_offset, mapped_end : int
+        File offsets: end of the head, the build id in the anchor, end of the last loadable segment.
+    page_size_bytes : int
+        Alignment of segments.
+    """
+    return (
+        file[head_size_bytes:build_id_offset],
+        bytes(BUILD_ID_BYTES),
+        file[build_id_offset + BUILD_ID_BYTES : mapped_end],
+        bytes(align_up(mapped_end, page_size_bytes) - mapped_end),
+    )
 
 
 def load_checksum(head: Buffer, section: Buffer) -> int:

@@ -21,12 +21,11 @@ from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header
 from wasmartifact.wasm.initial import InitialState, evaluate
 from wasmartifact.wasm.model import ACTIVE, ConstExpr, Element, Limits, Module
+from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 from wasmartifact.wasm.sourcelines import read_source_lines
 
-#: "None" in columns of sizes and offsets.
-NONE_U64: Final = 2**64 - 1
 _ARRAY_CODES: Final = {"u8": "B", "u32": "I", "u64": "Q"}
-_REF_FUNC: Final = 0xD2
+_REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
 
 Values: TypeAlias = "bytes | bytearray | array[int]"
 #: A column's name and its values, which have the column's element size.
@@ -144,7 +143,7 @@ def encode_metadata(facts: MetadataFacts) -> bytearray:
     if set(columns) != set(schema.COLUMN_BY_NAME):
         raise ToolchainError(f"columns not encoded: {sorted(set(schema.COLUMN_BY_NAME) ^ set(columns))}")
     places, columns_end = _place(columns)
-    images_start = _align(columns_end, page_size_bytes)
+    images_start = schema.align_up(columns_end, page_size_bytes)
     _move_images(columns, images_start)
 
     section = bytearray(images_start + images.size_bytes if images.pieces else columns_end)
@@ -181,7 +180,7 @@ def _plan_images(initial: InitialState, page_size_bytes: int) -> _Images:
         if image.slots:
             tables[image.table_index] = (offset, len(image.slots))
             pieces.append((offset, image.slots))
-            offset = _align(offset + 8 * len(image.slots), page_size_bytes)
+            offset = schema.align_up(offset + 8 * len(image.slots), page_size_bytes)
     for run in initial.memory_runs:
         if len(run.data) % page_size_bytes or run.memory_offset % page_size_bytes:
             raise ToolchainError(
@@ -203,7 +202,7 @@ def _place(columns: Mapping[str, Values]) -> tuple[dict[str, int], int]:
     sizes = {column.name: memoryview(columns[column.name]).nbytes for column in schema.COLUMNS}
     places = {}
     for name in sorted(sizes, key=sizes.__getitem__):  # stable: equal ones by ascending id
-        places[name] = offset = _align(offset, schema.COLUMN_ALIGN_BYTES)
+        places[name] = offset = schema.align_up(offset, schema.COLUMN_ALIGN_BYTES)
         offset += sizes[name]
     return places, offset
 
@@ -420,7 +419,7 @@ def _memories(facts: MetadataFacts) -> Iterator[Named]:
 
 def _limits(minimum: str, maximum: str, flags: str, limits: Sequence[Limits]) -> Iterator[Named]:
     yield _ints(minimum, (item.min for item in limits))
-    yield _ints(maximum, (NONE_U64 if item.max is None else item.max for item in limits))
+    yield _ints(maximum, (schema.NONE_U64 if item.max is None else item.max for item in limits))
     yield _ints(
         flags,
         (
@@ -479,9 +478,9 @@ def _data(facts: MetadataFacts) -> Iterator[Named]:
 
 
 def _constant_offset(offset: ConstExpr | None) -> int:
-    """Value of an active segment's offset, NONE_U64 where it is computed from globals and for other segments."""
+    """Value of an active segment's offset, schema.NONE_U64 where it is computed from globals and for other segments."""
     value = None if offset is None else evaluate(offset, {})
-    return value if isinstance(value, int) else NONE_U64
+    return value if isinstance(value, int) else schema.NONE_U64
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -518,7 +517,3 @@ def _spans(name: str, parts: Sequence[bytes | memoryview]) -> Iterator[Named]:
 def _plus_one(value: int | None) -> int:
     """Optional numbers are stored plus one, 0 being none."""
     return 0 if value is None else value + 1
-
-
-def _align(offset: int, alignment: int) -> int:
-    return (offset + alignment - 1) & -alignment

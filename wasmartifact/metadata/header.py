@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Final, NamedTuple
 
 from wasmartifact import schema
@@ -10,8 +9,7 @@ from wasmartifact.metadata import faults
 
 _OFFSETS: Final = schema.METADATA_HEADER.offsets()
 _TYPES: Final = {field.name: field.type for field in schema.METADATA_HEADER.fields}
-_CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "u8x16": "16s", "u8x32": "32s"}
-_HEADER: Final = struct.Struct("<" + "".join(_CODES[kind] for kind in _TYPES.values()))
+_HEADER: Final = schema.METADATA_HEADER.packer()
 SIZE_BYTES: Final = schema.METADATA_HEADER.size_bytes
 
 

@@ -14,7 +14,6 @@ TYPE_KINDS: Final = ("func", "struct", "array")
 ELEMENT_MODES: Final = ("active", "passive", "declarative")
 DATA_MODES: Final = ("active", "passive")
 TRAP_NAMES: Final = {trap.code: trap.name for trap in schema.TRAP_CODES}
-NONE_U64: Final = 2**64 - 1
 NUMBER_TYPES: Final = frozenset(
     (schema.VALTYPE_I32, schema.VALTYPE_I64, schema.VALTYPE_F32, schema.VALTYPE_F64, schema.VALTYPE_V128)
 )
@@ -425,4 +424,4 @@ def _code(columns: Columns, column: str, row: int, names: tuple[str, ...]) -> st
 
 
 def _optional(value: int) -> int | None:
-    return None if value == NONE_U64 else value
+    return None if value == schema.NONE_U64 else value

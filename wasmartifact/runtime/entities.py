@@ -17,10 +17,10 @@ from wasmartifact.schema import (
     LIMITS_HAS_MAX,
     LIMITS_SHARED,
     MAX_TABLE_ELEMENTS,
+    NONE_U64,
 )
 from wasmartifact.wasm.types import func_type_digest, valtype_from_name
 
-_NO_MAX: Final = 2**64 - 1
 _TABLE_LIMIT: Final = 2**32 - 1
 
 
@@ -67,7 +67,7 @@ class Table(types.Entity):
             raise ValueError(f"a table of {min} to {max} elements; expected 0 <= min <= max <= {_TABLE_LIMIT}")
         error = ffi.new("wa_error *")
         flags = 0 if max is None else LIMITS_HAS_MAX
-        native = lib.wa_table_new(valtype, 0, _NO_MAX if max is None else max, flags, 0, error)
+        native = lib.wa_table_new(valtype, 0, NONE_U64 if max is None else max, flags, 0, error)
         if not native:
             raise_native_error(error)
         table = super().__new__(cls, KIND_TABLE, _address_of(native), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from wasmartifact.schema import InstanceLayout, instance_layout
+from wasmartifact.schema import KIND_MEMORY, KIND_TAG, InstanceLayout, instance_layout
 
 #: (wasm_offset, opcode, immediate); a prefixed opcode is prefix << 16 | sub-opcode. See ``opcodes.py`` for immediates.
 Instruction = tuple[int, int, Any]
@@ -183,7 +183,7 @@ class Module:
     @property
     def imported_memories(self) -> int:
         """Number of imported memories."""
-        return sum(entry.kind == 2 for entry in self.imports)
+        return sum(entry.kind == KIND_MEMORY for entry in self.imports)
 
     @property
     def imported_globals(self) -> int:
@@ -193,7 +193,7 @@ class Module:
     @property
     def imported_tags(self) -> int:
         """Number of imported tags."""
-        return sum(entry.kind == 4 for entry in self.imports)
+        return sum(entry.kind == KIND_TAG for entry in self.imports)
 
     @property
     def instance_layout(self) -> InstanceLayout:

@@ -177,14 +177,15 @@ def link(
     *,
     machine: str = "x86_64",
     segments: int = 1,
-    section: bytes | bytearray = b"\x5a" * 5000,
+    section: bytes = b"\x5a" * 5000,
     symbol_names: dict[str, str] | None = None,
 ) -> Layout:
     """Read, lay out and write objects."""
     read = [read_object(data) for data in inputs]
     placed = layout(read, machine=machine, type_digests=TYPE_DIGESTS, segments=segments)
-    chunks = assemble(placed, build_id=BUILD_ID, section=section, symbol_names=symbol_names or {})
-    path.write_bytes(b"".join(chunks))
+    built = assemble(placed, section=bytearray(section), symbol_names=symbol_names or {})
+    built.write_build_id(BUILD_ID)
+    path.write_bytes(b"".join(built.pieces))
     return placed
 
 

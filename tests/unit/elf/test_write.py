@@ -218,16 +218,22 @@ def test_chunks_can_be_patched_after_assembly(machine: str, segments: int) -> No
     read = [read_object(data) for data in elf_objects.objects(machine)]
     placed = layout(read, machine=machine, type_digests=elf_objects.TYPE_DIGESTS, segments=segments)
     section = bytearray(SECTION)
-    chunks = assemble(placed, build_id=elf_objects.BUILD_ID, section=section, symbol_names={})
-    assert sum(chunk is section for chunk in chunks) == 1
-    assert len(chunks[0]) == placed.head_size_bytes <= HEAD_MAX_BYTES
-    plain = b"".join(chunks)
+    built = assemble(placed, section=section, symbol_names={})
+    assert len(built.head) == placed.head_size_bytes <= HEAD_MAX_BYTES
+    plain = b"".join(built.pieces)
+    assert len(plain) == built.size_bytes
     section[100:104] = b"\xde\xad\xbe\xef"
-    patched = b"".join(chunks)
+    patched = b"".join(built.pieces)
     offset, _ = find_section(patched)
     assert [at for at in range(len(plain)) if plain[at] != patched[at]] == [offset + at for at in range(100, 104)]
-    again = assemble(placed, build_id=elf_objects.BUILD_ID, section=SECTION, symbol_names=lambda symbol: symbol)
-    assert b"".join(again) == plain
+    built.section[:] = SECTION
+    build_id = bytes(range(0xF1, 0xE1, -1))
+    built.write_build_id(build_id)
+    whole = b"".join(built.pieces)
+    places = [at for at in range(len(whole)) if whole.startswith(build_id, at)]
+    assert places == [placed.head.build_id_offset, placed.head_size_bytes + 16]
+    built.write_build_id(bytes(16))
+    assert b"".join(built.pieces) == plain
 
 
 def test_identical_input_gives_identical_bytes(tmp_path: Path) -> None:

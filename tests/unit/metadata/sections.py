@@ -11,9 +11,8 @@ from wasmartifact import schema
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
-from wasmartifact.metadata import digests
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
-from wasmartifact.metadata.header import patch_header
+from wasmartifact.packer import seal
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.initial import plan_initial_state
 from wasmartifact.wasm.model import Module
@@ -121,12 +120,6 @@ def artifact_from_text(wat: str, machine: str = "x86_64") -> bytes:
     """A whole artifact of a module given as text, sealed as the packer does it."""
     module = module_from_text(wat)
     placed = fake_layout(module, machine)
-    section = encode_metadata(fake_facts(module, machine))
-    draft = assemble(placed, build_id=bytes(16), section=section, symbol_names={})
-    patch_header(section, file_size_bytes=sum(len(chunk) for chunk in draft))
-    number = next(index for index, chunk in enumerate(draft) if chunk is section)
-    build_id = digests.build_id(draft[1:number], section)
-    patch_header(section, build_id=build_id)
-    chunks = assemble(placed, build_id=build_id, section=section, symbol_names={})
-    digests.seal(chunks[0], section, chunks)
-    return b"".join(chunks)
+    built = assemble(placed, section=encode_metadata(fake_facts(module, machine)), symbol_names={})
+    seal(built)
+    return b"".join(built.pieces)
