@@ -143,20 +143,16 @@ static int open_object(wasi_call *call, uint64_t directory_number, uint64_t look
 
 /* ---- path_open -------------------------------------------------------------------------------------------------- */
 
-static int access_mode(uint64_t rights, uint32_t oflags)
+static int access_mode(uint64_t rights)
 {
     bool reads = rights & (WA_WASI_RIGHT_FD_READ | WA_WASI_RIGHT_FD_READDIR);
     bool writes = rights & (WA_WASI_RIGHT_FD_WRITE | WA_WASI_RIGHT_FD_ALLOCATE | WA_WASI_RIGHT_FD_FILESTAT_SET_SIZE);
-    if (oflags & WA_WASI_OFLAG_DIRECTORY)
-        return O_RDONLY;
-    if (oflags & WA_WASI_OFLAG_TRUNC)
-        writes = true;
     return writes ? reads ? O_RDWR : O_WRONLY : O_RDONLY;
 }
 
 static int open_flags(uint32_t lookup, uint32_t oflags, uint64_t rights, uint32_t fdflags)
 {
-    return access_mode(rights, oflags) | (lookup & WA_WASI_LOOKUP_SYMLINK_FOLLOW ? 0 : O_NOFOLLOW) |
+    return access_mode(rights) | (lookup & WA_WASI_LOOKUP_SYMLINK_FOLLOW ? 0 : O_NOFOLLOW) |
            (oflags & WA_WASI_OFLAG_CREAT ? O_CREAT : 0) | (oflags & WA_WASI_OFLAG_DIRECTORY ? O_DIRECTORY : 0) |
            (oflags & WA_WASI_OFLAG_EXCL ? O_EXCL : 0) | (oflags & WA_WASI_OFLAG_TRUNC ? O_TRUNC : 0) |
            (fdflags & WA_WASI_FDFLAG_APPEND ? O_APPEND : 0) | (fdflags & WA_WASI_FDFLAG_DSYNC ? O_DSYNC : 0) |
