@@ -63,7 +63,7 @@ test-python:
 
 # The same in a chroot with Debian unstable, which has the newest ones: make test-debian PYTHON=python3.15. Needs root.
 test-debian:
-	tools/debian_python.sh $(PYTHON)
+	tools/debian_python.sh $(notdir $(PYTHON))
 
 # All programs of registries, the large ones too: needs npm, and minutes for packing.
 test-programs: $(VENV)/ready.stamp

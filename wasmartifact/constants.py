@@ -100,6 +100,6 @@ NATIVE_ERRORS = {
     18: ("no_memory", "LoadError", "out of memory: {text}"),
     19: ("signals", "LoadError", "another library replaced the signal handlers that turn faults into traps, and they can't be put back"),
     20: ("store_busy", "LoadError", "a store that another thread runs in can't be joined with this one; give both one wa.Store"),
-    21: ("c_library", "IncompatibleHost", "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module on a host with the older library"),
+    21: ("c_library", "IncompatibleHost", "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module with a lower min_glibc (--min-glibc)"),
     22: ("load_checksum", "CorruptArtifact", "the content's load_checksum is {found:#x}, the header records {expected:#x}; the file was damaged or changed: pack the module again"),
 }

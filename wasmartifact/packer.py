@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import time
 from array import array
 from collections.abc import Sequence
@@ -82,6 +83,7 @@ def pack(
     jobs: int | None = None,
     progress: Progress | None = None,
     keep: str | os.PathLike[str] | None = None,
+    min_glibc: str | None = None,
 ) -> PackReport:
     """Compile a WebAssembly module into an artifact.
 
@@ -107,6 +109,9 @@ def pack(
     keep : str | os.PathLike | None
         Folder, made if need be, that gets LLVM IR (.ll, before optimisation), assembly (.s) and object (.o) of every
         group of functions; the names tell the function indices. The artifact is the same with and without.
+    min_glibc : str | None
+        Oldest glibc that the artifact shall load under, as "2.17"; None for this host's. Below 2.35 the artifact has
+        two segments in place of one and loads a little slower.
 
     Raises
     ------
@@ -121,6 +126,7 @@ def pack(
     """
     clock = _Clock()
     options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu))
+    oldest_glibc = None if min_glibc is None else _glibc_version(min_glibc)
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
     if not isinstance(output, int):
@@ -161,7 +167,7 @@ def pack(
         compiled.objects,
         machine=options.target.machine,
         type_digests=b"".join(plan.type_digests),
-        segments=_segment_count(options.target),
+        segments=_segment_count(options.target, oldest_glibc),
     )
     clock.lap("layout")
 
@@ -238,13 +244,26 @@ class _Clock:
         self._last = now
 
 
-def _segment_count(target: TargetSpec) -> int:
-    """One segment loads fastest; this host's C library may be too old for it, and then so are those of its users."""
-    name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-    is_host = target.machine == platform.machine()
-    if not is_host or name != "glibc":
-        return 1
-    return 1 if tuple(map(int, version.split(".")[:2])) >= schema.GLIBC_MIN else 2
+def _glibc_version(text: str) -> tuple[int, int]:
+    """(2, 17) of "2.17"."""
+    match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})", text)
+    if match is None:
+        raise ValueError(f'min_glibc is {text!r}, expected a version as "2.17"')
+    return int(match[1]), int(match[2])
+
+
+def _segment_count(target: TargetSpec, oldest_glibc: tuple[int, int] | None) -> int:
+    """One segment loads fastest, but not under an older glibc: the one asked for, else this host's, as of its users.
+
+    Code for another machine, and a host with another C library, say nothing about the library where it will run.
+    """
+    if oldest_glibc is None:
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+        if target.machine != platform.machine() or name != "glibc":
+            return 1
+        major, minor = version.split(".")[:2]
+        oldest_glibc = int(major), int(minor)
+    return 1 if oldest_glibc >= schema.GLIBC_MIN else 2
 
 
 def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> MetadataFacts:

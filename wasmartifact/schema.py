@@ -625,7 +625,7 @@ NATIVE_ERRORS: Final = (
         21,
         "c_library",
         "IncompatibleHost",
-        "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module on a host with the older library",
+        "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module with a lower min_glibc (--min-glibc)",
     ),
     NativeError(
         22,

@@ -75,6 +75,9 @@ def make_parser() -> argparse.ArgumentParser:
     pack.add_argument("-O", "--opt-level", type=int, default=2, choices=range(4), help="0 packs fastest (default 2)")
     pack.add_argument("--cpu", default="baseline", help='"baseline" (default), "native" or a CPU name of LLVM')
     pack.add_argument("--target", help="machine to compile for, x86_64 or aarch64 (default: this one)")
+    pack.add_argument(
+        "--min-glibc", metavar="VERSION", help="oldest glibc to load under, as 2.17 (default: this host's)"
+    )
     pack.add_argument("--jobs", type=int, help="compiling processes (default: one per CPU)")
     pack.add_argument("--keep", metavar="DIR", help="keep LLVM IR, assembly and objects in this folder")
     pack.set_defaults(command=run_pack)
@@ -122,6 +125,7 @@ def run_pack(options: argparse.Namespace) -> int:
                 jobs=options.jobs,
                 progress=progress,
                 keep=options.keep,
+                min_glibc=options.min_glibc,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
