@@ -15,7 +15,7 @@ NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/
 # Python files that mypyc compiles.
 COMPILED := $(shell cat native/compiled_python.txt)
 
-.PHONY: help demo test test-python test-debian test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
+.PHONY: findings help demo test test-python test-debian test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
@@ -33,6 +33,7 @@ help:
 	@echo "make spec     the whole WebAssembly spec suite"
 	@echo "make sanitize the runtime's tests on a build with ASan and UBSan"
 	@echo "make fuzz     differential and mutation fuzzing, exceptions; FUZZ_SECONDS=60 each, FUZZ_SEED=1"
+	@echo "make findings  what other people's tools do otherwise than one would guess; needs PyPI, gcc, and minutes"
 	@echo "make clean    remove everything that was built"
 
 $(BIN)/python:
@@ -105,6 +106,9 @@ fuzz: $(VENV)/ready.stamp
 	$(BIN)/python -m tests.fuzz.exceptions --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 	$(BIN)/python -m tests.fuzz.mutate --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 	$(BIN)/python -m tests.fuzz.exceptions --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --legacy
+
+findings:
+	PYTHON=$(PYTHON) findings/run
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
