@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tools import format_example  # noqa: E402
 from wasmartifact import schema  # noqa: E402
 from wasmartifact.wasi import abi  # noqa: E402
 from wasmartifact.wasm.types import func_type_digest  # noqa: E402
@@ -306,6 +307,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "columns": column_tables,
     "value types": value_type_table,
     "traps": lambda: table("code|name|message", ((t.code, f"`{t.name}`", t.message) for t in schema.TRAP_CODES)),
+    "example": format_example.page,
     "machines": lambda: table(
         "machine|e_machine|page size in bytes", ((m, e, schema.PAGE_BYTES[m]) for m, e in schema.MACHINES.items())
     ),

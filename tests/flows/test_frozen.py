@@ -1,0 +1,133 @@
+"""An artifact of format 1.0 that was packed on 28 November 2026 and never again: what became of the promise to read it.
+
+Every later version either reads it, as below, or has another FORMAT_MAJOR or RUNTIME_ABI and refuses it in these words.
+A change that makes this test fail has changed the format: then raise one of these numbers, and keep the file.
+
+It has two segments, so that it loads whatever the C library. Its calls have the results that wasmtime gives for
+``format_1.wat``, from which it was packed: ``pack(..., opt_level=2, target="x86_64")``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wasmtime
+
+import wasmartifact as wa
+from tests.support.artifact_files import header_numbers, resealed, write
+from wasmartifact import schema
+from wasmartifact.metadata.rows import FuncType
+
+FOLDER = Path(__file__).parents[1] / "data" / "frozen"
+PATH = FOLDER / "format_1.x86_64.elf"
+SHA256 = "f9615412bf640b82ab90c080b4d7dc893e998af185ca50da2dfb8f4568d87a32"
+FORMAT, RUNTIME_ABI = (1, 0), 1
+READS = FORMAT[0] == schema.FORMAT_MAJOR
+LOADS = READS and RUNTIME_ABI == schema.RUNTIME_ABI
+
+needs_its_machine = pytest.mark.skipif(platform.machine() != "x86_64", reason="the artifact's code is for x86-64")
+
+
+def test_nobody_packed_it_again() -> None:
+    assert hashlib.sha256(PATH.read_bytes()).hexdigest() == SHA256
+
+
+def test_another_major_refuses_it(tmp_path: Path) -> None:
+    """While this version reads the format, the file pretends to have the next one."""
+    found = schema.FORMAT_MAJOR + 1 if READS else FORMAT[0]
+    path = write(tmp_path / "other.so", resealed(PATH.read_bytes(), format_major=found)) if READS else PATH
+    words = f"artifact format {found}, this version reads {schema.FORMAT_MAJOR}; pack the module again"
+    for use in (wa.load, wa.verify, wa.open_metadata):
+        with pytest.raises(wa.VersionMismatch, match=words):
+            use(path)
+
+
+@needs_its_machine
+@pytest.mark.skipif(not READS, reason="another format")
+def test_another_runtime_abi_refuses_to_load_it(tmp_path: Path) -> None:
+    found = schema.RUNTIME_ABI + 1 if LOADS else RUNTIME_ABI
+    path = write(tmp_path / "other.so", resealed(PATH.read_bytes(), runtime_abi=found)) if LOADS else PATH
+    words = f"artifact runtime ABI {found}, this version has {schema.RUNTIME_ABI}; pack the module again"
+    with pytest.raises(wa.VersionMismatch, match=words):
+        wa.load(path)
+
+
+@pytest.mark.skipif(not READS, reason="another format")
+def test_it_is_whole_and_reads_as_ever() -> None:
+    wa.verify(PATH)
+    assert not header_numbers(PATH.read_bytes())["flags"] & schema.HEADER_READ_ONLY_DYNAMIC  # any C library loads it
+    with wa.open_metadata(PATH) as metadata:
+        assert [(row.name, row.kind, row.index) for row in metadata.exports] == [
+            ("memory", "memory", 0), ("table", "table", 0), ("limit", "global", 0), ("calls", "global", 1),
+            ("odd", "tag", 0), ("add", "func", 1), ("divide", "func", 2), ("apply", "func", 3),
+            ("four times", "func", 4), ("copy", "func", 5), ("refuse odd", "func", 6), ("scale", "func", 7),
+        ]  # fmt: skip
+        assert [(row.module, row.name, row.kind) for row in metadata.imports] == [("host", "twice", "func")]
+        assert metadata.functions[1].name == "add"
+        scale = metadata.exports[11].type
+        assert isinstance(scale, FuncType)
+        assert (scale.params, scale.results) == (("f64", "f32"), ("f64", "f32"))
+        memory = metadata.memories[0].type
+        assert (memory.min_pages, memory.max_pages) == (1, 3)
+        assert metadata.info["module_name"] == "frozen"
+
+
+@needs_its_machine
+@pytest.mark.skipif(not LOADS, reason="another format or runtime ABI")
+def test_it_runs_as_wasmtime_runs_its_module() -> None:
+    instance = wa.load(PATH).instantiate({"host": {"twice": wa.Func(lambda x: 2 * x, ["i32"], ["i32"])}})
+    exports = instance.exports
+    ours = {name: _outcome(exports[name], *arguments) for name, arguments in CALLS}
+    assert ours == _expected()
+    assert exports.memory[16:22] == b"frozen"
+    exports.copy(100)
+    assert exports.memory[100:104] == b"late"
+    assert (exports.limit.value, exports.calls.value) == (7, 1)
+    assert exports.table[0](20, 22) == 42
+    with pytest.raises(wa.WasmException) as caught:
+        exports["refuse odd"](5)
+    assert list(caught.value.values) == [5]
+    with pytest.raises(wa.Trap) as trapped:
+        exports.divide(1, 0)
+    assert trapped.value.frames[0].func_name == "divide"
+
+
+CALLS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("add", (2**31 - 1, 1)),
+    ("divide", (-(2**31), -1)),
+    ("apply", (1, 42, 6)),
+    ("four times", (9,)),
+    ("refuse odd", (4,)),
+    ("scale", (3.0, 1.5)),
+)
+
+
+def _outcome(func: Callable[..., Any], *arguments: Any) -> object:
+    """Results, or that it trapped."""
+    try:
+        results = func(*arguments)
+    except (wa.Trap, wasmtime.Trap):
+        return "trap"
+    return tuple(results) if isinstance(results, (list, tuple)) else results
+
+
+def _expected() -> dict[str, object]:
+    config = wasmtime.Config()
+    config.wasm_exceptions = True
+    engine = wasmtime.Engine(config)
+    store = wasmtime.Store(engine)
+    i32 = wasmtime.ValType.i32()
+    twice = wasmtime.Func(store, wasmtime.FuncType([i32], [i32]), lambda x: 2 * x)
+    module = wasmtime.Module(engine, (FOLDER / "format_1.wat").read_text())
+    exports = wasmtime.Instance(store, module, [twice]).exports(store)
+
+    def bound(name: str) -> Callable[..., Any]:
+        func: Any = exports[name]
+        return lambda *arguments: func(store, *arguments)
+
+    return {name: _outcome(bound(name), *arguments) for name, arguments in CALLS}
