@@ -41,6 +41,14 @@ def open_metadata(path: str | os.PathLike[str]) -> Metadata:
         What is wrong with the file.
     OSError
         The file can't be opened.
+
+    Examples
+    --------
+    >>> with wa.open_metadata("module.wasm.so") as metadata:
+    ...     for row in metadata.exports:
+    ...         print(row.kind, row.name)
+    memory memory
+    func add
     """
     fd = _open_regular(path)
     try:
@@ -78,6 +86,10 @@ def verify(path: str | os.PathLike[str]) -> None:
     ------
     BadMagic, VersionMismatch, CorruptArtifact, OSError
         As by `open_metadata`.
+
+    Examples
+    --------
+    >>> wa.verify("module.wasm.so")
     """
     fd = _open_regular(path)
     try:

@@ -88,6 +88,12 @@ def run_python(text: str, place: str, namespace: dict[str, Any]) -> str:
     return output.getvalue()
 
 
+def surroundings() -> dict[str, str]:
+    """Commands find this Python's programs first; pip says nothing about itself."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+
+
 def run_console(text: str, place: str) -> None:
     """Run the commands of a block, one after the other; they end with success unless the page shows an exit code."""
     parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
@@ -96,14 +102,13 @@ def run_console(text: str, place: str) -> None:
         while command.endswith("\\"):
             more, _, expected = expected.partition("\n")
             command = f"{command}\n{more}"
-        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         result = subprocess.run(
             ["bash", "-c", command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
-            env=environment,
+            env=surroundings(),
             timeout=COMMAND_SECONDS,
             check=False,
         )

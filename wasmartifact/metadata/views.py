@@ -30,7 +30,23 @@ class ExportRows(Rows[rows.ExportRow]):
     __slots__ = ()
 
     def find(self, name: str) -> rows.ExportRow | None:
-        """The export with this name, or None. One probe of the hash index, whatever the number of exports."""
+        """Look an export up: one probe of the hash index, whatever the number of exports.
+
+        Parameters
+        ----------
+        name : str
+            The whole name.
+
+        Returns
+        -------
+        ExportRow | None
+            None where nothing has this name.
+
+        Raises
+        ------
+        CorruptArtifact
+            The index is damaged.
+        """
         try:
             wanted = name.encode()
         except UnicodeEncodeError:  # a lone surrogate: no WebAssembly name has one
@@ -51,11 +67,11 @@ class ExportRows(Rows[rows.ExportRow]):
 
 
 class Metadata:
-    """Everything that an artifact says about its module and its code.
+    """Everything that an artifact says about its module and its code; `open_metadata` and `Artifact.metadata` give it.
 
     Construction reads nothing. Rows are made when they are asked for and stay valid after ``close``, but for the
     memoryviews that some of them hold. Every access is checked: damaged bytes raise CorruptArtifact, nothing else.
-    Using a closed Metadata raises ValueError. To have all digests and rows checked, use ``wasmartifact.verify``.
+    Using a closed Metadata raises ValueError. To have all digests and rows checked, use `verify`.
 
     Parameters
     ----------
@@ -66,8 +82,11 @@ class Metadata:
 
     Examples
     --------
-    >>> with wasmartifact.open_metadata("module.so") as metadata:
+    >>> with wa.open_metadata("module.wasm.so") as metadata:
     ...     [(row.module, row.name, row.kind) for row in metadata.imports]
+    ...     metadata.exports.find("add").type
+    [('env', 'log', 'func')]
+    FuncType(params=('i32', 'i32'), results=('i32',))
     """
 
     def __init__(self, buffer: bytes | bytearray | memoryview, *, owner: mmap | None = None) -> None:
@@ -104,7 +123,17 @@ class Metadata:
         return self.columns.header
 
     def column(self, name: str) -> memoryview:
-        """A whole column, read-only and in place: items are ints; columns of 16-byte values are plain bytes.
+        """A whole column, in place.
+
+        Parameters
+        ----------
+        name : str
+            As in ``schema.COLUMNS`` and FORMAT.md.
+
+        Returns
+        -------
+        memoryview
+            Read-only. Items are ints; columns of 16-byte values are plain bytes.
 
         Raises
         ------
@@ -205,7 +234,18 @@ class Metadata:
         return {columns.text("info_key", row): columns.text("info_value", row) for row in range(count)}
 
     def function_name(self, func_index: int) -> str | None:
-        """Name of a function from the name section, or None. O(log n)."""
+        """Name of a function. O(log n).
+
+        Parameters
+        ----------
+        func_index : int
+            In the function index space: imported functions first.
+
+        Returns
+        -------
+        str | None
+            From the name section, None where it has none.
+        """
         columns = self.columns
         indices = columns.column("function_name_index")
         row = bisect_left(indices, func_index)
@@ -214,7 +254,18 @@ class Metadata:
         return columns.function_name(row)
 
     def exported_names(self, func_indices: Container[int]) -> dict[int, str]:
-        """Under which name functions are exported, of those that are: the first one. One pass over the exports."""
+        """Under which name functions are exported. One pass over the exports.
+
+        Parameters
+        ----------
+        func_indices : container of int
+            The functions in question.
+
+        Returns
+        -------
+        dict[int, str]
+            The first name of each of them that is exported.
+        """
         columns = self.columns
         found: dict[int, str] = {}
         kinds, indices = columns.column("export_kind"), columns.column("export_index")
@@ -253,6 +304,11 @@ class Metadata:
         ----------
         wasm_offset : int
             Bytes from the start of the module.
+
+        Returns
+        -------
+        tuple[str | None, int | None]
+            The path as the compiler wrote it, and the line.
         """
         columns = self.columns
         row = bisect_right(columns.column("source_wasm_offset"), wasm_offset) - 1

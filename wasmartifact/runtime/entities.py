@@ -54,6 +54,15 @@ class Table(types.Entity):
         No reference type, or sizes that make no table.
     TypeError
         ``init`` is no value of the type.
+
+    Examples
+    --------
+    >>> table = wa.Table("funcref", 2)
+    >>> table[0] = wa.Func(print, ["i32"])
+    >>> table[0](5)
+    5
+    >>> table.grow(1), len(table), table[2] is None
+    (2, 3, True)
     """
 
     __slots__ = ()
@@ -93,6 +102,13 @@ class Table(types.Entity):
 
     def grow(self, delta: int, init: object = None) -> int:
         """Add elements.
+
+        Parameters
+        ----------
+        delta : int
+            How many.
+        init : Func | object, optional
+            What they start as; None is null.
 
         Returns
         -------
@@ -142,6 +158,13 @@ class Global(types.Entity):
         The value does not fit the type.
     ValueError
         No such type.
+
+    Examples
+    --------
+    >>> counter = wa.Global("i64", 41, mutable=True)
+    >>> counter.value += 1
+    >>> counter.value, counter.type
+    (42, GlobalType(type='i64', mutable=True))
     """
 
     __slots__ = ()
@@ -190,8 +213,16 @@ class Tag(types.Entity):
 
     Raises
     ------
+    TypeError
+        ``params`` is a string, or holds something else than strings.
     ValueError
         No such type.
+
+    Examples
+    --------
+    >>> tag = wa.Tag(["i32"])
+    >>> wa.WasmException(tag, [7]).values
+    (7,)
     """
 
     __slots__ = ()

@@ -24,8 +24,13 @@ class ReadOnly:
 
     Parameters
     ----------
-    path : path
-        The directory.
+    path : str, bytes or os.PathLike
+        The directory on the host.
+
+    Examples
+    --------
+    >>> wa.Wasi(args=["prog"], preopens={"/data": wa.ReadOnly("."), "/work": "."})
+    <wasmartifact...Wasi object at ...>
     """
 
     __slots__ = ("path",)
@@ -46,8 +51,8 @@ class Wasi(types.WasiHost):
         Arguments; ``args[0]`` is the program's name.
     env : mapping of str to str
         Environment variables.
-    preopens : mapping of str to path
-        Directories that the program may use, by the name that it knows them by; `wa.ReadOnly` around a path keeps it
+    preopens : mapping of str to str, bytes, os.PathLike or ReadOnly
+        Directories that the program may use, by the name that it knows them by; `ReadOnly` around a path keeps it
         from changing anything. They stay open as long as the Wasi or an instance that uses it lives.
     stdin, stdout, stderr : int, file object, callable or None
         None is an empty input, a discarded output. A number or an object with ``fileno()`` is used directly, by a
@@ -63,6 +68,17 @@ class Wasi(types.WasiHost):
         A directory can't be opened, a descriptor is none.
     TypeError, ValueError
         Arguments of the wrong kind; strings with a zero character; a variable's name with ``=``.
+
+    Examples
+    --------
+    >>> output = io.BytesIO()
+    >>> wasi = wa.Wasi(args=["hello"], stdout=output)
+    >>> instance = wa.compile("hello.wat").instantiate(wasi.imports())
+    >>> try:
+    ...     instance.exports["_start"]()
+    ... except wa.Exit as end:
+    ...     print(end.code, output.getvalue())
+    3 b'hello\\n'
     """
 
     __slots__ = ("_files",)
@@ -92,7 +108,14 @@ class Wasi(types.WasiHost):
         return self
 
     def imports(self) -> dict[str, dict[str, types.Func]]:
-        """The import modules ``wasi_snapshot_preview1`` and ``wasi_unstable``, for `Artifact.instantiate`."""
+        """Give the functions that a program imports, for `Artifact.instantiate`.
+
+        Returns
+        -------
+        dict
+            The import modules ``wasi_snapshot_preview1`` and ``wasi_unstable``, each a dictionary of Funcs by name.
+            Functions of other modules can be added: ``wasi.imports() | {"env": {...}}``.
+        """
         for file in self._files:  # what Python wrote before the program starts comes first
             if not file.closed:
                 file.flush()
