@@ -15,14 +15,16 @@ from functools import partial
 from wasmartifact import schema
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
-from wasmartifact.codegen.options import LLVMLITE_VERSION, CodegenOptions, TargetSpec, resolve_target
+from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_target
 from wasmartifact.elf.assemble import SharedObject, assemble
-from wasmartifact.elf.check import check_shared_object
+from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
+from wasmartifact.errors import MalformedModule, UnsupportedModule
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
 from wasmartifact.metadata.header import patch_header
 from wasmartifact.output import check_output, write_output
+from wasmartifact.packages import check_installed
 from wasmartifact.verifier import open_metadata
 from wasmartifact.version import VERSION, VERSION_NUMBERS
 from wasmartifact.wasm.decode import decode_module
@@ -31,6 +33,7 @@ from wasmartifact.wasm.initial import InitialState, plan_initial_state
 from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.source import read_source
 from wasmartifact.wasm.types import canonical_types, type_digests
+from wasmartifact.wasm.unsupported import judge, refuse_uncompiled
 from wasmartifact.wasm.validate import validate
 
 Source = str | os.PathLike[str] | bytes
@@ -118,7 +121,8 @@ def pack(
     MalformedModule, InvalidModule, UnsupportedModule
         What is wrong with the module (spec sections 5 and 3), or what it needs that this version lacks.
     ToolchainError
-        The code generator failed: a defect of this package, not of the module.
+        The code generator failed: a defect of this package, not of the module. Or a package of the extra ``pack`` is
+        missing or broken; ``package`` names it.
     ValueError
         An option is out of range, or contradicts another one.
     OSError
@@ -133,17 +137,24 @@ def pack(
         check_output(output)
     if keep is not None:
         os.makedirs(keep, exist_ok=True)
+    check_installed("llvmlite", *CHECKERS if opt_level > 0 else ())
+
     # Text becomes binary.
     data = read_source(source)
     clock.lap("read")
 
-    # Bytes become the typed model; what is malformed ends here.
-    module = decode_module(data)
-    clock.lap("decode")
+    try:
+        # Bytes become the typed model; what is malformed ends here.
+        module = decode_module(data)
+        clock.lap("decode")
 
-    # A validator that is not ours has the word; all passes from here on may assume a valid module.
-    call_features = validate(data, module)
-    clock.lap("validate")
+        # A validator that is not ours has the word; what is valid and not compiled ends here, too.
+        call_features = validate(data, module)
+        refuse_uncompiled(module, call_features)
+        clock.lap("validate")
+    except (MalformedModule, UnsupportedModule) as problem:
+        raise judge(data, problem) from None
+    # Beyond this point the module is valid, and code generation has an answer to all of it.
 
     # What memories, tables and globals start as: images where it is known now, init code where it is not.
     initial = plan_initial_state(module, schema.PAGE_BYTES[options.target.machine])
@@ -333,7 +344,7 @@ def _info(module: Module, options: CodegenOptions) -> dict[str, str]:
         "cpu": options.target.cpu_name,
         "target": options.target.triple,
         "packer": f"wasmartifact {VERSION}",
-        "llvmlite": LLVMLITE_VERSION,
+        "llvmlite": llvmlite_version(),
     }
 
 

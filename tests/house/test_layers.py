@@ -15,6 +15,7 @@ PACKAGE = ROOT / "wasmartifact"
 #: other, but for those in PEERS.
 LAYERS = (
     ("constants", "errors", "schema", "version"),
+    ("packages",),
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "loader", "verifier", "output"),

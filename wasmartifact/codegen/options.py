@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from llvmlite import __version__ as _llvmlite_version
-
 from wasmartifact.codegen import probe
+from wasmartifact.packages import require
 from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES
 
 #: Triples handed to LLVM. Everything else about the target is in the feature list.
 TRIPLES: Final = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
+#: What Debian, Docker, macOS, Windows and manuals call the same machines.
+_ALIASES: Final = {"x86-64": "x86_64", "amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 #: The CPU name whose features are the floor of a machine; all others are turned on one by one.
 FLOOR_CPUS: Final = {"x86_64": "x86-64", "aarch64": "generic"}
 BASELINE_NAMES: Final = {"x86_64": "x86-64-v2", "aarch64": "armv8-a"}
 OPT_LEVELS: Final = range(4)
-#: Of the code generator; importing the package alone costs 1 ms.
-LLVMLITE_VERSION: Final[str] = _llvmlite_version
+
+
+def llvmlite_version() -> str:
+    """Version of the code generator; importing the package alone costs 1 ms. Raises ToolchainError without it."""
+    version: str = require("llvmlite", "generating code").__version__
+    return version
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,16 @@ class CodegenOptions:
 
 def host_machine() -> str:
     """The machine of this process, a key of ``TRIPLES`` where artifacts can run here."""
-    name = platform.machine().lower()
-    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
+    return _known_name(platform.machine())
+
+
+def _known_name(target: str) -> str:
+    """A machine or triple with the name of the machine that ``TRIPLES`` has, whatever other systems call it."""
+    name = target.lower()
+    for alias, machine in _ALIASES.items():
+        if name == alias or name.startswith(f"{alias}-"):
+            return machine + name[len(alias) :]
+    return name
 
 
 def resolve_target(target: str | None, cpu: str) -> TargetSpec:
@@ -81,7 +94,8 @@ def resolve_target(target: str | None, cpu: str) -> TargetSpec:
     Parameters
     ----------
     target : str | None
-        ``"x86_64"``, ``"aarch64"`` or a Linux triple of one of them (``"x86_64-linux-gnu"``); None for this host.
+        ``"x86_64"``, ``"aarch64"`` or a Linux triple of one of them (``"x86_64-linux-gnu"``); ``"amd64"``, ``"x86-64"``
+        and ``"arm64"`` are the same machines. None for this host.
     cpu : str
         ``"baseline"`` (x86-64-v2, armv8-a), ``"native"`` (this host's CPU) or the name of a CPU that LLVM knows.
 
@@ -106,7 +120,7 @@ def resolve_target(target: str | None, cpu: str) -> TargetSpec:
 
 
 def _parse_machine(target: str | None) -> str:
-    machine, *rest = (host_machine() if target is None else target).split("-")
+    machine, *rest = (host_machine() if target is None else _known_name(target)).split("-")
     if machine not in TRIPLES or rest not in ([], ["linux", "gnu"], ["unknown", "linux", "gnu"]):
         expected = " or ".join(f"{name!r}" for name in TRIPLES)
         what = "this host" if target is None else "target"

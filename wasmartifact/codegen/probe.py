@@ -9,6 +9,7 @@ from typing import Any
 
 from wasmartifact.codegen.process import python_command
 from wasmartifact.errors import ToolchainError
+from wasmartifact.packages import require
 
 #: What LLVM prints to stderr, before it goes on or aborts, about a CPU that it doesn't know, or that lacks 64 bits.
 UNKNOWN = (b"is not a recognized processor", b"64-bit code requested")
@@ -42,7 +43,7 @@ def main() -> None:
 
 def host_cpu() -> tuple[str, list[str]]:
     """LLVM's name and features of this process's CPU."""
-    import llvmlite.binding as llvm
+    llvm = require("llvmlite.binding", "generating code")
 
     return llvm.get_host_cpu_name(), sorted(name for name, on in llvm.get_host_cpu_features().items() if on)
 
@@ -53,7 +54,7 @@ def cpu_features(triple: str, cpu: str, features: list[str]) -> list[str]:
     LLVM has no interface that tells. But its inliner takes a function into a caller only where the caller has all
     features of the function: call one function for each feature, with that feature on, and see which calls are gone.
     """
-    import llvmlite.binding as llvm
+    llvm = require("llvmlite.binding", "generating code")
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()

@@ -7,11 +7,13 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from wasmartifact.codegen.llvm import compile_group, compile_text
+from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.process import encode_message, read_message
 from wasmartifact.errors import ToolchainError, WasmArtifactError
+from wasmartifact.packages import require
 
 
 def main() -> None:
@@ -26,6 +28,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not get between the messages
     context: Any = None
+    compile_group, compile_text = _code_generator()
     # A group's instructions are many objects without cycles: looking for garbage among them took 2% of a pack.
     gc.freeze()
     gc.disable()
@@ -53,6 +56,22 @@ def main() -> None:
             )
         answers.write(encode_message(answer))
         answers.flush()
+
+
+def _code_generator() -> tuple[Callable[..., CompiledGroup], Callable[..., CompiledGroup]]:
+    """`compile_group` and `compile_text`; where LLVM can't be imported, functions that say so."""
+    try:
+        require("llvmlite.binding", "generating code")
+    except ToolchainError as error:
+        problem = error
+
+        def fail(*_: object) -> CompiledGroup:
+            raise problem
+
+        return fail, fail
+    from wasmartifact.codegen.llvm import compile_group, compile_text
+
+    return compile_group, compile_text
 
 
 if __name__ == "__main__":

@@ -13,8 +13,11 @@ from typing import Any, BinaryIO, Final
 
 from wasmartifact.elf.structs import PF_R, PF_W, PF_X, SHF_ALLOC
 from wasmartifact.errors import ToolchainError
+from wasmartifact.packages import require
 from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, ANCHOR_SYMBOL, MACHINES, PAGE_BYTES, SECTION_NAME
 
+#: The readers: of every artifact, and of those of a middling size.
+CHECKERS: Final = ("elftools.elf.elffile", "lief")
 LIEF_MIN_BYTES: Final = 1 << 20
 LIEF_MAX_BYTES: Final = 128 << 20
 
@@ -37,9 +40,11 @@ def check_shared_object(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ToolchainError
-        Names every finding.
+        Names every finding; or the reader that is missing.
     """
     size_bytes = os.path.getsize(path)
+    for package in CHECKERS[: 2 if LIEF_MIN_BYTES <= size_bytes <= LIEF_MAX_BYTES else 1]:
+        require(package, "checking the artifact")
     try:
         with open(path, "rb") as stream:
             findings = list(_find_faults(stream))

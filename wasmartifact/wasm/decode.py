@@ -41,7 +41,7 @@ from wasmartifact.wasm.model import (
     TableType,
 )
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
-from wasmartifact.wasm.reader import Reader, malformed
+from wasmartifact.wasm.reader import Reader, foreign, malformed
 
 __all__ = ["decode_bodies", "decode_instructions", "decode_locals", "decode_module"]
 
@@ -57,6 +57,7 @@ _SECTION_NAMES: Final = {
     9: "element", 10: "code", 11: "data", 12: "data count", 13: "tag",
 }  # fmt: skip
 
+_STRINGS = 14
 _FUNC_FORM: Final = 0x60
 _GC_FORMS: Final = {0x4E: "rec", 0x4F: "sub final", 0x50: "sub", 0x5E: "array", 0x5F: "struct"}
 _LIMITS_PAGE_SIZE: Final = 8
@@ -83,7 +84,8 @@ def decode_module(data: bytes) -> Module:
     MalformedModule
         The bytes break the binary format outside of function bodies; ``wasm_offset`` says where.
     UnsupportedModule
-        The module defines struct, array, sub- or recursive types: ``feature`` is ``"gc"``.
+        The module defines struct, array, sub- or recursive types (``feature`` is ``"gc"``), is a component
+        (``"component-model"``), or shows another feature that can't be decoded.
     """
     decoder = _Decoder(data)
     decoder.sections()
@@ -114,6 +116,19 @@ def decode_bodies(module: Module) -> set[str]:
     return {feature for opcode in used if (feature := OPCODES[opcode].feature) is not None}
 
 
+def _holds_strings(reader: Reader) -> bool:
+    """Whether a section of string literals follows, as the proposal stringref has it; its id alone says too little."""
+    try:
+        size_bytes = reader.u32()
+        body = Reader(reader.data, reader.take(size_bytes), reader.pos)
+        is_plain = not body.byte()
+        for _ in range(body.count()):
+            body.take(body.u32())
+    except MalformedModule:
+        return False
+    return is_plain and body.pos == body.end
+
+
 #: In place of a kind, after an empty name: what the proposal of compact import sections calls groups of one module.
 _COMPACT_KINDS: Final = (0x7E, 0x7F)
 
@@ -133,7 +148,14 @@ class _Decoder:
         if data[:4] != _MAGIC:
             raise malformed(0, f"magic header not detected: found {data[:4]!r}, expected {_MAGIC!r}")
         if data[4:8] != _VERSION:
-            kind = "a component; extract its core module: " if data[4:8] == _COMPONENT_VERSION else ""
+            if data[4:8] == _COMPONENT_VERSION:
+                raise UnsupportedModule(
+                    "a component (feature component-model), expected a core module; extract it with "
+                    "wasm-tools component unbundle, or build for a target without components",
+                    feature="component-model",
+                    wasm_offset=4,
+                )
+            kind = "a component of another version: " if data[6:8] == _COMPONENT_VERSION[2:] else ""
             raise malformed(4, f"unknown binary version: {kind}found {data[4:8]!r}, expected {_VERSION!r}")
         reader = Reader(data, 8, len(data))
         position = 0
@@ -141,7 +163,8 @@ class _Decoder:
             start = reader.pos
             section_id = reader.byte()
             if section_id not in _SECTION_NAMES:
-                raise malformed(start, f"malformed section id {section_id}")
+                feature = "stringref" if section_id == _STRINGS and _holds_strings(reader) else None
+                raise foreign(start, feature, f"malformed section id {section_id}")
             size_bytes = reader.u32()
             body = Reader(data, reader.take(size_bytes), reader.pos)
             if section_id != _CUSTOM:

@@ -25,7 +25,7 @@ _SIMPLE_HEAPS = {HEAP_TYPES[name] for name in ("func", "extern", "exn")}
 def module_features(module: Module) -> set[str]:
     """Features of ``schema.WASM_FEATURES`` that types, imports, segments and constant expressions use."""
     features = {feature for valtype in set(_valtypes(module)) for feature in _valtype_features(valtype)}
-    features.update(feature for expression in _const_exprs(module) for feature in _const_features(expression))
+    features.update(feature for expression in const_exprs(module) for feature in _const_features(expression))
     limits = [item.limits for item in module.memory_types] + [item.limits for item in module.table_types]
     modes = [item.mode for item in module.datas] + [item.mode for item in module.elements]
     visible = {item.index for item in module.imports if item.kind == KIND_GLOBAL}
@@ -69,7 +69,8 @@ def _valtype_features(valtype: int) -> Iterable[str]:
         yield "function-references"
 
 
-def _const_exprs(module: Module) -> Iterator[ConstExpr]:
+def const_exprs(module: Module) -> Iterator[ConstExpr]:
+    """Every constant expression of a module."""
     yield from (item.init for item in module.globals)
     yield from (item.init for item in module.tables if item.init is not None)
     offsets = [item.offset for item in module.elements] + [item.offset for item in module.datas]

@@ -29,7 +29,7 @@ from wasmartifact.wasm.opcodes import (
     PREFIX,
     TRY_TABLE,
 )
-from wasmartifact.wasm.reader import Reader, malformed
+from wasmartifact.wasm.reader import Reader, illegal_opcode, malformed
 
 _IF, _ELSE, _TRY, _CATCH = (opcodes.OPCODE_BY_NAME[name].code for name in ("if", "else", "try", "catch"))
 
@@ -195,10 +195,10 @@ def _decode_other(data: bytes, pos: int, limit: int, openers: list[int]) -> tupl
     if KIND_BY_BYTE[byte] == PREFIX:
         sub_opcode = reader.u32()
         opcode = byte << 16 | sub_opcode
-        if sub_opcode > 0xFFFF or opcode not in OPCODES:
+        if sub_opcode > 0xFFFF:
             raise malformed(pos, f"illegal opcode {byte:#04x} {sub_opcode:#04x}")
-    elif opcode not in OPCODES:
-        raise malformed(pos, f"illegal opcode {opcode:#04x}")
+    if opcode not in OPCODES:
+        raise illegal_opcode(pos, opcode)
     kind = OPCODES[opcode].immediate
     if kind in _ARM_KINDS:
         _change_arm(pos, opcode, openers)

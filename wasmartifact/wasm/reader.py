@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wasmartifact.errors import MalformedModule
+from typing import Final
+
+from wasmartifact.errors import MalformedModule, UnsupportedModule
 from wasmartifact.schema import HEAP_ABSTRACT, HEAP_TYPES, VALTYPE_REF, VALTYPE_REF_NULL
 
 #: Abstract heap types by the byte that encodes them.
@@ -12,17 +14,44 @@ _VALTYPE_BY_BYTE = {code: code for code in range(0x7B, 0x80)} | {
     byte: VALTYPE_REF_NULL | heap << 8 for byte, heap in _HEAP_BY_BYTE.items()
 }
 
+#: Encodings of proposals that no validator here knows, by first byte of a value type, and opcode.
+_FOREIGN_TYPES: Final = {0x67: "stringref"}
+_FOREIGN_OPCODES: Final = (
+    (range(0xFB0080, 0xFB00C0), "stringref"),
+    (range(0xFC0030, 0xFC0032), "half-precision"),
+    (range(0xFD0120, 0xFD0150), "half-precision"),
+)
+
 
 def malformed(wasm_offset: int, problem: str) -> MalformedModule:
     """The error for bytes that break the binary format at ``wasm_offset``."""
     return MalformedModule(f"malformed WebAssembly module: byte {wasm_offset:#x}: {problem}", wasm_offset=wasm_offset)
 
 
+def foreign(wasm_offset: int, feature: str | None, problem: str) -> MalformedModule | UnsupportedModule:
+    """The error for bytes that only a proposal gives a meaning, if any does: ``feature`` names it, or is None."""
+    if feature is None:
+        return malformed(wasm_offset, problem)
+    return UnsupportedModule(
+        f"byte {wasm_offset:#x}: {problem}, unless by the proposal {feature}, which this version does not compile; "
+        "build the module without it",
+        feature=feature,
+        wasm_offset=wasm_offset,
+    )
+
+
+def illegal_opcode(wasm_offset: int, opcode: int) -> MalformedModule | UnsupportedModule:
+    """The error for an opcode that the table of opcodes does not know: a byte, or ``prefix << 16 | sub_opcode``."""
+    feature = next((name for codes, name in _FOREIGN_OPCODES if opcode in codes), None)
+    words = f"{opcode:#04x}" if opcode <= 0xFF else f"{opcode >> 16:#04x} {opcode & 0xFFFF:#04x}"
+    return foreign(wasm_offset, feature, f"illegal opcode {words}")
+
+
 class Reader:
     """A position in ``data`` that never passes ``end``.
 
     Every method reads one item at ``pos`` and moves behind it; each raises MalformedModule, with ``wasm_offset``, where
-    the bytes don't encode such an item.
+    the bytes don't encode such an item; UnsupportedModule where a proposal that is known by name says that they do.
     """
 
     __slots__ = ("data", "end", "pos")
@@ -136,7 +165,7 @@ class Reader:
         if byte in (VALTYPE_REF, VALTYPE_REF_NULL):
             return byte | self.heap_type() << 8
         if byte not in _VALTYPE_BY_BYTE:
-            raise malformed(start, f"malformed value type {byte:#04x}")
+            raise foreign(start, _FOREIGN_TYPES.get(byte), f"malformed value type {byte:#04x}")
         return _VALTYPE_BY_BYTE[byte]
 
     def reftype(self) -> int:

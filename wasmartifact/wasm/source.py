@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from wasmartifact.errors import MalformedModule
-from wasmartifact.wasm.packages import require
+from wasmartifact.packages import require
 
 #: Where, as wasmtime's parser says it: in a line below the message and above an excerpt, or, for long lines, behind it.
 _PLACE: Final = re.compile(r"(?:\n *-->| at) <anon>:(\d+):(\d+)(?=\n|$)")

