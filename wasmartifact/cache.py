@@ -3,7 +3,8 @@
 One flat folder holds everything::
 
     <key>.so        an artifact; the key is a digest of the module's bytes and of all that the code depends on
-    <identity>.src  a symbolic link to one; the identity is a digest of a source file's stat and the same dependencies
+    <name>.src      what a source file was packed to: the name is a digest of its path and the same dependencies, the
+                    text of this symbolic link is ``<key>.so#<identity>#<path>``, the identity a digest of its stat
     lock            byte ranges of it are locked, one per key, while a module is packed
     .wasmartifact.* files that don't have their names yet
 
@@ -33,12 +34,15 @@ DEFAULT_SIZE_BYTES: Final = 2_000_000_000
 SIZE_VARIABLE: Final = "WASMARTIFACT_CACHE_SIZE_BYTES"
 #: A use within this time of the last one that was recorded is not recorded: a warm start writes nothing.
 USE_PRECISION_NS: Final = 3_600 * 10**9
+#: Sources that are known without being read: copies under names that never come again must not pile up.
+MAX_LINKS: Final = 1000
 #: Time stamps come from the kernel's tick (10 ms at most); file systems without fractions of seconds step by 1 or 2 s.
 FINE_STEP_NS: Final = 100 * 10**6
 COARSE_STEP_NS: Final = 2 * 10**9
 #: A file that waits for its name gets it in far less time, unless the process that wrote it died.
 LEFTOVER_AGE_NS: Final = 3_600 * 10**9
 COPY_BYTES: Final = 1 << 20
+_DIGEST_DIGITS: Final = 64
 _FLOCK: Final = "hhqqi0q"  # struct flock: type, whence, start, length, process
 
 
@@ -105,18 +109,15 @@ def _compile(
     limit_bytes: int,
 ) -> Artifact:
     """`compile` with a folder to use."""
+    link = None
     if not isinstance(source, bytes | bytearray | memoryview):
-        link = os.path.join(folder, f"{_identity(os.stat(source), recipe)}.src")
-        try:
-            name = os.readlink(link)
-        except OSError:
-            pass
-        else:
-            artifact = _load_cached(os.path.join(folder, name))
-            if artifact is not None:
-                return artifact
+        link = os.path.join(folder, f"{_digest(recipe, _absolute(source))}.src")
+        name = _linked(link, _identity(os.stat(source), recipe))
+        artifact = _load_cached(os.path.join(folder, name), link) if name else None
+        if artifact is not None:
+            return artifact
 
-    contents, link_name = _read(source, recipe)
+    contents, identity = _read(source, recipe)
     key = _digest(recipe, contents)
     path = os.path.join(folder, f"{key}.so")
     try:
@@ -129,8 +130,9 @@ def _compile(
         if artifact is None:
             artifact = packing.into_cache(path, contents)
             _sweep_if_possible(folder, limit_bytes)
-        if link_name is not None:
-            _point(os.path.join(folder, link_name), path)
+        if link is not None and identity is not None:
+            _point(link, f"{key}.so#{identity}#{_absolute(source)}")
+            _sweep_if_possible(folder, limit_bytes)
     finally:
         _unlock(lock)
     return artifact
@@ -167,7 +169,7 @@ def _llvm_version() -> str:
 
 def _digest(*parts: str | bytes) -> str:
     """Hexadecimal digest of a sequence of texts and buffers."""
-    digest = blake2b(digest_size=32)
+    digest = blake2b(digest_size=_DIGEST_DIGITS // 2)
     for part in parts:
         data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "little"))
@@ -183,7 +185,7 @@ def _identity(status: os.stat_result, recipe: str) -> str:
 
 
 def _read(source: str | os.PathLike[str] | bytes, recipe: str) -> tuple[bytes, str | None]:
-    """Contents of a source, and the name of the link that may stand for it: None where its stat can't be trusted.
+    """Contents of a source, and the identity that may stand for them: None where its stat can't be trusted.
 
     A file that changes within one step of its time stamps after it was read may look like the one that was read.
     So its stat only counts when it was older than that step by then; and it must be the same before and after.
@@ -201,7 +203,25 @@ def _read(source: str | os.PathLike[str] | bytes, recipe: str) -> tuple[bytes, s
     identity = _identity(before, recipe)
     is_steady = stat.S_ISREG(before.st_mode) and identity == _identity(after, recipe)
     is_old = before.st_ctime_ns + step_ns < start_ns
-    return contents, f"{identity}.src" if is_steady and is_old else None
+    return contents, identity if is_steady and is_old else None
+
+
+def _absolute(source: str | os.PathLike[str] | bytes) -> str:
+    """A source's path, whatever the working directory; as it is where there is none."""
+    path = os.fsdecode(source)
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        return path
+
+
+def _linked(link: str, identity: str) -> str | None:
+    """Name of the artifact of a source that has this identity."""
+    try:
+        name, _, rest = os.readlink(link).partition("#")
+    except OSError:
+        return None
+    return name if rest.partition("#")[0] == identity else None
 
 
 # ---- the folder ----------------------------------------------------------------------------------------------------
@@ -226,7 +246,7 @@ def open_folder(cache_dir: str | os.PathLike[str] | None) -> str:
     OSError
         There is none and it can't be made; or it belongs to another user, or others may write into it.
     """
-    folder = os.path.abspath(_default_folder() if cache_dir is None else os.fspath(cache_dir))
+    folder = os.path.abspath(default_folder() if cache_dir is None else os.fspath(cache_dir))
     try:
         status = os.stat(folder)
     except FileNotFoundError:
@@ -253,7 +273,8 @@ def _make_private_folder(folder: str) -> None:
             raise
 
 
-def _default_folder() -> str:
+def default_folder() -> str:
+    """Path of the cache's folder, which need not exist. Raises FileNotFoundError where there is no home for it."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # unset, empty, or relative, which the XDG specification says to ignore
         # expanduser would make the root of the file system of an empty HOME.
@@ -268,8 +289,8 @@ def _is_ours(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _load_cached(path: str) -> Artifact | None:
-    """Load an artifact of the cache; None where there is none, or none that may be used."""
+def _load_cached(path: str, link: str | None = None) -> Artifact | None:
+    """Load an artifact of the cache, found by a link or not; None where there is none, or none that may be used."""
     try:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or not _is_ours(status):
@@ -283,17 +304,19 @@ def _load_cached(path: str) -> Artifact | None:
         if not isinstance(problem, ArtifactError | LoadError | OSError):
             raise
         return None  # damaged, or of another machine: it is packed again
-    _record_use(path, status)
+    _record_use(path, status, link)
     return artifact
 
 
-def _record_use(path: str, status: os.stat_result) -> None:
+def _record_use(path: str, status: os.stat_result, link: str | None) -> None:
     """Let mtime be the time of the last use."""
     from time import time_ns
 
     if abs(time_ns() - status.st_mtime_ns) > USE_PRECISION_NS:  # in the future: the clock was wrong for a while
         try:
             os.utime(path)
+            if link is not None:
+                os.utime(link, follow_symlinks=False)
         except OSError:  # evicted meanwhile, or read-only
             return
 
@@ -332,15 +355,15 @@ def _unlock(lock: int) -> None:
         os.close(lock)
 
 
-def _point(link: str, path: str) -> None:
-    """Make a link to an artifact of the same folder, atomically, in place of an older one."""
+def _point(link: str, text: str) -> None:
+    """Make a link with this text, atomically, in place of an older one."""
     from secrets import token_hex
 
     temporary = os.path.join(os.path.dirname(link), TEMPORARY_PREFIX + token_hex(16))
     try:
-        os.symlink(os.path.basename(path), temporary)
+        os.symlink(text, temporary)
         os.rename(temporary, link)
-    except OSError:  # full, or read-only: the next start reads the module again
+    except OSError:  # full, read-only, or a path of 4 kB: the next start reads the module again
         return
 
 
@@ -351,39 +374,124 @@ def _sweep_if_possible(folder: str, limit_bytes: int) -> None:
         return
 
 
-def sweep(folder: str, limit_bytes: int) -> None:
+def sweep(folder: str, limit_bytes: int, *, max_age_s: float | None = None) -> list[str]:
     """Remove what was not used for the longest time beyond the limit, what it leaves, and what dead processes left.
 
     Artifacts that are loaded stay usable: their files live on without a name.
+
+    Parameters
+    ----------
+    folder : str
+        The cache.
+    limit_bytes : int
+        What artifacts and links may have in total.
+    max_age_s : float | None
+        Also remove what was not used for so long; None for no such limit.
+
+    Returns
+    -------
+    list[str]
+        Paths of the artifacts that were removed.
     """
     from time import time_ns
 
-    oldest_ns = time_ns() - LEFTOVER_AGE_NS
-    artifacts: list[tuple[int, int, str]] = []
-    links: list[str] = []
-    for entry in _entries(folder):
-        if entry.name.endswith(".so"):
-            status = entry.stat(follow_symlinks=False)
-            artifacts.append((status.st_mtime_ns, status.st_size, entry.path))
-        elif entry.name.endswith(".src"):
-            links.append(entry.path)
-        elif entry.name.startswith(TEMPORARY_PREFIX) and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns:
-            _unlink(entry.path)
-    total_bytes = sum(size_bytes for _, size_bytes, _ in artifacts)
-    for _, size_bytes, path in sorted(artifacts):
-        if total_bytes <= limit_bytes:
-            break
-        _unlink(path)
+    now_ns = time_ns()
+    kept: list[tuple[int, int, str]] = []  # last use, size, path
+    removed: list[str] = []
+    links = 0
+    for entry in sorted(_entries(folder), key=_last_use_ns, reverse=True):
+        status, kind = entry.stat(follow_symlinks=False), _kind(entry.name)
+        links += kind == ".src"
+        if kind == TEMPORARY_PREFIX:
+            if status.st_mtime_ns < now_ns - LEFTOVER_AGE_NS:
+                _unlink(entry.path)
+        elif (max_age_s is not None and now_ns - status.st_mtime_ns > max_age_s * 1e9) or (
+            kind == ".src" and links > MAX_LINKS
+        ):
+            removed.append(entry.path)
+        else:
+            kept.append((status.st_mtime_ns, status.st_size, entry.path))
+    total_bytes = sum(size_bytes for _, size_bytes, _ in kept)
+    while kept and total_bytes > limit_bytes:
+        _, size_bytes, path = kept.pop()
+        removed.append(path)
         total_bytes -= size_bytes
-    for link in links:
-        if not os.path.exists(link):
-            _unlink(link)
+    for path in removed:
+        _unlink(path)
+    artifacts = {os.path.basename(path) for _, _, path in kept}
+    for _, _, path in kept:
+        if path.endswith(".src") and _target(path)[0] not in artifacts:
+            _unlink(path)
+    return [path for path in removed if path.endswith(".so")]
+
+
+def clear(folder: str) -> list[str]:
+    """Remove all artifacts, links and leftovers; the lock stays, as others may wait for it. Returns as `sweep`."""
+    removed = [entry.path for entry in _entries(folder)]
+    for path in removed:
+        _unlink(path)
+    return [path for path in removed if path.endswith(".so")]
+
+
+def list_artifacts(folder: str) -> list[dict[str, Any]]:
+    """What the cache holds, the most recently used first.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        Per artifact ``path``, ``size_bytes``, ``created`` and ``last_used`` (seconds since 1970; a use within an hour
+        of the last one is not recorded), and ``sources``, the files known to have been packed to it.
+    """
+    sources: dict[str, list[str]] = {}
+    entries = sorted(_entries(folder), key=_last_use_ns, reverse=True)
+    for entry in entries:
+        if _kind(entry.name) == ".src":
+            name, source = _target(entry.path)
+            sources.setdefault(name, []).append(source)
+    rows = []
+    for entry in entries:
+        if _kind(entry.name) == ".so":
+            status = entry.stat(follow_symlinks=False)
+            rows.append(
+                {
+                    "path": entry.path,
+                    "size_bytes": status.st_size,
+                    "created": min(status.st_ctime, status.st_mtime),
+                    "last_used": status.st_mtime,
+                    "sources": sources.get(entry.name, []),
+                }
+            )
+    return rows
+
+
+def _target(link: str) -> tuple[str, str]:
+    """Name of the artifact and path of the source of a link; empty where it has none."""
+    try:
+        name, _, rest = os.readlink(link).partition("#")
+    except OSError:
+        return "", ""
+    return (name, rest.partition("#")[2]) if rest else ("", "")
+
+
+def _last_use_ns(entry: os.DirEntry[str]) -> int:
+    return entry.stat(follow_symlinks=False).st_mtime_ns
+
+
+def _kind(name: str) -> str | None:
+    """What an entry of the folder is: ".so", ".src", TEMPORARY_PREFIX; None for what is not the cache's to touch."""
+    if name.startswith(TEMPORARY_PREFIX):
+        return TEMPORARY_PREFIX
+    digest, dot, suffix = name.partition(".")
+    is_ours = len(digest) == _DIGEST_DIGITS and digest.isalnum() and suffix in {"so", "src"}
+    return dot + suffix if is_ours else None
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Entries of the folder; those that other processes remove meanwhile are passed over."""
+    """What the cache has in its folder; what other processes remove meanwhile is passed over, what is not ours, too."""
     with os.scandir(folder) as entries:
         for entry in entries:
+            if _kind(entry.name) is None:
+                continue
             try:
                 entry.stat(follow_symlinks=False)  # which the entry keeps
             except FileNotFoundError:

@@ -12,13 +12,23 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
 
+def printable(text: str) -> str:
+    """A text as it may stand in a line of a terminal or a log: what could move the cursor, hide or forge is escaped.
+
+    Names of a guest may hold anything. Messages come through here; attributes keep the exact name.
+    """
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() else char.encode("unicode_escape").decode() for char in text])
+
+
 class WasmArtifactError(Exception):
     """Root of all errors of this package.
 
     Parameters
     ----------
     message : str
-        What happened, complete for a reader who sees nothing else.
+        What happened, complete for a reader who sees nothing else. `printable` goes over it: it may quote the guest.
     **facts : object
         The facts that the message states; each becomes an attribute.
 
@@ -31,6 +41,7 @@ class WasmArtifactError(Exception):
     exit_code: ClassVar[int] = 10
 
     def __init__(self, message: str, **facts: Any) -> None:
+        message = printable(message)
         super().__init__(message)
         self.message = message
         self.facts = facts
@@ -47,9 +58,23 @@ def _rebuild(cls: type[WasmArtifactError], message: str, facts: dict[str, Any]) 
 
 
 class MalformedModule(WasmArtifactError):
-    """The bytes are not a WebAssembly module (spec section 5); ``wasm_offset`` is the byte where that showed."""
+    """The input is not a WebAssembly module (spec sections 5 and 6).
+
+    Attributes
+    ----------
+    wasm_offset : int
+        Of a binary module: the byte where that showed.
+    line, column : int | None
+        Of a module in the text format: where that showed, from 1; None where unknown.
+    excerpt : str
+        Of a module in the text format: the lines around that place, which ``str()`` gives below the message.
+    """
 
     exit_code = 11
+
+    def __str__(self) -> str:
+        lines: list[str] = self.facts.get("excerpt", "").split("\n")
+        return "\n".join([self.message, *map(printable, lines[1:])])
 
 
 class InvalidModule(WasmArtifactError):
@@ -177,7 +202,7 @@ class Frame:
         if self.source_line is not None:
             place = f"{self.source_file or '?'}:{self.source_line}" + (f" ({place})" if place else "")
         place = f" at {place}" if place else ""
-        return (f"{self.module_name}!" if self.module_name else "") + name + place
+        return printable((f"{self.module_name}!" if self.module_name else "") + name + place)
 
 
 class Trap(WasmArtifactError):

@@ -118,8 +118,11 @@ static PyObject *name_of(wax_func *func)
 
 PyObject *wax_func_describe(const wax_func *func)
 {
-    PyObject *name = name_of((wax_func *)(uintptr_t)func);
-    return name == NULL ? NULL : PyUnicode_FromFormat("%U%S", name, func->type);
+    PyObject *name = name_of((wax_func *)(uintptr_t)func), *escape = name == NULL ? NULL : wax_help(WAX_PRINTABLE);
+    PyObject *printable = escape == NULL ? NULL : PyObject_CallOneArg(escape, name);
+    PyObject *text = printable == NULL ? NULL : PyUnicode_FromFormat("%U%S", printable, func->type);
+    Py_XDECREF(printable);
+    return text;
 }
 
 /* ---- the type ------------------------------------------------------------------------------------------------------- */

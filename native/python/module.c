@@ -24,6 +24,7 @@ static const struct {
     [WAX_GC_CALLBACKS] = {"gc", "callbacks"},
     [WAX_GETSIGNAL] = {"_signal", "getsignal"},
     [WAX_MAKE_EXIT] = {"wasmartifact.runtime.native_errors", "make_exit"},
+    [WAX_PRINTABLE] = {"wasmartifact.errors", "printable"},
     [WAX_WASM_EXCEPTION] = {"wasmartifact.errors", "WasmException"},
     [WAX_DEFAULT_INT_HANDLER] = {"_signal", "default_int_handler"},
 };

@@ -127,6 +127,7 @@ typedef enum wax_helper {
     WAX_DEFAULT_INT_HANDLER,
     WAX_MAKE_EXIT,       /* (code) -> Exit */
     WAX_WASM_EXCEPTION,  /* class */
+    WAX_PRINTABLE,       /* (str) -> str: fit for a message */
     WAX_HELPER_COUNT
 } wax_helper;
 
@@ -284,7 +285,7 @@ PyObject *wax_func_from_host(wa_host *host, wax_functype *type, vectorcallfunc v
 wax_func *wax_func_of_host(const wa_host *host);
 /* An import that is a plain callable: new reference. */
 PyObject *wax_func_new_host(PyObject *callable, wax_functype *type, PyObject *name);
-/* "name(i32, i32) -> i32", new reference. */
+/* "name(i32, i32) -> i32", for messages: new reference. */
 PyObject *wax_func_describe(const wax_func *func);
 int wax_func_ready(PyObject *module);
 

@@ -329,6 +329,55 @@ def test_leftovers_and_links_to_nothing_are_removed(source: Path, folder: Path) 
     assert answer(source, folder) == 42
 
 
+def test_links_do_not_pile_up(source: Path, folder: Path, packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers see the same file with another inode, device or time at each start; copies have names of their own."""
+    for age_s in (900, 800, 700):
+        source.write_bytes(ADD)
+        os.utime(source, (time.time() - age_s, time.time() - age_s))
+        make_trusted(source)
+        answer(source, folder)
+    assert (packs.count, len(list(folder.glob("*.src")))) == (1, 1)
+    monkeypatch.setattr(cache, "MAX_LINKS", 3)
+    for number in range(6):
+        copy = source.with_name(f"copy{number}.wasm")
+        copy.write_bytes(ADD)
+        make_trusted(copy)
+        answer(copy, folder)
+    assert (packs.count, len(list(folder.glob("*.src")))) == (1, 3)
+    size_bytes = sum(path.lstat().st_size for path in folder.glob("*.s*"))
+    cache.sweep(folder, size_bytes - 1)  # links count
+    assert sum(path.lstat().st_size for path in folder.glob("*.s*")) < size_bytes
+
+
+def test_a_link_knows_its_source(source: Path, folder: Path) -> None:
+    make_trusted(source)
+    answer(source, folder)
+    other = source.with_name("an#other\n.wasm")
+    other.write_bytes(OTHER)
+    make_trusted(other)
+    answer(other, folder)
+    rows = cache.list_artifacts(folder)
+    assert sorted(row["sources"] for row in rows) == sorted([[str(source)], [str(other)]])
+    assert all(row["size_bytes"] == os.stat(row["path"]).st_size for row in rows)
+    # A link from another time is not taken for the file that is there now.
+    other.write_bytes(ADD)
+    assert answer(other, folder) == 42
+
+
+def test_clear_and_prune(source: Path, folder: Path) -> None:
+    make_trusted(source)
+    artifact = wa.compile(source, opt_level=0, cache_dir=folder)
+    answer(OTHER, folder)
+    old = artifacts(folder)[0]
+    os.utime(old, (1, 1))
+    assert cache.sweep(folder, 10**9, max_age_s=3600) == [str(old)]
+    assert len(artifacts(folder)) == 1
+    assert len(cache.clear(folder)) == 1
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+    assert artifact.instantiate().exports.answer() == 42
+    assert answer(source, folder) == 42
+
+
 def test_a_loaded_artifact_outlives_its_eviction(folder: Path) -> None:
     artifact = wa.compile(ADD, opt_level=0, cache_dir=folder)
     answer(OTHER, folder, size_bytes=0)

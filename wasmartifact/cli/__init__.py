@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def explain(error: Exception, tokens: Sequence[str]) -> int:
     """Print what went wrong and return the exit code that belongs to it."""
-    from wasmartifact.errors import WasmArtifactError
+    from wasmartifact.errors import WasmArtifactError, printable
 
     match error:
         case WasmArtifactError():
@@ -61,8 +61,9 @@ def explain(error: Exception, tokens: Sequence[str]) -> int:
         case UsageError():
             return complain(f"{error} (wasmartifact {tokens[0]} --help)", EXIT_USAGE)
         case OSError():
-            name = "" if error.filename is None else f"{error.filename}: "
-            return complain(f"{name}{error.strerror or error}", EXIT_OS_ERROR)
+            name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+            place = "" if name is None else f"{printable(str(name))}: "
+            return complain(f"{place}{error.strerror or error}", EXIT_OS_ERROR)
         case ModuleNotFoundError():
             return complain(f"{error.name} is not installed; run: pip install 'wasmartifact[pack]'", EXIT_OS_ERROR)
         case MemoryError():
@@ -71,8 +72,13 @@ def explain(error: Exception, tokens: Sequence[str]) -> int:
 
 
 def complain(message: str, code: int) -> int:
-    """Print an error and return its exit code."""
-    print(f"wasmartifact: {message}", file=sys.stderr)
+    """Print an error and return its exit code. Only the lines of an excerpt follow the first one."""
+    from contextlib import suppress
+
+    from wasmartifact.errors import printable
+
+    with suppress(OSError, ValueError, AttributeError):  # closed, or full
+        print("wasmartifact:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return code
 
 

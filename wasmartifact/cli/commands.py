@@ -9,10 +9,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import wasmartifact as wa
+from wasmartifact.cli import cache
 from wasmartifact.cli.common import (
     EXIT_DEFECT,
     EXIT_OS_ERROR,
@@ -25,7 +27,17 @@ from wasmartifact.cli.common import (
 )
 from wasmartifact.cli.progress import ProgressBar
 from wasmartifact.errors import WasmArtifactError
+from wasmartifact.program import is_artifact
 from wasmartifact.version import VERSION
+
+BENCH_WAY: Final = "clone the repository, run `make`, and there `make bench` or `python -m bench --help`"
+BENCH_HELP: Final = f"""\
+usage: wasmartifact bench [OPTIONS]
+
+Measure every figure against its rivals on this machine. The benchmarks stand in the source tree and need compilers and
+rivals that a user of the package does without:
+{BENCH_WAY}.
+"""
 
 
 def execute(tokens: Sequence[str]) -> int:
@@ -82,8 +94,8 @@ def make_parser() -> argparse.ArgumentParser:
     pack.add_argument("--keep", metavar="DIR", help="keep LLVM IR, assembly and objects in this folder")
     pack.set_defaults(command=run_pack)
 
-    inspect = commands.add_parser("inspect", help="show what an artifact holds; none of its code runs")
-    inspect.add_argument("artifact", metavar="ART.so", help="artifact, - for standard input")
+    inspect = commands.add_parser("inspect", help="show what an artifact or a module holds; none of its code runs")
+    inspect.add_argument("file", metavar="FILE", help="artifact, or .wasm or .wat module; - for standard input")
     inspect.add_argument("--json", action="store_true", help="everything, as JSON")
     inspect.set_defaults(command=run_inspect)
 
@@ -92,6 +104,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("artifact", metavar="ART.so", help="artifact, - for standard input")
     verify.set_defaults(command=run_verify)
+
+    cache.add_parser(commands)
 
     # Its own grammar stands in runner.py, which is there for all but this list of commands.
     commands.add_parser("run", help="run a WASI program, packed or not", add_help=False)
@@ -166,15 +180,25 @@ def artifact_path(name: str) -> Iterator[str]:
 
 
 def run_inspect(options: argparse.Namespace) -> int:
-    """``inspect``: a readable page, or JSON."""
-    from wasmartifact.cli.summary import describe, page
+    """``inspect``: a readable page, or JSON; of an artifact, which is an ELF file, or of a module."""
+    with artifact_path(options.file) as path:
+        if is_artifact(path):
+            from wasmartifact.cli.summary import describe, page
 
-    with artifact_path(options.artifact) as path, wa.open_metadata(path) as metadata:
-        if options.json:
-            print(json.dumps(describe(metadata), indent=2))
+            with wa.open_metadata(path) as metadata:
+                _show(describe(metadata) if options.json else page(metadata))
         else:
-            print(*page(metadata), sep="\n")
+            from wasmartifact.cli.module_summary import describe_module, module_page, read_module
+            from wasmartifact.wasm.source import read_source
+
+            module = read_module(read_source(path))
+            _show(describe_module(module) if options.json else module_page(module))
     return 0
+
+
+def _show(what: dict[str, object] | Iterable[str]) -> None:
+    """Print a dict as JSON, lines as they are."""
+    print(*([json.dumps(what, indent=2)] if isinstance(what, dict) else what), sep="\n")
 
 
 def run_verify(options: argparse.Namespace) -> int:
@@ -186,10 +210,13 @@ def run_verify(options: argparse.Namespace) -> int:
 
 
 def run_bench(tokens: Sequence[str]) -> int:
-    """``bench``: the benchmarks of the source tree."""
+    """``bench``: the benchmarks of the source tree, which know their own options."""
     root = Path(__file__).resolve().parents[2]
     if not (root / "bench" / "__main__.py").exists():
-        raise UsageError("the benchmarks stand in the source tree, not in the installed package; run this in a clone")
+        if {"-h", "--help"} & set(tokens):
+            print(BENCH_HELP)
+            return 0
+        raise UsageError(f"the benchmarks are not part of the installed package; {BENCH_WAY}")
     sys.path.insert(0, str(root))
     from importlib import import_module
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from wasmartifact import schema
+from wasmartifact.errors import printable
 from wasmartifact.metadata.rows import ExternType, FuncType, GlobalType, MemoryType, TableType
 from wasmartifact.metadata.views import Metadata
 
@@ -114,13 +115,14 @@ def page(metadata: Metadata) -> Iterator[str]:
     yield from (f"{f'memory {index}':15}{type_text(row.type)}" for index, row in enumerate(metadata.memories))
     yield from (f"{f'table {index}':15}{type_text(row.type)}" for index, row in enumerate(metadata.tables))
     imports, exports = metadata.imports, metadata.exports
-    yield from _listing(
+    yield from listing(
         "imports", len(imports), [(row.kind, f"{row.module}.{row.name}", row.type) for row in imports[:MAX_ROWS]]
     )
-    yield from _listing("exports", len(exports), [(row.kind, row.name, row.type) for row in exports[:MAX_ROWS]])
+    yield from listing("exports", len(exports), [(row.kind, row.name, row.type) for row in exports[:MAX_ROWS]])
 
 
-def _listing(title: str, count: int, rows: list[tuple[str, str, ExternType]]) -> Iterator[str]:
+def listing(title: str, count: int, rows: list[tuple[str, str, ExternType]]) -> Iterator[str]:
+    """Lines for imports or exports: (kind, name, type) of the first ones."""
     yield ""
     yield f"{count:,} {title}"
     yield from (f"  {kind:7}{printable(name)}  {type_text(type_)}" for kind, name, type_ in rows)
@@ -142,11 +144,6 @@ def type_text(type_: ExternType) -> str:
     if isinstance(type_, GlobalType):
         return "mutable " * type_.mutable + type_.type
     return f"({', '.join(type_.params)})"
-
-
-def printable(name: str) -> str:
-    """A name as it may stand on a terminal: control characters of a hostile module are escaped."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def dotted(numbers: list[int]) -> str:

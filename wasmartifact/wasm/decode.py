@@ -92,6 +92,20 @@ def decode_module(data: bytes) -> Module:
     return decoder.module
 
 
+def section_ranges(data: bytes) -> list[tuple[str, int, int]]:
+    """Name, start and end of the contents of every section of a decoded module; a custom section has its own name."""
+    reader = Reader(data, len(_MAGIC + _VERSION), len(data))
+    ranges = []
+    while reader.pos < reader.end:
+        section_id = reader.byte()
+        start = reader.take(reader.u32())
+        name = _SECTION_NAMES[section_id]
+        if section_id == _CUSTOM:
+            name = f"{name} {Reader(data, start, reader.pos).name()}"
+        ranges.append((name, start, reader.pos))
+    return ranges
+
+
 def decode_bodies(module: Module) -> set[str]:
     """Decode every function body and forget it: the check that ``decode_module`` leaves to code generation.
 

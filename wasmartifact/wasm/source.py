@@ -13,6 +13,9 @@ from wasmartifact.packages import require
 #: Where, as wasmtime's parser says it: in a line below the message and above an excerpt, or, for long lines, behind it.
 _PLACE: Final = re.compile(r"(?:\n *-->| at) <anon>:(\d+):(\d+)(?=\n|$)")
 
+#: Characters of an excerpt that is still worth showing: a module may be one long line.
+MAX_EXCERPT: Final = 1000
+
 
 def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
     """Get a binary module from a path or from bytes.
@@ -64,11 +67,12 @@ def _assemble(contents: bytes, name: str) -> bytes:
         message = str(error)
     match = _PLACE.search(message)
     if match is None:
-        raise MalformedModule(f"{name}: malformed WebAssembly text: {message}", line=None, column=None)
+        raise MalformedModule(f"{name}: malformed WebAssembly text: {message}", line=None, column=None, excerpt="")
     line, column = int(match[1]), int(match[2])
     problem, excerpt = message[: match.start()], message[match.end() :]
     raise MalformedModule(
-        f"{name}:{line}:{column}: malformed WebAssembly text: {problem}{excerpt if len(excerpt) < 1000 else ''}",
+        f"{name}:{line}:{column}: malformed WebAssembly text: {problem}",
         line=line,
         column=column,
+        excerpt=excerpt.replace("\t", " ") if len(excerpt) < MAX_EXCERPT else "",
     )
