@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import wasmartifact as wa
 from tests.docs.blocks import PageError, blocks, run_page
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,14 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", sorted(WITH_CODE), ids=lambda page: str(page.relative_to(ROOT)))
 def test_page_does_what_it_says(page: Path) -> None:
     assert run_page(page, Path.cwd()) > 0
+
+
+def test_every_error_is_explained() -> None:
+    """On the page that people look at when they meet one."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    errors = [name for name in wa.__all__ if name[0].isupper() and issubclass(getattr(wa, name), Exception)]
+    assert len(errors) > 10
+    assert [name for name in errors if f"**{name}" not in page and f"{name}** " not in page] == []
 
 
 @pytest.mark.parametrize(
