@@ -6,10 +6,11 @@ import os
 import sys
 
 from wasmartifact.loader import load
+from wasmartifact.runtime.native import types
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Final
 
     from wasmartifact.runtime.artifact import Artifact
@@ -39,7 +40,8 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
     Raises
     ------
     ValueError
-        The module is no command: a reactor, whose functions are to be called one by one, or no WASI module.
+        The module is no command: a reactor, whose functions are to be called one by one, or no WASI module; or its
+        ``_start`` is no function without parameters, or one of WASI itself. An environment variable has no name.
     Trap
         The program trapped.
     """
@@ -61,8 +63,13 @@ def is_artifact(source: str | bytes) -> bool:
         return file.read(len(ELF_MAGIC)) == ELF_MAGIC
 
 
-def instantiate(artifact: Artifact, program: str, args: Sequence[str | bytes], **wasi: Any) -> Instance:
-    """An instance with WASI: the program's name before its arguments, this process's streams unless told otherwise."""
+def instantiate(
+    artifact: Artifact, program: str, args: Sequence[str | bytes], entry: str = "_start", **wasi: Any
+) -> Instance:
+    """An instance with WASI: the program's name before its arguments, this process's streams unless told otherwise.
+
+    Raises ValueError where ``entry``, or ``_initialize`` before it, can't be called from outside.
+    """
     from wasmartifact.wasi.host import Wasi
 
     streams: dict[str, Any] = {"stdin": None, "stdout": None, "stderr": None}
@@ -76,7 +83,28 @@ def instantiate(artifact: Artifact, program: str, args: Sequence[str | bytes], *
             streams[name] = number
             if number and not stream.closed:
                 stream.flush()
-    return artifact.instantiate(Wasi(args=(os.path.basename(program), *args), **(streams | wasi)).imports())
+    imports = Wasi(args=(os.path.basename(program), *args), **(streams | wasi)).imports()
+    instance = artifact.instantiate(imports)
+    for name in ("_initialize", entry):
+        if name in instance.exports:
+            _check_entry(instance.exports[name], name, program, imports)
+    return instance
+
+
+def _check_entry(found: Any, name: str, program: str, imports: Mapping[str, Mapping[str, types.Func]]) -> None:
+    """Refuse an export that can't be called as a program's start, or at all."""
+    for module, functions in imports.items():
+        for function in functions.values():
+            if found is function:
+                raise ValueError(
+                    f"{program} exports {module}.{function.name}, which it imports, as {name}; that function works on "
+                    "the memory of the instance that calls it: export a function that calls it"
+                )
+    if name in {"_start", "_initialize"} and (not isinstance(found, types.Func) or found.type.params):
+        what = (
+            f"a function of {', '.join(found.type.params)}" if isinstance(found, types.Func) else type(found).__name__
+        )
+        raise ValueError(f"{program} exports {name} as {what}, expected a function without parameters")
 
 
 def initialize(instance: Instance) -> None:

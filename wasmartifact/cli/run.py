@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Final, NoReturn
 
     from wasmartifact.runtime.artifact import Artifact
+    from wasmartifact.runtime.instance import Instance
 
 HELP: Final = """\
 usage: wasmartifact run [OPTIONS] PROGRAM [--] [ARGS ...]
@@ -162,10 +163,17 @@ def _leave(code: int) -> NoReturn:
 
 def _start(artifact: Artifact, program: str, options: Options) -> int:
     """Run a WASI command."""
-    instance = instantiate(artifact, program, options.arguments, env=options.env, preopens=options.preopens)
+    instance = _instantiate(artifact, program, options.arguments, "_start", options)
     try:
         return start(instance, program)
     except ValueError as problem:  # no command
+        raise UsageError(str(problem)) from None
+
+
+def _instantiate(artifact: Artifact, program: str, arguments: Sequence[str], entry: str, options: Options) -> Instance:
+    try:
+        return instantiate(artifact, program, arguments, entry, env=options.env, preopens=options.preopens)
+    except ValueError as problem:  # what is to be called can't be, or a variable has no name
         raise UsageError(str(problem)) from None
 
 
@@ -180,7 +188,7 @@ def _invoke(artifact: Artifact, options: Options) -> int:
         raise UsageError(f"{program} exports no function {name!r}: found {found}")
     types = row.type.results
     values = parse_values(options.arguments, row.type.params)
-    instance = instantiate(artifact, program, (), env=options.env, preopens=options.preopens)
+    instance = _instantiate(artifact, program, (), name, options)
     returned: list[Any] = []
 
     def call() -> None:

@@ -79,6 +79,26 @@ PROGRAMS = {
     "reactor": REACTOR,
     "library": '(module (func (export "f")))',
 }
+YIELD = '(import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))'
+EXIT = '(import "wasi_unstable" "proc_exit" (func $exit (param i32)))'
+#: Modules whose start nobody can call: text, options, words of the message.
+NO_STARTS = {
+    "start-is-wasi": (f'(module {YIELD} (export "_start" (func $yield)))', (), "sched_yield"),
+    "start-is-a-memory": ('(module (memory (export "_start") 1))', (), "Memory"),
+    "start-with-a-parameter": ('(module (func (export "_start") (param i32)))', (), "a function of i32"),
+    "invoked-is-wasi": (f'(module {EXIT} (export "f" (func $exit)))', ("--invoke", "f"), "wasi_unstable.proc_exit"),
+    "initialize-is-wasi": (
+        f'(module {YIELD} (export "_initialize" (func $yield)) (func (export "f") (param i32)))',
+        ("--invoke", "f"),
+        "as _initialize",
+    ),
+    "initialize-with-a-parameter": (
+        '(module (func (export "_initialize") (param i64)) (func (export "f") (param i32)))',
+        ("--invoke", "f"),
+        "a function of i64",
+    ),
+    "nameless-variable": ('(module (func (export "_start")))', ("--env", "=3"), "no name of a variable"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +173,24 @@ def test_what_is_no_command(programs: Path, name: str, words: bytes) -> None:
     assert words in problems and b"--invoke" in problems
     with pytest.raises(ValueError, match=words.decode()):
         wa.run(programs / f"{name}.so")
+
+
+@pytest.mark.parametrize("name", NO_STARTS)
+def test_what_can_not_be_started(tmp_path: Path, name: str) -> None:
+    """It is the program's fault, and no defect of ours."""
+    text, options, words = NO_STARTS[name]
+    wa.pack(text.encode(), tmp_path / "a.so", opt_level=0, jobs=1)
+    code, output, problems = run(*options, tmp_path / "a.so", *(["3"] if "--invoke" in options else []))
+    assert (code, output) == (2, b""), problems
+    assert words.encode() in problems and b"defect" not in problems
+    if not options:
+        with pytest.raises(ValueError, match=words):
+            wa.run(tmp_path / "a.so")
+
+
+def test_a_start_that_returns_something(tmp_path: Path) -> None:
+    wa.pack(b'(module (func (export "_start") (result i32) (i32.const 9)))', tmp_path / "a.so", opt_level=0, jobs=1)
+    assert wa.run(tmp_path / "a.so") == 0  # as under node
 
 
 def test_a_reactor_is_initialised_before_invoke(programs: Path) -> None:
