@@ -1,6 +1,7 @@
 """Atomic instructions (threads proposal): sequentially consistent, and trapping where an address is not aligned.
 
-Code for one thread uses them too, where it was compiled so that it could run in several. Waiting is not compiled.
+Code for one thread uses them too, where it was compiled so that it could run in several. Waiting is compiled for
+memories that are not shared, where it traps; since nobody waits, nobody is woken.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.emitter import FunctionEmitter, Handler, i64_constant
+from wasmartifact.codegen.emitter import ZEROS, FunctionEmitter, Handler, i64_constant
 from wasmartifact.codegen.memory import MemoryArgument, effective_address
 from wasmartifact.codegen.signature import LLVM_TYPES
+from wasmartifact.errors import UnsupportedModule
 
 _OUT_OF_BOUNDS: Final = schema.TRAP_BY_NAME["memory_out_of_bounds"]
+_NOT_SHARED: Final = schema.TRAP_BY_NAME["expected_shared_memory"]
 _UNALIGNED: Final = schema.TRAP_BY_NAME["unaligned_atomic"]
 _OPERATORS: Final = ("add", "sub", "and", "or", "xor", "xchg")
 
@@ -88,6 +91,37 @@ def _compare_exchange(letter: str, bits: int) -> Handler:
     return emit
 
 
+def _notify(fn: FunctionEmitter, argument: MemoryArgument) -> None:
+    """Nobody was woken; the address must be right all the same."""
+    operand, _ = fn.pop_values(2)
+    _probe(fn, operand, argument, 32)
+    fn.stack.append(ZEROS["i"])
+
+
+def _wait(bits: int) -> Handler:
+    def emit(fn: FunctionEmitter, argument: MemoryArgument) -> None:
+        if fn.context.memories[argument[2]].shared:
+            raise UnsupportedModule(
+                f"{fn.where} uses memory.atomic.wait{bits} at wasm offset {fn.offset:#x} (feature threads), "
+                "which this version does not compile for a shared memory",
+                feature="threads",
+                wasm_offset=fn.offset,
+            )
+        operand, _, _ = fn.pop_values(3)
+        _probe(fn, operand, argument, bits)
+        fn.trap_if("true", _NOT_SHARED)
+        fn.stack.append(ZEROS["i"])
+
+    return emit
+
+
+def _probe(fn: FunctionEmitter, operand: str, argument: MemoryArgument, bits: int) -> None:
+    """Trap where an access would."""
+    pointer = _aligned_address(fn, operand, argument, bits)
+    at = fn.located(_OUT_OF_BOUNDS)
+    fn.out.append(f"  {fn.name('n')} = load atomic volatile i{bits}, ptr {pointer} seq_cst, align {bits // 8}{at}")
+
+
 def _fence(fn: FunctionEmitter, _: None) -> None:
     fn.out.append("  fence seq_cst")
 
@@ -108,5 +142,8 @@ def _access_handlers() -> dict[str, Handler]:
 
 HANDLERS: Final[dict[str, Handler]] = {
     **_access_handlers(),
+    "memory.atomic.notify": _notify,
+    "memory.atomic.wait32": _wait(32),
+    "memory.atomic.wait64": _wait(64),
     "atomic.fence": _fence,
 }

@@ -21,6 +21,7 @@ class MemoryFacts:
     index: str  # type letter of an address
     page_log2: int
     checked: bool
+    shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def build_context(
                 "l" if memory.limits.is64 else "i",
                 memory.page_log2,
                 checks_accesses(memory.limits.is64, memory.page_log2),
+                memory.limits.shared,
             )
             for memory in module.memory_types
         ),
