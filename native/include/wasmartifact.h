@@ -86,10 +86,7 @@ bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code);
 /* Owned: wa_store_release. A store frees its instances, memories, tables and globals, and releases their artifacts,
  * when its count drops to zero. */
 wa_store *wa_store_new(void);
-void wa_store_retain(wa_store *store);
 void wa_store_release(wa_store *store);
-/* The store that stands for this one after joins; never fails. */
-wa_store *wa_store_root(wa_store *store);
 /* Make both stores one; `from` becomes an alias of `into`, which it retains. 0, or -1: store_busy. */
 int wa_store_join(wa_store *into, wa_store *from, wa_error *error);
 /* Enter: true if this thread now is inside (again). wa_store_enter_wait blocks until it is; call it without any lock
@@ -153,9 +150,9 @@ bool wa_take_interrupt(void);
 void wa_leave_if_interrupted(void);
 /* info->user of the innermost call of this thread, or NULL. */
 void *wa_current_user(void);
-/* Bytes left on this thread's stack above the limit for wasm; traps are raised below it. The whole stack's size. */
-size_t wa_stack_left(void);
-size_t wa_stack_size(void);
+/* Whether a host function that needs room on the stack shall trap instead: less than 64 KiB are left above the limit for wasm,
+ * and less than an eighth of a small stack. */
+bool wa_stack_is_short(void);
 
 /* ---- functions (function.c) ------------------------------------------------------------------------------------- */
 
@@ -193,7 +190,11 @@ wa_memory *wa_instance_memory(wa_instance *instance);
 /* The function record of an index of the function index space; NULL where the index is out of range. */
 wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index);
 
-/* ---- memories, tables, globals, tags (memory.c, table.c, global.c, tag.c) --------------------------------------- */
+/* ---- memories, tables, globals, tags (memory.c, table.c, global.c, tag.c, extern.c) ----------------------------- */
+
+/* By kind; nothing is done for functions and for kinds of the embedder. */
+void wa_extern_retain(uint32_t kind, void *object);
+void wa_extern_release(uint32_t kind, void *object);
 
 /* Counted on their own: buffers may outlive the store. Owned: wa_memory_release. max UINT64_MAX: none. */
 wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags, uint32_t page_log2, wa_error *error);

@@ -390,8 +390,7 @@ int wax_leave_python(bool was_released)
 
 void wax_invoke_host(wa_function *record, uint64_t *slots)
 {
-    size_t left = wa_stack_left();
-    if (left < WAX_PYTHON_STACK_BYTES && left < wa_stack_size() / 8)
+    if (wa_stack_is_short())
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
     wax_call *call = wa_current_user();
     bool was_released = wax_enter_python();

@@ -9,46 +9,6 @@ static PyObject *known;
 
 /* ---- from native objects to Python objects ---------------------------------------------------------------------------- */
 
-static void retain_native(uint32_t kind, void *native)
-{
-    switch (kind) {
-    case WA_KIND_TABLE:
-        wa_table_retain(native);
-        break;
-    case WA_KIND_MEMORY:
-        wa_memory_retain(native);
-        break;
-    case WA_KIND_GLOBAL:
-        wa_global_retain(native);
-        break;
-    case WA_KIND_TAG:
-        wa_tag_retain(native);
-        break;
-    default: /* an instance belongs to its store */
-        break;
-    }
-}
-
-static void release_native(uint32_t kind, void *native)
-{
-    switch (kind) {
-    case WA_KIND_TABLE:
-        wa_table_release(native);
-        break;
-    case WA_KIND_MEMORY:
-        wa_memory_release(native);
-        break;
-    case WA_KIND_GLOBAL:
-        wa_global_release(native);
-        break;
-    case WA_KIND_TAG:
-        wa_tag_release(native);
-        break;
-    default:
-        break;
-    }
-}
-
 static PyTypeObject *class_of(uint32_t kind)
 {
     switch (kind) {
@@ -102,7 +62,7 @@ PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store)
     entity = class == NULL ? NULL : class->tp_alloc(class, 0);
     if (entity == NULL)
         return NULL;
-    retain_native(kind, native);
+    wa_extern_retain(kind, native);
     if (wax_entity_bind((wax_entity *)entity, kind, native, store) < 0)
         Py_CLEAR(entity);
     return entity;
@@ -400,7 +360,7 @@ static void entity_dealloc(PyObject *object)
         PyObject_ClearWeakRefs(object);
     if (entity->native != NULL) {
         forget_known(entity->native);
-        release_native(entity->kind, entity->native);
+        wa_extern_release(entity->kind, entity->native);
     }
     Py_XDECREF(entity->store);
     class->tp_free(object);

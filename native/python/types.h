@@ -20,9 +20,6 @@
 #define WAX_KIND_INSTANCE 5
 /* Calls with at most this many slots keep them on the C stack. */
 #define WAX_INLINE_SLOTS 32
-/* A host function gets into Python only with this much stack left above the limit for wasm, or an eighth of a small stack:
- * Python code needs room, and so does describing a trap. */
-#define WAX_PYTHON_STACK_BYTES (64u * 1024u)
 
 /* How a value crosses. The names are those of the types, but for references: what the host may do with them counts. */
 typedef enum wax_tag {

@@ -3,26 +3,6 @@
 
 #include "store.h"
 
-static void release_object(const wa_extern *object)
-{
-    switch (object->kind) {
-    case WA_KIND_TABLE:
-        wa_table_release(object->object);
-        break;
-    case WA_KIND_MEMORY:
-        wa_memory_release(object->object);
-        break;
-    case WA_KIND_GLOBAL:
-        wa_global_release(object->object);
-        break;
-    case WA_KIND_TAG:
-        wa_tag_release(object->object);
-        break;
-    default:
-        break;
-    }
-}
-
 static void free_contents(wa_store *store)
 {
     while (store->instances != NULL) {
@@ -34,7 +14,7 @@ static void free_contents(wa_store *store)
     while (store->adopted != NULL) {
         wa_adopted *adopted = store->adopted;
         store->adopted = adopted->next;
-        release_object(&adopted->object);
+        wa_extern_release(adopted->object.kind, adopted->object.object);
         free(adopted);
     }
 }
@@ -56,26 +36,12 @@ void wa_store_release(wa_store *store)
 void wa_store_adopt(wa_store *store, const wa_extern *object)
 {
     store = wa_root(store);
+    if (object->kind == WA_KIND_FUNC)
+        return; /* functions are kept by their instance or by the embedder */
     wa_adopted *adopted = malloc(sizeof *adopted);
     if (adopted == NULL)
         return; /* the embedder's own reference keeps the object; only tracing of externrefs misses it */
-    switch (object->kind) {
-    case WA_KIND_TABLE:
-        wa_table_retain(object->object);
-        break;
-    case WA_KIND_MEMORY:
-        wa_memory_retain(object->object);
-        break;
-    case WA_KIND_GLOBAL:
-        wa_global_retain(object->object);
-        break;
-    case WA_KIND_TAG:
-        wa_tag_retain(object->object);
-        break;
-    default:
-        free(adopted); /* functions are kept by their instance or by the embedder */
-        return;
-    }
+    wa_extern_retain(object->kind, object->object);
     adopted->object = *object;
     adopted->next = store->adopted;
     store->adopted = adopted;

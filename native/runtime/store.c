@@ -21,26 +21,21 @@ wa_store *wa_store_new(void)
     return store;
 }
 
-void wa_store_retain(wa_store *store)
+static void retain(wa_store *store)
 {
     atomic_fetch_add_explicit(&store->references, 1, memory_order_relaxed);
 }
 
-wa_store *wa_store_root(wa_store *store)
-{
-    return wa_root(store);
-}
-
 bool wa_store_is_active(const wa_store *store)
 {
-    return wa_store_root((wa_store *)(uintptr_t)store)->active != 0;
+    return wa_root((wa_store *)(uintptr_t)store)->active != 0;
 }
 
 /* ---- entering --------------------------------------------------------------------------------------------------- */
 
 bool wa_store_try_enter(wa_store *store)
 {
-    store = wa_store_root(store);
+    store = wa_root(store);
     uintptr_t me = this_thread(), nobody = 0;
     if (atomic_load_explicit(&store->owner, memory_order_relaxed) != me) {
         if (!atomic_compare_exchange_strong(&store->owner, &nobody, me))
@@ -57,14 +52,14 @@ bool wa_store_try_enter(wa_store *store)
 
 bool wa_store_is_free(wa_store *store)
 {
-    uintptr_t owner = atomic_load_explicit(&wa_store_root(store)->owner, memory_order_acquire);
+    uintptr_t owner = atomic_load_explicit(&wa_root(store)->owner, memory_order_acquire);
     return owner == 0 || owner == this_thread();
 }
 
 void wa_store_enter_wait(wa_store *store)
 {
     while (!wa_store_try_enter(store)) {
-        wa_store *root = wa_store_root(store);
+        wa_store *root = wa_root(store);
         pthread_mutex_lock(&root->mutex);
         atomic_fetch_add(&root->waiters, 1);
         /* The owner looks at waiters after it gave the store up, we look at the owner after we counted ourselves: one of
@@ -85,7 +80,7 @@ static void wake(wa_store *store)
 
 void wa_store_leave(wa_store *store)
 {
-    store = wa_store_root(store);
+    store = wa_root(store);
     if (--store->depth != 0)
         return;
     atomic_store(&store->owner, 0);
@@ -95,7 +90,7 @@ void wa_store_leave(wa_store *store)
 
 void wa_store_become(wa_store *from, wa_store *into)
 {
-    wa_store_retain(into);
+    retain(into);
     atomic_store(&from->forward, into);
     atomic_store(&from->owner, 0);
     wake(from);

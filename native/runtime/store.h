@@ -32,7 +32,7 @@ struct wa_store {
 
 /* ---- store.c ---------------------------------------------------------------------------------------------------- */
 
-/* wa_store_root, inline, so that the signal handler calls no other file. */
+/* The store that stands for this one after joins. Inline, so that the signal handler calls no other file. */
 static inline wa_store *wa_root(wa_store *store)
 {
     wa_store *next;

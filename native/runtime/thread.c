@@ -13,6 +13,9 @@ static const uint64_t stack_margin_bytes = 256 * 1024;
  * 128 MiB free below it, even where the limit was raised later. */
 static const uint64_t main_stack_bytes = 64 * 1024 * 1024;
 
+/* What host functions get: Python code needs room, describing a trap does, and paths and buffers of WASI. */
+static const uint64_t host_stack_bytes = 64 * 1024;
+
 _Thread_local wa_thread wa_this_thread;
 
 /* ---- the handler's stack ---------------------------------------------------------------------------------------- */
@@ -76,11 +79,6 @@ static void unblock_faults(void)
 
 /* ---- the thread's stack ----------------------------------------------------------------------------------------- */
 
-static uint64_t stack_pointer(void)
-{
-    return (uint64_t)(uintptr_t)__builtin_frame_address(0);
-}
-
 /* Lowest usable address of this thread's stack, and its size. */
 static uint64_t find_stack(uint64_t *size_bytes)
 {
@@ -118,15 +116,10 @@ void wa_thread_prepare(void)
     wa_this_thread.is_ready = true;
 }
 
-size_t wa_stack_left(void)
+bool wa_stack_is_short(void)
 {
     wa_thread_prepare();
-    uint64_t here = stack_pointer();
-    return here > wa_this_thread.stack_limit ? here - wa_this_thread.stack_limit : 0;
-}
-
-size_t wa_stack_size(void)
-{
-    wa_thread_prepare();
-    return wa_this_thread.stack_size_bytes;
+    uint64_t here = (uintptr_t)__builtin_frame_address(0), limit = wa_this_thread.stack_limit;
+    uint64_t left = here > limit ? here - limit : 0;
+    return left < host_stack_bytes && left < wa_this_thread.stack_size_bytes / 8;
 }

@@ -18,9 +18,6 @@ static const wasi_function functions[] = {
 #undef X
 };
 
-/* Room above the limit for wasm, unless the stack is small: for paths and buffers, and for streams of the embedder. */
-static const size_t stack_bytes = 64 * 1024;
-
 /* What a host function works on: the user of its wa_host. */
 typedef struct binding {
     wa_wasi *wasi; /* retained */
@@ -61,7 +58,7 @@ static void finalize(void *user)
 static void invoke(wa_function *record, uint64_t *slots)
 {
     const binding *bound = wa_host_user(record->host);
-    if (wa_stack_left() < stack_bytes && wa_stack_left() < wa_stack_size() / 8)
+    if (wa_stack_is_short())
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
     wasi_call call = {.wasi = bound->wasi, .is_unstable = bound->is_unstable};
     const wa_memory *memory = wa_instance_memory(record->instance);

@@ -8,24 +8,8 @@ bool wasi_is_interrupted(void)
     return wa_this_thread.is_interrupted && activation->info->is_away;
 }
 
-/* Time until a deadline, not below zero. */
-static struct timespec until(const struct timespec *deadline)
-{
-    struct timespec now, left = {0, 0};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (deadline->tv_sec < now.tv_sec || (deadline->tv_sec == now.tv_sec && deadline->tv_nsec <= now.tv_nsec))
-        return left;
-    left.tv_sec = deadline->tv_sec - now.tv_sec;
-    left.tv_nsec = deadline->tv_nsec - now.tv_nsec;
-    if (left.tv_nsec < 0) {
-        left.tv_sec--;
-        left.tv_nsec += 1000000000;
-    }
-    return left;
-}
-
 /* SIGINT is let in by ppoll only: one that comes between the look at the flag and the wait must end the wait. */
-uint32_t wasi_wait(struct pollfd *fds, nfds_t count, const struct timespec *deadline, int *ready)
+uint32_t wasi_wait(struct pollfd *fds, nfds_t count, uint64_t deadline, int *ready)
 {
     sigset_t interrupt, saved;
     uint32_t result = WA_WASI_ESUCCESS;
@@ -36,14 +20,13 @@ uint32_t wasi_wait(struct pollfd *fds, nfds_t count, const struct timespec *dead
     sigaddset(&interrupt, SIGINT);
     pthread_sigmask(SIG_BLOCK, &interrupt, &saved);
     for (;;) {
-        struct timespec left = {0, 0};
         if (wasi_is_interrupted()) {
             result = WASI_INTERRUPTED;
             break;
         }
-        if (deadline != NULL)
-            left = until(deadline);
-        *ready = ppoll(fds, count, deadline != NULL ? &left : NULL, &saved);
+        uint64_t now = wasi_now(CLOCK_MONOTONIC);
+        struct timespec left = wasi_timespec(deadline > now ? deadline - now : 0);
+        *ready = ppoll(fds, count, deadline != WASI_NEVER ? &left : NULL, &saved);
         if (*ready >= 0)
             break;
         if (errno != EINTR) {
@@ -63,5 +46,5 @@ uint32_t wasi_await(const wasi_file *file, short events)
         ready = poll(&one, 1, 0);
         return ready > 0 ? WA_WASI_ESUCCESS : WA_WASI_EAGAIN;
     }
-    return wasi_wait(&one, 1, NULL, &ready);
+    return wasi_wait(&one, 1, WASI_NEVER, &ready);
 }

@@ -120,6 +120,25 @@ static inline uint64_t wasi_load64(const uint8_t *place)
     return value;
 }
 
+/* ---- times, in nanoseconds as WASI has them --------------------------------------------------------------------- */
+
+static inline uint64_t wasi_nanoseconds(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * 1000000000 + (uint64_t)time->tv_nsec;
+}
+
+static inline struct timespec wasi_timespec(uint64_t nanoseconds)
+{
+    return (struct timespec){(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+}
+
+static inline uint64_t wasi_now(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return wasi_nanoseconds(&now);
+}
+
 /* ---- errno.c ---------------------------------------------------------------------------------------------------- */
 
 /* WASI's errno for Linux's. */
@@ -145,9 +164,10 @@ uint8_t wasi_filetype(mode_t mode, int fd);
 
 /* ---- wait.c ----------------------------------------------------------------------------------------------------- */
 
-/* Wait until one of the descriptors is ready or the deadline (monotonic; NULL: none) has passed. *ready: how many. 0, an
- * errno of WASI, or WASI_INTERRUPTED. */
-uint32_t wasi_wait(struct pollfd *fds, nfds_t count, const struct timespec *deadline, int *ready);
+/* Wait until one of the descriptors is ready or the deadline on the monotonic clock has passed. *ready: how many. 0, an errno
+ * of WASI, or WASI_INTERRUPTED. */
+#define WASI_NEVER UINT64_MAX
+uint32_t wasi_wait(struct pollfd *fds, nfds_t count, uint64_t deadline, int *ready);
 /* After EINTR: whether the signal shall end the call. */
 bool wasi_is_interrupted(void);
 

@@ -25,7 +25,7 @@ static uint32_t read_clock(const wasi_call *call, uint32_t number, uint32_t addr
         return WA_WASI_EINVAL;
     if (read(clock, &time) < 0)
         return wasi_errno(errno);
-    return wasi_put64(call, address, (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec);
+    return wasi_put64(call, address, wasi_nanoseconds(&time));
 }
 
 uint32_t wasi_clock_res_get(wasi_call *call, const uint64_t *args)

@@ -3,11 +3,6 @@
 
 #include "wasi/wasi.h"
 
-static uint64_t nanoseconds(const struct timespec *time)
-{
-    return (uint64_t)time->tv_sec * 1000000000 + (uint64_t)time->tv_nsec;
-}
-
 /* 64 bytes; 56 in wasi_unstable, where the number of links has 32 bits. */
 uint32_t wasi_put_filestat(const wasi_call *call, uint32_t address, const struct stat *status, int filetype)
 {
@@ -18,9 +13,9 @@ uint32_t wasi_put_filestat(const wasi_call *call, uint32_t address, const struct
     else
         *next++ = (uint64_t)status->st_nlink;
     *next++ = (uint64_t)status->st_size;
-    *next++ = nanoseconds(&status->st_atim);
-    *next++ = nanoseconds(&status->st_mtim);
-    *next++ = nanoseconds(&status->st_ctim);
+    *next++ = wasi_nanoseconds(&status->st_atim);
+    *next++ = wasi_nanoseconds(&status->st_mtim);
+    *next++ = wasi_nanoseconds(&status->st_ctim);
     return wasi_put(call, address, words, (uint64_t)(next - words) * sizeof *words);
 }
 
@@ -44,7 +39,7 @@ static uint32_t one_time(uint64_t given, bool is_set, bool is_now, struct timesp
         return WA_WASI_EINVAL;
     *time = (struct timespec){.tv_nsec = is_now ? UTIME_NOW : UTIME_OMIT};
     if (is_set)
-        *time = (struct timespec){(time_t)(given / 1000000000), (long)(given % 1000000000)};
+        *time = wasi_timespec(given);
     return WA_WASI_ESUCCESS;
 }
 

@@ -11,34 +11,22 @@ typedef struct subscription {
     uint8_t kind; /* WA_WASI_EVENT_* */
     uint32_t error;
     bool is_ready;
-    struct timespec deadline; /* monotonic; of a clock */
+    uint64_t deadline;        /* monotonic; of a clock */
     wasi_file *file;          /* retained; of a descriptor */
     const struct pollfd *waiting; /* its place in what is polled; NULL: nothing to wait for */
 } subscription;
 
-static struct timespec to_timespec(uint64_t nanoseconds)
-{
-    return (struct timespec){(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
-}
-
-static uint64_t now_of(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* The deadline of a clock subscription on the monotonic clock. */
-static uint32_t read_deadline(uint32_t clock, uint64_t timeout, uint32_t flags, struct timespec *deadline)
+static uint32_t read_deadline(uint32_t clock, uint64_t timeout, uint32_t flags, uint64_t *deadline)
 {
     if (clock > WA_WASI_CLOCK_MONOTONIC || flags > WA_WASI_CLOCK_ABSTIME)
         return WA_WASI_EINVAL;
-    uint64_t now = now_of(CLOCK_MONOTONIC), delta = timeout;
+    uint64_t now = wasi_now(CLOCK_MONOTONIC), delta = timeout;
     if (flags & WA_WASI_CLOCK_ABSTIME) {
-        uint64_t its_now = now_of(clock == WA_WASI_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
+        uint64_t its_now = wasi_now(clock == WA_WASI_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
         delta = timeout > its_now ? timeout - its_now : 0;
     }
-    *deadline = to_timespec(delta > INT64_MAX - now ? INT64_MAX : now + delta);
+    *deadline = delta > INT64_MAX - now ? INT64_MAX : now + delta;
     return WA_WASI_ESUCCESS;
 }
 
@@ -58,16 +46,11 @@ static void read_subscription(const wasi_call *call, const uint8_t *from, subscr
     to->is_ready = to->error != WA_WASI_ESUCCESS;
 }
 
-static bool is_before(const struct timespec *left, const struct timespec *right)
-{
-    return left->tv_sec < right->tv_sec || (left->tv_sec == right->tv_sec && left->tv_nsec < right->tv_nsec);
-}
-
 /* What to wait for. Clocks take no room in fds: Linux polls no more of them than a process may have open. */
 typedef struct waiting {
     struct pollfd *fds;
     nfds_t count;
-    const struct timespec *deadline; /* the earliest; NULL: none */
+    uint64_t deadline; /* the earliest, or WASI_NEVER */
     bool is_any_ready;
 } waiting;
 
@@ -76,9 +59,8 @@ static void prepare(subscription *subscriptions, uint32_t count, waiting *all)
 {
     for (uint32_t i = 0; i < count; i++) {
         subscription *one = &subscriptions[i];
-        bool is_pending = one->kind == WA_WASI_EVENT_CLOCK && !one->is_ready;
-        if (is_pending && (all->deadline == NULL || is_before(&one->deadline, all->deadline)))
-            all->deadline = &one->deadline;
+        if (one->kind == WA_WASI_EVENT_CLOCK && !one->is_ready && one->deadline < all->deadline)
+            all->deadline = one->deadline;
         if (one->file != NULL && one->file->fd < 0)
             one->is_ready = true;
         if (one->file != NULL && !one->is_ready) {
@@ -115,20 +97,19 @@ static void put_event(uint8_t *place, const subscription *one, short happened)
 
 static uint32_t wait_and_put(uint8_t *events, subscription *subscriptions, struct pollfd *fds, uint32_t count, uint32_t *happened)
 {
-    struct timespec past = {0, 0};
-    waiting all = {.fds = fds};
+    waiting all = {.fds = fds, .deadline = WASI_NEVER};
     prepare(subscriptions, count, &all);
     int ready;
-    uint32_t result = wasi_wait(fds, all.count, all.is_any_ready ? &past : all.deadline, &ready);
+    uint32_t result = wasi_wait(fds, all.count, all.is_any_ready ? 0 : all.deadline, &ready);
     if (result != WA_WASI_ESUCCESS)
         return result;
-    struct timespec now = to_timespec(now_of(CLOCK_MONOTONIC));
+    uint64_t now = wasi_now(CLOCK_MONOTONIC);
     *happened = 0;
     for (uint32_t i = 0; i < count; i++) {
         subscription *one = &subscriptions[i];
         short seen = one->waiting != NULL ? one->waiting->revents : 0;
         if (one->kind == WA_WASI_EVENT_CLOCK && !one->is_ready)
-            one->is_ready = !is_before(&now, &one->deadline);
+            one->is_ready = now >= one->deadline;
         if (seen & POLLNVAL)
             one->error = WA_WASI_EBADF;
         if (one->is_ready || seen != 0)
