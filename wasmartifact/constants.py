@@ -94,7 +94,7 @@ NATIVE_ERRORS = {
     12: ("corrupt_row", "CorruptArtifact", "damaged metadata: {text}, row {where}, is {found}, expected {expected}; pack the module again"),
     13: ("build_id", "CorruptArtifact", "the mapped code has another build id than the metadata; the file was replaced while it was loaded"),
     14: ("system", "LoadError", "{text} failed: {strerror}"),
-    15: ("address_space", "IncompatibleHost", "can't reserve {expected} bytes of address space for a memory: {strerror}; raise the limit on virtual memory (ulimit -v)"),
+    15: ("address_space", "IncompatibleHost", "can't reserve {expected} bytes of address space for a memory: the process is limited to {found} bytes; raise the limit on virtual memory (ulimit -v)"),
     16: ("import_kind", "UnlinkableModule", "incompatible import type: {import_name} is a {expected_kind}, found a {found_kind}"),
     17: ("import_type", "UnlinkableModule", "incompatible import type: {import_name} ({expected_kind}) has another type: {text}"),
     18: ("no_memory", "LoadError", "out of memory: {text}"),
@@ -102,4 +102,9 @@ NATIVE_ERRORS = {
     20: ("store_busy", "LoadError", "a store that another thread runs in can't be joined with this one; give both one wa.Store"),
     21: ("c_library", "IncompatibleHost", "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module with a lower min_glibc (--min-glibc)"),
     22: ("load_checksum", "CorruptArtifact", "the content's load_checksum is {found:#x}, the header records {expected:#x}; the file was damaged or changed: pack the module again"),
+    23: ("address_space_full", "LoadError", "can't reserve {expected} bytes of address space for a memory: the process has no free range of this size, since {found} memories hold theirs; let instances go that are not needed any more"),
+    24: ("mappings", "LoadError", "can't map a memory: the process has as many mappings as the kernel lets it have; let instances go that are not needed any more, or raise the limit (sysctl vm.max_map_count)"),
+    25: ("commit", "LoadError", "can't make {expected} bytes of a memory accessible: {strerror}; raise the limits on data (ulimit -d) and on committed memory (sysctl vm.overcommit_memory), or declare a smaller memory"),
+    26: ("memory_limit", "LoadError", "a memory of {found} pages is more than is supported, {expected} pages of this size; declare a smaller memory"),
+    27: ("table_limit", "LoadError", "a table of {found} elements is more than is supported, {expected} elements; declare a smaller table"),
 }

@@ -594,7 +594,8 @@ NATIVE_ERRORS: Final = (
         15,
         "address_space",
         "IncompatibleHost",
-        "can't reserve {expected} bytes of address space for a memory: {strerror}; raise the limit on virtual memory (ulimit -v)",
+        "can't reserve {expected} bytes of address space for a memory: the process is limited to {found} bytes; raise the "
+        "limit on virtual memory (ulimit -v)",
     ),
     NativeError(
         16,
@@ -633,6 +634,39 @@ NATIVE_ERRORS: Final = (
         "CorruptArtifact",
         "the content's load_checksum is {found:#x}, the header records {expected:#x}; the file was damaged or changed: "
         "pack the module again",
+    ),
+    NativeError(
+        23,
+        "address_space_full",
+        "LoadError",
+        "can't reserve {expected} bytes of address space for a memory: the process has no free range of this size, since "
+        "{found} memories hold theirs; let instances go that are not needed any more",
+    ),
+    NativeError(
+        24,
+        "mappings",
+        "LoadError",
+        "can't map a memory: the process has as many mappings as the kernel lets it have; let instances go that are not "
+        "needed any more, or raise the limit (sysctl vm.max_map_count)",
+    ),
+    NativeError(
+        25,
+        "commit",
+        "LoadError",
+        "can't make {expected} bytes of a memory accessible: {strerror}; raise the limits on data (ulimit -d) and on "
+        "committed memory (sysctl vm.overcommit_memory), or declare a smaller memory",
+    ),
+    NativeError(
+        26,
+        "memory_limit",
+        "LoadError",
+        "a memory of {found} pages is more than is supported, {expected} pages of this size; declare a smaller memory",
+    ),
+    NativeError(
+        27,
+        "table_limit",
+        "LoadError",
+        "a table of {found} elements is more than is supported, {expected} elements; declare a smaller table",
     ),
 )
 

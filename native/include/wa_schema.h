@@ -158,6 +158,16 @@
 #define WA_ERROR_C_LIBRARY 21
 /* CorruptArtifact */
 #define WA_ERROR_LOAD_CHECKSUM 22
+/* LoadError */
+#define WA_ERROR_ADDRESS_SPACE_FULL 23
+/* LoadError */
+#define WA_ERROR_MAPPINGS 24
+/* LoadError */
+#define WA_ERROR_COMMIT 25
+/* LoadError */
+#define WA_ERROR_MEMORY_LIMIT 26
+/* LoadError */
+#define WA_ERROR_TABLE_LIMIT 27
 
 /* ---- structures ------------------------------------------------------------------------------------------------------ */
 

@@ -45,7 +45,9 @@ static int build_defined(wa_details *details, wa_error *error)
     }
     for (uint32_t i = details->imported_tags; i < WA_ROWS(artifact, tag_type); i++) {
         uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, tag_type)[i]);
-        wa_tag *tag = type == UINT32_MAX ? NULL : new_tag(artifact, type);
+        if (type == UINT32_MAX)
+            return wa_fail(error, WA_ERROR_CORRUPT_ROW, i, type, WA_ROWS(artifact, type_canonical), "tag_type");
+        wa_tag *tag = new_tag(artifact, type);
         if (tag == NULL)
             return wa_fail(error, WA_ERROR_NO_MEMORY, i, 0, 0, "tag");
         wa_tag_slots(instance)[i] = tag;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "objects.h"
@@ -53,6 +54,68 @@ static void *reserve(uint64_t size_bytes)
     return base;
 }
 
+/* Memories that have a range, for the words of an error. */
+static atomic_uint reserved_count;
+
+/* Bytes of address space that the process may have, 0: no limit. */
+static uint64_t address_space_limit(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : 0;
+}
+
+/* Whether a lack of memory is one of mappings: not even one more page has a place among them. */
+static bool has_all_mappings(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (errno != ENOMEM || address_space_limit() != 0)
+        return false;
+    void *one = mmap(NULL, page, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* shared: joins no neighbour */
+    if (one != MAP_FAILED)
+        munmap(one, page);
+    errno = ENOMEM;
+    return one == MAP_FAILED;
+}
+
+static int fail_to_reserve(uint64_t size_bytes, wa_error *error)
+{
+    if (errno != ENOMEM)
+        return wa_fail_system(error, WA_ERROR_SYSTEM, size_bytes, "mmap of a memory");
+    if (address_space_limit() != 0)
+        return wa_fail(error, WA_ERROR_ADDRESS_SPACE, 0, address_space_limit(), size_bytes, "");
+    if (has_all_mappings())
+        return wa_fail(error, WA_ERROR_MAPPINGS, 0, 0, 0, "");
+    return wa_fail(error, WA_ERROR_ADDRESS_SPACE_FULL, 0, reserved_count, size_bytes, "");
+}
+
+static int fail_to_commit(uint64_t size_bytes, wa_error *error)
+{
+    return has_all_mappings() ? wa_fail(error, WA_ERROR_MAPPINGS, 0, 0, 0, "")
+                              : wa_fail_system(error, WA_ERROR_COMMIT, size_bytes, "");
+}
+
+/* Reserve the range of a memory that is described, and make its first pages accessible. */
+static int build(wa_memory *memory, uint64_t min_pages, wa_error *error)
+{
+    uint64_t limit = page_limit(memory), min_bytes = min_pages << memory->page_log2;
+    if (min_pages > limit)
+        return wa_fail(error, WA_ERROR_MEMORY_LIMIT, 0, min_pages, limit, "");
+    memory->reserved_bytes = wa_memory_is_checked(memory->flags, memory->page_log2)
+                                 ? round_to_host_pages((limit << memory->page_log2) + 1)
+                                 : guard_reservation_bytes;
+    void *base = reserve(memory->reserved_bytes);
+    if (base == MAP_FAILED)
+        return fail_to_reserve(memory->reserved_bytes, error);
+    memory->head.base = base;
+    if (commit(memory, min_bytes) != 0) {
+        fail_to_commit(min_bytes, error);
+        munmap(base, memory->reserved_bytes);
+        return -1;
+    }
+    atomic_fetch_add_explicit(&reserved_count, 1, memory_order_relaxed);
+    return 0;
+}
+
 wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags, uint32_t page_log2, wa_error *error)
 {
     wa_memory *memory = calloc(1, sizeof *memory);
@@ -66,21 +129,8 @@ wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags,
     memory->flags = flags;
     memory->page_log2 = page_log2;
     memory->max_pages = flags & WA_LIMITS_HAS_MAX ? max_pages : UINT64_MAX;
-    uint64_t limit = page_limit(memory);
-    memory->reserved_bytes = wa_memory_is_checked(flags, page_log2) ? round_to_host_pages((limit << page_log2) + 1) : guard_reservation_bytes;
-    void *base = MAP_FAILED;
-    errno = ENOMEM;
-    if (min_pages <= limit)
-        base = reserve(memory->reserved_bytes);
-    if (base == MAP_FAILED) {
-        wa_fail_system(error, WA_ERROR_ADDRESS_SPACE, min_pages <= limit ? memory->reserved_bytes : min_pages << page_log2, "");
+    if (build(memory, min_pages, error) < 0) {
         free(memory);
-        return NULL;
-    }
-    memory->head.base = base;
-    if (commit(memory, min_pages << page_log2) != 0) {
-        wa_fail_system(error, WA_ERROR_ADDRESS_SPACE, min_pages << page_log2, "");
-        wa_memory_release(memory);
         return NULL;
     }
     return memory;
@@ -112,6 +162,7 @@ static void free_memory(void *object)
 {
     wa_memory *memory = object;
     munmap(memory->head.base, memory->reserved_bytes);
+    atomic_fetch_sub_explicit(&reserved_count, 1, memory_order_relaxed);
     free(memory);
 }
 

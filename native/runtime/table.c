@@ -16,10 +16,12 @@ static uint64_t table_limit(const wa_table *table)
 
 static wa_table *new_table(uint32_t valtype, uint64_t min, uint64_t max, uint32_t flags, wa_error *error)
 {
-    wa_table *table = calloc(1, sizeof *table);
-    if (table == NULL || min > WA_MAX_TABLE_ELEMENTS) {
-        wa_fail(error, WA_ERROR_NO_MEMORY, 0, min, WA_MAX_TABLE_ELEMENTS, "a table of more than 10,000,000 elements");
-        free(table);
+    wa_table *table = min > WA_MAX_TABLE_ELEMENTS ? NULL : calloc(1, sizeof *table);
+    if (table == NULL) {
+        if (min > WA_MAX_TABLE_ELEMENTS)
+            wa_fail(error, WA_ERROR_TABLE_LIMIT, 0, min, WA_MAX_TABLE_ELEMENTS, "");
+        else
+            wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "table");
         return NULL;
     }
     table->references = 1;
