@@ -17,8 +17,8 @@ from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
-from wasmartifact.packer import seal
+from wasmartifact.metadata.encode import CodeFacts, MetadataFacts, encode_metadata
+from wasmartifact.packer import layout_facts, seal
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.initial import plan_initial_state
 from wasmartifact.wasm.types import canonical_types, type_digests
@@ -79,15 +79,7 @@ def example() -> tuple[SharedObject, Layout]:
                 address_wasm_offsets=array("I", [module.codes[0].start]),
                 address_traps=array("B", [0]),
             ),
-            layout=LayoutFacts(
-                segments=1,
-                machine=MACHINE,
-                head_size_bytes=placed.head_size_bytes,
-                anchor_vaddr=placed.anchor_vaddr,
-                text_vaddr=placed.text_vaddr,
-                text_size_bytes=placed.text_size,
-                type_digests_vaddr=placed.type_digests_vaddr,
-            ),
+            layout=layout_facts(placed),
             type_digests=types,
             type_canonical=canonical,
             cpu_features=schema.BASELINE_FEATURES[MACHINE],

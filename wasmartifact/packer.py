@@ -284,15 +284,7 @@ def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> Me
         module=module,
         initial=plan.initial,
         code=_code_facts(plan, compiled, placed),
-        layout=LayoutFacts(
-            machine=placed.machine,
-            head_size_bytes=placed.head_size_bytes,
-            segments=placed.head.segments,
-            anchor_vaddr=placed.anchor_vaddr,
-            text_vaddr=placed.text_vaddr,
-            text_size_bytes=placed.text_size,
-            type_digests_vaddr=placed.type_digests_vaddr,
-        ),
+        layout=layout_facts(placed),
         type_digests=plan.type_digests,
         type_canonical=plan.canonical,
         cpu_features=target.cpu_features,
@@ -301,6 +293,19 @@ def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> Me
         library_version=VERSION_NUMBERS,
         wasm_sha256=hashlib.sha256(module.data).digest(),
         checks_exceptions=compiled.checks_exceptions,
+    )
+
+
+def layout_facts(placed: Layout) -> LayoutFacts:
+    """What the metadata says of the file."""
+    return LayoutFacts(
+        machine=placed.machine,
+        head_size_bytes=placed.head_size_bytes,
+        segments=placed.head.segments,
+        anchor_vaddr=placed.anchor_vaddr,
+        text_vaddr=placed.text_vaddr,
+        text_size_bytes=placed.text_size,
+        type_digests_vaddr=placed.type_digests_vaddr,
     )
 
 

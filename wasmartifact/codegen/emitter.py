@@ -205,12 +205,6 @@ class FunctionEmitter:
         """Emit an instruction that gives no value."""
         self.out.append(f"  {instruction}{self.dbg}")
 
-    def bitcast(self, to: str, letter: str, value: str) -> str:
-        """A value of type ``letter`` as one of type ``to``, bit by bit."""
-        if to == letter:
-            return value
-        return self.define(to, f"bitcast {LLVM_TYPES[letter]} {value} to {LLVM_TYPES[to]}")
-
     def push(self, letter: str, expression: str) -> None:
         """Emit an instruction and push its value."""
         name = self.name(letter)

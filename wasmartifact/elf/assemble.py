@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wasmartifact.elf.head import HeadPlan, SectionTable, build_head
+from wasmartifact.elf.file_head import HeadPlan, SectionTable, build_head
 from wasmartifact.elf.layout import Layout
 from wasmartifact.elf.object import ALIGN_MAX_BYTES, UNWIND_NAME
 from wasmartifact.elf.structs import (

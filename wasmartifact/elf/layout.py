@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wasmartifact.elf import relocation
-from wasmartifact.elf.head import HeadPlan, plan_head
+from wasmartifact.elf.file_head import HeadPlan, plan_head
 from wasmartifact.elf.object import (
     ALIGN_MAX_BYTES,
     TEXT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from wasmartifact.schema import KIND_MEMORY, KIND_TAG, InstanceLayout, instance_layout
+from wasmartifact.schema import KIND_MEMORY, InstanceLayout, instance_layout
 
 #: (wasm_offset, opcode, immediate); a prefixed opcode is prefix << 16 | sub-opcode. See ``opcodes.py`` for immediates.
 Instruction = tuple[int, int, Any]
@@ -189,11 +189,6 @@ class Module:
     def imported_globals(self) -> int:
         """Number of imported globals."""
         return len(self.global_types) - len(self.globals)
-
-    @property
-    def imported_tags(self) -> int:
-        """Number of imported tags."""
-        return sum(entry.kind == KIND_TAG for entry in self.imports)
 
     @property
     def instance_layout(self) -> InstanceLayout:

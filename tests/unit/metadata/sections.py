@@ -11,8 +11,8 @@ from wasmartifact import schema
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
-from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
-from wasmartifact.packer import seal
+from wasmartifact.metadata.encode import CodeFacts, MetadataFacts, encode_metadata
+from wasmartifact.packer import layout_facts, seal
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.initial import plan_initial_state
 from wasmartifact.wasm.model import Module
@@ -92,15 +92,7 @@ def fake_facts(module: Module, machine: str = "x86_64") -> MetadataFacts:
             address_wasm_offsets=array("I", [entry for code in module.codes for entry in (code.start, 0)]),
             address_traps=array("B", [0, 1] * functions),
         ),
-        layout=LayoutFacts(
-            segments=1,
-            machine=machine,
-            head_size_bytes=placed.head_size_bytes,
-            anchor_vaddr=placed.anchor_vaddr,
-            text_vaddr=placed.text_vaddr,
-            text_size_bytes=placed.text_size,
-            type_digests_vaddr=placed.type_digests_vaddr,
-        ),
+        layout=layout_facts(placed),
         type_digests=type_digests(module),
         type_canonical=canonical_types(module),
         cpu_features=schema.BASELINE_FEATURES[machine],

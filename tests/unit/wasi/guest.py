@@ -32,10 +32,16 @@ RIGHTS: Final = {name: 1 << bit for bit, name in enumerate(abi.BIT_SETS["right"]
 ALL_RIGHTS: Final = sum(RIGHTS.values())
 CREAT, DIRECTORY, EXCL, TRUNC = 1, 2, 4, 8
 FOLLOW: Final = 1
+CLOCK: Final = 0  # the type of subscriptions to a clock, and of their events
 _TYPES: Final = {"i": "i32", "l": "i64"}
 
 
 @cache
+def clock(userdata: int, number: int, timeout: int, flags: int = 0) -> bytes:
+    """A subscription of `poll_oneoff` to a clock."""
+    return struct.pack("<QB7xI4xQQH6x", userdata, CLOCK, number, timeout, 0, flags)
+
+
 def guest_wat(module: str = abi.MODULE) -> str:
     """Text of the module: each function of WASI, imported, behind an export of its name."""
     names = [f for f in abi.FUNCTIONS if f.in_unstable or module == abi.MODULE]

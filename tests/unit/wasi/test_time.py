@@ -17,16 +17,12 @@ from pathlib import Path
 import pytest
 
 import wasmartifact as wa
-from tests.unit.wasi.guest import DATA, ERRNO, RESULT, RIGHTS, VECTORS, Guest, Ours, ours, theirs
+from tests.unit.wasi.guest import CLOCK, DATA, ERRNO, RESULT, RIGHTS, VECTORS, Guest, Ours, clock, ours, theirs
 from wasmartifact.wasi import abi
 
 ROOT = Path(__file__).resolve().parents[3]
-CLOCK, FD_READ, FD_WRITE = range(3)
+FD_READ, FD_WRITE = 1, 2
 SECOND = 10**9
-
-
-def clock(userdata: int, number: int, timeout: int, flags: int = 0) -> bytes:
-    return struct.pack("<QB7xI4xQQH6x", userdata, CLOCK, number, timeout, 0, flags)
 
 
 def on_fd(userdata: int, fd: int, kind: int = FD_READ) -> bytes:
@@ -165,8 +161,7 @@ def test_ctrl_c_ends_a_wait(what: str, tmp_path: Path) -> None:
     code = f"""
 import os, signal, threading, time
 import wasmartifact as wa
-from tests.unit.wasi.test_time import clock
-from tests.unit.wasi.guest import Guest, Ours
+from tests.unit.wasi.guest import Guest, Ours, clock
 reading, writing = os.pipe()
 guest = Guest(Ours(wa.Wasi(preopens={{"/": {str(tmp_path)!r}}}, stdin=reading, stdout=writing)))
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()

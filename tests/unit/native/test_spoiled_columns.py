@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import wasmartifact as wa
-from tests.support import hostile
+from tests.support import spoiled_columns
 from tests.support.artifact_files import resealed
 from tests.unit.runtime.harness import packed
 from wasmartifact import schema
@@ -21,7 +21,7 @@ GROUPS = sorted({column.group for column in schema.COLUMNS})
 @pytest.mark.parametrize("group", GROUPS)
 def test_no_value_of_a_row_ends_the_process(group: str) -> None:
     columns = [column.name for column in schema.COLUMNS if column.group == group]
-    command = [sys.executable, "-m", "tests.support.hostile", str(packed(hostile.WAT)), *columns]
+    command = [sys.executable, "-m", "tests.support.spoiled_columns", str(packed(spoiled_columns.WAT)), *columns]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.stdout, done.returncode) == ("", 0), done.stderr
 

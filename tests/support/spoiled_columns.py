@@ -1,4 +1,6 @@
-"""Uses an artifact with damaged columns as a user would: ``python -m tests.support.hostile ARTIFACT COLUMN...``.
+"""Uses an artifact with damaged columns as a user would.
+
+``python -m tests.support.spoiled_columns ARTIFACT COLUMN...``
 
 Every attempt runs in a process of its own, made by fork. Prints a line for each that died or that ended in an error
 which is not of this package; the spoiled values are extremes, and small numbers that may be in range.
