@@ -1,7 +1,7 @@
 """Uses all CPUs: a pool of threads, each with an instance of its own, since one thread at a time runs inside a store.
 
-Imports are resolved once (`artifact.link`); then an instance costs microseconds. Calls run without the GIL, so they run
-in parallel.
+Imports are resolved once (`artifact.link`); then making an instance looks nothing up. Calls run without the GIL, so
+they run in parallel.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import wasmartifact as wa
 
 @cache
 def _exports() -> Any:
-    """The policy of this process; it has no state. Loading it takes some 20 microseconds, whatever its size."""
+    """The policy of this process; it has no state. Loading takes the same time whatever its size."""
     with as_file(files(__name__) / "policy.wasm.so") as path:
         return wa.load(path).instantiate().exports
 
