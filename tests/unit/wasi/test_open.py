@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
+import wasmartifact as wa
 from tests.unit.wasi.guest import CREAT, DIRECTORY, ERRNO, EXCL, FOLLOW, RESULT, RIGHTS, TRUNC, Guest, ours, theirs
 
 READ, WRITE = RIGHTS["fd_read"], RIGHTS["fd_write"]
@@ -171,3 +172,27 @@ def test_as_wasmtime_opens(tmp_path: Path) -> None:
         if request.oflags == DIRECTORY and (found.errno, expected.errno) == (ERRNO["notdir"], ERRNO["loop"]):
             continue
         assert found == expected, request
+
+
+@pytest.mark.parametrize("walks", [False, True], ids=["openat2", "walk"])
+def test_a_directory_with_the_rights_that_it_has(tmp_path: Path, walks: bool) -> None:
+    """Programs open "." with what fd_fdstat_get told; to ask for nothing is right, too, and then truncates a file."""
+    guest = ours(tmp_path, walks=walks)
+    _, (filetype, fdflags, rights, inheriting) = guest.fdstat(3)
+    assert (filetype, fdflags) == (3, 0)
+    assert not rights & (WRITE | RIGHTS["fd_allocate"] | RIGHTS["fd_filestat_set_size"])  # else it would be EISDIR
+    for oflags, asked in product((0, DIRECTORY), (rights, READ, RIGHTS["fd_readdir"], 0)):
+        assert guest.call("path_open", 3, 0, *guest.path("."), oflags, asked, inheriting, 0, RESULT) == 0
+        assert guest.entries(guest.u32())[0] == 0
+    (tmp_path / "file").write_bytes(b"contents")
+    assert guest.call("path_open", 3, 0, *guest.path("file"), TRUNC, 0, 0, 0, RESULT) == 0
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.parametrize("rights", [0, READ, READ | WRITE])
+def test_truncating_below_a_read_only_directory(tmp_path: Path, rights: int) -> None:
+    """O_TRUNC changes a file, whatever rights are asked for."""
+    (tmp_path / "file").write_bytes(b"contents")
+    guest = ours(tmp_path, preopen=wa.ReadOnly(tmp_path))
+    assert guest.open(3, "file", TRUNC, rights) == (ERRNO["rofs"], None)
+    assert (tmp_path / "file").read_bytes() == b"contents"
