@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from wasmartifact.runtime.artifact import Artifact
+    from wasmartifact.scratch import ScratchFile
 
 DEFAULT_SIZE_BYTES: Final = 2_000_000_000
 #: Environment variable with the largest size of the cache in bytes.
@@ -41,7 +42,6 @@ FINE_STEP_NS: Final = 100 * 10**6
 COARSE_STEP_NS: Final = 2 * 10**9
 #: A file that waits for its name gets it in far less time, unless the process that wrote it died.
 LEFTOVER_AGE_NS: Final = 3_600 * 10**9
-COPY_BYTES: Final = 1 << 20
 _DIGEST_DIGITS: Final = 64
 _FLOCK: Final = "hhqqi0q"  # struct flock: type, whence, start, length, process
 
@@ -524,42 +524,46 @@ class _Packing:
         """
         from wasmartifact.errors import LoadError
         from wasmartifact.output import write_atomically
+        from wasmartifact.scratch import read_chunks
 
-        fd = self._pack(contents)
+        packed = self._pack(contents)
         try:
             try:
-                write_atomically(path, _chunks(fd), check=_make_private)
+                write_atomically(path, read_chunks(packed.fd), check=_make_private)
                 return load(path)
             except FileNotFoundError:  # another process has evicted it already
                 pass
             except (OSError, LoadError) as problem:
                 self._warn_of(problem)
-            return load(b"".join(_chunks(fd)))
+            return load(b"".join(read_chunks(packed.fd)))
         finally:
-            os.close(fd)
+            packed.close()
 
     def into_memory(self, contents: bytes, problem: OSError) -> Artifact:
         """Pack into memory and load that, after a warning of the problem."""
-        self._warn_of(problem)
-        fd = self._pack(contents)
-        try:
-            return load(b"".join(_chunks(fd)))
-        finally:
-            os.close(fd)
+        from wasmartifact.scratch import read_chunks
 
-    def _pack(self, contents: bytes) -> int:
-        """Descriptor of a file in memory that has the artifact."""
+        self._warn_of(problem)
+        packed = self._pack(contents)
+        try:
+            return load(b"".join(read_chunks(packed.fd)))
+        finally:
+            packed.close()
+
+    def _pack(self, contents: bytes) -> ScratchFile:
+        """A file of this process alone that has the artifact."""
         from wasmartifact.codegen.pool import close_idle_workers
         from wasmartifact.packer import pack
+        from wasmartifact.scratch import ScratchFile
 
-        fd = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
+        packed = ScratchFile("wasmartifact")
         try:
-            pack(contents, fd, **self._options)
+            pack(contents, packed.fd, **self._options)
         except BaseException:
-            os.close(fd)
+            packed.close()
             raise
         close_idle_workers()  # who compiles wants to run the module; the workers would stay as long as it runs
-        return fd
+        return packed
 
     def _warn_of(self, problem: Exception) -> None:
         self._warn(f"the module is packed for this process only, without the cache: {problem}")
@@ -568,14 +572,6 @@ class _Packing:
 def _make_private(path: str) -> None:
     """Whatever the umask says, others may not write into an artifact."""
     os.chmod(path, 0o600)
-
-
-def _chunks(fd: int) -> Iterator[bytes]:
-    """Contents of a file from its start."""
-    offset = 0
-    while chunk := os.pread(fd, COPY_BYTES, offset):
-        yield chunk
-        offset += len(chunk)
 
 
 def _warn(message: str) -> None:

@@ -13,10 +13,14 @@ from wasmartifact.runtime.native import types
 
 TYPE_CHECKING = False  # errors and typing are imported when they are needed: they cost more than a load
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
+
+    from wasmartifact.errors import LoadError
 
 _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
 _CONTENTS: Final = (bytes, bytearray, memoryview)
+_TOO_MANY_FILES: Final = (23, 24)  # ENFILE, EMFILE, without the import of errno
 
 
 def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
@@ -25,40 +29,55 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
     Parameters
     ----------
     path_or_bytes : str | os.PathLike | bytes
-        Path of a file that `pack` wrote, or its contents (which go through an anonymous file in memory).
+        Path of a file that `pack` wrote, or its contents, which go through a file in memory. So do those of a file
+        from which the dynamic loader can't map code: on a file system that is mounted noexec, say.
 
     Raises
     ------
     BadMagic, VersionMismatch, CorruptArtifact, IncompatibleHost
         What is wrong with the file or this host; found before anything of the file is executed.
     LoadError
-        The dynamic loader refused the file.
+        The dynamic loader refused the file, there is no place for the contents, or too many files are open.
     OSError
         The file can't be opened.
     """
     if isinstance(path_or_bytes, _CONTENTS):
-        path = None
-        fd = _memory_file(path_or_bytes)
-    else:
-        path = os.fspath(path_or_bytes)
+        return _load_contents((path_or_bytes,), None)
+    path = os.fspath(path_or_bytes)
+    if type(path) is not str:
+        path = os.fsdecode(path)
+    try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO under the name must not hang us
-
-    # Look before you load: head, section table, metadata header, directory, their checksum, host.
+    except OSError as problem:
+        if problem.errno not in _TOO_MANY_FILES:
+            raise
+        raise _refused(path, problem) from None
+    native = _look(fd, path)
     try:
-        native = types.NativeArtifact(fd, path)
-    except BaseException:
-        os.close(fd)
-        raise
-    try:
-        _bind(native, path, fd)
+        refusal = _bind(native, path, fd)
+        if refusal is None:
+            return Artifact(native, path)
+        if _can_copy_help(fd):
+            return _load_copy(fd, path)
+        refusal = _descriptor_problem(fd) or refusal
     except BaseException:
         native.discard()  # now, not when the traceback that knows it goes
         raise
-    return Artifact(native, path)
+    native.discard()
+    raise _refused(path, refusal)
 
 
-def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> None:
-    """Map the code by dlopen and join it with the metadata.
+def _look(fd: int, path: str | None) -> types.NativeArtifact:
+    """Look before you load: head, section table, metadata header, directory, their checksum, host."""
+    try:
+        return types.NativeArtifact(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> OSError | None:
+    """Map the code by dlopen and join it with the metadata; None, or why the dynamic loader did not.
 
     glibc compares names first, so a path that was packed again while its old artifact is still loaded gives the old
     code; and the file under the name may have been replaced since we opened it. The build id tells; then the
@@ -66,27 +85,22 @@ def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> None:
     artifact keeps it open. It also serves files that were removed meanwhile, and paths with a dollar sign, in which
     glibc would replace $ORIGIN and the like.
     """
-    refused = None
+    refusal = None
     if path is not None and "$" not in path:
         try:
             if _bind_name(native, path if "/" in path else f"./{path}") is None:
-                return
+                return None
         except OSError as problem:
-            refused = problem
+            refusal = problem
     try:
         fault = _bind_name(native, f"/proc/{os.getpid()}/fd/{fd}")
     except OSError as problem:
-        from wasmartifact.errors import LoadError
-
-        raise LoadError(
-            f"the dynamic loader refused {path or 'the artifact'}: {refused or problem}; pack the module again, "
-            "for this host",
-            path=path,
-        ) from None
+        return refusal or problem
     if fault is not None:
         from wasmartifact.runtime.native_errors import make_native_error
 
         raise make_native_error(*fault, path=path)
+    return None
 
 
 def _bind_name(native: types.NativeArtifact, name: str) -> types.Fault | None:
@@ -102,14 +116,86 @@ def _bind_name(native: types.NativeArtifact, name: str) -> types.Fault | None:
     return fault
 
 
-def _memory_file(contents: bytes | bytearray | memoryview) -> int:
-    """A descriptor of an anonymous file with these contents."""
-    fd = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
+# What the surroundings forbid ---------------------------------------------------------------------------------------
+
+
+def _load_contents(chunks: Iterable[bytes], path: str | None) -> Artifact:
+    """Load an artifact through a file of our own; ``path`` is where the contents come from."""
+    from wasmartifact.scratch import ScratchFile
+
     try:
-        view = memoryview(contents).cast("B")
-        while view:
-            view = view[os.write(fd, view) :]
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
+        scratch = ScratchFile("wasmartifact", executable=True)
+        scratch.write(chunks)
+    except OSError as problem:
+        raise _refused(path, problem) from None
+    try:
+        native = _look(scratch.fd, path)
+        try:
+            refusal = _bind(native, scratch.path, scratch.fd)
+            if refusal is None:
+                return Artifact(native, path)
+            refusal = _descriptor_problem(scratch.fd) or refusal
+        except BaseException:
+            native.discard()
+            raise
+    finally:
+        scratch.forget_name()
+    native.discard()
+    raise _refused(path, refusal)
+
+
+def _can_copy_help(fd: int) -> bool:
+    """Whether dlopen may map a copy of what it did not map from its own file.
+
+    That is so where the file system is mounted noexec, and where the file's own name leads elsewhere and there is no
+    /proc to name it otherwise.
+    """
+    return bool(os.fstatvfs(fd).f_flag & os.ST_NOEXEC) or not os.path.exists(f"/proc/{os.getpid()}/fd/{fd}")
+
+
+def _load_copy(fd: int, path: str) -> Artifact:
+    """Load a copy of an open file."""
+    from wasmartifact.errors import LoadError
+    from wasmartifact.scratch import is_noexec, read_chunks
+
+    try:
+        return _load_contents(read_chunks(fd), path)
+    except LoadError as problem:
+        if not is_noexec(fd):
+            raise
+        raise LoadError(
+            f"{path} lies on a file system that is mounted noexec, and a copy can't be loaded either ({problem}); "
+            "move it to a file system without noexec",
+            path=path,
+        ) from None
+
+
+def _descriptor_problem(fd: int) -> OSError | None:
+    """The error of opening another file where there are too many. dlopen has words alone, in any language."""
+    try:
+        os.close(os.dup(fd))
+    except OSError as problem:
+        return problem
+    return None
+
+
+def _refused(path: str | None, refusal: OSError) -> LoadError:
+    """The error for what was refused, with what can be done about it. dlopen's refusals have no number.
+
+    Raises
+    ------
+    OSError
+        The refusal itself, where too many files are open for the import of that class.
+    """
+    try:
+        from wasmartifact.errors import LoadError
+        from wasmartifact.limits import limit_advice, memory_advice
+    except OSError:
+        raise refusal from None
+
+    what = path or "the artifact"
+    if refusal.errno is None:
+        advice = memory_advice() or "pack the module again, for this host"
+        return LoadError(f"the dynamic loader refused {what}: {refusal}; {advice}", path=path)
+    limit = limit_advice(refusal)
+    return LoadError(f"{what} can't be loaded: {refusal.strerror}{f'; {limit}' if limit else ''}", path=path)

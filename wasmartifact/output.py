@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from wasmartifact.schema import TEMPORARY_PREFIX, Buffer
+from wasmartifact.scratch import ScratchFile
 
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_CHUNKS: Final = 64
@@ -126,13 +127,15 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{secrets.token_hex(16)}")
     try:
+        if not os.path.isdir("/proc/self/fd"):  # a nameless file gets its name from there
+            raise FileNotFoundError
         fd = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
         is_named = False
     except (OSError, AttributeError):
         fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
         is_named = True
     try:
-        write_descriptor(fd, chunks, check=check)
+        write_descriptor(fd, chunks, check=check, path=temporary if is_named else None)
         os.fsync(fd)
         if is_named or not _give_name(fd, path):
             is_named = is_named or _give_name(fd, temporary)
@@ -145,10 +148,13 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
             os.unlink(temporary)
 
 
-def write_descriptor(fd: int, chunks: Iterable[Buffer], *, check: Callable[[str], None]) -> None:
+def write_descriptor(
+    fd: int, chunks: Iterable[Buffer], *, check: Callable[[str], None], path: str | None = None
+) -> None:
     """Write chunks to an open file, which stays the caller's, and check them as `write_atomically` does.
 
-    An empty file is checked in place; what can't be read back, or holds something already, gets what was checked.
+    An empty file is checked in place, by its ``path`` or else its name in /proc; what can't be read back so, or holds
+    something already, gets what was checked.
 
     Raises
     ------
@@ -156,22 +162,23 @@ def write_descriptor(fd: int, chunks: Iterable[Buffer], *, check: Callable[[str]
         As the file system gives it; the file may hold a part then.
     """
     status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode) or status.st_size:
+    path = path or f"/proc/self/fd/{fd}"
+    if not stat.S_ISREG(status.st_mode) or status.st_size or not os.path.exists(path):
         _write_checked(fd, chunks, check)
         return
     for batch in _batches(chunks):
         _write_all(fd, batch)
-    check(f"/proc/self/fd/{fd}")
+    check(path)
 
 
 def _write_checked(fd: int, chunks: Iterable[Buffer], check: Callable[[str], None]) -> None:
-    """Write chunks to what may not be readable, after a check of a copy in memory."""
+    """Write chunks to what may not be readable, after a check of a copy."""
     chunks = list(chunks)
-    copy = os.memfd_create("wasmartifact", os.MFD_CLOEXEC)
+    copy = ScratchFile("wasmartifact")
     try:
-        write_descriptor(copy, chunks, check=check)
+        write_descriptor(copy.fd, chunks, check=check, path=copy.path)
     finally:
-        os.close(copy)
+        copy.close()
     for batch in _batches(chunks):
         _write_all(fd, batch)
 

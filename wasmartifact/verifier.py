@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from mmap import ACCESS_READ, ALLOCATIONGRANULARITY, mmap
+from mmap import ALLOCATIONGRANULARITY, MAP_PRIVATE, PROT_READ, mmap
 from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.elf.read import corrupt_elf, file_offset, find_section, is_stripped, read_segments
-from wasmartifact.errors import BadMagic
+from wasmartifact.errors import BadMagic, LoadError
+from wasmartifact.limits import limit_advice
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.check_rows import check_rows
@@ -39,6 +40,8 @@ def open_metadata(path: str | os.PathLike[str]) -> Metadata:
     ------
     BadMagic, VersionMismatch, CorruptArtifact
         What is wrong with the file.
+    LoadError
+        The file can't be mapped here.
     OSError
         The file can't be opened.
 
@@ -52,14 +55,14 @@ def open_metadata(path: str | os.PathLike[str]) -> Metadata:
     """
     fd = _open_regular(path)
     try:
-        file = mmap(fd, 0, access=ACCESS_READ)
+        file = _map(fd, path)
         try:
             offset, size_bytes = find_section(memoryview(file))
         finally:
             close_mapping(file)
         # Mappings start where the host's pages do, which may be larger than the artifact's.
         skipped = offset % ALLOCATIONGRANULARITY
-        mapping = mmap(fd, skipped + size_bytes, access=ACCESS_READ, offset=offset - skipped)
+        mapping = _map(fd, path, skipped + size_bytes, offset - skipped)
     finally:
         os.close(fd)
     metadata = Metadata(memoryview(mapping)[skipped:], owner=mapping)
@@ -84,7 +87,7 @@ def verify(path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
-    BadMagic, VersionMismatch, CorruptArtifact, OSError
+    BadMagic, VersionMismatch, CorruptArtifact, LoadError, OSError
         As by `open_metadata`.
 
     Examples
@@ -93,7 +96,7 @@ def verify(path: str | os.PathLike[str]) -> None:
     """
     fd = _open_regular(path)
     try:
-        file = mmap(fd, 0, access=ACCESS_READ)
+        file = _map(fd, path)
     finally:
         os.close(fd)
     try:
@@ -119,6 +122,18 @@ def _open_regular(path: str | os.PathLike[str]) -> int:
             f"{os.fspath(path)} is {found}, expected an artifact; give a file that `wasmartifact pack` wrote"
         )
     return fd
+
+
+def _map(fd: int, path: str | os.PathLike[str], size_bytes: int = 0, offset: int = 0) -> mmap:
+    """A read-only mapping of a part of a file; 0 bytes are all of it.
+
+    Private, as the loader maps it, since some file systems give no other (FUSE with direct_io).
+    """
+    try:
+        return mmap(fd, size_bytes, flags=MAP_PRIVATE, prot=PROT_READ, offset=offset)
+    except OSError as problem:
+        advice = limit_advice(problem) or "copy the file to a file system that maps files"
+        raise LoadError(f"{os.fspath(path)} can't be mapped: {problem.strerror}; {advice}", path=path) from problem
 
 
 def _verify_digests(data: memoryview, offset: int, metadata: Metadata) -> None:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +27,7 @@ from wasmartifact.cli.common import (
 from wasmartifact.cli.progress import ProgressBar
 from wasmartifact.errors import WasmArtifactError
 from wasmartifact.program import is_artifact
+from wasmartifact.scratch import COPY_BYTES, ScratchFile
 from wasmartifact.version import VERSION
 
 BENCH_WAY: Final = "clone the repository, run `make`, and there `make bench` or `python -m bench --help`"
@@ -168,15 +168,16 @@ def is_standard_output(output: str) -> bool:
 
 @contextlib.contextmanager
 def artifact_path(name: str) -> Iterator[str]:
-    """Path of an artifact; standard input is copied to an anonymous file in memory first."""
+    """Path of an artifact; standard input is copied to a file of our own first."""
     if name != STDIN:
         yield name
         return
-    descriptor = os.memfd_create("standard-input", os.MFD_CLOEXEC)
-    with open(descriptor, "wb") as file:
-        shutil.copyfileobj(standard_input(), file)
-        file.flush()
-        yield f"/proc/self/fd/{descriptor}"
+    copy = ScratchFile("standard-input")
+    try:
+        copy.write(iter(lambda: standard_input().read(COPY_BYTES), b""))
+        yield copy.path
+    finally:
+        copy.close()
 
 
 def run_inspect(options: argparse.Namespace) -> int:

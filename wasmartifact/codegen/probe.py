@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from contextlib import suppress
 from typing import Any
 
-from wasmartifact.codegen.process import python_command
+from wasmartifact.codegen.process import ChildProcess, WorkerDied, encode_message, open_streams, read_message
 from wasmartifact.errors import ToolchainError
 from wasmartifact.packages import require
 
 #: What LLVM prints to stderr, before it goes on or aborts, about a CPU that it doesn't know, or that lacks 64 bits.
-UNKNOWN = (b"is not a recognized processor", b"64-bit code requested")
+UNKNOWN = ("is not a recognized processor", "64-bit code requested")
 
 
 def ask(*question: str) -> Any:
     """Answer of ``main`` to a question: (CPU name, features); None where LLVM doesn't know the CPU."""
-    done = subprocess.run(
-        [*python_command("wasmartifact.codegen.probe"), *question],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    if any(words in done.stderr for words in UNKNOWN):
+    child = ChildProcess("wasmartifact.codegen.probe")
+    try:
+        child.send(encode_message(question))
+        answer, problem = child.receive(), None
+    except WorkerDied as death:
+        answer, problem = None, death
+    finally:
+        printed = "\n".join(child.stderr_lines())
+        child.close()
+    if any(words in printed for words in UNKNOWN):
         return None
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").split("\n")
-        raise ToolchainError(f"asking LLVM about the CPU failed: {' '.join(lines[-2:]).strip() or done.returncode}")
-    return json.loads(done.stdout)
+    if problem is not None:
+        raise ToolchainError(f"asking LLVM about the CPU failed: {problem}")
+    return answer
 
 
 def main() -> None:
-    """Answer one question from the command line, as JSON."""
-    what, *arguments = sys.argv[1:]
+    """Answer one question: ("host",) or ("cpu", triple, CPU, *features)."""
+    with suppress(ToolchainError):  # a fork's imports come before it is ready; what fails is told with the answer
+        require("llvmlite.binding", "asking LLVM about the CPU")
+    requests, answers = open_streams()
+    what, *arguments = read_message(requests)
     if what == "host":
-        print(json.dumps(host_cpu()))
+        answer = host_cpu()
     else:
         triple, cpu, *features = arguments
-        print(json.dumps((cpu, cpu_features(triple, cpu, features))))
+        answer = cpu, cpu_features(triple, cpu, features)
+    answers.write(encode_message(answer))
+    answers.flush()
 
 
 def host_cpu() -> tuple[str, list[str]]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gc
-import os
 import resource
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from wasmartifact.codegen.compiled import CompiledGroup
-from wasmartifact.codegen.process import encode_message, read_message
+from wasmartifact.codegen.process import encode_message, open_streams, read_message
 from wasmartifact.errors import ToolchainError, WasmArtifactError
 from wasmartifact.packages import require
 
@@ -24,11 +22,9 @@ def main() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the packer, which ends us
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    requests = sys.stdin.buffer
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else prints must not get between the messages
-    context: Any = None
     compile_group, compile_text = _code_generator()
+    requests, answers = open_streams()
+    context: Any = None
     # A group's instructions are many objects without cycles: looking for garbage among them took 2% of a pack.
     gc.freeze()
     gc.disable()
@@ -72,7 +68,3 @@ def _code_generator() -> tuple[Callable[..., CompiledGroup], Callable[..., Compi
     from wasmartifact.codegen.llvm import compile_group, compile_text
 
     return compile_group, compile_text
-
-
-if __name__ == "__main__":
-    main()

@@ -34,6 +34,11 @@ def make_native_error(
         **names,
     }
     message = template.format(where=where, found=found, expected=expected, text=text, **facts)
+    if name == "system":
+        from wasmartifact.limits import limit_advice
+
+        advice = limit_advice(OSError(system_errno, ""))
+        message += f"; {advice}" if advice else ""
     if names.get("path") is not None:
         message = f"{names['path']}: {message}"
     exception: type[errors.WasmArtifactError] = getattr(errors, exception_name)
