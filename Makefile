@@ -15,7 +15,7 @@ NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/
 # Python files that mypyc compiles.
 COMPILED := $(shell cat native/compiled_python.txt)
 
-.PHONY: findings help demo test test-python test-debian test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
+.PHONY: findings help demo test test-frozen test-python test-debian test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
@@ -25,6 +25,7 @@ help:
 	@echo "make test-python  all tests on another CPython: PYTHON=python3.13"
 	@echo "make test-debian  all tests on a CPython of Debian unstable, in a chroot: PYTHON=python3.15; needs root"
 	@echo "make test-programs  programs from PyPI and npm against what wasmtime-py makes of them, the large ones too"
+	@echo "make test-frozen    programs frozen by PyInstaller and cx_Freeze"
 	@echo "make check    everything that CI checks: lint, types, generated files, docs, load timings, instruction counts, tests"
 	@echo "make docs     the documentation site, into build/docs; warnings are errors"
 	@echo "make docs-plots  the plots of the site, measured anew on this machine; docs/*.svg"
@@ -65,6 +66,11 @@ test-python:
 # The same in a chroot with Debian unstable, which has the newest ones: make test-debian PYTHON=python3.15. Needs root.
 test-debian:
 	tools/debian_python.sh $(notdir $(PYTHON))
+
+# What PyInstaller and cx_Freeze make of a program; minutes.
+test-frozen: $(VENV)/ready.stamp
+	$(PIP) --no-build-isolation -e '.[frozen]'
+	$(PYTEST) -m frozen tests/flows/test_freezers.py
 
 # All programs of registries, the large ones too: needs npm, and minutes for packing.
 test-programs: $(VENV)/ready.stamp

@@ -27,13 +27,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, unless ``-m`` chooses them, timing tests, the budget and large programs.
+    """Leave out, unless ``-m`` chooses them, timing tests, the budget, large and frozen programs.
 
-    Others beside timing tests would be measured too; large programs take minutes to pack.
+    Others beside timing tests would be measured too; large programs take minutes to pack, others to freeze.
     """
     if config.option.markexpr:
         return
-    left_out = ("timing", "budget", "large")
+    left_out = ("timing", "budget", "large", "frozen")
     chosen = [item for item in items if not any(map(item.get_closest_marker, left_out))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen

@@ -125,7 +125,11 @@ def _load_contents(chunks: Iterable[bytes], path: str | None) -> Artifact:
 
     try:
         scratch = ScratchFile("wasmartifact", executable=True)
-        scratch.write(chunks)
+        try:
+            scratch.write(chunks)
+        except BaseException:
+            scratch.close()
+            raise
     except OSError as problem:
         raise _refused(path, problem) from None
     try:

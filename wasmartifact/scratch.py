@@ -90,15 +90,11 @@ class ScratchFile:
         return None
 
     def write(self, chunks: Iterable[bytes]) -> None:
-        """Append chunks; where that fails, the file is closed."""
-        try:
-            for chunk in chunks:
-                view = memoryview(chunk).cast("B")
-                while view:
-                    view = view[os.write(self.fd, view) :]
-        except BaseException:
-            self.close()
-            raise
+        """Append chunks."""
+        for chunk in chunks:
+            view = memoryview(chunk).cast("B")
+            while view:
+                view = view[os.write(self.fd, view) :]
 
     def forget_name(self) -> None:
         """Remove the file's own name, where it has one."""

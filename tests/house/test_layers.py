@@ -14,9 +14,7 @@ PACKAGE = ROOT / "wasmartifact"
 #: Layers from the bottom: a file imports from its own part and from lower layers. Parts of one layer don't know each
 #: other, but for those in PEERS.
 LAYERS = (
-    ("constants", "errors", "limits", "schema", "version"),
-    ("packages", "scratch"),
-    ("wasm",),
+    ("constants", "errors", "frozen", "limits", "schema", "version"),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "loader", "verifier", "output"),
     ("cache",),

@@ -34,8 +34,10 @@ GREETING: Final = f"wasmartifact {sys.implementation.cache_tag}\n".encode()
 READY: Final = b"ready\n"
 #: An interpreter greets after 20 ms; the rest is for a machine that swaps.
 GREETING_SECONDS: Final = 20.0
-#: A fork greets once it has imported what it needs.
-FORK_GREETING_SECONDS: Final = 60.0
+#: A fork needs no proof, but may be stuck until it is ready.
+FORK_READY_SECONDS: Final = 60.0
+#: The end of a process shows so much later at most than that of its output.
+KILLED_SECONDS: Final = 1.0
 #: A child whose parent is gone, while somebody else holds the other end of its pipe, ends after this time.
 PARENT_CHECK_MILLISECONDS: Final = 1000
 
@@ -104,15 +106,17 @@ class ChildProcess:
             assert process.stdin is not None and process.stdout is not None
             if executable in _proven:  # its greeting is read with its first answer, so that several start side by side
                 return process, process.stdin, process.stdout, GREETING + READY
-            found = _read_greeting(process.stdout, GREETING_SECONDS)
+            found = _read(process.stdout, len(GREETING), GREETING_SECONDS)
             if found == GREETING:
                 _proven.add(executable)
                 return process, process.stdin, process.stdout, READY
+            if _was_killed(process, found):
+                return process, process.stdin, process.stdout, GREETING + READY
             _end(process, process.stdin, process.stdout)
             _refused[executable] = f"is not a Python of this version: it {_describe(found)}"
         if PYTHON_VARIABLE in os.environ and not is_frozen():
             raise ToolchainError(f"packing starts Python processes, but {_reasons()}")
-        return *_fork(module, stderr), READY
+        return _fork(module, stderr)
 
     def fileno(self) -> int:
         """Descriptor that gets readable when the child answers or ends."""
@@ -215,7 +219,7 @@ def _interpreters() -> Iterator[str]:
         yield os.environ[PYTHON_VARIABLE]
         return
     installed = [os.path.join(prefix, "bin", "python3") for prefix in (sys.exec_prefix, sys.base_exec_prefix)]
-    candidates = (sys.executable, getattr(sys, "_base_executable", None), *installed)
+    candidates = (sys.executable, getattr(sys, "_base_executable", None), *filter(os.path.exists, installed))
     for path in dict.fromkeys(filter(None, candidates)):
         if os.path.basename(path).startswith("python"):
             yield path
@@ -232,20 +236,31 @@ def _command(executable: str, module: str) -> list[str]:
     return [executable, "-I", "-S", "-c", _BOOTSTRAP, "\n".join(paths), module]
 
 
-def _read_greeting(output: IO[bytes], seconds: float) -> bytes | None:
-    """As many bytes as a greeting has, fewer where the process ends first; None where the time is over."""
+def _read(output: IO[bytes], size_bytes: int, seconds: float) -> bytes | None:
+    """So many bytes, fewer where the process ends first; None where it says nothing in that time."""
     found = b""
     poll = select.poll()
     poll.register(output, select.POLLIN)
     deadline = time.monotonic() + seconds
-    while len(found) < len(GREETING):
+    while len(found) < size_bytes:
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             return found or None
-        part = os.read(output.fileno(), len(GREETING) - len(found))
+        part = os.read(output.fileno(), size_bytes - len(found))
         if not part:
             break
         found += part
     return found
+
+
+def _was_killed(process: _Process, found: bytes | None) -> bool:
+    """Whether somebody ended a process before its greeting, which tells nothing of the program: that shows later."""
+    deadline = time.monotonic() + KILLED_SECONDS
+    while found == b"" and time.monotonic() < deadline:
+        status = process.poll()
+        if status is not None:
+            return status in (-signal.SIGKILL, -signal.SIGTERM)
+        time.sleep(0.01)
+    return False
 
 
 def _describe(found: bytes | None) -> str:
@@ -291,23 +306,32 @@ class _Fork:
         if self._status is None:
             os.kill(self.pid, signal.SIGKILL)
 
+    def poll(self) -> int | None:
+        return self._wait(os.WNOHANG)
+
     def wait(self) -> int:
+        status = self._wait(0)
+        return 0 if status is None else status
+
+    def _wait(self, options: int) -> int | None:
         if self._status is None:
             try:
-                self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-            except ChildProcessError:  # the program ignores SIGCHLD, or waits for every child by itself
+                pid, status = os.waitpid(self.pid, options)
+            except OSError:  # ECHILD: the program ignores SIGCHLD, or waits for every child by itself
                 self._status = 0
+            else:
+                self._status = os.waitstatus_to_exitcode(status) if pid else None
         return self._status
 
 
 _Process = subprocess.Popen[bytes] | _Fork
 
 
-def _fork(module: str, stderr: int) -> tuple[_Fork, IO[bytes], IO[bytes]]:
-    """A child that is a fork of this process.
+def _fork(module: str, stderr: int) -> tuple[_Fork, IO[bytes], IO[bytes], bytes]:
+    """A child that is a fork of this process, as `ChildProcess._start` gives it.
 
     Only the forking thread goes on in it: a lock that another thread holds at that moment stays locked. The child
-    greets after its imports, which take all locks that it will ever need (import, llvmlite, the C library's own are
+    is ready after its imports, which take all locks that it will ever need (import, llvmlite, the C library's own are
     safe), so that a child which is stuck shows, and is ended.
     """
     pipes: list[int] = []
@@ -329,11 +353,13 @@ def _fork(module: str, stderr: int) -> tuple[_Fork, IO[bytes], IO[bytes]]:
     os.close(requests)
     os.close(answers)
     process, stdin, stdout = _Fork(pid), os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb")
-    found = _read_greeting(stdout, FORK_GREETING_SECONDS)
-    if found != GREETING:
-        _end(process, stdin, stdout)
-        raise ToolchainError(f"packing needs a Python process, but {_reasons()}; and a fork {_describe(found)}")
-    return process, stdin, stdout
+    found = _read(stdout, len(READY), FORK_READY_SECONDS)
+    if found == READY:
+        return process, stdin, stdout, b""
+    if _was_killed(process, found):
+        return process, stdin, stdout, READY
+    _end(process, stdin, stdout)
+    raise ToolchainError(f"packing needs a Python process, but {_reasons()}; and a fork {_describe(found)}")
 
 
 def _run_forked(module: str, requests: int, answers: int, stderr: int) -> None:
@@ -346,9 +372,7 @@ def _run_forked(module: str, requests: int, answers: int, stderr: int) -> None:
             os.dup2(source, fd)
         _close_from(3)
         _reset_signals()
-        main = import_module(module).main
-        os.write(1, GREETING)
-        main()
+        import_module(module).main()
         status = 0
     except BaseException as error:
         os.write(2, f"error: {error!r}\n".encode(errors="replace"))
