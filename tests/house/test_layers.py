@@ -15,6 +15,8 @@ PACKAGE = ROOT / "wasmartifact"
 #: other, but for those in PEERS.
 LAYERS = (
     ("constants", "errors", "frozen", "limits", "schema", "version"),
+    ("packages", "scratch"),
+    ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "loader", "verifier", "output"),
     ("cache",),
