@@ -21,15 +21,14 @@ from wasmartifact.wasm.model import Instruction, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
 from wasmartifact.wasm.validate import FOREIGN_PROPOSALS, message_offset, parses, wasm_tools_problem
 
+#: Those that are compiled for memories that are not shared.
+_WAITS: Final = frozenset(OPCODE_BY_NAME[f"memory.atomic.wait{bits}"].code for bits in (32, 64))
 #: Instructions that the table of opcodes knows and code generation does not.
-UNCOMPILED: Final = frozenset(
-    [code for code, opcode in OPCODES.items() if opcode.feature == "gc"]
-    + [OPCODE_BY_NAME[f"memory.atomic.{name}"].code for name in ("notify", "wait32", "wait64")]
-)
+UNCOMPILED: Final = _WAITS | {code for code, opcode in OPCODES.items() if opcode.feature == "gc"}
 #: Bytes of those that do not count as "gc", with the alignment that a valid one has, and longer LEB128 forms of both.
 #: Almost nothing else looks like this, so that a search (10 ms for 1 MB) replaces decoding (0.4 s).
 _ATOMIC_BYTES: Final = re.compile(
-    rb"\xfe(?:(?:[\x00\x01]|[\x80\x81]\x80*\x00)[\x02\x42\x82\xc2]|(?:\x02|\x82\x80*\x00)[\x03\x43\x83\xc3])"
+    rb"\xfe(?:(?:\x01|\x81\x80*\x00)[\x02\x42\x82\xc2]|(?:\x02|\x82\x80*\x00)[\x03\x43\x83\xc3])"
 )
 #: What wasm-tools can be asked with and without.
 _PROPOSALS: Final = ("gc", "threads", *FOREIGN_PROPOSALS)
@@ -69,14 +68,15 @@ def refuse_uncompiled(module: Module, features: frozenset[str]) -> None:
         A reachable instruction is not compiled: ``feature``, ``wasm_offset`` and ``func_index`` (None outside of
         functions) say which and where.
     """
+    shared = frozenset(index for index, memory in enumerate(module.memory_types) if memory.limits.shared)
     for expression in const_exprs(module):
-        found = _first_live(expression.instructions, UNCOMPILED)
+        found = _first_live(expression.instructions, shared)
         if found is not None:
             raise _uncompiled(module, None, found)
-    for position in range(len(module.codes)) if "gc" in features else _suspects(module):
+    for position in range(len(module.codes)) if "gc" in features else _suspects(module) if shared else ():
         code = module.codes[position]
         _, first = decode_locals(module.data, code.start, code.end)
-        found = _first_live(decode_instructions(module.data, first, code.end), UNCOMPILED)
+        found = _first_live(decode_instructions(module.data, first, code.end), shared)
         if found is not None:
             raise _uncompiled(module, module.imported_functions + position, found)
 
@@ -90,8 +90,8 @@ def _suspects(module: Module) -> list[int]:
     return sorted({bisect_right(starts, match.start()) - 1 for match in found})
 
 
-def _first_live(instructions: Iterable[Instruction], wanted: frozenset[int]) -> Instruction | None:
-    """The first of the wanted instructions that is not behind a branch within its block, where it would do no harm."""
+def _first_live(instructions: Iterable[Instruction], shared: frozenset[int]) -> Instruction | None:
+    """The first that is not compiled, given the shared memories; behind a branch within its block it does no harm."""
     depth = 0
     dead_depth: int | None = None
     for instruction in instructions:
@@ -106,7 +106,7 @@ def _first_live(instructions: Iterable[Instruction], wanted: frozenset[int]) -> 
             if dead_depth == depth:
                 dead_depth = None
         elif dead_depth is None:
-            if opcode in wanted:
+            if opcode in UNCOMPILED and (opcode not in _WAITS or instruction[2][2] in shared):
                 return instruction
             if opcode in _ENDERS:
                 dead_depth = depth
