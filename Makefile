@@ -9,6 +9,8 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 EXTRAS := pack,dev,bench,docs
 FUZZ_SECONDS ?= 60
+STUBTEST := --concise --mypy-config-file pyproject.toml --allowlist tests/data/stubtest.txt --ignore-unused-allowlist \
+	wasmartifact._types wasmartifact._native
 FUZZ_SEED ?= 1
 
 NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/calls/*.c)
@@ -80,6 +82,7 @@ lint: $(VENV)/ready.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest $(STUBTEST)
 	$(BIN)/python tools/generate.py --check
 
 docs: $(VENV)/ready.stamp

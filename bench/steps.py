@@ -20,9 +20,9 @@ from statistics import median
 import wasmartifact as wa
 from bench import synthetic
 from bench.timing import build_floor, duration, floor_ns, prove_unmapped, sample_ns, table
+from wasmartifact import _types as types
 from wasmartifact import loader
 from wasmartifact.runtime.artifact import Artifact
-from wasmartifact.runtime.native import types
 
 #: Name of each step, in order.
 STEPS = (

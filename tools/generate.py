@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import format_example  # noqa: E402
+from tools import docstrings, format_example  # noqa: E402
 from wasmartifact import schema  # noqa: E402
 from wasmartifact.wasi import abi  # noqa: E402
 from wasmartifact.wasm.types import func_type_digest  # noqa: E402
@@ -26,6 +26,7 @@ HEADER_PATH = ROOT / "native" / "include" / "wa_schema.h"
 CONSTANTS_PATH = ROOT / "wasmartifact" / "constants.py"
 FORMAT_PATH = ROOT / "docs" / "FORMAT.md"
 WASI_HEADER_PATH = ROOT / "native" / "include" / "wa_wasi_abi.h"
+DOCS_HEADER_PATH = ROOT / "native" / "python" / "docs.h"
 
 C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t", "ptr": "void *"}
 #: Letters of RuntimeCall.signature.
@@ -62,7 +63,7 @@ def x_macro(name: str, rows: Iterable[str]) -> str:
 def plain_constants() -> Iterator[str]:
     """Macros for every module-level integer of the schema, in its order; strings follow as string macros."""
     for name, value in vars(schema).items():
-        if name.isupper() and isinstance(value, int):
+        if name.isupper() and type(value) is int:
             yield define(name, value)
     yield define("GLIBC_MIN_MAJOR", schema.GLIBC_MIN[0])
     yield define("GLIBC_MIN_MINOR", schema.GLIBC_MIN[1])
@@ -400,6 +401,7 @@ def outputs() -> dict[Path, str]:
         HEADER_PATH: c_header(),
         CONSTANTS_PATH: python_constants(),
         WASI_HEADER_PATH: wasi_header(),
+        DOCS_HEADER_PATH: docstrings.header(docstrings.STUB_PATH.read_text(encoding="utf-8")),
         FORMAT_PATH: format_page(FORMAT_PATH.read_text(encoding="utf-8")),
     }
 

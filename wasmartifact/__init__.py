@@ -10,6 +10,12 @@ TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from wasmartifact._types import Exports as Exports
+    from wasmartifact._types import Func as Func
+    from wasmartifact._types import Instance as Instance
+    from wasmartifact._types import Linked as Linked
+    from wasmartifact._types import Memory as Memory
+    from wasmartifact._types import Store as Store
     from wasmartifact.cache import compile as compile
     from wasmartifact.errors import ArtifactError as ArtifactError
     from wasmartifact.errors import BadMagic as BadMagic
@@ -32,23 +38,17 @@ if TYPE_CHECKING:
     from wasmartifact.packer import PackReport as PackReport
     from wasmartifact.packer import pack as pack
     from wasmartifact.program import run as run
-    from wasmartifact.runtime.api import Artifact as Artifact
-    from wasmartifact.runtime.api import Exports as Exports
-    from wasmartifact.runtime.api import Func as Func
-    from wasmartifact.runtime.api import FuncType as FuncType
-    from wasmartifact.runtime.api import Global as Global
-    from wasmartifact.runtime.api import Instance as Instance
-    from wasmartifact.runtime.api import Linked as Linked
-    from wasmartifact.runtime.api import Memory as Memory
-    from wasmartifact.runtime.api import Store as Store
-    from wasmartifact.runtime.api import Table as Table
-    from wasmartifact.runtime.api import Tag as Tag
+    from wasmartifact.runtime.artifact import Artifact as Artifact
+    from wasmartifact.runtime.entities import Global as Global
+    from wasmartifact.runtime.entities import Table as Table
+    from wasmartifact.runtime.entities import Tag as Tag
     from wasmartifact.runtime.valtype import ValType as ValType
     from wasmartifact.verifier import open_metadata as open_metadata
     from wasmartifact.verifier import verify as verify
     from wasmartifact.version import VERSION as __version__  # noqa: F401
     from wasmartifact.wasi.host import ReadOnly as ReadOnly
     from wasmartifact.wasi.host import Wasi as Wasi
+    from wasmartifact.wasm.externtypes import FuncType as FuncType
 
 #: Public name -> module that has it.
 _HOMES: Final = {
@@ -74,17 +74,17 @@ _HOMES: Final = {
     "PackReport": "wasmartifact.packer",
     "pack": "wasmartifact.packer",
     "run": "wasmartifact.program",
-    "Artifact": "wasmartifact.runtime.api",
-    "Exports": "wasmartifact.runtime.api",
-    "Func": "wasmartifact.runtime.api",
-    "FuncType": "wasmartifact.runtime.api",
-    "Global": "wasmartifact.runtime.api",
-    "Instance": "wasmartifact.runtime.api",
-    "Linked": "wasmartifact.runtime.api",
-    "Memory": "wasmartifact.runtime.api",
-    "Store": "wasmartifact.runtime.api",
-    "Table": "wasmartifact.runtime.api",
-    "Tag": "wasmartifact.runtime.api",
+    "Artifact": "wasmartifact.runtime.artifact",
+    "Exports": "wasmartifact._types",
+    "Func": "wasmartifact._types",
+    "FuncType": "wasmartifact.wasm.externtypes",
+    "Global": "wasmartifact.runtime.entities",
+    "Instance": "wasmartifact._types",
+    "Linked": "wasmartifact._types",
+    "Memory": "wasmartifact._types",
+    "Store": "wasmartifact._types",
+    "Table": "wasmartifact.runtime.entities",
+    "Tag": "wasmartifact.runtime.entities",
     "ValType": "wasmartifact.runtime.valtype",
     "ReadOnly": "wasmartifact.wasi.host",
     "Wasi": "wasmartifact.wasi.host",
@@ -95,15 +95,17 @@ _HOMES: Final = {
 __all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        value = __import__("wasmartifact.version", fromlist=("VERSION",)).VERSION
-    elif name in _HOMES:
-        value = getattr(__import__(_HOMES[name], fromlist=(name,)), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker knows all names from above, and must refuse others
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            value = __import__("wasmartifact.version", fromlist=("VERSION",)).VERSION
+        elif name in _HOMES:
+            value = getattr(__import__(_HOMES[name], fromlist=(name,)), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -1,24 +1,27 @@
-"""The C types of the runtime, and the functions that the Python half of the runtime builds on.
+"""The C types of the runtime, and the functions that its Python half builds on.
 
-Func, FuncType, Memory, Exports and Store are public; everything else belongs to `wasmartifact.runtime`.
+Func, Memory, Instance, Linked, Exports and Store are public; everything else belongs to `wasmartifact.runtime`. The
+docstrings here are those of the C types, too: tools/generate.py writes native/python/docs.h from them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, Final, Self, TypeAlias, final, overload
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
-from wasmartifact.metadata.rows import MemoryType
 from wasmartifact.runtime.artifact import Artifact
-from wasmartifact.runtime.instance import ImportRow
+from wasmartifact.wasm.externtypes import FuncType, MemoryType
 
-KIND_INSTANCE: Final[int]
 WASI_INPUT: Final[int]
 WASI_OUTPUT: Final[int]
 ANCHOR_SYMBOL: Final[str]
 
 #: code, errno, where, found, expected and text of a wa_error.
-Fault: TypeAlias = tuple[int, int, int, int, int, str]
+_Fault: TypeAlias = tuple[int, int, int, int, int, str]
+#: module, name, kind, type (Signature of a function, (valtype, is mutable) of a global, else None), "module.name"
+_ImportSpec: TypeAlias = tuple[str, str, int, Any, str]
+#: What can be given for the imports of an artifact.
+_Imports: TypeAlias = Mapping[str, Mapping[str, Any] | Instance] | None
 
 @final
 class NativeArtifact:
@@ -36,46 +39,43 @@ class NativeArtifact:
 
     def __new__(cls, fd: int, path: str | None, /) -> Self: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
-    def bind(self, dl_handle: int, anchor: int, /) -> Fault | None:
+    def bind(self, dl_handle: int, anchor: int, /) -> _Fault | None:
         """Join the metadata with the mapped code. Takes dl_handle over, unless a fault is returned."""
+
     def discard(self) -> None:
         """Unmap at once what could not be bound: nobody else may know the object, and it has no buffers."""
+
     @property
-    def address(self) -> int:
-        """Address of the wa_artifact."""
+    def imports(self) -> tuple[_ImportSpec, ...]:
+        """What an instance needs, in order; read once."""
 
 @final
-class FuncType:
-    """Type of a function.
-
-    Attributes
-    ----------
-    params, results : tuple[str, ...]
-        Names of the value types, such as "i32".
-    """
-
-    def __new__(cls, params: Sequence[str], results: Sequence[str]) -> Self: ...
-    @property
-    def params(self) -> tuple[str, ...]: ...
-    @property
-    def results(self) -> tuple[str, ...]: ...
+class Signature:
+    """The Python side of a function type, which all functions of the type share. Users see its FuncType."""
 
 @final
 class Func:
     """A function: of a WebAssembly instance, or a Python callable with a type that WebAssembly can call.
 
-    Calls convert exactly. i32 takes -2**31 .. 2**32-1 and i64 -2**63 .. 2**64-1, results are signed; whatever has
-    __index__ counts as an int (bool, NumPy's integers; floats don't); f32 and f64 take floats, ints and what has
-    __float__; v128 is 16 bytes; a funcref is a Func or None, an externref any object, None being null.
+    ``func(*args)`` returns None, a value, or a tuple of several. Values convert exactly: i32 takes -2**31 .. 2**32-1
+    and i64 -2**63 .. 2**64-1, results are signed; whatever has ``__index__`` counts as an int (bool, NumPy's integers;
+    floats don't); f32 and f64 take floats, ints and what has ``__float__``; v128 is 16 bytes; a funcref is a Func or
+    None, an externref any object, None being null.
 
     Parameters
     ----------
     callable : callable
         What WebAssembly calls; it returns None, a value, or a tuple where there are several results.
     params, results : sequence of str
-        Value types.
+        Value types by name, such as ``["i32"]``.
     caller : bool
         Whether the callable gets the calling Instance (None: Python) as its first argument.
+
+    Attributes
+    ----------
+    type : FuncType
+    name : str
+        Of the export, the name section or the callable: what messages call it.
 
     Raises
     ------
@@ -83,22 +83,56 @@ class Func:
         Of a call: a value does not fit its type; the message names function and type.
     Trap
         Of a call: the WebAssembly code trapped. Exceptions of host functions come through unchanged.
+    ValueError
+        No such value type.
+
+    Examples
+    --------
+    >>> double = wasmartifact.Func(lambda x: 2 * x, ["i32"], ["i32"])
+    >>> double(21)
+    42
     """
 
     def __new__(
         cls,
         callable: Callable[..., Any],
-        params: Sequence[str] = ...,
-        results: Sequence[str] = ...,
+        params: Sequence[str] = (),
+        results: Sequence[str] = (),
         *,
-        caller: bool = ...,
+        caller: bool = False,
     ) -> Self: ...
     def __call__(self, *args: Any) -> Any: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+    def call_bits(self, slots: Sequence[int], /) -> list[int]:
+        """Call with raw values: every bit of a NaN survives.
+
+        Parameters
+        ----------
+        slots : sequence of int
+            64-bit slots: v128 takes two, the low one first; i32 and f32 use the low half.
+
+        Returns
+        -------
+        list[int]
+            The results in the same form.
+
+        Raises
+        ------
+        TypeError
+            The function takes or gives references, or is none of WebAssembly, or takes another number of slots.
+        Trap
+            The WebAssembly code trapped.
+        """
+
     @property
-    def type(self) -> FuncType: ...
+    def type(self) -> FuncType:
+        """Names of the parameter and result types."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the export or function, for messages."""
 
 @final
 class Store:
@@ -110,35 +144,53 @@ class Store:
     Parameters
     ----------
     limits : None
-        Reserved; anything but None is a ValueError.
+        Reserved.
+
+    Raises
+    ------
+    ValueError
+        ``limits`` is not None.
     """
 
     def __new__(cls, *, limits: None = None) -> Self: ...
 
+@disjoint_base
 class Entity:
-    """Base of what has a native object: memories, tables, globals, tags, instances."""
+    """Base of what has a native object: memories, tables, globals, tags, instances.
+
+    Parameters
+    ----------
+    kind, address : int
+        What it is, and where; one count of it is taken over.
+    store : Store | None
+        What it belongs to.
+    """
 
     def __new__(cls, kind: int, address: int, store: Store | None, /) -> Self: ...
     @property
     def store(self) -> Store:
         """The Store that this belongs to."""
 
-    @property
-    def _address(self) -> int: ...
-
 @final
 class Memory(Entity):
     """A linear memory; its bytes are a writable buffer: memoryview(memory), numpy.frombuffer(memory).
 
-    Addresses are unsigned: whatever lies outside is an IndexError, nothing counts from the end. The bytes never move; a
-    buffer keeps the size that the memory had when it was made, and keeps the memory alive.
+    memory[a:b] copies to bytes, memory[a:b] = data writes, memory[a] is one byte. Addresses are unsigned: whatever lies
+    outside is an IndexError, nothing counts from the end. The bytes never move; a buffer keeps the size that the memory
+    had when it was made, and keeps the memory alive.
 
     Parameters
     ----------
     min_pages, max_pages : int
-        Size at the start and at most, in pages of 64 KiB.
+        Size at the start and at most, in pages of 64 KiB; ``max_pages`` None: no maximum.
     shared, memory64 : bool
         As in the type of the import that it is meant for.
+
+    Attributes
+    ----------
+    size_bytes : int
+    type : MemoryType
+    store : Store
 
     Raises
     ------
@@ -154,18 +206,14 @@ class Memory(Entity):
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int: ...
     @overload
-    def __getitem__(self, address: int) -> int: ...
+    def __getitem__(self, address: int, /) -> int: ...
     @overload
-    def __getitem__(self, addresses: slice) -> bytes:
-        """A copy of the bytes."""
-
+    def __getitem__(self, addresses: slice, /) -> bytes: ...
     @overload
-    def __setitem__(self, address: int, byte: int) -> None: ...
+    def __setitem__(self, address: int, byte: int, /) -> None: ...
     @overload
-    def __setitem__(self, addresses: slice, data: Buffer) -> None:
-        """Write as many bytes as the slice has."""
-
-    def read_cstring(self, address: int) -> bytes:
+    def __setitem__(self, addresses: slice, data: Buffer, /) -> None: ...
+    def read_cstring(self, address: int, /) -> bytes:
         """The bytes from an address to the next zero byte, which is left out: a string of C.
 
         Raises
@@ -174,8 +222,13 @@ class Memory(Entity):
             The address lies outside of the memory, or no zero byte follows.
         """
 
-    def grow(self, pages: int) -> int:
+    def grow(self, pages: int, /) -> int:
         """Make the memory larger.
+
+        Parameters
+        ----------
+        pages : int
+            By how many pages of 64 KiB, or of the page size in its type.
 
         Returns
         -------
@@ -189,80 +242,153 @@ class Memory(Entity):
         """
 
     @property
-    def size_bytes(self) -> int: ...
+    def size_bytes(self) -> int:
+        """Current size in bytes."""
+
     @property
-    def type(self) -> MemoryType: ...
+    def type(self) -> MemoryType:
+        """Current minimum, maximum, sharedness, index type, page size."""
+
+@final
+class Instance(Entity):
+    """A module with memories, tables and globals of its own; `Artifact.instantiate` makes it.
+
+    Attributes
+    ----------
+    artifact : Artifact
+        What it is an instance of.
+    exports : Exports
+        What it exports, by name.
+    store : Store
+        What it has in common with those that it shares something with.
+    """
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    @property
+    def artifact(self) -> Artifact:
+        """What it is an instance of."""
+
+    @property
+    def exports(self) -> Exports:
+        """What it exports, by name."""
+
+@final
+class Linked:
+    """An artifact with its imports resolved: what all its instances have in common; `Artifact.link` makes it.
+
+    Where imports are plain callables, the instances share their Funcs, and still have stores of their own. A Memory,
+    Table or mutable Global among the imports belongs to all of them, and makes their stores one.
+
+    Attributes
+    ----------
+    artifact : Artifact
+        What its instances are instances of.
+    """
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    @property
+    def artifact(self) -> Artifact:
+        """What its instances are instances of."""
+
+    def instantiate(self, *, store: Store | None = None) -> Instance:
+        """Make an instance, as `Artifact.instantiate` does with the same imports, and with the same errors.
+
+        Parameters
+        ----------
+        store : Store, optional
+            Where the instance shall live; by default in one of its own.
+
+        Returns
+        -------
+        Instance
+            Its ``exports`` are what can be called and used.
+        """
 
 @final
 class Exports(Mapping[str, Any]):
     """What an instance exports: a mapping from names to Func, Memory, Table, Global and Tag.
 
     exports["name"] and exports.name are the same object each time; a method of the mapping wins over an export of its
-    name.
+    name. An Exports can stand for a module among the imports of another instance.
+
+    Raises
+    ------
+    KeyError, AttributeError
+        Of a look-up: the module has no such export.
     """
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[str]: ...
-    def __contains__(self, name: object) -> bool: ...
-    def __getitem__(self, name: str) -> Any: ...
-    def __getattr__(self, name: str) -> Any: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __getitem__(self, name: str, /) -> Any: ...
+    def __getattribute__(self, name: str, /) -> Any: ...
+    def __dir__(self) -> list[str]: ...
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The export of this name, or the default."""
 
-class Imports:
-    """Base of Linked: the objects that the imports of an artifact stand for; immutable.
+    def keys(self) -> KeysView[str]:
+        """The names, in the module's order."""
 
-    `rows` are those of `import_rows`. What is neither a Func nor an Entity nor a callable for a function goes through
-    `runtime.instance.make_import`; what is missing is an UnlinkableModule.
-    """
+    def values(self) -> ValuesView[Any]:
+        """The objects; each is made when it comes."""
 
-    def __new__(cls, artifact: Artifact, address: int, rows: tuple[Any, ...], imports: Any, /) -> Self: ...
-    @property
-    def artifact(self) -> Artifact: ...
-    @property
-    def objects(self) -> tuple[Func | Entity, ...]:
-        """One for each import, in order."""
+    def items(self) -> ItemsView[str, Any]:
+        """Pairs of name and object."""
 
+@disjoint_base
 class WasiHost:
-    """State of a WASI program; ``args`` and ``environ`` are zero-terminated strings one after the other."""
+    """State of a WASI program: arguments, environment, descriptors. `wasmartifact.Wasi` is its public face.
+
+    Parameters
+    ----------
+    args, environ : bytes
+        Zero-terminated strings one after the other.
+    """
 
     def __new__(cls, args: bytes, environ: bytes, /) -> Self: ...
     def _add_fd(self, fd: int, direction: int, /) -> None:
         """The next descriptor; the host's one is taken over unless this raises OSError."""
 
-    def _add_stream(self, callable: Callable[[Any], Any] | None, direction: int, /) -> None: ...
+    def _add_stream(self, callable: Callable[[Any], Any] | None, direction: int, /) -> None:
+        """The next descriptor: what reads or writes for the program; None for nothing."""
+
     def _add_directory(self, fd: int, guest_path: bytes, is_read_only: bool, /) -> None:
-        """Likewise."""
+        """The next descriptor: a directory, taken over unless this raises OSError."""
 
     def _avoid_openat2(self) -> None:
         """Resolve paths as on kernels that lack openat2."""
 
-    def _functions(self, is_unstable: bool, /) -> dict[str, Func]: ...
+    def _functions(self, is_unstable: bool, /) -> dict[str, Func]:
+        """The functions of the newer or the older module by name."""
 
-# Functions of the runtime's Python half; native objects are given by their addresses.
+# Functions of the runtime's Python half.
 
-def exports_of(instance: int, store: Store, /) -> Exports: ...
-def implicit_store() -> Store: ...
-def kept(store: Store, address: int, /) -> Any:
-    """The Python object that the store keeps under this address, or None."""
+def instantiate(artifact: Artifact, native: NativeArtifact, imports: _Imports, store: Store | None, /) -> Instance:
+    """The flow of `Artifact.instantiate`, which documents it; native is its native half."""
 
-def artifact_of(instance: int, /) -> int: ...
-def import_rows(artifact: int, /) -> tuple[ImportRow, ...]: ...
-def link(store: Store, imports: Imports, /) -> int | tuple[int, int, int, int, int, str]:
-    """Link an instance: its address, or the fields of the ``wa_error``."""
+def link(artifact: Artifact, native: NativeArtifact, imports: _Imports, /) -> Linked:
+    """The flow of `Artifact.link`, likewise."""
 
-def run_init(store: Store, instance: int, /) -> None:
-    """Run the init code of a linked instance. Raises Trap, and whatever host functions raise."""
+def table_get(table: Entity, index: int, /) -> Any:
+    """The element; IndexError outside of the table."""
 
-def table_get(table: Entity, index: int, /) -> Any: ...
-def table_set(table: Entity, index: int, value: object, /) -> None: ...
+def table_set(table: Entity, index: int, value: object, /) -> None:
+    """Store an element; IndexError outside of the table, TypeError for another type."""
+
 def table_grow(table: Entity, delta: int, init: object, /) -> int:
     """Size before, or -1 where the table can't grow."""
 
 def table_type(table: Entity, /) -> tuple[str, int, int, int]:
     """Element type, size, maximum (2**64-1: none), flags."""
 
-def global_get(global_: Entity, /) -> Any: ...
+def global_get(global_: Entity, /) -> Any:
+    """The value now."""
+
 def global_set(global_: Entity, value: object, /) -> None:
     """Also sets immutable globals."""
 
-def global_type(global_: Entity, /) -> tuple[str, bool]: ...
-def tag_params(tag: Entity, /) -> tuple[str, ...]: ...
+def global_type(global_: Entity, /) -> tuple[str, bool]:
+    """Value type, whether it is mutable."""
+
+def tag_params(tag: Entity, /) -> tuple[str, ...]:
+    """Types of the values that an exception of this tag carries."""

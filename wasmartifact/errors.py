@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, ClassVar
 
+    from wasmartifact.runtime.entities import Tag
+    from wasmartifact.wasm.externtypes import ExternType
+
 
 def printable(text: str) -> str:
     """A text as it may stand in a line of a terminal or a log: what could move the cursor, hide or forge is escaped.
@@ -132,9 +135,39 @@ class IncompatibleHost(LoadError):
 
 
 class UnlinkableModule(WasmArtifactError):
-    """An import is missing or has another type (spec section 4.5.4)."""
+    """An import is missing or has another type (spec section 4.5.4).
+
+    Attributes
+    ----------
+    module, name : str | None
+        The import; None where it is about two stores that were made by hand.
+    kind : str | None
+        What it asks for: "func", "table", "memory", "global" or "tag".
+    expected : FuncType | TableType | MemoryType | GlobalType | TagType | None
+        The type that it asks for.
+    found : FuncType | TableType | MemoryType | GlobalType | TagType | str | None
+        The type of what was given, or the name of its Python class where it has none; None where nothing was given.
+    """
 
     exit_code = 30
+    module: str | None
+    name: str | None
+    kind: str | None
+    expected: ExternType | None
+    found: ExternType | str | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        module: str | None = None,
+        name: str | None = None,
+        kind: str | None = None,
+        expected: ExternType | None = None,
+        found: ExternType | str | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, module=module, name=name, kind=kind, expected=expected, found=found, **facts)
 
 
 class Frame:
@@ -246,14 +279,16 @@ class WasmException(WasmArtifactError):
     Attributes
     ----------
     tag : Tag
+        What kind of exception it is: compare it with ``is``.
     values : tuple
+        One value for each of ``tag.params``.
     """
 
     exit_code = 41
-    tag: Any
+    tag: Tag
     values: tuple[Any, ...]
 
-    def __init__(self, tag: Any, values: Iterable[Any] = (), *, message: str | None = None) -> None:
+    def __init__(self, tag: Tag, values: Iterable[Any] = (), *, message: str | None = None) -> None:
         values = tuple(values)
         if message is None:
             # An exception among the values is not spelled out: quotes within quotes double at each level.

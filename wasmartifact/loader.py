@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from _ctypes import dlclose, dlopen, dlsym  # ctypes.CDLL builds Python objects on top: 10 us a load, 3 ms an import
 
+from wasmartifact import _types as types
 from wasmartifact.runtime.artifact import Artifact
-from wasmartifact.runtime.native import types
 
 TYPE_CHECKING = False  # errors and typing are imported when they are needed: they cost more than a load
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> OSError | 
     return None
 
 
-def _bind_name(native: types.NativeArtifact, name: str) -> types.Fault | None:
+def _bind_name(native: types.NativeArtifact, name: str) -> types._Fault | None:
     """Bind the library that dlopen gives for a name; what is wrong with it, where it is another one; OSError: none."""
     handle = dlopen(name, _RTLD_NOW)
     try:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
+from wasmartifact import _types as types
 from wasmartifact.loader import load
-from wasmartifact.runtime.native import types
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Final
 
+    from wasmartifact._types import Instance
     from wasmartifact.runtime.artifact import Artifact
-    from wasmartifact.runtime.instance import Instance
 
 ELF_MAGIC: Final = b"\x7fELF"
 

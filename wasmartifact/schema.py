@@ -2,14 +2,18 @@
 
 Every number that two parts of the project must agree on is written here once, as plain data. ``tools/generate.py``
 turns it into the C header that ``native/`` compiles against and into the tables of ``docs/FORMAT.md``; a test
-regenerates both and fails on any difference. Nothing here imports anything but the standard library.
+regenerates both and fails on any difference. Nothing here imports anything but how a record is written.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Final
+
+from wasmartifact.record import NamedTuple
+
+TYPE_CHECKING = False  # importing typing and dataclasses costs more than all the rest here
+if TYPE_CHECKING:
+    from typing import Final
 
 #: The bytes of an artifact, or a part of them.
 Buffer = bytes | bytearray | memoryview
@@ -97,8 +101,7 @@ MAX_TABLE_ELEMENTS: Final = 10_000_000
 # Traps. A code is the payload of the trap instruction (x86-64: 67 0f b9 40 NN; aarch64: brk), hence below 128.
 
 
-@dataclass(frozen=True)
-class TrapCode:
+class TrapCode(NamedTuple):
     """One way to trap: ``code`` in compiled code and in metadata, ``name`` in Python, ``message`` as the spec words it."""
 
     code: int
@@ -141,8 +144,7 @@ def align_up(value: int, alignment: int) -> int:
     return (value + alignment - 1) & -alignment
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A field of a structure: ``type`` is a key of TYPE_SIZES."""
 
     name: str
@@ -150,8 +152,7 @@ class Field:
     doc: str
 
 
-@dataclass(frozen=True)
-class Struct:
+class Struct(NamedTuple):
     """A structure with fields laid out in order without padding; ``size_bytes`` may leave room for growth."""
 
     name: str
@@ -416,8 +417,7 @@ STRUCTS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class InstanceLayout:
+class InstanceLayout(NamedTuple):
     """Byte offsets of the variable part of an instance record; names match the header fields ``instance_*``."""
 
     memories_offset: int
@@ -456,8 +456,7 @@ def instance_layout(
     return InstanceLayout(*offsets)
 
 
-@dataclass(frozen=True)
-class RuntimeCall:
+class RuntimeCall(NamedTuple):
     """A C function that compiled code calls through ``instance.calls``.
 
     ``signature`` is result, then parameters after the leading instance pointer: p pointer or reference (64 bits),
@@ -500,8 +499,7 @@ RUNTIME_CALL_INDEX: Final = {call.name: index for index, call in enumerate(RUNTI
 # Errors of the C runtime: the code in wa_error, the exception in errors.py, the message with its facts.
 
 
-@dataclass(frozen=True)
-class NativeError:
+class NativeError(NamedTuple):
     """``template`` may use {where}, {found}, {expected} (numbers) and {text} of the wa_error."""
 
     code: int
@@ -700,8 +698,7 @@ BASELINE_FEATURES: Final = {
 # into the flat column named by `target`) and "flat" columns (any number).
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One little-endian array of the metadata section.
 
     ``type``: a key of VALUE_SIZES. ``shape``: "rows" (one value a row), "offsets" (rows + 1 values into the column ``target``), "flat" (a heap).

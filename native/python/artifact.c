@@ -1,10 +1,6 @@
 /* NativeArtifact: the native half of wasmartifact.Artifact. It owns the mapping, and its buffer is the metadata section. */
+#include "docs.h"
 #include "types.h"
-
-typedef struct wax_artifact {
-    PyObject_HEAD
-    wa_artifact *native; /* owned; NULL once discarded */
-} wax_artifact;
 
 /* The native artifact, borrowed; NULL with an exception set where it was discarded. */
 static wa_artifact *native_of(PyObject *object)
@@ -13,26 +9,6 @@ static wa_artifact *native_of(PyObject *object)
     if (native == NULL)
         PyErr_SetString(PyExc_ValueError, "the artifact was discarded");
     return native;
-}
-
-/* The fields of an error as make_native_error takes them: new reference. */
-static PyObject *fault(const wa_error *error)
-{
-    return Py_BuildValue("kiKKKs", (unsigned long)error->code, error->system_errno, (unsigned long long)error->where,
-                         (unsigned long long)error->found, (unsigned long long)error->expected, error->text);
-}
-
-static void raise_with_path(const wa_error *error, PyObject *path)
-{
-    PyObject *helper = wax_help(WAX_MAKE_ERROR);
-    PyObject *args = helper == NULL ? NULL : fault(error);
-    PyObject *names = args == NULL ? NULL : Py_BuildValue("{sO}", "path", path);
-    PyObject *exception = names == NULL ? NULL : PyObject_Call(helper, args, names);
-    if (exception != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    Py_XDECREF(exception);
-    Py_XDECREF(names);
-    Py_XDECREF(args);
 }
 
 static PyObject *artifact_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
@@ -49,7 +25,7 @@ static PyObject *artifact_new(PyTypeObject *class, PyObject *args, PyObject *kwa
     artifact->native = wa_artifact_open(fd, &error);
     Py_END_ALLOW_THREADS
     if (artifact->native == NULL) {
-        raise_with_path(&error, path);
+        wax_raise_error(&error, path);
         Py_CLEAR(artifact);
     }
     return (PyObject *)artifact;
@@ -59,6 +35,7 @@ static void artifact_dealloc(PyObject *object)
 {
     PyTypeObject *class = Py_TYPE(object);
     wa_artifact_release(((wax_artifact *)object)->native);
+    Py_XDECREF(((wax_artifact *)object)->imports);
     class->tp_free(object);
     Py_DECREF(class);
 }
@@ -67,17 +44,15 @@ static void artifact_dealloc(PyObject *object)
 static PyObject *artifact_bind(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     wa_error error;
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "expected a handle and an address");
+    if (!wax_check_count("bind", count, 2))
         return NULL;
-    }
     wa_artifact *native = native_of(object);
     void *dl_handle = native == NULL ? NULL : PyLong_AsVoidPtr(args[0]);
     const void *anchor = PyErr_Occurred() ? NULL : PyLong_AsVoidPtr(args[1]);
     if (PyErr_Occurred())
         return NULL;
     if (wa_artifact_bind(native, dl_handle, anchor, &error) < 0)
-        return fault(&error);
+        return wax_error_facts(&error);
     Py_RETURN_NONE;
 }
 
@@ -103,25 +78,36 @@ static int artifact_getbuffer(PyObject *object, Py_buffer *view, int flags)
     return PyBuffer_FillInfo(view, object, (void *)(uintptr_t)section, (Py_ssize_t)size_bytes, 1, flags);
 }
 
-static PyObject *artifact_get_address(PyObject *object, void *closure)
+PyObject *wax_artifact_imports(wax_artifact *artifact)
+{
+    wa_artifact *native = native_of((PyObject *)artifact);
+    if (native == NULL || artifact->imports != NULL)
+        return native == NULL ? NULL : artifact->imports;
+    PyObject *imports = wax_import_rows(native);
+    if (imports != NULL)
+        Py_XSETREF(artifact->imports, imports); /* making them may have run code that asked for them too */
+    return imports == NULL ? NULL : artifact->imports;
+}
+
+static PyObject *artifact_get_imports(PyObject *object, void *closure)
 {
     (void)closure;
-    wa_artifact *native = native_of(object);
-    return native == NULL ? NULL : PyLong_FromVoidPtr(native);
+    return Py_XNewRef(wax_artifact_imports((wax_artifact *)object));
 }
 
 static PyMethodDef artifact_methods[] = {
-    {"bind", WAX_FASTCALL(artifact_bind), METH_FASTCALL, NULL},
-    {"discard", artifact_discard, METH_NOARGS, NULL},
+    {"bind", WAX_FASTCALL(artifact_bind), METH_FASTCALL, WAX_DOC_NativeArtifact_bind},
+    {"discard", artifact_discard, METH_NOARGS, WAX_DOC_NativeArtifact_discard},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef artifact_getset[] = {
-    {"address", artifact_get_address, NULL, NULL, NULL},
+    {"imports", artifact_get_imports, NULL, WAX_DOC_NativeArtifact_imports, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot artifact_slots[] = {
+    {Py_tp_doc, WAX_DOC_NativeArtifact},
     {Py_tp_new, artifact_new},
     {Py_tp_dealloc, artifact_dealloc},
     {Py_tp_methods, artifact_methods},
@@ -130,17 +116,9 @@ static PyType_Slot artifact_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec artifact_spec = {
+PyType_Spec wax_artifact_spec = {
     .name = "wasmartifact._types.NativeArtifact",
     .basicsize = sizeof(wax_artifact),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = artifact_slots,
 };
-
-int wax_artifact_ready(PyObject *module)
-{
-    PyObject *class = PyType_FromModuleAndSpec(module, &artifact_spec, NULL);
-    int failed = class == NULL ? -1 : PyModule_AddObjectRef(module, "NativeArtifact", class);
-    Py_XDECREF(class);
-    return failed;
-}

@@ -15,12 +15,16 @@ typedef struct wax_call {
 
 /* ---- from Python ------------------------------------------------------------------------------------------------------ */
 
-static PyObject *frame_list(const wa_call_info *info)
+/* What the store keeps of the functions that were running: it may be gone while the collector takes it apart. */
+static PyObject *frame_list(wax_store *store, const wa_call_info *info)
 {
     PyObject *frames = PyList_New(info->frame_count);
     for (uint32_t i = 0; frames != NULL && i < info->frame_count; i++) {
-        PyObject *frame = Py_BuildValue("Kkk", (unsigned long long)(uintptr_t)info->frames[i].artifact,
-                                        (unsigned long)info->frames[i].func_index, (unsigned long)info->frames[i].text_offset);
+        PyObject *artifact = wax_store_kept(store, info->frames[i].artifact);
+        PyObject *frame = PyErr_Occurred() ? NULL
+                                           : Py_BuildValue("Okk", artifact == NULL ? Py_None : artifact,
+                                                           (unsigned long)info->frames[i].func_index,
+                                                           (unsigned long)info->frames[i].text_offset);
         if (frame == NULL)
             Py_CLEAR(frames);
         else
@@ -32,11 +36,8 @@ static PyObject *frame_list(const wa_call_info *info)
 static void raise_trap(wax_store *store, const wa_call_info *info)
 {
     PyObject *helper = wax_help(WAX_MAKE_TRAP);
-    PyObject *frames = helper == NULL ? NULL : frame_list(info);
-    PyObject *trap = frames == NULL ? NULL : PyObject_CallFunction(helper, "OkN", store, (unsigned long)info->trap_code, frames);
-    if (trap != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(trap), trap);
-    Py_XDECREF(trap);
+    PyObject *frames = helper == NULL ? NULL : frame_list(store, info);
+    wax_raise_object(frames == NULL ? NULL : PyObject_CallFunction(helper, "kN", (unsigned long)info->trap_code, frames));
 }
 
 /* Run a function, or the init code of an instance where function is NULL. Returns 0, or -1 with an exception set. */
@@ -116,16 +117,16 @@ static bool has_right_count(const wax_func *func, Py_ssize_t count, PyObject *kw
 
 static PyObject *results_to_python(const wax_func *func, wax_store *store, const uint64_t *slots)
 {
-    const wax_functype *type = func->type;
-    const uint8_t *tags = type->tags + type->param_count;
+    const wax_signature *type = func->type;
+    const uint8_t *conversions = type->conversions + type->param_count;
     if (type->result_count == 0)
         Py_RETURN_NONE;
     if (type->result_count == 1)
-        return wax_from_slots(store, tags[0], slots);
+        return wax_from_slots(store, conversions[0], slots);
     PyObject *results = PyTuple_New(type->result_count);
     for (uint32_t i = 0; results != NULL && i < type->result_count; i++) {
-        PyObject *value = wax_from_slots(store, tags[i], slots);
-        slots += wax_slots_of(tags[i]);
+        PyObject *value = wax_from_slots(store, conversions[i], slots);
+        slots += wax_slots_of(conversions[i]);
         if (value == NULL)
             Py_CLEAR(results);
         else
@@ -135,38 +136,38 @@ static PyObject *results_to_python(const wax_func *func, wax_store *store, const
 }
 
 /* Arguments of a call, or results of a host function. 0, or -1 with an exception set for the first that does not fit. */
-static int values_to_slots(const wax_func *func, wax_store *store, const uint8_t *tags, PyObject *const *values, uint32_t count,
+static int values_to_slots(const wax_func *func, wax_store *store, const uint8_t *conversions, PyObject *const *values, uint32_t count,
                            PyObject *names, const char *what, uint64_t *slots)
 {
     for (uint32_t i = 0; i < count; i++) {
-        wax_tag tag = tags[i];
+        wax_conversion conversion = conversions[i];
         wax_outcome outcome =
-            wax_plain_to_slot(tag, values[i], slots) ? WAX_CONVERTED : wax_to_slots(store, tag, values[i], slots);
+            wax_plain_to_slot(conversion, values[i], slots) ? WAX_CONVERTED : wax_to_slots(store, conversion, values[i], slots);
         if (__builtin_expect(outcome != WAX_CONVERTED, 0)) {
             if (outcome != WAX_RAISED)
                 wax_raise_value(outcome, place(func, what, i + 1), PyTuple_GET_ITEM(names, i), values[i]);
             return -1;
         }
-        slots += wax_slots_of(tag);
+        slots += wax_slots_of(conversion);
     }
     return 0;
 }
 
-static uint32_t slot_total(const uint8_t *tags, uint32_t count)
+static uint32_t slot_total(const uint8_t *conversions, uint32_t count)
 {
     uint32_t total = 0;
     for (uint32_t i = 0; i < count; i++)
-        total += (uint32_t)wax_slots_of(tags[i]);
+        total += (uint32_t)wax_slots_of(conversions[i]);
     return total;
 }
 
 static PyObject *call_with_slots(wax_func *func, PyObject *const *args, uint64_t *slots)
 {
-    wax_functype *type = func->type;
+    wax_signature *type = func->type;
     wax_store *store = func->store;
     PyObject *result = NULL;
     wax_store_pin(store);
-    if (values_to_slots(func, store, type->tags, args, type->param_count, type->params, "argument", slots) == 0 &&
+    if (values_to_slots(func, store, type->conversions, args, type->param_count, type->params, "argument", slots) == 0 &&
         run(store, func->record, func->entry, slots, NULL, func->is_short) == 0)
         result = results_to_python(func, store, slots);
     wax_store_unpin(store);
@@ -206,14 +207,14 @@ PyObject *wax_call_bits(PyObject *self, PyObject *argument)
         return PyErr_Format(PyExc_TypeError, "call_bits works on functions of WebAssembly instances only");
     /* A reference as a number would let Python forge pointers. */
     for (uint32_t i = 0; i < func->type->param_count + func->type->result_count; i++)
-        if (func->type->tags[i] > WAX_V128)
+        if (func->type->conversions[i] > WAX_V128)
             return PyErr_Format(PyExc_TypeError, "call_bits works on functions of numbers and vectors only");
     PyObject *given = PySequence_Fast(argument, "call_bits expects a sequence of integers");
     uint64_t *slots = given == NULL ? NULL : PyMem_Calloc((size_t)func->type->slot_count + 1, sizeof *slots);
     if (given != NULL && slots == NULL)
         PyErr_NoMemory();
-    uint32_t params = slot_total(func->type->tags, func->type->param_count);
-    uint32_t results = slot_total(func->type->tags + func->type->param_count, func->type->result_count);
+    uint32_t params = slot_total(func->type->conversions, func->type->param_count);
+    uint32_t results = slot_total(func->type->conversions + func->type->param_count, func->type->result_count);
     PyObject *result = NULL;
     if (given != NULL && slots != NULL && PySequence_Fast_GET_SIZE(given) != (Py_ssize_t)params)
         PyErr_Format(PyExc_TypeError, "call_bits expects %u slots, found %zd", params, PySequence_Fast_GET_SIZE(given));
@@ -343,7 +344,7 @@ static int call_from_guest(wa_function *record, wax_call *call, uint64_t *slots)
         PyErr_SetString(PyExc_ReferenceError, "the Python function behind this import is gone");
         return -1;
     }
-    const wax_functype *type = func->type;
+    const wax_signature *type = func->type;
     arguments args;
     if (begin_arguments(&args, func) < 0)
         return -1;
@@ -351,13 +352,13 @@ static int call_from_guest(wa_function *record, wax_call *call, uint64_t *slots)
     int failed = func->passes_caller ? add_argument(&args, caller_of(record, call)) : 0;
     const uint64_t *params = slots;
     for (uint32_t i = 0; !failed && i < type->param_count; i++) {
-        failed = add_argument(&args, wax_from_slots(store, type->tags[i], params));
-        params += wax_slots_of(type->tags[i]);
+        failed = add_argument(&args, wax_from_slots(store, type->conversions[i], params));
+        params += wax_slots_of(type->conversions[i]);
     }
     PyObject *result = failed ? NULL : call_callable(func, &args);
     PyObject *const *values = result == NULL ? NULL : result_values(func, &result);
     failed = values == NULL ? -1
-                            : values_to_slots(func, store, type->tags + type->param_count, values, type->result_count,
+                            : values_to_slots(func, store, type->conversions + type->param_count, values, type->result_count,
                                               type->results, "result", slots);
     Py_XDECREF(result);
     end_arguments(&args);
@@ -408,10 +409,10 @@ void wax_invoke_host(wa_function *record, uint64_t *slots)
 /* ---- from Python into Python: a host function called directly ------------------------------------------------------------ */
 
 /* One value as the crossing would change it: 0, or -1 with an exception set. */
-static int pass(const wax_func *func, wax_tag tag, PyObject *value, const char *what, uint32_t number, PyObject *type_name,
+static int pass(const wax_func *func, wax_conversion conversion, PyObject *value, const char *what, uint32_t number, PyObject *type_name,
                 PyObject **passed)
 {
-    wax_outcome outcome = wax_pass(tag, value, passed);
+    wax_outcome outcome = wax_pass(conversion, value, passed);
     if (outcome != WAX_CONVERTED && outcome != WAX_RAISED)
         wax_raise_value(outcome, place(func, what, number), type_name, value);
     return outcome == WAX_CONVERTED ? 0 : -1;
@@ -419,7 +420,7 @@ static int pass(const wax_func *func, wax_tag tag, PyObject *value, const char *
 
 static PyObject *pass_results(const wax_func *func, PyObject **result)
 {
-    const wax_functype *type = func->type;
+    const wax_signature *type = func->type;
     PyObject *const *values = result_values(func, result);
     if (values == NULL)
         return NULL;
@@ -429,7 +430,7 @@ static PyObject *pass_results(const wax_func *func, PyObject **result)
     if (type->result_count > 1 && results == NULL)
         return NULL;
     for (uint32_t i = 0; i < type->result_count; i++) {
-        if (pass(func, type->tags[type->param_count + i], values[i], "result", i + 1, PyTuple_GET_ITEM(type->results, i),
+        if (pass(func, type->conversions[type->param_count + i], values[i], "result", i + 1, PyTuple_GET_ITEM(type->results, i),
                  &passed) < 0) {
             Py_XDECREF(results);
             return NULL;
@@ -452,7 +453,7 @@ PyObject *wax_call_host(PyObject *object, PyObject *const *args, size_t nargsf, 
     int failed = func->passes_caller ? add_argument(&passed, Py_NewRef(Py_None)) : 0;
     for (uint32_t i = 0; !failed && i < func->type->param_count; i++) {
         PyObject *value = NULL;
-        failed = pass(func, func->type->tags[i], args[i], "argument", i + 1, PyTuple_GET_ITEM(func->type->params, i), &value);
+        failed = pass(func, func->type->conversions[i], args[i], "argument", i + 1, PyTuple_GET_ITEM(func->type->params, i), &value);
         failed = failed ? failed : add_argument(&passed, value);
     }
     PyObject *result = failed ? NULL : call_callable(func, &passed);

@@ -93,7 +93,7 @@ static wax_outcome v128_to_slots(PyObject *value, uint64_t *slots)
 
 static wax_outcome funcref_to_slot(wax_store *store, PyObject *value, uint64_t *slot)
 {
-    if (!Py_IS_TYPE(value, wax_func_type))
+    if (!wax_is_func(value))
         return WAX_WRONG_TYPE;
     wax_func *func = (wax_func *)value;
     int failed = func->host != NULL ? wax_store_keep(store, func->record, value) : wax_store_join(store, func->store);
@@ -101,9 +101,9 @@ static wax_outcome funcref_to_slot(wax_store *store, PyObject *value, uint64_t *
     return failed ? WAX_RAISED : WAX_CONVERTED;
 }
 
-wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_t *slots)
+wax_outcome wax_to_slots(wax_store *store, wax_conversion conversion, PyObject *value, uint64_t *slots)
 {
-    switch (tag) {
+    switch (conversion) {
     case WAX_I32:
         return i32_to_slot(value, slots);
     case WAX_I64:
@@ -117,6 +117,7 @@ wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_
     case WAX_FUNCREF:
     case WAX_EXTERNREF:
     case WAX_TYPED_FUNCREF:
+    case WAX_NULL:
         if (value == Py_None) {
             *slots = 0;
             return WAX_CONVERTED;
@@ -131,19 +132,19 @@ wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_
     case WAX_OPAQUE:
         return WAX_WRONG_TYPE;
     }
-    if (tag == WAX_TYPED_FUNCREF)
+    if (conversion == WAX_TYPED_FUNCREF || conversion == WAX_NULL)
         return WAX_WRONG_TYPE;
-    if (tag == WAX_FUNCREF || tag == WAX_FUNCREF_NONNULL)
+    if (conversion == WAX_FUNCREF || conversion == WAX_FUNCREF_NONNULL)
         return funcref_to_slot(store, value, slots);
     *slots = wax_store_handle(store, value);
     return *slots == 0 ? WAX_RAISED : WAX_CONVERTED;
 }
 
-PyObject *wax_from_slots(wax_store *store, wax_tag tag, const uint64_t *slots)
+PyObject *wax_from_slots(wax_store *store, wax_conversion conversion, const uint64_t *slots)
 {
     float narrow;
     double number;
-    switch (tag) {
+    switch (conversion) {
     case WAX_I32:
         return PyLong_FromLong((int32_t)(uint32_t)*slots);
     case WAX_I64:
@@ -161,7 +162,7 @@ PyObject *wax_from_slots(wax_store *store, wax_tag tag, const uint64_t *slots)
     }
     if (*slots == 0)
         Py_RETURN_NONE;
-    switch (tag) {
+    switch (conversion) {
     case WAX_FUNCREF:
     case WAX_FUNCREF_NONNULL:
     case WAX_TYPED_FUNCREF:
@@ -176,21 +177,21 @@ PyObject *wax_from_slots(wax_store *store, wax_tag tag, const uint64_t *slots)
     }
 }
 
-wax_outcome wax_pass(wax_tag tag, PyObject *value, PyObject **passed)
+wax_outcome wax_pass(wax_conversion conversion, PyObject *value, PyObject **passed)
 {
-    bool is_nonnull = tag == WAX_FUNCREF_NONNULL || tag == WAX_EXTERNREF_NONNULL;
-    bool is_func = tag == WAX_FUNCREF || tag == WAX_FUNCREF_NONNULL;
-    if (is_func || is_nonnull || tag == WAX_EXTERNREF) {
-        if (value == Py_None ? is_nonnull : is_func && !Py_IS_TYPE(value, wax_func_type))
+    bool is_nonnull = conversion == WAX_FUNCREF_NONNULL || conversion == WAX_EXTERNREF_NONNULL;
+    bool is_func = conversion == WAX_FUNCREF || conversion == WAX_FUNCREF_NONNULL;
+    if (is_func || is_nonnull || conversion == WAX_EXTERNREF) {
+        if (value == Py_None ? is_nonnull : is_func && !wax_is_func(value))
             return WAX_WRONG_TYPE;
         *passed = Py_NewRef(value);
         return WAX_CONVERTED;
     }
     uint64_t slots[2];
-    wax_outcome outcome = wax_to_slots(NULL, tag, value, slots);
+    wax_outcome outcome = wax_to_slots(NULL, conversion, value, slots);
     if (outcome != WAX_CONVERTED)
         return outcome;
-    *passed = wax_from_slots(NULL, tag, slots);
+    *passed = wax_from_slots(NULL, conversion, slots);
     return *passed == NULL ? WAX_RAISED : WAX_CONVERTED;
 }
 
@@ -207,6 +208,10 @@ static const char *expected_of(PyObject *type_name, bool range)
         {"v128", "16 bytes", ""},
         {"funcref", "a Func or None", ""},
         {"externref", "an object", ""},
+        {"nullfuncref", "None", ""},
+        {"nullexternref", "None", ""},
+        {"nullexnref", "None", ""},
+        {"nullref", "None", ""},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (PyUnicode_CompareWithASCIIString(type_name, texts[i].type) == 0)

@@ -1,11 +1,9 @@
 /* Entity: base of the Python classes of memories, tables, globals, tags and instances; reading and writing tables and
  * globals. One native object has one Python object at a time, so that identity in Python is identity in the guest. */
+#include "docs.h"
 #include "types.h"
 
-PyTypeObject *wax_entity_type;
-
-/* {native address: weak reference to its entity}. An entity takes its entry out when it goes. */
-static PyObject *known;
+/* state->known is {native address: weak reference to its entity}. An entity takes its entry out when it goes. */
 
 /* ---- from native objects to Python objects ---------------------------------------------------------------------------- */
 
@@ -13,13 +11,15 @@ static PyTypeObject *class_of(uint32_t kind)
 {
     switch (kind) {
     case WA_KIND_MEMORY:
-        return wax_memory_type;
+        return wax_here()->memory_type;
     case WA_KIND_TABLE:
         return (PyTypeObject *)wax_help(WAX_TABLE_CLASS);
     case WA_KIND_GLOBAL:
         return (PyTypeObject *)wax_help(WAX_GLOBAL_CLASS);
     case WA_KIND_TAG:
         return (PyTypeObject *)wax_help(WAX_TAG_CLASS);
+    case WAX_KIND_INSTANCE:
+        return wax_here()->instance_type;
     default:
         PyErr_Format(PyExc_SystemError, "no class for a native object of kind %u", kind);
         return NULL;
@@ -30,7 +30,7 @@ static PyTypeObject *class_of(uint32_t kind)
 static PyObject *find_known(const void *native)
 {
     PyObject *address = PyLong_FromVoidPtr((void *)(uintptr_t)native);
-    PyObject *reference = address == NULL ? NULL : PyDict_GetItemWithError(known, address);
+    PyObject *reference = address == NULL ? NULL : PyDict_GetItemWithError(wax_here()->known, address);
     PyObject *entity = reference == NULL ? NULL : wax_referent(reference);
     Py_XDECREF(address);
     return entity;
@@ -43,7 +43,7 @@ int wax_entity_bind(wax_entity *entity, uint32_t kind, void *native, wax_store *
     entity->store = (wax_store *)Py_XNewRef(store);
     PyObject *address = PyLong_FromVoidPtr(native);
     PyObject *reference = address == NULL ? NULL : PyWeakref_NewRef((PyObject *)entity, NULL);
-    int failed = reference == NULL ? -1 : PyDict_SetItem(known, address, reference);
+    int failed = reference == NULL ? -1 : PyDict_SetItem(wax_here()->known, address, reference);
     Py_XDECREF(address);
     Py_XDECREF(reference);
     return failed;
@@ -54,10 +54,6 @@ PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store)
     PyObject *entity = find_known(native);
     if (entity != NULL || PyErr_Occurred())
         return entity;
-    if (kind == WAX_KIND_INSTANCE) {
-        PyObject *helper = wax_help(WAX_WRAP_INSTANCE);
-        return helper == NULL ? NULL : PyObject_CallFunction(helper, "KO", (unsigned long long)(uintptr_t)native, store);
-    }
     PyTypeObject *class = class_of(kind);
     entity = class == NULL ? NULL : class->tp_alloc(class, 0);
     if (entity == NULL)
@@ -83,7 +79,7 @@ wax_store *wax_entity_store(wax_entity *entity)
 
 static bool is_constant_number(const wa_global *global)
 {
-    return !wa_global_is_mutable(global) && wax_tag_of(wa_global_valtype(global)) <= WAX_V128;
+    return !wa_global_is_mutable(global) && wax_conversion_of(wa_global_valtype(global)) <= WAX_V128;
 }
 
 int wax_entity_join(wax_entity *entity, wax_store *store)
@@ -104,19 +100,12 @@ int wax_entity_join(wax_entity *entity, wax_store *store)
 
 static wax_entity *checked(PyObject *object, uint32_t kind)
 {
-    if (!PyObject_TypeCheck(object, wax_entity_type) || ((wax_entity *)object)->kind != kind ||
+    if (!wax_is_entity(object) || ((wax_entity *)object)->kind != kind ||
         ((wax_entity *)object)->native == NULL) {
         PyErr_Format(PyExc_TypeError, "expected a native object of kind %u, found %s", kind, Py_TYPE(object)->tp_name);
         return NULL;
     }
     return (wax_entity *)object;
-}
-
-static bool check_count(Py_ssize_t found, Py_ssize_t expected)
-{
-    if (found != expected)
-        PyErr_Format(PyExc_TypeError, "expected %zd arguments, found %zd", expected, found);
-    return found == expected;
 }
 
 static int index_error(const wa_table *table, PyObject *index)
@@ -143,7 +132,7 @@ static int table_index(const wa_table *table, PyObject *object, uint64_t *index)
 static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    wax_entity *entity = check_count(count, 2) ? checked(args[0], WA_KIND_TABLE) : NULL;
+    wax_entity *entity = wax_check_count("table_get", count, 2) ? checked(args[0], WA_KIND_TABLE) : NULL;
     wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
     uint64_t index, reference;
     if (store == NULL || table_index(entity->native, args[1], &index) < 0)
@@ -156,7 +145,7 @@ static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t c
     if (failed)
         index_error(entity->native, args[1]);
     else
-        value = wax_from_slots(store, wax_tag_of(wa_table_valtype(entity->native)), &reference);
+        value = wax_from_slots(store, wax_conversion_of(wa_table_valtype(entity->native)), &reference);
     wax_store_unpin(store);
     return value;
 }
@@ -165,7 +154,7 @@ static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t c
 static int element_reference(wax_entity *entity, PyObject *value, uint64_t *reference)
 {
     uint32_t valtype = wa_table_valtype(entity->native);
-    wax_outcome outcome = wax_to_slots(entity->store, wax_tag_of(valtype), value, reference);
+    wax_outcome outcome = wax_to_slots(entity->store, wax_conversion_of(valtype), value, reference);
     if (outcome == WAX_CONVERTED)
         return 0;
     PyObject *name = outcome == WAX_RAISED ? NULL : wax_valtype_name(valtype);
@@ -178,7 +167,7 @@ static int element_reference(wax_entity *entity, PyObject *value, uint64_t *refe
 static PyObject *table_set(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    wax_entity *entity = check_count(count, 3) ? checked(args[0], WA_KIND_TABLE) : NULL;
+    wax_entity *entity = wax_check_count("table_set", count, 3) ? checked(args[0], WA_KIND_TABLE) : NULL;
     wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
     uint64_t index, reference;
     if (store == NULL || table_index(entity->native, args[1], &index) < 0)
@@ -199,7 +188,7 @@ static PyObject *table_set(PyObject *module, PyObject *const *args, Py_ssize_t c
 static PyObject *table_grow(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    wax_entity *entity = check_count(count, 3) ? checked(args[0], WA_KIND_TABLE) : NULL;
+    wax_entity *entity = wax_check_count("table_grow", count, 3) ? checked(args[0], WA_KIND_TABLE) : NULL;
     wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
     uint64_t delta = store == NULL ? 0 : PyLong_AsUnsignedLongLong(args[1]), reference;
     if (store == NULL || PyErr_Occurred())
@@ -239,7 +228,7 @@ static PyObject *global_get(PyObject *module, PyObject *object)
     wax_store_enter(store);
     memcpy(cell, wa_global_cell(entity->native), sizeof cell);
     wa_store_leave(store->native);
-    PyObject *value = wax_from_slots(store, wax_tag_of(wa_global_valtype(entity->native)), cell);
+    PyObject *value = wax_from_slots(store, wax_conversion_of(wa_global_valtype(entity->native)), cell);
     wax_store_unpin(store);
     return value;
 }
@@ -248,14 +237,14 @@ static PyObject *global_get(PyObject *module, PyObject *object)
 static PyObject *global_set(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    wax_entity *entity = check_count(count, 2) ? checked(args[0], WA_KIND_GLOBAL) : NULL;
+    wax_entity *entity = wax_check_count("global_set", count, 2) ? checked(args[0], WA_KIND_GLOBAL) : NULL;
     wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
     if (store == NULL)
         return NULL;
     uint64_t cell[2] = {0, 0};
     uint32_t valtype = wa_global_valtype(entity->native);
     wax_store_pin(store);
-    wax_outcome outcome = wax_to_slots(store, wax_tag_of(valtype), args[1], cell);
+    wax_outcome outcome = wax_to_slots(store, wax_conversion_of(valtype), args[1], cell);
     if (outcome == WAX_CONVERTED) {
         wax_store_enter(store);
         memcpy(wa_global_cell(entity->native), cell, sizeof cell);
@@ -292,14 +281,14 @@ static PyObject *tag_params(PyObject *module, PyObject *object)
 }
 
 PyMethodDef wax_entity_functions[] = {
-    {"table_get", WAX_FASTCALL(table_get), METH_FASTCALL, NULL},
-    {"table_set", WAX_FASTCALL(table_set), METH_FASTCALL, NULL},
-    {"table_grow", WAX_FASTCALL(table_grow), METH_FASTCALL, NULL},
-    {"table_type", table_type, METH_O, NULL},
-    {"global_get", global_get, METH_O, NULL},
-    {"global_set", WAX_FASTCALL(global_set), METH_FASTCALL, NULL},
-    {"global_type", global_type, METH_O, NULL},
-    {"tag_params", tag_params, METH_O, NULL},
+    {"table_get", WAX_FASTCALL(table_get), METH_FASTCALL, WAX_DOC_table_get},
+    {"table_set", WAX_FASTCALL(table_set), METH_FASTCALL, WAX_DOC_table_set},
+    {"table_grow", WAX_FASTCALL(table_grow), METH_FASTCALL, WAX_DOC_table_grow},
+    {"table_type", table_type, METH_O, WAX_DOC_table_type},
+    {"global_get", global_get, METH_O, WAX_DOC_global_get},
+    {"global_set", WAX_FASTCALL(global_set), METH_FASTCALL, WAX_DOC_global_set},
+    {"global_type", global_type, METH_O, WAX_DOC_global_type},
+    {"tag_params", tag_params, METH_O, WAX_DOC_tag_params},
     {NULL, NULL, 0, NULL},
 };
 
@@ -316,10 +305,8 @@ static PyObject *entity_new(PyTypeObject *class, PyObject *args, PyObject *kwarg
     }
     if (!PyArg_ParseTuple(args, "IKO:Entity", &kind, &address, &store))
         return NULL;
-    if (store != Py_None && !Py_IS_TYPE(store, wax_store_type)) {
-        PyErr_Format(PyExc_TypeError, "expected a Store or None, found %s", Py_TYPE(store)->tp_name);
+    if (store != Py_None && !wax_check_type(store, wax_here()->store_type))
         return NULL;
-    }
     PyObject *entity = class->tp_alloc(class, 0);
     if (entity != NULL && wax_entity_bind((wax_entity *)entity, kind, (void *)(uintptr_t)address,
                                           store == Py_None ? NULL : (wax_store *)store) < 0)
@@ -336,7 +323,7 @@ static int entity_traverse(PyObject *object, visitproc visit, void *arg)
 
 /* No tp_clear: an entity refers to its store only, whose containers break every cycle. */
 
-static void forget_known(const void *native)
+static void forget_known(PyObject *known, const void *native)
 {
     PyObject *error_type, *error, *traceback;
     PyErr_Fetch(&error_type, &error, &traceback);
@@ -351,7 +338,7 @@ static void forget_known(const void *native)
     PyErr_Restore(error_type, error, traceback);
 }
 
-static void entity_dealloc(PyObject *object)
+void wax_entity_dealloc(PyObject *object)
 {
     wax_entity *entity = (wax_entity *)object;
     PyTypeObject *class = Py_TYPE(object);
@@ -359,7 +346,9 @@ static void entity_dealloc(PyObject *object)
     if (entity->weakrefs != NULL)
         PyObject_ClearWeakRefs(object);
     if (entity->native != NULL) {
-        forget_known(entity->native);
+        wax_state *state = wax_here();
+        if (state != NULL)
+            forget_known(state->known, entity->native);
         wa_extern_release(entity->kind, entity->native);
     }
     Py_XDECREF(entity->store);
@@ -373,15 +362,8 @@ static PyObject *entity_get_store(PyObject *object, void *closure)
     return Py_XNewRef((PyObject *)wax_entity_store((wax_entity *)object));
 }
 
-static PyObject *entity_get_address(PyObject *object, void *closure)
-{
-    (void)closure;
-    return PyLong_FromVoidPtr(((wax_entity *)object)->native);
-}
-
 static PyGetSetDef entity_getset[] = {
-    {"store", entity_get_store, NULL, "the Store that this belongs to", NULL},
-    {"_address", entity_get_address, NULL, "address of the native object", NULL},
+    {"store", entity_get_store, NULL, WAX_DOC_Entity_store, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -391,27 +373,18 @@ static PyMemberDef entity_members[] = {
 };
 
 static PyType_Slot entity_slots[] = {
-    {Py_tp_doc, "Entity(kind, address, store)\n--\n\nBase of what has a native object; takes over one count of it."},
+    {Py_tp_doc, WAX_DOC_Entity},
     {Py_tp_new, entity_new},
-    {Py_tp_dealloc, entity_dealloc},
+    {Py_tp_dealloc, wax_entity_dealloc},
     {Py_tp_traverse, entity_traverse},
     {Py_tp_getset, entity_getset},
     {Py_tp_members, entity_members},
     {0, NULL},
 };
 
-static PyType_Spec entity_spec = {
+PyType_Spec wax_entity_spec = {
     .name = "wasmartifact._types.Entity",
     .basicsize = sizeof(wax_entity),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = entity_slots,
 };
-
-int wax_entity_ready(PyObject *module)
-{
-    known = PyDict_New();
-    wax_entity_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &entity_spec, NULL);
-    if (known == NULL || wax_entity_type == NULL)
-        return -1;
-    return PyModule_AddObjectRef(module, "Entity", (PyObject *)wax_entity_type);
-}

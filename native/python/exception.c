@@ -10,7 +10,7 @@ static PyObject *to_python(wax_store *store, wa_exception *exception, PyObject *
 static PyObject *value_to_python(wax_store *store, uint32_t valtype, const uint64_t *slot, PyObject *made)
 {
     if (!wa_valtype_is_exnref(valtype))
-        return wax_from_slots(store, wax_tag_of(valtype), slot);
+        return wax_from_slots(store, wax_conversion_of(valtype), slot);
     if (*slot == 0)
         Py_RETURN_NONE;
     return to_python(store, (wa_exception *)(uintptr_t)*slot, made);
@@ -66,9 +66,7 @@ void wax_raise_exception(wax_store *store, wa_exception *exception)
     PyObject *made = PyDict_New();
     PyObject *raised = made == NULL ? NULL : to_python(store, exception, made);
     wa_exception_unpin(store->native);
-    if (raised != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
-    Py_XDECREF(raised);
+    wax_raise_object(raised);
     Py_XDECREF(made);
 }
 
@@ -81,7 +79,7 @@ static int value_from_python(wax_store *store, uint32_t valtype, PyObject *value
 {
     wax_outcome outcome;
     if (!wa_valtype_is_exnref(valtype)) {
-        outcome = wax_to_slots(store, wax_tag_of(valtype), value, slot);
+        outcome = wax_to_slots(store, wax_conversion_of(valtype), value, slot);
     } else if (value == Py_None) {
         *slot = 0;
         outcome = (valtype & 0xff) == WA_VALTYPE_REF_NULL ? WAX_CONVERTED : WAX_WRONG_TYPE;
@@ -135,7 +133,7 @@ static wa_exception *from_python(wax_store *store, PyObject *raised)
     PyObject *tag = PyObject_GetAttrString(raised, "tag");
     PyObject *given = tag == NULL ? NULL : PyObject_GetAttrString(raised, "values");
     PyObject *values = given == NULL ? NULL : PySequence_Tuple(given);
-    if (values != NULL && (!PyObject_TypeCheck(tag, wax_entity_type) || ((wax_entity *)tag)->kind != WA_KIND_TAG))
+    if (values != NULL && (!wax_is_entity(tag) || ((wax_entity *)tag)->kind != WA_KIND_TAG))
         PyErr_Format(PyExc_TypeError, "WasmException: tag must be a Tag, found %s", Py_TYPE(tag)->tp_name);
     else if (values != NULL)
         exception = fill(store, ((wax_entity *)tag)->native, values);

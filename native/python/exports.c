@@ -1,7 +1,6 @@
 /* Exports: what an instance exports, by name; each object is made when it is first asked for. */
+#include "docs.h"
 #include "types.h"
-
-PyTypeObject *wax_exports_type;
 
 typedef struct wax_exports {
     PyObject_HEAD
@@ -15,6 +14,19 @@ typedef struct wax_exports {
 static const wa_artifact *artifact_of(const wax_exports *exports)
 {
     return wa_instance_artifact(exports->instance);
+}
+
+PyObject *wax_exports_new(wa_instance *instance, wax_store *store)
+{
+    wax_exports *exports = (wax_exports *)PyType_GenericAlloc(wax_here()->exports_type, 0);
+    if (exports == NULL)
+        return NULL;
+    exports->store = (wax_store *)Py_NewRef(store);
+    exports->instance = instance;
+    exports->objects = PyDict_New();
+    if (exports->objects == NULL)
+        Py_CLEAR(exports);
+    return (PyObject *)exports;
 }
 
 /* Slot of an export in the index, or UINT32_MAX. Without exceptions: what is no name is no export. */
@@ -39,7 +51,7 @@ static PyObject *make_object(wax_exports *exports, uint32_t slot, PyObject *name
     int failed = wa_instance_export(exports->instance, slot, &object, &error);
     wa_store_leave(exports->store->native);
     if (failed) {
-        wax_raise_error(&error);
+        wax_raise_error(&error, NULL);
         return NULL;
     }
     if (object.kind == WA_KIND_FUNC)
@@ -125,28 +137,22 @@ static PyObject *exports_get(PyObject *object, PyObject *const *args, Py_ssize_t
     return Py_NewRef(count == 2 ? args[1] : Py_None);
 }
 
-static PyObject *view(PyObject *object, wax_helper class)
-{
-    PyObject *helper = wax_help(class);
-    return helper == NULL ? NULL : PyObject_CallOneArg(helper, object);
-}
-
 static PyObject *exports_keys(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    return view(object, WAX_KEYS_VIEW);
+    return wax_call_helper(WAX_KEYS_VIEW, object, NULL, NULL);
 }
 
 static PyObject *exports_values(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    return view(object, WAX_VALUES_VIEW);
+    return wax_call_helper(WAX_VALUES_VIEW, object, NULL, NULL);
 }
 
 static PyObject *exports_items(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    return view(object, WAX_ITEMS_VIEW);
+    return wax_call_helper(WAX_ITEMS_VIEW, object, NULL, NULL);
 }
 
 /* What tab completion offers: methods, and exports that can be written after a dot. */
@@ -173,33 +179,6 @@ static PyObject *exports_repr(PyObject *object)
 }
 
 /* ---- the type ------------------------------------------------------------------------------------------------------------ */
-
-/* exports_of(address of the instance, store) -> Exports */
-static PyObject *exports_of(PyObject *module, PyObject *const *args, Py_ssize_t count)
-{
-    (void)module;
-    if (count != 2 || !Py_IS_TYPE(args[1], wax_store_type)) {
-        PyErr_SetString(PyExc_TypeError, "expected an address and a Store");
-        return NULL;
-    }
-    wa_instance *instance = PyLong_AsVoidPtr(args[0]);
-    if (instance == NULL)
-        return NULL;
-    wax_exports *exports = (wax_exports *)PyType_GenericAlloc(wax_exports_type, 0);
-    if (exports == NULL)
-        return NULL;
-    exports->store = (wax_store *)Py_NewRef(args[1]);
-    exports->instance = instance;
-    exports->objects = PyDict_New();
-    if (exports->objects == NULL)
-        Py_CLEAR(exports);
-    return (PyObject *)exports;
-}
-
-PyMethodDef wax_exports_functions[] = {
-    {"exports_of", WAX_FASTCALL(exports_of), METH_FASTCALL, NULL},
-    {NULL, NULL, 0, NULL},
-};
 
 static int exports_traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -231,10 +210,10 @@ static void exports_dealloc(PyObject *object)
 }
 
 static PyMethodDef exports_methods[] = {
-    {"get", WAX_FASTCALL(exports_get), METH_FASTCALL, "get(name, default=None)\n--\n\nThe export, or the default."},
-    {"keys", exports_keys, METH_NOARGS, "keys()\n--\n\nThe names, in the module's order."},
-    {"values", exports_values, METH_NOARGS, "values()\n--\n\nThe objects; makes each of them as it comes."},
-    {"items", exports_items, METH_NOARGS, "items()\n--\n\nPairs of name and object."},
+    {"get", WAX_FASTCALL(exports_get), METH_FASTCALL, WAX_DOC_Exports_get},
+    {"keys", exports_keys, METH_NOARGS, WAX_DOC_Exports_keys},
+    {"values", exports_values, METH_NOARGS, WAX_DOC_Exports_values},
+    {"items", exports_items, METH_NOARGS, WAX_DOC_Exports_items},
     {"__dir__", exports_dir, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -245,9 +224,7 @@ static PyMemberDef exports_members[] = {
 };
 
 static PyType_Slot exports_slots[] = {
-    {Py_tp_doc, "What an instance exports: a mapping from names to Func, Memory, Table, Global and Tag.\n\n"
-                "exports[\"name\"] and exports.name are the same object each time; a method of the mapping wins over an\n"
-                "export of its name. An Exports can stand for a module among the imports of another instance."},
+    {Py_tp_doc, WAX_DOC_Exports},
     {Py_tp_dealloc, exports_dealloc},
     {Py_tp_traverse, exports_traverse},
     {Py_tp_clear, exports_clear},
@@ -262,18 +239,10 @@ static PyType_Slot exports_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec exports_spec = {
+PyType_Spec wax_exports_spec = {
     .name = "wasmartifact.Exports",
     .basicsize = sizeof(wax_exports),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_MAPPING | Py_TPFLAGS_DISALLOW_INSTANTIATION |
              Py_TPFLAGS_IMMUTABLETYPE,
     .slots = exports_slots,
 };
-
-int wax_exports_ready(PyObject *module)
-{
-    wax_exports_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &exports_spec, NULL);
-    if (wax_exports_type == NULL)
-        return -1;
-    return PyModule_AddObjectRef(module, "Exports", (PyObject *)wax_exports_type);
-}

@@ -1,7 +1,6 @@
 /* Func: a WebAssembly function, or a Python callable that WebAssembly can call. */
+#include "docs.h"
 #include "types.h"
-
-PyTypeObject *wax_func_type;
 
 /* Instances may keep the host longer than Python keeps the Func. */
 wax_func *wax_func_of_host(const wa_host *host)
@@ -11,11 +10,11 @@ wax_func *wax_func_of_host(const wa_host *host)
 
 /* ---- making --------------------------------------------------------------------------------------------------------- */
 
-static wax_func *new_func(wax_functype *type, vectorcallfunc vectorcall)
+static wax_func *new_func(wax_signature *type, vectorcallfunc vectorcall)
 {
-    wax_func *func = (wax_func *)PyType_GenericAlloc(wax_func_type, 0);
+    wax_func *func = (wax_func *)PyType_GenericAlloc(wax_here()->func_type, 0);
     if (func != NULL) {
-        func->type = (wax_functype *)Py_NewRef(type);
+        func->type = (wax_signature *)Py_NewRef(type);
         func->vectorcall = vectorcall;
     }
     return func;
@@ -34,7 +33,7 @@ PyObject *wax_func_from_record(wax_store *store, wa_function *record, PyObject *
         PyErr_SetString(PyExc_SystemError, "a reference to a function that no module defines");
         return NULL;
     }
-    wax_functype *type = wax_functype_from_codes(signature.params, signature.param_count, signature.results,
+    wax_signature *type = wax_signature_from_codes(signature.params, signature.param_count, signature.results,
                                                  signature.result_count, signature.digest);
     wax_func *func = type == NULL ? NULL : new_func(type, wax_call_wasm);
     Py_XDECREF(type);
@@ -48,7 +47,7 @@ PyObject *wax_func_from_record(wax_store *store, wa_function *record, PyObject *
     return (PyObject *)func;
 }
 
-PyObject *wax_func_from_host(wa_host *host, wax_functype *type, vectorcallfunc vectorcall, PyObject *callable, PyObject *name)
+PyObject *wax_func_from_host(wa_host *host, wax_signature *type, vectorcallfunc vectorcall, PyObject *callable, PyObject *name)
 {
     wax_func *func = new_func(type, vectorcall);
     if (func == NULL) {
@@ -63,7 +62,7 @@ PyObject *wax_func_from_host(wa_host *host, wax_functype *type, vectorcallfunc v
     return (PyObject *)func;
 }
 
-static PyObject *new_host_func(PyObject *callable, wax_functype *type, PyObject *name, bool passes_caller)
+static PyObject *new_host_func(PyObject *callable, wax_signature *type, PyObject *name, bool passes_caller)
 {
     wa_host *host = wa_host_new(wax_invoke_host, type->digest, NULL, NULL);
     PyObject *func = host == NULL ? PyErr_NoMemory() : wax_func_from_host(host, type, wax_call_host, callable, name);
@@ -86,7 +85,7 @@ static PyObject *func_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
     if (!PyCallable_Check(callable)) {
         PyErr_Format(PyExc_TypeError, "Func needs a callable, found %s", Py_TYPE(callable)->tp_name);
     } else {
-        wax_functype *type = wax_functype_from_names(params == NULL ? empty : params, results == NULL ? empty : results);
+        wax_signature *type = wax_signature_from_names(params == NULL ? empty : params, results == NULL ? empty : results);
         func = type == NULL ? NULL : new_host_func(callable, type, NULL, passes_caller != 0);
         Py_XDECREF(type);
     }
@@ -94,7 +93,7 @@ static PyObject *func_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
     return func;
 }
 
-PyObject *wax_func_new_host(PyObject *callable, wax_functype *type, PyObject *name)
+PyObject *wax_func_new_host(PyObject *callable, wax_signature *type, PyObject *name)
 {
     return new_host_func(callable, type, name, false);
 }
@@ -118,10 +117,12 @@ static PyObject *name_of(wax_func *func)
 
 PyObject *wax_func_describe(const wax_func *func)
 {
-    PyObject *name = name_of((wax_func *)(uintptr_t)func), *escape = name == NULL ? NULL : wax_help(WAX_PRINTABLE);
-    PyObject *printable = escape == NULL ? NULL : PyObject_CallOneArg(escape, name);
-    PyObject *text = printable == NULL ? NULL : PyUnicode_FromFormat("%U%S", printable, func->type);
+    PyObject *name = name_of((wax_func *)(uintptr_t)func);
+    PyObject *printable = name == NULL ? NULL : wax_call_helper(WAX_PRINTABLE, name, NULL, NULL);
+    PyObject *type = printable == NULL ? NULL : wax_signature_face(func->type);
+    PyObject *text = type == NULL ? NULL : PyUnicode_FromFormat("%U%S", printable, type);
     Py_XDECREF(printable);
+    Py_XDECREF(type);
     return text;
 }
 
@@ -131,6 +132,12 @@ static PyObject *func_get_name(PyObject *object, void *closure)
 {
     (void)closure;
     return Py_XNewRef(name_of((wax_func *)object));
+}
+
+static PyObject *func_get_type(PyObject *object, void *closure)
+{
+    (void)closure;
+    return wax_signature_face(((wax_func *)object)->type);
 }
 
 static PyObject *func_repr(PyObject *object)
@@ -143,7 +150,7 @@ static PyObject *func_repr(PyObject *object)
 
 static PyObject *func_richcompare(PyObject *left, PyObject *right, int operation)
 {
-    if (!Py_IS_TYPE(right, wax_func_type) || (operation != Py_EQ && operation != Py_NE))
+    if (!wax_is_func(right) || (operation != Py_EQ && operation != Py_NE))
         Py_RETURN_NOTIMPLEMENTED;
     bool equal = ((wax_func *)left)->record == ((wax_func *)right)->record;
     return PyBool_FromLong(equal == (operation == Py_EQ));
@@ -189,33 +196,24 @@ static void func_dealloc(PyObject *object)
 }
 
 static PyMemberDef func_members[] = {
-    {"type", T_OBJECT_EX, offsetof(wax_func, type), READONLY, "FuncType: names of the parameter and result types"},
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(wax_func, vectorcall), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_func, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyMethodDef func_methods[] = {
-    {"call_bits", wax_call_bits, METH_O,
-     "call_bits(slots, /)\n--\n\nCall with raw values: a list of 64-bit slots (v128 takes two, the low one first; i32 and f32 use the low\n"
-     "half), and get the results in the same form. Every bit of a NaN survives. Not for functions that take or give references."},
+    {"call_bits", wax_call_bits, METH_O, WAX_DOC_Func_call_bits},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef func_getset[] = {
-    {"name", func_get_name, NULL, "name of the export or function, for messages", NULL},
+    {"type", func_get_type, NULL, WAX_DOC_Func_type, NULL},
+    {"name", func_get_name, NULL, WAX_DOC_Func_name, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot func_slots[] = {
-    {Py_tp_doc,
-     "Func(callable, params=(), results=(), *, caller=False)\n--\n\n"
-     "A function: of a WebAssembly instance, or a Python callable with a type that WebAssembly can call.\n\n"
-     "func(*args) converts exactly: i32 takes -2**31 .. 2**32-1 and i64 -2**63 .. 2**64-1, results are signed; f32 and f64\n"
-     "take floats and ints; v128 is 16 bytes; a funcref is a Func or None, an externref any object, None being null.\n"
-     "It returns None, a value, or a tuple. With caller=True the callable gets the calling Instance as first argument.\n\n"
-     "Raises\n------\nTypeError, OverflowError\n    A value does not fit its type; the message names function and type.\n"
-     "Trap\n    The WebAssembly code trapped. Exceptions of host functions come through unchanged."},
+    {Py_tp_doc, WAX_DOC_Func},
     {Py_tp_new, func_new},
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_dealloc, func_dealloc},
@@ -230,17 +228,9 @@ static PyType_Slot func_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec func_spec = {
+PyType_Spec wax_func_spec = {
     .name = "wasmartifact.Func",
     .basicsize = sizeof(wax_func),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = func_slots,
 };
-
-int wax_func_ready(PyObject *module)
-{
-    wax_func_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &func_spec, NULL);
-    if (wax_func_type == NULL)
-        return -1;
-    return PyModule_AddObjectRef(module, "Func", (PyObject *)wax_func_type);
-}

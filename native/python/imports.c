@@ -2,10 +2,17 @@
  * instances. */
 #include "types.h"
 
-PyTypeObject *wax_imports_type;
+/* Fields of what wax_import_rows says of an import. */
+enum { ROW_MODULE, ROW_NAME, ROW_KIND, ROW_TYPE, ROW_LABEL };
 
-/* Fields of a row of Artifact.import_rows. */
-enum { ROW_MODULE, ROW_NAME, ROW_KIND, ROW_TYPE, ROW_LABEL, ROW_FIELDS };
+/* What is asked for and what was given, while it is resolved; all borrowed but the results. */
+typedef struct resolution {
+    PyObject *artifact; /* wasmartifact.Artifact */
+    PyObject *rows;
+    PyObject *imports;
+    PyObject *objects;  /* result */
+    wa_extern *externs; /* result */
+} resolution;
 
 /* The value of a key: a new reference. NULL without an exception where there is none. */
 static PyObject *look_up(PyObject *mapping, PyObject *key)
@@ -18,172 +25,116 @@ static PyObject *look_up(PyObject *mapping, PyObject *key)
     return value;
 }
 
-/* What stands for a module: an instance's exports stand for the instance. */
-static PyObject *find_namespace(PyObject *imports, PyObject *module)
+/* Whether names can be looked up in it; texts and lists can be subscripted, too, but not by names. */
+static bool has_names(PyObject *object)
 {
-    PyObject *found = look_up(imports, module);
-    if (found != NULL && PyObject_TypeCheck(found, wax_entity_type) && ((wax_entity *)found)->kind == WAX_KIND_INSTANCE)
-        Py_SETREF(found, PyObject_GetAttrString(found, "exports"));
-    return found;
+    return PyDict_Check(object) || (PyMapping_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object) &&
+                                    !PyList_Check(object) && !PyTuple_Check(object) && !wax_is_entity(object));
 }
 
-static PyObject *call_helper(wax_helper helper, PyObject *first, PyObject *second)
+/* Steals the object: it, or NULL with an exception set where it is no mapping. module: what it is given for, NULL: all. */
+static PyObject *as_mapping(const resolution *request, PyObject *module, PyObject *object)
 {
-    PyObject *function = wax_help(helper);
-    return function == NULL ? NULL : PyObject_CallFunctionObjArgs(function, first, second, NULL);
+    if (object != NULL && !has_names(object)) {
+        wax_raise_object(wax_call_helper(WAX_WRONG_IMPORTS, request->artifact, module == NULL ? Py_None : module, object));
+        Py_CLEAR(object);
+    }
+    return object;
+}
+
+/* What stands for a module: an instance's exports stand for the instance. */
+static PyObject *find_namespace(const resolution *request, PyObject *module)
+{
+    PyObject *found = look_up(request->imports, module);
+    if (found != NULL && Py_IS_TYPE(found, wax_here()->instance_type))
+        Py_SETREF(found, PyObject_GetAttrString(found, "exports"));
+    return as_mapping(request, module, found);
+}
+
+/* Call a helper about an import. */
+static PyObject *help_with(wax_helper helper, const resolution *request, Py_ssize_t index, PyObject *value)
+{
+    PyObject *number = PyLong_FromSsize_t(index);
+    PyObject *result = number == NULL ? NULL : wax_call_helper(helper, request->artifact, number, value);
+    Py_XDECREF(number);
+    return result;
 }
 
 /* A Func or Entity for a value; steals the value. */
-static PyObject *as_import(PyObject *row, PyObject *value)
+static PyObject *as_import(const resolution *request, Py_ssize_t index, PyObject *value)
 {
-    if (value == NULL || Py_IS_TYPE(value, wax_func_type) || PyObject_TypeCheck(value, wax_entity_type))
+    if (wax_is_func(value) || (wax_is_entity(value) && ((wax_entity *)value)->kind <= WA_KIND_TAG))
         return value;
-    PyObject *type = PyTuple_GET_ITEM(row, ROW_TYPE), *made;
-    if (Py_IS_TYPE(type, wax_functype_type) && PyCallable_Check(value))
-        made = wax_func_new_host(value, (wax_functype *)type, PyTuple_GET_ITEM(row, ROW_LABEL));
+    PyObject *row = PyTuple_GET_ITEM(request->rows, index), *type = PyTuple_GET_ITEM(row, ROW_TYPE), *made;
+    if (Py_IS_TYPE(type, wax_here()->signature_type) && PyCallable_Check(value))
+        made = wax_func_new_host(value, (wax_signature *)type, PyTuple_GET_ITEM(row, ROW_LABEL));
     else
-        made = call_helper(WAX_MAKE_IMPORT, row, value);
+        made = help_with(WAX_MAKE_IMPORT, request, index, value);
     Py_DECREF(value);
     return made;
 }
 
 /* One import as the native side links it. */
-static int describe(PyObject *object, wa_extern *result)
+static wa_extern describe(PyObject *object)
 {
-    if (Py_IS_TYPE(object, wax_func_type)) {
-        *result = (wa_extern){.kind = WA_KIND_FUNC, .object = ((wax_func *)object)->record};
-        return 0;
-    }
-    if (!PyObject_TypeCheck(object, wax_entity_type) || ((wax_entity *)object)->kind > WA_KIND_TAG) {
-        PyErr_Format(PyExc_TypeError, "a %s can't be imported", Py_TYPE(object)->tp_name);
-        return -1;
-    }
-    wax_entity *entity = (wax_entity *)object;
-    *result = (wa_extern){.kind = entity->kind, .object = entity->native};
-    return 0;
+    if (wax_is_func(object))
+        return (wa_extern){.kind = WA_KIND_FUNC, .object = ((wax_func *)object)->record};
+    return (wa_extern){.kind = ((wax_entity *)object)->kind, .object = ((wax_entity *)object)->native};
 }
 
-/* The object of one row: a new reference. namespace: of its module; NULL where there is none, or with an exception set. */
-static PyObject *find_import(wax_imports *self, Py_ssize_t index, PyObject *row, PyObject *namespace)
+/* The object of one import: a new reference. namespace: of its module; NULL where there is none, or with an exception set. */
+static PyObject *find_import(const resolution *request, Py_ssize_t index, PyObject *namespace)
 {
-    PyObject *value = namespace == NULL ? NULL : look_up(namespace, PyTuple_GET_ITEM(row, ROW_NAME));
-    if (value != NULL || PyErr_Occurred())
-        return as_import(row, value);
-    PyObject *number = PyLong_FromSsize_t(index);
-    Py_XDECREF(number == NULL ? NULL : call_helper(WAX_UNKNOWN_IMPORT, self->artifact, number)); /* raises */
-    Py_XDECREF(number);
+    PyObject *name = PyTuple_GET_ITEM(PyTuple_GET_ITEM(request->rows, index), ROW_NAME);
+    PyObject *value = namespace == NULL ? NULL : look_up(namespace, name);
+    if (value != NULL)
+        return as_import(request, index, value);
+    if (!PyErr_Occurred())
+        wax_raise_object(help_with(WAX_UNKNOWN_IMPORT, request, index, request->imports));
     return NULL;
 }
 
-static int resolve(wax_imports *self, PyObject *rows, PyObject *imports)
+static int resolve(resolution *request)
 {
     PyObject *module = NULL, *namespace = NULL; /* imports of one module come in a row */
     int failed = 0;
-    for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(rows); i++) {
-        PyObject *row = PyTuple_GET_ITEM(rows, i);
-        if (PyTuple_GET_ITEM(row, ROW_MODULE) != module) {
-            module = PyTuple_GET_ITEM(row, ROW_MODULE);
-            Py_XSETREF(namespace, find_namespace(imports, module));
+    for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(request->rows); i++) {
+        PyObject *wanted = PyTuple_GET_ITEM(PyTuple_GET_ITEM(request->rows, i), ROW_MODULE);
+        if (wanted != module) {
+            module = wanted;
+            Py_XSETREF(namespace, find_namespace(request, module));
         }
-        PyObject *object = find_import(self, i, row, namespace);
-        if (object != NULL)
-            PyTuple_SET_ITEM(self->objects, i, object);
-        failed = object == NULL ? -1 : describe(object, &self->externs[i]);
+        PyObject *object = find_import(request, i, namespace);
+        if (object != NULL) {
+            PyTuple_SET_ITEM(request->objects, i, object);
+            request->externs[i] = describe(object);
+        }
+        failed = object == NULL ? -1 : 0;
     }
     Py_XDECREF(namespace);
     return failed;
 }
 
-static bool check_rows(PyObject *rows)
+int wax_resolve_imports(PyObject *face, wax_artifact *artifact, PyObject *imports, PyObject **objects, wa_extern **externs)
 {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(rows); i++) {
-        PyObject *row = PyTuple_GET_ITEM(rows, i);
-        if (!PyTuple_CheckExact(row) || PyTuple_GET_SIZE(row) != ROW_FIELDS) {
-            PyErr_Format(PyExc_TypeError, "row %zd is no tuple of %d", i, ROW_FIELDS);
-            return false;
-        }
-    }
-    return true;
-}
-
-static PyObject *imports_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
-{
-    PyObject *artifact, *rows, *imports;
-    unsigned long long address;
-    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
-        PyErr_SetString(PyExc_TypeError, "Imports takes no keyword arguments");
-        return NULL;
-    }
-    if (!PyArg_ParseTuple(args, "OKO!O:Imports", &artifact, &address, &PyTuple_Type, &rows, &imports) || !check_rows(rows))
-        return NULL;
-    wax_imports *self = (wax_imports *)class->tp_alloc(class, 0);
-    if (self == NULL)
-        return NULL;
-    self->artifact = Py_NewRef(artifact);
-    self->native = (wa_artifact *)(uintptr_t)address;
-    self->objects = PyTuple_New(PyTuple_GET_SIZE(rows));
-    self->externs = PyMem_Calloc((size_t)PyTuple_GET_SIZE(rows) + 1, sizeof *self->externs);
-    if (self->objects != NULL && self->externs == NULL)
-        PyErr_NoMemory();
-    if (self->objects == NULL || self->externs == NULL || resolve(self, rows, imports) < 0)
-        Py_CLEAR(self);
-    return (PyObject *)self;
-}
-
-/* ---- the type ------------------------------------------------------------------------------------------------------- */
-
-static int imports_traverse(PyObject *object, visitproc visit, void *arg)
-{
-    wax_imports *self = (wax_imports *)object;
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->artifact);
-    Py_VISIT(self->objects);
-    return 0;
-}
-
-/* No tp_clear: every cycle runs through a Func or a Store, which break it. */
-
-static void imports_dealloc(PyObject *object)
-{
-    wax_imports *self = (wax_imports *)object;
-    PyTypeObject *class = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    if (self->weakrefs != NULL)
-        PyObject_ClearWeakRefs(object);
-    Py_XDECREF(self->objects);
-    PyMem_Free(self->externs);
-    Py_XDECREF(self->artifact);
-    class->tp_free(object);
-    Py_DECREF(class);
-}
-
-static PyMemberDef imports_members[] = {
-    {"artifact", T_OBJECT_EX, offsetof(wax_imports, artifact), READONLY, "the Artifact that asks for them"},
-    {"objects", T_OBJECT_EX, offsetof(wax_imports, objects), READONLY, "a Func or Entity for each import, in order"},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_imports, weakrefs), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot imports_slots[] = {
-    {Py_tp_doc, "Imports(artifact, address, rows, imports)\n--\n\nBase of Linked: the objects that an artifact's imports stand for."},
-    {Py_tp_new, imports_new},
-    {Py_tp_dealloc, imports_dealloc},
-    {Py_tp_traverse, imports_traverse},
-    {Py_tp_members, imports_members},
-    {0, NULL},
-};
-
-static PyType_Spec imports_spec = {
-    .name = "wasmartifact._types.Imports",
-    .basicsize = sizeof(wax_imports),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = imports_slots,
-};
-
-int wax_imports_ready(PyObject *module)
-{
-    wax_imports_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &imports_spec, NULL);
-    if (wax_imports_type == NULL)
+    PyObject *rows = wax_artifact_imports(artifact);
+    PyObject *given = rows == NULL ? NULL : imports == Py_None ? PyDict_New() : Py_NewRef(imports);
+    resolution request = {.artifact = face, .rows = rows};
+    request.imports = given = as_mapping(&request, NULL, given);
+    if (given == NULL)
         return -1;
-    return PyModule_AddObjectRef(module, "Imports", (PyObject *)wax_imports_type);
+    request.objects = PyTuple_New(PyTuple_GET_SIZE(rows));
+    request.externs = PyMem_Calloc((size_t)PyTuple_GET_SIZE(rows) + 1, sizeof *request.externs);
+    if (request.objects != NULL && request.externs == NULL)
+        PyErr_NoMemory();
+    int failed = request.objects == NULL || request.externs == NULL ? -1 : resolve(&request);
+    Py_DECREF(given);
+    if (failed) {
+        Py_XDECREF(request.objects);
+        PyMem_Free(request.externs);
+        return -1;
+    }
+    *objects = request.objects;
+    *externs = request.externs;
+    return 0;
 }

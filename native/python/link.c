@@ -1,29 +1,56 @@
-/* Linking: a new instance of resolved imports, and what Python needs to know of an instance. */
+/* Instantiating: the imports are resolved, the native side links them, init code runs. Linked has done the first step, for any
+ * number of instances. */
 #include <signal.h>
 
+#include "docs.h"
 #include "types.h"
 
-static bool check_args(Py_ssize_t found, Py_ssize_t expected, PyObject *store)
+/* Immutable once made. */
+typedef struct wax_linked {
+    PyObject_HEAD
+    PyObject *face;         /* wasmartifact.Artifact */
+    wax_artifact *artifact; /* owned */
+    PyObject *objects;      /* tuple: a Func or Entity for each import, in order */
+    wa_extern *externs;     /* the same for the native side; owned */
+    PyObject *weakrefs;
+} wax_linked;
+
+static wax_linked *new_linked(PyObject *face, PyObject *native, PyObject *imports)
 {
-    if (found == expected && (store == NULL || Py_IS_TYPE(store, wax_store_type)))
-        return true;
-    PyErr_Format(PyExc_TypeError, "expected %zd arguments, the first a Store", expected);
-    return false;
+    wax_state *state = wax_here();
+    PyObject *objects;
+    wa_extern *externs;
+    if (!wax_check_type(native, state->artifact_type) ||
+        wax_resolve_imports(face, (wax_artifact *)native, imports, &objects, &externs) < 0)
+        return NULL;
+    wax_linked *linked = (wax_linked *)PyType_GenericAlloc(state->linked_type, 0);
+    if (linked == NULL) {
+        Py_DECREF(objects);
+        PyMem_Free(externs);
+        return NULL;
+    }
+    linked->face = Py_NewRef(face);
+    linked->artifact = (wax_artifact *)Py_NewRef(native);
+    linked->objects = objects;
+    linked->externs = externs;
+    return linked;
 }
 
+/* ---- instances ---------------------------------------------------------------------------------------------------------- */
+
 /* The store becomes one with those of all imports that have a state, then keeps the Python functions among them. */
-static int share(wax_store *store, wax_imports *imports)
+static int share(wax_store *store, wax_linked *linked)
 {
     int failed = 0;
-    Py_ssize_t count = PyTuple_GET_SIZE(imports->objects);
+    Py_ssize_t count = PyTuple_GET_SIZE(linked->objects);
     for (Py_ssize_t i = 0; !failed && i < count; i++) {
-        PyObject *object = PyTuple_GET_ITEM(imports->objects, i);
-        if (!Py_IS_TYPE(object, wax_func_type))
+        PyObject *object = PyTuple_GET_ITEM(linked->objects, i);
+        if (!wax_is_func(object))
             failed = wax_entity_join((wax_entity *)object, store);
         else if (((wax_func *)object)->host == NULL)
             failed = wax_store_join(store, ((wax_func *)object)->store);
     }
-    return failed || count == 0 ? failed : wax_store_keep(store, imports, (PyObject *)imports);
+    return failed || count == 0 ? failed : wax_store_keep(store, linked, (PyObject *)linked);
 }
 
 /* Ctrl-C ends a call where Python does with it what it does by default. A handler of the program's own may want the guest to
@@ -40,101 +67,175 @@ static int watch_interrupts(void)
     int failed = handler == standard ? wa_interrupts_watch(&error) : 0;
     Py_DECREF(handler);
     if (failed)
-        wax_raise_error(&error);
+        wax_raise_error(&error, NULL);
     return failed;
 }
 
+static void raise_link_error(const wax_linked *linked, const wa_error *error)
+{
+    PyObject *facts = wax_error_facts(error);
+    wax_raise_object(facts == NULL ? NULL : wax_call_helper(WAX_LINK_ERROR, linked->face, linked->objects, facts));
+    Py_XDECREF(facts);
+}
+
+static void discard(wax_store *store, wa_instance *native)
+{
+    wax_store_enter(store);
+    wa_instance_discard(native);
+    wa_store_leave(store->native);
+}
+
 /* Link first, share afterwards: no code runs in between, and imports of the wrong type leave no store changed. */
-static PyObject *link_externs(wax_store *store, wax_imports *imports)
+static wa_instance *link_native(wax_store *store, wax_linked *linked)
 {
     if (watch_interrupts() < 0)
         return NULL;
     wa_error error;
     wax_store_enter(store);
-    wa_instance *instance =
-        wa_instantiate(store->native, imports->native, imports->externs, (size_t)PyTuple_GET_SIZE(imports->objects), &error);
+    wa_instance *native = wa_instantiate(store->native, linked->artifact->native, linked->externs,
+                                         (size_t)PyTuple_GET_SIZE(linked->objects), &error);
     wa_store_leave(store->native);
-    if (instance == NULL)
-        return Py_BuildValue("kiKKKs", (unsigned long)error.code, error.system_errno, (unsigned long long)error.where,
-                             (unsigned long long)error.found, (unsigned long long)error.expected, error.text);
+    if (native == NULL) {
+        raise_link_error(linked, &error);
+        return NULL;
+    }
     /* The artifact is kept for what traps and `caller` have to tell. */
-    if (share(store, imports) < 0 || wax_store_keep(store, imports->native, imports->artifact) < 0) {
-        wax_store_enter(store);
-        wa_instance_discard(instance);
-        wa_store_leave(store->native);
+    if (share(store, linked) < 0 || wax_store_keep(store, linked->artifact->native, linked->face) < 0) {
+        discard(store, native);
         return NULL;
     }
     wax_root(store)->weight++;
-    return PyLong_FromVoidPtr(instance);
+    return native;
 }
 
-/* link(store, Imports) -> address of the instance, or the facts of the error */
-static PyObject *link_instance(PyObject *module, PyObject *const *args, Py_ssize_t count)
+/* The Instance knows its native one before any code of it can run and ask for it. */
+static PyObject *start(wax_store *store, wax_linked *linked)
 {
-    (void)module;
-    if (!check_args(count, 2, args[0]))
-        return NULL;
-    if (!PyObject_TypeCheck(args[1], wax_imports_type))
-        return PyErr_Format(PyExc_TypeError, "expected Imports, found %s", Py_TYPE(args[1])->tp_name);
-    wax_store *store = (wax_store *)args[0];
-    wax_store_pin(store);
-    PyObject *result = link_externs(store, (wax_imports *)args[1]);
-    wax_store_unpin(store);
-    return result;
-}
-
-/* run_init(store, address of the instance) */
-static PyObject *run_init(PyObject *module, PyObject *const *args, Py_ssize_t count)
-{
-    (void)module;
-    wa_instance *instance = check_args(count, 2, args[0]) ? PyLong_AsVoidPtr(args[1]) : NULL;
+    wa_instance *native = link_native(store, linked);
+    PyObject *instance = native == NULL ? NULL : wax_entity_wrap(WAX_KIND_INSTANCE, native, store);
     if (instance == NULL)
         return NULL;
-    wax_store *store = (wax_store *)args[0];
-    wax_store_pin(store);
-    int failed = wax_run_init(store, instance);
-    wax_store_unpin(store);
-    return failed ? NULL : Py_NewRef(Py_None);
+    ((wax_instance *)instance)->artifact = Py_NewRef(linked->face);
+    if (wax_run_init(store, native) < 0)
+        Py_CLEAR(instance);
+    return instance;
 }
 
-static PyObject *import_rows(PyObject *module, PyObject *address)
+/* A new Instance of resolved imports, whose init code has run. given: a Store, or None for a new one. */
+static PyObject *make_instance(wax_linked *linked, PyObject *given)
 {
-    (void)module;
-    const wa_artifact *artifact = PyLong_AsVoidPtr(address);
-    return artifact == NULL ? NULL : wax_import_rows(artifact);
-}
-
-static PyObject *artifact_of(PyObject *module, PyObject *address)
-{
-    (void)module;
-    const wa_instance *instance = PyLong_AsVoidPtr(address);
-    return instance == NULL ? NULL : PyLong_FromVoidPtr(wa_instance_artifact(instance));
-}
-
-static PyObject *implicit_store(PyObject *module, PyObject *unused)
-{
-    (void)module;
-    (void)unused;
-    return (PyObject *)wax_store_new_implicit();
-}
-
-/* kept(store, address) -> object */
-static PyObject *kept(PyObject *module, PyObject *const *args, Py_ssize_t count)
-{
-    (void)module;
-    void *address = check_args(count, 2, args[0]) ? PyLong_AsVoidPtr(args[1]) : NULL;
-    if (PyErr_Occurred())
+    if (given != Py_None && !Py_IS_TYPE(given, wax_here()->store_type))
+        return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(given)->tp_name);
+    wax_store *store = given == Py_None ? wax_store_new_implicit() : (wax_store *)Py_NewRef(given);
+    if (store == NULL)
         return NULL;
-    PyObject *object = wax_store_kept((wax_store *)args[0], address);
-    return Py_NewRef(object == NULL ? Py_None : object);
+    wax_store_pin(store);
+    PyObject *instance = start(store, linked);
+    wax_store_unpin(store);
+    Py_DECREF(store);
+    return instance;
+}
+
+/* instantiate(Artifact, its NativeArtifact, imports, store) -> Instance */
+static PyObject *instantiate(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    wax_linked *linked = wax_check_count("instantiate", count, 4) ? new_linked(args[0], args[1], args[2]) : NULL;
+    PyObject *instance = linked == NULL ? NULL : make_instance(linked, args[3]);
+    Py_XDECREF(linked);
+    return instance;
+}
+
+/* link(Artifact, its NativeArtifact, imports) -> Linked */
+static PyObject *link_artifact(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    return wax_check_count("link", count, 3) ? (PyObject *)new_linked(args[0], args[1], args[2]) : NULL;
 }
 
 PyMethodDef wax_link_functions[] = {
-    {"link", WAX_FASTCALL(link_instance), METH_FASTCALL, NULL},
-    {"run_init", WAX_FASTCALL(run_init), METH_FASTCALL, NULL},
-    {"import_rows", import_rows, METH_O, NULL},
-    {"artifact_of", artifact_of, METH_O, NULL},
-    {"implicit_store", implicit_store, METH_NOARGS, NULL},
-    {"kept", WAX_FASTCALL(kept), METH_FASTCALL, NULL},
+    {"instantiate", WAX_FASTCALL(instantiate), METH_FASTCALL, WAX_DOC_instantiate},
+    {"link", WAX_FASTCALL(link_artifact), METH_FASTCALL, WAX_DOC_link},
     {NULL, NULL, 0, NULL},
+};
+
+/* ---- the type ------------------------------------------------------------------------------------------------------- */
+
+static PyObject *linked_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
+{
+    (void)class;
+    (void)args;
+    (void)kwargs;
+    PyErr_SetString(PyExc_TypeError, "a Linked comes from artifact.link(imports)");
+    return NULL;
+}
+
+static PyObject *linked_instantiate(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"store", NULL};
+    PyObject *store = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:instantiate", names, &store))
+        return NULL;
+    return make_instance((wax_linked *)object, store);
+}
+
+static PyObject *linked_repr(PyObject *object)
+{
+    return PyUnicode_FromFormat("<Linked %R>", ((wax_linked *)object)->face);
+}
+
+static int linked_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    wax_linked *linked = (wax_linked *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(linked->face);
+    Py_VISIT(linked->objects);
+    return 0;
+}
+
+/* No tp_clear: every cycle runs through a Func or a Store, which break it. */
+
+static void linked_dealloc(PyObject *object)
+{
+    wax_linked *linked = (wax_linked *)object;
+    PyTypeObject *class = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    if (linked->weakrefs != NULL)
+        PyObject_ClearWeakRefs(object);
+    Py_XDECREF(linked->objects);
+    PyMem_Free(linked->externs);
+    Py_XDECREF(linked->face);
+    Py_XDECREF(linked->artifact);
+    class->tp_free(object);
+    Py_DECREF(class);
+}
+
+static PyMethodDef linked_methods[] = {
+    {"instantiate", (PyCFunction)(void (*)(void))linked_instantiate, METH_VARARGS | METH_KEYWORDS,
+     WAX_DOC_Linked_instantiate},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef linked_members[] = {
+    {"artifact", T_OBJECT_EX, offsetof(wax_linked, face), READONLY, WAX_DOC_Linked_artifact},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_linked, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot linked_slots[] = {
+    {Py_tp_doc, WAX_DOC_Linked},
+    {Py_tp_new, linked_new},
+    {Py_tp_dealloc, linked_dealloc},
+    {Py_tp_traverse, linked_traverse},
+    {Py_tp_methods, linked_methods},
+    {Py_tp_members, linked_members},
+    {Py_tp_repr, linked_repr},
+    {0, NULL},
+};
+
+PyType_Spec wax_linked_spec = {
+    .name = "wasmartifact.Linked",
+    .basicsize = sizeof(wax_linked),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = linked_slots,
 };

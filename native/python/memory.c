@@ -1,7 +1,6 @@
 /* Memory: bytes of the guest, as a buffer. */
+#include "docs.h"
 #include "types.h"
-
-PyTypeObject *wax_memory_type;
 
 static wa_memory *native_of(PyObject *object)
 {
@@ -49,7 +48,7 @@ static PyObject *memory_new(PyTypeObject *class, PyObject *args, PyObject *kwarg
     wa_error error;
     wa_memory *native = wa_memory_new(min, max, flags, 16, &error);
     if (native == NULL) {
-        wax_raise_error(&error);
+        wax_raise_error(&error, NULL);
         return NULL;
     }
     PyObject *memory = class->tp_alloc(class, 0);
@@ -236,27 +235,19 @@ static PyObject *memory_repr(PyObject *object)
 }
 
 static PyMethodDef memory_methods[] = {
-    {"grow", memory_grow, METH_O,
-     "grow(pages)\n--\n\nMake the memory larger.\n\nReturns\n-------\nint\n    Size before, in pages.\n\n"
-     "Raises\n------\nValueError\n    The maximum or the address space does not allow it; the memory stays as it was."},
-    {"read_cstring", memory_read_cstring, METH_O,
-     "read_cstring(address)\n--\n\nThe bytes from an address to the next zero byte, which is left out: a string of C.\n\n"
-     "Raises\n------\nIndexError\n    The address lies outside of the memory, or no zero byte follows."},
+    {"grow", memory_grow, METH_O, WAX_DOC_Memory_grow},
+    {"read_cstring", memory_read_cstring, METH_O, WAX_DOC_Memory_read_cstring},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef memory_getset[] = {
-    {"size_bytes", memory_get_size, NULL, "current size in bytes", NULL},
-    {"type", memory_get_type, NULL, "current minimum, maximum, sharedness, index type, page size", NULL},
+    {"size_bytes", memory_get_size, NULL, WAX_DOC_Memory_size_bytes, NULL},
+    {"type", memory_get_type, NULL, WAX_DOC_Memory_type, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot memory_slots[] = {
-    {Py_tp_doc, "Memory(min_pages, max_pages=None, *, shared=False, memory64=False)\n--\n\n"
-                "A linear memory. It offers its bytes as a writable buffer: memoryview(memory), numpy.frombuffer(memory).\n\n"
-                "memory[a:b] copies to bytes, memory[a:b] = data writes, memory[a] is one byte. Addresses are unsigned:\n"
-                "whatever lies outside is an IndexError, nothing counts from the end. The bytes never move; a buffer keeps\n"
-                "the size that the memory had when it was made, and keeps the memory alive."},
+    {Py_tp_doc, WAX_DOC_Memory},
     {Py_tp_new, memory_new},
     {Py_tp_repr, memory_repr},
     {Py_tp_methods, memory_methods},
@@ -268,17 +259,9 @@ static PyType_Slot memory_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec memory_spec = {
+PyType_Spec wax_memory_spec = {
     .name = "wasmartifact.Memory",
     .basicsize = sizeof(wax_entity),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = memory_slots,
 };
-
-int wax_memory_ready(PyObject *module)
-{
-    wax_memory_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &memory_spec, (PyObject *)wax_entity_type);
-    if (wax_memory_type == NULL)
-        return -1;
-    return PyModule_AddObjectRef(module, "Memory", (PyObject *)wax_memory_type);
-}

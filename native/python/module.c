@@ -1,78 +1,105 @@
-/* The module wasmartifact._types, and the parts of Python that its types call for. */
+/* The module wasmartifact._types: one of its own for each interpreter, with types of its own. */
 #include "types.h"
+#include "wa_wasi.h"
 
-/* Imported when first needed: a program that never traps never imports what describes a trap. */
+/* Types in the order of their bases, and where the state has them. */
 static const struct {
-    const char *module, *attribute;
-} helper_places[WAX_HELPER_COUNT] = {
-    [WAX_MAKE_TRAP] = {"wasmartifact.runtime.traps", "make_trap"},
-    [WAX_MAKE_ERROR] = {"wasmartifact.runtime.native_errors", "make_native_error"},
-    [WAX_JOIN_ERROR] = {"wasmartifact.runtime.native_errors", "make_join_error"},
-    [WAX_VALTYPE_NAME] = {"wasmartifact.wasm.types", "valtype_name"},
-    [WAX_VALTYPE_CODE] = {"wasmartifact.wasm.types", "valtype_from_name"},
-    [WAX_TYPE_DIGEST] = {"wasmartifact.wasm.types", "func_type_digest"},
-    [WAX_MEMORY_TYPE] = {"wasmartifact.metadata.rows", "MemoryType"},
-    [WAX_TABLE_CLASS] = {"wasmartifact.runtime.entities", "Table"},
-    [WAX_GLOBAL_CLASS] = {"wasmartifact.runtime.entities", "Global"},
-    [WAX_TAG_CLASS] = {"wasmartifact.runtime.entities", "Tag"},
-    [WAX_WRAP_INSTANCE] = {"wasmartifact.runtime.instance", "wrap_instance"},
-    [WAX_KEYS_VIEW] = {"collections.abc", "KeysView"},
-    [WAX_VALUES_VIEW] = {"collections.abc", "ValuesView"},
-    [WAX_ITEMS_VIEW] = {"collections.abc", "ItemsView"},
-    [WAX_MAKE_IMPORT] = {"wasmartifact.runtime.instance", "make_import"},
-    [WAX_UNKNOWN_IMPORT] = {"wasmartifact.runtime.instance", "raise_unknown"},
-    [WAX_GC_CALLBACKS] = {"gc", "callbacks"},
-    [WAX_GETSIGNAL] = {"_signal", "getsignal"},
-    [WAX_MAKE_EXIT] = {"wasmartifact.runtime.native_errors", "make_exit"},
-    [WAX_PRINTABLE] = {"wasmartifact.errors", "printable"},
-    [WAX_WASM_EXCEPTION] = {"wasmartifact.errors", "WasmException"},
-    [WAX_DEFAULT_INT_HANDLER] = {"_signal", "default_int_handler"},
+    PyType_Spec *spec;
+    size_t place, base; /* offsets in wax_state; base 0: object */
+} types[] = {
+    {&wax_artifact_spec, offsetof(wax_state, artifact_type), 0},
+    {&wax_signature_spec, offsetof(wax_state, signature_type), 0},
+    {&wax_func_spec, offsetof(wax_state, func_type), 0},
+    {&wax_store_spec, offsetof(wax_state, store_type), 0},
+    {&wax_entity_spec, offsetof(wax_state, entity_type), 0},
+    {&wax_memory_spec, offsetof(wax_state, memory_type), offsetof(wax_state, entity_type)},
+    {&wax_instance_spec, offsetof(wax_state, instance_type), offsetof(wax_state, entity_type)},
+    {&wax_exports_spec, offsetof(wax_state, exports_type), 0},
+    {&wax_linked_spec, offsetof(wax_state, linked_type), 0},
+    {&wax_wasi_spec, offsetof(wax_state, wasi_type), 0},
 };
-static PyObject *helpers[WAX_HELPER_COUNT];
 
-PyObject *wax_help(wax_helper helper)
+static PyTypeObject **type_at(wax_state *state, size_t place)
 {
-    if (helpers[helper] == NULL) {
-        PyObject *module = PyImport_ImportModule(helper_places[helper].module);
-        helpers[helper] = module == NULL ? NULL : PyObject_GetAttrString(module, helper_places[helper].attribute);
-        Py_XDECREF(module);
+    return (PyTypeObject **)(void *)((char *)state + place);
+}
+
+static int add_types(PyObject *module, wax_state *state)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        PyTypeObject *base = types[i].base == 0 ? NULL : *type_at(state, types[i].base);
+        PyObject *type = PyType_FromModuleAndSpec(module, types[i].spec, (PyObject *)base);
+        if (type == NULL)
+            return -1;
+        *type_at(state, types[i].place) = (PyTypeObject *)type;
+        if (PyModule_AddType(module, (PyTypeObject *)type) < 0)
+            return -1;
     }
-    return helpers[helper];
+    return 0;
 }
 
-void wax_raise_error(const wa_error *error)
+static int module_exec(PyObject *module)
 {
-    PyObject *helper = wax_help(WAX_MAKE_ERROR);
-    PyObject *exception =
-        helper == NULL ? NULL
-                       : PyObject_CallFunction(helper, "kiKKKs", (unsigned long)error->code, error->system_errno,
-                                               (unsigned long long)error->where, (unsigned long long)error->found,
-                                               (unsigned long long)error->expected, error->text);
-    if (exception != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    Py_XDECREF(exception);
+    wax_state *state = PyModule_GetState(module);
+    wax_state_begin(state);
+    state->known = PyDict_New();
+    if (state->known == NULL || wax_signature_begin(state) < 0 || add_types(module, state) < 0 ||
+        PyModule_AddFunctions(module, wax_entity_functions) < 0 || PyModule_AddFunctions(module, wax_link_functions) < 0 ||
+        PyModule_AddIntConstant(module, "WASI_INPUT", WA_WASI_INPUT) < 0 ||
+        PyModule_AddIntConstant(module, "WASI_OUTPUT", WA_WASI_OUTPUT) < 0 ||
+        PyModule_AddStringConstant(module, "ANCHOR_SYMBOL", WA_ANCHOR_SYMBOL) < 0)
+        return -1;
+    return 0;
 }
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    wax_state *state = PyModule_GetState(module);
+    return state == NULL ? 0 : wax_state_traverse(state, visit, arg);
+}
+
+static int module_clear(PyObject *module)
+{
+    wax_state *state = PyModule_GetState(module);
+    if (state != NULL)
+        wax_state_end(state);
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    module_clear(module);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030c0000
+    /* Not those with a GIL of their own: the states of all interpreters are in one list. */
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED},
+#endif
+    {0, NULL},
+};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "wasmartifact._types",
-    .m_doc = "The C types of the runtime: Func, Memory, Exports, Store.",
-    .m_size = -1, /* the types are static state of the process, as the runtime's own state is */
+    .m_doc = "The C types of the runtime, and the functions that its Python half builds on.",
+    .m_size = sizeof(wax_state),
+    .m_slots = slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__types(void);
 
 PyMODINIT_FUNC PyInit__types(void)
 {
-    PyObject *module = PyModule_Create(&definition);
-    if (module == NULL)
-        return NULL;
-    if (wax_artifact_ready(module) < 0 || wax_functype_ready(module) < 0 || wax_store_ready(module) < 0 || wax_entity_ready(module) < 0 ||
-        wax_memory_ready(module) < 0 || wax_func_ready(module) < 0 || wax_exports_ready(module) < 0 || wax_wasi_ready(module) < 0 ||
-        PyModule_AddFunctions(module, wax_entity_functions) < 0 || PyModule_AddFunctions(module, wax_exports_functions) < 0 ||
-        wax_imports_ready(module) < 0 || PyModule_AddFunctions(module, wax_link_functions) < 0 ||
-        PyModule_AddIntConstant(module, "KIND_INSTANCE", WAX_KIND_INSTANCE) < 0 ||
-        PyModule_AddStringConstant(module, "ANCHOR_SYMBOL", WA_ANCHOR_SYMBOL) < 0)
-        Py_CLEAR(module);
-    return module;
+#ifdef Py_GIL_DISABLED
+    PyErr_SetString(PyExc_ImportError, "wasmartifact relies on the GIL, which this build of Python does without; use another build "
+                                       "of the same version, one that is not called free-threaded");
+    return NULL;
+#else
+    return PyModuleDef_Init(&definition);
+#endif
 }

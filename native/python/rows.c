@@ -18,7 +18,7 @@ static PyObject *corrupt_row(uint64_t row, uint64_t found, uint64_t limit, const
 {
     wa_error error = {.code = WA_ERROR_CORRUPT_ROW, .where = row, .found = found, .expected = limit};
     snprintf(error.text, sizeof error.text, "%s", name);
-    wax_raise_error(&error);
+    wax_raise_error(&error, NULL);
     return NULL;
 }
 
@@ -29,8 +29,8 @@ static PyObject *function_type(const wa_artifact *artifact, uint64_t row, uint32
     if (type == UINT32_MAX)
         return corrupt_row(row, index, all->function.count, "import_index");
     wa_signature signature = wa_type_signature(artifact, type);
-    return (PyObject *)wax_functype_from_codes(signature.params, signature.param_count, signature.results,
-                                               signature.result_count, signature.digest);
+    return (PyObject *)wax_signature_from_codes(signature.params, signature.param_count, signature.results,
+                                                signature.result_count, signature.digest);
 }
 
 static PyObject *global_type(const wa_artifact *artifact, uint64_t row, uint32_t index)

@@ -2,13 +2,12 @@
  *
  * The Python objects that code in a store can reach hang on two dicts, so that every cycle through WebAssembly runs through
  * containers that Python's collector sees. The store itself never refers to instances, functions or memories of its own. */
+#include "docs.h"
 #include "types.h"
 
-PyTypeObject *wax_store_type;
-
-/* All root stores that own externref handles. */
-static wax_store *handle_owners;
-/* Handles are unique in the process and never used again, so a join is a union of dicts. They are even: bit 0 of a table
+/* state->handle_owners: all root stores that own externref handles.
+ *
+ * Handles are unique in the process and never used again, so a join is a union of dicts. They are even: bit 0 of a table
  * slot has a meaning. */
 static uint64_t last_handle;
 
@@ -16,10 +15,11 @@ enum { FIRST_SWEEP = 256 };
 
 static void unlink_owner(wax_store *store)
 {
+    wax_state *state = wax_here();
     if (store->previous != NULL)
         store->previous->next = store->next;
-    else if (handle_owners == store)
-        handle_owners = store->next;
+    else if (state != NULL && state->handle_owners == store)
+        state->handle_owners = store->next;
     if (store->next != NULL)
         store->next->previous = store->previous;
     store->previous = store->next = NULL;
@@ -27,16 +27,17 @@ static void unlink_owner(wax_store *store)
 
 static void link_owner(wax_store *store)
 {
+    wax_state *state = wax_here();
     unlink_owner(store);
-    store->next = handle_owners;
-    if (handle_owners != NULL)
-        handle_owners->previous = store;
-    handle_owners = store;
+    store->next = state->handle_owners;
+    if (store->next != NULL)
+        store->next->previous = store;
+    state->handle_owners = store;
 }
 
 static wax_store *new_store(bool is_explicit)
 {
-    wax_store *store = (wax_store *)PyType_GenericAlloc(wax_store_type, 0);
+    wax_store *store = (wax_store *)PyType_GenericAlloc(wax_here()->store_type, 0);
     if (store == NULL)
         return NULL;
     store->is_explicit = is_explicit;
@@ -101,7 +102,7 @@ static int join_roots(wax_store *into, wax_store *from)
 {
     wa_error error;
     if (wa_store_join(into->native, from->native, &error) < 0) {
-        wax_raise_error(&error);
+        wax_raise_error(&error, NULL);
         return -1;
     }
     from->parent = (wax_store *)Py_NewRef(into);
@@ -129,11 +130,7 @@ int wax_store_join(wax_store *into, wax_store *from)
     /* The lighter one moves: a chain of instances that import from each other must not become a chain of stores. */
     if (!into->is_explicit || !from->is_explicit)
         return into->weight < from->weight ? join_roots(from, into) : join_roots(into, from);
-    PyObject *helper = wax_help(WAX_JOIN_ERROR);
-    PyObject *exception = helper == NULL ? NULL : PyObject_CallNoArgs(helper);
-    if (exception != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    Py_XDECREF(exception);
+    wax_raise_object(wax_call_helper(WAX_JOIN_ERROR, NULL, NULL, NULL));
     return -1;
 }
 
@@ -237,7 +234,7 @@ static PyObject *sweep_callback(PyObject *module, PyObject *const *args, Py_ssiz
         Py_RETURN_NONE;
     /* Dying objects may free stores and make new ones: work on a list of our own. */
     PyObject *stores = PyList_New(0);
-    for (wax_store *store = handle_owners; store != NULL && stores != NULL; store = store->next)
+    for (wax_store *store = wax_here()->handle_owners; store != NULL && stores != NULL; store = store->next)
         if (PyList_Append(stores, (PyObject *)store) < 0)
             Py_CLEAR(stores);
     for (Py_ssize_t i = 0; stores != NULL && i < PyList_GET_SIZE(stores); i++)
@@ -254,15 +251,15 @@ static PyMethodDef sweep_definition = {"sweep_externrefs", WAX_FASTCALL(sweep_ca
 /* The store gets its first handle. */
 static int own_handles(wax_store *store)
 {
-    static bool is_registered;
-    if (!is_registered) {
+    wax_state *state = wax_here();
+    if (!state->sweeps) {
         PyObject *callbacks = wax_help(WAX_GC_CALLBACKS);
         PyObject *callback = callbacks == NULL ? NULL : PyCFunction_New(&sweep_definition, NULL);
         int failed = callback == NULL ? -1 : PyList_Append(callbacks, callback);
         Py_XDECREF(callback);
         if (failed < 0)
             return -1;
-        is_registered = true;
+        state->sweeps = true;
     }
     store->externrefs = PyDict_New();
     store->handles = PyDict_New();
@@ -377,9 +374,7 @@ static PyMemberDef store_members[] = {
 };
 
 static PyType_Slot store_slots[] = {
-    {Py_tp_doc, "Store(*, limits=None)\n--\n\nWhat instances that share anything have in common; one thread at a time runs "
-                "inside.\n\nNobody needs to make one: instances get a store of their own, and sharing makes stores one. Two "
-                "stores that\nwere made by hand are never joined: that keeps instances apart on purpose."},
+    {Py_tp_doc, WAX_DOC_Store},
     {Py_tp_new, store_new},
     {Py_tp_dealloc, store_dealloc},
     {Py_tp_traverse, store_traverse},
@@ -388,17 +383,9 @@ static PyType_Slot store_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec store_spec = {
+PyType_Spec wax_store_spec = {
     .name = "wasmartifact.Store",
     .basicsize = sizeof(wax_store),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = store_slots,
 };
-
-int wax_store_ready(PyObject *module)
-{
-    wax_store_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &store_spec, NULL);
-    if (wax_store_type == NULL)
-        return -1;
-    return PyModule_AddObjectRef(module, "Store", (PyObject *)wax_store_type);
-}

@@ -1,7 +1,7 @@
 /* What the files of the CPython extension wasmartifact._types share.
  *
  * The extension is the face of the runtime for what must be a C type: Func (vectorcall), Memory (buffer protocol), Exports
- * (attribute access), Store (reached from both). Everything declared here runs with the GIL held unless said otherwise. */
+ * (attribute access), Store (reached from both), and Instance and Linked, so that to instantiate is one step. Everything declared here runs with the GIL held unless said otherwise. */
 #ifndef WA_EXT_H
 #define WA_EXT_H
 
@@ -21,8 +21,8 @@
 /* Calls with at most this many slots keep them on the C stack. */
 #define WAX_INLINE_SLOTS 32
 
-/* How a value crosses. The names are those of the types, but for references: what the host may do with them counts. */
-typedef enum wax_tag {
+/* How a value is converted. The names are those of the types, but for references: what the host may do with them counts. */
+typedef enum wax_conversion {
     WAX_I32,
     WAX_I64,
     WAX_F32,
@@ -34,19 +34,28 @@ typedef enum wax_tag {
     WAX_EXTERNREF_NONNULL,
     WAX_TYPED_FUNCREF,    /* (ref null $t) of functions: comes out as a Func; of what goes in, only None is known to fit */
     WAX_TYPED_FUNCREF_NONNULL,
+    WAX_NULL,             /* a bottom type: None and nothing else */
     WAX_OPAQUE            /* a reference that Python has no objects for */
-} wax_tag;
+} wax_conversion;
 
-/* A function type, shared by all functions of it. */
-typedef struct wax_functype {
+/* The Python side of a function type, shared by all functions of it: what converting their values needs. */
+typedef struct wax_signature {
     PyObject_HEAD
     PyObject *params, *results; /* tuples of str */
+    PyObject *face;             /* the FuncType; NULL until somebody asks for it */
+    PyObject *interned;         /* the dict that has this one; NULL where none has */
     uint32_t param_count, result_count;
     uint32_t slot_count;        /* slots for the parameters or for the results, whichever are more */
-    bool is_interned;
     uint8_t digest[16];
-    uint8_t *tags; /* wax_tag of each parameter, then of each result */
-} wax_functype;
+    uint8_t *conversions; /* wax_conversion of each parameter, then of each result */
+} wax_signature;
+
+/* The native half of an artifact. */
+typedef struct wax_artifact {
+    PyObject_HEAD
+    wa_artifact *native; /* owned; NULL once discarded */
+    PyObject *imports;   /* tuple of what wax_import_rows says; NULL until somebody asks for it */
+} wax_artifact;
 
 /* A store. After a join, one of the two has the other as parent, and only the root's containers count. */
 typedef struct wax_store {
@@ -73,11 +82,18 @@ typedef struct wax_entity {
     uint32_t kind;
 } wax_entity;
 
+/* An instance: what its artifact is and what it exports are found when somebody asks. */
+typedef struct wax_instance {
+    wax_entity entity;
+    PyObject *artifact; /* wasmartifact.Artifact */
+    PyObject *exports;
+} wax_instance;
+
 typedef struct wax_func {
     PyObject_HEAD
     vectorcallfunc vectorcall;
     wa_function *record; /* host: the unbound record */
-    wax_functype *type;
+    wax_signature *type;
     wax_store *store;    /* wasm functions; NULL for host functions */
     wa_entry entry;      /* wasm functions; NULL where the artifact has none for the type */
     PyObject *callable;  /* host functions */
@@ -88,37 +104,27 @@ typedef struct wax_func {
     bool passes_caller;
 } wax_func;
 
-/* The imports of an artifact as native objects; immutable once made. */
-typedef struct wax_imports {
-    PyObject_HEAD
-    PyObject *artifact;  /* keeps `native` */
-    wa_artifact *native;
-    PyObject *objects;   /* tuple of Func and Entity, in order */
-    wa_extern *externs;  /* the same for the native side, owned */
-    PyObject *weakrefs;
-} wax_imports;
-
-extern PyTypeObject *wax_imports_type, *wax_functype_type, *wax_store_type, *wax_entity_type, *wax_memory_type, *wax_func_type, *wax_exports_type;
-
-/* module.c: things of Python's side, imported when first needed ------------------------------------------------- */
+/* ---- helpers.c: what belongs to an interpreter, and things of Python's side that are imported when first needed --------- */
 
 typedef enum wax_helper {
-    WAX_MAKE_TRAP,       /* (store, code, frames) -> exception */
+    WAX_MAKE_TRAP,       /* (code, frames) -> exception */
     WAX_MAKE_ERROR,      /* (code, errno, where, found, expected, text) -> exception */
     WAX_JOIN_ERROR,      /* () -> exception: two explicit stores */
     WAX_VALTYPE_NAME,    /* (code) -> str */
     WAX_VALTYPE_CODE,    /* (str) -> int */
     WAX_TYPE_DIGEST,     /* (params, results) -> 16 bytes */
+    WAX_FUNC_TYPE,       /* (params, results) -> FuncType */
     WAX_MEMORY_TYPE,     /* (min_pages, max_pages, shared, memory64, page_size_bytes) -> MemoryType */
     WAX_TABLE_CLASS,
     WAX_GLOBAL_CLASS,
     WAX_TAG_CLASS,
-    WAX_WRAP_INSTANCE,   /* (address, store) -> Instance */
     WAX_KEYS_VIEW,
     WAX_VALUES_VIEW,
     WAX_ITEMS_VIEW,
-    WAX_MAKE_IMPORT,     /* (import row, value) -> Func | Entity: of a value that is neither */
-    WAX_UNKNOWN_IMPORT,  /* (artifact, row number): raises */
+    WAX_MAKE_IMPORT,     /* (artifact, number of the import, value) -> Func | Entity: of a value that is neither */
+    WAX_UNKNOWN_IMPORT,  /* (artifact, number of the import, imports) -> exception */
+    WAX_WRONG_IMPORTS,   /* (artifact, module or None, what was given for it) -> exception */
+    WAX_LINK_ERROR,      /* (artifact, imported objects, facts) -> exception */
     WAX_GC_CALLBACKS,    /* list */
     WAX_GETSIGNAL,       /* (number) -> handler */
     WAX_DEFAULT_INT_HANDLER,
@@ -128,29 +134,78 @@ typedef enum wax_helper {
     WAX_HELPER_COUNT
 } wax_helper;
 
+/* What the extension holds of Python, once for each interpreter: it is the state of the module. Objects of one interpreter never
+ * reach another, and interpreters that have this module share one GIL, which guards the list of all states. */
+typedef struct wax_state {
+    PyInterpreterState *interpreter;
+    struct wax_state *next;
+    PyTypeObject *artifact_type, *signature_type, *func_type, *store_type, *entity_type, *memory_type, *instance_type,
+        *exports_type, *linked_type, *wasi_type;
+    PyObject *helpers[WAX_HELPER_COUNT];
+    PyObject *known;           /* entity.c: dict */
+    PyObject *interned;        /* signature.c: dict */
+    PyObject *type_names;      /* signature.c: tuple */
+    wax_signature *latest;     /* signature.c: borrowed */
+    wax_store *handle_owners;  /* store.c: borrowed */
+    bool sweeps;               /* store.c */
+} wax_state;
+
+/* The state of the running interpreter. NULL only while it ends: what releases objects has to expect that. */
+wax_state *wax_here(void);
+/* A new state becomes that of the running interpreter, in the place of one from an earlier import. */
+void wax_state_begin(wax_state *state);
+/* The state lets go of all that it holds. */
+void wax_state_end(wax_state *state);
+int wax_state_traverse(wax_state *state, visitproc visit, void *arg);
+
 /* Borrowed; NULL with an exception set. */
 PyObject *wax_help(wax_helper helper);
-/* Set the Python exception for a native error. */
-void wax_raise_error(const wa_error *error);
+/* Call a helper with one to three objects: new reference; NULL with an exception set. */
+PyObject *wax_call_helper(wax_helper helper, PyObject *first, PyObject *second, PyObject *third);
+/* Raise an exception object, whose reference is stolen; does nothing where it is NULL. */
+void wax_raise_object(PyObject *exception);
+/* The fields of a native error as Python's side takes them: a new tuple. */
+PyObject *wax_error_facts(const wa_error *error);
+/* Raise the Python exception for a native error. path: of the artifact that it is about, or NULL. */
+void wax_raise_error(const wa_error *error, PyObject *path);
+/* Whether a function of a method table got as many arguments as it takes; else a TypeError is set. */
+bool wax_check_count(const char *name, Py_ssize_t found, Py_ssize_t expected);
+/* Set a TypeError and return false unless the type is what it should be. */
+bool wax_check_type(PyObject *object, PyTypeObject *type);
 /* A METH_FASTCALL function in a PyMethodDef table. */
 #define WAX_FASTCALL(function) (PyCFunction)(void (*)(void))(function)
 
-/* artifact.c ------------------------------------------------------------------------------------------------------ */
+static inline bool wax_is_func(PyObject *object)
+{
+    return Py_IS_TYPE(object, wax_here()->func_type);
+}
 
-int wax_artifact_ready(PyObject *module);
+static inline bool wax_is_entity(PyObject *object)
+{
+    return PyObject_TypeCheck(object, wax_here()->entity_type);
+}
 
-/* functype.c ------------------------------------------------------------------------------------------------------ */
+/* ---- module.c: the types, each made from its description in one of these files ------------------------------------------ */
+
+extern PyType_Spec wax_artifact_spec, wax_signature_spec, wax_func_spec, wax_store_spec, wax_entity_spec, wax_memory_spec,
+    wax_instance_spec, wax_exports_spec, wax_linked_spec, wax_wasi_spec;
+extern PyMethodDef wax_entity_functions[], wax_link_functions[];
+
+/* ---- signature.c -------------------------------------------------------------------------------------------------------- */
 
 /* New reference. */
-wax_functype *wax_functype_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
+wax_signature *wax_signature_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
                                       uint32_t result_count, const uint8_t *digest);
 /* From sequences of type names. New reference. */
-wax_functype *wax_functype_from_names(PyObject *params, PyObject *results);
+wax_signature *wax_signature_from_names(PyObject *params, PyObject *results);
+/* Fill in the parts of the state. */
+int wax_signature_begin(wax_state *state);
+/* The FuncType that Python sees: new reference. */
+PyObject *wax_signature_face(wax_signature *signature);
 /* Name of a value type: new reference. */
 PyObject *wax_valtype_name(uint32_t valtype);
 PyObject *wax_valtype_names(const uint32_t *codes, uint32_t count);
-wax_tag wax_tag_of(uint32_t valtype);
-int wax_functype_ready(PyObject *module);
+wax_conversion wax_conversion_of(uint32_t valtype);
 
 /* The object of a weak reference: a new reference, NULL when it is gone. PyWeakref_GetObject ended with CPython 3.14. */
 static inline PyObject *wax_referent(PyObject *reference)
@@ -165,7 +220,7 @@ static inline PyObject *wax_referent(PyObject *reference)
 #endif
 }
 
-/* convert.c ------------------------------------------------------------------------------------------------------- */
+/* ---- convert.c ---------------------------------------------------------------------------------------------------------- */
 
 typedef enum wax_outcome {
     WAX_CONVERTED,
@@ -193,14 +248,14 @@ static inline bool wax_is_small_int(PyObject *value, long long *number)
 }
 
 /* wax_to_slots for the commonest values, without a call: false where it has to look itself. */
-static inline bool wax_plain_to_slot(wax_tag tag, PyObject *value, uint64_t *slot)
+static inline bool wax_plain_to_slot(wax_conversion conversion, PyObject *value, uint64_t *slot)
 {
     long long number;
-    if (tag <= WAX_I64 && wax_is_small_int(value, &number)) {
-        *slot = tag == WAX_I32 ? (uint32_t)number : (uint64_t)number;
+    if (conversion <= WAX_I64 && wax_is_small_int(value, &number)) {
+        *slot = conversion == WAX_I32 ? (uint32_t)number : (uint64_t)number;
         return true;
     }
-    if (tag != WAX_F64 || !PyFloat_CheckExact(value))
+    if (conversion != WAX_F64 || !PyFloat_CheckExact(value))
         return false;
     double real = PyFloat_AS_DOUBLE(value);
     memcpy(slot, &real, sizeof *slot);
@@ -208,20 +263,20 @@ static inline bool wax_plain_to_slot(wax_tag tag, PyObject *value, uint64_t *slo
 }
 
 /* Python value -> slot (two slots for v128). store: what references belong to afterwards. */
-wax_outcome wax_to_slots(wax_store *store, wax_tag tag, PyObject *value, uint64_t *slots);
+wax_outcome wax_to_slots(wax_store *store, wax_conversion conversion, PyObject *value, uint64_t *slots);
 /* Slots -> Python value, a new reference. */
-PyObject *wax_from_slots(wax_store *store, wax_tag tag, const uint64_t *slots);
+PyObject *wax_from_slots(wax_store *store, wax_conversion conversion, const uint64_t *slots);
 /* What the value would be after a crossing: the same checks and rounding, without a store. */
-wax_outcome wax_pass(wax_tag tag, PyObject *value, PyObject **passed);
+wax_outcome wax_pass(wax_conversion conversion, PyObject *value, PyObject **passed);
 /* Set the exception that says what is wrong with a value. where: "add(i32) -> i32: argument 1", a new reference that is
  * stolen, or NULL with an exception set. Does nothing for WAX_RAISED. */
 void wax_raise_value(wax_outcome outcome, PyObject *where, PyObject *type_name, PyObject *value);
-static inline uint32_t wax_slots_of(wax_tag tag)
+static inline uint32_t wax_slots_of(wax_conversion conversion)
 {
-    return tag == WAX_V128 ? 2 : 1;
+    return conversion == WAX_V128 ? 2 : 1;
 }
 
-/* store.c --------------------------------------------------------------------------------------------------------- */
+/* ---- store.c ------------------------------------------------------------------------------------------------------------ */
 
 /* A store that nobody named. New reference. */
 wax_store *wax_store_new_implicit(void);
@@ -249,9 +304,8 @@ static inline void wax_store_pin(wax_store *store)
     wax_root(store)->busy++;
 }
 void wax_store_unpin(wax_store *store);
-int wax_store_ready(PyObject *module);
 
-/* entity.c -------------------------------------------------------------------------------------------------------- */
+/* ---- entity.c ----------------------------------------------------------------------------------------------------------- */
 
 /* The Python object of a native memory, table, global, tag or instance: the one that lives already, or a new one. It
  * retains the native object by itself. store may be NULL for tags. New reference. */
@@ -262,31 +316,28 @@ int wax_entity_bind(wax_entity *entity, uint32_t kind, void *native, wax_store *
 wax_store *wax_entity_store(wax_entity *entity);
 /* An import of a new instance of this store: the entity's store becomes one with it. */
 int wax_entity_join(wax_entity *entity, wax_store *store);
-int wax_entity_ready(PyObject *module);
-extern PyMethodDef wax_entity_functions[];
+void wax_entity_dealloc(PyObject *object);
 
-/* memory.c, exports.c ------------------------------------------------------------------------------------------ */
+/* ---- exports.c ---------------------------------------------------------------------------------------------------------- */
 
-int wax_memory_ready(PyObject *module);
-int wax_exports_ready(PyObject *module);
-extern PyMethodDef wax_exports_functions[];
+/* The exports of an instance of the store: new reference. */
+PyObject *wax_exports_new(wa_instance *instance, wax_store *store);
 
-/* func.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- func.c ------------------------------------------------------------------------------------------------------------- */
 
 /* The Func of a record: a host function's own one, else a new one. name (may be NULL) is borrowed. New reference. */
 PyObject *wax_func_from_record(wax_store *store, wa_function *record, PyObject *name);
 /* A Func for a host, which it takes over, also where it fails. callable: what the function stands for or needs, kept alive
  * and shown to the collector. New reference. */
-PyObject *wax_func_from_host(wa_host *host, wax_functype *type, vectorcallfunc vectorcall, PyObject *callable, PyObject *name);
+PyObject *wax_func_from_host(wa_host *host, wax_signature *type, vectorcallfunc vectorcall, PyObject *callable, PyObject *name);
 /* The Func whose wa_host this is, borrowed; NULL when it is gone. */
 wax_func *wax_func_of_host(const wa_host *host);
 /* An import that is a plain callable: new reference. */
-PyObject *wax_func_new_host(PyObject *callable, wax_functype *type, PyObject *name);
+PyObject *wax_func_new_host(PyObject *callable, wax_signature *type, PyObject *name);
 /* "name(i32, i32) -> i32", for messages: new reference. */
 PyObject *wax_func_describe(const wax_func *func);
-int wax_func_ready(PyObject *module);
 
-/* call.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- call.c ------------------------------------------------------------------------------------------------------------- */
 
 extern PyObject *wax_call_wasm(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *kwnames);
 extern PyObject *wax_call_bits(PyObject *func, PyObject *slots);
@@ -301,7 +352,7 @@ int wax_leave_python(bool was_released);
 /* Run the init code of an instance. 0, or -1 with an exception set. */
 int wax_run_init(wax_store *store, wa_instance *instance);
 
-/* exception.c ----------------------------------------------------------------------------------------------------- */
+/* ---- exception.c -------------------------------------------------------------------------------------------------------- */
 
 /* Raise what WA_THREW gave, and unpin it. */
 void wax_raise_exception(wax_store *store, wa_exception *exception);
@@ -309,21 +360,21 @@ void wax_raise_exception(wax_store *store, wa_exception *exception);
  * clear it and make it pending. False: it, or another one, is set. */
 bool wax_throw_raised(wax_store *store, const wa_instance *caller);
 
-/* imports.c ------------------------------------------------------------------------------------------------------- */
+/* ---- imports.c ---------------------------------------------------------------------------------------------------------- */
 
-int wax_imports_ready(PyObject *module);
+/* Find all that the artifact imports in what the user gave: a Func or Entity for each import in `objects`, a new tuple, and the
+ * same for the native side in `externs`, to be freed with PyMem_Free. face: the wasmartifact.Artifact. 0, or -1 with an
+ * exception set and nothing to release. */
+int wax_resolve_imports(PyObject *face, wax_artifact *artifact, PyObject *imports, PyObject **objects, wa_extern **externs);
 
-/* link.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- artifact.c --------------------------------------------------------------------------------------------------------- */
 
-extern PyMethodDef wax_link_functions[];
+/* What the artifact imports, read once: borrowed. */
+PyObject *wax_artifact_imports(wax_artifact *artifact);
 
-/* wasi.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- rows.c: rows of the mapped metadata as Python objects -------------------------------------------------------------- */
 
-int wax_wasi_ready(PyObject *module);
-
-/* rows.c: rows of the mapped metadata as Python objects --------------------------------------------------------- */
-
-/* Tuple of (module, name, kind, FuncType of a function or (valtype, is mutable) of a global or None, "module.name").
+/* Tuple of (module, name, kind, Signature of a function or (valtype, is mutable) of a global or None, "module.name").
  * Equal modules in a row are one object. */
 PyObject *wax_import_rows(const wa_artifact *artifact);
 Py_ssize_t wax_export_count(const wa_artifact *artifact);

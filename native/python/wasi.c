@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
+#include "docs.h"
 #include "types.h"
 #include "wa_wasi.h"
 
@@ -20,8 +21,6 @@ typedef struct wasi_host {
     python_stream *streams[STREAMS_MAX];
     size_t stream_count;
 } wasi_host;
-
-static PyTypeObject *wasi_host_type;
 
 /* ---- streams ---------------------------------------------------------------------------------------------------------- */
 
@@ -112,10 +111,7 @@ static void raise_exit(uint32_t code)
 {
     wax_enter_python();
     PyObject *helper = wax_help(WAX_MAKE_EXIT);
-    PyObject *exception = helper == NULL ? NULL : PyObject_CallFunction(helper, "k", (unsigned long)code);
-    if (exception != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    Py_XDECREF(exception);
+    wax_raise_object(helper == NULL ? NULL : PyObject_CallFunction(helper, "k", (unsigned long)code));
 }
 
 /* ---- the type ----------------------------------------------------------------------------------------------------------- */
@@ -232,7 +228,7 @@ static PyObject *make_func(wasi_host *self, size_t index, bool is_unstable)
     const wa_wasi_function *function = &wa_wasi_functions[index];
     uint32_t params[16], results[16];
     uint32_t param_count = codes_of(function->params, params), result_count = codes_of(function->results, results);
-    wax_functype *type = wax_functype_from_codes(params, param_count, results, result_count, function->digest);
+    wax_signature *type = wax_signature_from_codes(params, param_count, results, result_count, function->digest);
     PyObject *name = type == NULL ? NULL : PyUnicode_InternFromString(function->name), *func = NULL;
     wa_host *host = name == NULL ? NULL : wa_wasi_host(self->native, index, is_unstable);
     if (host != NULL)
@@ -293,16 +289,16 @@ static void wasi_host_dealloc(PyObject *object)
 }
 
 static PyMethodDef wasi_host_methods[] = {
-    {"_add_fd", add_fd, METH_VARARGS, NULL},
-    {"_add_stream", add_stream, METH_VARARGS, NULL},
-    {"_add_directory", add_directory, METH_VARARGS, NULL},
-    {"_avoid_openat2", avoid_openat2, METH_NOARGS, NULL},
-    {"_functions", functions, METH_O, NULL},
+    {"_add_fd", add_fd, METH_VARARGS, WAX_DOC_WasiHost__add_fd},
+    {"_add_stream", add_stream, METH_VARARGS, WAX_DOC_WasiHost__add_stream},
+    {"_add_directory", add_directory, METH_VARARGS, WAX_DOC_WasiHost__add_directory},
+    {"_avoid_openat2", avoid_openat2, METH_NOARGS, WAX_DOC_WasiHost__avoid_openat2},
+    {"_functions", functions, METH_O, WAX_DOC_WasiHost__functions},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot wasi_host_slots[] = {
-    {Py_tp_doc, "State of a WASI program: arguments, environment, descriptors. wa.Wasi is its public face."},
+    {Py_tp_doc, WAX_DOC_WasiHost},
     {Py_tp_new, wasi_host_new},
     {Py_tp_dealloc, wasi_host_dealloc},
     {Py_tp_traverse, wasi_host_traverse},
@@ -311,20 +307,9 @@ static PyType_Slot wasi_host_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec wasi_host_spec = {
+PyType_Spec wax_wasi_spec = {
     .name = "wasmartifact._types.WasiHost",
     .basicsize = sizeof(wasi_host),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = wasi_host_slots,
 };
-
-int wax_wasi_ready(PyObject *module)
-{
-    wasi_host_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &wasi_host_spec, NULL);
-    if (wasi_host_type == NULL)
-        return -1;
-    if (PyModule_AddIntConstant(module, "WASI_INPUT", WA_WASI_INPUT) < 0 ||
-        PyModule_AddIntConstant(module, "WASI_OUTPUT", WA_WASI_OUTPUT) < 0)
-        return -1;
-    return PyModule_AddObjectRef(module, "WasiHost", (PyObject *)wasi_host_type);
-}

@@ -21,7 +21,7 @@ import wasmtime
 import wasmartifact as wa
 from tests.support.artifact_files import header_numbers, resealed, write
 from wasmartifact import schema
-from wasmartifact.metadata.rows import FuncType
+from wasmartifact.wasm.externtypes import FuncType
 
 FOLDER = Path(__file__).parents[1] / "data" / "frozen"
 PATH = FOLDER / "format_1.x86_64.elf"

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Final, NoReturn
 
+    from wasmartifact._types import Instance
     from wasmartifact.runtime.artifact import Artifact
-    from wasmartifact.runtime.instance import Instance
 
 HELP: Final = """\
 usage: wasmartifact run [OPTIONS] PROGRAM [--] [ARGS ...]
@@ -179,7 +179,7 @@ def _instantiate(artifact: Artifact, program: str, arguments: Sequence[str], ent
 
 def _invoke(artifact: Artifact, options: Options) -> int:
     """Call one function and print its results; a reactor is initialised first."""
-    from wasmartifact.metadata.rows import FuncType
+    from wasmartifact.wasm.externtypes import FuncType
 
     program, name = options.program or "", options.invoke or ""
     row = artifact.metadata.exports.find(name)

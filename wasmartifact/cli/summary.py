@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.errors import printable
-from wasmartifact.metadata.rows import ExternType, FuncType, GlobalType, MemoryType, TableType
 from wasmartifact.metadata.views import Metadata
+from wasmartifact.wasm.externtypes import ExternType, FuncType, GlobalType, MemoryType, TableType
 
 #: Rows of imports and exports that the page shows; the JSON has them all.
 MAX_ROWS: Final = 40

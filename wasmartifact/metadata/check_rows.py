@@ -385,7 +385,7 @@ def _check_header(columns: Columns) -> None:
         elements=columns.row_count("elements"),
         data_segments=columns.row_count("data"),
     )
-    for name in schema.InstanceLayout.__dataclass_fields__:
+    for name in schema.InstanceLayout._fields:
         if numbers[f"instance_{name}"] != getattr(layout, name):
             raise faults.corrupt_header(f"instance_{name}", numbers[f"instance_{name}"], getattr(layout, name))
 

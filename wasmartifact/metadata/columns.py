@@ -7,12 +7,16 @@ what does not hold raises CorruptArtifact with the column, the row, what was fou
 from __future__ import annotations
 
 import sys
-from typing import Final, Literal, NamedTuple
 
 from wasmartifact import schema
 from wasmartifact.errors import IncompatibleHost
 from wasmartifact.metadata import faults
 from wasmartifact.metadata.header import Header, read_header
+from wasmartifact.record import NamedTuple
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from typing import Final, Literal
 
 ENTRY: Final = schema.DIRECTORY_ENTRY.packer()
 _CAST_CODES: Final[dict[str, Literal["I", "Q"]]] = {"u32": "I", "u64": "Q"}

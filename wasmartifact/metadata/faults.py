@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasmartifact import schema
 from wasmartifact.errors import BadMagic, CorruptArtifact, VersionMismatch
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from typing import Final
 
 _TEMPLATES: Final = {error.name: error.template for error in schema.NATIVE_ERRORS}
 

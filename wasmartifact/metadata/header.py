@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
 from wasmartifact import schema
 from wasmartifact.metadata import faults
+from wasmartifact.record import NamedTuple
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from typing import Final
 
 _OFFSETS: Final = schema.METADATA_HEADER.offsets()
 _TYPES: Final = {field.name: field.type for field in schema.METADATA_HEADER.fields}

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar, overload
-
 from wasmartifact import schema
 from wasmartifact.metadata import faults
 from wasmartifact.metadata.columns import Columns
+from wasmartifact.record import NamedTuple
+from wasmartifact.wasm.externtypes import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
 from wasmartifact.wasm.types import valtype_name
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Final, TypeVar, overload
+
+    Row_co = TypeVar("Row_co", covariant=True)
+else:
+    from _collections_abc import Sequence  # what collections.abc shows, without the import of collections
+
+    Row_co = object
+
 
 TYPE_KINDS: Final = ("func", "struct", "array")
 ELEMENT_MODES: Final = ("active", "passive", "declarative")
@@ -19,10 +30,8 @@ NUMBER_TYPES: Final = frozenset(
 )
 HEAP_CODES: Final = frozenset(schema.HEAP_TYPES.values())
 
-Row_co = TypeVar("Row_co", covariant=True)
 
-
-class Rows(Sequence[Row_co], Generic[Row_co]):
+class Rows(Sequence[Row_co]):
     """A table as a sequence: nothing is read before a row is asked for.
 
     Parameters
@@ -43,10 +52,13 @@ class Rows(Sequence[Row_co], Generic[Row_co]):
     def __len__(self) -> int:
         return self._count
 
-    @overload
-    def __getitem__(self, index: int) -> Row_co: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Row_co, ...]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> Row_co: ...
+        @overload
+        def __getitem__(self, index: slice) -> tuple[Row_co, ...]: ...
+
     def __getitem__(self, index: int | slice) -> Row_co | tuple[Row_co, ...]:
         """One row, or a tuple of rows; IndexError beyond the end, as for every sequence."""
         if isinstance(index, slice):
@@ -59,49 +71,6 @@ class Rows(Sequence[Row_co], Generic[Row_co]):
 
 # --------------------------------------------------------------------------------------------------------------------
 # Types
-
-
-class FuncType(NamedTuple):
-    """Type of a function: value types by name."""
-
-    params: tuple[str, ...]
-    results: tuple[str, ...]
-
-
-class MemoryType(NamedTuple):
-    """Type of a memory: sizes in pages of ``page_size_bytes``; ``max_pages`` None where there is none."""
-
-    min_pages: int
-    max_pages: int | None
-    shared: bool
-    memory64: bool
-    page_size_bytes: int
-
-
-class TableType(NamedTuple):
-    """Type of a table: sizes in elements; ``max`` None where there is none."""
-
-    element: str
-    min: int
-    max: int | None
-    shared: bool
-    table64: bool
-
-
-class GlobalType(NamedTuple):
-    """Type of a global."""
-
-    type: str
-    mutable: bool
-
-
-class TagType(NamedTuple):
-    """Type of an exception tag."""
-
-    params: tuple[str, ...]
-
-
-ExternType = FuncType | MemoryType | TableType | GlobalType | TagType
 
 
 def is_valtype(code: int, type_count: int) -> bool:

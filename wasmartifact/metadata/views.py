@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Container
-from contextlib import suppress
-from mmap import mmap
-from types import TracebackType
-from typing import TypeVar
 
 from wasmartifact import schema
 from wasmartifact.metadata import faults, rows
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.header import Header
 from wasmartifact.metadata.rows import Rows
+from wasmartifact.wasm.externtypes import TagType
 
-Row = TypeVar("Row")
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+    from mmap import mmap
+    from types import TracebackType
+    from typing import TypeVar
+
+    Row = TypeVar("Row")
 
 
 def close_mapping(mapping: mmap) -> None:
     """Close a mapping, or leave that to the last of its views that are still alive (in rows, or in a traceback)."""
-    with suppress(BufferError):
+    try:  # contextlib costs more than all the rest here
         mapping.close()
+    except BufferError:
+        return
 
 
 class ExportRows(Rows[rows.ExportRow]):
@@ -185,7 +190,7 @@ class Metadata:
         return self._rows("globals", rows.global_row)
 
     @property
-    def tags(self) -> Rows[rows.TagType]:
+    def tags(self) -> Rows[TagType]:
         """The tag index space."""
         return self._rows("tags", rows.tag_type)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmartifact.runtime.native import types
+from wasmartifact import _types as types
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wasmartifact.metadata.views import Metadata
-    from wasmartifact.runtime.instance import ImportRow, Instance, Linked
 
 
 class Artifact:
@@ -18,22 +17,21 @@ class Artifact:
 
     Its code stays mapped until the artifact and all stores with instances of it are gone.
 
-    Parameters
+    Attributes
     ----------
-    native : NativeArtifact
-        Its native half, bound.
     path : str | None
         Where it was loaded from; None for one loaded from bytes.
+    metadata : Metadata
+        Everything that it says about its module.
     """
 
-    __slots__ = ("__weakref__", "_imports", "_metadata", "_native", "address", "path")
+    __slots__ = ("__weakref__", "_metadata", "_native", "path")
 
     def __init__(self, native: types.NativeArtifact, path: str | None) -> None:
+        """Of its native half, bound to its code."""
         self._native = native
-        self.address = native.address
         self.path = path
         self._metadata: Metadata | None = None
-        self._imports: tuple[ImportRow, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<Artifact {self.path or 'from bytes'}>"
@@ -47,16 +45,12 @@ class Artifact:
             self._metadata = Metadata(memoryview(self._native))
         return self._metadata
 
-    @property
-    def import_rows(self) -> tuple[ImportRow, ...]:
-        """What an instance needs: (module, name, kind, type, label), in order; read once."""
-        if self._imports is None:
-            self._imports = types.import_rows(self.address)
-        return self._imports
-
     def instantiate(
-        self, imports: Mapping[str, Mapping[str, Any] | Instance] | None = None, *, store: types.Store | None = None
-    ) -> Instance:
+        self,
+        imports: Mapping[str, Mapping[str, Any] | types.Instance] | None = None,
+        *,
+        store: types.Store | None = None,
+    ) -> types.Instance:
         """Make an instance: link the imports, initialise memories, tables and globals, run the start function.
 
         Parameters
@@ -69,20 +63,25 @@ class Artifact:
             Where the instance shall live. By default it gets a store of its own, which becomes one with the stores of
             what it imports.
 
+        Returns
+        -------
+        Instance
+            Its ``exports`` are what can be called and used.
+
         Raises
         ------
         UnlinkableModule
             An import is missing or has another type, or would join two stores that were made by hand.
+        TypeError
+            ``imports``, or what stands for a module in it, is no mapping; ``store`` is no Store.
         Trap
             An active segment does not fit, or the start function trapped.
         IncompatibleHost
             The address space has no room for a memory.
         """
-        from wasmartifact.runtime.instance import instantiate
+        return types.instantiate(self, self._native, imports, store)
 
-        return instantiate(self, imports, store)
-
-    def link(self, imports: Mapping[str, Mapping[str, Any] | Instance] | None = None) -> Linked:
+    def link(self, imports: Mapping[str, Mapping[str, Any] | types.Instance] | None = None) -> types.Linked:
         """Resolve the imports once, for any number of instances: ``linked.instantiate()`` makes one.
 
         Parameters
@@ -90,11 +89,14 @@ class Artifact:
         imports : mapping of mappings, optional
             As for `instantiate`. Later changes of the mappings don't count.
 
+        Returns
+        -------
+        Linked
+            What all instances that it makes have in common.
+
         Raises
         ------
         UnlinkableModule
             An import is missing, or something of another kind. Types are compared by ``linked.instantiate()``.
         """
-        from wasmartifact.runtime.instance import link
-
-        return link(self, imports)
+        return types.link(self, self._native, imports)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, Self
-
+from wasmartifact import _types as types
 from wasmartifact._native import ffi, lib
-from wasmartifact.metadata.rows import GlobalType, TableType
-from wasmartifact.runtime.native import types
 from wasmartifact.runtime.native_errors import raise_native_error
 from wasmartifact.schema import (
     KIND_GLOBAL,
@@ -19,7 +15,13 @@ from wasmartifact.schema import (
     MAX_TABLE_ELEMENTS,
     NONE_U64,
 )
+from wasmartifact.wasm.externtypes import GlobalType, TableType, TagType, value_types
 from wasmartifact.wasm.types import func_type_digest, valtype_from_name
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, Final, Self
 
 _TABLE_LIMIT: Final = 2**32 - 1
 
@@ -229,9 +231,7 @@ class Tag(types.Entity):
 
     def __new__(cls, params: Iterable[str] = ()) -> Self:
         """Make a tag of the host."""
-        if isinstance(params, str):
-            raise TypeError(f'expected a list of value types such as ["i32"], found the string {params!r}')
-        codes = [_valtype(name) for name in params]
+        codes = [valtype_from_name(name) for name in value_types(params)]
         native = lib.wa_tag_new(func_type_digest(codes, ()), codes, len(codes))
         if not native:
             raise MemoryError("no memory for a tag")
@@ -241,3 +241,8 @@ class Tag(types.Entity):
     def params(self) -> tuple[str, ...]:
         """Types of the values that an exception of this tag carries."""
         return types.tag_params(self)
+
+    @property
+    def type(self) -> TagType:
+        """The same as a type, to be compared with what the metadata says."""
+        return TagType(self.params)

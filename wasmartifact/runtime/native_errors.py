@@ -22,18 +22,14 @@ def make_native_error(
     code, system_errno, where, found, expected, text
         The fields of the ``wa_error``.
     **names : object
-        More facts. ``path`` stands before the message; ``import_name``, ``expected_kind`` and ``found_kind`` are what
-        templates about imports name; all become attributes of the exception.
+        More facts. ``path`` stands before the message; all become attributes of the exception, as those of ``where``,
+        ``found`` and ``expected`` do that the message states.
     """
     name, exception_name, template = NATIVE_ERRORS[code]
-    facts = {
-        "strerror": os.strerror(system_errno),
-        "import_name": f"import {where}",
-        "expected_kind": KINDS[expected] if expected < len(KINDS) else expected,
-        "found_kind": KINDS[found] if found < len(KINDS) else found,
-        **names,
-    }
-    message = template.format(where=where, found=found, expected=expected, text=text, **facts)
+    message = template.format(
+        where=where, found=found, expected=expected, text=text, strerror=os.strerror(system_errno),
+        import_name=f"import {where}", expected_kind=_kind(expected), found_kind=_kind(found),
+    )  # fmt: skip
     if name == "system":
         from wasmartifact.limits import limit_advice
 
@@ -42,7 +38,13 @@ def make_native_error(
     if names.get("path") is not None:
         message = f"{names['path']}: {message}"
     exception: type[errors.WasmArtifactError] = getattr(errors, exception_name)
-    return exception(message, error=name, where=where, found=found, expected=expected, **names)
+    numbers = {"where": where, "found": found, "expected": expected}
+    stated = {fact: value for fact, value in numbers.items() if f"{{{fact}" in template}
+    return exception(message, error=name, **{**stated, **names})
+
+
+def _kind(number: int) -> str:
+    return KINDS[number] if number < len(KINDS) else str(number)
 
 
 def raise_native_error(error: Any, **names: Any) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from wasmartifact.constants import TRAPS
 from wasmartifact.errors import ArtifactError, Frame, Trap
-from wasmartifact.runtime.native import types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,25 +11,27 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.artifact import Artifact
 
 
-def make_trap(store: types.Store, code: int, frames: list[tuple[int, int, int]]) -> Trap:
-    """The exception for a trap; ``frames`` are (address of the artifact, func_index, text_offset), innermost first."""
-    metadata_of = {address: _metadata(store, address) for address, _, _ in frames}
-    names = {address: _module_name(metadata) if metadata else None for address, metadata in metadata_of.items()}
-    exported = {address: _exported_names(metadata_of[address], address, frames) for address in metadata_of}
+def make_trap(code: int, frames: list[tuple[Artifact | None, int, int]]) -> Trap:
+    """The exception for a trap; ``frames`` are (artifact, func_index, text_offset), innermost first.
+
+    An artifact is None where the collector is taking its store apart.
+    """
+    metadata_of = {artifact: _metadata(artifact) for artifact, _, _ in frames}
+    names = {artifact: _module_name(metadata) if metadata else None for artifact, metadata in metadata_of.items()}
+    exported = {artifact: _exported_names(metadata, artifact, frames) for artifact, metadata in metadata_of.items()}
     name, message = TRAPS[code]
     return Trap(
         message,
         code=name,
         frames=tuple(
-            _frame(metadata_of[address], func_index, text_offset, names[address], exported[address])
-            for address, func_index, text_offset in frames
+            _frame(metadata_of[artifact], func_index, text_offset, names[artifact], exported[artifact])
+            for artifact, func_index, text_offset in frames
         ),
     )
 
 
-def _metadata(store: types.Store, address: int) -> Metadata | None:
-    """Metadata of the artifact, unless its user closed it or the collector is taking the store apart."""
-    artifact: Artifact | None = types.kept(store, address)
+def _metadata(artifact: Artifact | None) -> Metadata | None:
+    """Metadata of the artifact, unless its user closed it."""
     if artifact is None:
         return None
     try:
@@ -47,12 +48,14 @@ def _module_name(metadata: Metadata) -> str | None:
         return None
 
 
-def _exported_names(metadata: Metadata | None, address: int, frames: list[tuple[int, int, int]]) -> dict[int, str]:
+def _exported_names(
+    metadata: Metadata | None, artifact: Artifact | None, frames: list[tuple[Artifact | None, int, int]]
+) -> dict[int, str]:
     """What functions without a name of their own are exported as: gdb calls them so too."""
     if metadata is None:
         return {}
     try:
-        running = {func_index for place, func_index, _ in frames if place == address}
+        running = {func_index for place, func_index, _ in frames if place is artifact}
         unnamed = {func_index for func_index in running if metadata.function_name(func_index) is None}
         return metadata.exported_names(unnamed) if unnamed else {}
     except ArtifactError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 
-from wasmartifact.runtime.native import types
+from wasmartifact import _types as types
 from wasmartifact.wasi.streams import as_stream
 
 TYPE_CHECKING = False  # importing typing costs more than a load

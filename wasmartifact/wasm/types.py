@@ -5,10 +5,7 @@ Host functions get their type's digest at run time, so this file imports the sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
 
 from wasmartifact.schema import (
     HEAP_ABSTRACT,
@@ -25,7 +22,11 @@ from wasmartifact.schema import (
     VALTYPE_V128,
 )
 
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Final
+
     from wasmartifact.wasm.model import Module
 
 DIGEST_SIZE_BYTES: Final = 16
@@ -93,8 +94,12 @@ def type_digests(module: Module) -> list[bytes]:
         16 bytes for each type; two types of any modules are equal exactly if their digests are.
     """
     digests: list[bytes] = []
+
+    def reference(index: int) -> bytes:
+        return _reference(digests, index)
+
     for func_type in module.types:
-        digests += _group_digests([(func_type.params, func_type.results)], partial(_reference, digests))
+        digests += _group_digests([(func_type.params, func_type.results)], reference)
     return digests
 
 

@@ -16,9 +16,9 @@ from wasmartifact import schema
 from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.encode import encode_metadata, hash_slots
-from wasmartifact.metadata.rows import FuncType, GlobalType, MemoryType, TableType, TagType
 from wasmartifact.metadata.views import Metadata
 from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.externtypes import FuncType, GlobalType, MemoryType, TableType, TagType
 
 
 @pytest.fixture(scope="module")

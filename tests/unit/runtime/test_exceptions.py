@@ -115,7 +115,7 @@ def test_values_that_do_not_fit_are_an_error_of_the_host(values: Any, error: typ
 
 def test_a_tag_that_is_none_is_an_error_of_the_host() -> None:
     def f() -> None:
-        raise wa.WasmException("not a tag")
+        raise wa.WasmException("not a tag")  # type: ignore[arg-type]
 
     with pytest.raises(TypeError, match="tag must be a Tag, found str"):
         exports(CATCHER, {"m": {"t": wa.Tag(), "f": f}}).go()

@@ -25,7 +25,9 @@ def test_a_missing_import_is_named(imports: str, wanted: str, given: Any) -> Non
         wa.UnlinkableModule, match=rf"^unknown import: env\.f, a {wanted} of type .*imports\['env'\]\['f'\]"
     ) as caught:
         instance(f"(module {imports})", given)
-    assert (caught.value.module, caught.value.name, caught.value.kind) == ("env", "f", wanted)  # type: ignore[attr-defined]
+    error = caught.value
+    assert (error.module, error.name, error.kind, error.found) == ("env", "f", wanted, None)
+    assert error.expected == load(f"(module {imports})").metadata.imports[0].type
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_a_missing_import_is_named(imports: str, wanted: str, given: Any) -> Non
         (
             "(func (param i32))",
             wa.Func(print, ["i64"]),
-            r"expected FuncType\(params=\('i32',\).*found FuncType\(params=\('i64',\)",
+            r"expected \(i32\) -> \(\), found \(i64\) -> \(\)",
         ),
         ("(memory 2)", wa.Memory(1), r"smaller than the minimum.*min_pages=2.*min_pages=1"),
         ("(memory 1 2)", wa.Memory(1), "maximum"),
@@ -56,8 +58,54 @@ def test_a_missing_import_is_named(imports: str, wanted: str, given: Any) -> Non
     ],
 )
 def test_an_import_of_another_type_is_unlinkable(wanted: str, given: Any, message: str) -> None:
-    with pytest.raises(wa.UnlinkableModule, match=rf"^incompatible import type: .*{message}"):
-        instance(f'(module (import "env" "f" {wanted}))', {"env": {"f": given}})
+    wat = f'(module (import "env" "f" {wanted}))'
+    with pytest.raises(wa.UnlinkableModule, match=rf"^incompatible import type: .*{message}") as caught:
+        instance(wat, {"env": {"f": given}})
+    row = load(wat).metadata.imports[0]
+    assert caught.value.facts == {
+        "module": "env", "name": "f", "kind": row.kind, "expected": row.type,
+        "found": getattr(given, "type", type(given).__name__),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"env": {"lgo": print}}, r"imports\['env'\] has 'lgo'"),
+        ({"emv": {"log": print}}, r"imports has 'emv'"),
+        ({"log": print}, r"imports\['log'\] was given: each module's names have a mapping of their own"),
+    ],
+)
+def test_a_near_miss_gets_a_hint(given: Any, words: str) -> None:
+    with pytest.raises(wa.UnlinkableModule, match=words):
+        instance('(module (import "env" "log" (func)))', given)
+
+
+def test_forgotten_wasi_gets_a_hint() -> None:
+    wat = '(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))))'
+    with pytest.raises(wa.UnlinkableModule, match=r"wa\.Wasi\(\)\.imports\(\) has the functions of WASI"):
+        instance(wat)
+    with pytest.raises(TypeError, match=r"found Wasi; imports\(\) makes a mapping of it"):
+        instance(wat, wa.Wasi())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [[], [("env", {})], "env", b"env", 5, print, wa.Memory(1)])
+def test_imports_are_a_mapping_of_mappings(given: Any) -> None:
+    wat = '(module (import "env" "log" (func)))'
+    with pytest.raises(TypeError, match=r"^imports must be a mapping of modules .*, here for env; found "):
+        instance(wat, given)
+    with pytest.raises(TypeError, match=r"^imports\['env'\] must be a mapping of names to values, .*found "):
+        instance(wat, {"env": given})
+    with pytest.raises(TypeError, match=r"^imports must be a mapping"):
+        load(wat).link(given)
+
+
+def test_an_instance_stands_for_one_module_only() -> None:
+    one = instance('(module (func (export "log")))')
+    with pytest.raises(TypeError, match=r"an instance can stand for one module: imports=\{module: instance\}"):
+        instance('(module (import "env" "log" (func)))', one)  # type: ignore[arg-type]
+    with pytest.raises(wa.UnlinkableModule, match="is a func, found an object of type Instance"):
+        instance('(module (import "env" "log" (func)))', {"env": {"log": one}})
 
 
 def test_plain_values_stand_for_functions_and_globals() -> None:

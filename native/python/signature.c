@@ -1,19 +1,15 @@
-/* FuncType: the parameter and result types of a function, with what converting its values needs. */
+/* Signature: the Python side of a function type. Its FuncType, which users see, is made when somebody asks for it. */
+#include "docs.h"
 #include "types.h"
 
-PyTypeObject *wax_functype_type;
-
-/* {digest: address of the live FuncType of that digest, as an int}: functions of one type share one object. The
- * addresses are borrowed; a FuncType takes itself out when it goes. */
-static PyObject *interned;
-
-/* The one that was asked for last, borrowed: neighbouring exports often have the same type. */
-static wax_functype *latest;
+/* state->interned is {digest: address of the live Signature of that digest, as an int}: functions of one type share one object.
+ * The addresses are borrowed; a Signature takes itself out when it goes. state->latest is the one that was asked for last:
+ * neighbouring exports often have the same type. */
 
 static const struct {
     uint32_t code;
     const char *name;
-    wax_tag tag;
+    wax_conversion conversion;
 } plain_types[] = {
     {WA_VALTYPE_I32, "i32", WAX_I32},
     {WA_VALTYPE_I64, "i64", WAX_I64},
@@ -24,23 +20,25 @@ static const struct {
     {WA_VALTYPE_EXTERNREF, "externref", WAX_EXTERNREF},
 };
 enum { PLAIN_TYPE_COUNT = sizeof plain_types / sizeof plain_types[0] };
-static PyObject *plain_names[PLAIN_TYPE_COUNT];
 
-wax_tag wax_tag_of(uint32_t valtype)
+wax_conversion wax_conversion_of(uint32_t valtype)
 {
     for (size_t i = 0; i < PLAIN_TYPE_COUNT; i++)
         if (plain_types[i].code == valtype)
-            return plain_types[i].tag;
+            return plain_types[i].conversion;
     bool nonnull = (valtype & 0xff) == WA_VALTYPE_REF;
     if ((nonnull || (valtype & 0xff) == WA_VALTYPE_REF_NULL) && (valtype >> 8) < WA_HEAP_ABSTRACT)
         return nonnull ? WAX_TYPED_FUNCREF_NONNULL : WAX_TYPED_FUNCREF; /* structures and arrays are not compiled */
     switch (valtype >> 8) {
     case WA_HEAP_FUNC:
-    case WA_HEAP_NOFUNC:
         return nonnull ? WAX_FUNCREF_NONNULL : WAX_FUNCREF;
     case WA_HEAP_EXTERN:
-    case WA_HEAP_NOEXTERN:
         return nonnull ? WAX_EXTERNREF_NONNULL : WAX_EXTERNREF;
+    case WA_HEAP_NOFUNC:
+    case WA_HEAP_NOEXTERN:
+    case WA_HEAP_NOEXN:
+    case WA_HEAP_NONE:
+        return nonnull ? WAX_OPAQUE : WAX_NULL; /* without null, a bottom type has no values */
     default:
         return WAX_OPAQUE;
     }
@@ -50,7 +48,7 @@ PyObject *wax_valtype_name(uint32_t valtype)
 {
     for (size_t i = 0; i < PLAIN_TYPE_COUNT; i++)
         if (plain_types[i].code == valtype)
-            return Py_NewRef(plain_names[i]);
+            return Py_NewRef(PyTuple_GET_ITEM(wax_here()->type_names, (Py_ssize_t)i));
     PyObject *helper = wax_help(WAX_VALTYPE_NAME);
     return helper == NULL ? NULL : PyObject_CallFunction(helper, "k", (unsigned long)valtype);
 }
@@ -89,71 +87,73 @@ PyObject *wax_valtype_names(const uint32_t *codes, uint32_t count)
 }
 
 /* Tags and slot count; true unless a type is written with an index of its module, which other modules number otherwise. */
-static bool fill_tags(wax_functype *type, const uint32_t *params, const uint32_t *results)
+static bool fill_conversions(wax_signature *type, const uint32_t *params, const uint32_t *results)
 {
     uint32_t slots[2] = {0, 0};
     bool is_universal = true;
     for (uint32_t i = 0; i < type->param_count + type->result_count; i++) {
         bool is_param = i < type->param_count;
         uint32_t code = is_param ? params[i] : results[i - type->param_count];
-        wax_tag tag = wax_tag_of(code);
-        type->tags[i] = (uint8_t)tag;
-        slots[is_param] += wax_slots_of(tag);
-        if (tag == WAX_TYPED_FUNCREF || tag == WAX_TYPED_FUNCREF_NONNULL)
+        wax_conversion conversion = wax_conversion_of(code);
+        type->conversions[i] = (uint8_t)conversion;
+        slots[is_param] += wax_slots_of(conversion);
+        if (conversion == WAX_TYPED_FUNCREF || conversion == WAX_TYPED_FUNCREF_NONNULL)
             is_universal = false;
     }
     type->slot_count = slots[0] > slots[1] ? slots[0] : slots[1];
     return is_universal;
 }
 
-static wax_functype *new_functype(const uint32_t *params, uint32_t param_count, const uint32_t *results,
+static wax_signature *new_signature(const uint32_t *params, uint32_t param_count, const uint32_t *results,
                                   uint32_t result_count, PyObject *digest)
 {
-    wax_functype *type = PyObject_New(wax_functype, wax_functype_type);
+    wax_signature *type = PyObject_New(wax_signature, wax_here()->signature_type);
     if (type == NULL)
         return NULL;
-    type->is_interned = false;
+    type->face = type->interned = NULL;
     type->param_count = param_count;
     type->result_count = result_count;
     memcpy(type->digest, PyBytes_AS_STRING(digest), sizeof type->digest);
     type->params = wax_valtype_names(params, param_count);
     type->results = type->params == NULL ? NULL : wax_valtype_names(results, result_count);
-    type->tags = PyMem_Malloc((size_t)param_count + result_count + 1);
-    if (type->results == NULL || type->tags == NULL) {
+    type->conversions = PyMem_Malloc((size_t)param_count + result_count + 1);
+    if (type->results == NULL || type->conversions == NULL) {
         if (!PyErr_Occurred())
             PyErr_NoMemory();
         Py_DECREF(type);
         return NULL;
     }
-    if (!fill_tags(type, params, results))
+    if (!fill_conversions(type, params, results))
         return type;
-    PyObject *address = PyLong_FromVoidPtr(type);
+    PyObject *address = PyLong_FromVoidPtr(type), *interned = wax_here()->interned;
     PyObject *first = address == NULL ? NULL : PyDict_SetDefault(interned, digest, address);
     /* Naming the values may have run code that made the same type: the first one counts. */
-    wax_functype *known = first == NULL ? NULL : (wax_functype *)Py_NewRef(PyLong_AsVoidPtr(first));
-    type->is_interned = known == type;
+    wax_signature *known = first == NULL ? NULL : (wax_signature *)Py_NewRef(PyLong_AsVoidPtr(first));
+    if (known == type)
+        type->interned = Py_NewRef(interned);
     Py_XDECREF(address);
     Py_DECREF(type);
     return known;
 }
 
-wax_functype *wax_functype_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
+wax_signature *wax_signature_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
                                       uint32_t result_count, const uint8_t *digest)
 {
-    if (latest != NULL && memcmp(latest->digest, digest, sizeof latest->digest) == 0)
-        return (wax_functype *)Py_NewRef(latest);
+    wax_state *state = wax_here();
+    if (state->latest != NULL && memcmp(state->latest->digest, digest, sizeof state->latest->digest) == 0)
+        return (wax_signature *)Py_NewRef(state->latest);
     PyObject *key = PyBytes_FromStringAndSize((const char *)digest, 16);
     if (key == NULL)
         return NULL;
-    PyObject *address = PyDict_GetItemWithError(interned, key);
-    wax_functype *type = NULL;
+    PyObject *address = PyDict_GetItemWithError(state->interned, key);
+    wax_signature *type = NULL;
     if (address != NULL)
-        type = (wax_functype *)Py_NewRef(PyLong_AsVoidPtr(address));
+        type = (wax_signature *)Py_NewRef(PyLong_AsVoidPtr(address));
     else if (!PyErr_Occurred())
-        type = new_functype(params, param_count, results, result_count, key);
+        type = new_signature(params, param_count, results, result_count, key);
     Py_DECREF(key);
-    if (type != NULL && type->is_interned)
-        latest = type;
+    if (type != NULL && type->interned != NULL)
+        state->latest = type;
     return type;
 }
 
@@ -202,10 +202,10 @@ static PyObject *code_tuple(const uint32_t *codes, uint32_t count)
     return tuple;
 }
 
-static wax_functype *functype_with_digest(const uint32_t *params, uint32_t param_count, const uint32_t *results,
+static wax_signature *with_digest(const uint32_t *params, uint32_t param_count, const uint32_t *results,
                                           uint32_t result_count)
 {
-    wax_functype *type = NULL;
+    wax_signature *type = NULL;
     PyObject *helper = wax_help(WAX_TYPE_DIGEST), *digest = NULL;
     PyObject *param_codes = code_tuple(params, param_count), *result_codes = code_tuple(results, result_count);
     if (helper != NULL && param_codes != NULL && result_codes != NULL)
@@ -213,7 +213,7 @@ static wax_functype *functype_with_digest(const uint32_t *params, uint32_t param
     if (digest != NULL && (!PyBytes_Check(digest) || PyBytes_GET_SIZE(digest) != 16))
         PyErr_SetString(PyExc_SystemError, "the digest of a function type must have 16 bytes");
     else if (digest != NULL)
-        type = wax_functype_from_codes(params, param_count, results, result_count,
+        type = wax_signature_from_codes(params, param_count, results, result_count,
                                        (const uint8_t *)PyBytes_AS_STRING(digest));
     Py_XDECREF(digest);
     Py_XDECREF(param_codes);
@@ -221,119 +221,75 @@ static wax_functype *functype_with_digest(const uint32_t *params, uint32_t param
     return type;
 }
 
-wax_functype *wax_functype_from_names(PyObject *params, PyObject *results)
+wax_signature *wax_signature_from_names(PyObject *params, PyObject *results)
 {
     uint32_t param_count, result_count;
     uint32_t *param_codes = codes_of(params, &param_count);
     uint32_t *result_codes = param_codes == NULL ? NULL : codes_of(results, &result_count);
-    wax_functype *type = NULL;
+    wax_signature *type = NULL;
     if (result_codes != NULL)
-        type = functype_with_digest(param_codes, param_count, result_codes, result_count);
+        type = with_digest(param_codes, param_count, result_codes, result_count);
     PyMem_Free(param_codes);
     PyMem_Free(result_codes);
     return type;
 }
 
-static void functype_dealloc(PyObject *object)
+static void signature_dealloc(PyObject *object)
 {
-    wax_functype *type = (wax_functype *)object;
+    wax_signature *type = (wax_signature *)object;
     PyTypeObject *class = Py_TYPE(object);
-    if (latest == type)
-        latest = NULL;
-    if (type->is_interned) {
+    wax_state *state = wax_here();
+    if (state != NULL && state->latest == type)
+        state->latest = NULL;
+    if (type->interned != NULL) {
         PyObject *pending_type, *pending, *traceback;
         PyErr_Fetch(&pending_type, &pending, &traceback);
         PyObject *key = PyBytes_FromStringAndSize((const char *)type->digest, 16);
-        if (key == NULL || PyDict_DelItem(interned, key) < 0)
+        if (key == NULL || PyDict_DelItem(type->interned, key) < 0)
             PyErr_WriteUnraisable(object);
         Py_XDECREF(key);
         PyErr_Restore(pending_type, pending, traceback);
     }
+    Py_XDECREF(type->interned);
+    Py_XDECREF(type->face);
     Py_XDECREF(type->params);
     Py_XDECREF(type->results);
-    PyMem_Free(type->tags);
+    PyMem_Free(type->conversions);
     class->tp_free(object);
     Py_DECREF(class);
 }
 
-static PyObject *functype_richcompare(PyObject *left, PyObject *right, int operation)
+PyObject *wax_signature_face(wax_signature *signature)
 {
-    if (!Py_IS_TYPE(right, wax_functype_type) || (operation != Py_EQ && operation != Py_NE))
-        Py_RETURN_NOTIMPLEMENTED;
-    bool equal = memcmp(((wax_functype *)left)->digest, ((wax_functype *)right)->digest, 16) == 0;
-    return PyBool_FromLong(equal == (operation == Py_EQ));
+    if (signature->face == NULL) {
+        PyObject *face = wax_call_helper(WAX_FUNC_TYPE, signature->params, signature->results, NULL);
+        Py_XSETREF(signature->face, face);
+    }
+    return Py_XNewRef(signature->face);
 }
 
-static Py_hash_t functype_hash(PyObject *object)
-{
-    Py_hash_t hash;
-    memcpy(&hash, ((wax_functype *)object)->digest, sizeof hash);
-    return hash == -1 ? -2 : hash;
-}
-
-static PyObject *functype_str(PyObject *object)
-{
-    wax_functype *type = (wax_functype *)object;
-    PyObject *comma = PyUnicode_FromString(", "), *text = NULL;
-    PyObject *params = comma == NULL ? NULL : PyUnicode_Join(comma, type->params);
-    PyObject *results = comma == NULL ? NULL : PyUnicode_Join(comma, type->results);
-    if (params != NULL && results != NULL)
-        text = PyUnicode_FromFormat(type->result_count == 1 ? "(%U) -> %U" : "(%U) -> (%U)", params, results);
-    Py_XDECREF(comma);
-    Py_XDECREF(params);
-    Py_XDECREF(results);
-    return text;
-}
-
-static PyObject *functype_repr(PyObject *object)
-{
-    wax_functype *type = (wax_functype *)object;
-    return PyUnicode_FromFormat("FuncType(params=%R, results=%R)", type->params, type->results);
-}
-
-static PyObject *functype_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
-{
-    (void)class;
-    static char *names[] = {"params", "results", NULL};
-    PyObject *params, *results;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:FuncType", names, &params, &results))
-        return NULL;
-    return (PyObject *)wax_functype_from_names(params, results);
-}
-
-static PyMemberDef functype_members[] = {
-    {"params", T_OBJECT_EX, offsetof(wax_functype, params), READONLY, "names of the parameter types"},
-    {"results", T_OBJECT_EX, offsetof(wax_functype, results), READONLY, "names of the result types"},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot functype_slots[] = {
-    {Py_tp_doc, "Type of a function: the names of its parameter and result types, such as (\"i32\",)."},
-    {Py_tp_new, functype_new},
-    {Py_tp_dealloc, functype_dealloc},
-    {Py_tp_richcompare, functype_richcompare},
-    {Py_tp_hash, functype_hash},
-    {Py_tp_str, functype_str},
-    {Py_tp_repr, functype_repr},
-    {Py_tp_members, functype_members},
+static PyType_Slot signature_slots[] = {
+    {Py_tp_doc, WAX_DOC_Signature},
+    {Py_tp_dealloc, signature_dealloc},
     {0, NULL},
 };
 
-static PyType_Spec functype_spec = {
-    .name = "wasmartifact.FuncType",
-    .basicsize = sizeof(wax_functype),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = functype_slots,
+PyType_Spec wax_signature_spec = {
+    .name = "wasmartifact._types.Signature",
+    .basicsize = sizeof(wax_signature),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = signature_slots,
 };
 
-int wax_functype_ready(PyObject *module)
+int wax_signature_begin(wax_state *state)
 {
-    for (size_t i = 0; i < PLAIN_TYPE_COUNT; i++)
-        if ((plain_names[i] = PyUnicode_InternFromString(plain_types[i].name)) == NULL)
+    state->interned = PyDict_New();
+    state->type_names = PyTuple_New(PLAIN_TYPE_COUNT);
+    for (size_t i = 0; state->type_names != NULL && i < PLAIN_TYPE_COUNT; i++) {
+        PyObject *name = PyUnicode_InternFromString(plain_types[i].name);
+        if (name == NULL)
             return -1;
-    interned = PyDict_New();
-    wax_functype_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &functype_spec, NULL);
-    if (interned == NULL || wax_functype_type == NULL)
-        return -1;
-    return PyModule_AddObjectRef(module, "FuncType", (PyObject *)wax_functype_type);
+        PyTuple_SET_ITEM(state->type_names, (Py_ssize_t)i, name);
+    }
+    return state->interned == NULL || state->type_names == NULL ? -1 : 0;
 }
