@@ -7,7 +7,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
-EXTRAS := pack,dev,bench,docs
 FUZZ_SECONDS ?= 60
 STUBTEST := --concise --mypy-config-file pyproject.toml --allowlist tests/data/stubtest.txt --ignore-unused-allowlist \
 	wasmartifact._types wasmartifact._native
@@ -17,7 +16,7 @@ NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/
 # Python files that mypyc compiles.
 COMPILED := $(shell cat native/compiled_python.txt)
 
-.PHONY: findings help demo test test-frozen test-python test-debian test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
+.PHONY: findings help demo test test-frozen test-python test-debian wheels test-wheels test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
@@ -26,6 +25,8 @@ help:
 	@echo "make test     all tests but the timing ones"
 	@echo "make test-python  all tests on another CPython: PYTHON=python3.13"
 	@echo "make test-debian  all tests on a CPython of Debian unstable, in a chroot: PYTHON=python3.15; needs root"
+	@echo "make wheels   source distribution and wheels for x86-64 and aarch64 into dist; PYTHONS=\"python3.11 python3.13\""
+	@echo "make test-wheels  a wheel in a fresh environment: load, pack, examples"
 	@echo "make test-programs  programs from PyPI and npm against what wasmtime-py makes of them, the large ones too"
 	@echo "make test-frozen    programs frozen by PyInstaller and cx_Freeze"
 	@echo "make check    everything that CI checks: lint, types, generated files, docs, load timings, instruction counts, tests"
@@ -52,7 +53,7 @@ $(VENV)/tools.stamp: | $(BIN)/python
 $(VENV)/ready.stamp: $(VENV)/tools.stamp pyproject.toml setup.py native/compiled_python.txt $(NATIVE) $(COMPILED)
 	rm -rf build/lib* build/temp* build/bdist*
 	find wasmartifact -name "*.$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))').so" -delete
-	WASMARTIFACT_WERROR=1 $(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
+	WASMARTIFACT_WERROR=1 $(PIP) --no-build-isolation -e '.[pack,dev,bench,docs]'
 	@touch $@
 
 demo: $(VENV)/ready.stamp
@@ -63,7 +64,7 @@ test: $(VENV)/ready.stamp
 
 # All tests on another CPython, in an environment of its own: make test-python PYTHON=python3.13
 test-python:
-	$(MAKE) test VENV=.venv-$(notdir $(PYTHON)) EXTRAS=pack,dev,bench
+	$(MAKE) test VENV=.venv-$(notdir $(PYTHON))
 
 # The same in a chroot with Debian unstable, which has the newest ones: make test-debian PYTHON=python3.15. Needs root.
 test-debian:
@@ -73,6 +74,17 @@ test-debian:
 test-frozen: $(VENV)/ready.stamp
 	$(PIP) --no-build-isolation -e '.[frozen]'
 	$(PYTEST) -m frozen tests/flows/test_freezers.py
+
+# A source distribution and wheels for x86-64 and aarch64, of each CPython found or of PYTHONS, into dist/; those of newer Pythons
+# from the chroot: PACKAGES=gcc-aarch64-linux-gnu tools/debian_python.sh python3.15 wheels PYTHONS=python3.15
+PYTHONS ?=
+wheels: | $(BIN)/python
+	$(BIN)/python tools/wheels.py $(PYTHONS)
+
+# The wheel of this Python, in a fresh environment outside of the tree: loads without a compiler, then packs and runs examples/.
+test-wheels: | $(BIN)/python
+	$(BIN)/python tools/wheels.py --machines $$(uname -m) --output build/wheels $(BIN)/python
+	$(BIN)/python -m tests.wheels build/wheels
 
 # All programs of registries, the large ones too: needs npm, and minutes for packing.
 test-programs: $(VENV)/ready.stamp

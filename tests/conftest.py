@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_configure() -> None:
     """What mypyc compiled hides the file it was made of: an old one would be tested in place of what is written."""
     for source in map(ROOT.joinpath, (ROOT / "native" / "compiled_python.txt").read_text().split()):
-        for compiled in source.parent.glob(f"{source.stem}.*.so"):
-            if compiled.stat().st_mtime_ns < source.stat().st_mtime_ns:
+        for compiled in map(source.with_suffix, EXTENSION_SUFFIXES):  # of this Python; others' may lie beside them
+            if compiled.exists() and compiled.stat().st_mtime_ns < source.stat().st_mtime_ns:
                 pytest.exit(f"{compiled.relative_to(ROOT)} is older than its .py file; run make .venv/ready.stamp", 2)
 
 

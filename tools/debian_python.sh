@@ -3,8 +3,8 @@
 #
 #   tools/debian_python.sh PYTHON [TARGET [VARIABLE=VALUE...]]    python3.15, test-python
 #
-# SUITE=sid (default) has the newest ones; CHROOT=build/debian-sid is where it lies. Needs root and debootstrap. Nothing of the
-# chroot is mounted or running after the end.
+# SUITE=sid (default) has the newest ones; CHROOT=build/debian-sid is where it lies, the tree in /src. PACKAGES are installed
+# beside what the tests need. Needs root and debootstrap. Nothing of the chroot is mounted or running after the end.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -39,7 +39,7 @@ exec unshare --mount --pid --fork bash -eu -c '
     shift 2
     mount --rbind /dev "$chroot/dev"
     mount -t proc proc "$chroot/proc"
-    packages="$python-dev $python-venv gcc make binutils elfutils libc-bin gdb nodejs clang lld llvm"
+    packages="$python-dev $python-venv gcc make binutils elfutils libc-bin gdb nodejs clang lld llvm ${PACKAGES:-}"
     inside() { chroot "$chroot" env HOME=/root DEBIAN_FRONTEND=noninteractive "$@"; }
     inside dpkg --status $packages > /dev/null 2>&1 || {
         inside apt-get update -qq

@@ -130,18 +130,21 @@ uint64_t wa_host_cpu_features(void)
     return answer;
 }
 
+#define TEXT_OF(number) #number
+#define VERSION_TEXT(major, minor) TEXT_OF(major) "." TEXT_OF(minor)
+
 /* glibc before 2.35 writes into the dynamic section while it loads a library. The answer never changes: a race only finds
- * it twice. */
+ * it twice. No sscanf or strtoul: newer headers replace them by functions that only glibc 2.38 has. */
 static bool takes_read_only_dynamic(void)
 {
     enum { UNKNOWN, YES, NO };
     static atomic_int known = UNKNOWN;
     if (atomic_load_explicit(&known, memory_order_relaxed) == UNKNOWN) {
+        static const char name[] = "glibc ";
         char text[64] = "";
-        unsigned major = 0, minor = 0;
         confstr(_CS_GNU_LIBC_VERSION, text, sizeof text);
-        bool is_new = sscanf(text, "glibc %u.%u", &major, &minor) == 2 &&
-                      (major > WA_GLIBC_MIN_MAJOR || (major == WA_GLIBC_MIN_MAJOR && minor >= WA_GLIBC_MIN_MINOR));
+        bool is_new = strncmp(text, name, sizeof name - 1) == 0 &&
+                      strverscmp(text + sizeof name - 1, VERSION_TEXT(WA_GLIBC_MIN_MAJOR, WA_GLIBC_MIN_MINOR)) >= 0;
         atomic_store_explicit(&known, is_new ? YES : NO, memory_order_relaxed);
     }
     return atomic_load_explicit(&known, memory_order_relaxed) == YES;

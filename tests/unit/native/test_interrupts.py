@@ -94,7 +94,7 @@ def test_a_signal_during_the_conversion_of_arguments_is_not_lost() -> None:
         """
 import ctypes, functools
 class Argument:
-    __index__ = functools.partial(ctypes.PyDLL(None).kill, os.getpid(), int(signal.SIGINT))
+    __index__ = staticmethod(functools.partial(ctypes.PyDLL(None).kill, os.getpid(), int(signal.SIGINT)))
 assert is_interrupted(got.spin_on, Argument())
 assert still_works()
 """
@@ -106,7 +106,7 @@ def test_a_signal_during_the_conversion_of_results_is_not_lost() -> None:
         """
 import ctypes, functools
 class Result:
-    __index__ = functools.partial(ctypes.PyDLL(None).kill, os.getpid(), int(signal.SIGINT))
+    __index__ = staticmethod(functools.partial(ctypes.PyDLL(None).kill, os.getpid(), int(signal.SIGINT)))
 def back(value):
     return Result()
 assert is_interrupted(got.ask_and_spin)
