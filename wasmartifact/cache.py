@@ -79,6 +79,11 @@ def compile(
     warn : callable | None
         Called with words instead of that warning.
 
+    Returns
+    -------
+    Artifact
+        Loaded from the cache, or from memory where that can't be used.
+
     Raises
     ------
     MalformedModule, InvalidModule, UnsupportedModule, ToolchainError

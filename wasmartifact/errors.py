@@ -81,43 +81,98 @@ class MalformedModule(WasmArtifactError):
 
 
 class InvalidModule(WasmArtifactError):
-    """A module that fails validation (spec section 3); ``wasm_offset`` is the byte where that showed, if known."""
+    """A module that fails validation (spec section 3).
+
+    Attributes
+    ----------
+    wasm_offset : int | None
+        The byte where that showed, None where unknown.
+    func_index : int | None
+        The function that holds it, None outside of functions.
+    """
 
     exit_code = 12
 
 
 class UnsupportedModule(WasmArtifactError):
-    """A valid module that needs something that this version does not compile; ``feature`` names it."""
+    """A valid module that needs something that this version does not compile.
+
+    Attributes
+    ----------
+    feature : str
+        What: a name of ``schema.WASM_FEATURES``, or of a proposal ("component-model", "stack-switching", ...).
+    wasm_offset : int | None
+        The byte where that showed, None where unknown.
+    func_index : int | None
+        The function that uses it, where an instruction does; else None, or no such attribute.
+    """
 
     exit_code = 13
 
 
 class ToolchainError(WasmArtifactError):
-    """The code generator or the writer failed: always a defect here, never in the module."""
+    """The code generator or the writer failed, or a package of the extra ``pack`` is missing: never the module's fault.
+
+    Attributes
+    ----------
+    package : str
+        What to install, where a package is missing or broken.
+    func_index : int
+        The function whose compilation failed, where that is known; ``func_name`` is its name or None.
+    findings : list[str]
+        What a check of the finished file found, where one failed.
+    """
 
     exit_code = 14
 
 
 class ArtifactError(WasmArtifactError):
-    """A file that should be an artifact but can't be used."""
+    """A file that should be an artifact but can't be used. `load`, `open_metadata` and `verify` tell it alike.
+
+    Attributes
+    ----------
+    path : str
+        The file, where it has a name.
+    """
 
     exit_code = 20
 
 
 class BadMagic(ArtifactError):
-    """The file is not an artifact of this project."""
+    """The file is not an artifact of this project.
+
+    Attributes
+    ----------
+    found, expected : int
+        The first bytes of the file or section as a number, where these tell.
+    """
 
     exit_code = 21
 
 
 class VersionMismatch(ArtifactError):
-    """The artifact's format or runtime ABI is another than this version reads."""
+    """The artifact's format or runtime ABI is another than this version reads: pack the module again.
+
+    Attributes
+    ----------
+    found, expected : int
+        Version of the artifact, and the one that is read.
+    """
 
     exit_code = 22
 
 
 class CorruptArtifact(ArtifactError):
-    """A digest, offset, size or row of the artifact is wrong: the file was damaged or tampered with."""
+    """A digest, offset, size or row of the artifact is wrong: the file was damaged, rewritten or tampered with.
+
+    Attributes
+    ----------
+    found, expected : object
+        The value, and what it should be (a value or words).
+    what, field, entry, column, row : object
+        Where: ``what`` names a part of the ELF structure, ``field`` a field of the metadata header, ``entry`` (with
+        ``what``) a number in the directory, ``column`` and ``row`` a value. Those that apply are there.
+    """
 
     exit_code = 23
 

@@ -32,6 +32,11 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
         Path of a file that `pack` wrote, or its contents, which go through a file in memory. So do those of a file
         from which the dynamic loader can't map code: on a file system that is mounted noexec, say.
 
+    Returns
+    -------
+    Artifact
+        Ready to be instantiated any number of times. Code stays mapped until it and its instances are gone.
+
     Raises
     ------
     BadMagic, VersionMismatch, CorruptArtifact, IncompatibleHost
@@ -71,9 +76,13 @@ def _look(fd: int, path: str | None) -> types.NativeArtifact:
     """Look before you load: head, section table, metadata header, directory, their checksum, host."""
     try:
         return types.NativeArtifact(fd, path)
-    except BaseException:
-        os.close(fd)
-        raise
+    except Exception as problem:
+        from wasmartifact.diagnosis import explain
+
+        try:
+            raise explain(fd, path, problem) from None
+        finally:
+            os.close(fd)
 
 
 def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> OSError | None:

@@ -48,17 +48,21 @@ class PackReport:
     output : str
         Path of the artifact.
     size_bytes, text_size_bytes, metadata_size_bytes : int
-        The file, its machine code, its metadata section with the memory image.
+        The file, its machine code, its metadata section with the memory image; in bytes.
     functions : int
         Defined functions.
-    machine, cpu, opt_level
-        What the code is for.
+    machine : str
+        What the code is for: "x86_64" or "aarch64".
+    cpu : str
+        As it was given to `pack`.
+    opt_level : int
+        0 to 3.
     wasm_features, cpu_features : tuple[str, ...]
         What the module uses, what the code needs.
     wasm_sha256, build_id : str
         Hexadecimal digests of the module and of the artifact.
     seconds : dict[str, float]
-        Wall-clock time of each pass, by name.
+        Wall-clock time of each pass in seconds, by the pass's name.
     """
 
     output: str
@@ -116,6 +120,11 @@ def pack(
         Oldest glibc that the artifact shall load under, as "2.17"; None for this host's. Below 2.35 the artifact has
         two segments in place of one and loads a little slower.
 
+    Returns
+    -------
+    PackReport
+        What was written, and how long each pass took.
+
     Raises
     ------
     MalformedModule, InvalidModule, UnsupportedModule
@@ -127,6 +136,15 @@ def pack(
         An option is out of range, or contradicts another one.
     OSError
         The source can't be read, or the output can't be written; a wrong output path shows before any work.
+
+    Examples
+    --------
+    >>> import wasmartifact as wa
+    >>> report = wa.pack(b'(module (func (export "answer") (result i32) (i32.const 42)))', "answer.so", opt_level=0)
+    >>> report.functions, report.opt_level
+    (1, 0)
+    >>> wa.load("answer.so").instantiate().exports.answer()
+    42
     """
     clock = _Clock()
     options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu))

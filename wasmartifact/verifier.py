@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
 from mmap import ALLOCATIONGRANULARITY, MAP_PRIVATE, PROT_READ, mmap
-from typing import Final
 
-from wasmartifact import schema
-from wasmartifact.elf.read import corrupt_elf, file_offset, find_section, is_stripped, read_segments
-from wasmartifact.errors import BadMagic, LoadError
+from wasmartifact.diagnosis import check_code, check_front, check_rest, named, no_file, rewritten
+from wasmartifact.elf.read import corrupt_elf, find_section, is_stripped
+from wasmartifact.errors import LoadError
 from wasmartifact.limits import limit_advice
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.views import Metadata, close_mapping
-
-_ANCHOR: Final = schema.ANCHOR.packer()
-_ANCHOR_BUILD_ID: Final = schema.ANCHOR.offsets()["build_id"]
 
 
 def open_metadata(path: str | os.PathLike[str]) -> Metadata:
@@ -57,7 +52,8 @@ def open_metadata(path: str | os.PathLike[str]) -> Metadata:
     try:
         file = _map(fd, path)
         try:
-            offset, size_bytes = find_section(memoryview(file))
+            with named(path):
+                offset, size_bytes = find_section(memoryview(file))
         finally:
             close_mapping(file)
         # Mappings start where the host's pages do, which may be larger than the artifact's.
@@ -67,7 +63,8 @@ def open_metadata(path: str | os.PathLike[str]) -> Metadata:
         os.close(fd)
     metadata = Metadata(memoryview(mapping)[skipped:], owner=mapping)
     try:
-        check_directory(metadata.columns.section)
+        with named(path):
+            check_directory(metadata.columns.section)
     except BaseException:
         metadata.close()
         raise
@@ -101,12 +98,11 @@ def verify(path: str | os.PathLike[str]) -> None:
         os.close(fd)
     try:
         data = memoryview(file)
-        offset, size_bytes = find_section(data)
-        metadata = Metadata(data[offset : offset + size_bytes])
-        check_directory(metadata.columns.section)
-        _verify_digests(data, offset, metadata)
-        check_rows(metadata.columns.section)
-        _verify_code(data, metadata)
+        with named(path):
+            offset, metadata = check_front(data)
+            _verify_digests(data, offset, metadata)
+            check_rows(metadata.columns.section)
+            check_code(data, metadata)
     finally:
         close_mapping(file)
 
@@ -114,13 +110,10 @@ def verify(path: str | os.PathLike[str]) -> None:
 def _open_regular(path: str | os.PathLike[str]) -> int:
     """A descriptor of a file that can be mapped."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO under the name must not hang us
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+    problem = no_file(fd, path)
+    if problem is not None:
         os.close(fd)
-        found = "an empty file" if stat.S_ISREG(status.st_mode) else "not a regular file"
-        raise BadMagic(
-            f"{os.fspath(path)} is {found}, expected an artifact; give a file that `wasmartifact pack` wrote"
-        )
+        raise problem
     return fd
 
 
@@ -139,34 +132,8 @@ def _map(fd: int, path: str | os.PathLike[str], size_bytes: int = 0, offset: int
 def _verify_digests(data: memoryview, offset: int, metadata: Metadata) -> None:
     """The digests that need nothing but the bytes. A stripped file is smaller and lacks its symbol table."""
     section, numbers = metadata.columns.section, metadata.header.numbers
-    digests.check_load(data[: numbers["head_size_bytes"]], section)
     digests.check_section(section)
     if len(data) == numbers["file_size_bytes"]:
-        digests.check_file(data, offset)
+        check_rest(data, offset, metadata)
     elif not is_stripped(data):
-        raise corrupt_elf("file size in bytes", len(data), numbers["file_size_bytes"])
-
-
-def _verify_code(data: memoryview, metadata: Metadata) -> None:
-    """What is mapped for execution: it is what the build id says, and it holds what the metadata points to."""
-    numbers = metadata.header.numbers
-    segments = read_segments(data)
-    anchor_offset = file_offset(segments, "the anchor", numbers["anchor_vaddr"], schema.ANCHOR.size_bytes)
-    build_id = metadata.header.digests["build_id"]
-    anchor = _ANCHOR.unpack_from(data, anchor_offset)
-    if anchor != (schema.ANCHOR_MAGIC, schema.RUNTIME_ABI, 0, build_id):
-        raise corrupt_elf("the anchor", anchor, (schema.ANCHOR_MAGIC, schema.RUNTIME_ABI, 0, build_id))
-    type_digests = metadata.column("type_digest")
-    size_bytes = len(type_digests)
-    start = file_offset(segments, "type digests in the code", numbers["type_digests_vaddr"], size_bytes)
-    if data[start : start + size_bytes] != type_digests:
-        raise corrupt_elf("type digests in the code", "others", "those of the metadata")
-    file_offset(segments, ".text", numbers["text_vaddr"], numbers["text_size_bytes"])
-    code = digests.mapped_code(
-        data,
-        head_size_bytes=numbers["head_size_bytes"],
-        build_id_offset=anchor_offset + _ANCHOR_BUILD_ID,
-        mapped_end=max(segment.offset + segment.size_bytes for segment in segments),
-        page_size_bytes=numbers["page_size_bytes"],
-    )
-    digests.check_build_id(code, metadata.columns.section)
+        raise rewritten(data) or corrupt_elf("file size in bytes", len(data), numbers["file_size_bytes"])

@@ -19,7 +19,7 @@ LAYERS = (
     ("packages", "scratch"),
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
-    ("packer", "loader", "verifier", "output"),
+    ("packer", "loader", "verifier", "diagnosis", "output"),
     ("cache",),
     ("program",),
     ("__init__",),
@@ -34,6 +34,8 @@ PEERS = {
     ("wasi", "runtime"),
     ("packer", "output"),
     ("packer", "verifier"),
+    ("loader", "diagnosis"),
+    ("verifier", "diagnosis"),
 }
 #: (module, imported): _types.py gives the package its second compiled module, as the import system would; type checkers
 #: know what errors carry.

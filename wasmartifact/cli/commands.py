@@ -192,7 +192,7 @@ def run_inspect(options: argparse.Namespace) -> int:
             from wasmartifact.cli.module_summary import describe_module, module_page, read_module
             from wasmartifact.wasm.source import read_source
 
-            module = read_module(read_source(path))
+            module = read_module(read_source(Path(path).read_bytes() if options.file == STDIN else path))
             _show(describe_module(module) if options.json else module_page(module))
     return 0
 

@@ -163,10 +163,10 @@ def _type(module: Module, kind: int, index: int) -> ExternType:
     if kind == schema.KIND_TABLE:
         table = module.table_types[index]
         limits = table.limits
-        return TableType(valtype_name(table.element), limits.minimum, limits.maximum, limits.shared, limits.is64)
+        return TableType(valtype_name(table.element), limits.min, limits.max, limits.shared, limits.is64)
     memory = module.memory_types[index]
     limits = memory.limits
-    return MemoryType(limits.minimum, limits.maximum, limits.shared, limits.is64, 1 << memory.page_log2)
+    return MemoryType(limits.min, limits.max, limits.shared, limits.is64, 1 << memory.page_log2)
 
 
 def _func_type(module: Module, type_index: int) -> FuncType:

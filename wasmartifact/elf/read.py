@@ -33,13 +33,16 @@ class _Section(NamedTuple):
     size: int
 
 
-def find_section(buffer: Buffer) -> tuple[int, int]:
+def find_section(buffer: Buffer, *, is_packed: bool = True) -> tuple[int, int]:
     """Find ``.wasmartifact``.
 
     Parameters
     ----------
     buffer : bytes-like
         A whole file, of any content; usually a mapping, of which only a few pages are touched.
+    is_packed : bool
+        False to also find it where a tool has moved it: at any offset, in a file that does not end with its section
+        headers.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def find_section(buffer: Buffer) -> tuple[int, int]:
         The ELF structure is damaged.
     """
     with memoryview(buffer).cast("B") as data:
-        machine, sections = _read_sections(data)
+        machine, sections = _read_sections(data, is_packed=is_packed)
         for section in sections:
             if section.name == schema.SECTION_NAME.encode():
                 break
@@ -65,7 +68,7 @@ def find_section(buffer: Buffer) -> tuple[int, int]:
             raise corrupt_elf(f"place of {schema.SECTION_NAME}", section.offset, len(data))
         if section.size < schema.METADATA_HEADER.size_bytes:
             raise corrupt_elf(f"size of {schema.SECTION_NAME}", section.size, schema.METADATA_HEADER.size_bytes)
-        if section.offset % schema.PAGE_BYTES[machine]:
+        if is_packed and section.offset % schema.PAGE_BYTES[machine]:
             raise corrupt_elf(f"alignment of {schema.SECTION_NAME}", section.offset % schema.PAGE_BYTES[machine], 0)
         return section.offset, section.size
 
@@ -129,7 +132,7 @@ def file_offset(segments: list[Segment], what: str, vaddr: int, size_bytes: int)
     raise corrupt_elf(f"address of {what}", f"{vaddr:#x}", "an address in a loadable segment")
 
 
-def _read_sections(data: memoryview) -> tuple[str, list[_Section]]:
+def _read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, list[_Section]]:
     """Machine, and all sections but the first, which is none."""
     if len(data) < ELF_HEADER.size or bytes(data[:4]) != ELF_IDENT[:4]:
         found = int.from_bytes(data[:4], "little")
@@ -144,7 +147,8 @@ def _read_sections(data: memoryview) -> tuple[str, list[_Section]]:
     if not 2 <= count <= schema.MAX_SECTIONS:
         raise _no_section()
     # Our writer and all known strip tools put the section headers last.
-    if table + count * entry_size != len(data):
+    end = table + count * entry_size
+    if end > len(data) or (is_packed and end != len(data)):
         raise corrupt_elf("e_shoff", table, len(data) - count * entry_size)
     if not 0 < names_index < count:
         raise corrupt_elf("e_shstrndx", names_index, count - 1)

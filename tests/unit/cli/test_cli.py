@@ -100,6 +100,31 @@ def test_inspect_json_agrees_with_the_module(artifact: Path, tmp_path: Path) -> 
     assert found["memories"][0]["max_pages"] == 2
 
 
+def test_inspect_of_a_module_agrees_with_its_artifact(artifact: Path, tmp_path: Path) -> None:
+    """What both have is the same; the sections are the module's own."""
+    import wasmtime
+
+    wasm = bytes(wasmtime.wat2wasm(MODULE))
+    (tmp_path / "module.wasm").write_bytes(wasm)
+    assert run("pack", tmp_path / "module.wasm").returncode == 0
+    packed = json.loads(run("inspect", "--json", tmp_path / "module.wasm.so").stdout)
+    for source in (tmp_path / "module.wasm", artifact.with_suffix("")):
+        result = run("inspect", "--json", source)
+        assert result.returncode == 0, result.stderr
+        found = json.loads(result.stdout)
+        for key in ("types", "imports", "exports", "tables", "tags", "start_function", "defined_functions"):
+            assert found[key] == packed[key], key
+        for key in ("functions", "memories", "globals", "elements", "data"):
+            for row, expected in zip(found[key], packed[key], strict=True):
+                assert row.items() <= expected.items(), key
+        assert found["info"]["module_name"] == "calculator"
+    assert found["digests"]["wasm_digest"] == packed["digests"]["wasm_digest"]
+    assert sum(row["size_bytes"] for row in found["sections"]) < found["file_size_bytes"] == len(wasm)
+    page = run("inspect", tmp_path / "module.wasm").stdout.decode()
+    for words in ("calculator", "(i32, i64) -> i64, i32", "1..2 pages", "5 defined, 0 imported", "sections"):
+        assert words in page
+
+
 def test_inspect_and_verify(artifact: Path) -> None:
     page = run("inspect", artifact).stdout.decode()
     for words in ("calculator", "(i32, i64) -> i64, i32", "1..2 pages", "5 defined, 0 imported"):
@@ -171,7 +196,9 @@ def test_what_is_no_file_has_no_default_output(tmp_path: Path, source: str) -> N
         (["pack", "absent.wasm"], b"", 1),
         (["pack", "-", "-o", "absent/x.so"], b"(module)", 1),
         (["pack", "-", "-o", "x.so", "--cpu", "native", "--target", "aarch64"], b"(module)", 2),
-        (["inspect", "-"], b"not an artifact", errors.BadMagic.exit_code),
+        (["inspect", "-"], b"not an artifact", errors.MalformedModule.exit_code),
+        (["inspect", "-"], b"\x7fELF", errors.BadMagic.exit_code),
+        (["inspect", "-"], b"(module (func (result i32)))", errors.InvalidModule.exit_code),
         (["verify", "-"], b"", errors.BadMagic.exit_code),
         (["run", "-", "--invoke", "f"], b"\x7fELF", errors.ArtifactError.exit_code),
         (["run", "absent.so", "--invoke", "f"], b"", 1),
