@@ -47,7 +47,7 @@ typedef struct known_column {
 } known_column;
 
 /* A column whose values have any type. */
-typedef struct any_column {
+typedef struct __attribute__((may_alias)) any_column {
     const void *data;
     uint64_t count;
 } any_column;
@@ -84,8 +84,9 @@ static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups
     if (entry->element_size_bytes != known.element_size)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->element_size_bytes, known.element_size,
                        "element_size_bytes");
-    const any_column column = {at(artifact, entry->offset, size_bytes), entry->count};
-    memcpy((uint8_t *)&artifact->columns + known.place, &column, sizeof column);
+    any_column *column = (any_column *)(void *)((uint8_t *)&artifact->columns + known.place);
+    column->data = at(artifact, entry->offset, size_bytes);
+    column->count = entry->count;
     if (known.shape == WA_SHAPE_FLAT)
         return 0;
     if (known.shape == WA_SHAPE_OFFSETS && entry->count == 0)

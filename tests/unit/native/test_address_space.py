@@ -6,6 +6,7 @@ process of its own.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ import wasmartifact as wa
 from tests.unit.runtime.harness import packed
 
 TIMEOUT_S = 120
+#: A sanitizer maps memory for itself where a test leaves none.
+NEEDS_MEMORY = pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="a sanitizer needs mappings of its own")
 GUARDED_BYTES = (8 << 30) + (64 << 10)  # what a 32-bit memory reserves
 PREAMBLE = """
 import mmap, resource, sys
@@ -86,18 +89,21 @@ def run(program: str, artifact: Path, *arguments: str) -> tuple[list[str], str]:
     return facts.split(), words
 
 
+@NEEDS_MEMORY
 def test_limit_on_virtual_memory(artifact: Path) -> None:
     facts, words = run(LIMITED, artifact)
     assert facts == ["IncompatibleHost", "address_space", "True", str(GUARDED_BYTES)]
     assert "ulimit -v" in words
 
 
+@NEEDS_MEMORY
 def test_full_address_space(artifact: Path) -> None:
     facts, words = run(FULL, artifact)
     assert facts == ["LoadError", "address_space_full", "True", str(GUARDED_BYTES)]
     assert "ulimit" not in words and "no free range" in words
 
 
+@NEEDS_MEMORY
 @pytest.mark.parametrize("free", [0, 1])
 def test_too_many_mappings(artifact: Path, free: int) -> None:
     """A memory takes two mappings: none is free for the range, or none for its accessible part."""
