@@ -66,7 +66,7 @@ PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store)
 
 /* ---- stores of entities ----------------------------------------------------------------------------------------------- */
 
-wax_store *wax_entity_store(wax_entity *entity)
+static wax_store *entity_store(wax_entity *entity)
 {
     if (entity->store == NULL) {
         wa_extern object = {.kind = entity->kind, .object = entity->native};
@@ -133,7 +133,7 @@ static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t c
 {
     (void)module;
     wax_entity *entity = wax_check_count("table_get", count, 2) ? checked(args[0], WA_KIND_TABLE) : NULL;
-    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    wax_store *store = entity == NULL ? NULL : entity_store(entity);
     uint64_t index, reference;
     if (store == NULL || table_index(entity->native, args[1], &index) < 0)
         return NULL;
@@ -168,7 +168,7 @@ static PyObject *table_set(PyObject *module, PyObject *const *args, Py_ssize_t c
 {
     (void)module;
     wax_entity *entity = wax_check_count("table_set", count, 3) ? checked(args[0], WA_KIND_TABLE) : NULL;
-    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    wax_store *store = entity == NULL ? NULL : entity_store(entity);
     uint64_t index, reference;
     if (store == NULL || table_index(entity->native, args[1], &index) < 0)
         return NULL;
@@ -189,7 +189,7 @@ static PyObject *table_grow(PyObject *module, PyObject *const *args, Py_ssize_t 
 {
     (void)module;
     wax_entity *entity = wax_check_count("table_grow", count, 3) ? checked(args[0], WA_KIND_TABLE) : NULL;
-    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    wax_store *store = entity == NULL ? NULL : entity_store(entity);
     uint64_t delta = store == NULL ? 0 : PyLong_AsUnsignedLongLong(args[1]), reference;
     if (store == NULL || PyErr_Occurred())
         return NULL;
@@ -220,7 +220,7 @@ static PyObject *global_get(PyObject *module, PyObject *object)
 {
     (void)module;
     wax_entity *entity = checked(object, WA_KIND_GLOBAL);
-    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    wax_store *store = entity == NULL ? NULL : entity_store(entity);
     if (store == NULL)
         return NULL;
     uint64_t cell[2];
@@ -238,7 +238,7 @@ static PyObject *global_set(PyObject *module, PyObject *const *args, Py_ssize_t 
 {
     (void)module;
     wax_entity *entity = wax_check_count("global_set", count, 2) ? checked(args[0], WA_KIND_GLOBAL) : NULL;
-    wax_store *store = entity == NULL ? NULL : wax_entity_store(entity);
+    wax_store *store = entity == NULL ? NULL : entity_store(entity);
     if (store == NULL)
         return NULL;
     uint64_t cell[2] = {0, 0};
@@ -359,7 +359,7 @@ void wax_entity_dealloc(PyObject *object)
 static PyObject *entity_get_store(PyObject *object, void *closure)
 {
     (void)closure;
-    return Py_XNewRef((PyObject *)wax_entity_store((wax_entity *)object));
+    return Py_XNewRef((PyObject *)entity_store((wax_entity *)object));
 }
 
 static PyGetSetDef entity_getset[] = {

@@ -312,8 +312,6 @@ void wax_store_unpin(wax_store *store);
 PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store);
 /* Give a new entity its native object, whose count it takes over, and its store, and make it known by its address. */
 int wax_entity_bind(wax_entity *entity, uint32_t kind, void *native, wax_store *store);
-/* The entity's store, made if there is none yet: borrowed, NULL with an exception set. */
-wax_store *wax_entity_store(wax_entity *entity);
 /* An import of a new instance of this store: the entity's store becomes one with it. */
 int wax_entity_join(wax_entity *entity, wax_store *store);
 void wax_entity_dealloc(PyObject *object);
