@@ -202,6 +202,8 @@ def test_what_is_no_file_has_no_default_output(tmp_path: Path, source: str) -> N
         (["verify", "-"], b"", errors.BadMagic.exit_code),
         (["run", "-", "--invoke", "f"], b"\x7fELF", errors.ArtifactError.exit_code),
         (["run", "absent.so", "--invoke", "f"], b"", 1),
+        (["inspect", "/dev/zero"], b"", errors.MalformedModule.exit_code),
+        (["pack", "/dev/zero", "-o", "x.so"], b"", errors.MalformedModule.exit_code),
         (["polish"], b"", 2),
         ([], b"", 2),
     ],
