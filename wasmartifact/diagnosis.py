@@ -170,7 +170,9 @@ def explain(fd: int, path: str | None, problem: BaseException) -> BaseException:
         with named(path):
             check_front(memoryview(file))
     except WasmArtifactError as found:
-        return found
+        # Frames of its traceback, and of what it came from, hold views of the mapping, which shall be closed now.
+        found.__context__ = None
+        return found.with_traceback(None)
     finally:
         close_mapping(file)
     return _with_names(problem, path) if problem.facts.get("error") == "machine" else problem
