@@ -57,10 +57,10 @@ class Signature:
 class Func:
     """A function: of a WebAssembly instance, or a Python callable with a type that WebAssembly can call.
 
-    ``func(*args)`` returns None, a value, or a tuple of several. Values convert exactly: i32 takes -2**31 .. 2**32-1
-    and i64 -2**63 .. 2**64-1, results are signed; whatever has ``__index__`` counts as an int (bool, NumPy's integers;
-    floats don't); f32 and f64 take floats, ints and what has ``__float__``; v128 is 16 bytes; a funcref is a Func or
-    None, an externref any object, None being null.
+    ``func(*args)`` returns None, a value, or a tuple of several. Values convert exactly: i32 takes ``-2**31`` to
+    ``2**32-1`` and i64 ``-2**63`` to ``2**64-1``, results are signed; whatever has ``__index__`` counts as an int
+    (bool, NumPy's integers; floats don't); f32 and f64 take floats, ints and what has ``__float__``; v128 is 16 bytes;
+    a funcref is a Func or None, an externref any object, None being null.
 
     Parameters
     ----------
@@ -150,6 +150,13 @@ class Store:
     ------
     ValueError
         ``limits`` is not None.
+
+    Examples
+    --------
+    >>> store = wasmartifact.Store()
+    >>> artifact = wasmartifact.load("module.wasm.so")
+    >>> artifact.instantiate({"env": {"log": print}}, store=store).store is store
+    True
     """
 
     def __new__(cls, *, limits: None = None) -> Self: ...
@@ -198,6 +205,15 @@ class Memory(Entity):
         Sizes that make no memory.
     IncompatibleHost
         The address space has no room.
+
+    Examples
+    --------
+    >>> memory = wasmartifact.Memory(1, 2)
+    >>> memory[0:5] = b"hello"
+    >>> memory[0:5], memory[4], len(memory)
+    (b'hello', 111, 65536)
+    >>> memory.grow(1), memory.size_bytes
+    (1, 131072)
     """
 
     def __new__(
@@ -214,7 +230,17 @@ class Memory(Entity):
     @overload
     def __setitem__(self, addresses: slice, data: Buffer, /) -> None: ...
     def read_cstring(self, address: int, /) -> bytes:
-        """The bytes from an address to the next zero byte, which is left out: a string of C.
+        """The bytes from an address to the next zero byte: a string of C.
+
+        Parameters
+        ----------
+        address : int
+            Where it starts, in bytes.
+
+        Returns
+        -------
+        bytes
+            A copy, without the zero byte.
 
         Raises
         ------
@@ -324,7 +350,20 @@ class Exports(Mapping[str, Any]):
     def __getattribute__(self, name: str, /) -> Any: ...
     def __dir__(self) -> list[str]: ...
     def get(self, name: str, default: Any = None, /) -> Any:
-        """The export of this name, or the default."""
+        """The export of this name, or the default.
+
+        Parameters
+        ----------
+        name : str
+            As in the module.
+        default : object
+            What to return where nothing has this name.
+
+        Returns
+        -------
+        Func | Memory | Table | Global | Tag | object
+            The export, or the default.
+        """
 
     def keys(self) -> KeysView[str]:
         """The names, in the module's order."""

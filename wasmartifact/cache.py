@@ -68,7 +68,7 @@ def compile(
     ----------
     source : str | os.PathLike | bytes
         Path of a .wasm or .wat file, or its bytes. An unchanged file is recognised by its stat and not read again.
-    opt_level, cpu, target, jobs, progress
+    opt_level, cpu, target, jobs, progress : optional
         As for `pack`; the last two are of no account when the artifact is there already.
     cache_dir : str | os.PathLike | None
         Folder of the cache; None for ``$XDG_CACHE_HOME/wasmartifact``, which is ``~/.cache/wasmartifact`` by default.
@@ -94,6 +94,11 @@ def compile(
         An option is out of range.
     OSError
         The source can't be read.
+
+    Examples
+    --------
+    >>> wa.compile("module.wat", opt_level=0).instantiate({"env": {"log": print}}).exports.add(2, 3)
+    5
     """
     limit_bytes = size_limit(cache_size_bytes)
     recipe = f"{_toolchain(cpu)} {opt_level!r} {cpu!r} {target!r}"

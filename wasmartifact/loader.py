@@ -45,6 +45,12 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
         The dynamic loader refused the file, there is no place for the contents, or too many files are open.
     OSError
         The file can't be opened.
+
+    Examples
+    --------
+    >>> artifact = wa.load("module.wasm.so")
+    >>> artifact.instantiate({"env": {"log": print}}).exports.add(2, 3)
+    5
     """
     if isinstance(path_or_bytes, _CONTENTS):
         return _load_contents((path_or_bytes,), None)

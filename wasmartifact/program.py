@@ -44,6 +44,11 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
         ``_start`` is no function without parameters, or one of WASI itself. An environment variable has no name.
     Trap
         The program trapped.
+
+    Examples
+    --------
+    >>> wa.run("hello.wat", stdout=None)
+    3
     """
     program = os.fspath(path)
     if is_artifact(program):

@@ -41,10 +41,10 @@
     "\n" \
     "A function: of a WebAssembly instance, or a Python callable with a type that WebAssembly can call.\n" \
     "\n" \
-    "``func(*args)`` returns None, a value, or a tuple of several. Values convert exactly: i32 takes -2**31 .. 2**32-1\n" \
-    "and i64 -2**63 .. 2**64-1, results are signed; whatever has ``__index__`` counts as an int (bool, NumPy's integers;\n" \
-    "floats don't); f32 and f64 take floats, ints and what has ``__float__``; v128 is 16 bytes; a funcref is a Func or\n" \
-    "None, an externref any object, None being null.\n" \
+    "``func(*args)`` returns None, a value, or a tuple of several. Values convert exactly: i32 takes ``-2**31`` to\n" \
+    "``2**32-1`` and i64 ``-2**63`` to ``2**64-1``, results are signed; whatever has ``__index__`` counts as an int\n" \
+    "(bool, NumPy's integers; floats don't); f32 and f64 take floats, ints and what has ``__float__``; v128 is 16 bytes;\n" \
+    "a funcref is a Func or None, an externref any object, None being null.\n" \
     "\n" \
     "Parameters\n" \
     "----------\n" \
@@ -122,7 +122,14 @@
     "Raises\n" \
     "------\n" \
     "ValueError\n" \
-    "    ``limits`` is not None."
+    "    ``limits`` is not None.\n" \
+    "\n" \
+    "Examples\n" \
+    "--------\n" \
+    ">>> store = wasmartifact.Store()\n" \
+    ">>> artifact = wasmartifact.load(\"module.wasm.so\")\n" \
+    ">>> artifact.instantiate({\"env\": {\"log\": print}}, store=store).store is store\n" \
+    "True"
 
 #define WAX_DOC_Entity \
     "Entity(kind, address, store, /)\n" \
@@ -168,13 +175,32 @@
     "ValueError\n" \
     "    Sizes that make no memory.\n" \
     "IncompatibleHost\n" \
-    "    The address space has no room."
+    "    The address space has no room.\n" \
+    "\n" \
+    "Examples\n" \
+    "--------\n" \
+    ">>> memory = wasmartifact.Memory(1, 2)\n" \
+    ">>> memory[0:5] = b\"hello\"\n" \
+    ">>> memory[0:5], memory[4], len(memory)\n" \
+    "(b'hello', 111, 65536)\n" \
+    ">>> memory.grow(1), memory.size_bytes\n" \
+    "(1, 131072)"
 
 #define WAX_DOC_Memory_read_cstring \
     "read_cstring($self, address, /)\n" \
     "--\n" \
     "\n" \
-    "The bytes from an address to the next zero byte, which is left out: a string of C.\n" \
+    "The bytes from an address to the next zero byte: a string of C.\n" \
+    "\n" \
+    "Parameters\n" \
+    "----------\n" \
+    "address : int\n" \
+    "    Where it starts, in bytes.\n" \
+    "\n" \
+    "Returns\n" \
+    "-------\n" \
+    "bytes\n" \
+    "    A copy, without the zero byte.\n" \
     "\n" \
     "Raises\n" \
     "------\n" \
@@ -271,7 +297,19 @@
     "get($self, name, default=None, /)\n" \
     "--\n" \
     "\n" \
-    "The export of this name, or the default."
+    "The export of this name, or the default.\n" \
+    "\n" \
+    "Parameters\n" \
+    "----------\n" \
+    "name : str\n" \
+    "    As in the module.\n" \
+    "default : object\n" \
+    "    What to return where nothing has this name.\n" \
+    "\n" \
+    "Returns\n" \
+    "-------\n" \
+    "Func | Memory | Table | Global | Tag | object\n" \
+    "    The export, or the default."
 
 #define WAX_DOC_Exports_keys \
     "keys($self)\n" \
