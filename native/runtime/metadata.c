@@ -84,14 +84,15 @@ static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups
     if (entry->element_size_bytes != known.element_size)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, entry->element_size_bytes, known.element_size,
                        "element_size_bytes");
+    uint64_t count = entry->count; /* read once: the column may alias it */
     any_column *column = (any_column *)(void *)((uint8_t *)&artifact->columns + known.place);
     column->data = at(artifact, entry->offset, size_bytes);
-    column->count = entry->count;
+    column->count = count;
     if (known.shape == WA_SHAPE_FLAT)
         return 0;
-    if (known.shape == WA_SHAPE_OFFSETS && entry->count == 0)
+    if (known.shape == WA_SHAPE_OFFSETS && count == 0)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, 0, 1, "count");
-    uint64_t rows = known.shape == WA_SHAPE_OFFSETS ? entry->count - 1 : entry->count;
+    uint64_t rows = known.shape == WA_SHAPE_OFFSETS ? count - 1 : count;
     group_rows *group = &groups[known.group];
     if (group->is_known && group->rows != rows)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, rows, group->rows, "rows");
