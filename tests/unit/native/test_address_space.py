@@ -126,7 +126,8 @@ def test_limits_of_the_runtime(wat: str, error: str, found: int, expected: int, 
     with pytest.raises(wa.LoadError, match=words) as caught:
         wa.load(packed(wat)).instantiate()
     assert type(caught.value) is wa.LoadError
-    assert (caught.value.error, caught.value.found, caught.value.expected) == (error, found, expected)
+    facts = caught.value.facts
+    assert (facts["error"], facts["found"], facts["expected"]) == (error, found, expected)
     assert "memory" not in str(caught.value) or "table" not in wat
 
 
