@@ -108,7 +108,8 @@ def check_names(wheel: Path, version: str, machine: str) -> None:
 
 def build_wheel(python: Path, checker: Path, sdist: Path, version: str, machine: str, output: Path) -> Path:
     """One wheel, named by the policy that auditwheel confirmed."""
-    policy = f"{POLICY}_{machine}"
+    # auditwheel knows the names of its own machine's policies only; check_names sees which one it found for another.
+    policy = f"{POLICY}_{machine}" if machine == platform.machine() else "auto"
     with tempfile.TemporaryDirectory() as made:
         # Debugging information stays out: 2 MB a wheel.
         options = {"LDFLAGS": "-Wl,--strip-debug", **cross_compiling(machine, version)}
