@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Final
 
+    from wasmartifact.host.scratch import ScratchFile
     from wasmartifact.runtime.artifact import Artifact
-    from wasmartifact.scratch import ScratchFile
 
 DEFAULT_SIZE_BYTES: Final = 2_000_000_000
 #: Environment variable with the largest size of the cache in bytes.
@@ -533,8 +533,8 @@ class _Packing:
         Whatever happens to the cache, nothing is packed twice.
         """
         from wasmartifact.errors import LoadError
-        from wasmartifact.output import write_atomically
-        from wasmartifact.scratch import read_chunks
+        from wasmartifact.host.output import write_atomically
+        from wasmartifact.host.scratch import read_chunks
 
         packed = self._pack(contents)
         try:
@@ -551,7 +551,7 @@ class _Packing:
 
     def into_memory(self, contents: bytes, problem: OSError) -> Artifact:
         """Pack into memory and load that, after a warning of the problem."""
-        from wasmartifact.scratch import read_chunks
+        from wasmartifact.host.scratch import read_chunks
 
         self._warn_of(problem)
         packed = self._pack(contents)
@@ -563,8 +563,8 @@ class _Packing:
     def _pack(self, contents: bytes) -> ScratchFile:
         """A file of this process alone that has the artifact."""
         from wasmartifact.codegen.pool import close_idle_workers
+        from wasmartifact.host.scratch import ScratchFile
         from wasmartifact.packer import pack
-        from wasmartifact.scratch import ScratchFile
 
         packed = ScratchFile("wasmartifact")
         try:

@@ -136,7 +136,7 @@ def _bind_name(native: types.NativeArtifact, name: str) -> types._Fault | None:
 
 def _load_contents(chunks: Iterable[bytes], path: str | None) -> Artifact:
     """Load an artifact through a file of our own; ``path`` is where the contents come from."""
-    from wasmartifact.scratch import ScratchFile
+    from wasmartifact.host.scratch import ScratchFile
 
     try:
         scratch = ScratchFile("wasmartifact", executable=True)
@@ -175,7 +175,7 @@ def _can_copy_help(fd: int) -> bool:
 def _load_copy(fd: int, path: str) -> Artifact:
     """Load a copy of an open file."""
     from wasmartifact.errors import LoadError
-    from wasmartifact.scratch import is_noexec, read_chunks
+    from wasmartifact.host.scratch import is_noexec, read_chunks
 
     try:
         return _load_contents(read_chunks(fd), path)
@@ -208,7 +208,7 @@ def _refused(path: str | None, refusal: OSError) -> LoadError:
     """
     try:
         from wasmartifact.errors import LoadError
-        from wasmartifact.limits import limit_advice, memory_advice
+        from wasmartifact.host.limits import limit_advice, memory_advice
     except OSError:
         raise refusal from None
 

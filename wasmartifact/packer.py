@@ -20,11 +20,11 @@ from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.errors import MalformedModule, UnsupportedModule
+from wasmartifact.host.output import check_output, write_output
+from wasmartifact.host.packages import check_installed
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
 from wasmartifact.metadata.header import patch_header
-from wasmartifact.output import check_output, write_output
-from wasmartifact.packages import check_installed
 from wasmartifact.verifier import open_metadata
 from wasmartifact.version import VERSION, VERSION_NUMBERS
 from wasmartifact.wasm.decode import decode_module

@@ -8,7 +8,7 @@ from mmap import ALLOCATIONGRANULARITY, MAP_PRIVATE, PROT_READ, mmap
 from wasmartifact.diagnosis import check_code, check_front, check_rest, named, no_file, rewritten
 from wasmartifact.elf.read import corrupt_elf, find_section, is_stripped
 from wasmartifact.errors import LoadError
-from wasmartifact.limits import limit_advice
+from wasmartifact.host.limits import limit_advice
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.check_rows import check_rows

@@ -115,8 +115,8 @@ print(os.listdir(os.environ["TMPDIR"]))
 def test_no_place_for_a_temporary_file(folder: Path) -> None:
     """Packing does without one; loading contents names all that was tried."""
     code = """forbid_memfd()
-import wasmartifact.scratch
-wasmartifact.scratch._FOLDERS = (str(folder / "gone"), str(artifact))
+import wasmartifact.host.scratch
+wasmartifact.host.scratch._FOLDERS = (str(folder / "gone"), str(artifact))
 wa.pack(WAT, folder / "n.so")
 print(words(lambda: wa.load(contents)))
 """
@@ -192,8 +192,8 @@ for _ in range(3):
 def test_no_place_for_execution_at_all(folder: Path, mounts: None) -> None:
     (folder / "noexec").mkdir()
     code = """forbid_memfd()
-import wasmartifact.scratch
-wasmartifact.scratch._FOLDERS = ()
+import wasmartifact.host.scratch
+wasmartifact.host.scratch._FOLDERS = ()
 print(words(lambda: wa.load(folder / "noexec" / "m.so")))
 """
     within = NOEXEC.format(folder)

@@ -15,11 +15,11 @@ PACKAGE = ROOT / "wasmartifact"
 #: other, but for those in PEERS.
 LAYERS = (
     ("record",),
-    ("constants", "errors", "frozen", "limits", "schema", "version"),
-    ("packages", "scratch"),
+    ("constants", "errors", "frozen", "schema", "version"),
+    ("host",),
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
-    ("packer", "loader", "verifier", "diagnosis", "output"),
+    ("packer", "loader", "verifier", "diagnosis"),
     ("cache",),
     ("program",),
     ("__init__",),
@@ -32,7 +32,6 @@ PEERS = {
     ("codegen", "elf"),
     ("runtime", "metadata"),
     ("wasi", "runtime"),
-    ("packer", "output"),
     ("packer", "verifier"),
     ("loader", "diagnosis"),
     ("verifier", "diagnosis"),

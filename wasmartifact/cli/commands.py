@@ -26,8 +26,8 @@ from wasmartifact.cli.common import (
 )
 from wasmartifact.cli.progress import ProgressBar
 from wasmartifact.errors import WasmArtifactError
+from wasmartifact.host.scratch import COPY_BYTES, ScratchFile
 from wasmartifact.program import is_artifact
-from wasmartifact.scratch import COPY_BYTES, ScratchFile
 from wasmartifact.version import VERSION
 
 BENCH_WAY: Final = "clone the repository, run `make`, and there `make bench` or `python -m bench --help`"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from wasmartifact.codegen import probe
-from wasmartifact.packages import require
+from wasmartifact.host.packages import require
 from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES
 
 #: Triples handed to LLVM. Everything else about the target is in the feature list.

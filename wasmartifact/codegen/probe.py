@@ -7,7 +7,7 @@ from typing import Any
 
 from wasmartifact.codegen.process import ChildProcess, WorkerDied, encode_message, open_streams, read_message
 from wasmartifact.errors import ToolchainError
-from wasmartifact.packages import require
+from wasmartifact.host.packages import require
 
 #: What LLVM prints to stderr, before it goes on or aborts, about a CPU that it doesn't know, or that lacks 64 bits.
 UNKNOWN = ("is not a recognized processor", "64-bit code requested")

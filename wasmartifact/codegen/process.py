@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from wasmartifact.errors import ToolchainError, WasmArtifactError
-from wasmartifact.limits import limit_advice, memory_advice
-from wasmartifact.scratch import ScratchFile
+from wasmartifact.host.limits import limit_advice, memory_advice
+from wasmartifact.host.scratch import ScratchFile
 
 #: Environment variable with a Python interpreter for the children, of this version; then no other one is tried.
 PYTHON_VARIABLE: Final = "WASMARTIFACT_PYTHON"

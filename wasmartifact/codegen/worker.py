@@ -11,7 +11,7 @@ from typing import Any
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.process import encode_message, open_streams, read_message
 from wasmartifact.errors import ToolchainError, WasmArtifactError
-from wasmartifact.packages import require
+from wasmartifact.host.packages import require
 
 
 def main() -> None:

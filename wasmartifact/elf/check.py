@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 
 from wasmartifact.elf.structs import PF_R, PF_W, PF_X, SHF_ALLOC
 from wasmartifact.errors import ToolchainError
-from wasmartifact.packages import require
+from wasmartifact.host.packages import require
 from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, ANCHOR_SYMBOL, MACHINES, PAGE_BYTES, SECTION_NAME
 
 #: The readers: of every artifact, and of those of a middling size.

@@ -31,7 +31,7 @@ def make_native_error(
         import_name=f"import {where}", expected_kind=_kind(expected), found_kind=_kind(found),
     )  # fmt: skip
     if name == "system":
-        from wasmartifact.limits import limit_advice
+        from wasmartifact.host.limits import limit_advice
 
         advice = limit_advice(OSError(system_errno, ""))
         message += f"; {advice}" if advice else ""

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from wasmartifact.errors import MalformedModule
-from wasmartifact.packages import require
+from wasmartifact.host.packages import require
 
 #: Where, as wasmtime's parser says it: in a line below the message and above an excerpt, or, for long lines, behind it.
 _PLACE: Final = re.compile(r"(?:\n *-->| at) <anon>:(\d+):(\d+)(?=\n|$)")

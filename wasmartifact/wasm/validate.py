@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from wasmartifact.errors import InvalidModule, ToolchainError
-from wasmartifact.packages import require
+from wasmartifact.host.packages import require
 from wasmartifact.wasm.decode import decode_bodies
 from wasmartifact.wasm.model import Module
 

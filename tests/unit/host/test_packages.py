@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import wasmartifact as wa
-from wasmartifact.packages import check_installed, require
+from wasmartifact.host.packages import check_installed, require
 
 #: Import name, name to install, and a module that can't be packed without it.
 LEGACY = r"b'\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\x0a\x09\1\x07\0\x06\x40\x19\x0b\x01\x0b'"

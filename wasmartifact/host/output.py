@@ -10,8 +10,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from wasmartifact.host.scratch import ScratchFile
 from wasmartifact.schema import TEMPORARY_PREFIX, Buffer
-from wasmartifact.scratch import ScratchFile
 
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_CHUNKS: Final = 64

