@@ -1,1 +1,1 @@
-"""What the machine gives outputs, temporary files, limits, installed packages; and words where it refuses."""
+"""What the machine gives: outputs, temporary files, limits, installed packages; and words for what it refuses."""
