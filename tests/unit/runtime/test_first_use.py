@@ -32,7 +32,8 @@ HEAVY = {
     ],
 )
 def test_it_imports_little(use: str) -> None:
-    code = f"import sys; path = sys.argv[1]; import wasmartifact as wa; before = set(sys.modules)\n{use}\n"
+    # os and what it imports are there in any start with a site; CPython 3.15 has them later than others without one.
+    code = f"import os, sys; path = sys.argv[1]; import wasmartifact as wa; before = set(sys.modules)\n{use}\n"
     code += "print(*(set(sys.modules) - before))"
     ended = subprocess.run(
         # -S: what a virtual environment imports at its start is none of ours.
@@ -43,4 +44,4 @@ def test_it_imports_little(use: str) -> None:
     )
     imported = set(ended.stdout.split())
     assert not imported & HEAVY
-    assert len(imported) <= 32, sorted(imported)
+    assert len(imported) <= 26, sorted(imported)
