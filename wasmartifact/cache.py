@@ -166,15 +166,20 @@ def _cpu_features() -> str:
 
 
 def _llvm_version() -> str:
-    """What tells versions of the code generator apart: llvmlite's version file, found without importing llvmlite."""
+    """What tells versions of the code generator apart: llvmlite's version file, found without importing llvmlite.
+
+    Frozen and zipped programs have no such file; there the import tells, which does not load LLVM.
+    """
     spec = PathFinder.find_spec("llvmlite")
-    if spec is None or spec.origin is None:
-        return ""
     try:
-        with open(os.path.join(os.path.dirname(spec.origin), "_version.py"), "rb", buffering=0) as file:
-            return _digest(file.read())
+        if spec is not None and spec.origin is not None:
+            with open(os.path.join(os.path.dirname(spec.origin), "_version.py"), "rb", buffering=0) as file:
+                return _digest(file.read())
     except OSError:
-        return spec.origin
+        pass
+    from wasmartifact.host.packages import stated_version
+
+    return stated_version("llvmlite")
 
 
 def _digest(*parts: str | bytes) -> str:
@@ -256,7 +261,7 @@ def open_folder(cache_dir: str | os.PathLike[str] | None) -> str:
     OSError
         There is none and it can't be made; or it belongs to another user, or others may write into it.
     """
-    folder = os.path.abspath(default_folder() if cache_dir is None else os.fspath(cache_dir))
+    folder = os.path.abspath(default_folder() if cache_dir is None else os.fsdecode(cache_dir))
     try:
         status = os.stat(folder)
     except FileNotFoundError:

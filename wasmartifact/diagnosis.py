@@ -34,7 +34,7 @@ def named(path: str | os.PathLike[str] | None) -> Iterator[None]:
     except ArtifactError as problem:
         if path is None or "path" in problem.facts:
             raise
-        name = os.fspath(path)
+        name = os.fsdecode(path)
         raise type(problem)(f"{name}: {problem.message}", **problem.facts, path=name) from None
 
 
@@ -185,7 +185,7 @@ def no_file(fd: int, path: str | os.PathLike[str] | None) -> BadMagic | None:
     if is_regular and status.st_size:
         return None
     found = "an empty file" if is_regular else "not a regular file"
-    name = "the artifact" if path is None else os.fspath(path)
+    name = "the artifact" if path is None else os.fsdecode(path)
     facts = {} if path is None else {"path": name}
     return BadMagic(f"{name} is {found}, expected an artifact; give a file that `wasmartifact pack` wrote", **facts)
 

@@ -152,8 +152,10 @@ def pack(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
     if not isinstance(output, int):
+        output = os.fsdecode(output)
         check_output(output)
     if keep is not None:
+        keep = os.path.abspath(os.fsdecode(keep))
         os.makedirs(keep, exist_ok=True)
     check_installed("llvmlite", *CHECKERS if opt_level > 0 else ())
 
@@ -187,7 +189,7 @@ def pack(
         progress=progress,
         type_canonical=plan.canonical,
         call_features=call_features,
-        keep=None if keep is None else os.path.abspath(keep),
+        keep=keep,
     )
     clock.lap("compile")
 
@@ -214,7 +216,7 @@ def pack(
     write_output(output, built.pieces, check=partial(_check, opt_level=opt_level))
     clock.lap("write")
     return PackReport(
-        output=f"/proc/self/fd/{output}" if isinstance(output, int) else os.fspath(output),
+        output=f"/proc/self/fd/{output}" if isinstance(output, int) else output,
         size_bytes=built.size_bytes,
         text_size_bytes=placed.text_size,
         metadata_size_bytes=len(section),

@@ -50,7 +50,7 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
     >>> wa.run("hello.wat", stdout=None)
     3
     """
-    program = os.fspath(path)
+    program = os.fsdecode(path)
     if is_artifact(program):
         artifact = load(program)
     else:

@@ -125,8 +125,9 @@ def _map(fd: int, path: str | os.PathLike[str], size_bytes: int = 0, offset: int
     try:
         return mmap(fd, size_bytes, flags=MAP_PRIVATE, prot=PROT_READ, offset=offset)
     except OSError as problem:
+        name = os.fsdecode(path)
         advice = limit_advice(problem) or "copy the file to a file system that maps files"
-        raise LoadError(f"{os.fspath(path)} can't be mapped: {problem.strerror}; {advice}", path=path) from problem
+        raise LoadError(f"{name} can't be mapped: {problem.strerror}; {advice}", path=name) from problem
 
 
 def _verify_digests(data: memoryview, offset: int, metadata: Metadata) -> None:

@@ -11,11 +11,14 @@ import pytest
 
 pytestmark = [pytest.mark.frozen, pytest.mark.slow]
 
+ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 900
 PROGRAM = '''
 import os, sys
 print("program starts", flush=True)
 import wasmartifact as wa
+from wasmartifact import cache
+print(__import__("llvmlite").__version__ in cache._toolchain("baseline"))
 WAT = b"""(module (import "env" "cb" (func $cb (param i32) (result i32))) (memory (export "memory") 1)
   (func (export "callhost") (param i32) (result i32) (call $cb (local.get 0)))
   (func (export "oob") (result i32) (i32.load (i32.const -16))))"""
@@ -33,7 +36,7 @@ for artifact in (wa.load(path), wa.load(contents), wa.compile(WAT, cache_dir=os.
     except wa.Trap as trap:
         print(trap.code, trap.frames[0].func_index, artifact.metadata.exports[2].name)
 '''
-EXPECTED = "program starts\n" + "6\nmemory_out_of_bounds 2 oob\n" * 3
+EXPECTED = "program starts\nTrue\n" + "6\nmemory_out_of_bounds 2 oob\n" * 3
 #: The command that freezes main.py, and what it makes.
 TOOLS = {
     "PyInstaller": ("-m PyInstaller --log-level ERROR --onedir main.py", "dist/main/main"),
@@ -54,6 +57,8 @@ def test_a_frozen_program(tool: str, tmp_path: Path) -> None:
     frozen = subprocess.run(
         [sys.executable, *arguments.split()],
         cwd=tmp_path,
+        # PyInstaller does not follow the import hook of an installation in place.
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,

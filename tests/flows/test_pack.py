@@ -245,6 +245,36 @@ def test_a_killed_pack_leaves_nothing(output: Path, moment: str) -> None:
         time.sleep(0.02)
 
 
+LONG_PACK = """
+import sys, wasmartifact
+source, output, keep = sys.argv[1:]
+wasmartifact.pack(source, output, keep=keep, jobs=1)
+"""
+
+
+def test_a_worker_does_not_finish_for_a_pack_that_was_killed(output: Path) -> None:
+    """It is deep in LLVM then, and looks at no pipe. What it keeps tells whether it went on to the end."""
+    source, keep = output.parent.with_name("long.wat"), output.parent.with_name("kept")
+    arms = "".join(
+        f"(if (i32.and (local.get 0) (i32.const {step % 31 + 1})) (then (local.set 1 (i32.add (local.get 1)"
+        f" (i32.load offset={step * 4} (local.get {step % 2}))))))"
+        for step in range(1500)
+    )
+    source.write_text(f"(module (memory 1) (func (param i32 i32) (result i32) {arms} (local.get 1)))")
+    with subprocess.Popen([sys.executable, "-c", LONG_PACK, str(source), str(output), str(keep)]) as packer:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not list(keep.glob("*.ll")):  # written before LLVM gets to work
+            assert time.monotonic() < deadline and packer.poll() is None
+            time.sleep(0.01)
+        workers = [int(pid) for pid in Path(f"/proc/{packer.pid}/task/{packer.pid}/children").read_text().split()]
+        packer.kill()
+    assert workers
+    while any(is_running(pid) for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlives the process that it worked for"
+        time.sleep(0.02)
+    assert list(keep.glob("*.o")) == []
+
+
 def is_running(pid: int) -> bool:
     """Whether a process of ours still does something; a zombie waits only for whoever inherited it."""
     try:

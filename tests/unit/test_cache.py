@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.machinery
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +118,21 @@ def test_another_code_generator_is_another_artifact(
         patch.setattr(cache, "_llvm_version", lambda: "another")
         answer(source, folder, packs)
     assert packs.count == len(artifacts(folder)) == 5
+
+
+@pytest.mark.parametrize("place", ["frozen", "without files"])
+def test_a_frozen_program_knows_its_code_generator(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyInstaller keeps no Python file, cx_Freeze .pyc files alone; an update of the program must not use old code."""
+    spec = None if place == "frozen" else importlib.machinery.ModuleSpec("llvmlite", None, origin=f"{tmp_path}/i.pyc")
+    monkeypatch.setattr(importlib.machinery.PathFinder, "find_spec", lambda name: spec)
+    recipes = set()
+    for version in ("0.50.0", "0.51.0"):
+        monkeypatch.setitem(sys.modules, "llvmlite", types.SimpleNamespace(__version__=version))
+        recipes.add(cache._toolchain("baseline"))
+        assert version in cache._toolchain("baseline")
+    assert len(recipes) == 2
+    monkeypatch.setitem(sys.modules, "llvmlite", None)  # what only loads has none
+    assert cache._toolchain("baseline") not in recipes
 
 
 def test_native_depends_on_the_features_of_the_host(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,14 @@ def check_installed(*modules: str) -> None:
             raise _absent(module, "packing")
 
 
+def stated_version(module: str) -> str:
+    """The version that a package states, which imports it; "" where it is not installed."""
+    try:
+        return str(importlib.import_module(module).__version__)
+    except ImportError:
+        return ""
+
+
 def _absent(module: str, purpose: str) -> ToolchainError:
     package = _distribution(module)
     return ToolchainError(

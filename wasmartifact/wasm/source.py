@@ -41,7 +41,8 @@ def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
         contents, name = bytes(source), "input"
     else:
-        contents, name = _read_file(source), os.fspath(source)
+        name = os.fsdecode(source)
+        contents = _read_file(name)
     if not contents:
         raise MalformedModule(f"{name} is empty: expected a WebAssembly module, binary or text", wasm_offset=0)
     # \0asm; with the zero alone, decoding has the better words for what is wrong.
