@@ -123,7 +123,11 @@ def test_the_c_library() -> None:
     ],
 )
 def test_files_that_are_no_elf(tmp_path: Path, no_dlopen: None, contents: bytes, found: str) -> None:
-    refused(write(tmp_path / "file", contents), wa.BadMagic, f"not an ELF file: found {found} at offset 0")
+    refused(
+        write(tmp_path / "file", contents),
+        wa.BadMagic,
+        f"not an ELF file: found {found} at offset 0" if contents else "is an empty file, expected an artifact",
+    )
 
 
 def test_paths_that_are_no_files(tmp_path: Path, no_dlopen: None) -> None:
@@ -153,17 +157,20 @@ def test_every_truncation(artifacts: dict[int, bytes], tmp_path: Path, no_dlopen
 
 
 def test_a_byte_too_many(artifacts: dict[int, bytes], tmp_path: Path, no_dlopen: None) -> None:
-    refused(write(tmp_path / "long.so", artifacts[1] + b"\0"), wa.CorruptArtifact, "damaged ELF structure")
+    size_bytes = len(artifacts[1])
+    words = f"was rewritten by a tool .* {size_bytes + 1} bytes, packed were {size_bytes};"
+    refused(write(tmp_path / "long.so", artifacts[1] + b"\0"), wa.CorruptArtifact, words)
 
 
 def test_another_machine(tmp_path: Path, no_dlopen: None) -> None:
-    other = {"x86_64": "aarch64", "aarch64": "x86_64"}[os.uname().machine]
+    host = os.uname().machine
+    other = {"x86_64": "aarch64", "aarch64": "x86_64"}[host]
     wa.pack(answer_wasm(1), tmp_path / "other.so", target=other)
     numbers = schema.MACHINES
     error = refused(
         tmp_path / "other.so",
         wa.IncompatibleHost,
-        f"is for ELF machine {numbers[other]}, this host is {numbers[os.uname().machine]}; pack the module for this",
+        rf"is for ELF machine {other} \({numbers[other]}\), this host is {host} \({numbers[host]}\); pack the module",
     )
     assert error.found == numbers[other]  # type: ignore[attr-defined]
     wa.verify(tmp_path / "other.so")  # it is sound, only elsewhere
