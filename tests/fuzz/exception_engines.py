@@ -1,4 +1,4 @@
-"""Engines for exception_programs.py: wasmartifact, wasmtime for the new encoding, node for the legacy one."""
+"""Engines for hashing.py: wasmartifact, wasmtime for the new encoding, node for the legacy one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import wasmtime
 from wasmtime import _ffi
 
 import wasmartifact as wa
-from tests.fuzz.exception_programs import FUNCTIONS, HOST_TAG, TAGS
+from tests.fuzz import reference, subject
+from tests.fuzz.hashing import FUNCTIONS, HOST_TAG, TAGS
+from tests.fuzz.shape import LINK_MODULE
 from tests.support.node import Node, NodeInstance, NodeTag, NodeThrow, NodeTrap
 
 ffi: Final[Any] = _ffi
@@ -25,16 +27,18 @@ Outcome = tuple[Any, ...]
 TagName = tuple[int, str]
 HOST: Final[TagName] = (-1, "tag")
 _TAGS: Final = {f"t{index}": types for index, types in enumerate(TAGS)}
-_TRAPS: Final = {
+#: Words of V8's messages, and the trap as wasmtime and we tell it.
+_WORDS: Final = {
     "unreachable": "unreachable",
-    "integer_divide_by_zero": "division",
-    "null_exception_reference": "null",
-    wasmtime.TrapCode.UNREACHABLE: "unreachable",
-    wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: "division",
-    wasmtime.TrapCode.NULL_REFERENCE: "null",
+    "by zero": "division",
+    "divide result": "overflow",
+    "float unrepresentable": "conversion",
+    "memory": "memory",
+    "data segment": "memory",
+    "table": "table",
+    "element segment": "table",
+    "stack": "stack",
 }
-#: Words of V8's messages.
-_WORDS: Final = {"unreachable": "unreachable", "remainder by zero": "division", "null": "null"}
 
 
 class Engine(ABC):
@@ -103,7 +107,7 @@ class Subject(Engine):
                 path = Path(folder) / "module.so"
                 wa.pack(module, path, opt_level=opt_level, cpu=cpu, jobs=1)
                 artifact = wa.load(path)
-            first = {"first": self._instances[0].exports} if self._instances else {}
+            first = {LINK_MODULE: self._instances[0].exports} if self._instances else {}
             self._instances.append(artifact.instantiate({"host": host, **first}, store=self._store))
 
     def enter(self, module: int, name: str, *values: int) -> Sequence[float]:
@@ -118,7 +122,7 @@ class Subject(Engine):
     def outcome(self, problem: Exception) -> Outcome | None:
         """How the call ended, by what it raised; None if it should not have."""
         if isinstance(problem, wa.Trap):
-            return ("trapped", _TRAPS[problem.code])
+            return ("trapped", subject.TRAP_KINDS[problem.code])
         if isinstance(problem, wa.WasmException):
             known = {
                 HOST: self._host_tag,
@@ -146,7 +150,7 @@ class NodeReference(Engine):
         for module in modules:
             first = self._instances[0] if self._instances else None
             exports = {} if first is None else {entry.name: first.export(entry.name) for entry in first.module.exports}
-            self._instances.append(node.instantiate(module, {"host": host, "first": exports}))
+            self._instances.append(node.instantiate(module, {"host": host, LINK_MODULE: exports}))
 
     def enter(self, module: int, name: str, *values: int) -> Sequence[float]:
         """Call an export; raises what the engine raises."""
@@ -193,7 +197,7 @@ class WasmtimeReference(Engine):
         for module in modules:
             instance = linker.instantiate(self._store, wasmtime.Module(_wasmtime_engine(), module))
             if not self._exports:
-                linker.define_instance(self._store, "first", instance)
+                linker.define_instance(self._store, LINK_MODULE, instance)
             self._exports.append(instance.exports(self._store))
 
     def enter(self, module: int, name: str, *values: int) -> Sequence[float]:
@@ -221,7 +225,7 @@ class WasmtimeReference(Engine):
             ffi.wasmtime_exnref_unroot(byref(exception))
             return ("threw", name, *values)
         if isinstance(problem, wasmtime.Trap):
-            return ("trapped", _TRAPS[problem.trap_code]) if problem.trap_code is not None else None
+            return ("trapped", reference.TRAP_KINDS[problem.trap_code]) if problem.trap_code is not None else None
         return None
 
     def _field(self, exception: Any, index: int) -> float:
@@ -244,7 +248,8 @@ def _exported(find: Callable[[int, str], Any], size: int) -> Mapping[TagName, An
 @lru_cache(maxsize=1)
 def _wasmtime_engine() -> wasmtime.Engine:
     config = wasmtime.Config()
-    config.wasm_exceptions = True
+    config.wasm_exceptions = config.wasm_tail_call = True
+    config.wasm_gc = config.wasm_function_references = True  # exceptions need the one, the one the other
     config.parallel_compilation = False
     config.cranelift_opt_level = "none"
     return wasmtime.Engine(config)

@@ -21,7 +21,7 @@ import wasmtime
 
 from tests.fuzz.compare import Options
 from tests.fuzz.exception_engines import Engine, NodeReference, Subject, WasmtimeReference
-from tests.fuzz.exception_programs import FUNCTIONS, generate_throwing
+from tests.fuzz.hashing import FUNCTIONS, generate_hashing
 from tests.support.node import Node, find_node
 
 #: Of every program.
@@ -46,7 +46,7 @@ def make_program(seed: str, *, legacy: bool) -> Program:
     count = 2 if rng.random() < PAIRS else 1
     acts = legacy and rng.random() < ACTING
     texts = tuple(
-        generate_throwing(rng, legacy=legacy, host_acts=acts, imports_first=index > 0) for index in range(count)
+        generate_hashing(rng, legacy=legacy, host_acts=acts, imports_first=index > 0) for index in range(count)
     )
     calls = tuple(
         (rng.randrange(count), f"f{rng.randrange(FUNCTIONS)}", rng.choice((0, 1, 2, 3, rng.randint(-1000, 1000))))

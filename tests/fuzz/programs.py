@@ -116,15 +116,18 @@ def generate_program(rng: random.Random, *, canonical_nans: bool) -> str:
 class Program:
     """One module in the making."""
 
+    #: Whether code may use the proposal of that name.
+    wide_arithmetic = True
+    #: How deep statements nest, and how many the body of a function has at most.
+    depth, statements = 3, 6
+
     def __init__(self, rng: random.Random, canonical_nans: bool) -> None:
         self.rng = rng
         self.canonical_nans = canonical_nans
         # A trap ends a call, so that one in many operations may trap.
         self.risk = rng.choice((0.0, 0.01, 0.1))
-        self.types = list(INTEGERS + FLOATS) if rng.random() < 0.7 else list(INTEGERS)
-        if len(self.types) > len(INTEGERS) and rng.random() < 0.6:
-            self.types.append(VECTOR)
-        self.memories = [self._memory(index) for index in range(rng.choice((1, 1, 1, 2, 3)))]
+        self.types = self._value_types()
+        self.memories = self._memories()
         self.globals = [rng.choice(self.types) for _ in range(rng.randrange(1, 6))]
         signatures = [self._signature() for _ in range(rng.randrange(1, 4))]
         count = rng.randrange(2, 9)
@@ -135,6 +138,14 @@ class Program:
         self.has_tail_calls = rng.random() < 0.4
         self.function: Function = self.functions[0]
         self.loops = 0
+
+    def _value_types(self) -> list[str]:
+        """Types of numbers that the module uses."""
+        types = list(INTEGERS + FLOATS) if self.rng.random() < 0.7 else list(INTEGERS)
+        return [*types, VECTOR] if len(types) > len(INTEGERS) and self.rng.random() < 0.6 else types
+
+    def _memories(self) -> list[Memory]:
+        return [self._memory(index) for index in range(self.rng.choice((1, 1, 1, 2, 3)))]
 
     def _signature(self) -> Signature:
         rng = self.rng
@@ -212,11 +223,15 @@ class Program:
         variables += self._more_variables()
         params = "".join(f" (param $l{index} {kind})" for index, kind in enumerate(signature.params))
         head = f'(func $f{function.index} (export "f{function.index}") (type $t{self.signatures.index(signature)})'
-        return "\n  ".join([f"{head}{params}{results_text(signature)}", *variables, BURN, *body]) + ")"
+        return "\n  ".join([f"{head}{params}{results_text(signature)}", *variables, self._burn(), *body]) + ")"
+
+    def _burn(self) -> str:
+        """Use up some fuel; the call ends where there is none."""
+        return BURN
 
     def _body(self) -> list[str]:
         """Statements of a function."""
-        return [self._statement(3) for _ in range(self.rng.randrange(1, 7))]
+        return [self._statement(self.depth) for _ in range(self.rng.randint(1, self.statements))]
 
     def _more_variables(self) -> list[str]:
         """Variables that a kind of program needs besides."""
@@ -293,7 +308,7 @@ class Program:
         body = f"{self._statement(depth)} {self._statement(depth)}"
         step = f"(local.tee {counter} (i32.add (local.get {counter}) (i32.const 1)))"
         again = f"(br_if 0 (i32.lt_u {step} (i32.const {self.rng.randrange(2, 12)})))"
-        return f"(local.set {counter} (i32.const 0)) (loop {BURN} {body} {again})"
+        return f"(local.set {counter} (i32.const 0)) (loop {self._burn()} {body} {again})"
 
     def _switch(self, depth: int) -> str:
         index = self._expression("i32", 2) if self.rng.random() < 0.3 else self._masked(3, 2)
@@ -343,7 +358,7 @@ class Program:
         makers += [self._binary, self._binary, self._binary, self._unary, self._convert, self._load, self._reinterpret]
         makers += [self._compare, self._compare, self._query] if kind == "i32" else []
         makers += [self._divide] if kind in INTEGERS else [self._copysign]
-        makers += [self._wide] if kind == "i64" else []
+        makers += [self._wide] if kind == "i64" and self.wide_arithmetic else []
         makers += [self._operate] * 3 if VECTOR in self.types else []
         return rng.choice(makers)(kind, depth - 1)
 
