@@ -174,13 +174,25 @@ static int allocate(int fd, off_t offset, off_t size_bytes)
     return fallocate(fd, 0, offset, size_bytes);
 }
 
+/* Why a file keeps its size, whatever Linux would say: the host's descriptor of a stream may be good for more than the guest's. */
+static uint32_t size_refusal(const wasi_file *file, sizer function)
+{
+    if (file->is_directory)
+        return WA_WASI_EBADF;
+    if (file->can_write)
+        return WA_WASI_ESUCCESS;
+    if (!file->is_own)
+        return function == truncate_to ? WA_WASI_EINVAL : WA_WASI_EBADF; /* as Linux of one that can't be written */
+    return file->is_read_only ? WA_WASI_EROFS : WA_WASI_ESUCCESS;
+}
+
 static uint32_t resize(wasi_call *call, uint64_t number, sizer function, uint64_t first, uint64_t second)
 {
     uint32_t result;
     wasi_file *file = get_host_file(call, number, &result);
-    if (file != NULL && (file->is_directory || !file->can_write)) {
-        result = file->is_directory ? WA_WASI_EBADF : file->is_read_only ? WA_WASI_EROFS : WA_WASI_EINVAL;
-    } else if (file != NULL) {
+    if (file != NULL)
+        result = size_refusal(file, function);
+    if (file != NULL && result == WA_WASI_ESUCCESS) {
         wasi_guard guard;
         wasi_guard_begin(&guard);
         int error = function(file->fd, (off_t)first, (off_t)second) < 0 ? errno : 0;

@@ -348,17 +348,19 @@ uint32_t wasi_path_rename(wasi_call *call, const uint64_t *args)
 }
 
 /* linkat, but for names that it would resolve, out of the directory too: behind a slash, "." and "..". What stands there is a
- * directory, which can't have another name, or nothing. */
-static int link_place(const wa_wasi *wasi, const place *from, const place *to)
+ * directory inside, which "." names as well, or nothing. Linux looks at the new name before it refuses to link a directory. */
+static uint32_t link_place(const wa_wasi *wasi, const place *from, const place *to)
 {
-    if (strchr(from->last, '/') == NULL && strcmp(from->last, ".") != 0 && strcmp(from->last, "..") != 0)
-        return linkat(from->parent, from->last, to->parent, to->last, 0) < 0 ? -errno : 0;
-    bool is_up = strncmp(from->last, "..", 2) == 0; /* known to stay inside */
-    int fd = is_up ? -EPERM : wasi_path_open_beneath(wasi, from->parent, from->last, O_PATH | O_DIRECTORY, 0);
+    size_t size = strcspn(from->last, "/");
+    bool is_up = size == 2 && memcmp(from->last, "..", 2) == 0; /* known to stay inside, where every directory fares alike */
+    if (from->last[size] == 0 && !is_up && strcmp(from->last, ".") != 0)
+        return linkat(from->parent, from->last, to->parent, to->last, 0) < 0 ? wasi_errno(errno) : WA_WASI_ESUCCESS;
+    int fd = wasi_path_open_beneath(wasi, from->parent, is_up ? "." : from->last, O_PATH | O_DIRECTORY, 0);
     if (fd < 0)
-        return fd;
+        return path_errno(fd);
+    uint32_t result = linkat(fd, ".", to->parent, to->last, 0) < 0 ? wasi_errno(errno) : WA_WASI_ESUCCESS;
     close(fd);
-    return -EPERM;
+    return result;
 }
 
 /* args: directory, lookup flags, path, its size, then directory, path, size of the new name. */
@@ -372,7 +374,7 @@ uint32_t wasi_path_link(wasi_call *call, const uint64_t *args)
         return result;
     result = find_place(call, args[4], args[5], args[6], &to);
     if (result == WA_WASI_ESUCCESS)
-        result = path_errno(link_place(call->wasi, &from, &to));
+        result = link_place(call->wasi, &from, &to);
     leave_place(&from);
     leave_place(&to);
     return result;

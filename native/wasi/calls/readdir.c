@@ -53,8 +53,10 @@ static uint32_t list_entries(int fd, uint64_t cookie, listing *list)
         return wasi_errno(errno);
     while (!list->is_full) {
         ssize_t size_bytes = getdents64(fd, entries, sizeof entries);
+        if (size_bytes < 0 && errno != ENOENT) /* ENOENT: it was removed, which POSIX wants to look like its end */
+            return wasi_errno(errno);
         if (size_bytes <= 0)
-            return size_bytes == 0 ? WA_WASI_ESUCCESS : wasi_errno(errno);
+            return WA_WASI_ESUCCESS;
         for (ssize_t offset = 0; offset < size_bytes && !list->is_full;) {
             const struct dirent64 *entry = (const struct dirent64 *)(entries + offset);
             put_entry(list, entry);
