@@ -252,10 +252,14 @@ def test_a_closed_pipe_ends_quietly(artifact: Path) -> None:
 
 
 def test_interrupt_ends_by_the_signal() -> None:
-    with subprocess.Popen([*COMMAND, "verify", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [*COMMAND, "verify", "-"], bufsize=0, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None and process.stderr is not None
         process.stdin.write(b"x" * (1 << 17))  # returns once the command reads its input
         process.send_signal(signal.SIGINT)
+        # Python looks at a signal that comes between two reads of its buffered input only when the second one returns.
+        process.stdin.close()
         assert process.stderr.read() == b""
     assert process.returncode == -signal.SIGINT
 
