@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wasmartifact.errors import LoadError
 
 _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
+#: O_NONBLOCK: a FIFO under the name must not hang us; regular files ignore it.
+_OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _CONTENTS: Final = (bytes, bytearray, memoryview)
 _TOO_MANY_FILES: Final = (23, 24)  # ENFILE, EMFILE, without the import of errno
 
@@ -58,7 +60,7 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
     if type(path) is not str:
         path = os.fsdecode(path)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO under the name must not hang us
+        fd = os.open(path, _OPEN_FLAGS)
     except OSError as problem:
         if problem.errno not in _TOO_MANY_FILES:
             raise
