@@ -34,8 +34,12 @@ def named(path: str | os.PathLike[str] | None) -> Iterator[None]:
     except ArtifactError as problem:
         if path is None or "path" in problem.facts:
             raise
-        name = os.fsdecode(path)
-        raise type(problem)(f"{name}: {problem.message}", **problem.facts, path=name) from None
+        raise _with_path(problem, path) from None
+
+
+def _with_path(problem: ArtifactError, path: str | os.PathLike[str]) -> ArtifactError:
+    name = os.fsdecode(path)
+    return type(problem)(f"{name}: {problem.message}", **problem.facts, path=name)
 
 
 def check_front(data: memoryview) -> tuple[int, Metadata]:
@@ -167,12 +171,12 @@ def explain(fd: int, path: str | None, problem: BaseException) -> BaseException:
     except (OSError, ValueError):  # empty, or not regular
         return no_file(fd, path) or problem
     try:
-        with named(path):
-            check_front(memoryview(file))
-    except WasmArtifactError as found:
-        # Frames of its traceback, and of what it came from, hold views of the mapping, which shall be closed now.
+        check_front(memoryview(file))
+    except ArtifactError as found:
+        # Frames of its traceback hold views of the mapping, which shall be closed now. A context manager would keep
+        # them in a cycle in CPython 3.13.
         found.__context__ = None
-        return found.with_traceback(None)
+        return found.with_traceback(None) if path is None else _with_path(found, path)
     finally:
         close_mapping(file)
     return _with_names(problem, path) if problem.facts.get("error") == "machine" else problem
