@@ -31,7 +31,7 @@ INPUTS = 1000
 
 @pytest.mark.parametrize("opt_level", [0, 2])
 def test_generated_modules_do_the_same_in_wasmtime(opt_level: int) -> None:
-    totals = differential.fuzz("usual", Options(opt_level), seconds=SECONDS, modules=MODULES // 2, jobs=2)
+    totals = differential.fuzz("often", Options(opt_level), seconds=SECONDS, modules=MODULES // 2, jobs=2)
     assert not totals.findings
     assert totals.modules == MODULES // 2, "the machine is too slow for this number of modules"
     # Modules that are skipped test nothing.

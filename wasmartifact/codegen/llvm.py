@@ -51,7 +51,8 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
     """
     if keep is not None:
         Path(f"{keep}.ll").write_text(text, encoding="utf-8")  # first: it is wanted most where LLVM does not survive it
-    machine = _target_machine(options)
+    is_reusable = _is_reusable(options)
+    machine = _reused_machine(options) if is_reusable else _target_machine(options)
     llvm_context = llvm.create_context()
     try:
         with llvm.parse_assembly(text, llvm_context) as module:
@@ -68,7 +69,18 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
     except RuntimeError as error:
         raise ToolchainError(f"LLVM rejected the code that was generated: {error}") from error
     finally:
+        if not is_reusable:
+            machine.close()
         llvm_context.close()
+
+
+def _is_reusable(options: CodegenOptions) -> bool:
+    """Whether one target machine may see several contexts.
+
+    At level 0 LLVM selects aarch64's instructions by GlobalISel. Its selector lives in the target machine and keeps the
+    location of the last instruction, which goes with the context: the next module then made LLVM run for ever.
+    """
+    return options.opt_level > 0 or options.target.machine != "aarch64"
 
 
 @lru_cache(maxsize=1)
@@ -94,6 +106,10 @@ def _initialize() -> None:
 
 
 @lru_cache(maxsize=4)
+def _reused_machine(options: CodegenOptions) -> Any:
+    return _target_machine(options)
+
+
 def _target_machine(options: CodegenOptions) -> Any:
     _initialize()
     target = options.target

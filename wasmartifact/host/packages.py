@@ -59,10 +59,10 @@ def check_installed(*modules: str) -> None:
 
 
 def stated_version(module: str) -> str:
-    """The version that a package states, which imports it; "" where it is not installed."""
+    """The version that a package states, which imports it; "" where it does not import: who needs it says so."""
     try:
         return str(importlib.import_module(module).__version__)
-    except ImportError:
+    except Exception:  # a package that is broken raises whatever it meets
         return ""
 
 
