@@ -1,6 +1,7 @@
 """The tests of the C runtime under AddressSanitizer and UndefinedBehaviorSanitizer.
 
-``python -m tests.sanitize [--inputs N] [--seed S]`` runs them, a part of the spec suite, and N mutated inputs.
+``python -m tests.sanitize [--inputs N] [--seed S]`` runs them, a part of the spec suite, N mutated inputs and as many
+artifacts whose metadata lies.
 
 The package is copied into a scratch directory and built there with WASMARTIFACT_SANITIZE=1, so that the ordinary build
 stays as it is. Python's allocator is replaced by malloc, so that what happens to Python objects is seen too. Exits with
@@ -98,8 +99,9 @@ def main() -> int:
             passed.append(run(scratch, *pytest, *tests))
             passed.append(run(scratch, *pytest, *COUNTING_TESTS, asan_options=SMALL_QUARANTINE))
             passed.append(run(scratch, "tests.spec.run", *SCRIPTS))
-        limits = ("--seconds", "100000", "--inputs", str(given.inputs), "--save", str(ROOT / "build" / "fuzz"))
-        passed.append(run(scratch, "tests.fuzz.mutate", *limits, "--seed", given.seed, "--jobs", given.jobs))
+        for module, number in (("tests.fuzz.mutate", "--inputs"), ("tests.fuzz.lies", "--changes")):
+            limits = ("--seconds", "100000", number, str(given.inputs), "--save", str(ROOT / "build" / "fuzz"))
+            passed.append(run(scratch, module, *limits, "--seed", given.seed, "--jobs", given.jobs))
     return 0 if all(passed) else 1
 
 

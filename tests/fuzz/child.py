@@ -31,6 +31,7 @@ class Child:
     """The near end: starts ``python -m module arguments``, again after it died. One thread uses it."""
 
     def __init__(self, module: str, arguments: Sequence[str], *, timeout_seconds: float) -> None:
+        self.module = module
         self.command = [sys.executable, "-m", module, *arguments]
         self.timeout_seconds = timeout_seconds
         self.process: subprocess.Popen[str] | None = None

@@ -154,7 +154,7 @@ def check_pack(module: bytes, directory: Path) -> str:
             raise Finding("a failed pack left a file") from error
         return type(error).__name__
     wa.verify(path)
-    _describe(path)
+    describe_file(path)
     wa.load(path)
     path.unlink()
     return "packed"
@@ -163,7 +163,7 @@ def check_pack(module: bytes, directory: Path) -> str:
 def check_bytes(data: bytes, original: Original, directory: Path) -> str:
     """Look into a damaged artifact, verify and load it."""
     path = _place(data, directory)
-    _allowed(FILE_ERRORS, lambda: _describe(path))
+    _allowed(FILE_ERRORS, lambda: describe_file(path))
     if data != original.data and _allowed(FILE_ERRORS, lambda: wa.verify(path)) is None:
         raise Finding("verify accepts it")
     is_seen = len(data) != len(original.data) or any(
@@ -178,7 +178,7 @@ def check_bytes(data: bytes, original: Original, directory: Path) -> str:
 def check_sealed(data: bytes, directory: Path) -> str:
     """Load an artifact whose header or directory was damaged and sealed again."""
     path = _place(data, directory)
-    _allowed(FILE_ERRORS, lambda: _describe(path))
+    _allowed(FILE_ERRORS, lambda: describe_file(path))
     error = _allowed(FILE_ERRORS, lambda: wa.load(path).metadata.imports)
     return "loaded" if error is None else f"load: {type(error).__name__}"
 
@@ -186,7 +186,7 @@ def check_sealed(data: bytes, directory: Path) -> str:
 def check_rows(data: bytes, original: Original, seed: str, directory: Path) -> str:
     """Load and instantiate an artifact with damaged rows, and look at its exports."""
     path = _place(data, directory)
-    _allowed(FILE_ERRORS, lambda: _describe(path))
+    _allowed(FILE_ERRORS, lambda: describe_file(path))
     _allowed(FILE_ERRORS, lambda: wa.verify(path))
 
     def use() -> None:
@@ -211,7 +211,8 @@ def _place(data: bytes, directory: Path) -> Path:
     return path
 
 
-def _describe(path: Path) -> None:
+def describe_file(path: Path) -> None:
+    """Look at all that an artifact says about itself."""
     with wa.open_metadata(path) as metadata:
         describe(metadata)
         list(page(metadata))
