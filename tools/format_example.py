@@ -17,6 +17,7 @@ from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
 from wasmartifact.metadata.columns import Columns
+from wasmartifact.metadata.contract import contract_size_bytes, encode_contract
 from wasmartifact.metadata.encode import CodeFacts, MetadataFacts, encode_metadata
 from wasmartifact.packer import layout_facts, seal
 from wasmartifact.wasm.decode import decode_module
@@ -61,7 +62,7 @@ def example() -> tuple[SharedObject, Layout]:
     types, canonical = type_digests(module), canonical_types(module)
     code = CodeObject(MACHINE, [Section(".text", TEXT, 16)], [("f0", 0, 4), ("entry_0", 16, 21)], [], [], array("i"),
                       array("Q"), [])  # fmt: skip
-    placed = layout([code], machine=MACHINE, type_digests=b"".join(types))
+    placed = layout([code], machine=MACHINE, contract_size_bytes=contract_size_bytes(module, has_tail_calls=False))
     section = encode_metadata(
         MetadataFacts(
             module=module,
@@ -89,6 +90,7 @@ def example() -> tuple[SharedObject, Layout]:
             wasm_sha256=hashlib.sha256(MODULE).digest(),
         )
     )
+    placed.write_contract(encode_contract(section, {}))
     built = assemble(placed, section=section, symbol_names={"f0": "sum"})
     seal(built)
     return built, placed

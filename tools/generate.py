@@ -145,6 +145,17 @@ def columns() -> Iterator[str]:
     yield "};"
 
 
+def contract() -> Iterator[str]:
+    """Which header fields and columns the contract repeats, and where its other arrays stand."""
+    yield "/* X(name): header fields that the contract repeats */"
+    yield x_macro("WA_TIED_HEADER_FIELDS", schema.TIED_HEADER_FIELDS)
+    yield "/* X(position, name): columns that the contract repeats */"
+    yield x_macro("WA_TIED_COLUMNS", (f"{position}, {name}" for position, name in enumerate(schema.TIED_COLUMNS)))
+    for position, tied in enumerate(schema.TIED_ARRAYS):
+        if tied.name not in schema.TIED_COLUMNS:
+            yield define(f"TIED_{tied.name}", position, f"position of an array of {tied.type}")
+
+
 def runtime_calls() -> Iterator[str]:
     """The table of typed pointers that instance.calls points to."""
     lines = ["/* What instance.calls points to. References cross as uint64_t. */", "struct wa_schema_calls {"]
@@ -185,6 +196,7 @@ def c_header() -> str:
         ("errors of the runtime", errors()),
         ("structures", (structure(struct) for struct in schema.STRUCTS)),
         ("columns of the metadata section", columns()),
+        ("the contract", contract()),
         ("functions that compiled code calls", runtime_calls()),
         ("CPU features", features()),
     ]
@@ -303,6 +315,14 @@ REGIONS: dict[str, Callable[[], str]] = {
     "header": lambda: struct_table(schema.METADATA_HEADER),
     "directory": lambda: struct_table(schema.DIRECTORY_ENTRY),
     "anchor": lambda: struct_table(schema.ANCHOR),
+    "contract": lambda: struct_table(schema.CONTRACT),
+    "tied array": lambda: struct_table(schema.TIED_ARRAY),
+    "tied function": lambda: struct_table(schema.TIED_FUNCTION),
+    "tied image": lambda: struct_table(schema.TIED_IMAGE),
+    "tied arrays": lambda: table(
+        "position|array|type|meaning",
+        ((number, f"`{tied.name}`", tied.type, tied.doc) for number, tied in enumerate(schema.TIED_ARRAYS)),
+    ),
     "export slot": lambda: struct_table(schema.EXPORT_SLOT),
     "function row": lambda: struct_table(schema.FUNCTION_ROW),
     "columns": column_tables,

@@ -13,8 +13,8 @@ HEAD_MASKED_RANGES = ((40, 48), (60, 64))
 METADATA_HEADER_BYTES = 384
 DIRECTORY_ENTRY_BYTES = 24
 KINDS = ("func", "table", "memory", "global", "tag")
-FORMAT_VERSION = (1, 0)
-RUNTIME_ABI = 1
+FORMAT_VERSION = (1, 1)
+RUNTIME_ABI = 2
 #: Start and end offset of each field of the metadata header.
 HEADER_RANGES = {
     "magic": (0, 8),
@@ -107,4 +107,6 @@ NATIVE_ERRORS = {
     25: ("commit", "LoadError", "can't make {expected} bytes of a memory accessible: {strerror}; raise the limits on data (ulimit -d) and on committed memory (sysctl vm.overcommit_memory), or declare a smaller memory"),
     26: ("memory_limit", "LoadError", "a memory of {found} pages is more than is supported, {expected} pages of this size; declare a smaller memory"),
     27: ("table_limit", "LoadError", "a table of {found} elements is more than is supported, {expected} elements; declare a smaller table"),
+    32: ("contract", "CorruptArtifact", "the metadata does not fit the code: {text} is {found}, the code was compiled with {expected}; the file was changed after it was packed: pack the module again"),
+    33: ("type_conflict", "CorruptArtifact", "two function types that differ have one digest; one of the artifacts was not packed by `wasmartifact pack`: pack the modules again"),
 }

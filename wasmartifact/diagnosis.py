@@ -14,10 +14,11 @@ from mmap import MAP_PRIVATE, PROT_READ, mmap
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.elf.read import corrupt_elf, file_offset, find_section, read_segments
+from wasmartifact.elf.read import Segment, corrupt_elf, file_offset, find_section, read_segments
 from wasmartifact.errors import ArtifactError, BadMagic, CorruptArtifact, IncompatibleHost, WasmArtifactError
-from wasmartifact.metadata import digests
+from wasmartifact.metadata import digests, faults
 from wasmartifact.metadata.check_directory import check_directory
+from wasmartifact.metadata.contract import check_contract
 from wasmartifact.metadata.views import Metadata, close_mapping
 
 _ANCHOR: Final = schema.ANCHOR.packer()
@@ -85,11 +86,7 @@ def check_code(data: memoryview, metadata: Metadata) -> None:
     anchor = _ANCHOR.unpack_from(data, anchor_offset)
     if anchor != (schema.ANCHOR_MAGIC, schema.RUNTIME_ABI, 0, build_id):
         raise corrupt_elf("the anchor", anchor, (schema.ANCHOR_MAGIC, schema.RUNTIME_ABI, 0, build_id))
-    type_digests = metadata.column("type_digest")
-    size_bytes = len(type_digests)
-    start = file_offset(segments, "type digests in the code", numbers["type_digests_vaddr"], size_bytes)
-    if data[start : start + size_bytes] != type_digests:
-        raise corrupt_elf("type digests in the code", "others", "those of the metadata")
+    _check_contract(data, segments, anchor_offset, metadata)
     file_offset(segments, ".text", numbers["text_vaddr"], numbers["text_size_bytes"])
     code = digests.mapped_code(
         data,
@@ -99,6 +96,17 @@ def check_code(data: memoryview, metadata: Metadata) -> None:
         page_size_bytes=numbers["page_size_bytes"],
     )
     digests.check_build_id(code, metadata.columns.section)
+
+
+def _check_contract(data: memoryview, segments: list[Segment], anchor_offset: int, metadata: Metadata) -> None:
+    """What the code says behind the anchor is what the metadata says."""
+    numbers = metadata.header.numbers
+    expected = numbers["anchor_vaddr"] + schema.TIED_ARRAYS_OFFSET
+    if numbers["type_digests_vaddr"] != expected:
+        raise faults.corrupt_header("type_digests_vaddr", numbers["type_digests_vaddr"], expected)
+    segment = next(item for item in segments if item.offset <= anchor_offset < item.offset + item.size_bytes)
+    mapped = data[anchor_offset : segment.offset + segment.size_bytes]
+    check_contract(metadata.columns, mapped, data[: segment.offset + segment.size_bytes])
 
 
 def rewritten(data: memoryview) -> CorruptArtifact | None:

@@ -67,7 +67,7 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
         raise _refused(path, problem) from None
     native = _look(fd, path)
     try:
-        refusal = _bind(native, path, fd)
+        refusal = _bind(native, fd, path, path)
         if refusal is None:
             return Artifact(native, path)
         if _can_copy_help(fd):
@@ -93,8 +93,10 @@ def _look(fd: int, path: str | None) -> types.NativeArtifact:
             os.close(fd)
 
 
-def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> OSError | None:
+def _bind(native: types.NativeArtifact, fd: int, name: str | None, path: str | None) -> OSError | None:
     """Map the code by dlopen and join it with the metadata; None, or why the dynamic loader did not.
+
+    ``name`` is that of the file, ``path`` what an error tells of it.
 
     glibc compares names first, so a path that was packed again while its old artifact is still loaded gives the old
     code; and the file under the name may have been replaced since we opened it. The build id tells; then the
@@ -103,9 +105,9 @@ def _bind(native: types.NativeArtifact, path: str | None, fd: int) -> OSError | 
     glibc would replace $ORIGIN and the like.
     """
     refusal = None
-    if path is not None and "$" not in path:
+    if name is not None and "$" not in name:
         try:
-            if _bind_name(native, path if "/" in path else f"./{path}") is None:
+            if _bind_name(native, name if "/" in name else f"./{name}") is None:
                 return None
         except OSError as problem:
             refusal = problem
@@ -152,7 +154,7 @@ def _load_contents(chunks: Iterable[bytes], path: str | None) -> Artifact:
     try:
         native = _look(scratch.fd, path)
         try:
-            refusal = _bind(native, scratch.path, scratch.fd)
+            refusal = _bind(native, scratch.fd, scratch.path, path)
             if refusal is None:
                 return Artifact(native, path)
             refusal = _descriptor_problem(scratch.fd) or refusal

@@ -23,6 +23,7 @@ from wasmartifact.errors import MalformedModule, UnsupportedModule
 from wasmartifact.host.output import check_output, write_output
 from wasmartifact.host.packages import check_installed
 from wasmartifact.metadata import digests
+from wasmartifact.metadata.contract import contract_size_bytes, encode_contract, mapped_images
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
 from wasmartifact.metadata.header import patch_header
 from wasmartifact.verifier import open_metadata
@@ -194,10 +195,12 @@ def pack(
     clock.lap("compile")
 
     # Objects become one image with all references resolved. Beyond this point code offsets are fixed.
+    images = mapped_images(initial)
     placed = layout(
         compiled.objects,
         machine=options.target.machine,
-        type_digests=b"".join(plan.type_digests),
+        contract_size_bytes=contract_size_bytes(module, has_tail_calls=compiled.inward_symbols is not None),
+        images=[image.slots.tobytes() for image in images],
         segments=_segment_count(options.target, oldest_glibc),
     )
     clock.lap("layout")
@@ -205,6 +208,13 @@ def pack(
     # Module and code offsets become columns.
     facts = _metadata_facts(plan, compiled, placed)
     section = encode_metadata(facts)
+
+    # What code and runtime rely on together goes into the code, where no change of metadata reaches it.
+    places = {
+        image.table_index: (offset, len(image.slots))
+        for image, offset in zip(images, placed.image_offsets, strict=True)
+    }
+    placed.write_contract(encode_contract(section, places))
     clock.lap("metadata")
 
     # The pieces become one file. Beyond this point nothing but sizes and digests changes.

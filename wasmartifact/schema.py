@@ -22,8 +22,8 @@ Buffer = bytes | bytearray | memoryview
 # Versions and magic numbers
 
 FORMAT_MAJOR: Final = 1  # an unknown major is refused
-FORMAT_MINOR: Final = 0  # a newer minor only adds columns, which are ignored
-RUNTIME_ABI: Final = 1  # instance record, function records, runtime calls, trampolines
+FORMAT_MINOR: Final = 1  # a newer minor only adds columns, which are ignored
+RUNTIME_ABI: Final = 2  # contract, instance record, function records, runtime calls, trampolines
 SECTION_NAME: Final = ".wasmartifact"
 TEMPORARY_PREFIX: Final = ".wasmartifact."  # of files that do not have their names yet
 ANCHOR_SYMBOL: Final = "wasmartifact_anchor"
@@ -93,6 +93,9 @@ MAX_SECTION_NAMES_BYTES: Final = 2048
 
 #: Slots of ``instance.operands``: the validator's limit of parameters and of results of a function.
 MAX_OPERANDS: Final = 1000
+
+#: A table image of this size or more is mapped, which costs less than copying it (docs/RATIONALE.md).
+MAPPED_IMAGE_MIN_BYTES: Final = 16384
 
 #: Larger tables are refused, and growing beyond it fails: the limit that JavaScript engines agreed on.
 MAX_TABLE_ELEMENTS: Final = 10_000_000
@@ -252,7 +255,7 @@ DIRECTORY_ENTRY: Final = Struct(
 
 ANCHOR: Final = Struct(
     "anchor",
-    "Lies in the mapped, read-only code segment under the dynamic symbol wasmartifact_anchor; ties code to metadata.",
+    "Lies in the mapped, read-only code segment under the dynamic symbol wasmartifact_anchor; the contract follows it.",
     32,
     (
         Field("magic", "u64", "ANCHOR_MAGIC"),
@@ -261,6 +264,77 @@ ANCHOR: Final = Struct(
         Field("build_id", "u8x16", "same as in the metadata header"),
     ),
 )
+
+# What compiled code and the C runtime rely on together lies in the code segment: metadata can't lie about it.
+
+#: Header fields that the contract repeats: a loader refuses a file where one of them differs.
+TIED_HEADER_FIELDS: Final = (
+    "cpu_features", "anchor_vaddr", "text_vaddr", "text_size_bytes", "type_digests_vaddr", "machine", "page_size_bytes",
+    "flags", "init_text_offset", "start_function", "instance_size_bytes", "instance_memories_offset",
+    "instance_tables_offset", "instance_imported_functions_offset", "instance_imported_globals_offset",
+    "instance_tags_offset", "instance_globals_offset", "instance_elements_offset", "instance_data_dropped_offset",
+)  # fmt: skip
+_HEADER_FIELD: Final = {field.name: field for field in METADATA_HEADER.fields}
+
+CONTRACT: Final = Struct(
+    "contract",
+    "Follows the anchor: what compiled code and runtime rely on together. A tied_array for each of TIED_ARRAYS comes next.",
+    128,
+    (
+        *(Field(name, _HEADER_FIELD[name].type, "as in the metadata header") for name in TIED_HEADER_FIELDS),
+        Field("imports", "u32", "number of imports"),
+        Field("imported_functions", "u32", "number of imported functions"),
+        Field("imported_tables", "u32", "number of imported tables"),
+        Field("imported_memories", "u32", "number of imported memories"),
+        Field("imported_globals", "u32", "number of imported globals"),
+        Field("imported_tags", "u32", "number of imported tags"),
+        Field("data_segments", "u32", "number of data segments"),
+        Field("reserved", "u32", "zero"),
+    ),
+)
+
+TIED_ARRAY: Final = Struct(
+    "tied_array",
+    "Where an array of the contract lies.",
+    8,
+    (
+        Field("offset", "u32", "bytes from the anchor, a multiple of 16"),
+        Field("count", "u32", "number of values"),
+    ),
+)
+
+TIED_FUNCTION: Final = Struct(
+    "tied_function",
+    "What the runtime takes from a row of the column function.",
+    8,
+    (
+        Field("text_offset", "u32", "start of its code; 0 for imported ones"),
+        Field("type_and_flags", "u32", "index of its type << 1 | 1 where it is short"),
+    ),
+)
+
+TIED_IMAGE: Final = Struct(
+    "tied_image",
+    "The copy of a table image of MAPPED_IMAGE_MIN_BYTES or more that instances map; zeros for a smaller one.",
+    16,
+    (
+        Field(
+            "file_offset",
+            "u64",
+            "where it starts in the file, page-aligned in the code segment; zeros up to the page's end",
+        ),
+        Field("count", "u64", "number of slots"),
+    ),
+)
+
+
+class TiedArray(NamedTuple):
+    """An array of the contract: a column as it is, or what ``type``, a structure, says of each row."""
+
+    name: str
+    type: str
+    doc: str
+
 
 # What compiled code and the C runtime share -----------------------------------------------------------------------------
 
@@ -398,13 +472,19 @@ FUNCTION_ROW: Final = Struct(
 
 #: Structures whose fields are all u32, that columns are made of.
 ROW_STRUCTS: Final = (EXPORT_SLOT, FUNCTION_ROW)
-#: Size of a value of a column, by the column's type.
-VALUE_SIZES: Final = TYPE_SIZES | {struct.name: struct.size_bytes for struct in ROW_STRUCTS}
+#: Size of a value of a column or an array of the contract, by its type.
+VALUE_SIZES: Final = TYPE_SIZES | {
+    struct.name: struct.size_bytes for struct in (*ROW_STRUCTS, TIED_FUNCTION, TIED_IMAGE)
+}
 
 STRUCTS: Final = (
     METADATA_HEADER,
     DIRECTORY_ENTRY,
     ANCHOR,
+    CONTRACT,
+    TIED_ARRAY,
+    TIED_FUNCTION,
+    TIED_IMAGE,
     INSTANCE_HEADER,
     FUNCTION_RECORD,
     EXCEPTION,
@@ -666,6 +746,20 @@ NATIVE_ERRORS: Final = (
         "LoadError",
         "a table of {found} elements is more than is supported, {expected} elements; declare a smaller table",
     ),
+    NativeError(
+        32,
+        "contract",
+        "CorruptArtifact",
+        "the metadata does not fit the code: {text} is {found}, the code was compiled with {expected}; the file was changed "
+        "after it was packed: pack the module again",
+    ),
+    NativeError(
+        33,
+        "type_conflict",
+        "CorruptArtifact",
+        "two function types that differ have one digest; one of the artifacts was not packed by `wasmartifact pack`: pack "
+        "the modules again",
+    ),
 )
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -856,6 +950,25 @@ COLUMNS: Final = (
 )  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}
 STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}
+
+#: Columns that the contract repeats: the runtime reads them there, readers in the section.
+TIED_COLUMNS: Final = (
+    "type_digest", "type_canonical", "type_params", "type_results", "type_values", "type_entry", "type_host",
+    "type_inward", "table_type", "table_min", "table_max", "table_flags", "memory_min_pages", "memory_max_pages",
+    "memory_flags", "memory_page_log2", "memory_guard", "global_type", "global_flags", "global_image", "tag_type",
+    "element_type",
+)  # fmt: skip
+#: In the order in which they lie. The digests come first: compiled code knows their addresses.
+TIED_ARRAYS: Final = (
+    *(TiedArray(name, COLUMN_BY_NAME[name].type, f"the column {name}") for name in TIED_COLUMNS),
+    TiedArray("functions", TIED_FUNCTION.name, "per function of the index space"),
+    TiedArray("table_images", TIED_IMAGE.name, "per table of the index space"),
+)
+TIED_ALIGN_BYTES: Final = 16
+#: Where the arrays begin, in bytes from the anchor.
+TIED_ARRAYS_OFFSET: Final = align_up(
+    ANCHOR.size_bytes + CONTRACT.size_bytes + len(TIED_ARRAYS) * TIED_ARRAY.size_bytes, TIED_ALIGN_BYTES
+)
 
 
 def export_hash(name: bytes) -> int:

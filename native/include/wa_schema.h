@@ -10,8 +10,8 @@
 /* ---- constants ------------------------------------------------------------------------------------------------------- */
 
 #define WA_FORMAT_MAJOR 1
-#define WA_FORMAT_MINOR 0
-#define WA_RUNTIME_ABI 1
+#define WA_FORMAT_MINOR 1
+#define WA_RUNTIME_ABI 2
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
 #define WA_ANCHOR_MAGIC 0xa7268636e617277UL
 #define WA_COLUMN_ALIGN_BYTES 64
@@ -44,7 +44,10 @@
 #define WA_MAX_SECTIONS 64
 #define WA_MAX_SECTION_NAMES_BYTES 2048
 #define WA_MAX_OPERANDS 1000
+#define WA_MAPPED_IMAGE_MIN_BYTES 16384
 #define WA_MAX_TABLE_ELEMENTS 0x989680
+#define WA_TIED_ALIGN_BYTES 16
+#define WA_TIED_ARRAYS_OFFSET 352
 #define WA_GLIBC_MIN_MAJOR 2
 #define WA_GLIBC_MIN_MINOR 35
 #define WA_SECTION_NAME ".wasmartifact"
@@ -168,6 +171,10 @@
 #define WA_ERROR_MEMORY_LIMIT 26
 /* LoadError */
 #define WA_ERROR_TABLE_LIMIT 27
+/* CorruptArtifact */
+#define WA_ERROR_CONTRACT 32
+/* CorruptArtifact */
+#define WA_ERROR_TYPE_CONFLICT 33
 
 /* ---- structures ------------------------------------------------------------------------------------------------------ */
 
@@ -308,7 +315,7 @@ _Static_assert(offsetof(struct wa_schema_directory_entry, element_size_bytes) ==
 _Static_assert(offsetof(struct wa_schema_directory_entry, offset) == 8, "offset of directory_entry.offset");
 _Static_assert(offsetof(struct wa_schema_directory_entry, count) == 16, "offset of directory_entry.count");
 
-/* Lies in the mapped, read-only code segment under the dynamic symbol wasmartifact_anchor; ties code to metadata. */
+/* Lies in the mapped, read-only code segment under the dynamic symbol wasmartifact_anchor; the contract follows it. */
 struct wa_schema_anchor {
     /* ANCHOR_MAGIC */
     uint64_t magic;
@@ -324,6 +331,125 @@ _Static_assert(offsetof(struct wa_schema_anchor, magic) == 0, "offset of anchor.
 _Static_assert(offsetof(struct wa_schema_anchor, runtime_abi) == 8, "offset of anchor.runtime_abi");
 _Static_assert(offsetof(struct wa_schema_anchor, reserved) == 12, "offset of anchor.reserved");
 _Static_assert(offsetof(struct wa_schema_anchor, build_id) == 16, "offset of anchor.build_id");
+
+/* Follows the anchor: what compiled code and runtime rely on together. A tied_array for each of TIED_ARRAYS comes next. */
+struct wa_schema_contract {
+    /* as in the metadata header */
+    uint64_t cpu_features;
+    /* as in the metadata header */
+    uint64_t anchor_vaddr;
+    /* as in the metadata header */
+    uint64_t text_vaddr;
+    /* as in the metadata header */
+    uint64_t text_size_bytes;
+    /* as in the metadata header */
+    uint64_t type_digests_vaddr;
+    /* as in the metadata header */
+    uint32_t machine;
+    /* as in the metadata header */
+    uint32_t page_size_bytes;
+    /* as in the metadata header */
+    uint32_t flags;
+    /* as in the metadata header */
+    uint32_t init_text_offset;
+    /* as in the metadata header */
+    uint32_t start_function;
+    /* as in the metadata header */
+    uint32_t instance_size_bytes;
+    /* as in the metadata header */
+    uint32_t instance_memories_offset;
+    /* as in the metadata header */
+    uint32_t instance_tables_offset;
+    /* as in the metadata header */
+    uint32_t instance_imported_functions_offset;
+    /* as in the metadata header */
+    uint32_t instance_imported_globals_offset;
+    /* as in the metadata header */
+    uint32_t instance_tags_offset;
+    /* as in the metadata header */
+    uint32_t instance_globals_offset;
+    /* as in the metadata header */
+    uint32_t instance_elements_offset;
+    /* as in the metadata header */
+    uint32_t instance_data_dropped_offset;
+    /* number of imports */
+    uint32_t imports;
+    /* number of imported functions */
+    uint32_t imported_functions;
+    /* number of imported tables */
+    uint32_t imported_tables;
+    /* number of imported memories */
+    uint32_t imported_memories;
+    /* number of imported globals */
+    uint32_t imported_globals;
+    /* number of imported tags */
+    uint32_t imported_tags;
+    /* number of data segments */
+    uint32_t data_segments;
+    /* zero */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct wa_schema_contract) == 128, "size of contract");
+_Static_assert(offsetof(struct wa_schema_contract, cpu_features) == 0, "offset of contract.cpu_features");
+_Static_assert(offsetof(struct wa_schema_contract, anchor_vaddr) == 8, "offset of contract.anchor_vaddr");
+_Static_assert(offsetof(struct wa_schema_contract, text_vaddr) == 16, "offset of contract.text_vaddr");
+_Static_assert(offsetof(struct wa_schema_contract, text_size_bytes) == 24, "offset of contract.text_size_bytes");
+_Static_assert(offsetof(struct wa_schema_contract, type_digests_vaddr) == 32, "offset of contract.type_digests_vaddr");
+_Static_assert(offsetof(struct wa_schema_contract, machine) == 40, "offset of contract.machine");
+_Static_assert(offsetof(struct wa_schema_contract, page_size_bytes) == 44, "offset of contract.page_size_bytes");
+_Static_assert(offsetof(struct wa_schema_contract, flags) == 48, "offset of contract.flags");
+_Static_assert(offsetof(struct wa_schema_contract, init_text_offset) == 52, "offset of contract.init_text_offset");
+_Static_assert(offsetof(struct wa_schema_contract, start_function) == 56, "offset of contract.start_function");
+_Static_assert(offsetof(struct wa_schema_contract, instance_size_bytes) == 60, "offset of contract.instance_size_bytes");
+_Static_assert(offsetof(struct wa_schema_contract, instance_memories_offset) == 64, "offset of contract.instance_memories_offset");
+_Static_assert(offsetof(struct wa_schema_contract, instance_tables_offset) == 68, "offset of contract.instance_tables_offset");
+_Static_assert(offsetof(struct wa_schema_contract, instance_imported_functions_offset) == 72, "offset of contract.instance_imported_functions_offset");
+_Static_assert(offsetof(struct wa_schema_contract, instance_imported_globals_offset) == 76, "offset of contract.instance_imported_globals_offset");
+_Static_assert(offsetof(struct wa_schema_contract, instance_tags_offset) == 80, "offset of contract.instance_tags_offset");
+_Static_assert(offsetof(struct wa_schema_contract, instance_globals_offset) == 84, "offset of contract.instance_globals_offset");
+_Static_assert(offsetof(struct wa_schema_contract, instance_elements_offset) == 88, "offset of contract.instance_elements_offset");
+_Static_assert(offsetof(struct wa_schema_contract, instance_data_dropped_offset) == 92, "offset of contract.instance_data_dropped_offset");
+_Static_assert(offsetof(struct wa_schema_contract, imports) == 96, "offset of contract.imports");
+_Static_assert(offsetof(struct wa_schema_contract, imported_functions) == 100, "offset of contract.imported_functions");
+_Static_assert(offsetof(struct wa_schema_contract, imported_tables) == 104, "offset of contract.imported_tables");
+_Static_assert(offsetof(struct wa_schema_contract, imported_memories) == 108, "offset of contract.imported_memories");
+_Static_assert(offsetof(struct wa_schema_contract, imported_globals) == 112, "offset of contract.imported_globals");
+_Static_assert(offsetof(struct wa_schema_contract, imported_tags) == 116, "offset of contract.imported_tags");
+_Static_assert(offsetof(struct wa_schema_contract, data_segments) == 120, "offset of contract.data_segments");
+_Static_assert(offsetof(struct wa_schema_contract, reserved) == 124, "offset of contract.reserved");
+
+/* Where an array of the contract lies. */
+struct wa_schema_tied_array {
+    /* bytes from the anchor, a multiple of 16 */
+    uint32_t offset;
+    /* number of values */
+    uint32_t count;
+};
+_Static_assert(sizeof(struct wa_schema_tied_array) == 8, "size of tied_array");
+_Static_assert(offsetof(struct wa_schema_tied_array, offset) == 0, "offset of tied_array.offset");
+_Static_assert(offsetof(struct wa_schema_tied_array, count) == 4, "offset of tied_array.count");
+
+/* What the runtime takes from a row of the column function. */
+struct wa_schema_tied_function {
+    /* start of its code; 0 for imported ones */
+    uint32_t text_offset;
+    /* index of its type << 1 | 1 where it is short */
+    uint32_t type_and_flags;
+};
+_Static_assert(sizeof(struct wa_schema_tied_function) == 8, "size of tied_function");
+_Static_assert(offsetof(struct wa_schema_tied_function, text_offset) == 0, "offset of tied_function.text_offset");
+_Static_assert(offsetof(struct wa_schema_tied_function, type_and_flags) == 4, "offset of tied_function.type_and_flags");
+
+/* The copy of a table image of MAPPED_IMAGE_MIN_BYTES or more that instances map; zeros for a smaller one. */
+struct wa_schema_tied_image {
+    /* where it starts in the file, page-aligned in the code segment; zeros up to the page's end */
+    uint64_t file_offset;
+    /* number of slots */
+    uint64_t count;
+};
+_Static_assert(sizeof(struct wa_schema_tied_image) == 16, "size of tied_image");
+_Static_assert(offsetof(struct wa_schema_tied_image, file_offset) == 0, "offset of tied_image.file_offset");
+_Static_assert(offsetof(struct wa_schema_tied_image, count) == 8, "offset of tied_image.count");
 
 /* First bytes of an instance record; compiled functions get its address as their first argument. */
 struct wa_schema_instance {
@@ -799,6 +925,58 @@ struct wa_schema_columns {
     /* per type, if the module has tail calls: the trampoline from C to functions whose values registers don't hold, 0 where there is none; else no rows; text offset + 1 */
     struct wa_schema_column_u32 type_inward;
 };
+
+/* ---- the contract ---------------------------------------------------------------------------------------------------- */
+
+/* X(name): header fields that the contract repeats */
+#define WA_TIED_HEADER_FIELDS(X) \
+    X(cpu_features) \
+    X(anchor_vaddr) \
+    X(text_vaddr) \
+    X(text_size_bytes) \
+    X(type_digests_vaddr) \
+    X(machine) \
+    X(page_size_bytes) \
+    X(flags) \
+    X(init_text_offset) \
+    X(start_function) \
+    X(instance_size_bytes) \
+    X(instance_memories_offset) \
+    X(instance_tables_offset) \
+    X(instance_imported_functions_offset) \
+    X(instance_imported_globals_offset) \
+    X(instance_tags_offset) \
+    X(instance_globals_offset) \
+    X(instance_elements_offset) \
+    X(instance_data_dropped_offset)
+/* X(position, name): columns that the contract repeats */
+#define WA_TIED_COLUMNS(X) \
+    X(0, type_digest) \
+    X(1, type_canonical) \
+    X(2, type_params) \
+    X(3, type_results) \
+    X(4, type_values) \
+    X(5, type_entry) \
+    X(6, type_host) \
+    X(7, type_inward) \
+    X(8, table_type) \
+    X(9, table_min) \
+    X(10, table_max) \
+    X(11, table_flags) \
+    X(12, memory_min_pages) \
+    X(13, memory_max_pages) \
+    X(14, memory_flags) \
+    X(15, memory_page_log2) \
+    X(16, memory_guard) \
+    X(17, global_type) \
+    X(18, global_flags) \
+    X(19, global_image) \
+    X(20, tag_type) \
+    X(21, element_type)
+/* position of an array of tied_function */
+#define WA_TIED_FUNCTIONS 22
+/* position of an array of tied_image */
+#define WA_TIED_TABLE_IMAGES 23
 
 /* ---- functions that compiled code calls ------------------------------------------------------------------------------ */
 

@@ -72,7 +72,7 @@ int wa_call(wa_store *store, const wa_function *function, wa_entry entry, uint64
 int wa_call_init(wa_store *store, wa_instance *instance, wa_call_info *info)
 {
     const wa_artifact *artifact = instance->head.artifact;
-    const uint8_t *init = wa_code(artifact, artifact->header->init_text_offset);
+    const uint8_t *init = wa_code(artifact, artifact->contract->init_text_offset);
     if (init == NULL) {
         info->trap_code = 0;
         info->frame_count = 0;

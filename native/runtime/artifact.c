@@ -129,12 +129,12 @@ static int map_section(wa_artifact *artifact, const Elf64_Shdr *section, wa_erro
                         "read of " WA_SECTION_NAME, error);
 }
 
-/* Check that a loadable segment holds these bytes of the image: the header's addresses become pointers next to the anchor,
- * and none may lead out of what dlopen maps. */
-static int check_loaded(const wa_artifact *artifact, const uint8_t *head, uint64_t vaddr, uint64_t size_bytes,
-                        const char *what, wa_error *error)
+/* C libraries before GLIBC_MIN write into the dynamic section: the flag that tells whether it is read-only, which
+ * wa_host_check goes by, must say what the program headers say. */
+static int check_dynamic(const wa_artifact *artifact, const uint8_t *head, wa_error *error)
 {
-    uint64_t head_size = artifact->header->head_size_bytes, end = 0;
+    uint64_t head_size = artifact->header->head_size_bytes;
+    bool found = (artifact->header->flags & WA_HEADER_READ_ONLY_DYNAMIC) != 0;
     Elf64_Ehdr elf;
     memcpy(&elf, head, sizeof elf);
     for (uint64_t i = 0; i < elf.e_phnum; i++) {
@@ -143,27 +143,11 @@ static int check_loaded(const wa_artifact *artifact, const uint8_t *head, uint64
         if (at > head_size || head_size - at < sizeof segment)
             break;
         memcpy(&segment, head + at, sizeof segment);
-        if (segment.p_type != PT_LOAD)
-            continue;
-        if (vaddr >= segment.p_vaddr && vaddr - segment.p_vaddr <= segment.p_memsz &&
-            size_bytes <= segment.p_memsz - (vaddr - segment.p_vaddr))
-            return 0;
-        end = segment.p_vaddr + segment.p_memsz;
+        bool is_read_only = (segment.p_flags & PF_W) == 0;
+        if (segment.p_type == PT_DYNAMIC && found != is_read_only)
+            return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, found, is_read_only, "flags (read-only dynamic section)");
     }
-    return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, vaddr, end, what);
-}
-
-static int check_addresses(const wa_artifact *artifact, const uint8_t *head, wa_error *error)
-{
-    const struct wa_schema_metadata_header *header = artifact->header;
-    uint64_t digests_size = (uint64_t)artifact->columns.type_digest.count * 16;
-    if (check_loaded(artifact, head, header->anchor_vaddr, sizeof(struct wa_schema_anchor),
-                     "anchor_vaddr (below the end of the loaded image)", error) < 0 ||
-        check_loaded(artifact, head, header->text_vaddr, header->text_size_bytes,
-                     "text_vaddr (below the end of the loaded image)", error) < 0)
-        return -1;
-    return check_loaded(artifact, head, header->type_digests_vaddr, digests_size,
-                        "type_digests_vaddr (below the end of the loaded image)", error);
+    return 0;
 }
 
 static int open_checked(wa_artifact *artifact, wa_error *error)
@@ -190,7 +174,7 @@ static int open_checked(wa_artifact *artifact, wa_error *error)
     uint64_t wanted = artifact->header->head_size_bytes;
     if (wanted > head_size && read_exactly(artifact->fd, head + head_size, wanted - head_size, head_size, "read", error) < 0)
         return -1;
-    if (check_addresses(artifact, head, error) < 0 || wa_load_checksum_check(artifact, head, error) < 0)
+    if (check_dynamic(artifact, head, error) < 0 || wa_load_checksum_check(artifact, head, error) < 0)
         return -1;
     return wa_host_check(artifact, error);
 }
@@ -220,18 +204,16 @@ const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_b
 
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error)
 {
-    const struct wa_schema_metadata_header *header = artifact->header;
     struct wa_schema_anchor found = {0};
     if (anchor != NULL)
         memcpy(&found, anchor, sizeof found);
-    if (found.magic != WA_ANCHOR_MAGIC || memcmp(found.build_id, header->build_id, sizeof found.build_id) != 0)
+    if (found.magic != WA_ANCHOR_MAGIC || memcmp(found.build_id, artifact->header->build_id, sizeof found.build_id) != 0)
         return wa_fail(error, WA_ERROR_BUILD_ID, 0, found.magic, WA_ANCHOR_MAGIC, "");
     if (found.runtime_abi != WA_RUNTIME_ABI)
         return wa_fail(error, WA_ERROR_RUNTIME_ABI, 0, found.runtime_abi, WA_RUNTIME_ABI, "");
-    const uint8_t *base = (const uint8_t *)anchor - header->anchor_vaddr;
+    if (wa_contract_bind(artifact, anchor, error) < 0)
+        return -1;
     artifact->dl_handle = dl_handle;
-    artifact->text = base + header->text_vaddr;
-    artifact->type_digests = (const void *)(base + header->type_digests_vaddr);
     return 0;
 }
 

@@ -82,6 +82,5 @@ bool wa_function_is_short(const wa_function *function)
     if (function->host != NULL || function->instance == NULL)
         return false;
     const wa_artifact *artifact = wa_instance_artifact(function->instance);
-    const struct wa_schema_function_row *rows = WA_COLUMN(artifact, function);
-    return function->func_index < WA_ROWS(artifact, function) && (rows[function->func_index].flags & 1) != 0;
+    return (artifact->functions[function->func_index].type_and_flags & 1) != 0;
 }

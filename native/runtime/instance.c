@@ -4,20 +4,6 @@
 #include "store.h"
 #include "thread.h"
 
-/* Compiled code checks its accesses to a memory, or relies on what is reserved behind it: the row that says which, and the
- * rows that decide what is reserved, must agree. */
-static int check_guards(const wa_artifact *artifact, wa_error *error)
-{
-    for (uint64_t i = 0; i < WA_ROWS(artifact, memory_guard); i++) {
-        uint8_t guard = WA_COLUMN(artifact, memory_guard)[i];
-        bool is_checked =
-            wa_memory_is_checked(WA_COLUMN(artifact, memory_flags)[i], WA_COLUMN(artifact, memory_page_log2)[i]);
-        if (guard != is_checked)
-            return wa_fail(error, WA_ERROR_CORRUPT_ROW, i, guard, is_checked, "memory_guard");
-    }
-    return 0;
-}
-
 static wa_tag *new_tag(const wa_artifact *artifact, uint32_t type)
 {
     wa_signature signature = wa_type_signature(artifact, type);
@@ -44,10 +30,7 @@ static int build_defined(wa_details *details, wa_error *error)
         details->built_tables = i + 1;
     }
     for (uint32_t i = details->imported_tags; i < WA_ROWS(artifact, tag_type); i++) {
-        uint32_t type = wa_canonical_type(artifact, WA_COLUMN(artifact, tag_type)[i]);
-        if (type == UINT32_MAX)
-            return wa_fail(error, WA_ERROR_CORRUPT_ROW, i, type, WA_ROWS(artifact, type_canonical), "tag_type");
-        wa_tag *tag = new_tag(artifact, type);
+        wa_tag *tag = new_tag(artifact, WA_COLUMN(artifact, tag_type)[i]);
         if (tag == NULL)
             return wa_fail(error, WA_ERROR_NO_MEMORY, i, 0, 0, "tag");
         wa_tag_slots(instance)[i] = tag;
@@ -79,9 +62,9 @@ static int build_segments(wa_details *details, wa_error *error)
 
 static wa_details *new_details(wa_store *store, wa_artifact *artifact)
 {
-    const struct wa_schema_metadata_header *header = artifact->header;
+    uint32_t size_bytes = artifact->contract->instance_size_bytes;
     wa_details *details = calloc(1, sizeof *details);
-    wa_instance *instance = aligned_alloc(64, (header->instance_size_bytes + UINT64_C(63)) & ~UINT64_C(63));
+    wa_instance *instance = aligned_alloc(64, (size_bytes + UINT64_C(63)) & ~UINT64_C(63));
     wa_global **globals = calloc(WA_ROWS(artifact, global_type) + 1, sizeof(wa_global *));
     if (details == NULL || instance == NULL || globals == NULL ||
         wa_bindings_prepare(details, WA_ROWS(artifact, import_kind)) < 0) {
@@ -90,7 +73,7 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
         free(globals);
         return NULL;
     }
-    memset(instance, 0, header->instance_size_bytes);
+    memset(instance, 0, size_bytes);
     instance->head.stack_limit = store->stack_limit;
     instance->head.calls = (void *)(uintptr_t)&wa_runtime_calls;
     instance->head.store = store;
@@ -130,8 +113,8 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
         wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "instance");
         return NULL;
     }
-    if (check_guards(artifact, error) < 0 || wa_link_imports(details, externs, extern_count, error) < 0 ||
-        build_defined(details, error) < 0 || build_segments(details, error) < 0) {
+    if (wa_link_imports(details, externs, extern_count, error) < 0 || build_defined(details, error) < 0 ||
+        build_segments(details, error) < 0) {
         wa_instance_free(details);
         return NULL;
     }

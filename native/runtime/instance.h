@@ -54,7 +54,7 @@ struct wa_instance {
     struct wa_schema_instance head;
 };
 
-/* The parts of a record lie where the header says. Inline, so that the signal handler calls no other file. */
+/* The parts of a record lie where the contract says. Inline, so that the signal handler calls no other file. */
 static inline void *wa_record_part(const wa_instance *instance, uint32_t offset)
 {
     return (uint8_t *)(uintptr_t)instance + offset;
@@ -63,7 +63,7 @@ static inline void *wa_record_part(const wa_instance *instance, uint32_t offset)
 #define WA_RECORD_PART(function, type, field) \
     static inline type *function(const wa_instance *instance) \
     { \
-        return wa_record_part(instance, ((const wa_artifact *)instance->head.artifact)->header->field); \
+        return wa_record_part(instance, ((const wa_artifact *)instance->head.artifact)->contract->field); \
     }
 WA_RECORD_PART(wa_memory_slots, struct wa_schema_memory_slot, instance_memories_offset)
 WA_RECORD_PART(wa_table_slots, wa_table *, instance_tables_offset)

@@ -138,12 +138,15 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
     const uint64_t *from = (const uint64_t *)element->slots + src;
     uint64_t *to = (uint64_t *)target->head.slots + dst;
     const wa_details *details = self->details;
-    /* What init code computed are references; what is mapped from the file are tags and null. */
+    /* What init code computed are references; what is mapped from the file are tags and null, and tags of functions only. */
     bool is_computed = details->element_storage != NULL && details->element_storage[segment] != NULL;
+    bool has_tags = wa_valtype_is_function(WA_COLUMN(details->artifact, element_type)[segment]);
     bool keeps_tags = target->head.owner == self;
     for (uint64_t i = 0; i < count; i++) {
         if (!(from[i] & 1))
             to[i] = is_computed ? from[i] : 0;
+        else if (!has_tags)
+            to[i] = 0;
         else
             to[i] = keeps_tags ? from[i]
                                : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), (uint32_t)(from[i] >> 1));
@@ -169,7 +172,8 @@ static void element_set(head *self, uint32_t segment, uint64_t index, uint64_t r
         uint64_t *storage = calloc(element->size, sizeof *storage);
         if (storage == NULL)
             wa_trap(WA_TRAP_OUT_OF_MEMORY);
-        memcpy(storage, element->slots, element->size * sizeof *storage);
+        for (uint64_t i = 0; i < element->size; i++)
+            storage[i] = wa_file_slot(((const uint64_t *)element->slots)[i]);
         details->element_storage[segment] = storage;
         element->slots = storage;
     }
@@ -204,7 +208,7 @@ static uint64_t resolve_call(head *self, uint64_t record, uint64_t type)
     const struct wa_schema_u8x16 *wanted = (const void *)(uintptr_t)type;
     if (memcmp(function->type, wanted, sizeof *wanted) != 0)
         wa_trap(WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
-    uint32_t canonical = (uint32_t)(wanted - artifact->type_digests);
+    uint32_t canonical = (uint32_t)(wanted - WA_COLUMN(artifact, type_digest));
     wa_function *called = wa_callable(self->details, function, canonical);
     if (called == NULL)
         wa_trap(WA_TRAP_OUT_OF_MEMORY);

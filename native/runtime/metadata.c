@@ -100,49 +100,12 @@ static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups
     return 0;
 }
 
-/* The parts of an instance record must lie inside it: the runtime fills them by these counts. */
-static int check_instance_layout(const wa_artifact *artifact, wa_error *error)
-{
-    const struct wa_schema_metadata_header *header = artifact->header;
-    const struct wa_schema_columns *columns = &artifact->columns;
-    const struct {
-        uint64_t offset, count, size, align;
-    } parts[] = {
-        {header->instance_memories_offset, columns->memory_min_pages.count, sizeof(struct wa_schema_memory_slot), 16},
-        {header->instance_tables_offset, columns->table_type.count, 8, 8},
-        {header->instance_imported_functions_offset, wa_imported_functions(artifact),
-         sizeof(struct wa_schema_import_slot), 8},
-        {header->instance_imported_globals_offset, columns->global_type.count - columns->global_image.count, 8, 8},
-        {header->instance_tags_offset, columns->tag_type.count, 8, 8},
-        {header->instance_globals_offset, columns->global_image.count, 16, 16},
-        {header->instance_elements_offset, columns->element_mode.count, sizeof(struct wa_schema_element_slot), 16},
-        {header->instance_data_dropped_offset, columns->data_mode.count, 1, 1},
-    };
-    uint64_t lowest = sizeof(struct wa_schema_instance);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        if (parts[i].offset < lowest || parts[i].offset % parts[i].align != 0)
-            return wa_fail(error, WA_ERROR_CORRUPT_HEADER, i, parts[i].offset, lowest, "offset in the instance record");
-        lowest = parts[i].offset + parts[i].count * parts[i].size; /* counts fit the file, so this can't wrap */
-    }
-    if (header->instance_size_bytes < lowest)
-        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, header->instance_size_bytes, lowest, "instance_size_bytes");
-    return 0;
-}
-
 static int check_counts(const wa_artifact *artifact, wa_error *error)
 {
     const struct wa_schema_columns *columns = &artifact->columns;
     uint64_t slots = columns->export_slots.count;
-    if (columns->code_wasm_offset.count > columns->function.count)
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, columns->code_wasm_offset.count, columns->function.count, "code");
-    if (columns->global_image.count > columns->global_type.count)
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, columns->global_image.count, columns->global_type.count,
-                       "global_image");
     if ((slots & (slots - 1)) != 0 || slots > UINT32_MAX || (columns->export_kind.count != 0 && slots == 0))
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, 0, slots, 0, "export_slots");
-    if (artifact->header->init_text_offset > artifact->header->text_size_bytes)
-        return wa_fail(error, WA_ERROR_CORRUPT_HEADER, 0, artifact->header->init_text_offset,
-                       artifact->header->text_size_bytes, "init_text_offset");
     return 0;
 }
 
@@ -165,9 +128,52 @@ int wa_metadata_check(wa_artifact *artifact, wa_error *error)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, id, 0, 1, #name);
     WA_COLUMNS(X)
 #undef X
-    if (check_counts(artifact, error) < 0)
+    return check_counts(artifact, error);
+}
+
+/* ---- the contract ----------------------------------------------------------------------------------------------- */
+
+/* What the section says, and what the code was compiled with. */
+static inline int check_tied(uint64_t found, uint64_t expected, const char *what, wa_error *error)
+{
+    return found == expected ? 0 : wa_fail(error, WA_ERROR_CONTRACT, 0, found, expected, what);
+}
+
+/* Counts of what has no array in the contract. */
+static int check_tied_counts(const wa_artifact *artifact, const struct wa_schema_contract *contract, wa_error *error)
+{
+    uint64_t defined = WA_ROWS(artifact, function) - contract->imported_functions;
+    if (check_tied(WA_ROWS(artifact, import_kind), contract->imports, "the number of imports", error) < 0 ||
+        check_tied(WA_ROWS(artifact, code_wasm_offset), defined, "the number of defined functions", error) < 0)
         return -1;
-    return check_instance_layout(artifact, error);
+    return check_tied(WA_ROWS(artifact, data_mode), contract->data_segments, "the number of data segments", error);
+}
+
+int wa_contract_bind(wa_artifact *artifact, const struct wa_schema_anchor *anchor, wa_error *error)
+{
+    const struct wa_schema_metadata_header *header = artifact->header;
+    const struct wa_schema_contract *contract = (const void *)(anchor + 1);
+    const struct wa_schema_tied_array *arrays = (const void *)(contract + 1);
+    const uint8_t *base = (const void *)anchor;
+#define X(name) \
+    if (check_tied(header->name, contract->name, #name, error) < 0) \
+        return -1;
+    WA_TIED_HEADER_FIELDS(X)
+#undef X
+#define X(position, name) \
+    if (check_tied(WA_ROWS(artifact, name), arrays[position].count, "the count of " #name, error) < 0) \
+        return -1; \
+    WA_COLUMN(artifact, name) = (const void *)(base + arrays[position].offset);
+    WA_TIED_COLUMNS(X)
+#undef X
+    if (check_tied(WA_ROWS(artifact, function), arrays[WA_TIED_FUNCTIONS].count, "the count of function", error) < 0 ||
+        check_tied_counts(artifact, contract, error) < 0)
+        return -1;
+    artifact->contract = contract;
+    artifact->functions = (const void *)(base + arrays[WA_TIED_FUNCTIONS].offset);
+    artifact->table_images = (const void *)(base + arrays[WA_TIED_TABLE_IMAGES].offset);
+    artifact->text = base - contract->anchor_vaddr + contract->text_vaddr;
+    return 0;
 }
 
 const struct wa_schema_columns *wa_artifact_columns(const wa_artifact *artifact)
@@ -177,20 +183,11 @@ const struct wa_schema_columns *wa_artifact_columns(const wa_artifact *artifact)
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
-uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)
-{
-    uint64_t rows = WA_ROWS(artifact, type_canonical);
-    if (type_index >= rows)
-        return UINT32_MAX;
-    uint32_t canonical = WA_COLUMN(artifact, type_canonical)[type_index];
-    return canonical < rows ? canonical : UINT32_MAX;
-}
-
 uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index)
 {
     if (func_index >= WA_ROWS(artifact, function))
         return UINT32_MAX;
-    return wa_canonical_type(artifact, WA_COLUMN(artifact, function)[func_index].type);
+    return wa_canonical_type(artifact, artifact->functions[func_index].type_and_flags >> 1);
 }
 
 void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end)

@@ -20,8 +20,12 @@ struct wa_artifact {
     const struct wa_schema_directory_entry *directory; /* in front, or in the section where that has no room */
     struct wa_schema_columns columns;
     void *dl_handle;
-    const uint8_t *text; /* NULL until bound */
-    const struct wa_schema_u8x16 *type_digests; /* the mapped copy: the address of one stands for a type within the artifact */
+    /* All of the loaded code segment, and NULL until bound. From then on, tied columns are the contract's arrays, too: the
+     * section has no say in what code and runtime rely on together. */
+    const uint8_t *text;
+    const struct wa_schema_contract *contract;
+    const struct wa_schema_tied_function *functions; /* per function of the index space */
+    const struct wa_schema_tied_image *table_images; /* per table of the index space */
     size_t front_size_bytes;
     _Alignas(8) uint8_t front[WA_FRONT_BYTES]; /* the first bytes of the section; columns that end here are read here */
 };
@@ -30,35 +34,42 @@ struct wa_artifact {
 #define WA_COLUMN(artifact, name) ((artifact)->columns.name.data)
 #define WA_ROWS(artifact, name) ((artifact)->columns.name.count)
 
-/* The digest of a type: 16 bytes in the metadata. */
+/* The digest of a type: 16 bytes, whose address stands for a canonical type within the artifact. */
 static inline const uint8_t *wa_type_digest(const wa_artifact *artifact, uint32_t type)
 {
     return WA_COLUMN(artifact, type_digest)[type].bytes;
 }
 
-/* Code at a place as columns and header give it, text offset + 1; NULL where there is none, or it would lie outside. */
+/* Code at a place as the contract gives it, text offset + 1; NULL where there is none. */
 static inline const uint8_t *wa_code(const wa_artifact *artifact, uint32_t place)
 {
-    return place == 0 || place > artifact->header->text_size_bytes ? NULL : artifact->text + place - 1;
+    return place == 0 ? NULL : artifact->text + place - 1;
 }
 
-/* Functions that come before those with code. */
-static inline uint64_t wa_imported_functions(const wa_artifact *artifact)
+/* What a slot of a table image or an element segment says where it comes from the section: a tagged function, or null. */
+static inline uint64_t wa_file_slot(uint64_t slot)
 {
-    return WA_ROWS(artifact, function) - WA_ROWS(artifact, code_wasm_offset);
+    return slot & 1 ? slot : 0;
 }
 
 /* Whether compiled code of the artifact returns when an exception is pending. */
 static inline bool wa_checks_exceptions(const wa_artifact *artifact)
 {
-    return (artifact->header->flags & WA_HEADER_CHECKS_EXCEPTIONS) != 0;
+    return (artifact->contract->flags & WA_HEADER_CHECKS_EXCEPTIONS) != 0;
 }
 
 /* ---- metadata.c ------------------------------------------------------------------------------------------------- */
 
 /* Header and directory of the mapped section: fills in artifact->columns. */
 int wa_metadata_check(wa_artifact *artifact, wa_error *error);
-uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index);
+/* Once the code is mapped and the anchor is right: the section must say what the contract behind the anchor says, as far as
+ * header and directory tell; the rest is taken from the contract. */
+int wa_contract_bind(wa_artifact *artifact, const struct wa_schema_anchor *anchor, wa_error *error);
+/* The first type of the module that equals it. */
+static inline uint32_t wa_canonical_type(const wa_artifact *artifact, uint32_t type_index)
+{
+    return WA_COLUMN(artifact, type_canonical)[type_index];
+}
 
 /* ---- checksum.c ------------------------------------------------------------------------------------------------- */
 
@@ -85,5 +96,7 @@ wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code);
 /* Spec section 3.3.3, as far as types without declared subtypes go: found is a subtype of wanted. */
 bool wa_valtype_matches(const wa_valtype *found, const wa_valtype *wanted);
 bool wa_valtype_is_externref(uint32_t valtype);
+/* Whether values of a type are references to functions, null aside. */
+bool wa_valtype_is_function(uint32_t valtype);
 
 #endif

@@ -45,29 +45,23 @@ static wa_function *record_of(const wa_details *details, uint32_t func_index)
     return *chunk == NULL ? NULL : *chunk + func_index % CHUNK_RECORDS;
 }
 
-static int fill_record(wa_details *details, uint32_t func_index, wa_function *record)
+static void fill_record(wa_details *details, uint32_t func_index, wa_function *record)
 {
     const wa_artifact *artifact = details->artifact;
-    uint32_t text_offset = WA_COLUMN(artifact, function)[func_index].text_offset;
     uint32_t type = wa_function_type(artifact, func_index);
-    if (type == UINT32_MAX || text_offset >= artifact->header->text_size_bytes)
-        return -1;
     uint32_t inward = type < WA_ROWS(artifact, type_inward) ? WA_COLUMN(artifact, type_inward)[type] : 0;
     const uint8_t *trampoline = wa_code(artifact, inward);
-    if (inward != 0 && trampoline == NULL)
-        return -1;
-    record->type = (void *)(uintptr_t)&artifact->type_digests[type];
+    record->type = (void *)(uintptr_t)wa_type_digest(artifact, type);
     record->context = details->instance;
     record->instance = details->instance;
     record->func_index = func_index;
-    const uint8_t *code = artifact->text + text_offset;
+    const uint8_t *code = artifact->text + artifact->functions[func_index].text_offset;
     if (trampoline != NULL) { /* C reaches it by the trampoline only, which takes the record */
         record->tail_code = (void *)(uintptr_t)code;
         record->context = record;
         code = trampoline;
     }
     record->code = (void *)(uintptr_t)code; /* last: marks the record as filled */
-    return 0;
 }
 
 wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index)
@@ -78,7 +72,7 @@ wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index)
     if (func_index >= WA_ROWS(details->artifact, function))
         return NULL;
     wa_function *record = record_of(details, func_index);
-    if (record != NULL && record->code == NULL && fill_record(details, func_index, record) < 0)
-        return NULL;
+    if (record != NULL && record->code == NULL)
+        fill_record(details, func_index, record);
     return record;
 }

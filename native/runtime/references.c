@@ -40,9 +40,11 @@ static void visit_instance(const walk *how, const wa_details *details)
         visit_cell(how, WA_COLUMN(artifact, global_type)[details->imported_globals + i], &cells[i]);
     for (uint64_t i = 0; i < WA_ROWS(artifact, table_type); i++)
         visit_table(how, wa_table_slots(details->instance)[i]);
+    /* What a segment has from the file are no references yet. */
     const struct wa_schema_element_slot *elements = wa_element_slots(details->instance);
-    for (uint64_t i = 0; i < WA_ROWS(artifact, element_type); i++)
-        visit_slots(how, WA_COLUMN(artifact, element_type)[i], elements[i].slots, elements[i].size);
+    for (uint64_t i = 0; details->element_storage != NULL && i < WA_ROWS(artifact, element_type); i++)
+        if (details->element_storage[i] != NULL)
+            visit_slots(how, WA_COLUMN(artifact, element_type)[i], elements[i].slots, elements[i].size);
 }
 
 void wa_store_visit_references(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user)

@@ -89,25 +89,28 @@ static wa_artifact *artifact_at(const wa_store *store, uintptr_t pc)
 {
     for (const wa_details *details = store->instances; details != NULL; details = details->next) {
         wa_artifact *artifact = details->artifact;
-        if (pc - (uintptr_t)artifact->text < artifact->header->text_size_bytes)
+        if (pc - (uintptr_t)artifact->text < artifact->contract->text_size_bytes)
             return artifact;
     }
     return NULL;
 }
 
-/* Function whose body holds text_offset, or UINT32_MAX: binary search in the mapped column. */
+/* Function whose body holds text_offset, or UINT32_MAX: binary search in what the contract says. */
 static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset)
 {
-    const struct wa_schema_function_row *rows = WA_COLUMN(artifact, function);
-    uint64_t imported = wa_imported_functions(artifact), low = imported, high = WA_ROWS(artifact, function);
+    const struct wa_schema_tied_function *functions = artifact->functions;
+    uint64_t imported = artifact->contract->imported_functions, low = imported, high = WA_ROWS(artifact, function);
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        if (rows[middle].text_offset <= text_offset)
+        if (functions[middle].text_offset <= text_offset)
             low = middle + 1;
         else
             high = middle;
     }
-    bool is_inside = low > imported && text_offset - rows[low - 1].text_offset < rows[low - 1].code_size_bytes;
+    if (low == imported)
+        return UINT32_MAX;
+    uint32_t size_bytes = WA_COLUMN(artifact, function)[low - 1].code_size_bytes;
+    bool is_inside = text_offset - functions[low - 1].text_offset < size_bytes;
     return is_inside ? (uint32_t)(low - 1) : UINT32_MAX;
 }
 
@@ -169,7 +172,7 @@ static bool is_in_reservation(const wa_store *store, uintptr_t address)
 static uint32_t classify(const wa_store *store, const wa_artifact *artifact, int number, const siginfo_t *info,
                          const ucontext_t *context)
 {
-    const uint8_t *end = artifact->text + artifact->header->text_size_bytes;
+    const uint8_t *end = artifact->text + artifact->contract->text_size_bytes;
     uint32_t code = trap_instruction_code(number, (const uint8_t *)context_pc(context), end);
     if (code != 0 || (number != SIGSEGV && number != SIGBUS))
         return code;

@@ -6,9 +6,6 @@
 
 #include "objects.h"
 
-/* From this size on, mapping an image is cheaper than copying it (docs/RATIONALE.md). */
-static const uint64_t map_image_bytes = 16384;
-
 static uint64_t table_limit(const wa_table *table)
 {
     return table->max < WA_MAX_TABLE_ELEMENTS ? table->max : WA_MAX_TABLE_ELEMENTS;
@@ -52,12 +49,12 @@ wa_table *wa_table_new(uint32_t valtype, uint64_t min, uint64_t max, uint32_t fl
     return table;
 }
 
-/* Zero pages for all slots, with the image mapped copy-on-write over the first ones. */
-static int map_slots(wa_table *table, const wa_artifact *artifact, uint64_t image_offset, uint64_t image_count,
-                     wa_error *error)
+/* Zero pages for all slots, with the image mapped copy-on-write over the first ones. Compiled code follows what is there, so
+ * the image is the one in the code segment. */
+static int map_slots(wa_table *table, const wa_artifact *artifact, const struct wa_schema_tied_image *image, wa_error *error)
 {
-    uint64_t page = artifact->header->page_size_bytes;
-    uint64_t bytes = (table->head.size * 8 + page - 1) & ~(page - 1), image_bytes = (image_count * 8 + page - 1) & ~(page - 1);
+    uint64_t page = artifact->contract->page_size_bytes;
+    uint64_t bytes = (table->head.size * 8 + page - 1) & ~(page - 1), image_bytes = (image->count * 8 + page - 1) & ~(page - 1);
     uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED)
         return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "mmap of a table");
@@ -65,34 +62,35 @@ static int map_slots(wa_table *table, const wa_artifact *artifact, uint64_t imag
     table->mapped_bytes = bytes;
     table->capacity = bytes / 8;
     if (mmap(base, image_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, artifact->fd,
-             (off_t)(artifact->section_file_offset + image_offset)) == MAP_FAILED)
+             (off_t)image->file_offset) == MAP_FAILED)
         return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "mmap of the table image");
+    return 0;
+}
+
+/* A small image is copied from the section, tags and null only: anything else would be a pointer out of a file. What tags
+ * name is checked when they are looked at. */
+static int copy_slots(wa_table *table, const wa_artifact *artifact, uint32_t table_index, wa_error *error)
+{
+    uint64_t offset = WA_COLUMN(artifact, table_image_offset)[table_index];
+    uint64_t count = WA_COLUMN(artifact, table_image_count)[table_index], size_bytes = artifact->section_size_bytes;
+    if (count > table->head.size)
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, count, table->head.size, "table_image_count");
+    if (offset % sizeof(uint64_t) != 0 || offset > size_bytes || count > (size_bytes - offset) / sizeof(uint64_t))
+        return wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, offset, size_bytes, "table_image_offset");
+    if (allocate_slots(table, error) < 0)
+        return -1;
+    const uint64_t *image = (const void *)(artifact->section + offset);
+    uint64_t *slots = table->head.slots;
+    if (wa_valtype_is_function(table->valtype.code))
+        for (uint64_t i = 0; i < count; i++)
+            slots[i] = wa_file_slot(image[i]);
     return 0;
 }
 
 static int fill_from_image(wa_table *table, const wa_artifact *artifact, uint32_t table_index, wa_error *error)
 {
-    uint64_t offset = WA_COLUMN(artifact, table_image_offset)[table_index];
-    uint64_t count = WA_COLUMN(artifact, table_image_count)[table_index];
-    uint64_t page = artifact->header->page_size_bytes;
-    if (offset == 0 || count == 0)
-        return allocate_slots(table, error);
-    if (count > table->head.size)
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, count, table->head.size, "table_image_count");
-    /* The image is padded to a page, so that what is mapped lies within the section too. */
-    uint64_t image_bytes = (count * 8 + page - 1) & ~(page - 1);
-    if (offset % page != 0 || offset > artifact->section_size_bytes || image_bytes > artifact->section_size_bytes - offset)
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, offset, artifact->section_size_bytes, "table_image_offset");
-    if (count * 8 >= map_image_bytes)
-        return map_slots(table, artifact, offset, count, error);
-    if (allocate_slots(table, error) < 0)
-        return -1;
-    /* Tags and null only: anything else would be a pointer out of a file. (A mapped image is taken as it is, like code.) */
-    const uint64_t *image = (const void *)(artifact->section + offset);
-    uint64_t *slots = table->head.slots;
-    for (uint64_t i = 0; i < count; i++)
-        slots[i] = image[i] & -(image[i] & 1);
-    return 0;
+    const struct wa_schema_tied_image *mapped = &artifact->table_images[table_index];
+    return mapped->count != 0 ? map_slots(table, artifact, mapped, error) : copy_slots(table, artifact, table_index, error);
 }
 
 static void free_slots(void *slots, uint64_t mapped_bytes)
@@ -192,10 +190,9 @@ uint32_t wa_table_flags(const wa_table *table)
 uint64_t wa_table_materialise(wa_table *table, uint64_t index)
 {
     uint64_t *slot = (uint64_t *)table->head.slots + index;
-    /* Handles of externref tables are opaque; only function references are tagged. */
-    if (!(*slot & 1) || table->valtype.code >> 8 == WA_HEAP_EXTERN)
+    if (!(*slot & 1)) /* other references than those to functions are even */
         return *slot;
-    /* No function: the instance is gone, the image is damaged, or there is no memory for the record. */
+    /* No function: the instance is gone, no function has this index, or there is no memory for the record. */
     wa_function *function = table->head.owner == NULL ? NULL : wa_instance_function(table->head.owner, (uint32_t)(*slot >> 1));
     return function == NULL ? 0 : (*slot = (uint64_t)(uintptr_t)function);
 }

@@ -16,6 +16,12 @@ bool wa_valtype_is_externref(uint32_t valtype)
     return (valtype >> 8) == WA_HEAP_EXTERN || (valtype >> 8) == WA_HEAP_NOEXTERN;
 }
 
+bool wa_valtype_is_function(uint32_t valtype)
+{
+    uint32_t low = valtype & 0xff, heap = valtype >> 8; /* structures and arrays are not compiled */
+    return (low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && (heap < WA_HEAP_ABSTRACT || heap == WA_HEAP_FUNC);
+}
+
 bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code)
 {
     uint32_t low = code & 0xff, heap = code >> 8;

@@ -180,11 +180,11 @@ def test_another_machine(tmp_path: Path, no_dlopen: None) -> None:
     ("field", "words"),
     [
         ("format_major", r"artifact format 7, this version reads 1; pack the module again"),
-        ("runtime_abi", r"artifact runtime ABI 7, this version has 1; pack the module again"),
+        ("runtime_abi", r"artifact runtime ABI 7, this version has 2; pack the module again"),
     ],
 )
 def test_another_version(artifacts: dict[int, bytes], tmp_path: Path, no_dlopen: None, field: str, words: str) -> None:
-    assert (schema.FORMAT_MAJOR, schema.RUNTIME_ABI) == (1, 1)
+    assert (schema.FORMAT_MAJOR, schema.RUNTIME_ABI) == (1, 2)
     refused(write(tmp_path / "other.so", resealed(artifacts[1], **{field: 7})), wa.VersionMismatch, words)
 
 
@@ -456,9 +456,9 @@ def test_a_file_that_is_removed_while_it_is_loaded(tmp_path: Path, monkeypatch: 
     wa.pack(b'(module (func (export "f") (result i32) (i32.const 7)))', path)
     bind = loader._bind
 
-    def remove_and_bind(native: Any, name: str | None, fd: int) -> None:
+    def remove_and_bind(native: Any, fd: int, name: str | None, path_: str | None) -> None:
         path.unlink()
-        bind(native, name, fd)
+        bind(native, fd, name, path_)
 
     monkeypatch.setattr(loader, "_bind", remove_and_bind)
     assert wa.load(path).instantiate().exports.f() == 7

@@ -103,16 +103,15 @@ def parts(column: schema.Column) -> list[tuple[str, int, int]]:
     return [(field.replace("_", " "), offset, 4) for field, offset in offsets.items()]
 
 
-def patterns(unit: str, size: int, count: int) -> Iterator[bytes]:
+def patterns(size: int, count: int) -> Iterator[bytes]:
     """So many spoiled values."""
     yield b"\xff" * (size * count)
     yield b"\x7f" * (size * count)
     yield (b"\xfe" + b"\xff" * (size - 1)) * count
     yield bytes(size * count)
-    if unit not in ("text offset", "text offset + 1"):  # a wrong place in the code is wrong code
-        for small in (1, 2, 3, 0x40):
-            yield (bytes([small]) + bytes(size - 1)) * count
-        yield (bytes(size - 1) + b"\x80") * count
+    for small in (1, 2, 3, 0x40):
+        yield (bytes([small]) + bytes(size - 1)) * count
+    yield (bytes(size - 1) + b"\x80") * count
 
 
 def main() -> None:
@@ -125,7 +124,7 @@ def main() -> None:
         column = schema.COLUMN_BY_NAME[name]
         entry = entries[column.id]
         for unit, place, size in parts(column):
-            for number, pattern in enumerate(patterns(unit, size, entry.count)):
+            for number, pattern in enumerate(patterns(size, entry.count)):
                 damaged = bytearray(sound)
                 for byte in range(size):
                     first = offset + entry.offset + place + byte

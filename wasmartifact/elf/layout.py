@@ -24,7 +24,7 @@ from wasmartifact.elf.object import (
     Section,
 )
 from wasmartifact.errors import ToolchainError
-from wasmartifact.schema import ANCHOR, ANCHOR_SYMBOL, align_up
+from wasmartifact.schema import ANCHOR, ANCHOR_SYMBOL, TIED_ARRAYS_OFFSET, Buffer, align_up
 
 #: Code offsets are u32 in the metadata.
 TEXT_MAX_BYTES: Final = 0xFFFFFFFF
@@ -39,13 +39,18 @@ class Layout:
     head : HeadPlan
         The parts before ``.rodata``.
     rodata, unwind, text : bytearray
-        Contents; ``rodata`` starts with the anchor, whose build id `assemble` fills in.
+        Contents; ``rodata`` starts with the anchor, whose build id `assemble` fills in, and the contract, which
+        `write_contract` does.
     *_vaddr : int
         Virtual addresses; the file offset is ``vaddr - head.code_vaddr_bias``.
     functions : dict[str, tuple[int, int]]
         Global function symbol to (text offset, size in bytes), ascending by text offset.
     object_text_offsets : list[int]
         Where the text of each object starts.
+    image_offsets : list[int]
+        Where each image starts in the file.
+    contract_size_bytes : int
+        Size of anchor and contract.
     """
 
     head: HeadPlan
@@ -59,6 +64,21 @@ class Layout:
     type_digests_vaddr: int
     functions: dict[str, tuple[int, int]] = field(repr=False)
     object_text_offsets: list[int] = field(repr=False)
+    image_offsets: list[int]
+    contract_size_bytes: int
+
+    def write_contract(self, contract: bytes) -> None:
+        """Fill in what follows the anchor: the type digests among it, and what depends on where code lies.
+
+        Raises
+        ------
+        ToolchainError
+            It has another size than was planned: a defect of the packer.
+        """
+        planned = self.contract_size_bytes - ANCHOR.size_bytes
+        if len(contract) != planned:
+            raise ToolchainError(f"the contract has {len(contract)} bytes, planned were {planned}")
+        self.rodata[ANCHOR.size_bytes : self.contract_size_bytes] = contract
 
     @property
     def machine(self) -> str:
@@ -96,7 +116,14 @@ class _Region:
         return len(self.image)
 
 
-def layout(objects: Sequence[CodeObject], *, machine: str, type_digests: bytes, segments: int = 1) -> Layout:
+def layout(
+    objects: Sequence[CodeObject],
+    *,
+    machine: str,
+    contract_size_bytes: int,
+    images: Sequence[Buffer] = (),
+    segments: int = 1,
+) -> Layout:
     """Lay out objects, in the given order.
 
     Parameters
@@ -105,8 +132,11 @@ def layout(objects: Sequence[CodeObject], *, machine: str, type_digests: bytes, 
         What `read_object` gave.
     machine : str
         Key of ``schema.MACHINES``.
-    type_digests : bytes
-        16 bytes per type; mapped under TYPE_DIGESTS_SYMBOL.
+    contract_size_bytes : int
+        Room at the start of ``.rodata``: the anchor and what follows it. The first array of the contract, the type
+        digests, is TYPE_DIGESTS_SYMBOL.
+    images : Sequence[Buffer]
+        What instances map from here: each gets pages of its own.
     segments : int
         1, or 2 for C libraries that write into the dynamic section.
 
@@ -121,9 +151,7 @@ def layout(objects: Sequence[CodeObject], *, machine: str, type_digests: bytes, 
     head = plan_head(machine, segments)
     text = _Region(bytearray(), TRAP_FILL[machine])
     unwind = _Region(bytearray(), b"\0")
-    rodata = _Region(bytearray(ANCHOR.size_bytes), b"\0")
-    digests_offset = rodata.reserve(16)
-    rodata.image += type_digests
+    rodata = _Region(bytearray(contract_size_bytes), b"\0")
     pools = _merge_constants(objects, rodata)
     for index, item in enumerate(objects):
         for number, section in enumerate(item.sections):
@@ -135,18 +163,31 @@ def layout(objects: Sequence[CodeObject], *, machine: str, type_digests: bytes, 
         raise ToolchainError(
             f"the code has {len(text.image)} bytes, expected at most {TEXT_MAX_BYTES}; split the module"
         )
+    image_offsets = [_place_image(image, rodata, head) for image in images]
 
     rodata_vaddr = head.size_bytes + head.code_vaddr_bias
     unwind_vaddr = align_up(rodata_vaddr + len(rodata.image), ALIGN_MAX_BYTES)
     text_vaddr = align_up(unwind_vaddr + len(unwind.image), ALIGN_MAX_BYTES)
     result = Layout(
         head, rodata.image, unwind.image, text.image, rodata_vaddr, unwind_vaddr, text_vaddr,
-        anchor_vaddr=rodata_vaddr, type_digests_vaddr=rodata_vaddr + digests_offset,
+        anchor_vaddr=rodata_vaddr, type_digests_vaddr=rodata_vaddr + TIED_ARRAYS_OFFSET,
         functions=_place_functions(objects, text),
         object_text_offsets=[text.starts[index, TEXT] for index in range(len(objects))],
+        image_offsets=image_offsets,
+        contract_size_bytes=contract_size_bytes,
     )  # fmt: skip
     _Resolver(result, objects, pools, rodata, unwind, text).run()
     return result
+
+
+def _place_image(image: Buffer, rodata: _Region, head: HeadPlan) -> int:
+    """Put an image on pages of its own, which end with zeros; its offset in the file."""
+    page = head.page_size_bytes
+    rodata.image += bytes(-(head.size_bytes + len(rodata.image)) % page)
+    offset = head.size_bytes + len(rodata.image)
+    rodata.image += image
+    rodata.image += bytes(-len(image) % page)
+    return offset
 
 
 def _merge_constants(objects: Sequence[CodeObject], rodata: _Region) -> dict[tuple[int, int], array[int]]:

@@ -30,6 +30,12 @@ def corrupt_row(column: str, row: int, found: object, expected: object) -> Corru
     return CorruptArtifact(message, column=column, row=row, found=found, expected=expected)
 
 
+def contract(what: str, found: object, expected: object) -> CorruptArtifact:
+    """The metadata says something else than the code was compiled with."""
+    message = _TEMPLATES["contract"].format(text=what, found=found, expected=expected)
+    return CorruptArtifact(message, what=what, found=found, expected=expected)
+
+
 def bad_magic(found: int) -> BadMagic:
     """The section does not start with METADATA_MAGIC."""
     expected = schema.METADATA_MAGIC

@@ -14,7 +14,8 @@ import llvmlite.binding as llvm
 from tests.support.tools import find_tool
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.layout import Layout, layout
-from wasmartifact.elf.object import read_object
+from wasmartifact.elf.object import CodeObject, read_object
+from wasmartifact.schema import ANCHOR, TIED_ARRAYS_OFFSET
 
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
 CPUS = {"x86_64": "x86-64-v2", "aarch64": "generic"}
@@ -164,6 +165,14 @@ def compile_c(folder: Path, source: str, *options: str) -> bytes:
     return (folder / "source.o").read_bytes()
 
 
+def lay_out(read: Sequence[CodeObject], machine: str = "x86_64", segments: int = 1) -> Layout:
+    """Lay out objects behind a contract that has the type digests and nothing else."""
+    size_bytes = TIED_ARRAYS_OFFSET + len(TYPE_DIGESTS)
+    placed = layout(read, machine=machine, contract_size_bytes=size_bytes, segments=segments)
+    placed.write_contract(bytes(TIED_ARRAYS_OFFSET - ANCHOR.size_bytes) + TYPE_DIGESTS)
+    return placed
+
+
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a program that must succeed."""
     result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
@@ -182,7 +191,7 @@ def link(
 ) -> Layout:
     """Read, lay out and write objects."""
     read = [read_object(data) for data in inputs]
-    placed = layout(read, machine=machine, type_digests=TYPE_DIGESTS, segments=segments)
+    placed = lay_out(read, machine, segments)
     built = assemble(placed, section=bytearray(section), symbol_names=symbol_names or {})
     built.write_build_id(BUILD_ID)
     path.write_bytes(b"".join(built.pieces))

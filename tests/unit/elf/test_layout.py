@@ -17,12 +17,13 @@ from wasmartifact.elf import relocation
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Relocations, Section, read_object
 from wasmartifact.errors import ToolchainError
+from wasmartifact.schema import TIED_ARRAYS_OFFSET
 
 #: What lld fills gaps between objects with; the anchor is written later.
 LLD_SCRIPT = """
 SECTIONS {{
   .rodata {rodata:#x} : {{
-    . += 32; wa_type_digests = .; {digests}
+    . += {contract}; wa_type_digests = .; {digests}
     *(.rodata.cst32) *(.rodata.cst16) *(.rodata.cst8) *(.rodata.cst4) *(.rodata)
   }}
   .text {text:#x} : SUBALIGN(16) {{ *(.text) }} = {fill}
@@ -55,7 +56,7 @@ SMALL = "define hidden i32 @{name}(i32 %a) {{\n  %r = add i32 %a, {value}\n  ret
 
 
 def lay_out(inputs: list[bytes], machine: str = "x86_64") -> Layout:
-    return layout([read_object(data) for data in inputs], machine=machine, type_digests=elf_objects.TYPE_DIGESTS)
+    return elf_objects.lay_out([read_object(data) for data in inputs], machine)
 
 
 def link_with_lld(folder: Path, inputs: list[bytes], placed: Layout) -> tuple[bytes, bytes]:
@@ -63,7 +64,11 @@ def link_with_lld(folder: Path, inputs: list[bytes], placed: Layout) -> tuple[by
     digests = " ".join(f"BYTE({byte})" for byte in elf_objects.TYPE_DIGESTS)
     (folder / "script").write_text(
         LLD_SCRIPT.format(
-            rodata=placed.rodata_vaddr, text=placed.text_vaddr, digests=digests, fill=FILLS[placed.machine]
+            rodata=placed.rodata_vaddr,
+            text=placed.text_vaddr,
+            contract=TIED_ARRAYS_OFFSET,
+            digests=digests,
+            fill=FILLS[placed.machine],
         )
     )
     for number, data in enumerate(inputs):
@@ -120,7 +125,7 @@ def test_the_lld_comparison_covers_the_kinds_that_llvm_emits() -> None:
 def test_objects_travel_between_processes() -> None:
     read = [read_object(data) for data in elf_objects.objects()]
     sent = pickle.loads(pickle.dumps(read))
-    one, other = (layout(items, machine="x86_64", type_digests=b"") for items in (read, sent))
+    one, other = (layout(items, machine="x86_64", contract_size_bytes=TIED_ARRAYS_OFFSET) for items in (read, sent))
     assert (one.text, one.rodata, one.functions) == (other.text, other.rodata, other.functions)
 
 
@@ -185,16 +190,16 @@ def test_reach_of_relocations(machine: str, name: str, reach_bytes: int, words: 
     (kind,) = (number for number, entry in relocation.KINDS[machine].items() if entry.name == name)
     # The last distance that fits: one byte, one word or one page below the reach.
     step = {"R_X86_64_PC32": 1, "R_AARCH64_ADR_PREL_PG_HI21": 4096}.get(name, 4)
-    layout([far_object(machine, kind, reach_bytes - step)], machine=machine, type_digests=b"")
+    layout([far_object(machine, kind, reach_bytes - step)], machine=machine, contract_size_bytes=TIED_ARRAYS_OFFSET)
     with pytest.raises(ToolchainError, match=words):
-        layout([far_object(machine, kind, reach_bytes)], machine=machine, type_digests=b"")
+        layout([far_object(machine, kind, reach_bytes)], machine=machine, contract_size_bytes=TIED_ARRAYS_OFFSET)
 
 
 def test_unaligned_targets_are_refused() -> None:
     for name, words in (("R_AARCH64_CALL26", "multiple of 4"), ("R_AARCH64_LDST64_ABS_LO12_NC", "multiple of 8")):
         (kind,) = (number for number, entry in relocation.KINDS["aarch64"].items() if entry.name == name)
         with pytest.raises(ToolchainError, match=words):
-            layout([far_object("aarch64", kind, 66)], machine="aarch64", type_digests=b"")
+            layout([far_object("aarch64", kind, 66)], machine="aarch64", contract_size_bytes=TIED_ARRAYS_OFFSET)
 
 
 def test_a_hundred_megabytes_take_seconds() -> None:
@@ -216,7 +221,7 @@ def test_a_hundred_megabytes_take_seconds() -> None:
             CodeObject("x86_64", sections, functions, [], names, array("i", [-1] * 400), array("Q", [0] * 400), [group])
         )
     start = time.process_time()
-    placed = layout(items, machine="x86_64", type_digests=b"")
+    placed = layout(items, machine="x86_64", contract_size_bytes=TIED_ARRAYS_OFFSET)
     assert time.process_time() - start < 10
     assert len(placed.functions) == 46_500
     for number in (0, 250, 499):

@@ -19,7 +19,7 @@ from tests.support.tools import find_tool
 from tests.unit.elf import objects as elf_objects
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.check import check_shared_object
-from wasmartifact.elf.layout import Layout, layout
+from wasmartifact.elf.layout import Layout
 from wasmartifact.elf.object import read_object
 from wasmartifact.elf.read import find_section, is_stripped
 from wasmartifact.schema import ANCHOR_MAGIC, HEAD_MASKED_RANGES, HEAD_MAX_BYTES, PAGE_BYTES, RUNTIME_ABI
@@ -216,7 +216,7 @@ def test_debuggers_see_the_given_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("machine", "segments"), VARIANTS)
 def test_chunks_can_be_patched_after_assembly(machine: str, segments: int) -> None:
     read = [read_object(data) for data in elf_objects.objects(machine)]
-    placed = layout(read, machine=machine, type_digests=elf_objects.TYPE_DIGESTS, segments=segments)
+    placed = elf_objects.lay_out(read, machine, segments)
     section = bytearray(SECTION)
     built = assemble(placed, section=section, symbol_names={})
     assert len(built.head) == placed.head_size_bytes <= HEAD_MAX_BYTES

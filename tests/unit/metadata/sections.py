@@ -11,6 +11,7 @@ from wasmartifact import schema
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
+from wasmartifact.metadata.contract import contract_size_bytes, encode_contract
 from wasmartifact.metadata.encode import CodeFacts, MetadataFacts, encode_metadata
 from wasmartifact.packer import layout_facts, seal
 from wasmartifact.wasm.decode import decode_module
@@ -66,7 +67,8 @@ def fake_layout(module: Module, machine: str) -> Layout:
     size = FUNCTION_SIZE_BYTES * (len(module.codes) + 2 * len(module.types) + 1)
     text = bytes(index * 7 % 251 for index in range(size))
     code = CodeObject(machine, [Section(".text", text, 16)], [], [], [], array("i"), array("Q"), [])
-    return layout([code], machine=machine, type_digests=b"".join(type_digests(module)))
+    size_bytes = contract_size_bytes(module, has_tail_calls=False)
+    return layout([code], machine=machine, contract_size_bytes=size_bytes)
 
 
 def fake_facts(module: Module, machine: str = "x86_64") -> MetadataFacts:
@@ -112,6 +114,8 @@ def artifact_from_text(wat: str, machine: str = "x86_64") -> bytes:
     """A whole artifact of a module given as text, sealed as the packer does it."""
     module = module_from_text(wat)
     placed = fake_layout(module, machine)
-    built = assemble(placed, section=encode_metadata(fake_facts(module, machine)), symbol_names={})
+    section = encode_metadata(fake_facts(module, machine))
+    placed.write_contract(encode_contract(section, {}))
+    built = assemble(placed, section=section, symbol_names={})
     seal(built)
     return b"".join(built.pieces)

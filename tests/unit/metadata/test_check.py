@@ -155,7 +155,13 @@ def test_unknown_columns_are_ignored() -> None:
             offset = int.from_bytes(section[place : place + 8], "little")
             section[place : place + 8] = (offset + page if offset else 0).to_bytes(8, "little")
     count = len(schema.COLUMNS) + 1
-    patch_header(section, directory_count=count, format_minor=1, cpu_features=1 << 63, section_size_bytes=len(section))
+    patch_header(
+        section,
+        directory_count=count,
+        format_minor=schema.FORMAT_MINOR + 1,
+        cpu_features=1 << 63,
+        section_size_bytes=len(section),
+    )
     check_rows(section)
     exports = Metadata(section).exports
     assert list(exports) == list(Metadata(SECTION).exports)
@@ -303,7 +309,7 @@ def test_header_fields_that_rows_limit() -> None:
     ):
         with pytest.raises(CorruptArtifact, match=words):
             check_rows(patched(**fields))
-    with pytest.raises(VersionMismatch, match="runtime ABI 7, this version has 1"):
+    with pytest.raises(VersionMismatch, match="runtime ABI 7, this version has 2"):
         check_rows(patched(runtime_abi=7))
 
 

@@ -1,0 +1,219 @@
+"""The contract: what compiled code and the runtime rely on together, in the code segment behind the anchor.
+
+::
+
+    anchor | contract | a tied_array per array | the arrays, each a multiple of 16 bytes from the anchor
+
+It repeats fields of the metadata header, counts, and columns, so that a section which lies changes nothing: a loader
+compares header and counts, and reads the arrays here. The packer makes it from the finished section, once the code has
+its place; `verify` makes it again and compares every byte.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from wasmartifact import schema
+from wasmartifact.errors import ToolchainError
+from wasmartifact.metadata import faults
+from wasmartifact.metadata.columns import Columns
+from wasmartifact.wasm.initial import InitialState, TableImage
+from wasmartifact.wasm.model import Module
+
+_CONTRACT: Final = schema.CONTRACT.packer()
+_FIELDS: Final = schema.CONTRACT.offsets()
+_TIED_ARRAY: Final = schema.TIED_ARRAY.packer()
+_IMAGE: Final = schema.TIED_IMAGE.packer()
+#: From the anchor.
+_START: Final = schema.ANCHOR.size_bytes
+_ENTRIES: Final = _START + schema.CONTRACT.size_bytes
+_IMPORTED: Final = ("functions", "tables", "memories", "globals", "tags")  # by kind
+#: Where a mapped image lies in the file, and how many slots it has.
+Place = tuple[int, int]
+
+
+def contract_size_bytes(module: Module, *, has_tail_calls: bool) -> int:
+    """Size of the contract of a module, which is known before its code: from the anchor's start to the arrays' end."""
+    rows = {
+        "types": len(module.types),
+        "inward_trampolines": len(module.types) if has_tail_calls else 0,
+        "functions": len(module.function_types),
+        "tables": len(module.table_types),
+        "memories": len(module.memory_types),
+        "globals": len(module.global_types),
+        "tags": len(module.tag_types),
+        "elements": len(module.elements),
+    }
+    flat = {
+        "type_values": sum(len(item.params) + len(item.results) for item in module.types),
+        "global_image": len(module.globals),
+        "functions": rows["functions"],
+        "table_images": rows["tables"],
+    }
+    counts = []
+    for tied in schema.TIED_ARRAYS:
+        if tied.name in flat:
+            counts.append(flat[tied.name])
+        else:
+            column = schema.COLUMN_BY_NAME[tied.name]
+            counts.append(rows[column.group] + int(column.shape == "offsets"))
+    return _place(counts)[1]
+
+
+def mapped_images(initial: InitialState) -> list[TableImage]:
+    """The table images that instances map: the code segment holds a copy of each."""
+    return [image for image in initial.table_images if 8 * len(image.slots) >= schema.MAPPED_IMAGE_MIN_BYTES]
+
+
+def encode_contract(section: bytes | bytearray, images: Mapping[int, Place]) -> bytes:
+    """The bytes behind the anchor.
+
+    Parameters
+    ----------
+    section : buffer
+        The metadata section, final but for build_id, sizes and digests.
+    images : Mapping[int, Place]
+        Of the tables whose image is mapped: its copy in the code segment.
+
+    Raises
+    ------
+    ToolchainError
+        The arrays are too large for their offsets.
+    """
+    return _encode(Columns(section), images)
+
+
+def check_contract(columns: Columns, found: memoryview, file: memoryview) -> None:
+    """Check that a file's contract says what its metadata says.
+
+    Parameters
+    ----------
+    columns : Columns
+        Of the metadata section; its rows were checked.
+    found : memoryview
+        The mapped bytes from the anchor on.
+    file : memoryview
+        The whole file.
+
+    Raises
+    ------
+    CorruptArtifact
+        Names the first thing that differs.
+    """
+    images = _read_images(columns, found)
+    for table, (offset, count) in images.items():
+        _check_image(columns, file, table, offset, count)
+    expected = _encode(columns, images)
+    given = bytes(found[_START : _START + len(expected)])
+    if given != expected:
+        _refuse_difference(given, expected)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Writing
+
+
+def _place(counts: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
+    """Offset and count of each array, and where the last one ends; in bytes from the anchor."""
+    places, end = [], schema.TIED_ARRAYS_OFFSET
+    for tied, count in zip(schema.TIED_ARRAYS, counts, strict=True):
+        places.append((end, count))
+        end = schema.align_up(end + count * schema.VALUE_SIZES[tied.type], schema.TIED_ALIGN_BYTES)
+    if end >> 32:
+        raise ToolchainError(f"the contract of the code has {end} bytes, expected less than 4 GiB; split the module")
+    return places, end
+
+
+def _encode(columns: Columns, images: Mapping[int, Place]) -> bytes:
+    arrays = list(_arrays(columns, images))
+    counts = [len(data) // schema.VALUE_SIZES[tied.type] for tied, data in zip(schema.TIED_ARRAYS, arrays, strict=True)]
+    places, end = _place(counts)
+    result = bytearray(end)
+    _CONTRACT.pack_into(result, _START, *_fields(columns))
+    for number, ((offset, count), data) in enumerate(zip(places, arrays, strict=True)):
+        _TIED_ARRAY.pack_into(result, _ENTRIES + number * _TIED_ARRAY.size, offset, count)
+        result[offset : offset + len(data)] = data
+    return bytes(memoryview(result)[_START:])
+
+
+def _fields(columns: Columns) -> Iterator[int]:
+    """Values of the contract's fields, in order."""
+    numbers = columns.header.numbers
+    yield from (numbers[name] for name in schema.TIED_HEADER_FIELDS)
+    kinds = columns.column("import_kind").tobytes()
+    yield len(kinds)
+    yield from (kinds.count(kind) for kind in range(len(_IMPORTED)))
+    yield columns.row_count("data")
+    yield 0
+
+
+def _arrays(columns: Columns, images: Mapping[int, Place]) -> Iterator[bytes]:
+    """Contents of each array, in order."""
+    for name in schema.TIED_COLUMNS:
+        yield columns.column(name).tobytes()
+    rows = array("I", bytes(8 * columns.row_count("functions")))
+    rows[0::2] = array("I", columns.column("function.text_offset"))
+    types, flags = columns.column("function.type"), columns.column("function.flags")
+    rows[1::2] = array("I", [type_ << 1 | flag & 1 for type_, flag in zip(types, flags, strict=True)])
+    yield rows.tobytes()
+    yield b"".join(_IMAGE.pack(*images.get(table, (0, 0))) for table in range(columns.row_count("tables")))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Checking
+
+
+def _read_images(columns: Columns, found: memoryview) -> dict[int, Place]:
+    """What the contract says of mapped images; what it says of their array need not be right yet."""
+    position = next(number for number, tied in enumerate(schema.TIED_ARRAYS) if tied.name == "table_images")
+    entry = _ENTRIES + position * _TIED_ARRAY.size
+    if entry + _TIED_ARRAY.size > len(found):
+        raise faults.contract("size in bytes", len(found), f"more than {entry}")
+    offset, count = _TIED_ARRAY.unpack_from(found, entry)
+    if count != columns.row_count("tables") or offset + count * _IMAGE.size > len(found):
+        raise faults.contract("the array table_images", count, f"{columns.row_count('tables')} values")
+    places = enumerate(_IMAGE.iter_unpack(found[offset : offset + count * _IMAGE.size]))
+    return {table: (start, slots) for table, (start, slots) in places if start or slots}
+
+
+def _check_image(columns: Columns, file: memoryview, table: int, offset: int, count: int) -> None:
+    """A copy equals the image in the section, and zeros follow up to the end of the page."""
+    page = columns.header.numbers["page_size_bytes"]
+    start, size = columns.value("table_image_offset", table), 8 * columns.value("table_image_count", table)
+    padded = schema.align_up(size, page)
+    copy = file[offset : offset + padded]
+    is_right = (
+        size == 8 * count
+        and size >= schema.MAPPED_IMAGE_MIN_BYTES
+        and offset % page == 0
+        and len(copy) == padded
+        and copy[:size] == columns.section[start : start + size]
+        and not bytes(copy[size:]).strip(b"\0")
+    )
+    if not is_right:
+        found = f"{count} slots at {offset:#x} of the file"
+        raise faults.contract(f"the image of table {table}", found, "that of the section")
+
+
+def _refuse_difference(found: bytes, expected: bytes) -> None:
+    """Raise for the first byte that differs."""
+    at = next((i for i, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), len(found))
+    place = _START + at
+    raise faults.contract(_name_of(place), _byte(expected, at), _byte(found, at))
+
+
+def _byte(data: bytes, at: int) -> str:
+    return f"byte {data[at]:#04x}" if at < len(data) else "nothing"
+
+
+def _name_of(place: int) -> str:
+    """What lies at an offset from the anchor."""
+    if place < _ENTRIES:
+        name = max((offset, name) for name, offset in _FIELDS.items() if _START + offset <= place)[1]
+        return f"{name}, byte {place - _START - _FIELDS[name]}"
+    if place < schema.TIED_ARRAYS_OFFSET:
+        number = min((place - _ENTRIES) // _TIED_ARRAY.size, len(schema.TIED_ARRAYS) - 1)
+        return f"the place of the array {schema.TIED_ARRAYS[number].name}"
+    return f"a row of a tied column, at byte {place} of the contract"
