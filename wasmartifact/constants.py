@@ -55,6 +55,8 @@ HEADER_RANGES = {
     "instance_elements_offset": (276, 280),
     "instance_data_dropped_offset": (280, 284),
     "reserved": (284, 288),
+    "signature": (288, 352),
+    "signing_key": (352, 384),
 }
 #: Name and message of each trap code.
 TRAPS = {

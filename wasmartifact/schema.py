@@ -31,6 +31,8 @@ METADATA_MAGIC: Final = 0x0A74726177_6D7377  # "wsmwart\n" as little-endian byte
 ANCHOR_MAGIC: Final = 0x0A726863_6E617277  # "wranchr\n"
 COLUMN_ALIGN_BYTES: Final = 64
 BUILD_ID_BYTES: Final = 16
+#: What a signature is made over starts with this, so that no signature of anything else is one of an artifact.
+SIGNATURE_PREFIX: Final = b"wasmartifact signature 1\0"
 #: "No value" in a u64 column: no maximum, no constant offset.
 NONE_U64: Final = 2**64 - 1
 #: The ELF header, program headers, notes, dynamic section, symbol table and hash of an artifact end within this many
@@ -138,8 +140,8 @@ TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
 # --------------------------------------------------------------------------------------------------------------------
 # Structures: ordered fields with fixed offsets, shared by Python, C and compiled code. Natural alignment, checked below.
 
-TYPE_SIZES: Final = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "ptr": 8, "u8x16": 16, "u8x32": 32}
-_PACK_CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "u8x16": "16s", "u8x32": "32s"}
+TYPE_SIZES: Final = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "ptr": 8, "u8x16": 16, "u8x32": 32, "u8x64": 64}
+_PACK_CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "u8x16": "16s", "u8x32": "32s", "u8x64": "64s"}
 
 
 def align_up(value: int, alignment: int) -> int:
@@ -217,12 +219,8 @@ METADATA_HEADER: Final = Struct(
             "load_checksum", "u64", "XXH64 chain of the file's head (masked), this header (itself zero), the directory"
         ),
         Field("load_reserved", "u64", "zero"),
-        Field(
-            "section_digest",
-            "u8x32",
-            "BLAKE2b-256 of the section with the fields from load_checksum to file_digest zero",
-        ),
-        Field("file_digest", "u8x32", "BLAKE2b-256 of the file with the fields from load_checksum to file_digest zero"),
+        Field("section_digest", "u8x32", "BLAKE2b-256 of the section without its digests and signature"),
+        Field("file_digest", "u8x32", "BLAKE2b-256 of the file without digests and signature"),
         Field("wasm_digest", "u8x32", "SHA-256 of the WebAssembly module that was packed"),
         Field("init_text_offset", "u32", "init function's text offset + 1, 0 where there is none"),
         Field("start_function", "u32", "index of the start function + 1, 0 where there is none (init calls it)"),
@@ -238,6 +236,8 @@ METADATA_HEADER: Final = Struct(
         Field("instance_elements_offset", "u32", "offset in the record: element_slot per element segment"),
         Field("instance_data_dropped_offset", "u32", "offset in the record: one byte per data segment, 1 = dropped"),
         Field("reserved", "u32", "zero"),
+        Field("signature", "u8x64", "Ed25519 signature, zero where there is none"),
+        Field("signing_key", "u8x32", "public key that it was made for, zero where there is none"),
     ),
 )
 

@@ -226,9 +226,9 @@ struct wa_schema_metadata_header {
     uint64_t load_checksum;
     /* zero */
     uint64_t load_reserved;
-    /* BLAKE2b-256 of the section with the fields from load_checksum to file_digest zero */
+    /* BLAKE2b-256 of the section without its digests and signature */
     uint8_t section_digest[32];
-    /* BLAKE2b-256 of the file with the fields from load_checksum to file_digest zero */
+    /* BLAKE2b-256 of the file without digests and signature */
     uint8_t file_digest[32];
     /* SHA-256 of the WebAssembly module that was packed */
     uint8_t wasm_digest[32];
@@ -256,7 +256,10 @@ struct wa_schema_metadata_header {
     uint32_t instance_data_dropped_offset;
     /* zero */
     uint32_t reserved;
-    uint8_t padding[96];
+    /* Ed25519 signature, zero where there is none */
+    uint8_t signature[64];
+    /* public key that it was made for, zero where there is none */
+    uint8_t signing_key[32];
 };
 _Static_assert(sizeof(struct wa_schema_metadata_header) == 384, "size of metadata_header");
 _Static_assert(offsetof(struct wa_schema_metadata_header, magic) == 0, "offset of metadata_header.magic");
@@ -297,6 +300,8 @@ _Static_assert(offsetof(struct wa_schema_metadata_header, instance_globals_offse
 _Static_assert(offsetof(struct wa_schema_metadata_header, instance_elements_offset) == 276, "offset of metadata_header.instance_elements_offset");
 _Static_assert(offsetof(struct wa_schema_metadata_header, instance_data_dropped_offset) == 280, "offset of metadata_header.instance_data_dropped_offset");
 _Static_assert(offsetof(struct wa_schema_metadata_header, reserved) == 284, "offset of metadata_header.reserved");
+_Static_assert(offsetof(struct wa_schema_metadata_header, signature) == 288, "offset of metadata_header.signature");
+_Static_assert(offsetof(struct wa_schema_metadata_header, signing_key) == 352, "offset of metadata_header.signing_key");
 
 /* One column: where its values lie. Entries are sorted by column_id. */
 struct wa_schema_directory_entry {

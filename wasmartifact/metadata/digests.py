@@ -9,7 +9,8 @@
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ file_digest
 
 The digests are BLAKE2b, load_checksum is XXH64. The fields from load_checksum to file_digest count as zero everywhere
-but in load_checksum, which covers those after itself: no byte of the header changes unseen. build_id also takes itself
+but in load_checksum, which covers those after itself: no byte of the header changes unseen. So do signature and
+signing_key, the last fields of the header: signing changes them and load_checksum alone. build_id also takes itself
 as zero, in the header and in the anchor. Hence the packer's order: fix every header field but these, compute build_id,
 put it in the header, the anchor and the ELF note, then ``seal``, which computes load_checksum last. The loader's own
 check of load_checksum is in native/runtime/checksum.c.
@@ -25,14 +26,15 @@ from wasmartifact.constants import DIRECTORY_ENTRY_BYTES, HEAD_MASKED_RANGES, HE
 from wasmartifact.errors import CorruptArtifact
 from wasmartifact.metadata import header
 from wasmartifact.metadata.xxh64 import xxh64
-from wasmartifact.schema import BUILD_ID_BYTES, Buffer, align_up
+from wasmartifact.schema import BUILD_ID_BYTES, SIGNATURE_PREFIX, Buffer, align_up
 
 _BUILD_ID_START: Final = HEADER_RANGES["build_id"][0]
 # load_checksum and the digests are neighbours, and build_id stands right before them.
 _DIGESTS_START, _CHECKSUM_END = HEADER_RANGES["load_checksum"]
 _DIGESTS_END: Final = HEADER_RANGES["file_digest"][1]
-_ZEROS: Final = bytes(_DIGESTS_END - _BUILD_ID_START)
-_DIGEST_ZEROS: Final = bytes(_DIGESTS_END - _DIGESTS_START)
+# So are these, at the end of the header.
+_SIGNATURE_START: Final = header.field_range("signature")[0]
+_SIGNATURE_END: Final = header.field_range("signing_key")[1]
 _DIRECTORY_OFFSET: Final = slice(*HEADER_RANGES["directory_offset"])
 _DIRECTORY_COUNT: Final = slice(*HEADER_RANGES["directory_count"])
 
@@ -51,11 +53,21 @@ def build_id(code: Iterable[Buffer], section: Buffer) -> bytes:
     digest = blake2b(digest_size=BUILD_ID_BYTES)
     for chunk in code:
         digest.update(chunk)
-    view = memoryview(section)
-    digest.update(view[:_BUILD_ID_START])
-    digest.update(_ZEROS)
-    digest.update(view[_DIGESTS_END:])
+    for part in _without_digests(section, _BUILD_ID_START):
+        digest.update(part)
     return digest.digest()
+
+
+def _without_digests(section: Buffer, start: int = _DIGESTS_START) -> tuple[Buffer, ...]:
+    """A section in pieces: the fields from ``start`` to file_digest, and the signature, are zero."""
+    view = memoryview(section)
+    return (
+        view[:start],
+        bytes(_DIGESTS_END - start),
+        view[_DIGESTS_END:_SIGNATURE_START],
+        bytes(_SIGNATURE_END - _SIGNATURE_START),
+        view[_SIGNATURE_END:],
+    )
 
 
 def mapped_code(
@@ -98,16 +110,12 @@ def load_checksum(head: Buffer, section: Buffer) -> int:
 
 
 def section_digest(section: Buffer) -> bytes:
-    """BLAKE2b-256 of the section with load_checksum and the digests zero."""
-    digest = blake2b(digest_size=32)
-    view = memoryview(section)
-    for part in (view[:_DIGESTS_START], _DIGEST_ZEROS, view[_DIGESTS_END:]):
-        digest.update(part)
-    return digest.digest()
+    """BLAKE2b-256 of the section with load_checksum, digests and signature zero."""
+    return file_digest(_without_digests(section))
 
 
 def file_digest(chunks: Iterable[Buffer]) -> bytes:
-    """BLAKE2b-256 of a file given in pieces, in order, with load_checksum and the digests zero."""
+    """BLAKE2b-256 of a file given in pieces, in order, with load_checksum, digests and signature zero."""
     digest = blake2b(digest_size=32)
     for chunk in chunks:
         digest.update(chunk)
@@ -115,7 +123,7 @@ def file_digest(chunks: Iterable[Buffer]) -> bytes:
 
 
 def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]) -> None:
-    """Fill in section_digest, file_digest and load_checksum: the last change of an artifact.
+    """Fill in section_digest, file_digest and load_checksum: the last change of an artifact, which is not signed then.
 
     Parameters
     ----------
@@ -132,6 +140,7 @@ def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]
         Where the chunks don't add up to the header's ``file_size_bytes``: a defect of the caller.
     """
     header.patch_header(section, load_checksum=0, section_digest=bytes(32), file_digest=bytes(32))
+    header.patch_header(section, signature=bytes(64), signing_key=bytes(32))
     pieces = [memoryview(chunk) for chunk in chunks]
     size = sum(piece.nbytes for piece in pieces)
     recorded = header.read_header(memoryview(section)).numbers["file_size_bytes"]
@@ -163,8 +172,24 @@ def check_build_id(code: Iterable[Buffer], section: Buffer) -> None:
 
 def check_file(file: memoryview, section_offset: int) -> None:
     """Compare file_digest, over the whole file; raises CorruptArtifact where it differs."""
-    start, end = section_offset + _DIGESTS_START, section_offset + _DIGESTS_END
-    _compare("file_digest", file[section_offset:], file_digest((file[:start], _DIGEST_ZEROS, file[end:])))
+    pieces = (file[:section_offset], *_without_digests(file[section_offset:]))
+    _compare("file_digest", file[section_offset:], file_digest(pieces))
+
+
+def signed_message(loaded: memoryview, section: Buffer) -> bytes:
+    """What a signature is made over: all that is mapped of an artifact, by two digests of 256 bits.
+
+    Parameters
+    ----------
+    loaded : memoryview
+        The file up to the end of the last loadable segment. What ``strip`` rewrites of it counts as zero.
+    section : buffer
+        The metadata section.
+    """
+    head = bytearray(loaded[: HEAD_MASKED_RANGES[-1][1]])
+    for start, end in HEAD_MASKED_RANGES:
+        head[start:end] = bytes(end - start)
+    return SIGNATURE_PREFIX + file_digest((head, loaded[len(head) :])) + section_digest(section)
 
 
 def _compare(field: str, section: Buffer, found: bytes) -> None:
