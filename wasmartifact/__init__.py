@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wasmartifact.errors import Frame as Frame
     from wasmartifact.errors import IncompatibleHost as IncompatibleHost
     from wasmartifact.errors import InvalidModule as InvalidModule
+    from wasmartifact.errors import LimitExceeded as LimitExceeded
     from wasmartifact.errors import LoadError as LoadError
     from wasmartifact.errors import MalformedModule as MalformedModule
     from wasmartifact.errors import ToolchainError as ToolchainError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from wasmartifact.errors import VersionMismatch as VersionMismatch
     from wasmartifact.errors import WasmArtifactError as WasmArtifactError
     from wasmartifact.errors import WasmException as WasmException
+    from wasmartifact.limits import Limits as Limits
     from wasmartifact.loader import load as load
     from wasmartifact.metadata.views import Metadata as Metadata
     from wasmartifact.packer import PackReport as PackReport
@@ -59,6 +61,7 @@ _HOMES: Final = {
     "Frame": "wasmartifact.errors",
     "IncompatibleHost": "wasmartifact.errors",
     "InvalidModule": "wasmartifact.errors",
+    "LimitExceeded": "wasmartifact.errors",
     "LoadError": "wasmartifact.errors",
     "MalformedModule": "wasmartifact.errors",
     "ToolchainError": "wasmartifact.errors",
@@ -69,6 +72,7 @@ _HOMES: Final = {
     "WasmArtifactError": "wasmartifact.errors",
     "WasmException": "wasmartifact.errors",
     "compile": "wasmartifact.cache",
+    "Limits": "wasmartifact.limits",
     "load": "wasmartifact.loader",
     "Metadata": "wasmartifact.metadata.views",
     "PackReport": "wasmartifact.packer",

@@ -9,6 +9,7 @@ from typing import Any, Final, Self, TypeAlias, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
+from wasmartifact.limits import Limits
 from wasmartifact.runtime.artifact import Artifact
 from wasmartifact.wasm.externtypes import FuncType, MemoryType
 
@@ -143,23 +144,30 @@ class Store:
 
     Parameters
     ----------
-    limits : None
-        Reserved.
+    limits : Limits, optional
+        How much the guests of the store may take; None: as much as the host has.
+
+    Attributes
+    ----------
+    limits : Limits | None
 
     Raises
     ------
-    ValueError
-        ``limits`` is not None.
+    TypeError
+        ``limits`` is no Limits.
 
     Examples
     --------
-    >>> store = wasmartifact.Store()
+    >>> store = wasmartifact.Store(limits=wasmartifact.Limits(memory_bytes=2**20))
     >>> artifact = wasmartifact.load("module.wasm.so")
     >>> artifact.instantiate({"env": {"log": print}}, store=store).store is store
     True
     """
 
-    def __new__(cls, *, limits: None = None) -> Self: ...
+    def __new__(cls, *, limits: Limits | None = None) -> Self: ...
+    @property
+    def limits(self) -> Limits | None:
+        """What the guests of the store may take, or None."""
 
 @disjoint_base
 class Entity:
@@ -264,7 +272,7 @@ class Memory(Entity):
         Raises
         ------
         ValueError
-            The maximum or the address space does not allow it; the memory stays as it was.
+            The maximum, `Limits` of the store or the address space don't allow it; the memory stays as it was.
         """
 
     @property
@@ -393,6 +401,9 @@ class WasiHost:
 
     def _add_directory(self, fd: int, guest_path: bytes, is_read_only: bool, /) -> None:
         """The next descriptor: a directory, taken over unless this raises OSError."""
+
+    def _limit_descriptors(self, limit: int, /) -> None:
+        """No more descriptors than this are open at a time from now on."""
 
     def _avoid_openat2(self) -> None:
         """Resolve paths as on kernels that lack openat2."""

@@ -109,6 +109,9 @@ NATIVE_ERRORS = {
     25: ("commit", "LoadError", "can't make {expected} bytes of a memory accessible: {strerror}; raise the limits on data (ulimit -d) and on committed memory (sysctl vm.overcommit_memory), or declare a smaller memory"),
     26: ("memory_limit", "LoadError", "a memory of {found} pages is more than is supported, {expected} pages of this size; declare a smaller memory"),
     27: ("table_limit", "LoadError", "a table of {found} elements is more than is supported, {expected} elements; declare a smaller table"),
+    28: ("over_memory_bytes", "LimitExceeded", "the store would hold {found} bytes of memory, its limits allow {expected} (memory_bytes); raise them, or use another store"),
+    29: ("over_table_elements", "LimitExceeded", "the store would hold {found} table elements, its limits allow {expected} (table_elements); raise them, or use another store"),
+    30: ("over_instances", "LimitExceeded", "the store would hold {found} instances, its limits allow {expected} (instances); raise them, or use another store"),
     32: ("contract", "CorruptArtifact", "the metadata does not fit the code: {text} is {found}, the code was compiled with {expected}; the file was changed after it was packed: pack the module again"),
     33: ("type_conflict", "CorruptArtifact", "two function types that differ have one digest; one of the artifacts was not packed by `wasmartifact pack`: pack the modules again"),
 }

@@ -361,3 +361,22 @@ class Exit(WasmArtifactError):
 
     def __init__(self, message: str, *, code: int, **facts: Any) -> None:
         super().__init__(message, code=code, **facts)
+
+
+class LimitExceeded(WasmArtifactError):
+    """More than `Limits` of a store or of a WASI program allow, or `PackLimits` of packing.
+
+    Attributes
+    ----------
+    which : str
+        Which of the limits, by its name: "memory_bytes", "instances", "seconds", ...
+    limit : int | float
+        What it allows.
+    wanted : int | float
+        What it would have come to, or had come to.
+    """
+
+    exit_code = 43
+    which: str
+    limit: float
+    wanted: float

@@ -29,7 +29,8 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
     args : sequence
         Arguments of the program. Its name, the last part of the path, is put before them.
     **wasi
-        As for `Wasi`: ``env``, ``preopens``, ``stdin``, ``stdout``, ``stderr``. The three streams are those of this
+        As for `Wasi`: ``env``, ``preopens``, ``stdin``, ``stdout``, ``stderr``, and ``limits``, which are those of its
+        store, too. The three streams are those of this
         process unless they are given; everything else the program has only if it is given.
 
     Returns
@@ -89,7 +90,8 @@ def instantiate(
             if number and not stream.closed:
                 stream.flush()
     imports = Wasi(args=(os.path.basename(program), *args), **(streams | wasi)).imports()
-    instance = artifact.instantiate(imports)
+    limits = wasi.get("limits")
+    instance = artifact.instantiate(imports, store=None if limits is None else types.Store(limits=limits))
     for name in ("_initialize", entry):
         if name in instance.exports:
             _check_entry(instance.exports[name], name, program, imports)

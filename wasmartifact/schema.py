@@ -747,6 +747,26 @@ NATIVE_ERRORS: Final = (
         "a table of {found} elements is more than is supported, {expected} elements; declare a smaller table",
     ),
     NativeError(
+        28,
+        "over_memory_bytes",
+        "LimitExceeded",
+        "the store would hold {found} bytes of memory, its limits allow {expected} (memory_bytes); raise them, or use "
+        "another store",
+    ),
+    NativeError(
+        29,
+        "over_table_elements",
+        "LimitExceeded",
+        "the store would hold {found} table elements, its limits allow {expected} (table_elements); raise them, or use "
+        "another store",
+    ),
+    NativeError(
+        30,
+        "over_instances",
+        "LimitExceeded",
+        "the store would hold {found} instances, its limits allow {expected} (instances); raise them, or use another store",
+    ),
+    NativeError(
         32,
         "contract",
         "CorruptArtifact",

@@ -171,6 +171,12 @@
 #define WA_ERROR_MEMORY_LIMIT 26
 /* LoadError */
 #define WA_ERROR_TABLE_LIMIT 27
+/* LimitExceeded */
+#define WA_ERROR_OVER_MEMORY_BYTES 28
+/* LimitExceeded */
+#define WA_ERROR_OVER_TABLE_ELEMENTS 29
+/* LimitExceeded */
+#define WA_ERROR_OVER_INSTANCES 30
 /* CorruptArtifact */
 #define WA_ERROR_CONTRACT 32
 /* CorruptArtifact */

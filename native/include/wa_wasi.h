@@ -34,6 +34,8 @@ enum { WA_WASI_INPUT = 1, WA_WASI_OUTPUT = 2 };
 int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction);
 int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream, int direction);
 int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is_read_only);
+/* No more descriptors than this may be open at a time, before the program starts. */
+void wa_wasi_limit_descriptors(wa_wasi *wasi, uint32_t limit);
 /* Resolve paths without openat2, as on kernels before 5.6. */
 void wa_wasi_avoid_openat2(wa_wasi *wasi);
 

@@ -87,7 +87,18 @@ bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code);
  * when its count drops to zero. */
 wa_store *wa_store_new(void);
 void wa_store_release(wa_store *store);
-/* Make both stores one; `from` becomes an alias of `into`, which it retains. 0, or -1: store_busy. */
+/* What is counted in a store with limits. */
+enum { WA_COUNTED_MEMORY_BYTES, WA_COUNTED_TABLE_ELEMENTS, WA_COUNTED_INSTANCES, WA_COUNTED };
+/* What its guests may take; UINT64_MAX: no limit. */
+typedef struct wa_limits {
+    uint64_t counted[WA_COUNTED];
+    uint64_t stack_bytes; /* from the outermost call into the store */
+} wa_limits;
+/* Give limits to a store that is still empty: growth beyond them is refused, and so is what wa_instantiate, wa_store_adopt and
+ * wa_store_join would add (over_...). -1: no memory. */
+int wa_store_limit(wa_store *store, const wa_limits *limits);
+/* Make both stores one; `from` becomes an alias of `into`, which it retains. Limits, which only one of the two may have, hold
+ * for all then. 0, or -1: store_busy, over_... */
 int wa_store_join(wa_store *into, wa_store *from, wa_error *error);
 /* Enter: true if this thread now is inside (again). wa_store_enter_wait blocks until it is; call it without any lock
  * that the thread inside may need. Every successful enter is paired with a leave. */
@@ -96,8 +107,10 @@ bool wa_store_try_enter(wa_store *store);
 bool wa_store_is_free(wa_store *store);
 void wa_store_enter_wait(wa_store *store);
 void wa_store_leave(wa_store *store);
-/* Make the store keep (retain) a memory, table, global or tag that the embedder made, before an instance has it. */
-void wa_store_adopt(wa_store *store, const wa_extern *object);
+/* Make the store keep (retain) a memory, table, global or tag that the embedder made, once. 0, or -1: no_memory, over_... */
+int wa_store_adopt(wa_store *store, const wa_extern *object, wa_error *error);
+/* Count it in the store's limits, where it counts in none yet. 0, or -1: over_... */
+int wa_store_admit(wa_store *store, const wa_extern *object, wa_error *error);
 /* Call visit for every externref handle in tables and globals that belong to the store, adopted ones included (not on any
  * stack: the store must be idle). */
 void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user);

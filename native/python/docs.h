@@ -116,20 +116,27 @@
     "\n" \
     "Parameters\n" \
     "----------\n" \
-    "limits : None\n" \
-    "    Reserved.\n" \
+    "limits : Limits, optional\n" \
+    "    How much the guests of the store may take; None: as much as the host has.\n" \
+    "\n" \
+    "Attributes\n" \
+    "----------\n" \
+    "limits : Limits | None\n" \
     "\n" \
     "Raises\n" \
     "------\n" \
-    "ValueError\n" \
-    "    ``limits`` is not None.\n" \
+    "TypeError\n" \
+    "    ``limits`` is no Limits.\n" \
     "\n" \
     "Examples\n" \
     "--------\n" \
-    ">>> store = wasmartifact.Store()\n" \
+    ">>> store = wasmartifact.Store(limits=wasmartifact.Limits(memory_bytes=2**20))\n" \
     ">>> artifact = wasmartifact.load(\"module.wasm.so\")\n" \
     ">>> artifact.instantiate({\"env\": {\"log\": print}}, store=store).store is store\n" \
     "True"
+
+#define WAX_DOC_Store_limits \
+    "What the guests of the store may take, or None."
 
 #define WAX_DOC_Entity \
     "Entity(kind, address, store, /)\n" \
@@ -226,7 +233,7 @@
     "Raises\n" \
     "------\n" \
     "ValueError\n" \
-    "    The maximum or the address space does not allow it; the memory stays as it was."
+    "    The maximum, `Limits` of the store or the address space don't allow it; the memory stays as it was."
 
 #define WAX_DOC_Memory_size_bytes \
     "Current size in bytes."
@@ -357,6 +364,12 @@
     "--\n" \
     "\n" \
     "The next descriptor: a directory, taken over unless this raises OSError."
+
+#define WAX_DOC_WasiHost__limit_descriptors \
+    "_limit_descriptors($self, limit, /)\n" \
+    "--\n" \
+    "\n" \
+    "No more descriptors than this are open at a time from now on."
 
 #define WAX_DOC_WasiHost__avoid_openat2 \
     "_avoid_openat2($self)\n" \

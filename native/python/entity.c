@@ -66,13 +66,39 @@ PyObject *wax_entity_wrap(uint32_t kind, void *native, wax_store *store)
 
 /* ---- stores of entities ----------------------------------------------------------------------------------------------- */
 
+/* What the host made belongs to the store, unless it belongs to one by now. 0, or -1 with an exception set. */
+static int adopt(wax_store *store, wax_entity *entity)
+{
+    const wa_extern object = {.kind = entity->kind, .object = entity->native};
+    wa_error error;
+    wax_store_enter(store); /* may wait for a thread that needs the same object */
+    int failed = entity->store == NULL ? wa_store_adopt(store->native, &object, &error) : 0;
+    if (!failed && entity->store == NULL)
+        entity->store = (wax_store *)Py_NewRef(store);
+    wa_store_leave(store->native);
+    if (failed)
+        wax_raise_error(&error, NULL);
+    return failed;
+}
+
+/* A shared memory belongs to no store, but counts in one. Likewise. */
+static int admit(wax_store *store, const wax_entity *entity)
+{
+    const wa_extern object = {.kind = entity->kind, .object = entity->native};
+    wa_error error;
+    if (wa_store_admit(store->native, &object, &error) == 0)
+        return 0;
+    wax_raise_error(&error, NULL);
+    return -1;
+}
+
 static wax_store *entity_store(wax_entity *entity)
 {
     if (entity->store == NULL) {
-        wa_extern object = {.kind = entity->kind, .object = entity->native};
-        entity->store = wax_store_new_implicit();
-        if (entity->store != NULL)
-            wa_store_adopt(entity->store->native, &object);
+        wax_store *store = wax_store_new_implicit();
+        if (store != NULL)
+            adopt(store, entity);
+        Py_XDECREF(store);
     }
     return entity->store;
 }
@@ -89,11 +115,10 @@ int wax_entity_join(wax_entity *entity, wax_store *store)
     if (entity->kind == WA_KIND_GLOBAL && is_constant_number(entity->native))
         return 0; /* likewise */
     if (entity->kind == WA_KIND_MEMORY && (wa_memory_flags(entity->native) & WA_LIMITS_SHARED) != 0)
-        return 0; /* made to be used by several threads at a time */
-    if (entity->store != NULL)
-        return wax_store_join(store, entity->store);
-    entity->store = (wax_store *)Py_NewRef(store); /* whose new instance holds the native object */
-    return 0;
+        return admit(store, entity); /* made to be used by several threads at a time */
+    if (entity->store == NULL && adopt(store, entity) < 0)
+        return -1;
+    return wax_store_join(store, entity->store);
 }
 
 /* ---- tables and globals ----------------------------------------------------------------------------------------------- */

@@ -95,6 +95,7 @@ static const struct {
     [WAX_MAKE_IMPORT] = {"wasmartifact.runtime.linking", "make_import"},
     [WAX_UNKNOWN_IMPORT] = {"wasmartifact.runtime.linking", "unknown_import"},
     [WAX_WRONG_IMPORTS] = {"wasmartifact.runtime.linking", "wrong_imports"},
+    [WAX_LIMITS_CLASS] = {"wasmartifact.limits", "Limits"},
     [WAX_LINK_ERROR] = {"wasmartifact.runtime.linking", "link_error"},
     [WAX_GC_CALLBACKS] = {"gc", "callbacks"},
     [WAX_GETSIGNAL] = {"_signal", "getsignal"},

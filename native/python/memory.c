@@ -76,9 +76,14 @@ static PyObject *memory_grow(PyObject *object, PyObject *delta_object)
     if (old >= 0)
         return PyLong_FromLongLong(old);
     unsigned long long pages = wa_memory_size(native) >> wa_memory_page_log2(native);
-    if (wa_memory_max_pages(native) != UINT64_MAX)
+    uint64_t max = wa_memory_max_pages(native);
+    PyObject *limits = memory->store == NULL ? NULL : wax_root(memory->store)->limits;
+    if (max != UINT64_MAX && (pages > max || delta > max - pages))
         PyErr_Format(PyExc_ValueError, "a memory of %llu pages with a maximum of %llu can't grow by %llu", pages,
-                     (unsigned long long)wa_memory_max_pages(native), (unsigned long long)delta);
+                     (unsigned long long)max, (unsigned long long)delta);
+    else if (limits != NULL)
+        PyErr_Format(PyExc_ValueError, "a memory of %llu pages can't grow by %llu: the store's %R or the host don't allow it",
+                     pages, (unsigned long long)delta, limits);
     else
         PyErr_Format(PyExc_ValueError, "a memory of %llu pages can't grow by %llu: the address space is exhausted", pages,
                      (unsigned long long)delta);

@@ -107,6 +107,8 @@ static int join_roots(wax_store *into, wax_store *from)
     }
     from->parent = (wax_store *)Py_NewRef(into);
     into->is_explicit |= from->is_explicit;
+    if (into->limits == NULL)
+        into->limits = Py_XNewRef(from->limits);
     into->busy += from->busy;
     into->weight += from->weight;
     if (merge(&into->keep, &from->keep) < 0 || merge(&into->externrefs, &from->externrefs) < 0 ||
@@ -311,18 +313,58 @@ PyObject *wax_store_object(wax_store *store, uint64_t handle)
 
 /* ---- the type ------------------------------------------------------------------------------------------------------- */
 
+/* One limit by its name; what no counter can reach is none. */
+static int read_limit(PyObject *limits, const char *name, uint64_t *limit)
+{
+    *limit = UINT64_MAX;
+    PyObject *number = PyObject_GetAttrString(limits, name);
+    if (number != NULL && number != Py_None) {
+        *limit = PyLong_AsUnsignedLongLong(number);
+        if (PyErr_ExceptionMatches(PyExc_OverflowError))
+            PyErr_Clear();
+    }
+    Py_XDECREF(number);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int read_limits(PyObject *limits, wa_limits *native)
+{
+    PyObject *class = wax_help(WAX_LIMITS_CLASS);
+    if (class == NULL || !wax_check_type(limits, (PyTypeObject *)class))
+        return -1;
+    return read_limit(limits, "memory_bytes", &native->counted[WA_COUNTED_MEMORY_BYTES]) < 0 ||
+                   read_limit(limits, "table_elements", &native->counted[WA_COUNTED_TABLE_ELEMENTS]) < 0 ||
+                   read_limit(limits, "instances", &native->counted[WA_COUNTED_INSTANCES]) < 0 ||
+                   read_limit(limits, "stack_bytes", &native->stack_bytes) < 0
+               ? -1
+               : 0;
+}
+
 static PyObject *store_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
 {
     (void)class;
     static char *names[] = {"limits", NULL};
     PyObject *limits = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:Store", names, &limits))
+    wa_limits native;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:Store", names, &limits) ||
+        (limits != Py_None && read_limits(limits, &native) < 0))
         return NULL;
-    if (limits != Py_None) {
-        PyErr_SetString(PyExc_ValueError, "limits must be None: this version knows no limits of a store");
-        return NULL;
+    wax_store *store = new_store(true);
+    if (store == NULL || limits == Py_None)
+        return (PyObject *)store;
+    store->limits = Py_NewRef(limits);
+    if (wa_store_limit(store->native, &native) < 0) {
+        Py_DECREF(store);
+        return PyErr_NoMemory();
     }
-    return (PyObject *)new_store(true);
+    return (PyObject *)store;
+}
+
+static PyObject *store_get_limits(PyObject *object, void *closure)
+{
+    (void)closure;
+    PyObject *limits = wax_root((wax_store *)object)->limits;
+    return Py_NewRef(limits == NULL ? Py_None : limits);
 }
 
 static int store_traverse(PyObject *object, visitproc visit, void *arg)
@@ -332,6 +374,7 @@ static int store_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(store->parent);
     Py_VISIT(store->keep);
     Py_VISIT(store->externrefs);
+    Py_VISIT(store->limits);
     return 0;
 }
 
@@ -364,6 +407,7 @@ static void store_dealloc(PyObject *object)
     Py_CLEAR(store->externrefs);
     Py_CLEAR(store->keep);
     Py_CLEAR(store->parent);
+    Py_CLEAR(store->limits);
     class->tp_free(object);
     Py_DECREF(class);
 }
@@ -373,6 +417,11 @@ static PyMemberDef store_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyGetSetDef store_getset[] = {
+    {"limits", store_get_limits, NULL, WAX_DOC_Store_limits, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyType_Slot store_slots[] = {
     {Py_tp_doc, WAX_DOC_Store},
     {Py_tp_new, store_new},
@@ -380,6 +429,7 @@ static PyType_Slot store_slots[] = {
     {Py_tp_traverse, store_traverse},
     {Py_tp_clear, store_clear},
     {Py_tp_members, store_members},
+    {Py_tp_getset, store_getset},
     {0, NULL},
 };
 

@@ -69,6 +69,7 @@ typedef struct wax_store {
     Py_ssize_t sweep_at;      /* number of handles that is worth a sweep */
     Py_ssize_t weight;        /* of the tree of joined stores: one for each store and for each instance */
     bool is_explicit;         /* the user made it: two such stores are never joined */
+    PyObject *limits;         /* a wasmartifact.Limits, only where is_explicit; NULL: none */
     struct wax_store *previous, *next; /* stores that own handles */
     PyObject *weakrefs;
 } wax_store;
@@ -124,6 +125,7 @@ typedef enum wax_helper {
     WAX_MAKE_IMPORT,     /* (artifact, number of the import, value) -> Func | Entity: of a value that is neither */
     WAX_UNKNOWN_IMPORT,  /* (artifact, number of the import, imports) -> exception */
     WAX_WRONG_IMPORTS,   /* (artifact, module or None, what was given for it) -> exception */
+    WAX_LIMITS_CLASS,
     WAX_LINK_ERROR,      /* (artifact, imported objects, facts) -> exception */
     WAX_GC_CALLBACKS,    /* list */
     WAX_GETSIGNAL,       /* (number) -> handler */

@@ -193,6 +193,16 @@ static PyObject *add_directory(PyObject *object, PyObject *args)
     return outcome(wa_wasi_add_directory(((wasi_host *)object)->native, fd, path, is_read_only != 0));
 }
 
+/* limit_descriptors(how many) */
+static PyObject *limit_descriptors(PyObject *object, PyObject *number)
+{
+    unsigned long limit = PyLong_AsUnsignedLong(number);
+    if (PyErr_Occurred())
+        return NULL;
+    wa_wasi_limit_descriptors(((wasi_host *)object)->native, limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
+    Py_RETURN_NONE;
+}
+
 static PyObject *avoid_openat2(PyObject *object, PyObject *unused)
 {
     (void)unused;
@@ -292,6 +302,7 @@ static PyMethodDef wasi_host_methods[] = {
     {"_add_fd", add_fd, METH_VARARGS, WAX_DOC_WasiHost__add_fd},
     {"_add_stream", add_stream, METH_VARARGS, WAX_DOC_WasiHost__add_stream},
     {"_add_directory", add_directory, METH_VARARGS, WAX_DOC_WasiHost__add_directory},
+    {"_limit_descriptors", limit_descriptors, METH_O, WAX_DOC_WasiHost__limit_descriptors},
     {"_avoid_openat2", avoid_openat2, METH_NOARGS, WAX_DOC_WasiHost__avoid_openat2},
     {"_functions", functions, METH_O, WAX_DOC_WasiHost__functions},
     {NULL, NULL, 0, NULL},

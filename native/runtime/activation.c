@@ -42,7 +42,7 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     }
     store = wa_root(store);
     if (store->stack_limit != wa_this_thread.stack_limit)
-        wa_store_set_stack_limit(store, wa_this_thread.stack_limit);
+        wa_store_fit_stack_limit(store);
     activation.previous = wa_this_thread.current;
     activation.store = store;
     activation.info = info;

@@ -26,6 +26,8 @@ void wa_store_release(wa_store *store)
         wa_store *forward = atomic_load(&store->forward);
         free_contents(store);
         free(store->operands);
+        if (store->quota != NULL)
+            wa_quota_release(store->quota);
         pthread_cond_destroy(&store->left);
         pthread_mutex_destroy(&store->mutex);
         free(store);
@@ -33,18 +35,23 @@ void wa_store_release(wa_store *store)
     }
 }
 
-void wa_store_adopt(wa_store *store, const wa_extern *object)
+int wa_store_adopt(wa_store *store, const wa_extern *object, wa_error *error)
 {
     store = wa_root(store);
     if (object->kind == WA_KIND_FUNC)
-        return; /* functions are kept by their instance or by the embedder */
+        return 0; /* functions are kept by their instance or by the embedder */
     wa_adopted *adopted = malloc(sizeof *adopted);
     if (adopted == NULL)
-        return; /* the embedder's own reference keeps the object; only tracing of externrefs misses it */
+        return wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "store");
+    if (wa_store_admit(store, object, error) < 0) {
+        free(adopted);
+        return -1;
+    }
     wa_extern_retain(object->kind, object->object);
     adopted->object = *object;
     adopted->next = store->adopted;
     store->adopted = adopted;
+    return 0;
 }
 
 static void move_contents(wa_store *into, wa_store *from)
@@ -71,6 +78,17 @@ static void move_contents(wa_store *into, wa_store *from)
     }
 }
 
+/* Calls of this thread that are inside now run with the same limit: the stricter of what was there, and from here on that of a
+ * store with limits. */
+static void join_stack_limits(wa_store *into, const wa_store *from)
+{
+    if (from->active != 0 && (into->active == 0 || from->stack_limit > into->stack_limit))
+        wa_store_set_stack_limit(into, from->stack_limit);
+    into->active += from->active;
+    if (into->quota != NULL)
+        wa_store_fit_stack_limit(into);
+}
+
 int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
 {
     into = wa_root(into);
@@ -83,17 +101,18 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
         wa_store_leave(into);
         return wa_fail(error, WA_ERROR_STORE_BUSY, 0, 0, 0, "");
     }
-    if (wa_exceptions_move(into, from) < 0) {
+    int failed = wa_exceptions_make_room(into, from);
+    if (failed)
+        wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "store");
+    if (failed || wa_limits_join(into, from, error) < 0) {
         wa_store_leave(from);
         wa_store_leave(into);
-        return wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "store");
+        return -1;
     }
-    /* Calls of this thread that are inside `from` now run with the other's limit: it is the same thread's. */
-    if (into->active == 0 && from->active != 0)
-        wa_store_set_stack_limit(into, from->stack_limit);
+    wa_exceptions_move(into, from);
     move_contents(into, from);
+    join_stack_limits(into, from);
     into->depth += from->depth;
-    into->active += from->active;
     wa_store_become(from, into);
     wa_store_leave(from); /* by now an alias of into */
     wa_store_leave(into);

@@ -93,8 +93,18 @@ __attribute__((noinline, no_sanitize("address", "undefined"))) static void mark_
 
 /* ---- sweeping --------------------------------------------------------------------------------------------------- */
 
+uint64_t wa_exception_bytes(const wa_tag *tag)
+{
+    uint64_t slots = 1; /* in the list */
+    for (uint32_t i = 0; i < tag->param_count; i++)
+        slots += wa_valtype_slots(tag->params[i]);
+    return sizeof(wa_exception) + slots * sizeof(uint64_t);
+}
+
 static void remove_exception(wa_store *store, wa_exception *exception)
 {
+    if (store->quota != NULL)
+        wa_quota_give_back(store->quota, WA_COUNTED_MEMORY_BYTES, wa_exception_bytes(exception->tag));
     wa_exception *last = store->exceptions[--store->exception_count];
     store->exceptions[exception->position] = last;
     last->position = exception->position;
@@ -154,17 +164,19 @@ static int make_room(wa_store *store, uint64_t count)
     return 0;
 }
 
-int wa_exceptions_move(wa_store *into, wa_store *from)
+int wa_exceptions_make_room(wa_store *into, const wa_store *from)
 {
-    if (make_room(into, into->exception_count + from->exception_count) < 0)
-        return -1;
+    return make_room(into, into->exception_count + from->exception_count);
+}
+
+void wa_exceptions_move(wa_store *into, wa_store *from)
+{
     for (uint64_t i = 0; i < from->exception_count; i++) {
         from->exceptions[i]->position = into->exception_count;
         into->exceptions[into->exception_count++] = from->exceptions[i];
     }
     from->exception_count = 0;
     atomic_fetch_add(&into->exception_pins, atomic_load(&from->exception_pins));
-    return 0;
 }
 
 void wa_exceptions_visit(wa_store *store, bool (*wants)(uint32_t valtype), void (*visit)(uint64_t, void *), void *user)
@@ -175,6 +187,15 @@ void wa_exceptions_visit(wa_store *store, bool (*wants)(uint32_t valtype), void 
 
 /* ---- for compiled code and the embedder ------------------------------------------------------------------------- */
 
+/* Whether the store's limits have room for another exception, once those are gone that nobody refers to. */
+static WA_COLD bool take_room(wa_store *store, uint64_t size_bytes)
+{
+    if (wa_quota_take(store->quota, WA_COUNTED_MEMORY_BYTES, size_bytes))
+        return true;
+    wa_exceptions_collect(store);
+    return wa_quota_take(store->quota, WA_COUNTED_MEMORY_BYTES, size_bytes);
+}
+
 wa_exception *wa_exception_new(wa_store *store, wa_tag *tag)
 {
     store = wa_root(store);
@@ -182,11 +203,13 @@ wa_exception *wa_exception_new(wa_store *store, wa_tag *tag)
         wa_exceptions_collect(store);
         store->exceptions_collect_at = 2 * store->exception_count + COLLECT_MIN;
     }
-    size_t slots = 0;
-    for (uint32_t i = 0; i < tag->param_count; i++)
-        slots += wa_valtype_slots(tag->params[i]);
-    wa_exception *exception = malloc(sizeof *exception + slots * sizeof(uint64_t));
+    uint64_t size_bytes = wa_exception_bytes(tag);
+    if (store->quota != NULL && !take_room(store, size_bytes))
+        return NULL;
+    wa_exception *exception = malloc(size_bytes);
     if (exception == NULL || make_room(store, store->exception_count + 1) < 0) {
+        if (store->quota != NULL)
+            wa_quota_give_back(store->quota, WA_COUNTED_MEMORY_BYTES, size_bytes);
         free(exception);
         return NULL;
     }
@@ -195,7 +218,7 @@ wa_exception *wa_exception_new(wa_store *store, wa_tag *tag)
     exception->is_shared = 0;
     exception->mark = 0;
     exception->position = store->exception_count;
-    memset(exception + 1, 0, slots * sizeof(uint64_t));
+    memset(exception + 1, 0, size_bytes - sizeof *exception);
     store->exceptions[store->exception_count++] = exception;
     return exception;
 }

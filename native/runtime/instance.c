@@ -10,7 +10,7 @@ static wa_tag *new_tag(const wa_artifact *artifact, uint32_t type)
     return wa_tag_new(signature.digest, signature.params, signature.param_count);
 }
 
-static int build_defined(wa_details *details, wa_error *error)
+static int build_defined(wa_details *details, wa_quota *quota, wa_error *error)
 {
     wa_artifact *artifact = details->artifact;
     wa_instance *instance = details->instance;
@@ -18,6 +18,8 @@ static int build_defined(wa_details *details, wa_error *error)
         wa_memory *memory = wa_memory_new_image(artifact, i, error);
         if (memory == NULL)
             return -1;
+        if (quota != NULL)
+            wa_memory_count(memory, quota);
         wa_memory_slots(instance)[i] = (struct wa_schema_memory_slot){.base = memory->head.base, .memory = memory};
         details->built_memories = i + 1;
     }
@@ -25,6 +27,8 @@ static int build_defined(wa_details *details, wa_error *error)
         wa_table *table = wa_table_new_image(artifact, i, error);
         if (table == NULL)
             return -1;
+        if (quota != NULL)
+            wa_table_count(table, quota);
         table->head.owner = instance;
         wa_table_slots(instance)[i] = table;
         details->built_tables = i + 1;
@@ -113,11 +117,14 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
         wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "instance");
         return NULL;
     }
-    if (wa_link_imports(details, externs, extern_count, error) < 0 || build_defined(details, error) < 0 ||
-        build_segments(details, error) < 0) {
+    if (wa_link_imports(details, externs, extern_count, error) < 0 ||
+        (store->quota != NULL && wa_limits_check_instance(store, details, error) < 0) ||
+        build_defined(details, store->quota, error) < 0 || build_segments(details, error) < 0) {
         wa_instance_free(details);
         return NULL;
     }
+    if (store->quota != NULL)
+        wa_quota_count(store->quota, WA_COUNTED_INSTANCES, 1);
     details->next = store->instances;
     store->instances = details;
     return details->instance;
@@ -164,9 +171,12 @@ void wa_instance_free(wa_details *details)
 
 void wa_instance_discard(wa_instance *instance)
 {
-    wa_details *details = instance->head.details, **link = &wa_root(instance->head.store)->instances;
+    wa_store *store = wa_root(instance->head.store);
+    wa_details *details = instance->head.details, **link = &store->instances;
     while (*link != details)
         link = &(*link)->next;
     *link = details->next;
+    if (store->quota != NULL)
+        wa_quota_give_back(store->quota, WA_COUNTED_INSTANCES, 1);
     wa_instance_free(details);
 }

@@ -224,6 +224,12 @@ void wa_memory_release(wa_memory *memory)
     if (memory == NULL || atomic_fetch_sub_explicit(&memory->references, 1, memory_order_acq_rel) != 1)
         return;
     wa_artifact *artifact = memory->spare.artifact;
+    wa_quota *quota = memory->quota;
+    if (quota != NULL) {
+        wa_quota_give_back(quota, WA_COUNTED_MEMORY_BYTES, memory->head.size_bytes);
+        wa_quota_release(quota);
+        memory->quota = NULL;
+    }
     if (artifact != NULL && clean(memory) == 0)
         wa_pool_put(&memory->spare);
     else
@@ -256,24 +262,51 @@ uint32_t wa_memory_flags(const wa_memory *memory)
     return memory->flags;
 }
 
+/* Shared memories are used by several threads at a time; all others by the one that is inside the store. */
+static pthread_mutex_t shared_growth = PTHREAD_MUTEX_INITIALIZER;
+
+static void lock_growth(const wa_memory *memory)
+{
+    if (memory->flags & WA_LIMITS_SHARED)
+        pthread_mutex_lock(&shared_growth);
+}
+
+static void unlock_growth(const wa_memory *memory)
+{
+    if (memory->flags & WA_LIMITS_SHARED)
+        pthread_mutex_unlock(&shared_growth);
+}
+
 static int64_t grow(wa_memory *memory, uint64_t delta_pages)
 {
     uint64_t old_pages = memory->head.size_bytes >> memory->page_log2, limit = page_limit(memory);
     if (delta_pages > limit || old_pages > limit - delta_pages)
         return -1;
-    if (commit(memory, (old_pages + delta_pages) << memory->page_log2) != 0)
+    uint64_t delta_bytes = delta_pages << memory->page_log2;
+    if (memory->quota != NULL && !wa_quota_take(memory->quota, WA_COUNTED_MEMORY_BYTES, delta_bytes))
         return -1;
+    if (commit(memory, (old_pages + delta_pages) << memory->page_log2) != 0) {
+        if (memory->quota != NULL)
+            wa_quota_give_back(memory->quota, WA_COUNTED_MEMORY_BYTES, delta_bytes);
+        return -1;
+    }
     return (int64_t)old_pages;
 }
 
 int64_t wa_memory_grow(wa_memory *memory, uint64_t delta_pages)
 {
-    /* Shared memories are used by several threads at a time; all others by the one that is inside the store. */
-    static pthread_mutex_t shared_growth = PTHREAD_MUTEX_INITIALIZER;
-    if (!(memory->flags & WA_LIMITS_SHARED))
-        return grow(memory, delta_pages);
-    pthread_mutex_lock(&shared_growth);
+    lock_growth(memory);
     int64_t old_pages = grow(memory, delta_pages);
-    pthread_mutex_unlock(&shared_growth);
+    unlock_growth(memory);
     return old_pages;
+}
+
+void wa_memory_count(wa_memory *memory, wa_quota *quota)
+{
+    lock_growth(memory);
+    if (memory->quota == NULL) {
+        wa_quota_count(quota, WA_COUNTED_MEMORY_BYTES, memory->head.size_bytes);
+        memory->quota = wa_quota_retain(quota);
+    }
+    unlock_growth(memory);
 }

@@ -3,6 +3,7 @@
 #define WA_RUNTIME_OBJECTS_H
 
 #include "metadata.h"
+#include "quota.h"
 
 /* ---- pool.c ----------------------------------------------------------------------------------------------------- */
 
@@ -33,11 +34,14 @@ struct wa_memory {
     uint32_t page_log2;
     uint64_t max_pages;
     uint64_t reserved_bytes; /* from head.base */
+    _Atomic(wa_quota *) quota; /* where its bytes count; retained; NULL: nowhere */
 };
 
 /* Whether compiled code checks every access to such a memory; else it relies on a reservation for all that it can reach. */
 bool wa_memory_is_checked(uint32_t flags, uint32_t page_log2);
 wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error);
+/* Count its bytes there, unless they count somewhere already. */
+void wa_memory_count(wa_memory *memory, wa_quota *quota);
 
 /* ---- table.c ---------------------------------------------------------------------------------------------------- */
 
@@ -50,9 +54,12 @@ struct wa_table {
     uint64_t max;
     uint64_t capacity;     /* slots that the storage holds */
     uint64_t mapped_bytes; /* size of the mapping that holds the slots; 0: they are on the heap */
+    wa_quota *quota;       /* where its elements count; retained; NULL: nowhere */
 };
 
 wa_table *wa_table_new_image(wa_artifact *artifact, uint32_t table_index, wa_error *error);
+/* Count its elements there, unless they count somewhere already. */
+void wa_table_count(wa_table *table, wa_quota *quota);
 /* The reference in a slot, materialised and stored back; 0 null. index must be in range. */
 uint64_t wa_table_materialise(wa_table *table, uint64_t index);
 

@@ -105,6 +105,20 @@ void wa_store_set_stack_limit(wa_store *store, uint64_t limit)
         details->instance->head.stack_limit = limit;
 }
 
+void wa_store_fit_stack_limit(wa_store *store)
+{
+    uint64_t limit = wa_this_thread.stack_limit, here = (uintptr_t)__builtin_frame_address(0);
+    uint64_t own = store->quota != NULL ? store->quota->limits.stack_bytes : UINT64_MAX;
+    if (own != UINT64_MAX) {
+        if (store->active != 0 && store->stack_limit > limit)
+            return; /* counted from the outermost call */
+        limit++; /* so that the next call comes here too */
+        if (here > limit && here - limit > own)
+            limit = here - own;
+    }
+    wa_store_set_stack_limit(store, limit);
+}
+
 void wa_store_set_operands(wa_store *store, void *operands)
 {
     store->operands = operands;

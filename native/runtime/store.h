@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "instance.h"
+#include "quota.h"
 
 typedef struct wa_adopted {
     struct wa_adopted *next;
@@ -28,6 +29,7 @@ struct wa_store {
     uint64_t exception_count, exception_capacity, exceptions_collect_at;
     atomic_uint exception_pins; /* how many of them the embedder is looking at */
     void *operands;             /* what the instances hold; NULL until an artifact needs it */
+    wa_quota *quota;            /* owned; NULL: no limits */
 };
 
 /* ---- store.c ---------------------------------------------------------------------------------------------------- */
@@ -42,11 +44,21 @@ static inline wa_store *wa_root(wa_store *store)
 }
 
 void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
+/* Before code of the store runs on this thread: give the instances the thread's limit, or the store's own, which is never the
+ * same. */
+WA_COLD void wa_store_fit_stack_limit(wa_store *store);
 /* Takes the block over. The store has none yet. */
 void wa_store_set_operands(wa_store *store, void *operands);
 /* Make `from`, which this thread has entered and whose contents are gone, an alias of `into`, which it retains. Who waits for
  * it waits for the other one then. */
 void wa_store_become(wa_store *from, wa_store *into);
+
+/* ---- limits.c; stores are roots here ---------------------------------------------------------------------------- */
+
+/* Whether a store with limits has room for an instance whose imports are linked. */
+WA_COLD int wa_limits_check_instance(const wa_store *store, const wa_details *details, wa_error *error);
+/* Before a join, whose two stores this thread has entered: the limits of either hold for the contents of both. */
+int wa_limits_join(wa_store *into, wa_store *from, wa_error *error);
 
 /* ---- references.c ----------------------------------------------------------------------------------------------- */
 
@@ -57,8 +69,11 @@ void wa_store_visit_references(wa_store *store, bool (*wants)(uint32_t valtype),
 
 void wa_exceptions_collect(wa_store *store);
 void wa_exceptions_free(wa_store *store);
-/* Give all exceptions to the other store; -1: no memory. */
-int wa_exceptions_move(wa_store *into, wa_store *from);
+/* Give all exceptions to the other store, which has made room for them; -1: no memory. */
+int wa_exceptions_make_room(wa_store *into, const wa_store *from);
+void wa_exceptions_move(wa_store *into, wa_store *from);
+/* What an exception of this tag takes. */
+uint64_t wa_exception_bytes(const wa_tag *tag);
 /* It was caught, and the catch made no exnref. */
 void wa_exception_done(wa_store *store, wa_exception *exception);
 /* Call visit for every reference that a living exception carries and whose type is wanted. */

@@ -160,6 +160,11 @@ void wa_table_release(wa_table *table)
     if (table == NULL || atomic_fetch_sub_explicit(&table->references, 1, memory_order_acq_rel) != 1)
         return;
     wa_artifact *artifact = table->spare.artifact;
+    if (table->quota != NULL) {
+        wa_quota_give_back(table->quota, WA_COUNTED_TABLE_ELEMENTS, table->head.size);
+        wa_quota_release(table->quota);
+        table->quota = NULL;
+    }
     if (artifact != NULL && clean(table) == 0)
         wa_pool_put(&table->spare);
     else
@@ -234,10 +239,25 @@ static int reserve_slots(wa_table *table, uint64_t needed)
 int64_t wa_table_grow(wa_table *table, uint64_t delta, uint64_t init)
 {
     uint64_t old = table->head.size, limit = table_limit(table);
-    if (delta > limit || old > limit - delta || reserve_slots(table, old + delta) < 0)
+    if (delta > limit || old > limit - delta)
         return -1;
+    if (table->quota != NULL && !wa_quota_take(table->quota, WA_COUNTED_TABLE_ELEMENTS, delta))
+        return -1;
+    if (reserve_slots(table, old + delta) < 0) {
+        if (table->quota != NULL)
+            wa_quota_give_back(table->quota, WA_COUNTED_TABLE_ELEMENTS, delta);
+        return -1;
+    }
     for (uint64_t i = old; i < old + delta; i++)
         ((uint64_t *)table->head.slots)[i] = init;
     table->head.size = old + delta;
     return (int64_t)old;
+}
+
+void wa_table_count(wa_table *table, wa_quota *quota)
+{
+    if (table->quota != NULL)
+        return;
+    wa_quota_count(quota, WA_COUNTED_TABLE_ELEMENTS, table->head.size);
+    table->quota = wa_quota_retain(quota);
 }

@@ -151,11 +151,14 @@ uint32_t wasi_fd_add(wa_wasi *wasi, wasi_file *file, uint32_t *number)
 {
     uint32_t result = WA_WASI_ESUCCESS;
     pthread_mutex_lock(&wasi->mutex);
+    if (wasi->count >= wasi->limit)
+        result = WA_WASI_EMFILE;
     while (wasi->first_free < wasi->capacity && wasi->files[wasi->first_free] != NULL)
         wasi->first_free++;
-    if (wasi->first_free == wasi->capacity)
+    if (result == WA_WASI_ESUCCESS && wasi->first_free == wasi->capacity)
         result = grow(wasi);
     if (result == WA_WASI_ESUCCESS) {
+        wasi->count++;
         *number = wasi->first_free;
         wasi->files[wasi->first_free++] = file;
     }
@@ -169,6 +172,7 @@ static wasi_file *take(wa_wasi *wasi, uint32_t number)
     if (file == NULL)
         return NULL;
     wasi->files[number] = NULL;
+    wasi->count--;
     /* A program that closed its output must not find what it prints in the next file that it opens: yosys would. */
     if (number < wasi->first_free && number > LAST_STREAM)
         wasi->first_free = number;
@@ -190,7 +194,7 @@ uint32_t wasi_fd_move(wa_wasi *wasi, uint32_t from, uint32_t to)
     bool are_open = from < wasi->capacity && to < wasi->capacity && wasi->files[from] != NULL && wasi->files[to] != NULL;
     if (are_open && from != to) {
         replaced = wasi->files[to];
-        wasi->files[to] = take(wasi, from);
+        wasi->files[to] = take(wasi, from); /* one less: what was there is gone */
     }
     pthread_mutex_unlock(&wasi->mutex);
     wasi_file_release(replaced);

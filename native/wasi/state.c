@@ -23,6 +23,7 @@ wa_wasi *wa_wasi_new(const wa_wasi_strings *args, const wa_wasi_strings *environ
         return NULL;
     wasi->references = 1;
     wasi->exit = exit;
+    wasi->limit = UINT32_MAX;
     pthread_mutex_init(&wasi->mutex, NULL);
     if (copy_strings(&wasi->args, args) < 0 || copy_strings(&wasi->environ, environ) < 0) {
         wa_wasi_release(wasi);
@@ -101,6 +102,11 @@ int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is
     file->is_read_only = is_read_only;
     file->is_own = true;
     return add(wasi, file, WA_WASI_INPUT);
+}
+
+void wa_wasi_limit_descriptors(wa_wasi *wasi, uint32_t limit)
+{
+    wasi->limit = limit;
 }
 
 void wa_wasi_avoid_openat2(wa_wasi *wasi)

@@ -59,6 +59,7 @@ struct wa_wasi {
     pthread_mutex_t mutex; /* of the table; held for moments only */
     wasi_file **files;     /* by the guest's number; NULL: free */
     uint32_t capacity, first_free;
+    uint32_t count, limit; /* files in the table, and how many there may be */
 };
 
 typedef struct wasi_call {

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "wasmartifact"
 #: other, but for those in PEERS.
 LAYERS = (
     ("record",),
-    ("constants", "errors", "frozen", "schema", "version"),
+    ("constants", "errors", "frozen", "limits", "schema", "version"),
     ("host",),
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import time
 from typing import Any, Final
 
 from wasmartifact import cache
-from wasmartifact.cli.common import UsageError
+from wasmartifact.cli.common import BYTES, parse_amount
 from wasmartifact.errors import ArtifactError, printable
 from wasmartifact.verifier import open_metadata
 
-_BYTES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -54,7 +52,7 @@ def run_list(options: argparse.Namespace) -> int:
 
 def run_prune(options: argparse.Namespace) -> int:
     """``cache prune``."""
-    size_bytes = cache.size_limit(None) if options.size is None else parse_amount(options.size, _BYTES, "--size")
+    size_bytes = cache.size_limit(None) if options.size is None else parse_amount(options.size, BYTES, "--size")
     max_age_s = None if options.age is None else parse_amount(options.age, _SECONDS, "--age")
     folder = _folder(options)
     return _report([] if folder is None else cache.sweep(folder, size_bytes, max_age_s=max_age_s))
@@ -85,14 +83,6 @@ def _facts(path: str) -> dict[str, str | None]:
     except (ArtifactError, OSError):
         info = {}
     return {"opt_level": info.get("opt_level"), "module_name": info.get("module_name")}
-
-
-def parse_amount(text: str, units: dict[str, int], option: str) -> int:
-    """``500M`` with the units of bytes, ``12h`` with those of time."""
-    match = re.fullmatch(rf"([0-9]{{1,18}})({'|'.join(units)})", text, re.ASCII)
-    if match is None:
-        raise UsageError(f"{option} is {text!r}, expected a number with one of {', '.join(filter(None, units))}")
-    return int(match[1]) * units[match[2]]
 
 
 def size_text(size_bytes: int) -> str:

@@ -13,6 +13,8 @@ STDOUT: Final = "-"
 EXIT_OS_ERROR: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_DEFECT: Final = 70  # EX_SOFTWARE of sysexits.h
+#: Units of amounts of bytes.
+BYTES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
 class UsageError(Exception):
@@ -34,3 +36,13 @@ def binary_output() -> int:
         raise UsageError("an artifact does not go to a terminal; redirect standard output, or give -o OUT.so")
     sys.stdout.flush()
     return sys.stdout.fileno()
+
+
+def parse_amount(text: str, units: dict[str, int], option: str) -> int:
+    """``500M`` with the units of bytes, ``12h`` with those of time."""
+    digits = text.rstrip("".join(units))
+    unit = text[len(digits) :]
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18 and unit in units):
+        named = ", ".join(filter(None, units))
+        raise UsageError(f"{option} is {text!r}, expected a number" + (f" with one of {named}" if named else ""))
+    return int(digits) * units[unit]

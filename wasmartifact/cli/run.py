@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from wasmartifact.cli.common import STDIN, UsageError, standard_input
+from wasmartifact.cli.common import BYTES, STDIN, UsageError, parse_amount, standard_input
 from wasmartifact.cli.progress import ProgressBar
 from wasmartifact.loader import load
 from wasmartifact.program import exit_code, initialize, instantiate, is_artifact, start
@@ -34,12 +34,21 @@ Run a WASI program. Standard streams are those of this process; of everything el
   --ro-dir HOST[::GUEST]  the same, without leave to change anything in it
   --env NAME[=VALUE]   environment variable, without =VALUE as it is in this process; may be repeated
   --invoke NAME        call this exported function with ARGS instead; results one per line
+  --max-memory BYTES   most memory that it may have, as in 500M
+  --max-stack BYTES    most of the stack that it may use
+  --max-descriptors N  most descriptors that it may have open, streams and directories among them
   --opt-level N        0 to 3, for a module that is to be packed: 0 packs fastest (default 2)
   -h, --help           show this and exit
 
 The exit code is the program's. $WASMARTIFACT_CACHE_SIZE_BYTES limits the cache in $XDG_CACHE_HOME/wasmartifact (2 GB).
 """
-VALUE_OPTIONS: Final = ("--dir", "--ro-dir", "--env", "--invoke", "--opt-level")
+#: Option -> the one of `Limits` that it sets, and its units.
+LIMIT_OPTIONS: Final = {
+    "--max-memory": ("memory_bytes", BYTES),
+    "--max-stack": ("stack_bytes", BYTES),
+    "--max-descriptors": ("descriptors", {"": 1}),
+}
+VALUE_OPTIONS: Final = ("--dir", "--ro-dir", "--env", "--invoke", "--opt-level", *LIMIT_OPTIONS)
 INTEGER_BITS: Final = {"i32": 32, "i64": 64}
 
 
@@ -53,6 +62,7 @@ class Options:
         self.preopens: dict[str, Any] = {}
         self.invoke: str | None = None
         self.opt_level = 2
+        self.limits: dict[str, int] = {}
         self.shows_help = False
 
 
@@ -118,6 +128,9 @@ def _set(options: Options, name: str, value: str) -> None:
         if value not in {"0", "1", "2", "3"}:
             raise UsageError(f"{name} is {value!r}, expected 0, 1, 2 or 3")
         options.opt_level = int(value)
+    elif name in LIMIT_OPTIONS:
+        limit, units = LIMIT_OPTIONS[name]
+        options.limits[limit] = parse_amount(value, units, name)
     else:
         host, has_guest, guest = value.partition("::")
         options.preopens[guest if has_guest else host] = _read_only(host) if name == "--ro-dir" else host
@@ -171,8 +184,13 @@ def _start(artifact: Artifact, program: str, options: Options) -> int:
 
 
 def _instantiate(artifact: Artifact, program: str, arguments: Sequence[str], entry: str, options: Options) -> Instance:
+    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens}
+    if options.limits:
+        from wasmartifact.limits import Limits
+
+        given["limits"] = Limits(**options.limits)
     try:
-        return instantiate(artifact, program, arguments, entry, env=options.env, preopens=options.preopens)
+        return instantiate(artifact, program, arguments, entry, **given)
     except ValueError as problem:  # what is to be called can't be, or a variable has no name
         raise UsageError(str(problem)) from None
 

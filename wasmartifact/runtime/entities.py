@@ -120,17 +120,20 @@ class Table(types.Entity):
         Raises
         ------
         ValueError
-            The maximum, or the limit of 10,000,000 elements, does not allow it; the table stays as it was.
+            The maximum, the limit of 10,000,000 elements, or `Limits` of the store don't allow it; the table stays as
+            it was.
         """
         if delta < 0:
             raise ValueError(f"a table can't grow by {delta} elements")
         old = types.table_grow(self, delta, init)
         if old < 0:
             limit = self.type.max
-            if limit is None or limit > MAX_TABLE_ELEMENTS:
+            if limit is not None and len(self) + delta > limit:
+                words = f"its maximum is {limit}"
+            elif len(self) + delta > MAX_TABLE_ELEMENTS:
                 words = f"no table holds more than {MAX_TABLE_ELEMENTS:,}"
             else:
-                words = f"its maximum is {limit}"
+                words = f"the store's {self.store.limits or 'memory'} does not allow it"
             raise ValueError(f"a table of {len(self)} elements can't grow by {delta}; {words}")
         return old
 

@@ -39,7 +39,9 @@ def make_native_error(
         message = f"{names['path']}: {message}"
     exception: type[errors.WasmArtifactError] = getattr(errors, exception_name)
     numbers = {"where": where, "found": found, "expected": expected}
-    stated = {fact: value for fact, value in numbers.items() if f"{{{fact}" in template}
+    stated: dict[str, Any] = {fact: value for fact, value in numbers.items() if f"{{{fact}" in template}
+    if exception is errors.LimitExceeded:
+        stated |= {"which": name.removeprefix("over_"), "limit": expected, "wanted": found}
     return exception(message, error=name, **{**stated, **names})
 
 

@@ -11,12 +11,17 @@ from wasmartifact.wasi.streams import as_stream
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any, Self
+    from typing import Any, Final, Self
 
+    from wasmartifact.limits import Limits
     from wasmartifact.wasi.streams import Input, Output
 
     Text = str | bytes
     HostPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+#: Descriptors 0 to 2, which every program has.
+STREAMS: Final = 3
 
 
 class ReadOnly:
@@ -61,9 +66,13 @@ class Wasi(types.WasiHost):
         passes through the program.
     sockets : iterable of int or socket
         Open sockets, which get the numbers after the preopened directories, the first of which is 3. Duplicated.
+    limits : Limits, optional
+        ``descriptors`` is how many the program may have open at a time. The other limits are for its `Store`.
 
     Raises
     ------
+    LimitExceeded
+        The streams, preopened directories and sockets are more descriptors than that.
     OSError
         A directory can't be opened, a descriptor is none.
     TypeError, ValueError
@@ -94,10 +103,14 @@ class Wasi(types.WasiHost):
         stderr: Output = None,
         *,
         sockets: Iterable[Any] = (),
+        limits: Limits | None = None,
     ) -> Self:
         """See the class."""
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env or {})))
         self._files = []
+        sockets = tuple(sockets)
+        if limits is not None:
+            self._limit(limits, given=STREAMS + len(preopens or ()) + len(sockets))
         for name, stream, writes in (("stdin", stdin, False), ("stdout", stdout, True), ("stderr", stderr, True)):
             self._give_stream(name, stream, writes)
         for guest_path, host_path in (preopens or {}).items():
@@ -120,6 +133,25 @@ class Wasi(types.WasiHost):
             if not file.closed:
                 file.flush()
         return {"wasi_snapshot_preview1": self._functions(False), "wasi_unstable": self._functions(True)}
+
+    def _limit(self, limits: Limits, given: int) -> None:
+        from wasmartifact.limits import Limits
+
+        if not isinstance(limits, Limits):
+            raise TypeError(f"limits must be Limits, found {type(limits).__name__}")
+        if limits.descriptors is None:
+            return
+        if given > limits.descriptors:
+            from wasmartifact.errors import LimitExceeded
+
+            raise LimitExceeded(
+                f"a WASI program is given {given} descriptors ({STREAMS} streams, directories, sockets), its limits "
+                f"allow {limits.descriptors} (descriptors); raise them, or give it less",
+                which="descriptors",
+                limit=limits.descriptors,
+                wanted=given,
+            )
+        self._limit_descriptors(min(limits.descriptors, 2**32 - 1))
 
     def _give_stream(self, name: str, stream: Any, writes: bool) -> None:
         found = as_stream(name, stream, writes)

@@ -296,3 +296,19 @@ def test_packing_shows_progress_on_a_terminal(tmp_path: Path) -> None:
     os.close(ours)
     assert b"2/2 functions" in shown[0]
     assert shown[1] == b"to stderr\r\n"  # the second start packs nothing
+
+
+def test_limits_of_a_program(tmp_path: Path) -> None:
+    source = tmp_path / "program.wat"
+    source.write_text("""(module (memory (export "memory") 2)
+      (func $f (export "f") (result i32) (memory.grow (i32.const 1)))
+      (func (export "_start") (if (i32.lt_s (call $f) (i32.const 0)) (then (unreachable)))))""")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    for options, code in ((("--max-memory", "200k"), 0), (("--max-memory=131072",), 40), (("--max-memory=1k",), 43)):
+        assert run(*options, "--opt-level", "0", source, env=environment)[0] == code
+    assert run("--max-memory=150k", "--invoke", "f", source, env=environment)[:2] == (0, b"-1\n")
+    code, _, problems = run("--max-descriptors", "2", source, env=environment)
+    assert code == 43 and b"3 descriptors" in problems
+    for options in (("--max-memory", "1T"), ("--max-stack=-1",), ("--max-descriptors", "1k")):
+        code, _, problems = run(*options, source, env=environment)
+        assert code == 2 and b"expected a number" in problems

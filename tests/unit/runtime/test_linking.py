@@ -205,9 +205,9 @@ def test_functions_as_arguments_join_stores() -> None:
     assert got.call() == 5
 
 
-@pytest.mark.parametrize(("option", "error"), [({"limits": 5}, ValueError), ({"limit": None}, TypeError)])
-def test_store_takes_no_limits_yet(option: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="limit"):
+@pytest.mark.parametrize("option", [{"limits": 5}, {"limit": None}])
+def test_a_store_takes_limits_only(option: Any) -> None:
+    with pytest.raises(TypeError, match=r"[Ll]imit"):
         wa.Store(**option)
     with pytest.raises(TypeError, match="store must be a Store, found int"):
         instance(COUNTER_WAT, store=5)
