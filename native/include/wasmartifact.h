@@ -64,11 +64,10 @@ uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, 
 
 /* ---- rows of the metadata (metadata.c, valtype.c) --------------------------------------------------------------- */
 
-/* Every column. Header and directory were checked; rows are checked where they are used. */
+/* Every column. Those that the contract repeats are what the code was compiled with; rows of others are checked where they are
+ * used. */
 const struct wa_schema_columns *wa_artifact_columns(const wa_artifact *artifact);
-/* An offsets column: first and last + 1 index of a row in its target, clipped to target_count. */
-void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end);
-/* A function type; all pointers are into the mapped metadata. */
+/* A function type; all pointers are into the mapped artifact. */
 typedef struct wa_signature {
     const uint32_t *params, *results;
     uint32_t param_count, result_count;
@@ -201,7 +200,7 @@ int wa_instance_export(wa_instance *instance, uint32_t slot, wa_extern *result, 
 /* The memory that the instance exports under the name "memory", or NULL; borrowed. */
 wa_memory *wa_instance_memory(wa_instance *instance);
 /* The function record of an index of the function index space; NULL where the index is out of range. */
-wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index);
+wa_function *wa_instance_function(wa_instance *instance, uint64_t func_index);
 
 /* ---- memories, tables, globals, tags (memory.c, table.c, global.c, tag.c, extern.c) ----------------------------- */
 

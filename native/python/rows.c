@@ -6,20 +6,23 @@ typedef struct wa_schema_columns columns;
 typedef struct wa_schema_column_u32 column;
 typedef struct wa_schema_column_u8 byte_column;
 
-/* Text of a row of a name column. */
-static PyObject *row_text(const column *offsets, const byte_column *bytes, uint64_t row)
-{
-    uint64_t start, end;
-    wa_span(offsets->data, row, bytes->count, &start, &end);
-    return PyUnicode_DecodeUTF8((const char *)bytes->data + start, (Py_ssize_t)(end - start), "replace");
-}
-
 static PyObject *corrupt_row(uint64_t row, uint64_t found, uint64_t limit, const char *name)
 {
     wa_error error = {.code = WA_ERROR_CORRUPT_ROW, .where = row, .found = found, .expected = limit};
     snprintf(error.text, sizeof error.text, "%s", name);
     wax_raise_error(&error, NULL);
     return NULL;
+}
+
+/* Text of a row of a name column. Rows ascend, so that all of them together are no more than the column holds. */
+static PyObject *row_text(const column *offsets, const byte_column *bytes, uint64_t row, const char *name)
+{
+    uint32_t start = offsets->data[row], end = offsets->data[row + 1];
+    if (end > bytes->count)
+        return corrupt_row(row + 1, end, bytes->count, name);
+    if (start > end)
+        return corrupt_row(row + 1, end, start, name);
+    return PyUnicode_DecodeUTF8((const char *)bytes->data + start, (Py_ssize_t)(end - start), "replace");
 }
 
 static PyObject *function_type(const wa_artifact *artifact, uint64_t row, uint32_t index)
@@ -46,9 +49,9 @@ static PyObject *global_type(const wa_artifact *artifact, uint64_t row, uint32_t
 }
 
 /* Interned, as names in source code are: a dict then compares pointers. */
-static PyObject *interned_text(const column *offsets, const byte_column *bytes, uint64_t row)
+static PyObject *interned_text(const column *offsets, const byte_column *bytes, uint64_t row, const char *name)
 {
-    PyObject *text = row_text(offsets, bytes, row);
+    PyObject *text = row_text(offsets, bytes, row, name);
     if (text != NULL)
         PyUnicode_InternInPlace(&text);
     return text;
@@ -58,8 +61,9 @@ static PyObject *import_row(const wa_artifact *artifact, uint64_t row)
 {
     const columns *all = wa_artifact_columns(artifact);
     uint32_t kind = all->import_kind.data[row], index = all->import_index.data[row];
-    PyObject *module = interned_text(&all->import_module, &all->import_module_bytes, row);
-    PyObject *name = interned_text(&all->import_name, &all->import_name_bytes, row);
+    PyObject *module = interned_text(&all->import_module, &all->import_module_bytes, row, "import_module");
+    PyObject *name =
+        module == NULL ? NULL : interned_text(&all->import_name, &all->import_name_bytes, row, "import_name");
     PyObject *label = module == NULL || name == NULL ? NULL : PyUnicode_FromFormat("%U.%U", module, name), *type = NULL;
     if (label != NULL && kind > WA_KIND_TAG)
         corrupt_row(row, kind, WA_KIND_TAG, "import_kind");
@@ -102,7 +106,7 @@ PyObject *wax_export_names(const wa_artifact *artifact)
     Py_ssize_t count = wax_export_count(artifact);
     PyObject *names = PyTuple_New(count);
     for (Py_ssize_t row = 0; names != NULL && row < count; row++) {
-        PyObject *name = row_text(&all->export_name, &all->export_name_bytes, (uint64_t)row);
+        PyObject *name = row_text(&all->export_name, &all->export_name_bytes, (uint64_t)row, "export_name");
         if (name == NULL)
             Py_CLEAR(names);
         else
@@ -111,14 +115,13 @@ PyObject *wax_export_names(const wa_artifact *artifact)
     return names;
 }
 
-/* Name of a row of function_names, which lies in a custom section. */
-static PyObject *function_name_text(const wa_artifact *artifact, uint64_t row)
+/* Name of a row of function_names, which lies in a custom section. NULL without an exception: the row is damaged. */
+static PyObject *function_name_text(const columns *all, uint64_t row)
 {
-    const columns *all = wa_artifact_columns(artifact);
     uint64_t limit = all->custom_data_bytes.count, start = all->function_name_offset.data[row];
     uint64_t size_bytes = all->function_name_size.data[row];
-    start = start < limit ? start : limit;
-    size_bytes = size_bytes < limit - start ? size_bytes : limit - start;
+    if (start > limit || size_bytes > limit - start)
+        return NULL;
     const char *contents = (const char *)all->custom_data_bytes.data;
     return PyUnicode_DecodeUTF8(contents + start, (Py_ssize_t)size_bytes, "replace");
 }
@@ -135,7 +138,8 @@ PyObject *wax_function_name(const wa_artifact *artifact, uint32_t func_index)
         else
             high = middle;
     }
-    if (low < rows && indices[low] == func_index)
-        return function_name_text(artifact, low);
+    PyObject *name = low < rows && indices[low] == func_index ? function_name_text(all, low) : NULL;
+    if (name != NULL || PyErr_Occurred())
+        return name;
     return PyUnicode_FromFormat("func[%u]", func_index);
 }

@@ -110,19 +110,23 @@ static wax_signature *new_signature(const uint32_t *params, uint32_t param_count
     wax_signature *type = PyObject_New(wax_signature, wax_here()->signature_type);
     if (type == NULL)
         return NULL;
+    uint32_t count = param_count + result_count;
     type->face = type->interned = NULL;
     type->param_count = param_count;
     type->result_count = result_count;
     memcpy(type->digest, PyBytes_AS_STRING(digest), sizeof type->digest);
     type->params = wax_valtype_names(params, param_count);
     type->results = type->params == NULL ? NULL : wax_valtype_names(results, result_count);
-    type->conversions = PyMem_Malloc((size_t)param_count + result_count + 1);
-    if (type->results == NULL || type->conversions == NULL) {
+    type->codes = PyMem_Malloc(count * (sizeof *type->codes + 1) + 1);
+    if (type->results == NULL || type->codes == NULL) {
         if (!PyErr_Occurred())
             PyErr_NoMemory();
         Py_DECREF(type);
         return NULL;
     }
+    type->conversions = (uint8_t *)(type->codes + count);
+    memcpy(type->codes, params, param_count * sizeof *params);
+    memcpy(type->codes + param_count, results, result_count * sizeof *results);
     if (!fill_conversions(type, params, results))
         return type;
     PyObject *address = PyLong_FromVoidPtr(type), *interned = wax_here()->interned;
@@ -136,11 +140,22 @@ static wax_signature *new_signature(const uint32_t *params, uint32_t param_count
     return known;
 }
 
+/* Whether a type that a digest led to is the one that was asked for. Digests come from files: calls are made by what a type is,
+ * and no file may decide that for another one. */
+static bool is_same(const wax_signature *type, const uint32_t *params, uint32_t param_count, const uint32_t *results,
+                    uint32_t result_count)
+{
+    return type->param_count == param_count && type->result_count == result_count &&
+           memcmp(type->codes, params, param_count * sizeof *params) == 0 &&
+           memcmp(type->codes + param_count, results, result_count * sizeof *results) == 0;
+}
+
 wax_signature *wax_signature_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
                                       uint32_t result_count, const uint8_t *digest)
 {
     wax_state *state = wax_here();
-    if (state->latest != NULL && memcmp(state->latest->digest, digest, sizeof state->latest->digest) == 0)
+    if (state->latest != NULL && memcmp(state->latest->digest, digest, sizeof state->latest->digest) == 0 &&
+        is_same(state->latest, params, param_count, results, result_count))
         return (wax_signature *)Py_NewRef(state->latest);
     PyObject *key = PyBytes_FromStringAndSize((const char *)digest, 16);
     if (key == NULL)
@@ -152,6 +167,11 @@ wax_signature *wax_signature_from_codes(const uint32_t *params, uint32_t param_c
     else if (!PyErr_Occurred())
         type = new_signature(params, param_count, results, result_count, key);
     Py_DECREF(key);
+    if (type != NULL && !is_same(type, params, param_count, results, result_count)) {
+        wa_error error = {.code = WA_ERROR_TYPE_CONFLICT};
+        wax_raise_error(&error, NULL);
+        Py_CLEAR(type);
+    }
     if (type != NULL && type->interned != NULL)
         state->latest = type;
     return type;
@@ -254,7 +274,7 @@ static void signature_dealloc(PyObject *object)
     Py_XDECREF(type->face);
     Py_XDECREF(type->params);
     Py_XDECREF(type->results);
-    PyMem_Free(type->conversions);
+    PyMem_Free(type->codes);
     class->tp_free(object);
     Py_DECREF(class);
 }

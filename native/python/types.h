@@ -47,7 +47,8 @@ typedef struct wax_signature {
     uint32_t param_count, result_count;
     uint32_t slot_count;        /* slots for the parameters or for the results, whichever are more */
     uint8_t digest[16];
-    uint8_t *conversions; /* wax_conversion of each parameter, then of each result */
+    uint32_t *codes;      /* value type of each parameter, then of each result; owned */
+    uint8_t *conversions; /* wax_conversion of each of them; in the same block */
 } wax_signature;
 
 /* The native half of an artifact. */

@@ -149,7 +149,7 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
             to[i] = 0;
         else
             to[i] = keeps_tags ? from[i]
-                               : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), (uint32_t)(from[i] >> 1));
+                               : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), from[i] >> 1);
     }
     wa_heed_interrupt();
 }

@@ -19,7 +19,8 @@ static uint64_t round_to_host_pages(uint64_t size_bytes)
     return (size_bytes + page - 1) & ~(page - 1);
 }
 
-bool wa_memory_is_checked(uint32_t flags, uint32_t page_log2)
+/* Whether compiled code checks every access to such a memory; else it relies on a reservation for all that it can reach. */
+static bool is_checked(uint32_t flags, uint32_t page_log2)
 {
     return (flags & WA_LIMITS_64) != 0 || page_log2 != 16;
 }
@@ -27,7 +28,7 @@ bool wa_memory_is_checked(uint32_t flags, uint32_t page_log2)
 /* Most pages that a memory can ever have: declared maximum, index range and our own limit. */
 static uint64_t page_limit(const wa_memory *memory)
 {
-    uint64_t range = wa_memory_is_checked(memory->flags, memory->page_log2) ? checked_limit_bytes : UINT64_C(1) << 32;
+    uint64_t range = is_checked(memory->flags, memory->page_log2) ? checked_limit_bytes : UINT64_C(1) << 32;
     if (!(memory->flags & WA_LIMITS_64) && range > UINT64_C(1) << 32)
         range = UINT64_C(1) << 32;
     uint64_t pages = range >> memory->page_log2;
@@ -100,7 +101,7 @@ static int build(wa_memory *memory, uint64_t min_pages, wa_error *error)
     uint64_t limit = page_limit(memory), min_bytes = min_pages << memory->page_log2;
     if (min_pages > limit)
         return wa_fail(error, WA_ERROR_MEMORY_LIMIT, 0, min_pages, limit, "");
-    memory->reserved_bytes = wa_memory_is_checked(memory->flags, memory->page_log2)
+    memory->reserved_bytes = is_checked(memory->flags, memory->page_log2)
                                  ? round_to_host_pages((limit << memory->page_log2) + 1)
                                  : guard_reservation_bytes;
     void *base = reserve(memory->reserved_bytes);

@@ -181,7 +181,7 @@ const struct wa_schema_columns *wa_artifact_columns(const wa_artifact *artifact)
     return &artifact->columns;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------- */
+/* ---- rows, of tied columns ------------------------------------------------------------------------------------------- */
 
 uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index)
 {
@@ -190,18 +190,10 @@ uint32_t wa_function_type(const wa_artifact *artifact, uint32_t func_index)
     return wa_canonical_type(artifact, artifact->functions[func_index].type_and_flags >> 1);
 }
 
-void wa_span(const uint32_t *offsets, uint64_t row, uint64_t target_count, uint64_t *start, uint64_t *end)
-{
-    *end = offsets[row + 1] < target_count ? offsets[row + 1] : target_count;
-    *start = offsets[row] < *end ? offsets[row] : *end;
-}
-
 static const uint32_t *read_values(const wa_artifact *artifact, const uint32_t *offsets, uint32_t type, uint32_t *count)
 {
-    uint64_t start, end;
-    wa_span(offsets, type, WA_ROWS(artifact, type_values), &start, &end);
-    *count = (uint32_t)(end - start);
-    return WA_COLUMN(artifact, type_values) + start;
+    *count = offsets[type + 1] - offsets[type];
+    return WA_COLUMN(artifact, type_values) + offsets[type];
 }
 
 wa_signature wa_type_signature(const wa_artifact *artifact, uint32_t type)

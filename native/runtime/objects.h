@@ -37,8 +37,6 @@ struct wa_memory {
     _Atomic(wa_quota *) quota; /* where its bytes count; retained; NULL: nowhere */
 };
 
-/* Whether compiled code checks every access to such a memory; else it relies on a reservation for all that it can reach. */
-bool wa_memory_is_checked(uint32_t flags, uint32_t page_log2);
 wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error);
 /* Count its bytes there, unless they count somewhere already. */
 void wa_memory_count(wa_memory *memory, wa_quota *quota);

@@ -198,7 +198,7 @@ uint64_t wa_table_materialise(wa_table *table, uint64_t index)
     if (!(*slot & 1)) /* other references than those to functions are even */
         return *slot;
     /* No function: the instance is gone, no function has this index, or there is no memory for the record. */
-    wa_function *function = table->head.owner == NULL ? NULL : wa_instance_function(table->head.owner, (uint32_t)(*slot >> 1));
+    wa_function *function = table->head.owner == NULL ? NULL : wa_instance_function(table->head.owner, *slot >> 1);
     return function == NULL ? 0 : (*slot = (uint64_t)(uintptr_t)function);
 }
 

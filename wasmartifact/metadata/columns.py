@@ -18,6 +18,8 @@ TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from typing import Final, Literal
 
+    from wasmartifact.wasm.externtypes import FuncType
+
 ENTRY: Final = schema.DIRECTORY_ENTRY.packer()
 _CAST_CODES: Final[dict[str, Literal["I", "Q"]]] = {"u32": "I", "u64": "Q"}
 #: The column that tells how many rows a group has: its first one that is not flat.
@@ -60,7 +62,7 @@ class Columns:
         On a big-endian host: columns are little-endian and used in place.
     """
 
-    __slots__ = ("_columns", "_directory", "_header", "section")
+    __slots__ = ("_columns", "_directory", "_header", "_names", "_names_bytes", "func_types", "section")
 
     def __init__(self, buffer: bytes | bytearray | memoryview) -> None:
         if sys.byteorder != "little":
@@ -69,6 +71,9 @@ class Columns:
         self._header: Header | None = None
         self._directory: dict[int, tuple[int, ...]] | None = None
         self._columns: dict[str, memoryview] = {}
+        self._names: dict[int, str] = {}
+        self._names_bytes = 0
+        self.func_types: dict[int, FuncType] = {}  # made so far, by type index: see rows.py
 
     @property
     def header(self) -> Header:
@@ -174,14 +179,21 @@ class Columns:
         return _decode(bytes(self.span(name, row)), name, row)
 
     def function_name(self, row: int) -> str:
-        """Text of one row of the group function_names: bytes of a custom section."""
+        """Text of one row of the group function_names: bytes of a custom section. Made once for each row."""
+        if row in self._names:
+            return self._names[row]
         contents = self.column("custom_data_bytes")
         start, size_bytes = self.value("function_name_offset", row), self.value("function_name_size", row)
         if start > len(contents):
             raise faults.corrupt_row("function_name_offset", row, start, f"at most {len(contents)}")
         if size_bytes > len(contents) - start:
             raise faults.corrupt_row("function_name_size", row, size_bytes, f"at most {len(contents) - start}")
-        return _decode(bytes(contents[start : start + size_bytes]), "function_name_offset", row)
+        # Names don't overlap: all of them together are no more than what holds them.
+        self._names_bytes += size_bytes
+        if self._names_bytes > len(contents):
+            raise faults.corrupt_row("function_name_size", row, size_bytes, "names that don't overlap")
+        name = self._names[row] = _decode(bytes(contents[start : start + size_bytes]), "function_name_offset", row)
+        return name
 
     def release(self) -> None:
         """Let go of the buffer; every view that was handed out by ``column`` becomes unusable."""

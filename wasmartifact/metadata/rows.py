@@ -88,10 +88,20 @@ def _valtype(columns: Columns, column: str, row: int, code: int) -> str:
 
 
 def _func_type(columns: Columns, type_index: int) -> FuncType:
-    def names(column: str) -> tuple[str, ...]:
-        return tuple(_valtype(columns, "type_values", type_index, code) for code in columns.span(column, type_index))
+    """A function type, which rows share: many functions may have a large one."""
+    made = columns.func_types.get(type_index)
+    if made is None:
+        params, results = (_value_types(columns, column, type_index) for column in ("type_params", "type_results"))
+        made = columns.func_types[type_index] = FuncType(params, results)
+    return made
 
-    return FuncType(names("type_params"), names("type_results"))
+
+def _value_types(columns: Columns, column: str, type_index: int) -> tuple[str, ...]:
+    """The values in one row of an offsets column."""
+    codes = columns.span(column, type_index)
+    if len(codes) > schema.MAX_OPERANDS:
+        raise faults.corrupt_row(column, type_index, f"{len(codes)} values", f"at most {schema.MAX_OPERANDS}")
+    return tuple(_valtype(columns, "type_values", type_index, code) for code in codes)
 
 
 def function_type(columns: Columns, func_index: int) -> FuncType:
