@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wasmartifact.cache import compile as compile
     from wasmartifact.errors import ArtifactError as ArtifactError
     from wasmartifact.errors import BadMagic as BadMagic
+    from wasmartifact.errors import BadSignature as BadSignature
     from wasmartifact.errors import CorruptArtifact as CorruptArtifact
     from wasmartifact.errors import Exit as Exit
     from wasmartifact.errors import Frame as Frame
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.entities import Table as Table
     from wasmartifact.runtime.entities import Tag as Tag
     from wasmartifact.runtime.valtype import ValType as ValType
+    from wasmartifact.signer import sign as sign
     from wasmartifact.verifier import open_metadata as open_metadata
     from wasmartifact.verifier import verify as verify
     from wasmartifact.version import VERSION as __version__  # noqa: F401
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "ArtifactError": "wasmartifact.errors",
     "BadMagic": "wasmartifact.errors",
+    "BadSignature": "wasmartifact.errors",
     "CorruptArtifact": "wasmartifact.errors",
     "Exit": "wasmartifact.errors",
     "Frame": "wasmartifact.errors",
@@ -93,6 +96,7 @@ _HOMES: Final = {
     "ReadOnly": "wasmartifact.wasi.host",
     "Wasi": "wasmartifact.wasi.host",
     "open_metadata": "wasmartifact.verifier",
+    "sign": "wasmartifact.signer",
     "verify": "wasmartifact.verifier",
 }
 

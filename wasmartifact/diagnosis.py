@@ -35,10 +35,11 @@ def named(path: str | os.PathLike[str] | None) -> Iterator[None]:
     except ArtifactError as problem:
         if path is None or "path" in problem.facts:
             raise
-        raise _with_path(problem, path) from None
+        raise with_path(problem, path) from None
 
 
-def _with_path(problem: ArtifactError, path: str | os.PathLike[str]) -> ArtifactError:
+def with_path(problem: ArtifactError, path: str | os.PathLike[str]) -> ArtifactError:
+    """The error with the file's path before its message, and among its attributes."""
     name = os.fsdecode(path)
     return type(problem)(f"{name}: {problem.message}", **problem.facts, path=name)
 
@@ -184,7 +185,7 @@ def explain(fd: int, path: str | None, problem: BaseException) -> BaseException:
         # Frames of its traceback hold views of the mapping, which shall be closed now. A context manager would keep
         # them in a cycle in CPython 3.13.
         found.__context__ = None
-        return found.with_traceback(None) if path is None else _with_path(found, path)
+        return found.with_traceback(None) if path is None else with_path(found, path)
     finally:
         close_mapping(file)
     return _with_names(problem, path) if problem.facts.get("error") == "machine" else problem

@@ -177,6 +177,20 @@ class CorruptArtifact(ArtifactError):
     exit_code = 23
 
 
+class BadSignature(ArtifactError):
+    """The artifact is not signed, or not by the key that was asked for, or its content is not what was signed.
+
+    Attributes
+    ----------
+    found : str | None
+        The public key that the artifact names, as hexadecimal digits; None where it is not signed.
+    expected : str
+        The key that was asked for.
+    """
+
+    exit_code = 26
+
+
 class LoadError(WasmArtifactError):
     """The artifact is sound but could not be loaded here."""
 

@@ -13,10 +13,14 @@ from wasmartifact.runtime.artifact import Artifact
 
 TYPE_CHECKING = False  # errors and typing are imported when they are needed: they cost more than a load
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Final
+    from collections.abc import Callable, Iterable
+    from typing import Final, TypeAlias
 
     from wasmartifact.errors import LoadError
+    from wasmartifact.host.keys import Key
+
+    #: Raises where an open file, whose path is for messages, is not to be trusted.
+    Check: TypeAlias = Callable[[int, str | None], None]
 
 _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
 #: O_NONBLOCK: a FIFO under the name must not hang us; regular files ignore it.
@@ -25,14 +29,32 @@ _CONTENTS: Final = (bytes, bytearray, memoryview)
 _TOO_MANY_FILES: Final = (23, 24)  # ENFILE, EMFILE, without the import of errno
 
 
-def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
-    """Load an artifact; the time does not depend on the module's size.
+def load(
+    path_or_bytes: str | os.PathLike[str] | bytes,
+    *,
+    verify: bool = False,
+    key: Key | None = None,
+    private: bool = False,
+) -> Artifact:
+    """Load an artifact; the time does not depend on the module's size, unless it is asked for more.
+
+    An artifact is code. To run one that others can write to, or that came over a network, ask for ``key`` and
+    ``private``: then what was checked is what runs, whatever becomes of the file.
 
     Parameters
     ----------
     path_or_bytes : str | os.PathLike | bytes
         Path of a file that `pack` wrote, or its contents, which go through a file in memory. So do those of a file
         from which the dynamic loader can't map code: on a file system that is mounted noexec, say.
+    verify : bool
+        Check all that `verify` does before anything of the file is executed; takes time for every byte. Who writes
+        into the file afterwards still changes what runs, if it is not ``private``.
+    key : str | os.PathLike | bytes | Ed25519PublicKey | None
+        The public key that it must be signed with, as for `verify`, which this implies.
+    private : bool
+        Run from a copy in memory, which is sealed: nobody can write to it, and a file that is cut short does not end
+        the process. Each load has a copy of its own. Where the system forbids files in memory, the copy is a file
+        without a name.
 
     Returns
     -------
@@ -43,6 +65,10 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
     ------
     BadMagic, VersionMismatch, CorruptArtifact, IncompatibleHost
         What is wrong with the file or this host; found before anything of the file is executed.
+    BadSignature
+        It is not signed with this key.
+    ValueError
+        The key can't be read.
     LoadError
         The dynamic loader refused the file, there is no place for the contents, or too many files are open.
     OSError
@@ -54,8 +80,9 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
     >>> artifact.instantiate({"env": {"log": print}}).exports.add(2, 3)
     5
     """
+    check = _make_check(key) if verify or key is not None else None
     if isinstance(path_or_bytes, _CONTENTS):
-        return _load_contents((path_or_bytes,), None)
+        return _load_contents((path_or_bytes,), None, check, is_sealed=private or check is not None)
     path = os.fspath(path_or_bytes)
     if type(path) is not str:
         path = os.fsdecode(path)
@@ -65,13 +92,18 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes) -> Artifact:
         if problem.errno not in _TOO_MANY_FILES:
             raise
         raise _refused(path, problem) from None
+    if private:
+        return _load_private(fd, path, check)
+    if check is not None:
+        _apply(check, fd, path)
     native = _look(fd, path)
     try:
-        refusal = _bind(native, fd, path, path)
+        # What was checked is this open file: its name may lead to another one by now.
+        refusal = _bind(native, fd, path if check is None else None, path)
         if refusal is None:
             return Artifact(native, path)
         if _can_copy_help(fd):
-            return _load_copy(fd, path)
+            return _load_copy(fd, path, check)
         refusal = _descriptor_problem(fd) or refusal
     except BaseException:
         native.discard()  # now, not when the traceback that knows it goes
@@ -135,17 +167,56 @@ def _bind_name(native: types.NativeArtifact, name: str) -> types._Fault | None:
     return fault
 
 
-# What the surroundings forbid ---------------------------------------------------------------------------------------
+# What is checked, or runs from a copy --------------------------------------------------------------------------------
 
 
-def _load_contents(chunks: Iterable[bytes], path: str | None) -> Artifact:
+def _make_check(key: Key | None) -> Check:
+    """The check of all that `verify` looks at, with or without a signature."""
+    from wasmartifact.verifier import verify_open
+
+    public = None
+    if key is not None:
+        from wasmartifact.host.keys import read_public_key
+
+        public = read_public_key(key)
+    return lambda fd, path: verify_open(fd, path, public)
+
+
+def _apply(check: Check, fd: int, path: str) -> None:
+    """Check an open file, and close it where it fails."""
+    try:
+        check(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _load_private(fd: int, path: str, check: Check | None) -> Artifact:
+    """Load a sealed copy of a file, which is closed."""
+    from wasmartifact.diagnosis import no_file
+
+    try:
+        problem = no_file(fd, path)
+        if problem is not None:
+            raise problem
+        return _load_copy(fd, path, check, is_sealed=True)
+    finally:
+        os.close(fd)
+
+
+def _load_contents(
+    chunks: Iterable[bytes], path: str | None, check: Check | None = None, *, is_sealed: bool = False
+) -> Artifact:
     """Load an artifact through a file of our own; ``path`` is where the contents come from."""
     from wasmartifact.host.scratch import ScratchFile
 
     try:
-        scratch = ScratchFile("wasmartifact", executable=True)
+        scratch = ScratchFile("wasmartifact", executable=True, sealable=is_sealed)
         try:
             scratch.write(chunks)
+            scratch.seal()
+            if check is not None:
+                check(scratch.fd, path)
         except BaseException:
             scratch.close()
             raise
@@ -167,6 +238,9 @@ def _load_contents(chunks: Iterable[bytes], path: str | None) -> Artifact:
     raise _refused(path, refusal)
 
 
+# What the surroundings forbid ---------------------------------------------------------------------------------------
+
+
 def _can_copy_help(fd: int) -> bool:
     """Whether dlopen may map a copy of what it did not map from its own file.
 
@@ -176,13 +250,13 @@ def _can_copy_help(fd: int) -> bool:
     return bool(os.fstatvfs(fd).f_flag & os.ST_NOEXEC) or not os.path.exists(f"/proc/{os.getpid()}/fd/{fd}")
 
 
-def _load_copy(fd: int, path: str) -> Artifact:
+def _load_copy(fd: int, path: str, check: Check | None = None, *, is_sealed: bool = False) -> Artifact:
     """Load a copy of an open file."""
     from wasmartifact.errors import LoadError
     from wasmartifact.host.scratch import is_noexec, read_chunks
 
     try:
-        return _load_contents(read_chunks(fd), path)
+        return _load_contents(read_chunks(fd), path, check, is_sealed=is_sealed)
     except LoadError as problem:
         if not is_noexec(fd):
             raise

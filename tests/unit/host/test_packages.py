@@ -1,4 +1,4 @@
-"""A package of the extra ``pack`` that is missing or broken: our own error, which says what to install."""
+"""A package of an extra that is missing or broken: our own error, which says what to install."""
 
 from __future__ import annotations
 
@@ -53,6 +53,25 @@ def test_the_extra_is_named(tmp_path: Path, package: str, distribution: str, sou
     assert "pip install 'wasmartifact[pack]'" in message
     assert ("libsomething.so.6" in message) == (fault == BROKEN)
     assert not (tmp_path / "a.so").exists()
+
+
+@pytest.mark.parametrize("fault", [ABSENT, BROKEN], ids=["absent", "broken"])
+def test_the_extra_of_signatures_is_another(tmp_path: Path, fault: str) -> None:
+    (tmp_path / "cryptography.py").write_text(fault)
+    program = """
+import wasmartifact as wa
+for use in (wa.sign, lambda path, key: wa.verify(path, key=key), lambda path, key: wa.load(path, key=key)):
+    try:
+        use("no-such-file", bytes(32))
+    except wa.ToolchainError as error:
+        print(error.package, error)
+"""
+    result = run(tmp_path, program)
+    assert result.stderr == b""
+    lines = result.stdout.decode().splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert line.startswith("cryptography ") and "pip install 'wasmartifact[sign]'" in line
 
 
 @pytest.mark.parametrize("fault", [ABSENT, BROKEN], ids=["absent", "broken"])
