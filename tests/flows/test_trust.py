@@ -7,12 +7,13 @@ from the bytes of the file alone.
 from __future__ import annotations
 
 import fcntl
+import gc
 import hashlib
 import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,13 @@ PRIVATE: Final = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919
 PUBLIC: Final = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 OTHER_PRIVATE: Final = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
 OTHER_PUBLIC: Final = bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Metadata is part of cycles; the copies that it keeps mapped are none of the next test's."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
