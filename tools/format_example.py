@@ -1,4 +1,4 @@
-"""The worked example of docs/FORMAT.md: a small artifact, every byte of its anchor and its metadata section explained.
+"""The worked example of docs/FORMAT.md: a small artifact, every byte of contract and metadata section explained.
 
 The packer's own passes make it, from a module and machine code that are fixed bytes: what differs between machines or
 versions of tools (the code generator, the C library) has no part in it.
@@ -96,9 +96,24 @@ def example() -> tuple[SharedObject, Layout]:
     return built, placed
 
 
-def anchor_pieces(built: SharedObject) -> Iterator[Piece]:
-    """The fields of the anchor, which is where the code begins."""
-    yield from _fields(schema.ANCHOR, bytes(built.code[0][: schema.ANCHOR.size_bytes]), 0)
+def contract_pieces(built: SharedObject, placed: Layout) -> Iterator[Piece]:
+    """The anchor, which is where the code begins, and the contract behind it."""
+    data = bytes(built.code[0][: placed.contract_size_bytes])
+    yield from _fields(schema.ANCHOR, data, 0)
+    yield from _fields(schema.CONTRACT, data, schema.ANCHOR.size_bytes)
+    entries = schema.ANCHOR.size_bytes + schema.CONTRACT.size_bytes
+    size = schema.TIED_ARRAY.size_bytes
+    arrays = []
+    for number, tied in enumerate(schema.TIED_ARRAYS):
+        entry = data[entries + number * size : entries + (number + 1) * size]
+        offset, count = schema.TIED_ARRAY.packer().unpack(entry)
+        value_bytes = schema.VALUE_SIZES[tied.type]
+        yield Piece(entries + number * size, entry, tied.name, f"{count} of {value_bytes} bytes at {offset:#x}")
+        arrays.append((tied, offset, data[offset : offset + count * value_bytes]))
+    for tied, offset, values in arrays:
+        if values:
+            unit = schema.COLUMN_BY_NAME[tied.name].unit if tied.name in schema.TIED_COLUMNS else ""
+            yield Piece(offset, values, tied.name, _values(tied.type, unit, tied.doc, values))
 
 
 def section_pieces(section: bytes) -> Iterator[Piece]:
@@ -115,7 +130,8 @@ def section_pieces(section: bytes) -> Iterator[Piece]:
     for entry in sorted(entries, key=lambda entry: entry.offset):
         data = section[entry.offset : entry.offset + entry.count * entry.element_size_bytes]
         if data:
-            yield Piece(entry.offset, data, entry.name, _values(schema.COLUMN_BY_NAME[entry.name], data))
+            column = schema.COLUMN_BY_NAME[entry.name]
+            yield Piece(entry.offset, data, entry.name, _values(column.type, column.unit, column.doc, data))
 
 
 def _fields(record: schema.Struct, data: bytes, start: int) -> Iterator[Piece]:
@@ -128,21 +144,21 @@ def _fields(record: schema.Struct, data: bytes, start: int) -> Iterator[Piece]:
         yield Piece(at, value, field.name, field.doc if field.type.startswith("u8x") or is_magic else _number(number))
 
 
-def _values(column: schema.Column, data: bytes) -> str:
-    """The values of a column in words, after their unit."""
-    if column.type in schema.STRUCT_BY_NAME:
-        record = schema.STRUCT_BY_NAME[column.type]
+def _values(type_: str, unit: str, doc: str, data: bytes) -> str:
+    """The values of a column or an array in words, after their unit."""
+    if type_ in schema.STRUCT_BY_NAME:
+        record = schema.STRUCT_BY_NAME[type_]
         return ", ".join(
             " ".join(f"{field.name} {_number(value)}" for field, value in zip(record.fields, row, strict=True))
             for row in record.packer().iter_unpack(data)
         )
-    if column.type.startswith("u8x"):
-        return column.doc
-    if column.type == "u8" and column.unit == "bytes":
+    if type_.startswith("u8x"):
+        return doc
+    if type_ == "u8" and unit == "bytes":
         return f'"{data.decode()}"'
-    code = {"u8": "B", "u32": "I", "u64": "Q"}[column.type]
-    values = struct.unpack(f"<{len(data) // schema.TYPE_SIZES[column.type]}{code}", data)
-    return f"{column.unit}: {', '.join(map(_number, values))}"
+    code = {"u8": "B", "u32": "I", "u64": "Q"}[type_]
+    values = struct.unpack(f"<{len(data) // schema.TYPE_SIZES[type_]}{code}", data)
+    return f"{unit}: {', '.join(map(_number, values))}"
 
 
 def _number(value: int) -> str:
@@ -163,8 +179,9 @@ def page() -> str:
     built, placed = example()
     return "\n".join([
         "```wat", WAT, "```", "",
-        f"The anchor, at virtual address {placed.anchor_vaddr:#x}, which is its file offset, too:", "",
-        "```text", *dump(anchor_pieces(built)), "```", "",
+        f"Anchor and contract, at virtual address {placed.anchor_vaddr:#x}, which is their file offset, too; bytes in",
+        "no line are zero:", "",
+        "```text", *dump(contract_pieces(built, placed)), "```", "",
         f"The section, at file offset {len(built.head) + sum(map(len, built.code)):#x}; bytes in no line are zero:", "",
         "```text", *dump(section_pieces(bytes(built.section))), "```",
     ])  # fmt: skip

@@ -29,8 +29,6 @@ from wasmartifact.metadata.columns import ENTRY, Columns
 #: What may be wrong with a module; a ToolchainError would be our own fault.
 MODULE_ERRORS: Final = (wa.MalformedModule, wa.InvalidModule, wa.UnsupportedModule)
 FILE_ERRORS: Final = (wa.ArtifactError, wa.LoadError)
-#: Columns that say where code is: an artifact is code, and a false place in it is as bad as false code.
-CODE_COLUMNS: Final = frozenset(column.name for column in schema.COLUMNS if column.unit.startswith("text offset"))
 
 
 class Finding(Exception):

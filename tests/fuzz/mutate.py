@@ -90,7 +90,7 @@ class Source:
             start = original.section[0]
             place = rng.choice((original.directory, (start, start + schema.METADATA_HEADER.size_bytes)))
             return Input(kind, damaged.reseal(damaged.damage(original.data, rng, place), original), original)
-        names = [name for name in original.columns if name not in damaged.CODE_COLUMNS]
+        names = list(original.columns)
         return Input(kind, damaged.damage(original.data, rng, original.columns[rng.choice(names)]), original)
 
     @staticmethod

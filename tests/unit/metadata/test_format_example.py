@@ -31,10 +31,10 @@ def test_the_lines_are_the_whole_section() -> None:
 
 def test_the_page_has_every_line() -> None:
     """Bytes of the dump, read back as a stranger would."""
-    built, _ = format_example.example()
+    built, placed = format_example.example()
     page = format_example.page()
     dumps = page.split("```text\n")[1:]
-    expected = (built.code[0][: schema.ANCHOR.size_bytes], built.section)
+    expected = (built.code[0][: placed.contract_size_bytes], built.section)
     for dump, contents in zip(dumps, expected, strict=True):
         found = bytearray(len(contents))
         for line in dump.partition("```")[0].splitlines():
