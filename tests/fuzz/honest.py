@@ -6,7 +6,7 @@ honest instance and a lying one share a memory, a table, a global, a tag and fun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -321,6 +321,11 @@ def modules() -> dict[str, bytes]:
 class Host:
     """What the modules import from the host, made anew for each instance.
 
+    Parameters
+    ----------
+    names : collection of str
+        What to make: making all takes longer than an instance.
+
     Attributes
     ----------
     namespace : dict
@@ -331,32 +336,36 @@ class Host:
         What ``throw`` raises instead of its own exception.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Collection[str]) -> None:
         self.reenter: Callable[[], object] | None = None
         self.thrown: wa.WasmException | None = None
         self.tag = wa.Tag(["i64"])
         mixed = _MIXED.split()
-        self.namespace: dict[str, Any] = {
-            "unary": self._func(lambda value: value ^ 5, ["i32"], ["i32"]),
-            "mixed": self._func(lambda *values: values, mixed, mixed),
-            "many": self._func(lambda: tuple(range(_MANY)), [], ["i64"] * _MANY),
-            "wide": self._func(lambda *values: len(values), ["i64"] * _SOME, ["i64"]),
-            "pair": self._func(lambda a, b: (a, b, 0.5, bytes(16)), ["i32", "i64"], ["i32", "i64", "f64", "v128"]),
-            "throw": self._func(self._throw, ["i32"], []),
-            "tag": self.tag,
-            "i32": wa.Global("i32", 6),
-            "i64": wa.Global("i64", 0x4242424242424240, mutable=True),
-            "v128": wa.Global("v128", bytes(range(16)), mutable=True),
-            "funcref": wa.Global("funcref", None, mutable=True),
-            "externref": wa.Global("externref", None, mutable=True),
-            "memory": wa.Memory(1, 4),
-            "table": wa.Table("funcref", 9, 10),
+        makers: dict[str, Callable[[], Any]] = {
+            "unary": lambda: self._func(lambda value: value ^ 5, ["i32"], ["i32"]),
+            "mixed": lambda: self._func(lambda *values: values, mixed, mixed),
+            "many": lambda: self._func(lambda: tuple(range(_MANY)), [], ["i64"] * _MANY),
+            "wide": lambda: self._func(lambda *values: len(values), ["i64"] * _SOME, ["i64"]),
+            "pair": lambda: self._func(
+                lambda a, b: (a, b, 0.5, bytes(16)), ["i32", "i64"], ["i32", "i64", "f64", "v128"]
+            ),
+            "throw": lambda: self._func(self._throw, ["i32"], []),
+            "tag": lambda: self.tag,
+            "i32": lambda: wa.Global("i32", 6),
+            "i64": lambda: wa.Global("i64", 0x4242424242424240, mutable=True),
+            "v128": lambda: wa.Global("v128", bytes(range(16)), mutable=True),
+            "funcref": lambda: wa.Global("funcref", None, mutable=True),
+            "externref": lambda: wa.Global("externref", None, mutable=True),
+            "memory": lambda: wa.Memory(1, 4),
+            "table": lambda: wa.Table("funcref", 9, 10),
+            "host": lambda: self._func(lambda value: value ^ 5, ["i32"], ["i32"]),
         }
+        self.namespace: dict[str, Any] = {name: makers[name]() for name in names if name in makers}
 
     @property
     def imports(self) -> dict[str, Mapping[str, Any]]:
         """For `instantiate`: the host's modules by name."""
-        return {"host": self.namespace, "env": {"host": self.namespace["unary"]}}
+        return {"host": self.namespace, "env": self.namespace}
 
     def _func(self, callable_: Any, params: list[str], results: list[str]) -> wa.Func:
         def run(*values: Any) -> Any:
