@@ -1,10 +1,11 @@
-"""An artifact of format 1.0 that was packed on 28 November 2026 and never again: what became of the promise to read it.
+"""Artifacts of older formats, packed once and never again: what became of the promise to read them.
 
-Every later version either reads it, as below, or has another FORMAT_MAJOR or RUNTIME_ABI and refuses it in these words.
-A change that makes this test fail has changed the format: then raise one of these numbers, and keep the file.
+Every later version either reads one, as below, or has another FORMAT_MAJOR or RUNTIME_ABI and refuses it in these
+words. A change that makes this test fail has changed the format: then raise one of these numbers, keep the file, and
+pack another.
 
-It has two segments, so that it loads whatever the C library. Its calls have the results that wasmtime gives for
-``format_1.wat``, from which it was packed: ``pack(..., opt_level=2, target="x86_64")``.
+They have two segments, so that they load whatever the C library. Their calls have the results that wasmtime gives for
+``format_1.wat``, from which they were packed: ``pack(..., opt_level=2, target="x86_64", min_glibc="2.17")``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import wasmtime
@@ -24,23 +25,65 @@ from wasmartifact import schema
 from wasmartifact.wasm.externtypes import FuncType
 
 FOLDER = Path(__file__).parents[1] / "data" / "frozen"
-PATH = FOLDER / "format_1.x86_64.elf"
-SHA256 = "f9615412bf640b82ab90c080b4d7dc893e998af185ca50da2dfb8f4568d87a32"
-FORMAT, RUNTIME_ABI = (1, 0), 1
-READS = FORMAT[0] == schema.FORMAT_MAJOR
-LOADS = READS and RUNTIME_ABI == schema.RUNTIME_ABI
+
+
+class Frozen(NamedTuple):
+    """A file and the versions that it has."""
+
+    name: str
+    sha256: str
+    format: tuple[int, int]
+    runtime_abi: int
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / self.name
+
+    @property
+    def is_read(self) -> bool:
+        return self.format[0] == schema.FORMAT_MAJOR
+
+    @property
+    def loads(self) -> bool:
+        return self.is_read and self.runtime_abi == schema.RUNTIME_ABI
+
+
+FILES = (
+    Frozen("format_1.x86_64.elf", "f9615412bf640b82ab90c080b4d7dc893e998af185ca50da2dfb8f4568d87a32", (1, 0), 1),
+    Frozen("format_1_1.x86_64.elf", "1a4d18df4a8e636c71ea6e0ba5ec6441d7f5d11d27c8c837d2578e46ae2e9b45", (1, 1), 2),
+)
+READ = [file for file in FILES if file.is_read]
 
 needs_its_machine = pytest.mark.skipif(platform.machine() != "x86_64", reason="the artifact's code is for x86-64")
+each = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+each_that_is_read = pytest.mark.parametrize("file", READ, ids=lambda file: file.name)
+each_that_loads = pytest.mark.parametrize("file", [file for file in FILES if file.loads], ids=lambda file: file.name)
 
 
-def test_nobody_packed_it_again() -> None:
-    assert hashlib.sha256(PATH.read_bytes()).hexdigest() == SHA256
+@each
+def test_nobody_packed_it_again(file: Frozen) -> None:
+    assert hashlib.sha256(file.path.read_bytes()).hexdigest() == file.sha256
+    numbers = header_numbers(file.path.read_bytes())
+    assert (numbers["format_major"], numbers["format_minor"], numbers["runtime_abi"]) == (
+        *file.format,
+        file.runtime_abi,
+    )
 
 
-def test_another_major_refuses_it(tmp_path: Path) -> None:
+def test_there_is_one_of_this_version() -> None:
+    """Who raises a version packs the module of these files with it."""
+    assert (FILES[-1].format, FILES[-1].runtime_abi) == (
+        (schema.FORMAT_MAJOR, schema.FORMAT_MINOR), schema.RUNTIME_ABI
+    )  # fmt: skip
+
+
+@each
+def test_another_major_refuses_it(file: Frozen, tmp_path: Path) -> None:
     """While this version reads the format, the file pretends to have the next one."""
-    found = schema.FORMAT_MAJOR + 1 if READS else FORMAT[0]
-    path = write(tmp_path / "other.so", resealed(PATH.read_bytes(), format_major=found)) if READS else PATH
+    found = schema.FORMAT_MAJOR + 1 if file.is_read else file.format[0]
+    path = file.path
+    if file.is_read:
+        path = write(tmp_path / "other.so", resealed(path.read_bytes(), format_major=found))
     words = f"artifact format {found}, this version reads {schema.FORMAT_MAJOR}; pack the module again"
     for use in (wa.load, wa.verify, wa.open_metadata):
         with pytest.raises(wa.VersionMismatch, match=words):
@@ -48,25 +91,25 @@ def test_another_major_refuses_it(tmp_path: Path) -> None:
 
 
 @needs_its_machine
-@pytest.mark.skipif(not READS, reason="another format")
-def test_another_runtime_abi_refuses_to_load_it(tmp_path: Path) -> None:
-    found = schema.RUNTIME_ABI + 1 if LOADS else RUNTIME_ABI
-    path = write(tmp_path / "other.so", resealed(PATH.read_bytes(), runtime_abi=found)) if LOADS else PATH
+@each_that_is_read
+def test_another_runtime_abi_refuses_to_load_it(file: Frozen, tmp_path: Path) -> None:
+    found = schema.RUNTIME_ABI + 1 if file.loads else file.runtime_abi
+    path = file.path
+    if file.loads:
+        path = write(tmp_path / "other.so", resealed(path.read_bytes(), runtime_abi=found))
     words = f"artifact runtime ABI {found}, this version has {schema.RUNTIME_ABI}; pack the module again"
-    with pytest.raises(wa.VersionMismatch, match=words):
-        wa.load(path)
-
-
-@pytest.mark.skipif(not READS, reason="another format")
-def test_it_is_whole_and_reads_as_ever() -> None:
-    if LOADS:
-        wa.verify(PATH)
-    else:
-        words = f"artifact runtime ABI {RUNTIME_ABI}, this version has {schema.RUNTIME_ABI}; pack the module again"
+    for use in (wa.load, wa.verify):
         with pytest.raises(wa.VersionMismatch, match=words):
-            wa.verify(PATH)
-    assert not header_numbers(PATH.read_bytes())["flags"] & schema.HEADER_READ_ONLY_DYNAMIC  # any C library loads it
-    with wa.open_metadata(PATH) as metadata:
+            use(path)
+
+
+@each_that_is_read
+def test_it_is_whole_and_reads_as_ever(file: Frozen) -> None:
+    if file.loads:
+        wa.verify(file.path)
+    # Any C library loads it.
+    assert not header_numbers(file.path.read_bytes())["flags"] & schema.HEADER_READ_ONLY_DYNAMIC
+    with wa.open_metadata(file.path) as metadata:
         assert [(row.name, row.kind, row.index) for row in metadata.exports] == [
             ("memory", "memory", 0), ("table", "table", 0), ("limit", "global", 0), ("calls", "global", 1),
             ("odd", "tag", 0), ("add", "func", 1), ("divide", "func", 2), ("apply", "func", 3),
@@ -83,9 +126,9 @@ def test_it_is_whole_and_reads_as_ever() -> None:
 
 
 @needs_its_machine
-@pytest.mark.skipif(not LOADS, reason="another format or runtime ABI")
-def test_it_runs_as_wasmtime_runs_its_module() -> None:
-    instance = wa.load(PATH).instantiate({"host": {"twice": wa.Func(lambda x: 2 * x, ["i32"], ["i32"])}})
+@each_that_loads
+def test_it_runs_as_wasmtime_runs_its_module(file: Frozen) -> None:
+    instance = wa.load(file.path).instantiate({"host": {"twice": wa.Func(lambda x: 2 * x, ["i32"], ["i32"])}})
     exports = instance.exports
     ours = {name: _outcome(exports[name], *arguments) for name, arguments in CALLS}
     assert ours == _expected()
