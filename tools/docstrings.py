@@ -41,13 +41,15 @@ def docstrings(stub: ast.Module) -> Iterator[tuple[str, str]]:
 
 def _members(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
     for item in node.body:
-        if isinstance(item, ast.FunctionDef):
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
             is_property = any(isinstance(mark, ast.Name) and mark.id == "property" for mark in item.decorator_list)
             signature = None if is_property else item.name + _arguments(item.args, "$self", skipped=1)
             yield from _one(f"{node.name}_{item.name}", item, signature)
 
 
-def _one(name: str, node: ast.FunctionDef | ast.ClassDef, signature: str | None) -> Iterator[tuple[str, str]]:
+def _one(
+    name: str, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, signature: str | None
+) -> Iterator[tuple[str, str]]:
     text = ast.get_docstring(node)
     if text is not None:
         yield name, text if signature is None else f"{signature}\n--\n\n{text}"

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from wasmartifact._types import Linked as Linked
     from wasmartifact._types import Memory as Memory
     from wasmartifact._types import Store as Store
+    from wasmartifact._types import set_interrupt_signal as set_interrupt_signal
     from wasmartifact.cache import compile as compile
     from wasmartifact.errors import ArtifactError as ArtifactError
     from wasmartifact.errors import BadMagic as BadMagic
     from wasmartifact.errors import BadSignature as BadSignature
     from wasmartifact.errors import CorruptArtifact as CorruptArtifact
+    from wasmartifact.errors import DeadlineExceeded as DeadlineExceeded
     from wasmartifact.errors import Exit as Exit
     from wasmartifact.errors import Frame as Frame
     from wasmartifact.errors import IncompatibleHost as IncompatibleHost
+    from wasmartifact.errors import Interrupted as Interrupted
     from wasmartifact.errors import InvalidModule as InvalidModule
     from wasmartifact.errors import LimitExceeded as LimitExceeded
     from wasmartifact.errors import LoadError as LoadError
@@ -60,9 +63,11 @@ _HOMES: Final = {
     "BadMagic": "wasmartifact.errors",
     "BadSignature": "wasmartifact.errors",
     "CorruptArtifact": "wasmartifact.errors",
+    "DeadlineExceeded": "wasmartifact.errors",
     "Exit": "wasmartifact.errors",
     "Frame": "wasmartifact.errors",
     "IncompatibleHost": "wasmartifact.errors",
+    "Interrupted": "wasmartifact.errors",
     "InvalidModule": "wasmartifact.errors",
     "LimitExceeded": "wasmartifact.errors",
     "LoadError": "wasmartifact.errors",
@@ -90,6 +95,7 @@ _HOMES: Final = {
     "Linked": "wasmartifact._types",
     "Memory": "wasmartifact._types",
     "Store": "wasmartifact._types",
+    "set_interrupt_signal": "wasmartifact._types",
     "Table": "wasmartifact.runtime.entities",
     "Tag": "wasmartifact.runtime.entities",
     "ValType": "wasmartifact.runtime.valtype",

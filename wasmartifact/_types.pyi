@@ -5,7 +5,8 @@ docstrings here are those of the C types, too: tools/generate.py writes native/p
 """
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
-from typing import Any, Final, Self, TypeAlias, final, overload
+from contextlib import AbstractContextManager
+from typing import Any, Final, Protocol, Self, TypeAlias, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -106,6 +107,28 @@ class Func:
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+    async def call_async(self, *args: Any) -> Any:
+        """Call on a thread of the package, for asyncio: ``await func.call_async(...)``.
+
+        Cancelled, it ends the guest, waits until that has left, and raises CancelledError; other calls in the same
+        store go on. Host functions that the guest calls may be coroutine functions: they run in the event loop.
+
+        Parameters
+        ----------
+        *args : object
+            As for a plain call.
+
+        Returns
+        -------
+        object
+            As of a plain call.
+
+        Raises
+        ------
+        RuntimeError
+            No event loop runs.
+        """
+
     def call_bits(self, slots: Sequence[int], /) -> list[int]:
         """Call with raw values: every bit of a NaN survives.
 
@@ -168,6 +191,41 @@ class Store:
     @property
     def limits(self) -> Limits | None:
         """What the guests of the store may take, or None."""
+    def deadline(self, seconds: float, /) -> AbstractContextManager[object]:
+        """Let what runs in this store take no longer: ``with store.deadline(seconds):``.
+
+        When the time is over, the innermost call in the store ends with DeadlineExceeded, whichever thread it runs on,
+        and so does every call that is made after that, until the ``with`` block is left. Of several deadlines the
+        nearest counts. Python code is not cut short: host functions end by themselves, and then the guest does.
+
+        Parameters
+        ----------
+        seconds : float
+            From the start of the block; 0 and less are over at once, ``math.inf`` never.
+
+        Returns
+        -------
+        context manager
+            Can be used again when its block is left, from which the time counts anew.
+
+        Raises
+        ------
+        ValueError
+            ``seconds`` is NaN.
+
+        Examples
+        --------
+        >>> instance = wasmartifact.load("module.wasm.so").instantiate()
+        >>> with instance.store.deadline(0.5):
+        ...     instance.exports.add(2, 3)
+        5
+        """
+
+    def interrupt(self) -> None:
+        """End the innermost call in this store with Interrupted; where none runs, the next one. From any thread.
+
+        A second interrupt before the first one ended a call changes nothing.
+        """
 
 @disjoint_base
 class Entity:
@@ -418,6 +476,32 @@ def instantiate(artifact: Artifact, native: NativeArtifact, imports: _Imports, s
 
 def link(artifact: Artifact, native: NativeArtifact, imports: _Imports, /) -> Linked:
     """The flow of `Artifact.link`, likewise."""
+
+class _Ticket(Protocol):
+    """One call that can be ended apart from others in the same store."""
+
+    def run(self, func: Func, arguments: tuple[Any, ...], /) -> Any: ...
+    def cancel(self) -> None: ...
+
+def new_ticket() -> _Ticket:
+    """A ticket for one call: ``ticket.run(func, arguments)`` on one thread, ``ticket.cancel()`` on any, at any time."""
+
+def set_interrupt_signal(number: int, /) -> None:
+    """Choose the signal that is sent to a thread whose guest shall end: SIGURG, unless this is called.
+
+    Programs ignore that signal by default. Where yours uses it, or blocks it, take another one, before the first
+    deadline and interrupt. A handler that is there for it still gets the signals that are not ours.
+
+    Parameters
+    ----------
+    number : int
+        Of a signal that can be caught, such as ``signal.SIGRTMIN + 1``.
+
+    Raises
+    ------
+    ValueError
+        The number is of no such signal, or of SIGINT, or of one that faults raise.
+    """
 
 def table_get(table: Entity, index: int, /) -> Any:
     """The element; IndexError outside of the table."""

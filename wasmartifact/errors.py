@@ -329,6 +329,18 @@ class Trap(WasmArtifactError):
         return "\n  at ".join([self.message, *map(str, self.frames)])
 
 
+class DeadlineExceeded(Trap):
+    """A call ran in a store when a ``store.deadline`` was over, or began later. ``code``: "deadline_exceeded"."""
+
+    exit_code = 44
+
+
+class Interrupted(Trap):
+    """``store.interrupt()``, a cancelled ``call_async`` or a signal ended the call. ``code`` is "interrupted"."""
+
+    exit_code = 45
+
+
 class WasmException(WasmArtifactError):
     """A WebAssembly exception (spec section 4.4.9): one that no handler caught, or one for a host function to raise.
 

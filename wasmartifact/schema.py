@@ -134,6 +134,7 @@ TRAP_CODES: Final = (
     TrapCode(17, "array_out_of_bounds", "out of bounds array access"),
     TrapCode(18, "null_exception_reference", "null exception reference"),
     TrapCode(19, "out_of_memory", "out of memory in the runtime"),
+    TrapCode(20, "deadline_exceeded", "deadline exceeded"),
 )
 TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
 
@@ -779,6 +780,13 @@ NATIVE_ERRORS: Final = (
         "CorruptArtifact",
         "two function types that differ have one digest; one of the artifacts was not packed by `wasmartifact pack`: pack "
         "the modules again",
+    ),
+    NativeError(
+        45,
+        "watcher",
+        "LoadError",
+        "can't start the thread that ends calls at their deadlines and interrupts: {strerror}; raise the limit on threads "
+        "(ulimit -u)",
     ),
 )
 

@@ -114,6 +114,8 @@
 #define WA_TRAP_NULL_EXCEPTION_REFERENCE 18
 /* out of memory in the runtime */
 #define WA_TRAP_OUT_OF_MEMORY 19
+/* deadline exceeded */
+#define WA_TRAP_DEADLINE_EXCEEDED 20
 
 /* ---- errors of the runtime ------------------------------------------------------------------------------------------- */
 
@@ -181,6 +183,8 @@
 #define WA_ERROR_CONTRACT 32
 /* CorruptArtifact */
 #define WA_ERROR_TYPE_CONFLICT 33
+/* LoadError */
+#define WA_ERROR_WATCHER 45
 
 /* ---- structures ------------------------------------------------------------------------------------------------------ */
 

@@ -99,12 +99,12 @@ int wa_store_limit(wa_store *store, const wa_limits *limits);
 /* Make both stores one; `from` becomes an alias of `into`, which it retains. Limits, which only one of the two may have, hold
  * for all then. 0, or -1: store_busy, over_... */
 int wa_store_join(wa_store *into, wa_store *from, wa_error *error);
-/* Enter: true if this thread now is inside (again). wa_store_enter_wait blocks until it is; call it without any lock
- * that the thread inside may need. Every successful enter is paired with a leave. */
+/* Enter: true if this thread now is inside (again). wa_store_enter_within blocks for at most so long until it is; call it
+ * without any lock that the thread inside may need. Every successful enter is paired with a leave. */
 bool wa_store_try_enter(wa_store *store);
 /* Whether no other thread is inside at this moment. */
 bool wa_store_is_free(wa_store *store);
-void wa_store_enter_wait(wa_store *store);
+bool wa_store_enter_within(wa_store *store, uint32_t milliseconds);
 void wa_store_leave(wa_store *store);
 /* Make the store keep (retain) a memory, table, global or tag that the embedder made, once. 0, or -1: no_memory, over_... */
 int wa_store_adopt(wa_store *store, const wa_extern *object, wa_error *error);
@@ -158,13 +158,43 @@ bool wa_interrupts_watched(void);
 /* Whether a SIGINT came to this thread, the main one, that nobody has seen to; after this call somebody has. A call that
  * starts away ends at once if one came since. */
 bool wa_take_interrupt(void);
-/* From inside a host function only, before it goes back to a call that is away: leave wasm if a SIGINT came. */
+/* From inside a host function only, before it goes back to a call that is away: leave wasm if a SIGINT or a stop came. */
 void wa_leave_if_interrupted(void);
 /* info->user of the innermost call of this thread, or NULL. */
 void *wa_current_user(void);
 /* Whether a host function that needs room on the stack shall trap instead: less than 64 KiB are left above the limit for wasm,
  * and less than an eighth of a small stack. */
 bool wa_stack_is_short(void);
+
+/* ---- stops (stop.c): what ends calls from outside --------------------------------------------------------------- */
+
+/* All calls inside the store end with WA_TRAP_DEADLINE_EXCEEDED when the deadline is over, and those that start later at once,
+ * until wa_deadline_end. Callers provide the storage, and keep the store alive meanwhile. The nearest of several counts.
+ * 0, or -1: the thread that watches can't be started. */
+typedef struct wa_deadline {
+    struct wa_deadline *previous, *next; /* in the order of their ends, while it is not over */
+    wa_store *store;
+    uint64_t end_nanoseconds; /* of the monotonic clock */
+    bool is_over;
+} wa_deadline;
+int wa_deadline_begin(wa_deadline *deadline, wa_store *store, uint64_t nanoseconds, wa_error *error);
+void wa_deadline_end(wa_deadline *deadline);
+/* The innermost call inside the store ends with WA_TRAP_INTERRUPTED, one that it made into another store included; where none
+ * runs, the next one does. From any thread. */
+int wa_store_interrupt(wa_store *store, wa_error *error);
+/* The calls between begin and end, of a thread that is inside the store, can be ended apart from those of others. Begin gives
+ * -1, and is not to be followed by end, where the ticket was cancelled before. */
+typedef struct wa_ticket {
+    struct wa_ticket *outer;
+    wa_store *store; /* between begin and end, else NULL */
+    bool is_cancelled;
+} wa_ticket;
+int wa_ticket_begin(wa_ticket *ticket, wa_store *store);
+void wa_ticket_end(wa_ticket *ticket);
+/* From any thread, before, between and after begin and end. */
+int wa_ticket_cancel(wa_ticket *ticket, wa_error *error);
+/* The signal that is sent to threads whose calls shall end; SIGURG at first. -1: not one that can be taken. */
+int wa_stop_signal_set(int number);
 
 /* ---- functions (function.c) ------------------------------------------------------------------------------------- */
 

@@ -56,8 +56,8 @@ static inline int run(wax_store *store, const wa_function *function, wa_entry en
     /* A SIGINT that came since Python last looked must not wait for the guest; one that comes from here on ends it. */
     if (!keeps_gil && wa_take_interrupt() && PyErr_CheckSignals() < 0)
         return -1;
-    if (enters)
-        wax_store_enter(store);
+    if (enters && wax_store_enter(store) < 0)
+        return -1;
     if (!keeps_gil)
         call.thread = PyEval_SaveThread();
     int outcome = function != NULL ? wa_call(store->native, function, entry, slots, &call.info)
@@ -290,6 +290,8 @@ static PyObject *call_callable(wax_func *func, arguments *args)
     PyObject *callable = Py_NewRef(func->callable);
     PyObject *result = PyObject_Vectorcall(callable, args->values, args->count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     Py_DECREF(callable);
+    if (result != NULL && PyCoro_CheckExact(result))
+        Py_SETREF(result, wax_call_helper(WAX_AWAIT_HOST, result, NULL, NULL));
     return result;
 }
 

@@ -76,6 +76,30 @@
     ">>> double(21)\n" \
     "42"
 
+#define WAX_DOC_Func_call_async \
+    "call_async($self)\n" \
+    "--\n" \
+    "\n" \
+    "Call on a thread of the package, for asyncio: ``await func.call_async(...)``.\n" \
+    "\n" \
+    "Cancelled, it ends the guest, waits until that has left, and raises CancelledError; other calls in the same\n" \
+    "store go on. Host functions that the guest calls may be coroutine functions: they run in the event loop.\n" \
+    "\n" \
+    "Parameters\n" \
+    "----------\n" \
+    "*args : object\n" \
+    "    As for a plain call.\n" \
+    "\n" \
+    "Returns\n" \
+    "-------\n" \
+    "object\n" \
+    "    As of a plain call.\n" \
+    "\n" \
+    "Raises\n" \
+    "------\n" \
+    "RuntimeError\n" \
+    "    No event loop runs."
+
 #define WAX_DOC_Func_call_bits \
     "call_bits($self, slots, /)\n" \
     "--\n" \
@@ -137,6 +161,46 @@
 
 #define WAX_DOC_Store_limits \
     "What the guests of the store may take, or None."
+
+#define WAX_DOC_Store_deadline \
+    "deadline($self, seconds, /)\n" \
+    "--\n" \
+    "\n" \
+    "Let what runs in this store take no longer: ``with store.deadline(seconds):``.\n" \
+    "\n" \
+    "When the time is over, the innermost call in the store ends with DeadlineExceeded, whichever thread it runs on,\n" \
+    "and so does every call that is made after that, until the ``with`` block is left. Of several deadlines the\n" \
+    "nearest counts. Python code is not cut short: host functions end by themselves, and then the guest does.\n" \
+    "\n" \
+    "Parameters\n" \
+    "----------\n" \
+    "seconds : float\n" \
+    "    From the start of the block; 0 and less are over at once, ``math.inf`` never.\n" \
+    "\n" \
+    "Returns\n" \
+    "-------\n" \
+    "context manager\n" \
+    "    Can be used again when its block is left, from which the time counts anew.\n" \
+    "\n" \
+    "Raises\n" \
+    "------\n" \
+    "ValueError\n" \
+    "    ``seconds`` is NaN.\n" \
+    "\n" \
+    "Examples\n" \
+    "--------\n" \
+    ">>> instance = wasmartifact.load(\"module.wasm.so\").instantiate()\n" \
+    ">>> with instance.store.deadline(0.5):\n" \
+    "...     instance.exports.add(2, 3)\n" \
+    "5"
+
+#define WAX_DOC_Store_interrupt \
+    "interrupt($self)\n" \
+    "--\n" \
+    "\n" \
+    "End the innermost call in this store with Interrupted; where none runs, the next one. From any thread.\n" \
+    "\n" \
+    "A second interrupt before the first one ended a call changes nothing."
 
 #define WAX_DOC_Entity \
     "Entity(kind, address, store, /)\n" \
@@ -394,6 +458,34 @@
     "--\n" \
     "\n" \
     "The flow of `Artifact.link`, likewise."
+
+#define WAX_DOC__Ticket \
+    "One call that can be ended apart from others in the same store."
+
+#define WAX_DOC_new_ticket \
+    "new_ticket($module)\n" \
+    "--\n" \
+    "\n" \
+    "A ticket for one call: ``ticket.run(func, arguments)`` on one thread, ``ticket.cancel()`` on any, at any time."
+
+#define WAX_DOC_set_interrupt_signal \
+    "set_interrupt_signal($module, number, /)\n" \
+    "--\n" \
+    "\n" \
+    "Choose the signal that is sent to a thread whose guest shall end: SIGURG, unless this is called.\n" \
+    "\n" \
+    "Programs ignore that signal by default. Where yours uses it, or blocks it, take another one, before the first\n" \
+    "deadline and interrupt. A handler that is there for it still gets the signals that are not ours.\n" \
+    "\n" \
+    "Parameters\n" \
+    "----------\n" \
+    "number : int\n" \
+    "    Of a signal that can be caught, such as ``signal.SIGRTMIN + 1``.\n" \
+    "\n" \
+    "Raises\n" \
+    "------\n" \
+    "ValueError\n" \
+    "    The number is of no such signal, or of SIGINT, or of one that faults raise."
 
 #define WAX_DOC_table_get \
     "table_get($module, table, index, /)\n" \

@@ -162,11 +162,12 @@ static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t c
     uint64_t index, reference;
     if (store == NULL || table_index(entity->native, args[1], &index) < 0)
         return NULL;
-    PyObject *value = NULL;
-    wax_store_pin(store);
-    wax_store_enter(store);
+    if (wax_store_enter(store) < 0)
+        return NULL;
+    wax_store_pin(store); /* before others can drop the reference */
     int failed = wa_table_get(entity->native, index, &reference);
     wa_store_leave(store->native);
+    PyObject *value = NULL;
     if (failed)
         index_error(entity->native, args[1]);
     else
@@ -199,8 +200,7 @@ static PyObject *table_set(PyObject *module, PyObject *const *args, Py_ssize_t c
         return NULL;
     wax_store_pin(store);
     int failed = element_reference(entity, args[2], &reference);
-    if (!failed) {
-        wax_store_enter(store);
+    if (!failed && (failed = wax_store_enter(store)) == 0) {
         failed = wa_table_set(entity->native, index, reference);
         wa_store_leave(store->native);
         if (failed)
@@ -221,8 +221,7 @@ static PyObject *table_grow(PyObject *module, PyObject *const *args, Py_ssize_t 
     int64_t old = -1;
     wax_store_pin(store);
     int failed = element_reference(entity, args[2], &reference);
-    if (!failed) {
-        wax_store_enter(store);
+    if (!failed && (failed = wax_store_enter(store)) == 0) {
         old = wa_table_grow(entity->native, delta, reference);
         wa_store_leave(store->native);
     }
@@ -249,8 +248,9 @@ static PyObject *global_get(PyObject *module, PyObject *object)
     if (store == NULL)
         return NULL;
     uint64_t cell[2];
+    if (wax_store_enter(store) < 0)
+        return NULL;
     wax_store_pin(store);
-    wax_store_enter(store);
     memcpy(cell, wa_global_cell(entity->native), sizeof cell);
     wa_store_leave(store->native);
     PyObject *value = wax_from_slots(store, wax_conversion_of(wa_global_valtype(entity->native)), cell);
@@ -270,8 +270,9 @@ static PyObject *global_set(PyObject *module, PyObject *const *args, Py_ssize_t 
     uint32_t valtype = wa_global_valtype(entity->native);
     wax_store_pin(store);
     wax_outcome outcome = wax_to_slots(store, wax_conversion_of(valtype), args[1], cell);
+    if (outcome == WAX_CONVERTED && wax_store_enter(store) < 0)
+        outcome = WAX_RAISED;
     if (outcome == WAX_CONVERTED) {
-        wax_store_enter(store);
         memcpy(wa_global_cell(entity->native), cell, sizeof cell);
         wa_store_leave(store->native);
     } else if (outcome != WAX_RAISED) {

@@ -47,7 +47,8 @@ static PyObject *make_object(wax_exports *exports, uint32_t slot, PyObject *name
 {
     wa_extern object;
     wa_error error;
-    wax_store_enter(exports->store); /* records and globals are made on demand, in the instance */
+    if (wax_store_enter(exports->store) < 0) /* records and globals are made on demand, in the instance */
+        return NULL;
     int failed = wa_instance_export(exports->instance, slot, &object, &error);
     wa_store_leave(exports->store->native);
     if (failed) {

@@ -201,7 +201,14 @@ static PyMemberDef func_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+/* func.call_async(*args): a coroutine */
+static PyObject *func_call_async(PyObject *func, PyObject *args)
+{
+    return wax_call_helper(WAX_CALL_ASYNC, func, args, NULL);
+}
+
 static PyMethodDef func_methods[] = {
+    {"call_async", func_call_async, METH_VARARGS, WAX_DOC_Func_call_async},
     {"call_bits", wax_call_bits, METH_O, WAX_DOC_Func_call_bits},
     {NULL, NULL, 0, NULL},
 };

@@ -34,6 +34,8 @@ int wax_state_traverse(wax_state *state, visitproc visit, void *arg)
     Py_VISIT(state->exports_type);
     Py_VISIT(state->linked_type);
     Py_VISIT(state->wasi_type);
+    Py_VISIT(state->deadline_type);
+    Py_VISIT(state->ticket_type);
     for (size_t i = 0; i < WAX_HELPER_COUNT; i++)
         Py_VISIT(state->helpers[i]);
     Py_VISIT(state->known);
@@ -65,6 +67,8 @@ void wax_state_end(wax_state *state)
     Py_CLEAR(state->exports_type);
     Py_CLEAR(state->linked_type);
     Py_CLEAR(state->wasi_type);
+    Py_CLEAR(state->deadline_type);
+    Py_CLEAR(state->ticket_type);
     for (size_t i = 0; i < WAX_HELPER_COUNT; i++)
         Py_CLEAR(state->helpers[i]);
     Py_CLEAR(state->known);
@@ -102,6 +106,8 @@ static const struct {
     [WAX_MAKE_EXIT] = {"wasmartifact.runtime.native_errors", "make_exit"},
     [WAX_PRINTABLE] = {"wasmartifact.errors", "printable"},
     [WAX_WASM_EXCEPTION] = {"wasmartifact.errors", "WasmException"},
+    [WAX_CALL_ASYNC] = {"wasmartifact.runtime.asynchronous", "call_async"},
+    [WAX_AWAIT_HOST] = {"wasmartifact.runtime.asynchronous", "await_host"},
     [WAX_DEFAULT_INT_HANDLER] = {"_signal", "default_int_handler"},
 };
 
@@ -125,6 +131,22 @@ PyObject *wax_call_helper(wax_helper helper, PyObject *first, PyObject *second, 
 {
     PyObject *function = wax_help(helper);
     return function == NULL ? NULL : PyObject_CallFunctionObjArgs(function, first, second, third, NULL);
+}
+
+/* ---- objects of types that are made late ------------------------------------------------------------------------------ */
+
+PyObject *wax_new_object(PyTypeObject **type, PyType_Spec *spec)
+{
+    if (*type == NULL)
+        *type = (PyTypeObject *)PyType_FromSpec(spec);
+    return *type == NULL ? NULL : PyType_GenericAlloc(*type, 0);
+}
+
+void wax_free_object(PyObject *object)
+{
+    PyTypeObject *class = Py_TYPE(object);
+    class->tp_free(object);
+    Py_DECREF(class);
 }
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------- */

@@ -80,7 +80,8 @@ static void raise_link_error(const wax_linked *linked, const wa_error *error)
 
 static void discard(wax_store *store, wa_instance *native)
 {
-    wax_store_enter(store);
+    while (!wax_store_enter_within(store, 1000))
+        ;
     wa_instance_discard(native);
     wa_store_leave(store->native);
 }
@@ -91,7 +92,8 @@ static wa_instance *link_native(wax_store *store, wax_linked *linked)
     if (watch_interrupts() < 0)
         return NULL;
     wa_error error;
-    wax_store_enter(store);
+    if (wax_store_enter(store) < 0)
+        return NULL;
     wa_instance *native = wa_instantiate(store->native, linked->artifact->native, linked->externs,
                                          (size_t)PyTuple_GET_SIZE(linked->objects), &error);
     wa_store_leave(store->native);

@@ -68,8 +68,8 @@ static PyObject *memory_grow(PyObject *object, PyObject *delta_object)
         return NULL;
     /* A guest of another thread may grow the memory right now; shared ones look after themselves. */
     wax_store *store = wa_memory_flags(native) & WA_LIMITS_SHARED ? NULL : memory->store;
-    if (store != NULL)
-        wax_store_enter(store);
+    if (store != NULL && wax_store_enter(store) < 0)
+        return NULL;
     int64_t old = wa_memory_grow(native, delta);
     if (store != NULL)
         wa_store_leave(store->native);

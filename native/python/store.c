@@ -13,6 +13,9 @@ static uint64_t last_handle;
 
 enum { FIRST_SWEEP = 256 };
 
+/* So often a thread that waits for a store looks whether a Ctrl-C came. */
+enum { WAIT_SLICE_MS = 50 };
+
 static void unlink_owner(wax_store *store)
 {
     wax_state *state = wax_here();
@@ -59,13 +62,28 @@ wax_store *wax_store_new_implicit(void)
     return new_store(false);
 }
 
-void wax_store_enter(wax_store *store)
+bool wax_store_enter_within(wax_store *store, uint32_t milliseconds)
 {
     if (wa_store_try_enter(store->native))
-        return;
+        return true;
     PyThreadState *thread = PyEval_SaveThread();
-    wa_store_enter_wait(store->native);
+    bool entered = wa_store_enter_within(store->native, milliseconds);
     PyEval_RestoreThread(thread);
+    return entered;
+}
+
+/* Apart, so that a store that is free costs no more than it must. */
+static __attribute__((cold, noinline)) int enter_waiting(wax_store *store)
+{
+    while (!wax_store_enter_within(store, WAIT_SLICE_MS))
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+    return 0;
+}
+
+int wax_store_enter(wax_store *store)
+{
+    return wa_store_try_enter(store->native) ? 0 : enter_waiting(store);
 }
 
 int wax_store_keep(wax_store *store, const void *address, PyObject *object)
@@ -422,12 +440,19 @@ static PyGetSetDef store_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyMethodDef store_methods[] = {
+    {"deadline", wax_store_deadline, METH_O, WAX_DOC_Store_deadline},
+    {"interrupt", wax_store_interrupt, METH_NOARGS, WAX_DOC_Store_interrupt},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot store_slots[] = {
     {Py_tp_doc, WAX_DOC_Store},
     {Py_tp_new, store_new},
     {Py_tp_dealloc, store_dealloc},
     {Py_tp_traverse, store_traverse},
     {Py_tp_clear, store_clear},
+    {Py_tp_methods, store_methods},
     {Py_tp_members, store_members},
     {Py_tp_getset, store_getset},
     {0, NULL},

@@ -134,6 +134,8 @@ typedef enum wax_helper {
     WAX_MAKE_EXIT,       /* (code) -> Exit */
     WAX_WASM_EXCEPTION,  /* class */
     WAX_PRINTABLE,       /* (str) -> str: fit for a message */
+    WAX_CALL_ASYNC,      /* (func, arguments) -> coroutine */
+    WAX_AWAIT_HOST,      /* (coroutine) -> its result */
     WAX_HELPER_COUNT
 } wax_helper;
 
@@ -144,6 +146,7 @@ typedef struct wax_state {
     struct wax_state *next;
     PyTypeObject *artifact_type, *signature_type, *func_type, *store_type, *entity_type, *memory_type, *instance_type,
         *exports_type, *linked_type, *wasi_type;
+    PyTypeObject *deadline_type, *ticket_type; /* NULL until they are needed: see wax_new_object */
     PyObject *helpers[WAX_HELPER_COUNT];
     PyObject *known;           /* entity.c: dict */
     PyObject *interned;        /* signature.c: dict */
@@ -167,6 +170,10 @@ PyObject *wax_help(wax_helper helper);
 PyObject *wax_call_helper(wax_helper helper, PyObject *first, PyObject *second, PyObject *third);
 /* Raise an exception object, whose reference is stolen; does nothing where it is NULL. */
 void wax_raise_object(PyObject *exception);
+/* A new object of a type that most programs need none of: the state has it at this place, or gets it now. */
+PyObject *wax_new_object(PyTypeObject **type, PyType_Spec *spec);
+/* tp_dealloc of such a type, where nothing else is to be released. */
+void wax_free_object(PyObject *object);
 /* The fields of a native error as Python's side takes them: a new tuple. */
 PyObject *wax_error_facts(const wa_error *error);
 /* Raise the Python exception for a native error. path: of the artifact that it is about, or NULL. */
@@ -192,7 +199,7 @@ static inline bool wax_is_entity(PyObject *object)
 
 extern PyType_Spec wax_artifact_spec, wax_signature_spec, wax_func_spec, wax_store_spec, wax_entity_spec, wax_memory_spec,
     wax_instance_spec, wax_exports_spec, wax_linked_spec, wax_wasi_spec;
-extern PyMethodDef wax_entity_functions[], wax_link_functions[];
+extern PyMethodDef wax_entity_functions[], wax_link_functions[], wax_stop_functions[], wax_ticket_functions[];
 
 /* ---- signature.c -------------------------------------------------------------------------------------------------------- */
 
@@ -299,14 +306,23 @@ PyObject *wax_store_kept(wax_store *store, const void *address);
 uint64_t wax_store_handle(wax_store *store, PyObject *object);
 /* Object of a handle: new reference. */
 PyObject *wax_store_object(wax_store *store, uint64_t handle);
-/* Wait, without the GIL, until this thread is inside the native store. Pair with wa_store_leave(store->native). */
-void wax_store_enter(wax_store *store);
+/* Wait, without the GIL, until this thread is inside the native store. 0: pair with wa_store_leave(store->native); -1 with an
+ * exception set: a Ctrl-C came. */
+int wax_store_enter(wax_store *store);
+/* The same for at most so long, without looking for signals. */
+bool wax_store_enter_within(wax_store *store, uint32_t milliseconds);
 /* Bracket everything that converts references or runs code: handles on the way are not swept. */
 static inline void wax_store_pin(wax_store *store)
 {
     wax_root(store)->busy++;
 }
 void wax_store_unpin(wax_store *store);
+
+/* ---- stop.c ------------------------------------------------------------------------------------------------------------- */
+
+/* store.deadline(seconds), store.interrupt() */
+PyObject *wax_store_deadline(PyObject *store, PyObject *seconds);
+PyObject *wax_store_interrupt(PyObject *store, PyObject *unused);
 
 /* ---- entity.c ----------------------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,5 @@
 /* Protected calls: the boundary between the embedder's C and compiled code. */
-#include "store.h"
-#include "thread.h"
+#include "stop.h"
 
 /* What a protected call runs: code through an entry trampoline, or init code, which takes only its instance. */
 typedef struct work {
@@ -30,6 +29,17 @@ static WA_COLD void take_exception(wa_activation *activation, wa_store *store)
     store->pending = NULL;
 }
 
+/* Another thread was inside before this one, or a stop came while none was in wasm: the trap that it is, 0: none. While there is
+ * one, each call looks. */
+static WA_COLD uint32_t look_around(wa_store *store)
+{
+    wa_store_fit_stack_limit(store);
+    uint32_t code = wa_take_stop_of(store);
+    if (atomic_load(&store->stop) != 0)
+        atomic_store(&store->known_limit, 0);
+    return code;
+}
+
 static int call_protected(wa_store *store, const work *what, wa_call_info *info)
 {
     wa_activation activation;
@@ -41,8 +51,9 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
         return WA_TRAPPED;
     }
     store = wa_root(store);
-    if (store->stack_limit != wa_this_thread.stack_limit)
-        wa_store_fit_stack_limit(store);
+    if (atomic_load_explicit(&store->known_limit, memory_order_relaxed) != wa_this_thread.stack_limit &&
+        (info->trap_code = look_around(store)) != 0)
+        return WA_TRAPPED;
     activation.previous = wa_this_thread.current;
     activation.store = store;
     activation.info = info;

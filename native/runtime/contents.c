@@ -1,7 +1,7 @@
 /* What a store owns: instances, objects that the embedder made, exceptions. Adopting, joining two stores, letting all go. */
 #include <stdlib.h>
 
-#include "store.h"
+#include "stop.h"
 
 static void free_contents(wa_store *store)
 {
@@ -25,6 +25,7 @@ void wa_store_release(wa_store *store)
     while (store != NULL && atomic_fetch_sub_explicit(&store->references, 1, memory_order_acq_rel) == 1) {
         wa_store *forward = atomic_load(&store->forward);
         free_contents(store);
+        wa_stops_forget(store);
         free(store->operands);
         if (store->quota != NULL)
             wa_quota_release(store->quota);
@@ -114,6 +115,7 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
     join_stack_limits(into, from);
     into->depth += from->depth;
     wa_store_become(from, into);
+    wa_stops_join(into, from);
     wa_store_leave(from); /* by now an alias of into */
     wa_store_leave(into);
     return 0;

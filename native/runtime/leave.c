@@ -2,8 +2,7 @@
  *
  * Every frame in between is gone afterwards without running another instruction, so nothing in them may own anything (a lock,
  * memory, a descriptor, the embedder's objects) when one of these is called. */
-#include "store.h"
-#include "thread.h"
+#include "stop.h"
 
 void wa_leave_by_exception(void)
 {
@@ -20,20 +19,39 @@ void wa_trap(uint32_t trap_code)
     const wa_activation *activation = wa_this_thread.current;
     activation->info->trap_code = trap_code;
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    wa_capture_frames(wa_root(activation->store), activation->info, 0, here, here);
+    wa_place place = {0, here, here, 0};
+    wa_capture_frames(wa_root(activation->store), activation->info, &place);
     wa_leap(WA_TRAPPED);
 }
 
 bool wa_take_interrupt(void)
 {
-    bool was_interrupted = wa_this_thread.is_interrupted;
+    bool was_interrupted = wa_this_thread.notes.sigint;
     if (was_interrupted)
-        wa_this_thread.is_interrupted = false;
+        wa_this_thread.notes.sigint = false;
     return was_interrupted;
+}
+
+bool wa_interrupt_is_due(void)
+{
+    const wa_activation *activation = wa_this_thread.current;
+    return __builtin_expect(wa_this_thread.notes.any, 0) && activation != NULL && activation->info->is_away &&
+           (wa_this_thread.notes.sigint || wa_has_stop());
+}
+
+static WA_COLD void leave_if_due(void)
+{
+    if (!wa_this_thread.current->info->is_away)
+        return;
+    if (wa_take_interrupt())
+        wa_leap(WA_INTERRUPTED);
+    uint32_t trap_code = wa_this_thread.notes.stop ? wa_take_stop() : 0;
+    if (trap_code != 0)
+        wa_trap(trap_code);
 }
 
 void wa_leave_if_interrupted(void)
 {
-    if (wa_this_thread.current->info->is_away && wa_take_interrupt())
-        wa_leap(WA_INTERRUPTED);
+    if (__builtin_expect(wa_this_thread.notes.any, 0))
+        leave_if_due();
 }

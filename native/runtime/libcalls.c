@@ -1,7 +1,8 @@
 /* The runtime functions that compiled code calls through its instance.
  *
  * All operands come from the guest: check first. wa_trap and wa_heed_interrupt leap to the landing of the innermost call, so a
- * function that is to call one of them must own nothing at that moment: no lock, no memory that only it knows of. */
+ * function that is to call one of them must own nothing at that moment: no lock, no memory that only it knows of. What can
+ * take long goes in steps, and may be left between two. */
 #include <stdlib.h>
 
 #include "store.h"
@@ -29,6 +30,42 @@ static bool is_outside(uint64_t start, uint64_t count, uint64_t size)
     return start > size || count > size - start;
 }
 
+/* A step takes some ten microseconds, with fresh pages some hundred. */
+enum { STEP_BYTES = 1 << 20, STEP_ELEMENTS = STEP_BYTES / 8 };
+
+static uint64_t step_of(uint64_t left, uint64_t largest)
+{
+    return left < largest ? left : largest;
+}
+
+/* memmove in steps: upwards, or downwards where the target lies in the source. */
+static void move_bytes(uint8_t *to, const uint8_t *from, uint64_t size_bytes)
+{
+    bool is_upwards = (uintptr_t)to - (uintptr_t)from >= size_bytes;
+    do {
+        uint64_t step = step_of(size_bytes, STEP_BYTES);
+        size_bytes -= step;
+        memmove(is_upwards ? to : to + size_bytes, is_upwards ? from : from + size_bytes, step);
+        if (is_upwards) {
+            to += step;
+            from += step;
+        }
+        wa_heed_interrupt();
+    } while (size_bytes > 0);
+}
+
+static void fill_slots(uint64_t *slots, uint64_t reference, uint64_t count)
+{
+    do {
+        uint64_t step = step_of(count, STEP_ELEMENTS);
+        for (uint64_t i = 0; i < step; i++)
+            slots[i] = reference;
+        slots += step;
+        count -= step;
+        wa_heed_interrupt();
+    } while (count > 0);
+}
+
 /* ---- memories --------------------------------------------------------------------------------------------------- */
 
 static uint64_t memory_grow(head *self, uint32_t memory, uint64_t delta_pages)
@@ -43,8 +80,7 @@ static void memory_copy(head *self, uint32_t dst_memory, uint32_t src_memory, ui
     wa_memory *target = memory_at(self, dst_memory), *source = memory_at(self, src_memory);
     if (is_outside(dst, size_bytes, target->head.size_bytes) || is_outside(src, size_bytes, source->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    memmove((uint8_t *)target->head.base + dst, (uint8_t *)source->head.base + src, size_bytes);
-    wa_heed_interrupt();
+    move_bytes((uint8_t *)target->head.base + dst, (uint8_t *)source->head.base + src, size_bytes);
 }
 
 static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t value, uint64_t size_bytes)
@@ -52,8 +88,13 @@ static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t valu
     wa_memory *target = memory_at(self, memory);
     if (is_outside(dst, size_bytes, target->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    memset((uint8_t *)target->head.base + dst, (int)(value & 0xff), size_bytes);
-    wa_heed_interrupt();
+    uint64_t done = 0;
+    do {
+        uint64_t step = step_of(size_bytes - done, STEP_BYTES);
+        memset((uint8_t *)target->head.base + dst + done, (int)(value & 0xff), step);
+        done += step;
+        wa_heed_interrupt();
+    } while (done < size_bytes);
 }
 
 static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t dst, uint64_t src, uint64_t size_bytes)
@@ -66,8 +107,7 @@ static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t 
         end = start = 0;
     if (is_outside(src, size_bytes, end - start) || is_outside(dst, size_bytes, target->head.size_bytes))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    memcpy((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes) + start + src, size_bytes);
-    wa_heed_interrupt();
+    move_bytes((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes) + start + src, size_bytes);
 }
 
 static void data_drop(head *self, uint32_t segment)
@@ -105,9 +145,7 @@ static void table_fill(head *self, uint32_t table, uint64_t index, uint64_t refe
     wa_table *target = table_at(self, table);
     if (is_outside(index, count, target->head.size))
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
-    for (uint64_t i = 0; i < count; i++)
-        ((uint64_t *)target->head.slots)[index + i] = reference;
-    wa_heed_interrupt();
+    fill_slots((uint64_t *)target->head.slots + index, reference, count);
 }
 
 static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint64_t dst, uint64_t src, uint64_t count)
@@ -117,11 +155,13 @@ static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint6
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
     /* A tagged slot means a function of its table's owner: it may move only within tables of that owner. */
     if (target->head.owner != source->head.owner)
-        for (uint64_t i = 0; i < count; i++)
+        for (uint64_t i = 0; i < count; i++) {
             if (wa_table_materialise(source, src + i) == 0 && ((const uint64_t *)source->head.slots)[src + i] != 0)
                 wa_trap(WA_TRAP_OUT_OF_MEMORY);
-    memmove((uint64_t *)target->head.slots + dst, (uint64_t *)source->head.slots + src, count * sizeof(uint64_t));
-    wa_heed_interrupt();
+            wa_heed_interrupt();
+        }
+    move_bytes((uint8_t *)target->head.slots + dst * sizeof(uint64_t), (const uint8_t *)source->head.slots + src * sizeof(uint64_t),
+               count * sizeof(uint64_t));
 }
 
 static struct wa_schema_element_slot *element_at(head *self, uint32_t segment)
@@ -150,6 +190,7 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
         else
             to[i] = keeps_tags ? from[i]
                                : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), from[i] >> 1);
+        wa_heed_interrupt();
     }
     wa_heed_interrupt();
 }

@@ -13,21 +13,26 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "store.h"
-#include "thread.h"
+#include "stop.h"
 
 /* Compiled code touches its stack in steps of less than this (probes, pushes), so a fault on it lies no farther away. */
 static const uint64_t stack_step_bytes = 64 * 1024;
 
-enum { FAULT_COUNT = 3, INTERRUPT = FAULT_COUNT, SIGNAL_COUNT };
-static const int signal_numbers[SIGNAL_COUNT] = {WA_FAULT_SIGNALS, [INTERRUPT] = SIGINT};
+static const int fault_signals[] = {WA_FAULT_SIGNALS};
+enum { FAULT_COUNT = sizeof fault_signals / sizeof fault_signals[0], SIGNALS_END = 65 };
 
-/* What was installed before us, and what was found in our place when we last looked. The latter may chain to us. */
-static struct sigaction first_actions[SIGNAL_COUNT], latest_actions[SIGNAL_COUNT];
+/* By number: what was installed before us, and what was found in our place when we last looked. The latter may chain to us. */
+static struct sigaction first_actions[SIGNALS_END], latest_actions[SIGNALS_END];
 static pthread_mutex_t install_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* Ignored by default, and never meant for a handler that does not expect more of them than there are: Go's choice too. */
+static _Atomic int stop_signal = SIGURG;
+/* What our signals for stops carry: its address. Others of that number are somebody else's. */
+static char stop_mark;
 
 /* ---- registers -------------------------------------------------------------------------------------------------- */
 
@@ -45,6 +50,18 @@ static uintptr_t context_stack_pointer(const ucontext_t *context)
 static uintptr_t context_frame_pointer(const ucontext_t *context)
 {
     return (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
+}
+
+/* Where compiled code returns to from an instruction at which it has no frame of its own: push %rbp, mov %rsp, %rbp (behind it)
+ * or ret; 0: it has one. */
+static uintptr_t context_frameless_return(const ucontext_t *context, const uint8_t *end)
+{
+    static const uint8_t push = 0x55, ret = 0xc3, move[] = {0x48, 0x89, 0xe5};
+    const uint8_t *pc = (const uint8_t *)context_pc(context);
+    const uintptr_t *stack = (const uintptr_t *)context_stack_pointer(context);
+    if (*pc == push || *pc == ret)
+        return stack[0];
+    return end - pc >= 3 && memcmp(pc, move, sizeof move) == 0 ? stack[1] : 0;
 }
 
 /* ud1 with the trap code as displacement: 67 0f b9 40 NN. */
@@ -68,6 +85,15 @@ static uintptr_t context_stack_pointer(const ucontext_t *context)
 static uintptr_t context_frame_pointer(const ucontext_t *context)
 {
     return (uintptr_t)context->uc_mcontext.regs[29];
+}
+
+/* Likewise, at stp x29, x30, [sp, -n]!, mov x29, sp (behind it) or ret. */
+static uintptr_t context_frameless_return(const ucontext_t *context, const uint8_t *end WA_UNUSED)
+{
+    uint32_t instruction;
+    memcpy(&instruction, (const void *)context_pc(context), sizeof instruction);
+    bool is_frameless = (instruction & 0xffc07fffu) == 0xa9807bfdu || instruction == 0x910003fdu || instruction == 0xd65f03c0u;
+    return is_frameless ? (uintptr_t)context->uc_mcontext.regs[30] : 0;
 }
 
 /* brk #0x5500 | code: llvm.ubsantrap. */
@@ -133,15 +159,16 @@ static bool add_frame(wa_store *store, wa_call_info *info, uintptr_t pc)
 
 /* Walk the frame pointers from pc up to the frame of the call from the embedder. What lies between stack_pointer and that is
  * mapped, so that no value of the frame pointer can make the walk fault. */
-void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer)
+void wa_capture_frames(wa_store *store, wa_call_info *info, const wa_place *place)
 {
     const wa_activation *base = wa_this_thread.current;
     while (base->previous != NULL && base->previous->info == info)
         base = base->previous; /* calls from instance to instance */
     info->frame_count = 0;
-    if (!add_frame(store, info, pc))
+    if (!add_frame(store, info, place->pc) ||
+        (place->frameless_return != 0 && !add_frame(store, info, place->frameless_return - 1)))
         return;
-    uintptr_t lowest = stack_pointer, end = (uintptr_t)base;
+    uintptr_t lowest = place->stack_pointer, frame_pointer = place->frame_pointer, end = (uintptr_t)base;
     while (frame_pointer >= lowest && frame_pointer < end && frame_pointer % sizeof(uintptr_t) == 0) {
         const uintptr_t *frame = (const uintptr_t *)frame_pointer;
         /* A return address may lie just behind a function whose last instruction is the call. */
@@ -200,21 +227,50 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
     if (code == 0)
         return;
     activation->info->trap_code = code;
-    wa_capture_frames(store, activation->info, pc, context_stack_pointer(context), context_frame_pointer(context));
+    wa_place place = {pc, context_stack_pointer(context), context_frame_pointer(context), 0};
+    wa_capture_frames(store, activation->info, &place);
     wa_leap(WA_TRAPPED);
+}
+
+/* The artifact whose compiled code the thread is in, where the call may be left at once, else NULL. */
+static const wa_artifact *leavable_artifact(const ucontext_t *context)
+{
+    const wa_activation *activation = wa_this_thread.current;
+    return activation != NULL && activation->info->is_away ? artifact_at(wa_root(activation->store), context_pc(context)) : NULL;
 }
 
 /* Leave the innermost call where the main thread is in compiled code. Elsewhere leave a note: the runtime's C code looks at
  * it before it returns to compiled code, the embedder before it starts any. */
 static void try_interrupt(const ucontext_t *context)
 {
-    wa_activation *activation = wa_this_thread.current;
     if (getpid() != gettid())
         return;
-    if (activation != NULL && activation->info->is_away &&
-        artifact_at(wa_root(activation->store), context_pc(context)) != NULL)
+    if (leavable_artifact(context) != NULL)
         wa_leap(WA_INTERRUPTED);
-    wa_this_thread.is_interrupted = true;
+    wa_this_thread.notes.sigint = true;
+}
+
+/* Likewise for a stop of a store. Where the embedder's code runs, the note is enough. Elsewhere it may come too late, before a
+ * system call that waits: then the signal has to come again. */
+static void try_stop(const ucontext_t *context)
+{
+    wa_activation *activation = wa_this_thread.current;
+    if (activation == NULL)
+        return; /* a call that starts looks for itself */
+    const wa_artifact *artifact = leavable_artifact(context);
+    if (artifact != NULL) {
+        uint32_t code = wa_take_stop();
+        if (code == 0)
+            return;
+        activation->info->trap_code = code;
+        wa_place place = {context_pc(context), context_stack_pointer(context), context_frame_pointer(context),
+                          context_frameless_return(context, artifact->text + artifact->header->text_size_bytes)};
+        wa_capture_frames(wa_root(activation->store), activation->info, &place);
+        wa_leap(WA_TRAPPED);
+    }
+    wa_this_thread.notes.stop = true;
+    if (!activation->info->is_away)
+        wa_hear_stop();
 }
 
 /* Do what the kernel would have done with this action. */
@@ -241,28 +297,35 @@ static void act(struct sigaction *action, int number, siginfo_t *info, void *con
 /* Hand on what is not ours. One that was installed over us, and over which we were installed again, may hand it back, by a
  * call or by raising it again: then we are nested in ourselves, farther down the same stack, and go on with what was there
  * before both. A handler that left by a jump leaves the mark of its frame behind, which no later frame is below. */
-static void chain(int index, int number, siginfo_t *info, void *context)
+static void chain(int number, siginfo_t *info, void *context)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0), outer = wa_this_thread.chaining;
     if (outer - here - 1 < WA_HANDLER_STACK_BYTES) {
-        act(&first_actions[index], number, info, context);
+        act(&first_actions[number], number, info, context);
         return;
     }
     wa_this_thread.chaining = here;
-    act(&latest_actions[index], number, info, context);
+    act(&latest_actions[number], number, info, context);
     wa_this_thread.chaining = 0;
+}
+
+static bool is_for_stop(const siginfo_t *info)
+{
+    return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &stop_mark && info->si_pid == getpid();
 }
 
 static void handle(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
-    if (number != SIGINT)
-        try_trap(number, info, context);
-    for (int index = 0; index < SIGNAL_COUNT; index++)
-        if (signal_numbers[index] == number)
-            chain(index, number, info, context);
-    if (number == SIGINT)
-        try_interrupt(context); /* the embedder's handler has noted it by now */
+    if (is_for_stop(info)) {
+        try_stop(context);
+    } else {
+        if (number != SIGINT)
+            try_trap(number, info, context);
+        chain(number, info, context);
+        if (number == SIGINT)
+            try_interrupt(context); /* the embedder's handler has noted it by now */
+    }
     errno = saved_errno;
 }
 
@@ -271,43 +334,80 @@ static void handle(int number, siginfo_t *info, void *context)
 /* The flags: SA_SIGINFO, since the fault's address and registers decide what it is. SA_ONSTACK, since the fault may be an
  * exhausted stack. SA_NODEFER, since the handler is left by a jump, which restores no signal mask (saving one costs each call
  * a system call): the signal must not be blocked meanwhile. */
-static int install(int index, wa_error *error)
+static bool is_ours(const struct sigaction *action)
 {
-    static bool is_installed[SIGNAL_COUNT];
-    struct sigaction found, ours = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    if (sigaction(signal_numbers[index], NULL, &found) != 0)
-        return wa_fail_system(error, WA_ERROR_SIGNALS, 0, "sigaction");
-    if ((found.sa_flags & SA_SIGINFO) && found.sa_sigaction == handle)
-        return 0;
-    latest_actions[index] = found;
-    if (!is_installed[index])
-        first_actions[index] = found;
-    is_installed[index] = true;
-    if (sigaction(signal_numbers[index], &ours, NULL) != 0)
-        return wa_fail_system(error, WA_ERROR_SIGNALS, 0, "sigaction");
-    return 0;
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle;
+}
+
+static int install(int number, int more_flags)
+{
+    static bool is_installed[SIGNALS_END];
+    struct sigaction found, ours = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | more_flags};
+    if (sigaction(number, NULL, &found) != 0)
+        return -1;
+    if (is_ours(&found)) {
+        if ((found.sa_flags & SA_RESTART) == more_flags)
+            return 0;
+    } else {
+        latest_actions[number] = found;
+        if (!is_installed[number])
+            first_actions[number] = found;
+        is_installed[number] = true;
+    }
+    return sigaction(number, &ours, NULL);
 }
 
 int wa_signals_ensure(wa_error *error)
 {
     int result = 0;
     pthread_mutex_lock(&install_mutex);
-    for (int index = 0; index < FAULT_COUNT && result == 0; index++)
-        result = install(index, error);
+    for (int i = 0; i < FAULT_COUNT && result == 0; i++)
+        result = install(fault_signals[i], 0);
     pthread_mutex_unlock(&install_mutex);
-    return result;
+    return result == 0 ? 0 : wa_fail_system(error, WA_ERROR_SIGNALS, 0, "sigaction");
 }
 
 bool wa_interrupts_watched(void)
 {
     struct sigaction found;
-    return sigaction(SIGINT, NULL, &found) == 0 && (found.sa_flags & SA_SIGINFO) && found.sa_sigaction == handle;
+    return sigaction(SIGINT, NULL, &found) == 0 && is_ours(&found);
 }
 
 int wa_interrupts_watch(wa_error *error)
 {
     pthread_mutex_lock(&install_mutex);
-    int result = install(INTERRUPT, error);
+    int result = install(SIGINT, 0);
     pthread_mutex_unlock(&install_mutex);
-    return result;
+    return result == 0 ? 0 : wa_fail_system(error, WA_ERROR_SIGNALS, 0, "sigaction");
+}
+
+static bool is_fault(int number)
+{
+    for (int i = 0; i < FAULT_COUNT; i++)
+        if (fault_signals[i] == number)
+            return true;
+    return false;
+}
+
+int wa_stop_signal_set(int number)
+{
+    bool is_possible = number > 0 && number < SIGNALS_END && !is_fault(number) && number != SIGINT && number != SIGKILL &&
+                       number != SIGSTOP && (number < __SIGRTMIN || number >= SIGRTMIN); /* the C library's own */
+    if (is_possible)
+        atomic_store(&stop_signal, number);
+    return is_possible ? 0 : -1;
+}
+
+/* Somebody may have installed a handler since the last one was sent: looking here costs no call anything. */
+void wa_stop_signal_send(uint32_t thread, bool restarts)
+{
+    int number = atomic_load(&stop_signal);
+    siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = &stop_mark;
+    pthread_mutex_lock(&install_mutex);
+    install(number, restarts ? SA_RESTART : 0);
+    pthread_mutex_unlock(&install_mutex);
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)thread, number, &info);
 }

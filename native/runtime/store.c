@@ -1,13 +1,9 @@
 /* Stores: what may reach each other lives in one; one thread at a time is inside. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "store.h"
 #include "thread.h"
-
-static uintptr_t this_thread(void)
-{
-    return (uintptr_t)&wa_this_thread;
-}
 
 wa_store *wa_store_new(void)
 {
@@ -36,7 +32,7 @@ bool wa_store_is_active(const wa_store *store)
 bool wa_store_try_enter(wa_store *store)
 {
     store = wa_root(store);
-    uintptr_t me = this_thread(), nobody = 0;
+    uint32_t me = wa_thread_id(), nobody = 0;
     if (atomic_load_explicit(&store->owner, memory_order_relaxed) != me) {
         if (!atomic_compare_exchange_strong(&store->owner, &nobody, me))
             return false;
@@ -52,23 +48,36 @@ bool wa_store_try_enter(wa_store *store)
 
 bool wa_store_is_free(wa_store *store)
 {
-    uintptr_t owner = atomic_load_explicit(&wa_root(store)->owner, memory_order_acquire);
-    return owner == 0 || owner == this_thread();
+    uint32_t owner = atomic_load_explicit(&wa_root(store)->owner, memory_order_acquire);
+    return owner == 0 || owner == wa_thread_id();
 }
 
-void wa_store_enter_wait(wa_store *store)
+static struct timespec milliseconds_from_now(uint32_t milliseconds)
 {
-    while (!wa_store_try_enter(store)) {
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time); /* what pthread_cond_timedwait goes by */
+    time.tv_nsec += (long)(milliseconds % 1000) * 1000000;
+    time.tv_sec += milliseconds / 1000 + time.tv_nsec / 1000000000;
+    time.tv_nsec %= 1000000000;
+    return time;
+}
+
+bool wa_store_enter_within(wa_store *store, uint32_t milliseconds)
+{
+    struct timespec until = milliseconds_from_now(milliseconds);
+    int outcome = 0;
+    while (outcome == 0 && !wa_store_try_enter(store)) {
         wa_store *root = wa_root(store);
         pthread_mutex_lock(&root->mutex);
         atomic_fetch_add(&root->waiters, 1);
         /* The owner looks at waiters after it gave the store up, we look at the owner after we counted ourselves: one of
          * the two sees the other. */
         if (atomic_load(&root->owner) != 0 && atomic_load(&root->forward) == NULL)
-            pthread_cond_wait(&root->left, &root->mutex);
+            outcome = pthread_cond_timedwait(&root->left, &root->mutex, &until);
         atomic_fetch_sub(&root->waiters, 1);
         pthread_mutex_unlock(&root->mutex);
     }
+    return outcome == 0;
 }
 
 static void wake(wa_store *store)
@@ -101,6 +110,7 @@ void wa_store_become(wa_store *from, wa_store *into)
 void wa_store_set_stack_limit(wa_store *store, uint64_t limit)
 {
     store->stack_limit = limit;
+    atomic_store(&store->known_limit, limit);
     for (wa_details *details = store->instances; details != NULL; details = details->next)
         details->instance->head.stack_limit = limit;
 }

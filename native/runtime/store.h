@@ -12,16 +12,29 @@ typedef struct wa_adopted {
     wa_extern object; /* retained */
 } wa_adopted;
 
+/* What stop.c knows of a store that is no alias; its mutex guards it. */
+typedef struct wa_stops {
+    wa_store *next_watched; /* in the list of those whose thread gets signals */
+    atomic_bool is_watched;
+    uint32_t sent, idle;    /* signals since the stop came; rounds without a thread inside */
+    uint32_t passed;        /* deadlines that are over and not ended yet */
+    wa_ticket *ticket;      /* of the thread inside; NULL: none */
+} wa_stops;
+
 struct wa_store {
     atomic_uint references;
     _Atomic(wa_store *) forward; /* after a join: the store that stands for this one; retained */
-    _Atomic(uintptr_t) owner;    /* identity of the thread inside, 0: none */
+    _Atomic uint32_t owner;      /* id of the thread inside, 0: none */
     atomic_uint waiters;
     pthread_mutex_t mutex; /* only for waiting */
     pthread_cond_t left;
     uint32_t depth;   /* enters of the owner */
     uint32_t active;  /* calls in progress */
     uint64_t stack_limit; /* what the instances hold */
+    _Atomic uint64_t known_limit; /* the same; 0: the next call has to look, at the stack's limit and for a stop */
+    _Atomic uint32_t stop;        /* WA_STOP_*: what shall end its calls */
+    atomic_bool is_heard;         /* the thread inside knows of the stop, and will look before it goes back to wasm */
+    wa_stops stops;
     wa_details *instances;
     wa_adopted *adopted;
     wa_exception *pending;      /* thrown and not caught yet: compiled code is returning */

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "objects.h"
+#include "thread.h"
 
 static uint64_t table_limit(const wa_table *table)
 {
@@ -236,6 +237,20 @@ static int reserve_slots(wa_table *table, uint64_t needed)
     return 0;
 }
 
+/* How many elements are filled before a look whether the call is to end. */
+enum { STEP_ELEMENTS = 1 << 17 };
+
+/* Fill in steps, as far as the call that this is for may go on: whether it did to the end. */
+static bool fill(uint64_t *slots, uint64_t count, uint64_t value)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (i % STEP_ELEMENTS == 0 && wa_interrupt_is_due())
+            return false;
+        slots[i] = value;
+    }
+    return true;
+}
+
 int64_t wa_table_grow(wa_table *table, uint64_t delta, uint64_t init)
 {
     uint64_t old = table->head.size, limit = table_limit(table);
@@ -243,13 +258,11 @@ int64_t wa_table_grow(wa_table *table, uint64_t delta, uint64_t init)
         return -1;
     if (table->quota != NULL && !wa_quota_take(table->quota, WA_COUNTED_TABLE_ELEMENTS, delta))
         return -1;
-    if (reserve_slots(table, old + delta) < 0) {
+    if (reserve_slots(table, old + delta) < 0 || !fill((uint64_t *)table->head.slots + old, delta, init)) {
         if (table->quota != NULL)
             wa_quota_give_back(table->quota, WA_COUNTED_TABLE_ELEMENTS, delta);
         return -1;
     }
-    for (uint64_t i = old; i < old + delta; i++)
-        ((uint64_t *)table->head.slots)[i] = init;
     table->head.size = old + delta;
     return (int64_t)old;
 }

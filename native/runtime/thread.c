@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "store.h"
 #include "thread.h"
 
 /* Room below the limit for the runtime's C code and for the embedder's functions. */
@@ -102,6 +103,33 @@ static uint64_t find_stack(uint64_t *size_bytes)
     *size_bytes = end - start;
     return start;
 }
+
+/* ---- the thread's id -------------------------------------------------------------------------------------------- */
+
+/* After a fork this thread goes on under another id, inside the same stores. */
+static void renew_id(void)
+{
+    uint32_t old = wa_this_thread.id;
+    wa_this_thread.id = (uint32_t)gettid();
+    for (const wa_activation *activation = wa_this_thread.current; activation != NULL; activation = activation->previous) {
+        uint32_t owner = old;
+        atomic_compare_exchange_strong(&wa_root(activation->store)->owner, &owner, wa_this_thread.id);
+    }
+}
+
+static void follow_forks(void)
+{
+    pthread_atfork(NULL, NULL, renew_id);
+}
+
+uint32_t wa_thread_identify(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, follow_forks);
+    return wa_this_thread.id = (uint32_t)gettid();
+}
+
+/* ---- before the first call -------------------------------------------------------------------------------------- */
 
 void wa_thread_prepare(void)
 {

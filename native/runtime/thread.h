@@ -29,13 +29,23 @@ typedef struct wa_activation {
     sigjmp_buf landing;
 } wa_activation;
 
+/* What came while no compiled code ran that could be left at once. The handler writes one of them at a time. */
+typedef union wa_notes {
+    struct {
+        volatile bool sigint; /* of the main thread */
+        volatile bool stop;   /* a store that the thread is inside has a stop: wa_take_stop tells which, and clears the note */
+    };
+    volatile uint16_t any;
+} wa_notes;
+
 /* Per thread; initial-exec so that the signal handler reaches it without a call. */
 typedef struct wa_thread {
     wa_activation *current;
     uint64_t stack_size_bytes;
     uint64_t stack_limit; /* lowest stack pointer at which wasm may start a function */
     uintptr_t chaining;   /* frame of the handler that hands a signal on */
-    volatile bool is_interrupted; /* a SIGINT came, and compiled code that could be left at once was not running */
+    uint32_t id;          /* of the kernel; 0: nobody asked for it yet, see wa_thread_id */
+    wa_notes notes;
     bool is_ready;
 } wa_thread;
 extern _Thread_local wa_thread wa_this_thread;
@@ -52,20 +62,36 @@ _Noreturn static inline void wa_leap(int outcome)
 
 /* Before the first call of a thread: its stack's limit, a stack for the handler, and no fault is blocked. */
 void wa_thread_prepare(void);
+/* Ask the kernel for the thread's id, which the child of a fork gets anew. */
+uint32_t wa_thread_identify(void);
+
+static inline uint32_t wa_thread_id(void)
+{
+    uint32_t id = wa_this_thread.id;
+    return __builtin_expect(id != 0, 1) ? id : wa_thread_identify();
+}
 
 /* ---- signals.c -------------------------------------------------------------------------------------------------- */
 
 /* Install the handler for faults, or put it back. */
 int wa_signals_ensure(wa_error *error);
-/* The wasm frames of the innermost call, from pc outwards, into info. */
-void wa_capture_frames(wa_store *store, wa_call_info *info, uintptr_t pc, uintptr_t stack_pointer, uintptr_t frame_pointer);
+/* Where a thread is. */
+typedef struct wa_place {
+    uintptr_t pc, stack_pointer, frame_pointer;
+    uintptr_t frameless_return; /* where it returns to, before it has set up a frame or after; 0: it has one */
+} wa_place;
+/* The wasm frames of the innermost call, from there outwards, into info. */
+void wa_capture_frames(wa_store *store, wa_call_info *info, const wa_place *place);
 
 /* ---- leave.c ---------------------------------------------------------------------------------------------------- */
 
-/* Before the way back to wasm: an interrupt that came meanwhile ends the call. */
+/* Whether an interrupt or a deadline shall end the innermost call now: then release what is held, and wa_heed_interrupt. */
+bool wa_interrupt_is_due(void);
+
+/* Before the way back to wasm: an interrupt or a deadline that came meanwhile ends the call. */
 static inline void wa_heed_interrupt(void)
 {
-    if (__builtin_expect(wa_this_thread.is_interrupted, 0))
+    if (__builtin_expect(wa_this_thread.notes.any, 0))
         wa_leave_if_interrupted();
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "runtime/thread.h"
 #include "wasi.h"
 
 enum { LINKS_MAX = 40, RETRIES_MAX = 64 };
@@ -33,7 +34,7 @@ static int open_beneath(int directory, const char *path, int flags, mode_t mode)
         if (fd >= 0)
             return (int)fd;
         /* EAGAIN: something was renamed while ".." was resolved. */
-        if (errno == EINTR && wasi_is_interrupted())
+        if (errno == EINTR && wa_interrupt_is_due())
             return -EINTR;
         if (errno != EINTR && (errno != EAGAIN || i == RETRIES_MAX))
             return -errno;
@@ -134,7 +135,7 @@ static int open_here(const walk *way, const char *name, int flags, mode_t mode)
         int fd = openat(way->here, name, flags | O_NOFOLLOW, mode);
         if (fd >= 0)
             return fd;
-        if (errno != EINTR || wasi_is_interrupted())
+        if (errno != EINTR || wa_interrupt_is_due())
             return -errno;
     }
 }

@@ -70,10 +70,13 @@ static void invoke(wa_function *record, uint64_t *slots)
         slots[0] = WA_WASI_ENOTCAPABLE;
         return;
     }
-    uint32_t result = bound->function(&call, slots);
-    if (result == WASI_RAISED)
-        wa_unwind();
-    wa_heed_interrupt(); /* leaves after WASI_INTERRUPTED */
+    uint32_t result;
+    do {
+        result = bound->function(&call, slots);
+        if (result == WASI_RAISED)
+            wa_unwind();
+        wa_heed_interrupt(); /* leaves after WASI_INTERRUPTED, unless a deadline was taken back meanwhile */
+    } while (result == WASI_INTERRUPTED);
     slots[0] = result;
 }
 

@@ -1,26 +1,29 @@
-/* Waiting for descriptors and deadlines, so that Ctrl-C gets through. */
+/* Waiting for descriptors and times, so that interrupts and deadlines get through. */
 #include "runtime/thread.h"
 #include "wasi.h"
 
-bool wasi_is_interrupted(void)
+/* All but what faults raise: the signal of stops can be any. */
+static void block_signals(sigset_t *saved)
 {
-    const wa_activation *activation = wa_this_thread.current;
-    return wa_this_thread.is_interrupted && activation->info->is_away;
+    static const int faults[] = {WA_FAULT_SIGNALS};
+    sigset_t all;
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&all, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &all, saved);
 }
 
-/* SIGINT is let in by ppoll only: one that comes between the look at the flag and the wait must end the wait. */
+/* Signals are let in by ppoll only: one that comes between the look at the notes and the wait must end the wait. */
 uint32_t wasi_wait(struct pollfd *fds, nfds_t count, uint64_t deadline, int *ready)
 {
-    sigset_t interrupt, saved;
+    sigset_t saved;
     uint32_t result = WA_WASI_ESUCCESS;
     *ready = poll(fds, count, 0);
     if (*ready > 0)
         return WA_WASI_ESUCCESS;
-    sigemptyset(&interrupt);
-    sigaddset(&interrupt, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &interrupt, &saved);
+    block_signals(&saved);
     for (;;) {
-        if (wasi_is_interrupted()) {
+        if (wa_interrupt_is_due()) {
             result = WASI_INTERRUPTED;
             break;
         }

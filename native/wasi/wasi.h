@@ -23,7 +23,7 @@
 
 enum {
     WASI_RAISED = 0x10000,  /* the embedder has an exception */
-    WASI_INTERRUPTED,       /* Ctrl-C ends the call */
+    WASI_INTERRUPTED,       /* Ctrl-C or a stop ends the call, which has done nothing yet */
     WASI_PATH_BYTES = 4096, /* longest path, with the zero */
     WASI_PARTS_MAX = 128,   /* buffers that one call transfers; what more the guest gives waits for its next call */
 };
@@ -169,8 +169,6 @@ uint8_t wasi_filetype(mode_t mode, int fd);
  * of WASI, or WASI_INTERRUPTED. */
 #define WASI_NEVER UINT64_MAX
 uint32_t wasi_wait(struct pollfd *fds, nfds_t count, uint64_t deadline, int *ready);
-/* After EINTR: whether the signal shall end the call. */
-bool wasi_is_interrupted(void);
 
 /* Wait until a descriptor that may block is ready, as far as the file's flags let it. */
 uint32_t wasi_await(const wasi_file *file, short events);

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from wasmartifact.constants import TRAPS
-from wasmartifact.errors import ArtifactError, Frame, Trap
+from wasmartifact.errors import ArtifactError, DeadlineExceeded, Frame, Interrupted, Trap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasmartifact.metadata.views import Metadata
     from wasmartifact.runtime.artifact import Artifact
+
+#: Traps that are no fault of the guest's code have classes of their own.
+CLASSES = {"deadline_exceeded": DeadlineExceeded, "interrupted": Interrupted}
 
 
 def make_trap(code: int, frames: list[tuple[Artifact | None, int, int]]) -> Trap:
@@ -20,7 +23,7 @@ def make_trap(code: int, frames: list[tuple[Artifact | None, int, int]]) -> Trap
     names = {artifact: _module_name(metadata) if metadata else None for artifact, metadata in metadata_of.items()}
     exported = {artifact: _exported_names(metadata, artifact, frames) for artifact, metadata in metadata_of.items()}
     name, message = TRAPS[code]
-    return Trap(
+    return CLASSES.get(name, Trap)(
         message,
         code=name,
         frames=tuple(

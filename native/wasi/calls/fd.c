@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "runtime/thread.h"
 #include "wasi/wasi.h"
 
 uint32_t wasi_fd_close(wasi_call *call, const uint64_t *args)
@@ -124,7 +125,7 @@ static uint32_t sync_with(wasi_call *call, uint64_t number, int (*function)(int)
     uint32_t result;
     wasi_file *file = get_host_file(call, number, &result);
     while (file != NULL && function(file->fd) < 0) {
-        result = errno == EINTR && wasi_is_interrupted() ? WASI_INTERRUPTED : wasi_errno(errno);
+        result = errno == EINTR && wa_interrupt_is_due() ? WASI_INTERRUPTED : wasi_errno(errno);
         if (result != WA_WASI_EINTR)
             break;
         result = WA_WASI_ESUCCESS;

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "runtime/thread.h"
 #include "wasi/wasi.h"
 
 /* A stream of the embedder gets no more than this at once: the guest calls again. */
@@ -61,7 +62,7 @@ static uint32_t transfer_fd(transfer *what)
             what->size_bytes = (uint32_t)done; /* Linux transfers less than 2 GiB at once */
             return WA_WASI_ESUCCESS;
         }
-        if (errno == EINTR && wasi_is_interrupted())
+        if (errno == EINTR && wa_interrupt_is_due())
             return WASI_INTERRUPTED;
         /* EAGAIN: the host's descriptor is non-blocking, which the guest did not ask for. */
         if (errno != EINTR && !(errno == EAGAIN && waits))

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "runtime/thread.h"
 #include "wasi/wasi.h"
 
 /* ---- what the guest gives --------------------------------------------------------------------------------------- */
@@ -51,7 +52,7 @@ static uint32_t read_path(const wasi_call *call, uint64_t address, uint64_t size
 /* What the resolver returned as an errno of WASI: a way out of the directory is not permitted. */
 static uint32_t path_errno(int result)
 {
-    if (result == -EINTR && wasi_is_interrupted())
+    if (result == -EINTR && wa_interrupt_is_due())
         return WASI_INTERRUPTED;
     return result == -EXDEV ? WA_WASI_EPERM : wasi_errno(-result);
 }

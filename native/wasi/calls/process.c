@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <sys/random.h>
 
+#include "runtime/thread.h"
 #include "wasi/wasi.h"
 
 /* A list of pointers, and the strings that they point to. */
@@ -51,7 +52,7 @@ uint32_t wasi_random_get(wasi_call *call, const uint64_t *args)
         return WA_WASI_EFAULT;
     while (left > 0) {
         ssize_t got = getrandom(place, left < 65536 ? left : 65536, 0);
-        if (wasi_is_interrupted())
+        if (wa_interrupt_is_due())
             return WASI_INTERRUPTED;
         if (got < 0 && errno != EINTR)
             return wasi_errno(errno);

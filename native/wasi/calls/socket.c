@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "runtime/thread.h"
 #include "wasi/wasi.h"
 
 /* The socket of a number, retained, or NULL with *result. directions: WA_WASI_SHUT_* of what shall go through it. */
@@ -23,7 +24,7 @@ static wasi_file *get_socket(wasi_call *call, uint64_t number, uint32_t directio
 static uint32_t failure(const wasi_file *file)
 {
     if (errno == EINTR)
-        return wasi_is_interrupted() ? WASI_INTERRUPTED : WA_WASI_ESUCCESS;
+        return wa_interrupt_is_due() ? WASI_INTERRUPTED : WA_WASI_ESUCCESS;
     if (errno == EAGAIN && !(file->fdflags & WA_WASI_FDFLAG_NONBLOCK))
         return WA_WASI_ESUCCESS;
     return wasi_errno(errno);

@@ -1,0 +1,193 @@
+"""Deadlines and interrupts end guests of every shape, on every kind of thread, and leave nothing behind."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+import wasmartifact as wa
+from tests.support.endless import SHAPES, TAIL_WAT, Guest, endless
+from tests.unit.runtime.harness import exports, load
+
+#: Only guards against hanging.
+TIMEOUT_S = 60
+
+
+def in_thread(work: Callable[[], object]) -> BaseException | None:
+    """What the work raised on a thread of its own."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_S)
+    assert not thread.is_alive()
+    return raised[0] if raised else None
+
+
+def is_usable(guest: Guest) -> bool:
+    return guest.usable() == 41
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("place", ["main", "worker"])
+def test_a_deadline_ends_every_shape(shape: str, place: str) -> None:
+    with endless(shape) as guest:
+        for _ in range(2):
+            with guest.store.deadline(0.02):
+                if place == "worker":
+                    raised = in_thread(guest.run)
+                else:
+                    with pytest.raises(wa.DeadlineExceeded) as caught:
+                        guest.run()
+                    raised = caught.value
+                assert isinstance(raised, wa.DeadlineExceeded)
+                assert raised.code == "deadline_exceeded"
+                with pytest.raises(wa.DeadlineExceeded):
+                    guest.usable()
+            assert is_usable(guest)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_interrupt_ends_every_shape_once(shape: str) -> None:
+    with endless(shape) as guest:
+        timer = threading.Timer(0.02, guest.store.interrupt)
+        timer.start()
+        with pytest.raises(wa.Interrupted) as caught:
+            guest.run()
+        assert caught.value.code == "interrupted"
+        timer.join()
+        assert is_usable(guest)
+
+
+def test_frames_are_those_of_the_moment() -> None:
+    with endless("recursion") as guest, guest.store.deadline(0.02), pytest.raises(wa.DeadlineExceeded) as caught:
+        guest.run()
+    names = {frame.func_name for frame in caught.value.frames}
+    assert names == {"fib"}
+    assert 5 < len(caught.value.frames) <= 64
+
+
+def test_an_interrupt_before_the_call_ends_the_next_one() -> None:
+    got = load(TAIL_WAT).instantiate()
+    got.store.interrupt()
+    got.store.interrupt()
+    with pytest.raises(wa.Interrupted):
+        got.exports.usable()
+    assert got.exports.usable() == 41
+
+
+def test_nested_deadlines_the_nearest_counts() -> None:
+    with endless("loop") as guest:
+        with guest.store.deadline(1000), guest.store.deadline(0.01), pytest.raises(wa.DeadlineExceeded):
+            guest.run()
+        with guest.store.deadline(0.01):
+            with guest.store.deadline(1000), pytest.raises(wa.DeadlineExceeded):
+                guest.run()
+            with pytest.raises(wa.DeadlineExceeded):
+                guest.usable()
+        with guest.store.deadline(math.inf), guest.store.deadline(1e300):
+            assert is_usable(guest)
+
+
+def test_a_deadline_that_is_over_ends_calls_at_once() -> None:
+    with endless("loop") as guest:
+        for seconds in (0, -1.5, 0.0):
+            with guest.store.deadline(seconds), pytest.raises(wa.DeadlineExceeded):
+                guest.usable()
+        deadline = guest.store.deadline(0.001)
+        for _ in range(3):
+            with deadline:
+                time.sleep(0.01)  # between calls
+                with pytest.raises(wa.DeadlineExceeded):
+                    guest.run()
+            assert is_usable(guest)
+
+
+def test_what_is_no_deadline() -> None:
+    store = wa.Store()
+    with pytest.raises(ValueError, match="NaN"):
+        store.deadline(math.nan)
+    with pytest.raises(TypeError):
+        store.deadline("1")  # type: ignore[arg-type]
+    deadline = store.deadline(1)
+    with deadline, pytest.raises(RuntimeError, match="is running"), deadline:
+        pass
+
+
+def test_a_host_function_can_not_dodge_a_deadline() -> None:
+    """What it catches comes again on the way back to the guest; an interrupt is done with."""
+
+    def catch(expected: type[wa.Trap]) -> Callable[[], None]:
+        def host() -> None:
+            with pytest.raises(expected):
+                inner.tail(0)
+            caught.append(expected)
+
+        return host
+
+    caught: list[type[wa.Trap]] = []
+    wat = '(module (import "env" "f" (func $f)) (func (export "go") (result i32) (call $f) (i32.const 5)))'
+    store = wa.Store()
+    inner = exports(TAIL_WAT, store=store)
+    outer = exports(wat, {"env": {"f": catch(wa.DeadlineExceeded)}}, store=store)
+    with store.deadline(0.01), pytest.raises(wa.DeadlineExceeded):
+        outer.go()
+    outer = exports(wat, {"env": {"f": catch(wa.Interrupted)}}, store=store)
+    threading.Timer(0.02, store.interrupt).start()
+    assert outer.go() == 5
+    assert caught == [wa.DeadlineExceeded, wa.Interrupted]
+
+
+def test_a_deadline_of_a_store_that_becomes_another_ones_alias() -> None:
+    """Both ways round, with the deadline running and over."""
+    for weight in (1, 20):
+        for seconds in (0.02, 0):
+            memory_wat = '(module (memory (export "m") 1) (func (export "spin") (loop $l (br $l))))'
+            first = load(memory_wat).instantiate()
+            artifact = load('(module (import "e" "m" (memory 1)) (func (export "spin") (loop $l (br $l))))')
+            store = wa.Store()
+            for _ in range(weight):
+                load(TAIL_WAT).instantiate(store=store)
+            with store.deadline(seconds):
+                try:
+                    second = artifact.instantiate({"e": first}, store=store).exports["spin"]
+                except wa.DeadlineExceeded:
+                    second = first.exports["spin"]
+                for spin in (first.exports["spin"], second):
+                    with pytest.raises(wa.DeadlineExceeded):
+                        spin()
+            assert exports(TAIL_WAT, store=first.store).usable() == 41
+
+
+def test_many_threads_and_stores_at_once() -> None:
+    """Each ends by its own deadline; those without one go on."""
+    codes: list[str] = []
+
+    def work(number: int) -> None:
+        with endless("loop") as guest:
+            for turn in range(10):
+                if (number + turn) % 3 == 0:
+                    assert is_usable(guest)
+                try:
+                    with guest.store.deadline(0.001 * (number % 5 + 1)):
+                        guest.run()
+                except wa.DeadlineExceeded as error:
+                    codes.append(error.code)
+                assert is_usable(guest)
+
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_S)
+    assert codes == ["deadline_exceeded"] * 80
