@@ -375,6 +375,7 @@ def python_constants() -> str:
     header = schema.METADATA_HEADER
     offsets = header.offsets()
     plain = {
+        "ELF_MAGIC": schema.ELF_MAGIC,
         "SECTION_NAME": schema.SECTION_NAME,
         "TEMPORARY_PREFIX": schema.TEMPORARY_PREFIX,
         "ANCHOR_SYMBOL": schema.ANCHOR_SYMBOL,

@@ -209,9 +209,11 @@ def _read(source: str | os.PathLike[str] | bytes, recipe: str) -> tuple[bytes, s
         return bytes(source), None
     from time import time_ns
 
-    with open(source, "rb", buffering=0) as file:
+    from wasmartifact.host.input import read_input
+
+    with open(source, "rb") as file:
         before, start_ns = os.fstat(file.fileno()), time_ns()
-        contents = file.read()
+        contents = read_input(file, os.fsdecode(source))
         after = os.fstat(file.fileno())
     # Whoever sets mtime changes ctime, which nobody can set.
     step_ns = FINE_STEP_NS if before.st_ctime_ns % 10**9 else COARSE_STEP_NS
@@ -295,7 +297,7 @@ def default_folder() -> str:
         # expanduser would make the root of the file system of an empty HOME.
         base = "" if os.environ.get("HOME") == "" else os.path.expanduser("~/.cache")
     if not os.path.isabs(base):
-        raise FileNotFoundError(2, "no home directory for the cache; set XDG_CACHE_HOME", base)
+        raise FileNotFoundError(2, "no home directory for the cache; set XDG_CACHE_HOME")
     return os.path.join(base, "wasmartifact")
 
 

@@ -6,6 +6,7 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # ruff: noqa: E501
 # fmt: off
 
+ELF_MAGIC = b'\x7fELF'
 SECTION_NAME = ".wasmartifact"
 TEMPORARY_PREFIX = ".wasmartifact."
 ANCHOR_SYMBOL = "wasmartifact_anchor"

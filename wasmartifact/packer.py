@@ -9,6 +9,7 @@ import re
 import time
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -20,7 +21,7 @@ from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.errors import MalformedModule, UnsupportedModule
-from wasmartifact.host.output import check_output, write_output
+from wasmartifact.host.output import absolute_path, check_output, write_output
 from wasmartifact.host.packages import check_installed
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.contract import contract_size_bytes, encode_contract, mapped_images
@@ -156,7 +157,9 @@ def pack(
         output = os.fsdecode(output)
         check_output(output)
     if keep is not None:
-        keep = os.path.abspath(os.fsdecode(keep))
+        keep = absolute_path(keep)
+        with suppress(FileNotFoundError):
+            os.stat(keep)  # says of a path that it is too long; makedirs would recurse over it
         os.makedirs(keep, exist_ok=True)
     check_installed("llvmlite", *CHECKERS if opt_level > 0 else ())
 

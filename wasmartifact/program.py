@@ -6,17 +6,16 @@ import os
 import sys
 
 from wasmartifact import _types as types
+from wasmartifact.constants import ELF_MAGIC
 from wasmartifact.loader import load
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Final
+    from typing import Any
 
     from wasmartifact._types import Instance
     from wasmartifact.runtime.artifact import Artifact
-
-ELF_MAGIC: Final = b"\x7fELF"
 
 
 def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: Any) -> int:
@@ -66,7 +65,11 @@ def is_artifact(source: str | bytes) -> bool:
     if isinstance(source, bytes):
         return source.startswith(ELF_MAGIC)
     with open(source, "rb", buffering=0) as file:
-        return file.read(len(ELF_MAGIC)) == ELF_MAGIC
+        try:
+            return file.read(len(ELF_MAGIC)) == ELF_MAGIC
+        except OSError as problem:
+            problem.filename = source
+            raise
 
 
 def instantiate(

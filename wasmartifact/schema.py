@@ -24,6 +24,7 @@ Buffer = bytes | bytearray | memoryview
 FORMAT_MAJOR: Final = 1  # an unknown major is refused
 FORMAT_MINOR: Final = 1  # a newer minor only adds columns, which are ignored
 RUNTIME_ABI: Final = 2  # contract, instance record, function records, runtime calls, trampolines
+ELF_MAGIC: Final = b"\x7fELF"
 SECTION_NAME: Final = ".wasmartifact"
 TEMPORARY_PREFIX: Final = ".wasmartifact."  # of files that do not have their names yet
 ANCHOR_SYMBOL: Final = "wasmartifact_anchor"

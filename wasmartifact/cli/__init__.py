@@ -12,6 +12,7 @@ from wasmartifact.cli.common import EXIT_DEFECT, EXIT_OS_ERROR, EXIT_USAGE, Usag
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if any("\0" in token for token in tokens):
+            raise UsageError("an argument holds a zero byte")
         if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):  # closed, or replaced by an object of a test
             sys.stdout.reconfigure(errors="backslashreplace")
         if tokens[:1] == ["run"]:
@@ -47,8 +50,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return die_of("SIGPIPE")
     except Exception as error:
-        return explain(error, tokens)
+        code = explain(error, tokens)
+    for stream in (sys.stdout, sys.stderr):
+        _settle(stream)
     return code
+
+
+def _settle(stream: TextIO | None) -> None:
+    """Leave nothing to write where writing fails: the end of Python would try again, complain, and exit with 120."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        import os
+
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def explain(error: Exception, tokens: Sequence[str]) -> int:
@@ -61,14 +80,22 @@ def explain(error: Exception, tokens: Sequence[str]) -> int:
         case UsageError():
             return complain(f"{error} (wasmartifact {tokens[0]} --help)", EXIT_USAGE)
         case OSError():
-            name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
-            place = "" if name is None else f"{printable(str(name))}: "
-            return complain(f"{place}{error.strerror or error}", EXIT_OS_ERROR)
+            return complain(f"{printable(_place(error.filename))}{error.strerror or error}", EXIT_OS_ERROR)
         case ModuleNotFoundError():
             return complain(f"{error.name} is not installed; run: pip install 'wasmartifact[pack]'", EXIT_OS_ERROR)
         case MemoryError():
             return complain("out of memory", EXIT_OS_ERROR)
     return complain(f"defect in wasmartifact, please report it: {type(error).__name__}: {error}", EXIT_DEFECT)
+
+
+def _place(name: str | bytes | int | None) -> str:
+    """What the system refused, before its words."""
+    if name is None:
+        return ""
+    if isinstance(name, int):  # the one descriptor that a command writes into
+        return "standard output: "
+    text = name.decode(errors="replace") if isinstance(name, bytes) else name
+    return f"{text or repr(text)}: "
 
 
 def complain(message: str, code: int) -> int:

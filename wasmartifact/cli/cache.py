@@ -9,7 +9,7 @@ import time
 from typing import Any, Final
 
 from wasmartifact import cache
-from wasmartifact.cli.common import BYTES, parse_amount
+from wasmartifact.cli.common import BYTES, UsageError, parse_amount
 from wasmartifact.errors import ArtifactError, printable
 from wasmartifact.verifier import open_metadata
 
@@ -52,7 +52,10 @@ def run_list(options: argparse.Namespace) -> int:
 
 def run_prune(options: argparse.Namespace) -> int:
     """``cache prune``."""
-    size_bytes = cache.size_limit(None) if options.size is None else parse_amount(options.size, BYTES, "--size")
+    try:
+        size_bytes = cache.size_limit(None) if options.size is None else parse_amount(options.size, BYTES, "--size")
+    except ValueError as problem:  # of the environment
+        raise UsageError(str(problem)) from None
     max_age_s = None if options.age is None else parse_amount(options.age, _SECONDS, "--age")
     folder = _folder(options)
     return _report([] if folder is None else cache.sweep(folder, size_bytes, max_age_s=max_age_s))

@@ -25,8 +25,10 @@ from wasmartifact.cli.common import (
     standard_input,
 )
 from wasmartifact.cli.progress import ProgressBar
-from wasmartifact.errors import WasmArtifactError
-from wasmartifact.host.scratch import COPY_BYTES, ScratchFile
+from wasmartifact.errors import ArtifactError, WasmArtifactError, printable
+from wasmartifact.host.input import read_blocks, read_input
+from wasmartifact.host.output import absolute_path
+from wasmartifact.host.scratch import ScratchFile
 from wasmartifact.program import is_artifact
 from wasmartifact.version import VERSION
 
@@ -41,10 +43,13 @@ rivals that a user of the package does without:
 
 
 def execute(tokens: Sequence[str]) -> int:
-    """Run the command line of a command other than `run`; returns the exit code. SystemExit where argparse ends it."""
-    if tokens[:1] == ["bench"]:
-        return run_bench(tokens[1:])
-    options = make_parser().parse_args(tokens)
+    """Run the command line of a command other than `run`; returns the exit code."""
+    try:
+        if tokens[:1] == ["bench"]:
+            return run_bench(tokens[1:])
+        options = make_parser().parse_args(tokens)
+    except SystemExit as end:  # help, or a usage error, which argparse has printed
+        return int(end.code or 0)
     code: int = options.command(options)
     return code
 
@@ -131,16 +136,18 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run_pack(options: argparse.Namespace) -> int:
     """``pack``: prints what was written."""
+    if "" in (options.output, options.keep):
+        raise UsageError("the name of an output is empty")
     from_stdin = options.source == STDIN
-    output = options.output or default_output(options.source)
-    if not from_stdin and os.path.realpath(output) == os.path.realpath(options.source):
-        raise UsageError(f"the output {output} is the input")
+    output = default_output(options.source) if options.output is None else options.output
     to_stdout = output == STDOUT
+    if not (from_stdin or to_stdout) and is_same_path(output, options.source):
+        raise UsageError(f"the output {output} is the input")
     start = time.perf_counter()
     with ProgressBar() as progress:
         try:
             report = wa.pack(
-                standard_input().read() if from_stdin else options.source,
+                read_input(standard_input(), "standard input") if from_stdin else options.source,
                 binary_output() if to_stdout else output,
                 opt_level=options.opt_level,
                 cpu=options.cpu,
@@ -154,7 +161,7 @@ def run_pack(options: argparse.Namespace) -> int:
             raise UsageError(str(error)) from error
     seconds = time.perf_counter() - start
     if not is_standard_output(output):
-        print(f"{output}: {report.functions:,} functions, {report.size_bytes:,} bytes, {seconds:.2f} s")
+        print(f"{printable(output)}: {report.functions:,} functions, {report.size_bytes:,} bytes, {seconds:.2f} s")
     return 0
 
 
@@ -165,6 +172,11 @@ def default_output(source: str) -> str:
         name = "standard input" if source == STDIN else source
         raise UsageError(f"a module from {name} needs -o OUT.so, or -o - for standard output")
     return f"{source}.so"
+
+
+def is_same_path(output: str, source: str) -> bool:
+    """Whether two paths lead to one place, which need not exist."""
+    return os.path.realpath(absolute_path(output)) == os.path.realpath(absolute_path(source))
 
 
 def is_standard_output(output: str) -> bool:
@@ -183,8 +195,10 @@ def artifact_path(name: str) -> Iterator[str]:
         return
     copy = ScratchFile("standard-input")
     try:
-        copy.write(iter(lambda: standard_input().read(COPY_BYTES), b""))
+        copy.write(read_blocks(standard_input(), "standard input", may_be_artifact=True))
         yield copy.path
+    except ArtifactError as error:  # the copy has a name that tells a user nothing
+        raise type(error)(error.message.replace(copy.path, "standard input"), **error.facts) from None
     finally:
         copy.close()
 
@@ -216,7 +230,7 @@ def run_verify(options: argparse.Namespace) -> int:
     with artifact_path(options.artifact) as path, usage_errors():
         wa.verify(path, key=options.key)
     signed = f", and it is signed with {options.key}" if options.key else ""
-    print(f"{options.artifact}: every digest and every row is right{signed}")
+    print(printable(f"{options.artifact}: every digest and every row is right{signed}"))
     return 0
 
 
@@ -226,7 +240,7 @@ def run_sign(options: argparse.Namespace) -> int:
     password = None if file is None else (Path(file).read_bytes().splitlines() or [b""])[0]
     with usage_errors():
         wa.sign(options.artifact, options.key, password=password)
-    print(f"{options.artifact}: signed with {options.key}")
+    print(printable(f"{options.artifact}: signed with {options.key}"))
     return 0
 
 

@@ -144,13 +144,22 @@ def _read_only(host: str) -> Any:
 
 def _open(program: str, opt_level: int) -> Artifact:
     """The program's artifact. A module is packed with a progress bar; that there is no cache is said in our words."""
-    source = standard_input().read() if program == STDIN else program
+    source = _read_standard_input() if program == STDIN else program
     if is_artifact(source):
         return load(source)
     from wasmartifact.cache import compile
 
     with ProgressBar() as progress:
-        return compile(source, progress=progress, opt_level=opt_level, warn=_warn)
+        try:
+            return compile(source, progress=progress, opt_level=opt_level, warn=_warn)
+        except ValueError as problem:  # of the environment: options were looked at
+            raise UsageError(str(problem)) from None
+
+
+def _read_standard_input() -> bytes:
+    from wasmartifact.host.input import read_input
+
+    return read_input(standard_input(), "standard input", may_be_artifact=True)
 
 
 def _warn(message: str) -> None:

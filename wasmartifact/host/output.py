@@ -79,12 +79,23 @@ def write_output(
         raise
 
 
+def absolute_path(path: str | os.PathLike[str]) -> str:
+    """The path from the root. Raises FileNotFoundError where it is relative to a working directory that was removed."""
+    try:
+        return os.path.abspath(os.fsdecode(path))
+    except FileNotFoundError:
+        name = os.fsdecode(path)
+        raise FileNotFoundError(
+            errno.ENOENT, "the working directory was removed; give a path from the root", name
+        ) from None
+
+
 def _follow_links(output: str | os.PathLike[str]) -> str:
     """Absolute path of what symbolic links lead to, whether it exists or not.
 
     A link in /proc is not followed: it stands for an open file (`/dev/stdout`), whose name may be gone or another's.
     """
-    path = os.path.abspath(os.fspath(output))
+    path = absolute_path(output)
     for _ in range(_MAX_LINKS):
         folder = os.path.realpath(os.path.dirname(path))
         path = os.path.join(folder, os.path.basename(path))
@@ -132,7 +143,11 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
         fd = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
         is_named = False
     except (OSError, AttributeError):
-        fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        try:
+            fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        except OSError as problem:
+            problem.filename = path
+            raise
         is_named = True
     try:
         write_descriptor(fd, chunks, check=check, path=temporary if is_named else None)

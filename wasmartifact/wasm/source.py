@@ -7,12 +7,12 @@ import re
 from typing import Final
 
 from wasmartifact.errors import MalformedModule
+from wasmartifact.host.input import read_input
 from wasmartifact.host.packages import require
 
 #: Where, as wasmtime's parser says it: in a line below the message and above an excerpt, or, for long lines, behind it.
 _PLACE: Final = re.compile(r"(?:\n *-->| at) <anon>:(\d+):(\d+)(?=\n|$)")
 
-_MAGIC: Final = b"\0asm"
 #: Characters of an excerpt that is still worth showing: a module may be one long line.
 MAX_EXCERPT: Final = 1000
 
@@ -42,20 +42,14 @@ def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
         contents, name = bytes(source), "input"
     else:
         name = os.fsdecode(source)
-        contents = _read_file(name)
+        with open(name, "rb") as file:
+            contents = read_input(file, name)
     if not contents:
         raise MalformedModule(f"{name} is empty: expected a WebAssembly module, binary or text", wasm_offset=0)
     # \0asm; with the zero alone, decoding has the better words for what is wrong.
     if contents.startswith(b"\0"):
         return contents
     return _assemble(contents, name)
-
-
-def _read_file(path: str | os.PathLike[str]) -> bytes:
-    """Contents of a file; only the start of what is no module for certain: devices of zeros have no end."""
-    with open(path, "rb") as file:
-        start = file.read(len(_MAGIC))
-        return start if start.startswith(b"\0") and start != _MAGIC else start + file.read()
 
 
 def _assemble(contents: bytes, name: str) -> bytes:
