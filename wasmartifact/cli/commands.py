@@ -221,8 +221,13 @@ def run_inspect(options: argparse.Namespace) -> int:
 
 
 def _show(what: dict[str, object] | Iterable[str]) -> None:
-    """Print a dict as JSON, lines as they are."""
-    print(*([json.dumps(what, indent=2)] if isinstance(what, dict) else what), sep="\n")
+    """Print a dict as JSON, lines as they are; piece by piece, as many functions can have one large type."""
+    if isinstance(what, dict):
+        sys.stdout.writelines(json.JSONEncoder(indent=2).iterencode(what))
+        print()
+    else:
+        for line in what:
+            print(line)
 
 
 def run_verify(options: argparse.Namespace) -> int:

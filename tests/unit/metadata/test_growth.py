@@ -5,20 +5,23 @@ A file of 3 MB whose rows all told of the same bytes took 11 GiB.
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 import wasmartifact as wa
 from tests.support.lying import Lie, outcome
 from tests.unit.runtime.harness import packed
-from wasmartifact import schema
+from wasmartifact import cli, schema
 from wasmartifact.cli.summary import describe
 from wasmartifact.metadata.views import Metadata
 
-ROWS = 3000
+ROWS = 1000
 NAME = "n" * 3000
 #: Many functions that have names of their own, exported and imported under others.
 WAT = f"""(module (type $t (func (param {"i32 " * 900})))
@@ -92,6 +95,24 @@ def test_a_type_has_as_many_values_as_a_module_can_give_it() -> None:
         many.row("type_params", row, many.entries["type_values"].count)
     words = limited(partial(read_all, many.sealed()))
     assert words.startswith("CorruptArtifact: damaged metadata: type_params, row 0, is "), words
+
+
+def test_the_text_of_all_functions_is_never_whole_in_memory(tmp_path: Path) -> None:
+    """1,000 functions whose type has 900 values: 16 MB of JSON."""
+    lying = lie()
+    for row in range(lying.entries["function"].count):
+        lying.row("function", row, lying.get("function", row) >> 32 << 32)
+    path = tmp_path / "lie.so"
+    path.write_bytes(lying.sealed())
+
+    def inspect() -> bool:
+        with open(os.devnull, "w") as sink, redirect_stdout(sink):
+            cli.main(["inspect", str(packed(WAT))])
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            cli.main(["inspect", "--json", str(path)])
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 << 10
+
+    assert outcome(inspect) == "True"
 
 
 @pytest.mark.parametrize("column", ["import_module", "import_name"])
