@@ -114,7 +114,7 @@ class Prosecutor:
             self.tried = []
             return "", f"the process died: {death}"
         if answer["problem"]:
-            self.restart()
+            self.restart()  # what an offence leaves behind is none of the next lie's
         else:
             self.tried.append(index)
         return answer["outcome"], answer["problem"]
@@ -151,7 +151,9 @@ class Prosecutor:
         self.child.close()
 
 
-def fuzz(seed: str, *, changes: int | None, seconds: float, jobs: int = 1, progress: bool = False) -> Totals:
+def fuzz(
+    seed: str, *, changes: int | None, seconds: float, jobs: int = 1, progress: bool = False, save: Path | None = None
+) -> Totals:
     """Try lies, a number of them or for a time, whichever ends first.
 
     Parameters
@@ -166,6 +168,8 @@ def fuzz(seed: str, *, changes: int | None, seconds: float, jobs: int = 1, progr
         Processes.
     progress : bool
         Print a line now and then.
+    save : Path | None
+        A folder for findings, a file each, written as soon as they are there.
     """
     totals, lock = Totals(), threading.Lock()
     indices: Iterator[int] = iter(count() if changes is None else range(changes))
@@ -212,7 +216,11 @@ def fuzz(seed: str, *, changes: int | None, seconds: float, jobs: int = 1, progr
             totals.kinds[kind] += 1
             if kind not in totals.offences:
                 totals.offences[kind] = offence
-                print(f"change {seed}/{index} ({kind}): {offence.problem.splitlines()[0]}", flush=True)
+                words = report(prosecutor.lies, offence)
+                print(f"change {seed}/{index} ({kind}):\n{words}", flush=True)
+                if save is not None:
+                    save.mkdir(parents=True, exist_ok=True)
+                    (save / f"lie-{seed}-{index}.txt").write_text(words)
 
     with tempfile.TemporaryDirectory(prefix="wasmartifact-lies-") as name:
         lies = Lies(seed, Path(name))
@@ -318,18 +326,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     seconds = given.seconds or (60 if given.changes is None else 1e9)
     start = time.monotonic()
-    totals = fuzz(given.seed, changes=given.changes, seconds=seconds, jobs=given.jobs, progress=True)
+    totals = fuzz(given.seed, changes=given.changes, seconds=seconds, jobs=given.jobs, progress=True, save=given.save)
     spent = time.monotonic() - start
     print(f"{totals.changes} changes in {spent:.0f} s, {totals.changes / spent:.0f} a second")
     for outcome, number in sorted(totals.outcomes.items()):
         print(f"  {outcome:40}{number:9}")
     print(f"  {'broke the promise':40}{totals.kinds.total():9}, of {len(totals.offences)} kinds")
-    if totals.offences:
-        given.save.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as name:
-            lies = Lies(given.seed, Path(name))
-            for offence in totals.offences.values():
-                (given.save / f"lie-{given.seed}-{offence.index}.txt").write_text(report(lies, offence))
     return 1 if totals.offences else 0
 
 

@@ -14,8 +14,11 @@ from tests.fuzz.abuse import GROWTH_BYTES, Courtroom
 from tests.fuzz.child import ChildDied
 from tests.fuzz.damaged import Finding
 from tests.fuzz.forge import Step
-from tests.fuzz.lies import Lies, Prosecutor, _is_known, _kind
+from tests.fuzz.lies import Lies, Prosecutor, _is_known, _kind, fuzz
 from wasmartifact import schema
+
+SECONDS = 120  # at most: a number of changes is given too
+CHANGES = 600
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,15 @@ def test_the_truth_is_no_offence(lies: Lies, tmp_path: Path) -> None:
     for artifact in lies.artifacts.values():
         assert artifact.apply(()) == artifact.data
         assert courtroom.try_lie(artifact, artifact.data, random.Random(0)) == "used"
+
+
+def test_lies_hurt_nobody() -> None:
+    totals = fuzz("ordinary", changes=CHANGES, seconds=SECONDS, jobs=2)
+    assert not totals.offences
+    assert totals.changes == CHANGES, "the machine is too slow for this number of changes"
+    # Lies that are always refused, or never noticed, test little.
+    assert totals.outcomes["used"] > CHANGES / 10
+    assert totals.outcomes["load: CorruptArtifact"] > CHANGES / 10
 
 
 def test_a_seed_gives_the_same_lies(lies: Lies, directory: Path) -> None:
