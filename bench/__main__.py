@@ -133,6 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="write a plot of load time over module size; into a folder: of calls, too",
     )
     options = parser.parse_args(arguments)
+    if options.svg and not options.svg.is_dir() and options.svg.suffix != ".svg":
+        parser.error(f"--svg is {options.svg}, expected a folder that exists, or a file whose name ends in .svg")
     plotted = [name for name in CHARTS if options.svg and (name == "load" or options.svg.is_dir())]
     for name in plotted:
         if name not in options.only:
