@@ -349,6 +349,56 @@ def test_cells_of_references_are_those_of_the_code() -> None:
     assert outcome(lambda: (exports(lie).g.value(), exports(lie).n.value)) == "(1, None)"
 
 
+# Linking ----------------------------------------------------------------------------------------------------------
+
+EXPORTER = f"""(module (type $pair (func (param i64) (result i64))) (type $other (func (param f64) (result f64)))
+  (memory (export "m") 1) (global (export "g") (mut i64) (i64.const {PATTERN}))
+  (table (export "t") 2 funcref) (elem (i32.const 0) $double)
+  (tag (export "x") (param i64)) (func $double (export "double") (type $pair) (i64.mul (local.get 0) (i64.const 2)))
+  (func (type $other) (local.get 0)))"""
+IMPORTER = """(module (type $pair (func (param i64) (result i64)))
+  (import "e" "m" (memory 1)) (import "e" "g" (global $g (mut i64))) (import "e" "t" (table 1 funcref))
+  (import "e" "x" (tag $x (param i64))) (import "e" "double" (func $double (type $pair)))
+  (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "g") (result i64) (global.get $g))
+  (func (export "call") (param i64) (result i64) (call $double (local.get 0)))
+  (func (export "indirect") (param i64) (result i64) (call_indirect (type $pair) (local.get 0) (i32.const 0)))
+  (func (export "throw") (param i64) (throw $x (local.get 0))))"""
+OTHER_IMPORTER = """(module (import "e" "double" (func (param f64) (result f64))))"""
+
+
+def exporter_lies() -> list[bytes]:
+    sound = Lie(contents(EXPORTER))
+    pair, other = (sound.get("type_digest", row) for row in (0, 1))
+    return [
+        Lie(contents(EXPORTER)).row("memory_guard", 0, 1).row("memory_flags", 0, schema.LIMITS_64).sealed(),
+        Lie(contents(EXPORTER)).row("memory_page_log2", 0, 0).row("memory_min_pages", 0, 1 << 20).sealed(),
+        Lie(contents(EXPORTER)).row("global_type", 0, schema.VALTYPE_FUNCREF).row("global_flags", 0, 0).sealed(),
+        Lie(contents(EXPORTER)).row("table_type", 0, schema.VALTYPE_EXTERNREF).row("table_min", 0, 9).sealed(),
+        Lie(contents(EXPORTER)).row("type_digest", 0, other).row("type_digest", 1, pair).sealed(),
+        Lie(contents(EXPORTER)).row("type_canonical", 0, 1).row("function", 0, sound.get("function", 1)).sealed(),
+        Lie(contents(EXPORTER)).row("tag_type", 0, 1).row("type_params", 1, 0).sealed(),
+    ]
+
+
+def link_and_use(exporter: bytes) -> list[object]:
+    """What an honest importer of all that a liar exports does with it."""
+    got = exports(contents(IMPORTER), **dict(exports(exporter)))
+    with pytest.raises(wa.Trap, match="out of bounds memory access"):
+        got.load((1 << 32) - 1)
+    with pytest.raises(wa.WasmException) as caught:
+        got.throw(PATTERN)
+    return [got.load(0), got.g() == PATTERN, got.call(21), got.indirect(4), caught.value.values == (PATTERN,)]
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_what_a_liar_exports_is_what_its_code_has(number: int) -> None:
+    lie = exporter_lies()[number]
+    assert outcome(partial(link_and_use, lie)) == "[0, True, 42, 8, True]"
+    words = outcome(lambda: exports(contents(OTHER_IMPORTER), double=exports(lie).double))
+    assert words.startswith("UnlinkableModule: incompatible import type: e.double"), words
+
+
 # Digests ----------------------------------------------------------------------------------------------------------
 
 
