@@ -76,17 +76,7 @@ class Courtroom:
     def try_lie(self, artifact: Artifact, data: bytes, rng: random.Random) -> str:
         """What became of a lying artifact. Raises Finding where the promise is broken."""
         peak = _peak_bytes()
-        canaries = _Canaries()
-        victims = {name: self._instantiate(name) for name in {artifact.name, "exporter"}}
-        before = {name: _state(victim.exports) for name, (victim, _) in victims.items()}
-        outcome = self._abuse(artifact.name, data, victims["exporter"][0], rng)
-        gc.collect()
-        canaries.check()
-        for name, (victim, _) in victims.items():
-            # The importers' honest twin shares with the exporter, so it may have written there.
-            if _state(victim.exports) != before[name] and not (name == "exporter" and artifact.name in LINKED):
-                raise Finding(f"an honest instance of {name} holds something else than before")
-        del victims
+        outcome = self._abuse_among_victims(artifact.name, data, rng)
         if rng.random() < TWIN_SHARE and self._behaviour(artifact.name) != self.expected[artifact.name]:
             raise Finding(f"an honest {artifact.name} behaves otherwise than before: {self._difference(artifact.name)}")
         if _peak_bytes() - peak > GROWTH_BYTES:
@@ -94,6 +84,20 @@ class Courtroom:
         self.lies += 1
         if self.lies % LEAK_CHECK == 0:
             self._check_leaks()
+        return outcome
+
+    def _abuse_among_victims(self, name: str, data: bytes, rng: random.Random) -> str:
+        """Use the liar, and look whether honest instances and the heap are what they were."""
+        canaries = _Canaries()
+        victims = {victim: self._instantiate(victim)[0] for victim in dict.fromkeys((name, "exporter"))}
+        before = {victim: _state(instance.exports) for victim, instance in victims.items()}
+        outcome = self._abuse(name, data, victims["exporter"], rng)
+        gc.collect()
+        canaries.check()
+        for victim, instance in victims.items():
+            # An importer that lies may write to what it shares with the exporter.
+            if _state(instance.exports) != before[victim] and not (victim == "exporter" and name in LINKED):
+                raise Finding(f"an honest instance of {victim} holds something else than before")
         return outcome
 
     # ---- honest ones
