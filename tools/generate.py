@@ -293,6 +293,22 @@ def column_tables() -> str:
     return "\n\n".join(parts)
 
 
+def fuel_table() -> str:
+    """What costs what."""
+    names = {"free": schema.FUEL_FREE_OPERATORS, "last": schema.FUEL_BLOCK_ENDS}
+    free, last = (", ".join(f"`{name}`" for name in names[which]) for which in ("free", "last"))
+    return table(
+        "what|value",
+        (
+            ("operators that cost nothing", free),
+            ("every other operator", 1),
+            ("each run of a function, paid with its first block", schema.FUEL_PER_FUNCTION),
+            ("operators that are the last of their block", last),
+            ("a portion", schema.FUEL_PORTION),
+        ),
+    )
+
+
 def value_type_table() -> str:
     """Codes of value types and heap types."""
     rows = [
@@ -328,6 +344,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "columns": column_tables,
     "value types": value_type_table,
     "traps": lambda: table("code|name|message", ((t.code, f"`{t.name}`", t.message) for t in schema.TRAP_CODES)),
+    "fuel": fuel_table,
     "example": format_example.page,
     "machines": lambda: table(
         "machine|e_machine|page size in bytes", ((m, e, schema.PAGE_BYTES[m]) for m, e in schema.MACHINES.items())

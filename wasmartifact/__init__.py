@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wasmartifact.errors import LimitExceeded as LimitExceeded
     from wasmartifact.errors import LoadError as LoadError
     from wasmartifact.errors import MalformedModule as MalformedModule
+    from wasmartifact.errors import OutOfFuel as OutOfFuel
     from wasmartifact.errors import ToolchainError as ToolchainError
     from wasmartifact.errors import Trap as Trap
     from wasmartifact.errors import UnlinkableModule as UnlinkableModule
@@ -73,6 +74,7 @@ _HOMES: Final = {
     "LoadError": "wasmartifact.errors",
     "MalformedModule": "wasmartifact.errors",
     "ToolchainError": "wasmartifact.errors",
+    "OutOfFuel": "wasmartifact.errors",
     "Trap": "wasmartifact.errors",
     "UnlinkableModule": "wasmartifact.errors",
     "UnsupportedModule": "wasmartifact.errors",

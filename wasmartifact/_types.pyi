@@ -191,6 +191,31 @@ class Store:
     @property
     def limits(self) -> Limits | None:
         """What the guests of the store may take, or None."""
+    @property
+    def fuel(self) -> int | None:
+        """Units of fuel that are left, 0 to 2**63 - 1; None, at first, where the store counts none.
+
+        What is set stands for what was left before. It takes modules packed with ``fuel=True``: in a store that
+        counts fuel, code without it is refused. Where the next block of code costs more than what is left, the call
+        ends by OutOfFuel and the rest is gone. A call that ends by any other trap, or from outside, takes up to 65,535
+        units more than it used. To set it waits for a call of another thread to end. Two
+        stores that become one have the fuel of both.
+
+        Raises
+        ------
+        ValueError
+            The number is out of range, or the store has code that counts no fuel.
+
+        Examples
+        --------
+        >>> store = wasmartifact.Store()
+        >>> store.fuel = 1_000_000
+        >>> instance = wasmartifact.load("metered.wasm.so").instantiate(store=store)
+        >>> instance.exports.run()
+        >>> used = 1_000_000 - store.fuel
+        """
+    @fuel.setter
+    def fuel(self, units: int | None) -> None: ...
     def deadline(self, seconds: float, /) -> AbstractContextManager[object]:
         """Let what runs in this store take no longer: ``with store.deadline(seconds):``.
 

@@ -54,6 +54,7 @@ def compile(
     target: str | None = None,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    fuel: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     cache_size_bytes: int | None = None,
     warn: Callable[[str], None] | None = None,
@@ -68,8 +69,8 @@ def compile(
     ----------
     source : str | os.PathLike | bytes
         Path of a .wasm or .wat file, or its bytes. An unchanged file is recognised by its stat and not read again.
-    opt_level, cpu, target, jobs, progress : optional
-        As for `pack`; the last two are of no account when the artifact is there already.
+    opt_level, cpu, target, jobs, progress, fuel : optional
+        As for `pack`; ``jobs`` and ``progress`` are of no account when the artifact is there already.
     cache_dir : str | os.PathLike | None
         Folder of the cache; None for ``$XDG_CACHE_HOME/wasmartifact``, which is ``~/.cache/wasmartifact`` by default.
         Made with mode 0700 if need be; its parent must be one that only trusted users can write to.
@@ -101,8 +102,10 @@ def compile(
     5
     """
     limit_bytes = size_limit(cache_size_bytes)
-    recipe = f"{_toolchain(cpu)} {opt_level!r} {cpu!r} {target!r}"
-    options = {"opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress}
+    recipe = f"{_toolchain(cpu)} {opt_level!r} {cpu!r} {target!r}{' fuel' if fuel else ''}"
+    options = {
+        "opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress, "fuel": fuel
+    }  # fmt: skip
     packing = _Packing(options, _warn if warn is None else warn)
     try:
         folder = open_folder(cache_dir)

@@ -81,6 +81,7 @@ TRAPS = {
     18: ("null_exception_reference", "null exception reference"),
     19: ("out_of_memory", "out of memory in the runtime"),
     20: ("deadline_exceeded", "deadline exceeded"),
+    21: ("out_of_fuel", "out of fuel"),
 }
 #: Name, exception and message template of each error of the C runtime.
 NATIVE_ERRORS = {
@@ -117,4 +118,5 @@ NATIVE_ERRORS = {
     32: ("contract", "CorruptArtifact", "the metadata does not fit the code: {text} is {found}, the code was compiled with {expected}; the file was changed after it was packed: pack the module again"),
     33: ("type_conflict", "CorruptArtifact", "two function types that differ have one digest; one of the artifacts was not packed by `wasmartifact pack`: pack the modules again"),
     45: ("watcher", "LoadError", "can't start the thread that ends calls at their deadlines and interrupts: {strerror}; raise the limit on threads (ulimit -u)"),
+    50: ("fuel", "UnlinkableModule", "code that counts fuel and code that does not can't be in one store: {text}; pack all modules with fuel=True, or none"),
 }

@@ -341,6 +341,12 @@ class Interrupted(Trap):
     exit_code = 45
 
 
+class OutOfFuel(Trap):
+    """The store's fuel does not pay for the next block of code; ``store.fuel`` is 0, and may be set again."""
+
+    exit_code = 46
+
+
 class WasmException(WasmArtifactError):
     """A WebAssembly exception (spec section 4.4.9): one that no handler caught, or one for a host function to raise.
 

@@ -93,6 +93,7 @@ def pack(
     progress: Progress | None = None,
     keep: str | os.PathLike[str] | None = None,
     min_glibc: str | None = None,
+    fuel: bool = False,
 ) -> PackReport:
     """Compile a WebAssembly module into an artifact.
 
@@ -121,6 +122,9 @@ def pack(
     min_glibc : str | None
         Oldest glibc that the artifact shall load under, as "2.17"; None for this host's. Below 2.35 the artifact has
         two segments in place of one and loads a little slower.
+    fuel : bool
+        Whether the code counts what it does, so that ``Store.fuel`` bounds it: the same count everywhere, for some
+        time. A store holds modules with or without, never both.
 
     Returns
     -------
@@ -149,7 +153,7 @@ def pack(
     42
     """
     clock = _Clock()
-    options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu))
+    options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu), fuel=bool(fuel))
     oldest_glibc = None if min_glibc is None else _glibc_version(min_glibc)
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
@@ -326,6 +330,7 @@ def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> Me
         library_version=VERSION_NUMBERS,
         wasm_sha256=hashlib.sha256(module.data).digest(),
         checks_exceptions=compiled.checks_exceptions,
+        fuel=plan.options.fuel,
     )
 
 

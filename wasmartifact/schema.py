@@ -89,6 +89,8 @@ GLOBAL_MUTABLE: Final = 1
 HEADER_READ_ONLY_DYNAMIC: Final = 1
 #: Header flag: after a call, functions look for a pending exception and return at once where there is one.
 HEADER_CHECKS_EXCEPTIONS: Final = 2
+#: Header flag: the code counts fuel; its functions take and return the portion that they have left.
+HEADER_FUEL: Final = 4
 GLIBC_MIN: Final = (2, 35)
 #: Limits of what a reader looks at to find the metadata section. An artifact has about a dozen sections; strip adds none.
 MAX_SECTIONS: Final = 64
@@ -102,6 +104,28 @@ MAPPED_IMAGE_MIN_BYTES: Final = 16384
 
 #: Larger tables are refused, and growing beyond it fails: the limit that JavaScript engines agreed on.
 MAX_TABLE_ELEMENTS: Final = 10_000_000
+
+# --------------------------------------------------------------------------------------------------------------------
+# Fuel: what code that counts it pays. FORMAT.md has the rules.
+
+#: Operators that cost nothing, by their names in the text format; every other one costs 1.
+FUEL_FREE_OPERATORS: Final = (
+    "nop", "drop", "unreachable", "return", "block", "loop", "else", "end", "catch", "catch_all", "delegate",
+)  # fmt: skip
+#: Operators that are the last of their block.
+FUEL_BLOCK_ENDS: Final = (
+    "loop", "if", "else", "end", "catch", "catch_all", "delegate", "br", "br_if", "br_table", "br_on_null",
+    "br_on_non_null", "return", "return_call", "return_call_indirect", "return_call_ref", "throw", "throw_ref", "rethrow",
+    "unreachable",
+)  # fmt: skip
+#: What a function costs beside its operators; it is paid with its first block.
+FUEL_PER_FUNCTION: Final = 1
+#: Units that code takes from the store at a time, if the store has them and no block needs more.
+FUEL_PORTION: Final = 65_536
+#: A count of this many bytes or elements costs nothing: nothing is so large, so the operator traps at once.
+FUEL_COUNT_LIMIT: Final = 2**48
+#: The most that a store can have.
+FUEL_MAX: Final = 2**63 - 1
 
 # --------------------------------------------------------------------------------------------------------------------
 # Traps. A code is the payload of the trap instruction (x86-64: 67 0f b9 40 NN; aarch64: brk), hence below 128.
@@ -136,6 +160,7 @@ TRAP_CODES: Final = (
     TrapCode(18, "null_exception_reference", "null exception reference"),
     TrapCode(19, "out_of_memory", "out of memory in the runtime"),
     TrapCode(20, "deadline_exceeded", "deadline exceeded"),
+    TrapCode(21, "out_of_fuel", "out of fuel"),
 )
 TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
 
@@ -206,7 +231,7 @@ METADATA_HEADER: Final = Struct(
             "flags",
             "u32",
             "1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception "
-            "after calls; other bits zero",
+            "after calls; 4: the code counts fuel; other bits zero",
         ),
         Field("section_size_bytes", "u64", "size of the section, memory image included"),
         Field("file_size_bytes", "u64", "size of the whole file as packed, before any strip"),
@@ -356,7 +381,7 @@ INSTANCE_HEADER: Final = Struct(
         ),
         Field("exception", "ptr", "the store's cell for the pending exception, which is null if there is none"),
         Field("details", "ptr", "private part of the runtime"),
-        Field("reserved0", "u64", "zero"),
+        Field("fuel", "ptr", "the store's cell with the fuel that no portion holds: a u64"),
         Field("reserved1", "u64", "zero"),
         Field("reserved2", "u64", "zero"),
     ),
@@ -788,6 +813,13 @@ NATIVE_ERRORS: Final = (
         "LoadError",
         "can't start the thread that ends calls at their deadlines and interrupts: {strerror}; raise the limit on threads "
         "(ulimit -u)",
+    ),
+    NativeError(
+        50,
+        "fuel",
+        "UnlinkableModule",
+        "code that counts fuel and code that does not can't be in one store: {text}; pack all modules with fuel=True, or "
+        "none",
     ),
 )
 

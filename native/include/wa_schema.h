@@ -41,11 +41,16 @@
 #define WA_GLOBAL_MUTABLE 1
 #define WA_HEADER_READ_ONLY_DYNAMIC 1
 #define WA_HEADER_CHECKS_EXCEPTIONS 2
+#define WA_HEADER_FUEL 4
 #define WA_MAX_SECTIONS 64
 #define WA_MAX_SECTION_NAMES_BYTES 2048
 #define WA_MAX_OPERANDS 1000
 #define WA_MAPPED_IMAGE_MIN_BYTES 16384
 #define WA_MAX_TABLE_ELEMENTS 0x989680
+#define WA_FUEL_PER_FUNCTION 1
+#define WA_FUEL_PORTION 0x10000
+#define WA_FUEL_COUNT_LIMIT 0x1000000000000UL
+#define WA_FUEL_MAX 0x7fffffffffffffffUL
 #define WA_TIED_ALIGN_BYTES 16
 #define WA_TIED_ARRAYS_OFFSET 352
 #define WA_GLIBC_MIN_MAJOR 2
@@ -116,6 +121,8 @@
 #define WA_TRAP_OUT_OF_MEMORY 19
 /* deadline exceeded */
 #define WA_TRAP_DEADLINE_EXCEEDED 20
+/* out of fuel */
+#define WA_TRAP_OUT_OF_FUEL 21
 
 /* ---- errors of the runtime ------------------------------------------------------------------------------------------- */
 
@@ -185,6 +192,8 @@
 #define WA_ERROR_TYPE_CONFLICT 33
 /* LoadError */
 #define WA_ERROR_WATCHER 45
+/* UnlinkableModule */
+#define WA_ERROR_FUEL 50
 
 /* ---- structures ------------------------------------------------------------------------------------------------------ */
 
@@ -212,7 +221,7 @@ struct wa_schema_metadata_header {
     uint32_t directory_count;
     /* bytes from the file's start that load_checksum covers */
     uint32_t head_size_bytes;
-    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; other bits zero */
+    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; 4: the code counts fuel; other bits zero */
     uint32_t flags;
     /* size of the section, memory image included */
     uint64_t section_size_bytes;
@@ -486,8 +495,8 @@ struct wa_schema_instance {
     void *exception;
     /* private part of the runtime */
     void *details;
-    /* zero */
-    uint64_t reserved0;
+    /* the store's cell with the fuel that no portion holds: a u64 */
+    void *fuel;
     /* zero */
     uint64_t reserved1;
     /* zero */
@@ -503,7 +512,7 @@ _Static_assert(offsetof(struct wa_schema_instance, text) == 40, "offset of insta
 _Static_assert(offsetof(struct wa_schema_instance, operands) == 48, "offset of instance.operands");
 _Static_assert(offsetof(struct wa_schema_instance, exception) == 56, "offset of instance.exception");
 _Static_assert(offsetof(struct wa_schema_instance, details) == 64, "offset of instance.details");
-_Static_assert(offsetof(struct wa_schema_instance, reserved0) == 72, "offset of instance.reserved0");
+_Static_assert(offsetof(struct wa_schema_instance, fuel) == 72, "offset of instance.fuel");
 _Static_assert(offsetof(struct wa_schema_instance, reserved1) == 80, "offset of instance.reserved1");
 _Static_assert(offsetof(struct wa_schema_instance, reserved2) == 88, "offset of instance.reserved2");
 

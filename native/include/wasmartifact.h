@@ -116,11 +116,21 @@ void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, v
 /* True while a call is running inside the store. */
 bool wa_store_is_active(const wa_store *store);
 
+/* ---- fuel (fuel.c) ---------------------------------------------------------------------------------------------- */
+
+/* Whether the store counts fuel, and how much is left; while a call runs, less what its code holds at the moment. */
+bool wa_store_fuel(const wa_store *store, uint64_t *units);
+/* Give the store so much, at most WA_FUEL_MAX. -1: it has code that counts none. The store must be entered. */
+int wa_store_set_fuel(wa_store *store, uint64_t units);
+/* Let code run without an end. The store must be entered. */
+void wa_store_count_no_fuel(wa_store *store);
+
 /* ---- calls (activation.c, leave.c, signals.c, thread.c) --------------------------------------------------------- */
 
 /* Entry trampoline: reads parameters from slots, calls code(context, ...), writes results to slots. A slot is 8 bytes;
- * v128 takes two; i32 and f32 use the low half of one (results: the upper half is zero). */
-typedef void (*wa_entry)(const void *code, void *context, uint64_t *slots);
+ * v128 takes two; i32 and f32 use the low half of one (results: the upper half is zero). Code that counts fuel has an empty
+ * portion at first; what it gives back is returned, else nothing. */
+typedef uint64_t (*wa_entry)(const void *code, void *context, uint64_t *slots);
 
 enum { WA_RETURNED = 0, WA_TRAPPED = 1, WA_UNWOUND = 2, WA_INTERRUPTED = 3, WA_THREW = 4 };
 

@@ -162,6 +162,28 @@
 #define WAX_DOC_Store_limits \
     "What the guests of the store may take, or None."
 
+#define WAX_DOC_Store_fuel \
+    "Units of fuel that are left, 0 to 2**63 - 1; None, at first, where the store counts none.\n" \
+    "\n" \
+    "What is set stands for what was left before. It takes modules packed with ``fuel=True``: in a store that\n" \
+    "counts fuel, code without it is refused. Where the next block of code costs more than what is left, the call\n" \
+    "ends by OutOfFuel and the rest is gone. A call that ends by any other trap, or from outside, takes up to 65,535\n" \
+    "units more than it used. To set it waits for a call of another thread to end. Two\n" \
+    "stores that become one have the fuel of both.\n" \
+    "\n" \
+    "Raises\n" \
+    "------\n" \
+    "ValueError\n" \
+    "    The number is out of range, or the store has code that counts no fuel.\n" \
+    "\n" \
+    "Examples\n" \
+    "--------\n" \
+    ">>> store = wasmartifact.Store()\n" \
+    ">>> store.fuel = 1_000_000\n" \
+    ">>> instance = wasmartifact.load(\"metered.wasm.so\").instantiate(store=store)\n" \
+    ">>> instance.exports.run()\n" \
+    ">>> used = 1_000_000 - store.fuel"
+
 #define WAX_DOC_Store_deadline \
     "deadline($self, seconds, /)\n" \
     "--\n" \

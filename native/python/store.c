@@ -430,6 +430,63 @@ static void store_dealloc(PyObject *object)
     Py_DECREF(class);
 }
 
+static PyObject *store_get_fuel(PyObject *object, void *closure)
+{
+    (void)closure;
+    uint64_t units;
+    if (!wa_store_fuel(((wax_store *)object)->native, &units))
+        Py_RETURN_NONE;
+    return PyLong_FromUnsignedLongLong(units);
+}
+
+/* -1 with an exception set. */
+static int fuel_units(PyObject *value, uint64_t *units)
+{
+    if (!PyIndex_Check(value) || PyBool_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "fuel is a %.100s, expected an int, or None", Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    PyObject *number = PyNumber_Index(value);
+    if (number == NULL)
+        return -1;
+    int overflow;
+    long long found = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (!PyErr_Occurred() && (overflow != 0 || found < 0))
+        PyErr_Format(PyExc_ValueError, "fuel is %R, expected 0 to 2**63 - 1, or None", number);
+    Py_DECREF(number);
+    *units = (uint64_t)found;
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int store_set_fuel(PyObject *object, PyObject *value, void *closure)
+{
+    (void)closure;
+    wax_store *store = (wax_store *)object;
+    uint64_t units = 0;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "fuel can't be deleted; set it to None, so that none is counted");
+        return -1;
+    }
+    if (value != Py_None && fuel_units(value, &units) < 0)
+        return -1;
+    wax_store_enter(store);
+    int failed = 0;
+    if (value == Py_None)
+        wa_store_count_no_fuel(store->native);
+    else
+        failed = wa_store_set_fuel(store->native, units);
+    wa_store_leave(store->native);
+    if (failed < 0)
+        PyErr_SetString(PyExc_ValueError, "the store has an instance of a module that was packed without fuel, which nothing "
+                                          "would count; pack it with fuel=True");
+    return failed;
+}
+
+static PyGetSetDef store_getset[] = {
+    {"fuel", store_get_fuel, store_set_fuel, WAX_DOC_Store_fuel, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef store_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_store, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},

@@ -1,7 +1,7 @@
 /* Protected calls: the boundary between the embedder's C and compiled code. */
 #include "stop.h"
 
-/* What a protected call runs: code through an entry trampoline, or init code, which takes only its instance. */
+/* What a protected call runs: code through an entry trampoline, or init code, which takes its instance and a portion of fuel. */
 typedef struct work {
     const void *code;
     void *context;
@@ -10,12 +10,11 @@ typedef struct work {
 } work;
 
 /* Apart from wa_call so that no variable of the frame that sigsetjmp returns to twice lives in a register. */
-static __attribute__((noinline)) void run(const work *what)
+static __attribute__((noinline)) uint64_t run(const work *what)
 {
     if (what->entry != NULL)
-        what->entry(what->code, what->context, what->slots);
-    else
-        ((void (*)(void *))(uintptr_t)what->code)(what->context);
+        return what->entry(what->code, what->context, what->slots);
+    return ((uint64_t (*)(void *, uint64_t))(uintptr_t)what->code)(what->context, 0);
 }
 
 /* An exception that nobody caught is the outcome, unless something else ended the call while it was on its way. */
@@ -60,11 +59,14 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     activation.outcome = WA_RETURNED;
     activation.deadly_signals = 0;
     store->active++;
+    if (!store->counts_fuel)
+        store->fuel = WA_FUEL_MAX; /* what calls that trapped did not bring back */
     /* The signal mask is not saved (it costs a system call); the handler runs without blocking anything. */
     if (sigsetjmp(activation.landing, 0) == 0) {
         wa_this_thread.current = &activation;
         wa_heed_interrupt();
-        run(what);
+        uint64_t portion = run(what);
+        wa_store_return_fuel(wa_root(activation.store), portion);
     }
     wa_this_thread.current = activation.previous;
     store = wa_root(activation.store);
@@ -105,7 +107,8 @@ void wa_call_across(const wa_instance *caller, const wa_function *function, wa_e
     activation.deadly_signals = outer->deadly_signals;
     if (sigsetjmp(activation.landing, 0) == 0) {
         wa_this_thread.current = &activation;
-        run(&what);
+        uint64_t portion = run(&what);
+        wa_store_return_fuel(wa_root(activation.store), portion);
     }
     wa_this_thread.current = activation.previous;
     if (wa_root(activation.store)->pending != NULL && activation.outcome == WA_RETURNED)

@@ -69,6 +69,7 @@ static void move_contents(wa_store *into, wa_store *from)
         details->instance->head.store = into;
         details->instance->head.operands = into->operands;
         details->instance->head.exception = (void *)&into->pending;
+        details->instance->head.fuel = &into->fuel;
         details->instance->head.stack_limit = into->stack_limit;
     }
     while (from->adopted != NULL) {
@@ -102,6 +103,11 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
         wa_store_leave(into);
         return wa_fail(error, WA_ERROR_STORE_BUSY, 0, 0, 0, "");
     }
+    if (wa_store_check_fuel(into, from, error) < 0) {
+        wa_store_leave(from);
+        wa_store_leave(into);
+        return -1;
+    }
     int failed = wa_exceptions_make_room(into, from);
     if (failed)
         wa_fail(error, WA_ERROR_NO_MEMORY, 0, 0, 0, "store");
@@ -111,6 +117,7 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
         return -1;
     }
     wa_exceptions_move(into, from);
+    wa_store_add_fuel(into, from);
     move_contents(into, from);
     join_stack_limits(into, from);
     into->depth += from->depth;

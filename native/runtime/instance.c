@@ -85,6 +85,7 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     instance->head.text = (void *)(uintptr_t)artifact->text;
     instance->head.operands = store->operands;
     instance->head.exception = (void *)&store->pending;
+    instance->head.fuel = &store->fuel;
     instance->head.details = details;
     memcpy(wa_global_cells(instance), WA_COLUMN(artifact, global_image), WA_ROWS(artifact, global_image) * sizeof(wa_cell));
     details->instance = instance;
@@ -110,7 +111,7 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
                             wa_error *error)
 {
     store = wa_root(store);
-    if (wa_signals_ensure(error) < 0 || ensure_operands(store, artifact, error) < 0)
+    if (wa_signals_ensure(error) < 0 || wa_store_admit(store, artifact, error) < 0 || ensure_operands(store, artifact, error) < 0)
         return NULL;
     wa_details *details = new_details(store, artifact);
     if (details == NULL) {
@@ -127,6 +128,7 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
         wa_quota_count(store->quota, WA_COUNTED_INSTANCES, 1);
     details->next = store->instances;
     store->instances = details;
+    store->is_metered = wa_is_metered(artifact);
     return details->instance;
 }
 

@@ -58,6 +58,12 @@ static inline bool wa_checks_exceptions(const wa_artifact *artifact)
     return (artifact->contract->flags & WA_HEADER_CHECKS_EXCEPTIONS) != 0;
 }
 
+/* Whether its code counts fuel: then its functions take and return their portion of it. */
+static inline bool wa_is_metered(const wa_artifact *artifact)
+{
+    return (artifact->contract->flags & WA_HEADER_FUEL) != 0;
+}
+
 /* ---- metadata.c ------------------------------------------------------------------------------------------------- */
 
 /* Header and directory of the mapped section: fills in artifact->columns. */

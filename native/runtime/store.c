@@ -12,6 +12,7 @@ wa_store *wa_store_new(void)
         return NULL;
     memset(store, 0, sizeof *store);
     store->references = 1;
+    store->fuel = WA_FUEL_MAX;
     pthread_mutex_init(&store->mutex, NULL);
     pthread_cond_init(&store->left, NULL);
     return store;

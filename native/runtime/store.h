@@ -43,6 +43,9 @@ struct wa_store {
     atomic_uint exception_pins; /* how many of them the embedder is looking at */
     void *operands;             /* what the instances hold; NULL until an artifact needs it */
     wa_quota *quota;            /* owned; NULL: no limits */
+    uint64_t fuel;              /* but for the portion that running code holds; WA_FUEL_MAX where none is counted */
+    bool counts_fuel;           /* the embedder gave a number */
+    bool is_metered;            /* an instance has code that takes fuel */
 };
 
 /* ---- store.c ---------------------------------------------------------------------------------------------------- */
@@ -62,6 +65,18 @@ void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
 WA_COLD void wa_store_fit_stack_limit(wa_store *store);
 /* Takes the block over. The store has none yet. */
 void wa_store_set_operands(wa_store *store, void *operands);
+/* What a call had left of its portion of fuel. Garbage, if code of this store counts none. */
+static inline void wa_store_return_fuel(wa_store *store, uint64_t portion)
+{
+    if (store->is_metered)
+        store->fuel += portion;
+}
+/* Whether an instance of the artifact may be in the store. */
+int wa_store_admit(const wa_store *store, const wa_artifact *artifact, wa_error *error);
+/* Whether both may be one store: all code that is in one counts fuel, or none does. */
+int wa_store_check_fuel(const wa_store *into, const wa_store *from, wa_error *error);
+/* The fuel of both. */
+void wa_store_add_fuel(wa_store *into, const wa_store *from);
 /* Make `from`, which this thread has entered and whose contents are gone, an alias of `into`, which it retains. Who waits for
  * it waits for the other one then. */
 void wa_store_become(wa_store *from, wa_store *into);

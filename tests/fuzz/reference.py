@@ -206,6 +206,10 @@ class Reference:
                 self._tags[f"{module} {name}"] = extern.of.tag, type_.params
         return Returned()
 
+    def has(self, module: int, name: str) -> bool:
+        """Whether there is an instance of the module, which exports this."""
+        return (module, name) in self._exports
+
     def _failure(self, error: Any, trap: Any) -> Outcome:
         """What an error is, or else a trap; an exception gives either."""
         exception = ffi.wasmtime_exnref_t()

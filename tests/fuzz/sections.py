@@ -8,7 +8,7 @@ become unique.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bench.synthetic import leb128
@@ -30,7 +30,7 @@ _LONG_REFERENCES: Final = (0x63, 0x64)
 
 def make_testable(data: bytes) -> bytes:
     """A module with unique imports, exports of all globals and tags; the last global, the fuel, is FUEL_NAME too."""
-    sections = list(_read_sections(data))
+    sections = list(read_sections(data))
     contents = dict(sections)
     imports, imported = _unique_imports(contents.get(_IMPORT, b"\0"))
     global_count, tag_count = (
@@ -45,7 +45,17 @@ def make_testable(data: bytes) -> bytes:
     return data[:8] + b"".join(bytes([id_]) + leb128(len(content)) + content for id_, content in edited)
 
 
-def _read_sections(data: bytes) -> Iterator[tuple[int, bytes]]:
+def write_sections(sections: Mapping[int, bytes]) -> bytes:
+    """Sections in the order of a module; without custom ones."""
+    return b"".join(
+        bytes([id_]) + leb128(len(content)) + content
+        for id_, content in sorted(sections.items(), key=lambda item: _ORDER.index(item[0]) if item[0] else -1)
+        if id_
+    )
+
+
+def read_sections(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Ids and contents."""
     position = 8
     while position < len(data):
         size_bytes, start = read_leb(data, position + 1)

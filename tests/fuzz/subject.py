@@ -91,7 +91,7 @@ class Subject:
         self.trace: list[Event] = []
         self._artifacts = artifacts
         self._imports = imports
-        self._store = wa.Store()
+        self.store = wa.Store()
         self._hosts: dict[HostFunc, wa.Func] = {}
         self._host_tags: dict[HostTag, wa.Tag] = {}
         self._tags: dict[str, wa.Tag] = {}
@@ -115,7 +115,7 @@ class Subject:
         namespaces: dict[str, dict[str, Any]] = {}
         for item, given in zip(self._imports[module], imports, strict=True):
             namespaces.setdefault(item.module, {})[item.name] = self._give(given)
-        self._exports.append(self._artifacts[module].instantiate(namespaces, store=self._store).exports)
+        self._exports.append(self._artifacts[module].instantiate(namespaces, store=self.store).exports)
 
     def exports(self, module: int) -> Mapping[str, Any]:
         """What a module exports."""

@@ -97,6 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     pack.add_argument("--jobs", type=int, help="compiling processes (default: one per CPU)")
     pack.add_argument("--keep", metavar="DIR", help="keep LLVM IR, assembly and objects in this folder")
+    pack.add_argument("--fuel", action="store_true", help="count what the code does, so that Store.fuel can bound it")
     pack.set_defaults(command=run_pack)
 
     inspect = commands.add_parser("inspect", help="show what an artifact or a module holds; none of its code runs")
@@ -156,6 +157,7 @@ def run_pack(options: argparse.Namespace) -> int:
                 progress=progress,
                 keep=options.keep,
                 min_glibc=options.min_glibc,
+                fuel=options.fuel,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error

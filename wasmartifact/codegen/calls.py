@@ -22,24 +22,37 @@ def emit_call(
     fn: FunctionEmitter, code: str, context: str, signature: Signature, convention: Convention | None = None
 ) -> None:
     """Call ``code(context, operands...)``: pop the operands, push the results. ``convention``: None for that of C."""
-    operands = fn.pop_values(len(signature.params))
+    operands = fn.with_fuel(fn.pop_values(len(signature.params)))
+    called = fn.context.called(signature)
     if convention is not None:
-        passed = convention.arguments(fn, "%instance", signature.params, operands)
-        call = f"notail call {convention.llvm_result(signature)} {code}(ptr {context}{passed})"
+        passed = convention.arguments(fn, "%instance", called.params, operands)
+        call = f"notail call {convention.llvm_result(called)} {code}(ptr {context}{passed})"
     else:
         arguments = ", ".join(
             [
                 f"ptr {context}",
-                *(f"{LLVM_TYPES[letter]} {value}" for letter, value in zip(signature.params, operands, strict=True)),
+                *(f"{LLVM_TYPES[letter]} {value}" for letter, value in zip(called.params, operands, strict=True)),
             ]
         )
-        call = f"notail call {signature.llvm_result} {code}({arguments})"
-    if convention is not None and convention.spills_results(signature):
-        fn.emit(call)
-        fn.leave_if_pending()
-        fn.stack.extend(convention.spilled_results(fn, "%instance", signature))
+        call = f"notail call {called.llvm_result} {code}({arguments})"
+    fn.stack.extend(_results(fn, called, call, convention))
+
+
+def _results(fn: FunctionEmitter, called: Signature, call: str, convention: Convention | None) -> list[str]:
+    """Emit a call; its results, but for the fuel. An exception that it leaves behind goes to its landing first."""
+    if convention is None or not convention.spills_results(called):
+        if not fn.context.options.fuel:
+            return received(fn, called, call, fn.leave_if_pending)
+        values = received(fn, called, call)
     else:
-        fn.stack.extend(received(fn, signature, call, fn.leave_if_pending))
+        fn.emit(call)
+        if not fn.context.options.fuel:
+            fn.leave_if_pending()
+            return convention.spilled_results(fn, "%instance", called)
+        values = convention.spilled_results(fn, "%instance", called)
+    fn.set_fuel(values.pop(0))
+    fn.leave_if_pending()
+    return values
 
 
 def call_function(fn: FunctionEmitter, func_index: int) -> None:
@@ -133,9 +146,10 @@ def _emit_tail_call(fn: FunctionEmitter, code: str, context: str, signature: Sig
     """Leave the function for ``code(context, operands...)``, which has its results and the module's convention."""
     convention = fn.context.convention
     assert convention is not None
-    operands = fn.pop_values(len(signature.params))
-    passed = convention.arguments(fn, "%instance", signature.params, operands)
-    type_ = convention.llvm_result(signature)
+    operands = fn.with_fuel(fn.pop_values(len(signature.params)))
+    called = fn.context.called(signature)
+    passed = convention.arguments(fn, "%instance", called.params, operands)
+    type_ = convention.llvm_result(called)
     call = f"musttail call {type_} {code}(ptr {context}{passed})"
     if type_ == "void":
         fn.emit(call)
@@ -151,7 +165,7 @@ def _return_call(fn: FunctionEmitter, func_index: int) -> None:
     if func_index >= fn.context.imported_functions:
         fn.calls.add(func_index)
         _emit_tail_call(fn, f"@f{func_index}", "%instance", signature)
-    elif not convention.spills(signature):
+    elif not convention.spills(fn.context.called(signature)):
         code = _import_field(fn, func_index, "code")
         _emit_tail_call(fn, code, _import_field(fn, func_index, "context"), signature)
     else:
@@ -172,7 +186,7 @@ def _tail_call_record(fn: FunctionEmitter, record: str, type_index: int) -> None
     """Tail call a function of any artifact, or of the host."""
     signature, convention = fn.context.signatures[type_index], fn.context.convention
     assert convention is not None
-    if not convention.spills(signature):
+    if not convention.spills(fn.context.called(signature)):
         code = fn.load_field(record, _FUNCTION_RECORD["code"])
         _emit_tail_call(fn, code, fn.load_field(record, _FUNCTION_RECORD["context"]), signature)
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wasmartifact import schema
 from wasmartifact.codegen.convention import Convention, convention_of
 from wasmartifact.codegen.options import CodegenOptions
-from wasmartifact.codegen.signature import Signature, letter_of, signature_of
+from wasmartifact.codegen.signature import Signature, letter_of, metered, signature_of
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import Module
 
@@ -65,8 +65,13 @@ class ModuleContext:
         """Signature of a function of the index space."""
         return self.signatures[self.function_types[func_index]]
 
+    def called(self, signature: Signature) -> Signature:
+        """How functions of this signature are called: with fuel, if code counts it."""
+        return metered(signature) if self.options.fuel else signature
+
     def llvm_type(self, signature: Signature) -> tuple[str, str]:
         """Result type and parameter types of the module's own functions of this signature."""
+        signature = self.called(signature)
         if self.convention is None:
             return signature.llvm_result, signature.llvm_params
         return self.convention.llvm_result(signature), self.convention.llvm_params
@@ -109,8 +114,13 @@ def build_context(
         tag_types=array("I", module.tag_types),
         checks_exceptions=throws or bool(module.tag_types),
         layout=layout,
-        convention=convention_of(signatures, options.target.machine) if "tail-call" in call_features else None,
+        convention=_convention(signatures, options) if "tail-call" in call_features else None,
     )
+
+
+def _convention(signatures: tuple[Signature, ...], options: CodegenOptions) -> Convention:
+    called = map(metered, signatures) if options.fuel else signatures
+    return convention_of(called, options.target.machine)
 
 
 def checks_accesses(is64: bool, page_log2: int) -> bool:

@@ -145,11 +145,12 @@ def end_block(fn: FunctionEmitter, _: Any) -> None:
 
 
 def _emit_return(fn: FunctionEmitter, values: list[str]) -> None:
-    convention = fn.context.convention
-    if convention is not None and convention.spill_results(fn, "%instance", fn.signature, values):
+    convention, called = fn.context.convention, fn.context.called(fn.signature)
+    values = fn.with_fuel(values)
+    if convention is not None and convention.spill_results(fn, "%instance", called, values):
         fn.emit("ret void")
         return
-    fn.emit(f"ret {fn.signature.llvm_result} {returned(fn, fn.signature, values)}")
+    fn.emit(f"ret {called.llvm_result} {returned(fn, called, values)}")
 
 
 # Branches ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from wasmartifact.codegen import fuel
 from wasmartifact.codegen.compiled import FunctionGroup, GroupFacts
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.control import open_function
@@ -50,7 +51,7 @@ def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, Group
     defined = range(group.first, group.first + len(bodies))
     declared = [(f"f{index}", context.function_signature(index)) for index in sorted(calls) if index not in defined]
     declared += [(outward_symbol(index), context.signatures[index]) for index in sorted(facts.outward_types)]
-    return module_text(context, declared, bodies, scopes), facts
+    return module_text(context, declared, bodies, scopes, takes_fuel=context.options.fuel), facts
 
 
 def _emit_function(
@@ -71,8 +72,19 @@ def _emit_function(
     fn.rethrows = _RETHROW in used
     fn.open_locals(declared, assigned)
     open_function(fn)
-    emit_instructions(fn, instructions, group.base)
+    if fn.context.options.fuel:
+        _emit_metered(fn, instructions, group.base)
+    else:
+        emit_instructions(fn, instructions, group.base)
     return fn.finish(f"f{func_index}")
+
+
+def _emit_metered(fn: FunctionEmitter, instructions: list[Instruction], base: int) -> None:
+    for cost, block in fuel.blocks(instructions):
+        if not fn.dead:
+            fn.offset = block[0][0] + base
+            fuel.charge(fn, cost)
+        emit_instructions(fn, block, base)
 
 
 def _has_typed_blocks(instructions: list[Instruction]) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.context import ModuleContext
-from wasmartifact.codegen.convention import Lines
+from wasmartifact.codegen.convention import Lines, returned
 from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, INVARIANT, STACK_POINTER, TRAP_ATTRIBUTES, UNLIKELY
 from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
@@ -88,6 +88,10 @@ CONSTANTS: Final[dict[str, Callable[[int], str]]] = {
 ZEROS: Final = {letter: CONSTANTS[letter](0) for letter in "ilfdv"}
 _BASE_OFFSET: Final = schema.MEMORY_SLOT.offsets()["base"]
 _SIZES: Final = {"i": 4, "l": 8, "f": 4, "d": 8, "v": 16}
+
+
+#: The alloca of a function's portion of fuel.
+FUEL_CELL: Final = "%fuel"
 
 
 @dataclass(slots=True)
@@ -352,6 +356,20 @@ class FunctionEmitter:
             yield f"  %m{memory} = getelementptr i8, ptr %instance, i64 {offset + _BASE_OFFSET}"
             yield f"  {base} = load ptr, ptr %m{memory}, align 8, {INVARIANT}"
 
+    # Fuel ---------------------------------------------------------------------------------------------------------
+
+    def fuel(self) -> str:
+        """The portion of fuel that the function has left."""
+        return self.define("l", f"load i64, ptr {FUEL_CELL}")
+
+    def set_fuel(self, portion: str) -> None:
+        """Go on with another portion."""
+        self.emit(f"store i64 {portion}, ptr {FUEL_CELL}")
+
+    def with_fuel(self, values: list[str]) -> list[str]:
+        """Operands of a call or a return, with the portion before them where code counts fuel."""
+        return [self.fuel(), *values] if self.context.options.fuel else values
+
     # Exceptions ---------------------------------------------------------------------------------------------------
 
     def pending_cell(self) -> str:
@@ -383,11 +401,14 @@ class FunctionEmitter:
     def open_locals(self, declared: str, assigned: set[int]) -> None:
         """Make locals of the parameters and of the declared ones (type letters); ``assigned`` are ever set."""
         params = self.signature.params
+        passed = self.context.called(self.signature).params
         convention = self.context.convention
         if convention is None:
-            arguments = [f"%p{index}.{letter}" for index, letter in enumerate(params)]
+            arguments = [f"%p{index}.{letter}" for index, letter in enumerate(passed)]
         else:
-            arguments = convention.unpack(Lines(self.entry), "%instance", params)
+            arguments = convention.unpack(Lines(self.entry), "%instance", passed)
+        if self.context.options.fuel:
+            self.entry.append(f"  {FUEL_CELL} = alloca i64\n  store i64 {arguments.pop(0)}, ptr {FUEL_CELL}")
         self.local_letters = params + declared
         # Below are the numbers of the locals' cells and of the memories' bases.
         self.count = STEP * (len(self.local_letters) + len(self.context.memories))
@@ -425,18 +446,33 @@ class FunctionEmitter:
         ])  # fmt: skip
 
     def _unwind(self) -> list[str]:
-        """Where the function returns with a pending exception: nobody looks at its results."""
+        """Where the function returns with a pending exception: nobody looks at its results, but for the fuel."""
         if not self.unwinds:
             return []
         type_, _ = self.context.llvm_type(self.signature)
+        if self.context.options.fuel:
+            return ["unwind:", *self._unwind_with_fuel(type_)]
         return ["unwind:", f"  ret {type_}{'' if type_ == 'void' else ' poison'}"]
+
+    def _unwind_with_fuel(self, type_: str) -> list[str]:
+        called, convention = self.context.called(self.signature), self.context.convention
+        start = len(self.out)
+        values = [self.fuel(), *(["poison"] * len(self.signature.results))]
+        if convention is not None and convention.spill_results(self, "%instance", called, values):
+            self.emit("ret void")
+        else:
+            self.emit(f"ret {type_} {returned(self, called, values)}")
+        lines = self.out[start:]
+        del self.out[start:]
+        return lines
 
     def _parameters(self) -> str:
         if self.context.convention is not None:
             return self.context.convention.parameters()
+        params = self.context.called(self.signature).params
         return ", ".join([
             "ptr %instance",
-            *(f"{LLVM_TYPES[letter]} %p{index}.{letter}" for index, letter in enumerate(self.signature.params)),
+            *(f"{LLVM_TYPES[letter]} %p{index}.{letter}" for index, letter in enumerate(params)),
         ])  # fmt: skip
 
     def _nothing_to_follow(self) -> list[str]:

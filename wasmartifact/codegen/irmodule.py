@@ -16,6 +16,7 @@ TRAP_ATTRIBUTES: Final = "#1"
 INVARIANT: Final = "!invariant.load !0"
 UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold
 STACK_POINTER: Final = "metadata !2"
+TAKE_FUEL: Final = "take_fuel"  # symbol of the function that takes a portion of fuel from the store
 FIRST_SCOPE: Final = 8  # number of the first function's debug scope
 _STACK_REGISTERS: Final = {"x86_64": "rsp", "aarch64": "sp"}
 
@@ -37,6 +38,8 @@ def module_text(
     declared: Iterable[tuple[str, Signature]],
     bodies: Sequence[str],
     scopes: Sequence[str],
+    *,
+    takes_fuel: bool = False,
 ) -> str:
     """The whole LLVM module around function definitions: what ``emit`` names by number is defined here."""
     target = context.options.target
@@ -44,6 +47,7 @@ def module_text(
         f'target triple = "{target.triple}"',
         f"@{TYPE_DIGESTS_SYMBOL} = external hidden constant [{len(context.canonical)} x [16 x i8]]",
         *(_declaration(name, *context.llvm_type(signature)) for name, signature in declared),
+        *([f"declare hidden preserve_allcc i64 @{TAKE_FUEL}(ptr, i64, i64)"] if takes_fuel else []),
         *bodies,
         # No unwind tables: backtraces walk frame pointers. No inlining: they name every function.
         'attributes #0 = { noinline nounwind "frame-pointer"="all" "probe-stack"="inline-asm" "no-builtins" '

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
+from wasmartifact.codegen import fuel
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler, Origin, i64_constant, opaque_value
 from wasmartifact.codegen.signature import FLOAT_BITS, LLVM_TYPES
 from wasmartifact.codegen.variables import narrow
@@ -108,13 +109,17 @@ def _memory_size(fn: FunctionEmitter, memory: int) -> None:
 def _memory_grow(fn: FunctionEmitter, memory: int) -> None:
     letter = fn.context.memories[memory].index
     delta = fn.widen(fn.stack.pop(), letter)
-    fn.stack.append(narrow(fn, fn.runtime_call("memory_grow", str(memory), delta), letter))
+    old_size = fn.runtime_call("memory_grow", str(memory), delta)
+    fuel.charge_growth(fn, old_size, delta)
+    fn.stack.append(narrow(fn, old_size, letter))
 
 
 def _memory_fill(fn: FunctionEmitter, memory: int) -> None:
     to, value, count = fn.pop_values(3)
     letter = fn.context.memories[memory].index
-    fn.runtime_call("memory_fill", str(memory), fn.widen(to, letter), value, fn.widen(count, letter))
+    operands = fn.widen(to, letter), value, fn.widen(count, letter)
+    fuel.charge_count(fn, operands[-1], letter)
+    fn.runtime_call("memory_fill", str(memory), *operands)
 
 
 def _memory_copy(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
@@ -123,6 +128,7 @@ def _memory_copy(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
     to_letter, from_letter = fn.context.memories[destination].index, fn.context.memories[source].index
     count_letter = min(to_letter, from_letter)  # "i" where either address is an i32
     operands = fn.widen(to, to_letter), fn.widen(at, from_letter), fn.widen(count, count_letter)
+    fuel.charge_count(fn, operands[-1], count_letter)
     fn.runtime_call("memory_copy", str(destination), str(source), *operands)
 
 
@@ -130,6 +136,7 @@ def _memory_init(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
     segment, memory = pair
     to, at, count = fn.pop_values(3)
     operands = fn.widen(to, fn.context.memories[memory].index), fn.widen(at, "i"), fn.widen(count, "i")
+    fuel.charge_count(fn, operands[-1], "i")
     fn.runtime_call("memory_init", str(memory), str(segment), *operands)
 
 

@@ -58,7 +58,7 @@ class TargetSpec:
 
 @dataclass(frozen=True)
 class CodegenOptions:
-    """How to compile: ``opt_level`` 0 to 3 and the resolved target.
+    """How to compile: ``opt_level`` 0 to 3, the resolved target, and whether code counts fuel.
 
     Raises
     ------
@@ -68,6 +68,7 @@ class CodegenOptions:
 
     opt_level: int
     target: TargetSpec
+    fuel: bool = False
 
     def __post_init__(self) -> None:
         if self.opt_level not in OPT_LEVELS:

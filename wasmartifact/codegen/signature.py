@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from wasmartifact import schema
@@ -52,8 +53,16 @@ class Signature:
 
 def signature_of(func_type: FuncType) -> Signature:
     """Signature of a function type."""
-    params = "".join(map(letter_of, func_type.params))
-    results = "".join(map(letter_of, func_type.results))
+    return _signature("".join(map(letter_of, func_type.params)), "".join(map(letter_of, func_type.results)))
+
+
+@lru_cache(maxsize=4096)
+def metered(signature: Signature) -> Signature:
+    """The signature of a function that takes and returns its portion of fuel, an i64, before all else."""
+    return _signature("l" + signature.params, "l" + signature.results)
+
+
+def _signature(params: str, results: str) -> Signature:
     returned = "".join(_returned_letters(results))
     types = [LLVM_TYPES[letter] for letter in returned]
     return Signature(

@@ -10,6 +10,7 @@ from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.convention import inward_symbol
 from wasmartifact.codegen.irmodule import FIRST_SCOPE, module_text, subprogram
+from wasmartifact.codegen.portion import take_fuel
 from wasmartifact.codegen.trampolines import (
     entry_symbol,
     entry_trampoline,
@@ -63,7 +64,8 @@ def trampoline_types(module: Module, context: ModuleContext, compiled: Iterable[
         host |= group.facts.indirect_types
         outward |= group.facts.outward_types
     convention = context.convention
-    inward = {index for index in entry if convention is not None and convention.spills(context.signatures[index])}
+    called = [context.called(signature) for signature in context.signatures]
+    inward = {index for index in entry if convention is not None and convention.spills(called[index])}
     return TrampolineTypes(sorted(entry), sorted(host), sorted(inward), sorted(outward))
 
 
@@ -86,11 +88,14 @@ def support_texts(
     context: ModuleContext, module: Module, initial: InitialState, types: TrampolineTypes
 ) -> tuple[list[str], str | None]:
     """LLVM modules with the trampolines and the init function; the symbol of the latter, None where there is none."""
-    trampolines = [entry_trampoline(index, context.signatures[index]) for index in types.entry]
-    trampolines += [host_trampoline(index, context.signatures[index]) for index in types.host]
+    signatures, called = context.signatures, [context.called(signature) for signature in context.signatures]
+    trampolines = [entry_trampoline(index, signatures[index], called[index]) for index in types.entry]
+    trampolines += [host_trampoline(index, signatures[index], called[index]) for index in types.host]
     if context.convention is not None:
         for make, indices in ((inward_trampoline, types.inward), (outward_trampoline, types.outward)):
-            trampolines += [make(index, context.signatures[index], context.convention) for index in indices]
+            trampolines += [make(index, called[index], context.convention) for index in indices]
+    if context.options.fuel:
+        trampolines.append(take_fuel())
     texts = [
         module_text(context, (), trampolines[start : start + TRAMPOLINES_PER_GROUP], ())
         for start in range(0, len(trampolines), TRAMPOLINES_PER_GROUP)
@@ -101,5 +106,5 @@ def support_texts(
 
     body, fn = emit_init(context, module, initial, FIRST_SCOPE)
     declared = ((f"f{index}", context.function_signature(index)) for index in sorted(fn.calls))
-    texts.append(module_text(context, declared, [body], [subprogram(FIRST_SCOPE, 0)]))
+    texts.append(module_text(context, declared, [body], [subprogram(FIRST_SCOPE, 0)], takes_fuel=context.options.fuel))
     return texts, INIT_SYMBOL

@@ -15,6 +15,7 @@ from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES
 from wasmartifact.codegen.signature import LLVM_TYPES, SLOTS_OF, Signature, slot_places
 
 _RECORD: Final = schema.FUNCTION_RECORD.offsets()
+_INSTANCE: Final = schema.INSTANCE_HEADER.offsets()
 
 
 def entry_symbol(type_index: int) -> str:
@@ -51,34 +52,48 @@ def _store(name: str, value: str, letter: str, offset: int) -> list[str]:
     return lines
 
 
-def entry_trampoline(type_index: int, signature: Signature) -> str:
-    """``void entry_<t>(ptr code, ptr context, ptr slots)``: call code(context, values of slots), store the results."""
-    lines = [
-        f"define hidden void @{entry_symbol(type_index)}(ptr %code, ptr %context, ptr %slots) {FUNCTION_ATTRIBUTES} {{"
-    ]
-    arguments = ["ptr %context"]
+def entry_trampoline(type_index: int, signature: Signature, called: Signature) -> str:
+    """``void entry_<t>(ptr code, ptr context, ptr slots)``: call code(context, values of slots), store the results.
+
+    Where ``called`` has fuel, the call begins with an empty portion, and the trampoline returns what is left of it.
+    """
+    has_fuel = called != signature
+    name = f"{'i64' if has_fuel else 'void'} @{entry_symbol(type_index)}"
+    lines = [f"define hidden {name}(ptr %code, ptr %context, ptr %slots) {FUNCTION_ATTRIBUTES} {{"]
+    arguments = ["ptr %context", "i64 0"] if has_fuel else ["ptr %context"]
     for position, (letter, offset) in enumerate(slot_places(signature.params)):
         lines += _load(f"%p{position}", letter, offset)
         arguments.append(f"{LLVM_TYPES[letter]} %p{position}")
-    call = f"notail call {signature.llvm_result} %code({', '.join(arguments)})"
-    lines.append(f"  %result = {call}" if signature.results else f"  {call}")
+    call = f"notail call {called.llvm_result} %code({', '.join(arguments)})"
+    lines.append(f"  %result = {call}" if called.results else f"  {call}")
     for position, (letter, offset) in enumerate(slot_places(signature.returned)):
         value = "%result"
-        if len(signature.results) > 1:
+        if len(called.results) > 1:
             value = f"%r{position}.value"
-            lines.append(f"  {value} = extractvalue {signature.llvm_result} %result, {position}")
+            lines.append(f"  {value} = extractvalue {called.llvm_result} %result, {position + has_fuel}")
         lines += _store(f"%r{position}", value, letter, offset)
-    return "\n".join([*lines, "  ret void", "}"])
+    if not has_fuel:
+        return "\n".join([*lines, "  ret void", "}"])
+    if not signature.results:
+        return "\n".join([*lines, "  ret i64 %result", "}"])
+    return "\n".join([*lines, f"  %fuel = extractvalue {called.llvm_result} %result, 0", "  ret i64 %fuel", "}"])
 
 
-def host_trampoline(type_index: int, signature: Signature) -> str:
-    """``<result> host_<t>(ptr record, params...)``: store params in slots, call record->invoke(), load the results."""
+def host_trampoline(type_index: int, signature: Signature, called: Signature) -> str:
+    """``<result> host_<t>(ptr record, params...)``: store params in slots, call record->invoke(), load the results.
+
+    Where ``called`` has fuel, the portion goes back to the store before the host runs, and an empty one to the caller.
+    """
+    has_fuel = called != signature
     count = max(_slot_count(signature.params), _slot_count(signature.results), 1)
+    params = ["ptr %record", *(["i64 %fuel"] if has_fuel else []), *_params(signature)]
     lines = [
-        f"define hidden {signature.llvm_result} @{host_symbol(type_index)}({_record_params(signature)})",
+        f"define hidden {called.llvm_result} @{host_symbol(type_index)}({', '.join(params)})",
         f"    {FUNCTION_ATTRIBUTES} {{",
         f"  %slots = alloca [{count} x i64], align 16",
     ]
+    if has_fuel:
+        lines += _give_fuel_back()
     for position, (letter, offset) in enumerate(slot_places(signature.params)):
         lines += _store(f"%p{position}", f"%p{position}", letter, offset)
     lines += [
@@ -86,25 +101,39 @@ def host_trampoline(type_index: int, signature: Signature) -> str:
         "  %invoke = load ptr, ptr %invoke.field, align 8",
         "  notail call void %invoke(ptr %record, ptr %slots)",
     ]
+    values = ["0"] if has_fuel else []
     for position, (letter, offset) in enumerate(slot_places(signature.returned)):
         lines += _load(f"%r{position}", letter, offset)
-    return "\n".join([*lines, *_return(signature), "}"])
+        values.append(f"%r{position}")
+    return "\n".join([*lines, *_return(called, values), "}"])
 
 
-def _record_params(signature: Signature) -> str:
-    """Parameters ``%record``, ``%p0``, ``%p1``, ... as C has them."""
-    params = (f"{LLVM_TYPES[letter]} %p{position}" for position, letter in enumerate(signature.params))
-    return ", ".join(["ptr %record", *params])
+def _give_fuel_back() -> list[str]:
+    """Add ``%fuel`` to the store's cell, which the instance of the record knows."""
+    return [
+        f"  %instance.field = getelementptr i8, ptr %record, i64 {_RECORD['instance']}",
+        "  %instance = load ptr, ptr %instance.field, align 8",
+        f"  %fuel.field = getelementptr i8, ptr %instance, i64 {_INSTANCE['fuel']}",
+        "  %fuel.cell = load ptr, ptr %fuel.field, align 8",
+        "  %fuel.store = load i64, ptr %fuel.cell, align 8",
+        "  %fuel.all = add i64 %fuel.store, %fuel",
+        "  store i64 %fuel.all, ptr %fuel.cell, align 8",
+    ]
 
 
-def _return(signature: Signature) -> list[str]:
-    """Return the values ``%r0``, ``%r1``, ..."""
-    if len(signature.results) < 2:
-        return [f"  ret {signature.llvm_result}{' %r0' if signature.results else ''}"]
+def _params(signature: Signature) -> list[str]:
+    """Parameters ``%p0``, ``%p1``, ... as C has them."""
+    return [f"{LLVM_TYPES[letter]} %p{position}" for position, letter in enumerate(signature.params)]
+
+
+def _return(signature: Signature, values: list[str]) -> list[str]:
+    """Return the values."""
+    if len(values) < 2:
+        return [f"  ret {signature.llvm_result}{''.join(f' {value}' for value in values)}"]
     lines, whole = [], "poison"
-    for position, letter in enumerate(signature.returned):
-        value = f"{LLVM_TYPES[letter]} %r{position}"
-        lines.append(f"  %all{position} = insertvalue {signature.llvm_result} {whole}, {value}, {position}")
+    for position, (letter, value) in enumerate(zip(signature.returned, values, strict=True)):
+        part = f"{LLVM_TYPES[letter]} {value}"
+        lines.append(f"  %all{position} = insertvalue {signature.llvm_result} {whole}, {part}, {position}")
         whole = f"%all{position}"
     return [*lines, f"  ret {signature.llvm_result} {whole}"]
 
@@ -114,7 +143,8 @@ def _return(signature: Signature) -> list[str]:
 
 def inward_trampoline(type_index: int, signature: Signature, convention: Convention) -> str:
     """``<result> inward_<t>(ptr record, params...)``: call record->tail_code, which spills."""
-    head = f"define hidden {signature.llvm_result} @{inward_symbol(type_index)}({_record_params(signature)})"
+    params = ", ".join(["ptr %record", *_params(signature)])
+    head = f"define hidden {signature.llvm_result} @{inward_symbol(type_index)}({params})"
     lines = Lines([f"{head} {FUNCTION_ATTRIBUTES} {{"])
     instance, code = _record_field(lines, "instance"), _record_field(lines, "tail_code")
     operands = [f"%p{position}" for position in range(len(signature.params))]

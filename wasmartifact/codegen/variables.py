@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wasmartifact import schema
+from wasmartifact.codegen import fuel
 from wasmartifact.codegen.emitter import ZEROS, FunctionEmitter, Handler, constant_of_cell, local_cell, type_letter
 from wasmartifact.codegen.signature import LLVM_TYPES
 
@@ -123,13 +124,18 @@ def _table_size(fn: FunctionEmitter, table: int) -> None:
 def _table_grow(fn: FunctionEmitter, table: int) -> None:
     value, delta = fn.pop_values(2)
     letter = fn.context.tables[table]
-    fn.stack.append(narrow(fn, fn.runtime_call("table_grow", str(table), value, fn.widen(delta, letter)), letter))
+    count = fn.widen(delta, letter)
+    old_count = fn.runtime_call("table_grow", str(table), value, count)
+    fuel.charge_growth(fn, old_count, count)
+    fn.stack.append(narrow(fn, old_count, letter))
 
 
 def _table_fill(fn: FunctionEmitter, table: int) -> None:
     index, value, count = fn.pop_values(3)
     letter = fn.context.tables[table]
-    fn.runtime_call("table_fill", str(table), fn.widen(index, letter), value, fn.widen(count, letter))
+    operands = fn.widen(index, letter), value, fn.widen(count, letter)
+    fuel.charge_count(fn, operands[-1], letter)
+    fn.runtime_call("table_fill", str(table), *operands)
 
 
 def _table_copy(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
@@ -138,6 +144,7 @@ def _table_copy(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
     to_letter, from_letter = fn.context.tables[destination], fn.context.tables[source]
     count_letter = min(to_letter, from_letter)  # "i" where either index is an i32
     operands = fn.widen(to, to_letter), fn.widen(at, from_letter), fn.widen(count, count_letter)
+    fuel.charge_count(fn, operands[-1], count_letter)
     fn.runtime_call("table_copy", str(destination), str(source), *operands)
 
 
@@ -145,6 +152,7 @@ def _table_init(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
     segment, table = pair
     to, at, count = fn.pop_values(3)
     operands = fn.widen(to, fn.context.tables[table]), fn.widen(at, "i"), fn.widen(count, "i")
+    fuel.charge_count(fn, operands[-1], "i")
     fn.runtime_call("table_init", str(table), str(segment), *operands)
 
 

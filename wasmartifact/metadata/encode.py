@@ -125,6 +125,7 @@ class MetadataFacts:
     library_version: tuple[int, int, int]
     wasm_sha256: bytes
     checks_exceptions: bool = False
+    fuel: bool = False
 
 
 def encode_metadata(facts: MetadataFacts) -> bytearray:
@@ -237,7 +238,8 @@ def _write_header(section: bytearray, facts: MetadataFacts, page_size_bytes: int
         section,
         magic=schema.METADATA_MAGIC,
         flags=(schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0)
-        | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0),
+        | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0)
+        | (schema.HEADER_FUEL if facts.fuel else 0),
         format_major=schema.FORMAT_MAJOR,
         format_minor=schema.FORMAT_MINOR,
         runtime_abi=schema.RUNTIME_ABI,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact.constants import TRAPS
-from wasmartifact.errors import ArtifactError, DeadlineExceeded, Frame, Interrupted, Trap
+from wasmartifact.errors import ArtifactError, DeadlineExceeded, Frame, Interrupted, OutOfFuel, Trap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.artifact import Artifact
 
 #: Traps that are no fault of the guest's code have classes of their own.
-CLASSES = {"deadline_exceeded": DeadlineExceeded, "interrupted": Interrupted}
+CLASSES = {"deadline_exceeded": DeadlineExceeded, "interrupted": Interrupted, "out_of_fuel": OutOfFuel}
 
 
 def make_trap(code: int, frames: list[tuple[Artifact | None, int, int]]) -> Trap:
