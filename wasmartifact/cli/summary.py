@@ -103,7 +103,7 @@ def page(metadata: Metadata) -> Iterator[str]:
         "machine": f"{head['machine']}, {info.get('target', '?')}, cpu {info.get('cpu', '?')}",
         "CPU features": ", ".join(head["cpu_features"]) or "none",
         "wasm features": ", ".join(head["wasm_features"]) or "none beyond 1.0",
-        "fuel": "counted" if head["fuel"] else "not counted",
+        **({"fuel": "counted"} if head["fuel"] else {}),
         "module": printable(info.get("module_name", "")) or "without a name",
         "file": f"{head['file_size_bytes']:,} bytes",
         "machine code": f"{head['text_size_bytes']:,} bytes",

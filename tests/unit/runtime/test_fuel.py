@@ -379,6 +379,7 @@ def test_what_a_host_function_raises_costs_nothing_more(level: int) -> None:
     store, exports = start(TRAPPING, level, {"m": {"host": wa.Func(fail, params=[], results=[])}})
     with pytest.raises(KeyError):
         exports.host(10)
+    assert store.fuel is not None
     assert PLENTY - store.fuel == 1 + 5 + 1 + 5 * 10
 
 
