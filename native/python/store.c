@@ -482,17 +482,13 @@ static int store_set_fuel(PyObject *object, PyObject *value, void *closure)
     return failed;
 }
 
-static PyGetSetDef store_getset[] = {
-    {"fuel", store_get_fuel, store_set_fuel, WAX_DOC_Store_fuel, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
 static PyMemberDef store_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_store, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyGetSetDef store_getset[] = {
+    {"fuel", store_get_fuel, store_set_fuel, WAX_DOC_Store_fuel, NULL},
     {"limits", store_get_limits, NULL, WAX_DOC_Store_limits, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -103,7 +103,7 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
         wa_store_leave(into);
         return wa_fail(error, WA_ERROR_STORE_BUSY, 0, 0, 0, "");
     }
-    if (wa_store_check_fuel(into, from, error) < 0) {
+    if (wa_fuel_check_join(into, from, error) < 0) {
         wa_store_leave(from);
         wa_store_leave(into);
         return -1;
@@ -117,7 +117,7 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
         return -1;
     }
     wa_exceptions_move(into, from);
-    wa_store_add_fuel(into, from);
+    wa_fuel_join(into, from);
     move_contents(into, from);
     join_stack_limits(into, from);
     into->depth += from->depth;

@@ -12,7 +12,7 @@ static int demand(const wa_store *store)
     return store->counts_fuel ? COUNTS : EITHER;
 }
 
-int wa_store_admit(const wa_store *store, const wa_artifact *artifact, wa_error *error)
+int wa_fuel_admit(const wa_store *store, const wa_artifact *artifact, wa_error *error)
 {
     int wanted = demand(store);
     if (wanted == EITHER || (wanted == COUNTS) == wa_is_metered(artifact))
@@ -22,7 +22,7 @@ int wa_store_admit(const wa_store *store, const wa_artifact *artifact, wa_error 
                                     : "this module was packed with fuel, others of its store without");
 }
 
-int wa_store_check_fuel(const wa_store *into, const wa_store *from, wa_error *error)
+int wa_fuel_check_join(const wa_store *into, const wa_store *from, wa_error *error)
 {
     int one = demand(into), other = demand(from);
     if (one == EITHER || other == EITHER || one == other)
@@ -31,7 +31,7 @@ int wa_store_check_fuel(const wa_store *into, const wa_store *from, wa_error *er
 }
 
 /* Who counts none has no end of it, and brings nothing. */
-void wa_store_add_fuel(wa_store *into, const wa_store *from)
+void wa_fuel_join(wa_store *into, const wa_store *from)
 {
     into->is_metered |= from->is_metered;
     if (!from->counts_fuel)

@@ -71,12 +71,6 @@ static inline void wa_store_return_fuel(wa_store *store, uint64_t portion)
     if (store->is_metered)
         store->fuel += portion;
 }
-/* Whether an instance of the artifact may be in the store. */
-int wa_store_admit(const wa_store *store, const wa_artifact *artifact, wa_error *error);
-/* Whether both may be one store: all code that is in one counts fuel, or none does. */
-int wa_store_check_fuel(const wa_store *into, const wa_store *from, wa_error *error);
-/* The fuel of both. */
-void wa_store_add_fuel(wa_store *into, const wa_store *from);
 /* Make `from`, which this thread has entered and whose contents are gone, an alias of `into`, which it retains. Who waits for
  * it waits for the other one then. */
 void wa_store_become(wa_store *from, wa_store *into);
@@ -87,6 +81,15 @@ void wa_store_become(wa_store *from, wa_store *into);
 WA_COLD int wa_limits_check_instance(const wa_store *store, const wa_details *details, wa_error *error);
 /* Before a join, whose two stores this thread has entered: the limits of either hold for the contents of both. */
 int wa_limits_join(wa_store *into, wa_store *from, wa_error *error);
+
+/* ---- fuel.c ------------------------------------------------------------------------------------------------------ */
+
+/* Whether an instance of the artifact may be in the store. */
+int wa_fuel_admit(const wa_store *store, const wa_artifact *artifact, wa_error *error);
+/* Whether both may be one store: all code that is in one counts fuel, or none does. */
+int wa_fuel_check_join(const wa_store *into, const wa_store *from, wa_error *error);
+/* The fuel of both. */
+void wa_fuel_join(wa_store *into, const wa_store *from);
 
 /* ---- references.c ----------------------------------------------------------------------------------------------- */
 
