@@ -244,11 +244,17 @@ def run_verify(options: argparse.Namespace) -> int:
 def run_sign(options: argparse.Namespace) -> int:
     """``sign``: prints what was signed."""
     file = options.password_file
-    password = None if file is None else (Path(file).read_bytes().splitlines() or [b""])[0]
+    password = None if file is None else _first_line(file)
     with usage_errors():
         wa.sign(options.artifact, options.key, password=password)
     print(printable(f"{options.artifact}: signed with {options.key}"))
     return 0
+
+
+def _first_line(path: str) -> bytes:
+    """The first line of a file without its end, in which more than this is no password: /dev/zero has no lines."""
+    with open(path, "rb") as file:
+        return file.readline(1 << 12).rstrip(b"\r\n")
 
 
 @contextlib.contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 from wasmartifact.host.packages import require
 
 KEY_BYTES: Final = 32
+#: Far more than a key in PEM has: a device has no end.
+_MAX_FILE_BYTES: Final = 1 << 16
 _ED25519: Final = "cryptography.hazmat.primitives.asymmetric.ed25519"
 _SERIALIZATION: Final = "cryptography.hazmat.primitives.serialization"
 _WAYS: Final = "PEM, as `openssl genpkey -algorithm ed25519` writes it, or 32 raw bytes"
@@ -109,7 +110,8 @@ def _contents(key: Key) -> tuple[str, bytes]:
     if isinstance(key, bytes):
         return "the key", key
     if isinstance(key, str | os.PathLike):
-        return os.fspath(key), Path(key).read_bytes()
+        with open(key, "rb") as file:
+            return os.fspath(key), file.read(_MAX_FILE_BYTES)
     kind = type(key).__name__
     raise TypeError(
         f"the key is a {kind}, expected a path, bytes ({_WAYS}) or an Ed25519 key of the package cryptography"
