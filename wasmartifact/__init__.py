@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wasmartifact.errors import WasmArtifactError as WasmArtifactError
     from wasmartifact.errors import WasmException as WasmException
     from wasmartifact.limits import Limits as Limits
+    from wasmartifact.limits import PackLimits as PackLimits
     from wasmartifact.loader import load as load
     from wasmartifact.metadata.views import Metadata as Metadata
     from wasmartifact.packer import PackReport as PackReport
@@ -83,6 +84,7 @@ _HOMES: Final = {
     "WasmException": "wasmartifact.errors",
     "compile": "wasmartifact.cache",
     "Limits": "wasmartifact.limits",
+    "PackLimits": "wasmartifact.limits",
     "load": "wasmartifact.loader",
     "Metadata": "wasmartifact.metadata.views",
     "PackReport": "wasmartifact.packer",

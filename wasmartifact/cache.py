@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from wasmartifact.host.scratch import ScratchFile
+    from wasmartifact.limits import PackLimits
     from wasmartifact.runtime.artifact import Artifact
 
 DEFAULT_SIZE_BYTES: Final = 2_000_000_000
@@ -55,6 +56,7 @@ def compile(
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     fuel: bool = False,
+    limits: PackLimits | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     cache_size_bytes: int | None = None,
     warn: Callable[[str], None] | None = None,
@@ -69,8 +71,8 @@ def compile(
     ----------
     source : str | os.PathLike | bytes
         Path of a .wasm or .wat file, or its bytes. An unchanged file is recognised by its stat and not read again.
-    opt_level, cpu, target, jobs, progress, fuel : optional
-        As for `pack`; ``jobs`` and ``progress`` are of no account when the artifact is there already.
+    opt_level, cpu, target, jobs, progress, fuel, limits : optional
+        As for `pack`; ``jobs``, ``progress`` and ``limits`` are of no account when the artifact is there already.
     cache_dir : str | os.PathLike | None
         Folder of the cache; None for ``$XDG_CACHE_HOME/wasmartifact``, which is ``~/.cache/wasmartifact`` by default.
         Made with mode 0700 if need be; its parent must be one that only trusted users can write to.
@@ -87,7 +89,7 @@ def compile(
 
     Raises
     ------
-    MalformedModule, InvalidModule, UnsupportedModule, ToolchainError
+    MalformedModule, InvalidModule, UnsupportedModule, ToolchainError, LimitExceeded
         As for `pack`.
     LoadError
         The artifact does not load here, not even freshly packed: a foreign target.
@@ -104,7 +106,8 @@ def compile(
     limit_bytes = size_limit(cache_size_bytes)
     recipe = f"{_toolchain(cpu)} {opt_level!r} {cpu!r} {target!r}{' fuel' if fuel else ''}"
     options = {
-        "opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress, "fuel": fuel
+        "opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress, "fuel": fuel,
+        "limits": limits,
     }  # fmt: skip
     packing = _Packing(options, _warn if warn is None else warn)
     try:

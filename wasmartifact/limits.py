@@ -1,4 +1,4 @@
-"""Limits: how much the guests of a store, or a WASI program, may take from the host."""
+"""Limits: how much the guests of a store, a WASI program, or a pack may take from the host."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Bounds:
     """A value of named numbers, each a bound or None; it never changes, and equals others with the same bounds."""
 
     __slots__: tuple[str, ...] = ()
-    #: What may be given for a bound, for the words of an error.
-    _NUMBERS: ClassVar[tuple[type[float], ...]] = (int,)
+    #: What may be given for a bound that is no int.
+    _NUMBERS: ClassVar[dict[str, tuple[type[float], ...]]] = {}
 
     def __init__(self, **bounds: float | None) -> None:
         for name, bound in bounds.items():
@@ -21,8 +21,9 @@ class Bounds:
     def _checked(self, name: str, bound: Any) -> Any:
         if bound is None:
             return None
-        if isinstance(bound, bool) or not isinstance(bound, self._NUMBERS):
-            expected = " or ".join(number.__name__ for number in self._NUMBERS)
+        numbers = self._NUMBERS.get(name, (int,))
+        if isinstance(bound, bool) or not isinstance(bound, numbers):
+            expected = " or ".join(number.__name__ for number in numbers)
             raise TypeError(f"{name} must be {expected} or None, found {type(bound).__name__}")
         if not bound >= 0:  # NaN, too
             raise ValueError(f"{name} is {bound!r}; expected a number from 0, or None for no limit")
@@ -128,3 +129,42 @@ class Limits(Bounds):
             descriptors=descriptors,
             stack_bytes=stack_bytes,
         )
+
+
+class PackLimits(Bounds):
+    """How much packing may take: ``wa.pack(limits=...)``. With limits, all of a pack runs in processes of its own.
+
+    Parameters
+    ----------
+    memory_bytes : int, optional
+        Memory of all processes that pack, together, without the libraries that they have mapped; and the artifact. It
+        is looked at fifty times a second. Python, the validators and LLVM take some 40 MB before any work.
+    seconds : float, optional
+        Time by the clock, from the call to the finished artifact.
+
+    Raises
+    ------
+    TypeError
+        A limit is no number.
+    ValueError
+        A limit is negative.
+
+    Examples
+    --------
+    >>> limits = wa.PackLimits(memory_bytes=2 * 10**9, seconds=60)
+    >>> wa.pack("module.wat", "module.wasm.so", opt_level=0, limits=limits).functions
+    1
+    >>> wa.pack("module.wat", "module.wasm.so", limits=wa.PackLimits(seconds=0.01))
+    Traceback (most recent call last):
+    ...
+    wasmartifact.errors.LimitExceeded: packing module.wat takes longer than its limits allow, 0.01 s (seconds); ...
+    """
+
+    __slots__ = ("memory_bytes", "seconds")
+    _NUMBERS = {"seconds": (int, float)}  # noqa: RUF012
+
+    memory_bytes: int | None
+    seconds: float | None
+
+    def __init__(self, *, memory_bytes: int | None = None, seconds: float | None = None) -> None:
+        super().__init__(memory_bytes=memory_bytes, seconds=seconds)

@@ -10,10 +10,11 @@ import time
 from array import array
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from wasmartifact import schema
+from wasmartifact.bounded import pack_bounded
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_target
@@ -23,6 +24,7 @@ from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.errors import MalformedModule, UnsupportedModule
 from wasmartifact.host.output import absolute_path, check_output, write_output
 from wasmartifact.host.packages import check_installed
+from wasmartifact.limits import PackLimits
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.contract import contract_size_bytes, encode_contract, mapped_images
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
@@ -94,6 +96,7 @@ def pack(
     keep: str | os.PathLike[str] | None = None,
     min_glibc: str | None = None,
     fuel: bool = False,
+    limits: PackLimits | None = None,
 ) -> PackReport:
     """Compile a WebAssembly module into an artifact.
 
@@ -125,6 +128,8 @@ def pack(
     fuel : bool
         Whether the code counts what it does, so that ``Store.fuel`` bounds it: the same count everywhere, for some
         time. A store holds modules with or without, never both.
+    limits : PackLimits | None
+        Time and memory that all of it may take; None: what it needs.
 
     Returns
     -------
@@ -138,6 +143,8 @@ def pack(
     ToolchainError
         The code generator failed: a defect of this package, not of the module. Or a package of the extra ``pack`` is
         missing or broken; ``package`` names it.
+    LimitExceeded
+        It took more than ``limits`` allow, and was ended.
     ValueError
         An option is out of range, or contradicts another one.
     OSError
@@ -160,8 +167,18 @@ def pack(
     if not isinstance(output, int):
         output = os.fsdecode(output)
         check_output(output)
+    name = f"/proc/self/fd/{output}" if isinstance(output, int) else output
     if keep is not None:
         keep = absolute_path(keep)
+    if limits is not None:
+        # The same flow from here on, in a process that can be ended.
+        report: PackReport = pack_bounded(
+            source, output, limits, progress=progress,
+            opt_level=opt_level, cpu=cpu, target=target, jobs=jobs, keep=keep, min_glibc=min_glibc,
+            fuel=fuel,
+        )  # fmt: skip
+        return replace(report, output=name)
+    if keep is not None:
         with suppress(FileNotFoundError):
             os.stat(keep)  # says of a path that it is too long; makedirs would recurse over it
         os.makedirs(keep, exist_ok=True)
@@ -233,7 +250,7 @@ def pack(
     write_output(output, built.pieces, check=partial(_check, opt_level=opt_level))
     clock.lap("write")
     return PackReport(
-        output=f"/proc/self/fd/{output}" if isinstance(output, int) else output,
+        output=name,
         size_bytes=built.size_bytes,
         text_size_bytes=placed.text_size,
         metadata_size_bytes=len(section),

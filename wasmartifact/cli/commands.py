@@ -15,6 +15,7 @@ from typing import Final
 import wasmartifact as wa
 from wasmartifact.cli import cache
 from wasmartifact.cli.common import (
+    BYTES,
     EXIT_DEFECT,
     EXIT_OS_ERROR,
     EXIT_USAGE,
@@ -22,6 +23,7 @@ from wasmartifact.cli.common import (
     STDOUT,
     UsageError,
     binary_output,
+    parse_amount,
     standard_input,
 )
 from wasmartifact.cli.progress import ProgressBar
@@ -98,6 +100,8 @@ def make_parser() -> argparse.ArgumentParser:
     pack.add_argument("--jobs", type=int, help="compiling processes (default: one per CPU)")
     pack.add_argument("--keep", metavar="DIR", help="keep LLVM IR, assembly and objects in this folder")
     pack.add_argument("--fuel", action="store_true", help="count what the code does, so that Store.fuel can bound it")
+    pack.add_argument("--max-memory", metavar="BYTES", help="most memory that packing may take, as in 2G")
+    pack.add_argument("--max-seconds", metavar="SECONDS", type=float, help="most time that packing may take")
     pack.set_defaults(command=run_pack)
 
     inspect = commands.add_parser("inspect", help="show what an artifact or a module holds; none of its code runs")
@@ -158,6 +162,7 @@ def run_pack(options: argparse.Namespace) -> int:
                 keep=options.keep,
                 min_glibc=options.min_glibc,
                 fuel=options.fuel,
+                limits=pack_limits(options),
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
@@ -165,6 +170,15 @@ def run_pack(options: argparse.Namespace) -> int:
     if not is_standard_output(output):
         print(f"{printable(output)}: {report.functions:,} functions, {report.size_bytes:,} bytes, {seconds:.2f} s")
     return 0
+
+
+def pack_limits(options: argparse.Namespace) -> wa.PackLimits | None:
+    """What ``--max-memory`` and ``--max-seconds`` say, None where they are not there."""
+    memory, seconds = options.max_memory, options.max_seconds
+    if memory is None and seconds is None:
+        return None
+    memory_bytes = None if memory is None else parse_amount(memory, BYTES, "--max-memory")
+    return wa.PackLimits(memory_bytes=memory_bytes, seconds=seconds)
 
 
 def default_output(source: str) -> str:

@@ -31,11 +31,11 @@ def ask(*question: str) -> Any:
     return answer
 
 
-def main() -> None:
+def main(parent: int) -> None:
     """Answer one question: ("host",) or ("cpu", triple, CPU, *features)."""
     with suppress(ToolchainError):  # a fork's imports come before it is ready; what fails is told with the answer
         require("llvmlite.binding", "asking LLVM about the CPU")
-    requests, answers = open_streams()
+    requests, answers = open_streams(parent)
     what, *arguments = read_message(requests)
     if what == "host":
         answer = host_cpu()

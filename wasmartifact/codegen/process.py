@@ -18,8 +18,10 @@ import time
 import warnings
 from _thread import start_new_thread
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, Final
 
 from wasmartifact.errors import ToolchainError, WasmArtifactError
@@ -49,7 +51,7 @@ os.write(1, f"wasmartifact {sys.implementation.cache_tag}\\n".encode())
 import gc, importlib
 gc.set_threshold(200_000)
 sys.path[:] = sys.argv.pop(1).split(chr(10))
-importlib.import_module(sys.argv.pop(1)).main()
+importlib.import_module(sys.argv.pop(1)).main(int(sys.argv.pop(1)))
 """
 _SIZE_BYTES: Final = 8
 _STDERR_TAIL_BYTES: Final = 2000
@@ -60,7 +62,9 @@ class WorkerDied(Exception):
 
 
 class ChildProcess:
-    """A process that runs ``main()`` of a module of this package, which reads requests and writes answers.
+    """A process that runs ``main(parent's pid)`` of a module of this package, which reads requests and writes answers.
+
+    Where that makes itself the leader of a process group, the group ends with it.
 
     Parameters
     ----------
@@ -74,6 +78,7 @@ class ChildProcess:
     """
 
     def __init__(self, module: str) -> None:
+        self._ending = Lock()  # a pid means this process until it was waited for
         try:
             # Not a pipe, which somebody would have to empty. It lives as long as the process.
             self._stderr: ScratchFile | None = ScratchFile("worker-stderr")
@@ -118,6 +123,11 @@ class ChildProcess:
             raise ToolchainError(f"packing starts Python processes, but {_reasons()}")
         return _fork(module, stderr)
 
+    @property
+    def pid(self) -> int:
+        """Its process, until `close`."""
+        return self._process.pid
+
     def fileno(self) -> int:
         """Descriptor that gets readable when the child answers or ends."""
         return self._output.fileno()
@@ -161,10 +171,16 @@ class ChildProcess:
         text = os.pread(self._stderr.fd, _STDERR_TAIL_BYTES, max(0, size_bytes - _STDERR_TAIL_BYTES))
         return [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
 
+    def kill(self) -> None:
+        """End the process, from any thread; ``receive`` tells of it where another one waits there."""
+        with self._ending:
+            _kill(self._process)
+
     def _last_words(self) -> tuple[int, str]:
         """Exit status, and how the child ended in words."""
-        self._process.kill()
-        status = self._process.wait()
+        with self._ending:
+            _kill(self._process)
+            status = self._process.wait()
         lines = self.stderr_lines()
         telling = [line for line in lines if "error" in line.lower()] or lines
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
@@ -172,7 +188,8 @@ class ChildProcess:
 
     def close(self) -> None:
         """End the process and release what it holds here; may be called again."""
-        _end(self._process, self._input, self._output)
+        with self._ending:
+            _end(self._process, self._input, self._output)
         stderr, self._stderr = self._stderr, None
         if stderr is not None:
             stderr.close()
@@ -226,14 +243,14 @@ def _interpreters() -> Iterator[str]:
 
 
 def _command(executable: str, module: str) -> list[str]:
-    """Command line that runs ``main()`` of a module of this package."""
+    """Command line that runs ``main`` of a module of this package."""
     paths = [str(Path(__file__).resolve().parents[2])]
     for path in sys.path:
         try:
             paths.append(os.path.abspath(path))
         except FileNotFoundError:  # relative to a working directory that was removed
             continue
-    return [executable, "-I", "-S", "-c", _BOOTSTRAP, "\n".join(paths), module]
+    return [executable, "-I", "-S", "-c", _BOOTSTRAP, "\n".join(paths), module, str(os.getpid())]
 
 
 def _read(output: IO[bytes], size_bytes: int, seconds: float) -> bytes | None:
@@ -300,10 +317,10 @@ class _Fork:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._status: int | None = None
+        self.returncode: int | None = None
 
     def kill(self) -> None:
-        if self._status is None:
+        if self.returncode is None:
             os.kill(self.pid, signal.SIGKILL)
 
     def poll(self) -> int | None:
@@ -314,14 +331,14 @@ class _Fork:
         return 0 if status is None else status
 
     def _wait(self, options: int) -> int | None:
-        if self._status is None:
+        if self.returncode is None:
             try:
                 pid, status = os.waitpid(self.pid, options)
             except OSError:  # ECHILD: the program ignores SIGCHLD, or waits for every child by itself
-                self._status = 0
+                self.returncode = 0
             else:
-                self._status = os.waitstatus_to_exitcode(status) if pid else None
-        return self._status
+                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
 
 
 _Process = subprocess.Popen[bytes] | _Fork
@@ -335,6 +352,7 @@ def _fork(module: str, stderr: int) -> tuple[_Fork, IO[bytes], IO[bytes], bytes]
     safe), so that a child which is stuck shows, and is ended.
     """
     pipes: list[int] = []
+    parent = os.getpid()
     try:
         pipes += os.pipe()
         pipes += os.pipe()
@@ -349,7 +367,7 @@ def _fork(module: str, stderr: int) -> tuple[_Fork, IO[bytes], IO[bytes], bytes]
         raise ToolchainError(f"packing needs a Python process, {_reasons()}; and a fork fails: {problem}") from None
     requests, to_child, from_child, answers = pipes
     if pid == 0:
-        _run_forked(module, requests, answers, stderr)
+        _run_forked(module, parent, requests, answers, stderr)
     os.close(requests)
     os.close(answers)
     process, stdin, stdout = _Fork(pid), os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb")
@@ -362,7 +380,7 @@ def _fork(module: str, stderr: int) -> tuple[_Fork, IO[bytes], IO[bytes], bytes]
     raise ToolchainError(f"packing needs a Python process, but {_reasons()}; and a fork {_describe(found)}")
 
 
-def _run_forked(module: str, requests: int, answers: int, stderr: int) -> None:
+def _run_forked(module: str, parent: int, requests: int, answers: int, stderr: int) -> None:
     """The rest of a forked child's life. Nothing of the parent may run in it: no handler, no exit function."""
     status = 1
     try:
@@ -372,7 +390,7 @@ def _run_forked(module: str, requests: int, answers: int, stderr: int) -> None:
             os.dup2(source, fd)
         _close_from(3)
         _reset_signals()
-        import_module(module).main()
+        import_module(module).main(parent)
         status = 0
     except BaseException as error:
         os.write(2, f"error: {error!r}\n".encode(errors="replace"))
@@ -412,9 +430,18 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
+def _kill(process: _Process) -> None:
+    """Kill a child, and the group that it leads."""
+    if process.returncode is None:
+        with suppress(OSError):  # it has ended, and nobody needs to wait for it
+            if os.getpgid(process.pid) == process.pid:
+                os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
 def _end(process: _Process, *streams: IO[bytes]) -> None:
     """Kill a child, wait for it and close its pipes."""
-    process.kill()
+    _kill(process)
     process.wait()
     for stream in streams:
         try:
@@ -426,8 +453,8 @@ def _end(process: _Process, *streams: IO[bytes]) -> None:
 # In the child ---------------------------------------------------------------------------------------------------------
 
 
-def open_streams() -> tuple[IO[bytes], IO[bytes]]:
-    """In a child: requests and answers. From then on it ends with its parent, however that ends.
+def open_streams(parent: int) -> tuple[IO[bytes], IO[bytes]]:
+    """In a child: requests and answers. From then on it ends with its parent, however that ends, or has ended.
 
     PR_SET_PDEATHSIG would not do: it tells of the end of the thread that started the child.
     """
@@ -435,16 +462,18 @@ def open_streams() -> tuple[IO[bytes], IO[bytes]]:
     os.dup2(2, 1)  # whatever else prints must not get between the messages
     answers.write(READY)
     answers.flush()
-    start_new_thread(_wait_for_parent, (os.getppid(),))
+    start_new_thread(_wait_for_parent, (parent,))
     return requests, answers
 
 
 def _wait_for_parent(parent: int) -> None:
-    """End this process when the pipe to its parent is closed, or when it has another parent."""
+    """End this process, or its group, when the pipe to its parent is closed, or when it has another parent."""
     poll = select.poll()
     poll.register(0, 0)  # its end alone
     while os.getppid() == parent and not poll.poll(PARENT_CHECK_MILLISECONDS):
         continue
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 

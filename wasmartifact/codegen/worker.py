@@ -14,7 +14,7 @@ from wasmartifact.errors import ToolchainError, WasmArtifactError
 from wasmartifact.host.packages import require
 
 
-def main() -> None:
+def main(parent: int) -> None:
     """Answer requests: ("context", ModuleContext), ("functions", FunctionGroup, keep), ("text", IR text, keep).
 
     A context has no answer; that of the others is ("done", CompiledGroup) or ("failed", exception). For ``keep`` see
@@ -23,7 +23,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the packer, which ends us
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     compile_group, compile_text = _code_generator()
-    requests, answers = open_streams()
+    requests, answers = open_streams(parent)
     context: Any = None
     # A group's instructions are many objects without cycles: looking for garbage among them took 2% of a pack.
     gc.freeze()

@@ -7,9 +7,9 @@ import time
 from wasmartifact.codegen.process import encode_message, open_streams, read_message
 
 
-def main() -> None:
+def main(parent: int) -> None:
     """Answer once, then work on something that does not look at the input."""
-    requests, answers = open_streams()
+    requests, answers = open_streams(parent)
     read_message(requests)
     answers.write(encode_message("busy"))
     answers.flush()
