@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import hashlib
+import json
 import os
 import struct
 import subprocess
@@ -416,6 +417,10 @@ def test_the_commands_sign_and_verify(unsigned: Path, tmp_path: Path) -> None:
     password = write(tmp_path / "password", b"open sesame\n")
     result = run("sign", private, path, "--password-file", password)
     assert (result.returncode, result.stdout) == (0, f"{path}: signed with {private}\n"), result.stderr
+    shown = run("inspect", path).stdout
+    assert f"signing key    {PUBLIC.hex()} (not checked)\n" in shown
+    assert "signing key" not in run("inspect", unsigned).stdout
+    assert json.loads(run("inspect", path, "--json").stdout)["signing_key"] == PUBLIC.hex()
     result = run("verify", path, "--key", public)
     expected = f"{path}: every digest and every row is right, and it is signed with {public}\n"
     assert (result.returncode, result.stdout) == (0, expected), result.stderr

@@ -12,6 +12,8 @@ from wasmartifact.wasm.externtypes import ExternType, FuncType, GlobalType, Memo
 
 #: Rows of imports and exports that the page shows; the JSON has them all.
 MAX_ROWS: Final = 40
+#: Fields of the header that are no digests.
+_SIGNATURE_FIELDS: Final = ("signature", "signing_key")
 _MACHINE_NAMES: Final = {number: name for name, number in schema.MACHINES.items()}
 
 
@@ -35,7 +37,8 @@ def describe_head(metadata: Metadata) -> dict[str, Any]:
         "wasm_features": bit_names(numbers["wasm_features"], schema.WASM_FEATURES),
         "fuel": bool(numbers["flags"] & schema.HEADER_FUEL),
         "info": metadata.info,
-        "digests": {name: value.hex() for name, value in digests.items()},
+        "digests": {name: value.hex() for name, value in digests.items() if name not in _SIGNATURE_FIELDS},
+        "signing_key": digests["signing_key"].hex() if any(digests["signature"]) else None,
         "start_function": numbers["start_function"] - 1 if numbers["start_function"] else None,
         "imported_functions": imported,
         "defined_functions": len(metadata.functions) - imported,
@@ -112,6 +115,7 @@ def page(metadata: Metadata) -> Iterator[str]:
         "trap sites": f"{head['trap_sites']:,}",
         "build id": head["digests"]["build_id"],
         "wasm SHA-256": head["digests"]["wasm_digest"],
+        **({"signing key": f"{head['signing_key']} (not checked)"} if head["signing_key"] else {}),
     }
     yield from (f"{name:15}{printable(value)}" for name, value in facts.items())
     yield from (f"{f'memory {index}':15}{type_text(row.type)}" for index, row in enumerate(metadata.memories))

