@@ -1,5 +1,5 @@
-/* Reading the mapped metadata section: header and directory are checked before anything else looks at them, rows are
- * checked where they are used. See docs/FORMAT.md. */
+/* Reading the mapped metadata section: header and directory are checked before anything else looks at them. What the contract
+ * in the code has is taken from there once that is mapped, all other rows are checked where they are used. See docs/FORMAT.md. */
 #include <elf.h>
 
 #include "metadata.h"
@@ -139,22 +139,11 @@ static inline int check_tied(uint64_t found, uint64_t expected, const char *what
     return found == expected ? 0 : wa_fail(error, WA_ERROR_CONTRACT, 0, found, expected, what);
 }
 
-/* Counts of what has no array in the contract. */
-static int check_tied_counts(const wa_artifact *artifact, const struct wa_schema_contract *contract, wa_error *error)
-{
-    uint64_t defined = WA_ROWS(artifact, function) - contract->imported_functions;
-    if (check_tied(WA_ROWS(artifact, import_kind), contract->imports, "the number of imports", error) < 0 ||
-        check_tied(WA_ROWS(artifact, code_wasm_offset), defined, "the number of defined functions", error) < 0)
-        return -1;
-    return check_tied(WA_ROWS(artifact, data_mode), contract->data_segments, "the number of data segments", error);
-}
-
-int wa_contract_bind(wa_artifact *artifact, const struct wa_schema_anchor *anchor, wa_error *error)
+/* All that header and directory say of what is tied. */
+static int check_contract(const wa_artifact *artifact, const struct wa_schema_contract *contract, wa_error *error)
 {
     const struct wa_schema_metadata_header *header = artifact->header;
-    const struct wa_schema_contract *contract = (const void *)(anchor + 1);
     const struct wa_schema_tied_array *arrays = (const void *)(contract + 1);
-    const uint8_t *base = (const void *)anchor;
 #define X(name) \
     if (check_tied(header->name, contract->name, #name, error) < 0) \
         return -1;
@@ -162,13 +151,27 @@ int wa_contract_bind(wa_artifact *artifact, const struct wa_schema_anchor *ancho
 #undef X
 #define X(position, name) \
     if (check_tied(WA_ROWS(artifact, name), arrays[position].count, "the count of " #name, error) < 0) \
-        return -1; \
-    WA_COLUMN(artifact, name) = (const void *)(base + arrays[position].offset);
+        return -1;
     WA_TIED_COLUMNS(X)
 #undef X
+    uint64_t defined = WA_ROWS(artifact, function) - contract->imported_functions;
     if (check_tied(WA_ROWS(artifact, function), arrays[WA_TIED_FUNCTIONS].count, "the count of function", error) < 0 ||
-        check_tied_counts(artifact, contract, error) < 0)
+        check_tied(WA_ROWS(artifact, import_kind), contract->imports, "the number of imports", error) < 0 ||
+        check_tied(WA_ROWS(artifact, code_wasm_offset), defined, "the number of defined functions", error) < 0)
         return -1;
+    return check_tied(WA_ROWS(artifact, data_mode), contract->data_segments, "the number of data segments", error);
+}
+
+int wa_contract_bind(wa_artifact *artifact, const struct wa_schema_anchor *anchor, wa_error *error)
+{
+    const struct wa_schema_contract *contract = (const void *)(anchor + 1);
+    const struct wa_schema_tied_array *arrays = (const void *)(contract + 1);
+    const uint8_t *base = (const void *)anchor;
+    if (check_contract(artifact, contract, error) < 0)
+        return -1; /* with nothing changed: the caller may have another library to try */
+#define X(position, name) WA_COLUMN(artifact, name) = (const void *)(base + arrays[position].offset);
+    WA_TIED_COLUMNS(X)
+#undef X
     artifact->contract = contract;
     artifact->functions = (const void *)(base + arrays[WA_TIED_FUNCTIONS].offset);
     artifact->table_images = (const void *)(base + arrays[WA_TIED_TABLE_IMAGES].offset);
