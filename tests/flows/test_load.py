@@ -59,7 +59,7 @@ def check(artifact: wa.Artifact, value: int) -> wa.Instance:
 
 
 @pytest.fixture
-def no_dlopen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_dlopen(artifacts: dict[int, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing reaches the dynamic loader, and nothing is left behind."""
 
     def refuse(name: str, mode: int) -> int:
