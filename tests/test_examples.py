@@ -78,6 +78,16 @@ def shared_memory() -> str:
     return f"{zlib.adler32(b'Wikipedia'):08x}\n"
 
 
+def guest_server() -> str:
+    """4 MiB are 64 pages of 64 KiB; the sums of 1 to n, for n up to 100, add up to the 100th tetrahedral number."""
+    endless = "".join(f"loop {number}: trap: deadline_exceeded\n" for number in range(4))
+    return (
+        "loop: trap: deadline_exceeded\nstart: trap: deadline_exceeded\ngrow: 64\nlarge: too much: memory_bytes\n"
+        f"recurse: trap: stack_exhausted\nthrow: exception with (7,)\nexit: exit code 7\n{endless}"
+        f"sums: {100 * 101 * 102 // 6}\nall sums came before the 6 endless programs ended: True\n"
+    )
+
+
 EXPECTED: Sequence[Callable[[], str]] = (
     javascript_sandbox,
     image_filter,
@@ -87,6 +97,7 @@ EXPECTED: Sequence[Callable[[], str]] = (
     thread_pool,
     asyncio_calls,
     shared_memory,
+    guest_server,
 )
 
 
