@@ -34,6 +34,7 @@ BENCHES: Final = {
     "metadata": "bench.metadata",
     "seed": "bench.seed",
     "kernels": "bench.kernels.__main__",
+    "fuel": "bench.fuel",
     "pack": "bench.pack",
 }
 Results = Mapping[str, Sequence[Figure]]

@@ -20,6 +20,7 @@ from bench.kernels import KERNELS, Kernel
 from tests.fuzz.fuel import PORTION, work
 from tests.fuzz.metering import USED_NAME, meter
 from tests.unit.runtime.harness import load as load_unmetered
+from tests.unit.runtime.test_exceptions import LEGACY
 
 LEVELS: Final = range(4)
 PLENTY: Final = 1 << 40
@@ -201,6 +202,14 @@ def test_who_throws_has_paid_for_the_block(level: int) -> None:
     counting = wasmtime.Instance(reference, module, []).exports(reference)
     counting["catch"](reference, 5)  # type: ignore[operator]
     assert counting[USED_NAME].value(reference) == 1 + 5 + (throw + 2) + 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_legacy_encoding_counts_likewise(level: int) -> None:
+    store, exports = start(LEGACY, level)
+    # try, local.get, if; then the constant, or the throw and the constant of the catch.
+    assert used_by(store, exports.go, 0) == 1 + 3 + 1
+    assert used_by(store, exports.go, 1) == 1 + 3 + 1 + 1
 
 
 def _with_exceptions() -> wasmtime.Config:
