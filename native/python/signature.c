@@ -86,7 +86,8 @@ PyObject *wax_valtype_names(const uint32_t *codes, uint32_t count)
     return names;
 }
 
-/* Tags and slot count; true unless a type is written with an index of its module, which other modules number otherwise. */
+/* Codes, conversions and slot count; true unless a type is written with an index of its module, which other modules number
+ * otherwise. */
 static bool fill_conversions(wax_signature *type, const uint32_t *params, const uint32_t *results)
 {
     uint32_t slots[2] = {0, 0};
@@ -95,6 +96,7 @@ static bool fill_conversions(wax_signature *type, const uint32_t *params, const 
         bool is_param = i < type->param_count;
         uint32_t code = is_param ? params[i] : results[i - type->param_count];
         wax_conversion conversion = wax_conversion_of(code);
+        type->codes[i] = code;
         type->conversions[i] = (uint8_t)conversion;
         slots[is_param] += wax_slots_of(conversion);
         if (conversion == WAX_TYPED_FUNCREF || conversion == WAX_TYPED_FUNCREF_NONNULL)
@@ -102,6 +104,34 @@ static bool fill_conversions(wax_signature *type, const uint32_t *params, const 
     }
     type->slot_count = slots[0] > slots[1] ? slots[0] : slots[1];
     return is_universal;
+}
+
+/* Whether a type that a digest led to is the one that was asked for. Digests come from files: calls are made by what a type is,
+ * and no file may decide that for another one. */
+static bool is_same(const wax_signature *type, const uint32_t *params, uint32_t param_count, const uint32_t *results,
+                    uint32_t result_count)
+{
+    if (type->param_count != param_count || type->result_count != result_count)
+        return false;
+    for (uint32_t i = 0; i < param_count; i++)
+        if (type->codes[i] != params[i])
+            return false;
+    for (uint32_t i = 0; i < result_count; i++)
+        if (type->codes[param_count + i] != results[i])
+            return false;
+    return true;
+}
+
+/* The signature at an address that a digest led to: a new reference. NULL with an exception set where it is of another type. */
+static wax_signature *known_signature(PyObject *address, const uint32_t *params, uint32_t param_count, const uint32_t *results,
+                                      uint32_t result_count)
+{
+    wax_signature *known = PyLong_AsVoidPtr(address);
+    if (is_same(known, params, param_count, results, result_count))
+        return (wax_signature *)Py_NewRef(known);
+    wa_error error = {.code = WA_ERROR_TYPE_CONFLICT};
+    wax_raise_error(&error, NULL);
+    return NULL;
 }
 
 static wax_signature *new_signature(const uint32_t *params, uint32_t param_count, const uint32_t *results,
@@ -125,29 +155,17 @@ static wax_signature *new_signature(const uint32_t *params, uint32_t param_count
         return NULL;
     }
     type->conversions = (uint8_t *)(type->codes + count);
-    memcpy(type->codes, params, param_count * sizeof *params);
-    memcpy(type->codes + param_count, results, result_count * sizeof *results);
     if (!fill_conversions(type, params, results))
         return type;
     PyObject *address = PyLong_FromVoidPtr(type), *interned = wax_here()->interned;
     PyObject *first = address == NULL ? NULL : PyDict_SetDefault(interned, digest, address);
     /* Naming the values may have run code that made the same type: the first one counts. */
-    wax_signature *known = first == NULL ? NULL : (wax_signature *)Py_NewRef(PyLong_AsVoidPtr(first));
+    wax_signature *known = first == NULL ? NULL : known_signature(first, params, param_count, results, result_count);
     if (known == type)
         type->interned = Py_NewRef(interned);
     Py_XDECREF(address);
     Py_DECREF(type);
     return known;
-}
-
-/* Whether a type that a digest led to is the one that was asked for. Digests come from files: calls are made by what a type is,
- * and no file may decide that for another one. */
-static bool is_same(const wax_signature *type, const uint32_t *params, uint32_t param_count, const uint32_t *results,
-                    uint32_t result_count)
-{
-    return type->param_count == param_count && type->result_count == result_count &&
-           memcmp(type->codes, params, param_count * sizeof *params) == 0 &&
-           memcmp(type->codes + param_count, results, result_count * sizeof *results) == 0;
 }
 
 wax_signature *wax_signature_from_codes(const uint32_t *params, uint32_t param_count, const uint32_t *results,
@@ -163,15 +181,10 @@ wax_signature *wax_signature_from_codes(const uint32_t *params, uint32_t param_c
     PyObject *address = PyDict_GetItemWithError(state->interned, key);
     wax_signature *type = NULL;
     if (address != NULL)
-        type = (wax_signature *)Py_NewRef(PyLong_AsVoidPtr(address));
+        type = known_signature(address, params, param_count, results, result_count);
     else if (!PyErr_Occurred())
         type = new_signature(params, param_count, results, result_count, key);
     Py_DECREF(key);
-    if (type != NULL && !is_same(type, params, param_count, results, result_count)) {
-        wa_error error = {.code = WA_ERROR_TYPE_CONFLICT};
-        wax_raise_error(&error, NULL);
-        Py_CLEAR(type);
-    }
     if (type != NULL && type->interned != NULL)
         state->latest = type;
     return type;
