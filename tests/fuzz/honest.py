@@ -304,10 +304,13 @@ TEXTS: Final = {
     "images": _IMAGES,
     "exceptions": _EXCEPTIONS,
     "tails": _TAILS,
+    "metered": _TAILS,
     "start": _START,
     "exporter": _EXPORTER,
     "importer": _IMPORTER,
 }
+#: What a module is packed with, where that is not the default.
+OPTIONS: Final[dict[str, dict[str, Any]]] = {"metered": {"fuel": True}}
 #: Importers by name, and the module whose exports they take.
 LINKED: Final = {"importer": "exporter"}
 

@@ -28,7 +28,7 @@ import wasmartifact as wa
 from tests.fuzz.abuse import Courtroom
 from tests.fuzz.child import Child, ChildDied, Json, serve
 from tests.fuzz.forge import Artifact, Forger, Step
-from tests.fuzz.honest import modules
+from tests.fuzz.honest import OPTIONS, modules
 
 TIMEOUT_SECONDS: Final = 60
 PROGRESS_SECONDS: Final = 30
@@ -56,7 +56,7 @@ class Lies:
         for name, module in modules().items():
             path = directory / f"{name}.so"
             if not path.exists():
-                wa.pack(module, path, opt_level=0, jobs=1)
+                wa.pack(module, path, opt_level=0, jobs=1, **OPTIONS.get(name, {}))
             self.artifacts[name] = Artifact(name, path.read_bytes())
 
     def make(self, index: int) -> tuple[Artifact, list[Step]]:
