@@ -114,7 +114,7 @@ def test_what_differs_is_named(artifact: bytes) -> None:
 
 
 def test_the_page_says_for_every_field_who_trusts_it() -> None:
-    table = FORMAT_PAGE.read_text().partition("## Who trusts what")[2].partition("\n## ")[0]
+    table = FORMAT_PAGE.read_text(encoding="utf-8").partition("## Who trusts what")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     struct_fields = {"type", "text_offset", "code_size_bytes"}  # of function
