@@ -68,7 +68,7 @@ def builder() -> FFI:
         depends=sorted(str(path) for path in (ROOT / "native").rglob("*.h")),
         extra_compile_args=[*CODE, *THREAD_LOCALS, *WARNINGS, *strict, *sanitizers],
         extra_link_args=[*LINK, *sanitizers],
-        libraries=["dl", "pthread"],
+        libraries=["dl", "pthread", "rt"],
         py_limited_api=False,  # the types need vectorcall
     )
     return made

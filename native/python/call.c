@@ -4,6 +4,8 @@
  * host function reaches by wa_current_user(): it takes the GIL for as long as Python code runs. When a host function
  * raises, the exception stays where CPython keeps it, the guest's frames are dropped by wa_unwind, and the outer call
  * returns NULL: to Python it looks as if there were no guest in between. */
+#include <signal.h>
+
 #include "types.h"
 
 typedef struct wax_call {
@@ -80,6 +82,26 @@ static inline int run(wax_store *store, const wa_function *function, wa_entry en
     if (outcome == WA_THREW)
         wax_raise_exception(store, call.info.exception);
     return -1;
+}
+
+/* Ctrl-C ends a call where Python does with it what it does by default. A handler of the program's own may want the guest to
+ * go on; it runs when the guest returns or calls back, as for any C function. This may run in a signal handler, which found the
+ * thread in compiled code, on a stack that CPython doesn't know: so getsignal is called past the interpreter, which would
+ * check for an overflow. */
+bool wax_judge_interrupt(void *user)
+{
+    wax_call *call = user;
+    PyEval_RestoreThread(call->thread);
+    PyObject *getsignal = wax_help(WAX_GETSIGNAL), *standard = wax_help(WAX_DEFAULT_INT_HANDLER), *handler = NULL;
+    PyObject *number = PyLong_FromLong(SIGINT);
+    if (getsignal != NULL && number != NULL && PyCFunction_Check(getsignal) && PyCFunction_GET_FLAGS(getsignal) == METH_O)
+        handler = PyCFunction_GET_FUNCTION(getsignal)(PyCFunction_GET_SELF(getsignal), number);
+    bool ends = handler != NULL && handler == standard;
+    PyErr_Clear();
+    Py_XDECREF(number);
+    Py_XDECREF(handler);
+    call->thread = PyEval_SaveThread();
+    return ends;
 }
 
 int wax_run_init(wax_store *store, wa_instance *instance)

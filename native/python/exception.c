@@ -2,6 +2,15 @@
  * another exception, it is a WasmException too. */
 #include "types.h"
 
+/* Py_EnterRecursiveCall, which counts levels, for small stacks too: 0, or -1 with an exception set. */
+static int enter_recursive_call(const char *where)
+{
+    if (!wa_stack_is_short())
+        return Py_EnterRecursiveCall(where);
+    PyErr_Format(PyExc_RecursionError, "the thread's stack is nearly used up%s", where);
+    return -1;
+}
+
 /* ---- from the guest --------------------------------------------------------------------------------------------------- */
 
 /* `made` (borrowed) has what was made already, by address: exceptions that share others would take exponential time. */
@@ -51,7 +60,7 @@ static PyObject *to_python(wax_store *store, wa_exception *exception, PyObject *
     PyObject *key = PyLong_FromVoidPtr(exception);
     PyObject *result = key == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(made, key));
     if (key != NULL && result == NULL && !PyErr_Occurred() &&
-        !Py_EnterRecursiveCall(" while reading a WebAssembly exception")) {
+        !enter_recursive_call(" while reading a WebAssembly exception")) {
         result = new_exception(store, exception, made);
         Py_LeaveRecursiveCall();
         if (result != NULL && PyDict_SetItem(made, key, result) < 0)
@@ -127,7 +136,7 @@ static wa_exception *from_python(wax_store *store, PyObject *raised)
     if (is_exception == 0)
         PyErr_Format(PyExc_TypeError, "WasmException: a value of type exnref must be a WasmException or None, found %s",
                      Py_TYPE(raised)->tp_name);
-    if (is_exception != 1 || Py_EnterRecursiveCall(" while throwing a WebAssembly exception"))
+    if (is_exception != 1 || enter_recursive_call(" while throwing a WebAssembly exception"))
         return NULL;
     wa_exception *exception = NULL;
     PyObject *tag = PyObject_GetAttrString(raised, "tag");

@@ -1,7 +1,5 @@
 /* Instantiating: the imports are resolved, the native side links them, init code runs. Linked has done the first step, for any
  * number of instances. */
-#include <signal.h>
-
 #include "docs.h"
 #include "types.h"
 
@@ -53,22 +51,17 @@ static int share(wax_store *store, wax_linked *linked)
     return failed || count == 0 ? failed : wax_store_keep(store, linked, (PyObject *)linked);
 }
 
-/* Ctrl-C ends a call where Python does with it what it does by default. A handler of the program's own may want the guest to
- * go on; it runs when the guest returns or calls back, as for any C function. */
 static int watch_interrupts(void)
 {
+    wa_error error;
     if (wa_interrupts_watched())
         return 0;
-    PyObject *getsignal = wax_help(WAX_GETSIGNAL), *standard = wax_help(WAX_DEFAULT_INT_HANDLER);
-    PyObject *handler = getsignal == NULL || standard == NULL ? NULL : PyObject_CallFunction(getsignal, "i", SIGINT);
-    if (handler == NULL)
+    if (wax_help(WAX_GETSIGNAL) == NULL || wax_help(WAX_DEFAULT_INT_HANDLER) == NULL) /* what the judge needs */
         return -1;
-    wa_error error;
-    int failed = handler == standard ? wa_interrupts_watch(&error) : 0;
-    Py_DECREF(handler);
-    if (failed)
-        wax_raise_error(&error, NULL);
-    return failed;
+    if (wa_interrupts_watch(wax_judge_interrupt, &error) == 0)
+        return 0;
+    wax_raise_error(&error, NULL);
+    return -1;
 }
 
 static void raise_link_error(const wax_linked *linked, const wa_error *error)

@@ -366,6 +366,8 @@ bool wax_enter_python(void);
 /* Give it back. -1 with an exception set and the GIL still held where a Ctrl-C raised meanwhile: the guest is to be left by
  * wa_unwind then, as after any exception. wa_leave_if_interrupted is to follow before the guest goes on. */
 int wax_leave_python(bool was_released);
+/* The wa_judge of Ctrl-C: whether it ends a call that released the GIL. */
+bool wax_judge_interrupt(void *call);
 /* Run the init code of an instance. 0, or -1 with an exception set. */
 int wax_run_init(wax_store *store, wa_instance *instance);
 

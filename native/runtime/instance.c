@@ -111,6 +111,7 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
                             wa_error *error)
 {
     store = wa_root(store);
+    wa_thread_check();
     if (wa_signals_ensure(error) < 0 || wa_fuel_admit(store, artifact, error) < 0 || ensure_operands(store, artifact, error) < 0)
         return NULL;
     wa_details *details = new_details(store, artifact);

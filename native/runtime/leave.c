@@ -35,15 +35,18 @@ bool wa_take_interrupt(void)
 bool wa_interrupt_is_due(void)
 {
     const wa_activation *activation = wa_this_thread.current;
-    return __builtin_expect(wa_this_thread.notes.any, 0) && activation != NULL && activation->info->is_away &&
-           (wa_this_thread.notes.sigint || wa_has_stop());
+    if (__builtin_expect(wa_this_thread.notes.any == 0, 1) || activation == NULL || !activation->info->is_away)
+        return false;
+    if (wa_this_thread.notes.sigint && !wa_interrupt_is_wanted())
+        wa_this_thread.notes.sigint = false;
+    return wa_this_thread.notes.sigint || wa_has_stop();
 }
 
 static WA_COLD void leave_if_due(void)
 {
     if (!wa_this_thread.current->info->is_away)
         return;
-    if (wa_take_interrupt())
+    if (wa_take_interrupt() && wa_interrupt_is_wanted())
         wa_leap(WA_INTERRUPTED);
     uint32_t trap_code = wa_this_thread.notes.stop ? wa_take_stop() : 0;
     if (trap_code != 0)

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@ static const uint64_t stack_step_bytes = 64 * 1024;
 static const int fault_signals[] = {WA_FAULT_SIGNALS};
 enum { FAULT_COUNT = sizeof fault_signals / sizeof fault_signals[0], SIGNALS_END = 65 };
 
+_Thread_local wa_thread wa_this_thread;
+
 /* By number: what was installed before us, and what was found in our place when we last looked. The latter may chain to us. */
 static struct sigaction first_actions[SIGNALS_END], latest_actions[SIGNALS_END];
 static pthread_mutex_t install_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -33,6 +36,15 @@ static pthread_mutex_t install_mutex = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int stop_signal = SIGURG;
 /* What our signals for stops carry: its address. Others of that number are somebody else's. */
 static char stop_mark;
+/* The same for a SIGINT that another thread got, whose handlers have run there. */
+static char forward_mark;
+
+/* So long after a call of the main thread has begun, SIGINT's handler is looked at. */
+static const long check_after_nanoseconds = 50000000;
+static timer_t check_timer;
+static int check_signal; /* of the timer; 0: there is none */
+
+static wa_judge judge_interrupt;
 
 /* ---- registers -------------------------------------------------------------------------------------------------- */
 
@@ -180,6 +192,8 @@ void wa_capture_frames(wa_store *store, wa_call_info *info, const wa_place *plac
     }
 }
 
+static void check_interrupts(void);
+
 /* ---- the handler ------------------------------------------------------------------------------------------------ */
 
 static bool is_in_reservation(const wa_store *store, uintptr_t address)
@@ -218,17 +232,20 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
     wa_activation *activation = wa_this_thread.current;
     if (activation == NULL || info->si_code <= 0)
         return; /* not inside, or sent by somebody */
+    wa_this_thread.is_handling = true;
     wa_store *store = wa_root(activation->store);
     uintptr_t pc = context_pc(context);
     const wa_artifact *artifact = artifact_at(store, pc);
-    if (artifact == NULL)
+    uint32_t code = artifact == NULL ? 0 : classify(store, artifact, number, info, context);
+    if (code == 0) {
+        wa_this_thread.is_handling = false;
         return;
-    uint32_t code = classify(store, artifact, number, info, context);
-    if (code == 0)
-        return;
+    }
     activation->info->trap_code = code;
     wa_place place = {pc, context_stack_pointer(context), context_frame_pointer(context), 0};
     wa_capture_frames(store, activation->info, &place);
+    wa_this_thread.is_handling = false;
+    wa_this_thread.is_ready = false; /* who changes handlers between two traps has them put back before the second */
     wa_leap(WA_TRAPPED);
 }
 
@@ -239,15 +256,32 @@ static const wa_artifact *leavable_artifact(const ucontext_t *context)
     return activation != NULL && activation->info->is_away ? artifact_at(wa_root(activation->store), context_pc(context)) : NULL;
 }
 
-/* Leave the innermost call where the main thread is in compiled code. Elsewhere leave a note: the runtime's C code looks at
- * it before it returns to compiled code, the embedder before it starts any. */
+/* Send a signal to a thread of this process, in a way that the handler knows. */
+static void queue_signal(uint32_t thread, int number, char *mark)
+{
+    siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = mark;
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)thread, number, &info);
+}
+
+static bool is_queued(const siginfo_t *info, const char *mark)
+{
+    return info->si_code == SI_QUEUE && info->si_value.sival_ptr == mark && info->si_pid == getpid();
+}
+
+/* Leave the innermost call where the main thread is in compiled code, if the embedder wants it. Elsewhere leave a note: the
+ * runtime's C code looks at it before it returns to compiled code, the embedder before it starts any. Compiled code holds no
+ * lock, so the embedder is as free here as in a function that it calls, but for the small stack. */
 static void try_interrupt(const ucontext_t *context)
 {
     if (getpid() != gettid())
-        return;
-    if (leavable_artifact(context) != NULL)
+        queue_signal((uint32_t)getpid(), SIGINT, &forward_mark); /* the kernel chose another thread */
+    else if (leavable_artifact(context) == NULL)
+        wa_this_thread.notes.sigint = true;
+    else if (judge_interrupt(wa_this_thread.current->info->user))
         wa_leap(WA_INTERRUPTED);
-    wa_this_thread.notes.sigint = true;
 }
 
 /* Likewise for a stop of a store. Where the embedder's code runs, the note is enough. Elsewhere it may come too late, before a
@@ -266,6 +300,7 @@ static void try_stop(const ucontext_t *context)
         wa_place place = {context_pc(context), context_stack_pointer(context), context_frame_pointer(context),
                           context_frameless_return(context, artifact->text + artifact->header->text_size_bytes)};
         wa_capture_frames(wa_root(activation->store), activation->info, &place);
+        pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL); /* lets SIGINT in again, see install */
         wa_leap(WA_TRAPPED);
     }
     wa_this_thread.notes.stop = true;
@@ -309,16 +344,24 @@ static void chain(int number, siginfo_t *info, void *context)
     wa_this_thread.chaining = 0;
 }
 
-static bool is_for_stop(const siginfo_t *info)
+static bool is_of_check(const siginfo_t *info)
 {
-    return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &stop_mark && info->si_pid == getpid();
+    return info->si_code == SI_TIMER && info->si_value.sival_ptr == &stop_mark;
 }
 
 static void handle(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
-    if (is_for_stop(info)) {
+    if (is_queued(info, &stop_mark)) {
         try_stop(context);
+    } else if (is_queued(info, &forward_mark)) {
+        try_interrupt(context);
+    } else if (is_of_check(info)) {
+        check_interrupts();
+    } else if (wa_this_thread.is_handling && info->si_code > 0) {
+        /* Memory of the runtime was overwritten. Returning to the fault without a handler ends the process, with its status. */
+        struct sigaction standard = {.sa_handler = SIG_DFL};
+        sigaction(number, &standard, NULL);
     } else {
         if (number != SIGINT)
             try_trap(number, info, context);
@@ -333,7 +376,8 @@ static void handle(int number, siginfo_t *info, void *context)
 
 /* The flags: SA_SIGINFO, since the fault's address and registers decide what it is. SA_ONSTACK, since the fault may be an
  * exhausted stack. SA_NODEFER, since the handler is left by a jump, which restores no signal mask (saving one costs each call
- * a system call): the signal must not be blocked meanwhile. */
+ * a system call): the signal must not be blocked meanwhile. Only stops keep SIGINT out: it would find the thread in the handler,
+ * leave a note, and then the handler returns to compiled code, which looks at none. */
 static bool is_ours(const struct sigaction *action)
 {
     return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle;
@@ -343,6 +387,9 @@ static int install(int number, int more_flags)
 {
     static bool is_installed[SIGNALS_END];
     struct sigaction found, ours = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | more_flags};
+    sigemptyset(&ours.sa_mask);
+    if (number == wa_stop_signal())
+        sigaddset(&ours.sa_mask, SIGINT);
     if (sigaction(number, NULL, &found) != 0)
         return -1;
     if (is_ours(&found)) {
@@ -369,16 +416,73 @@ int wa_signals_ensure(wa_error *error)
 
 bool wa_interrupts_watched(void)
 {
-    struct sigaction found;
-    return sigaction(SIGINT, NULL, &found) == 0 && is_ours(&found);
+    return judge_interrupt != NULL;
 }
 
-int wa_interrupts_watch(wa_error *error)
+/* Take SIGINT over from a handler; ignored, or deadly, it stays. */
+static int install_for_interrupts(void)
 {
+    struct sigaction found;
+    if (sigaction(SIGINT, NULL, &found) != 0)
+        return -1;
+    return found.sa_handler == SIG_DFL || found.sa_handler == SIG_IGN ? 0 : install(SIGINT, 0);
+}
+
+int wa_interrupts_watch(wa_judge judge, wa_error *error)
+{
+    judge_interrupt = judge;
     pthread_mutex_lock(&install_mutex);
-    int result = install(SIGINT, 0);
+    int result = install_for_interrupts();
     pthread_mutex_unlock(&install_mutex);
     return result == 0 ? 0 : wa_fail_system(error, WA_ERROR_SIGNALS, 0, "sigaction");
+}
+
+bool wa_interrupt_is_wanted(void)
+{
+    return judge_interrupt(wa_this_thread.current->info->user);
+}
+
+/* In the handler, some time after the last call of the main thread began. The next one has to look again: only this thread
+ * can change Python's handlers, and not while it is in a guest. */
+static void check_interrupts(void)
+{
+    wa_this_thread.is_ready = false;
+    if (wa_this_thread.current == NULL || judge_interrupt == NULL)
+        return;
+    if (pthread_mutex_trylock(&install_mutex) != 0)
+        return;
+    install_for_interrupts();
+    pthread_mutex_unlock(&install_mutex);
+}
+
+void wa_interrupts_forget_timer(void)
+{
+    check_signal = 0;
+}
+
+void wa_interrupts_check_soon(void)
+{
+    struct itimerspec once = {.it_value.tv_nsec = check_after_nanoseconds};
+    int number = wa_stop_signal();
+    if (judge_interrupt == NULL)
+        return; /* nobody watches */
+    pthread_mutex_lock(&install_mutex);
+    install(number, SA_RESTART);
+    pthread_mutex_unlock(&install_mutex);
+    if (check_signal != number) {
+        struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number, .sigev_value.sival_ptr = &stop_mark};
+        event._sigev_un._tid = gettid();
+        if (check_signal != 0)
+            timer_delete(check_timer);
+        check_signal = timer_create(CLOCK_MONOTONIC, &event, &check_timer) == 0 ? number : 0;
+    }
+    if (check_signal != 0)
+        timer_settime(check_timer, 0, &once, NULL);
+}
+
+int wa_stop_signal(void)
+{
+    return atomic_load(&stop_signal);
 }
 
 static bool is_fault(int number)
@@ -401,13 +505,9 @@ int wa_stop_signal_set(int number)
 /* Somebody may have installed a handler since the last one was sent: looking here costs no call anything. */
 void wa_stop_signal_send(uint32_t thread, bool restarts)
 {
-    int number = atomic_load(&stop_signal);
-    siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
-    info.si_pid = getpid();
-    info.si_uid = getuid();
-    info.si_value.sival_ptr = &stop_mark;
+    int number = wa_stop_signal();
     pthread_mutex_lock(&install_mutex);
     install(number, restarts ? SA_RESTART : 0);
     pthread_mutex_unlock(&install_mutex);
-    syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)thread, number, &info);
+    queue_signal(thread, number, &stop_mark);
 }

@@ -17,8 +17,6 @@ static const uint64_t main_stack_bytes = 64 * 1024 * 1024;
 /* What host functions get: Python code needs room, describing a trap does, and paths and buffers of WASI. */
 static const uint64_t host_stack_bytes = 64 * 1024;
 
-_Thread_local wa_thread wa_this_thread;
-
 /* ---- the handler's stack ---------------------------------------------------------------------------------------- */
 
 static pthread_key_t handler_stack_key;
@@ -67,12 +65,14 @@ static void ensure_handler_stack(void)
         munmap(mapping, size);
 }
 
-/* A blocked signal that a fault raises ends the process. Threads made to wait for signals block all of them. */
-static void unblock_faults(void)
+/* A blocked signal that a fault raises ends the process, a blocked one for stops ends no guest. Threads made to wait for signals
+ * block all of them. */
+static void unblock_signals(void)
 {
     static const int numbers[] = {WA_FAULT_SIGNALS};
     sigset_t faults;
     sigemptyset(&faults);
+    sigaddset(&faults, wa_stop_signal());
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         sigaddset(&faults, numbers[i]);
     pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
@@ -115,6 +115,8 @@ static void renew_id(void)
         uint32_t owner = old;
         atomic_compare_exchange_strong(&wa_root(activation->store)->owner, &owner, wa_this_thread.id);
     }
+    wa_this_thread.is_ready = false;
+    wa_interrupts_forget_timer();
 }
 
 static void follow_forks(void)
@@ -131,17 +133,34 @@ uint32_t wa_thread_identify(void)
 
 /* ---- before the first call -------------------------------------------------------------------------------------- */
 
+void wa_thread_check(void)
+{
+    ensure_handler_stack();
+    unblock_signals();
+}
+
+static WA_COLD void prepare(void)
+{
+    bool is_first = wa_this_thread.stack_size_bytes == 0;
+    if (is_first) {
+        uint64_t size_bytes, lowest = find_stack(&size_bytes);
+        uint64_t margin = size_bytes / 4 < stack_margin_bytes ? size_bytes / 4 : stack_margin_bytes;
+        wa_this_thread.stack_size_bytes = size_bytes;
+        wa_this_thread.stack_limit = lowest + margin;
+    }
+    wa_thread_check();
+    wa_error error;
+    if (!is_first)
+        wa_signals_ensure(&error); /* the first time, instantiating has done it */
+    wa_this_thread.is_ready = true;
+    if (wa_thread_id() == (uint32_t)getpid())
+        wa_interrupts_check_soon();
+}
+
 void wa_thread_prepare(void)
 {
-    if (wa_this_thread.is_ready)
-        return;
-    uint64_t size_bytes, lowest = find_stack(&size_bytes);
-    uint64_t margin = size_bytes / 4 < stack_margin_bytes ? size_bytes / 4 : stack_margin_bytes;
-    ensure_handler_stack();
-    unblock_faults();
-    wa_this_thread.stack_size_bytes = size_bytes;
-    wa_this_thread.stack_limit = lowest + margin;
-    wa_this_thread.is_ready = true;
+    if (__builtin_expect(!wa_this_thread.is_ready, 0))
+        prepare();
 }
 
 bool wa_stack_is_short(void)

@@ -46,7 +46,8 @@ typedef struct wa_thread {
     uintptr_t chaining;   /* frame of the handler that hands a signal on */
     uint32_t id;          /* of the kernel; 0: nobody asked for it yet, see wa_thread_id */
     wa_notes notes;
-    bool is_ready;
+    volatile bool is_handling; /* the handler reads what it trusts: a fault there is no guest's */
+    volatile bool is_ready;
 } wa_thread;
 extern _Thread_local wa_thread wa_this_thread;
 
@@ -60,8 +61,12 @@ _Noreturn static inline void wa_leap(int outcome)
 
 /* ---- thread.c --------------------------------------------------------------------------------------------------- */
 
-/* Before the first call of a thread: its stack's limit, a stack for the handler, and no fault is blocked. */
+/* Before the first call of a thread: its stack's limit, a stack for the handler, and no fault is blocked. What a program may
+ * change later (that, and handlers) is looked at again where is_ready was cleared: by a trap, and by a timer of the main
+ * thread. */
 void wa_thread_prepare(void);
+/* Look at it now. */
+void wa_thread_check(void);
 /* Ask the kernel for the thread's id, which the child of a fork gets anew. */
 uint32_t wa_thread_identify(void);
 
@@ -75,6 +80,14 @@ static inline uint32_t wa_thread_id(void)
 
 /* Install the handler for faults, or put it back. */
 int wa_signals_ensure(wa_error *error);
+/* Of the main thread, before a call: look soon whether SIGINT still has our handler, in case the call takes long. */
+void wa_interrupts_check_soon(void);
+/* In the child of a fork, which has no timers. */
+void wa_interrupts_forget_timer(void);
+/* Whether the embedder wants a SIGINT to end the innermost call, which is away. */
+bool wa_interrupt_is_wanted(void);
+/* The signal for stops. */
+int wa_stop_signal(void);
 /* Where a thread is. */
 typedef struct wa_place {
     uintptr_t pc, stack_pointer, frame_pointer;

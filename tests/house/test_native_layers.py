@@ -33,14 +33,15 @@ MAY_INCLUDE = {
 PARTS = ("runtime", "wasi", "python")
 #: The circle that stays: a value may be a function, whose call converts values, which may throw.
 PYTHON_CIRCLE = {f"python/{name}.c" for name in ("call", "convert", "entity", "exception", "func")}
-#: What the file of the signal handler takes from others: the thread's state, and of the C library what POSIX calls
+#: What the file of the signal handler takes from others: of the C library what POSIX calls
 #: async-signal-safe (signal-safety(7)), and siglongjmp; then what installs the handler and sends the signal of stops.
 HANDLER_USES = {
-    "wa_this_thread", "__errno_location", "getpid", "gettid", "memcmp", "memcpy", "raise", "sigaction", "siglongjmp",
+    "__errno_location", "getpid", "gettid", "getuid", "memcmp", "memcpy", "pthread_sigmask", "raise", "sigaction",
+    "sigaddset", "sigemptyset", "siglongjmp", "syscall",
 }  # fmt: skip
 INSTALLATION_USES = {
     "wa_fail_system", "pthread_mutex_lock", "pthread_mutex_unlock", "_GLOBAL_OFFSET_TABLE_", "__libc_current_sigrtmin",
-    "getuid", "syscall",
+    "pthread_mutex_trylock", "timer_create", "timer_delete", "timer_settime",
 }  # fmt: skip
 #: The module's entry, and what Python calls through cffi.
 USED_FROM_OUTSIDE = {"PyInit__types", "wa_host_cpu_features", "wa_table_new"}

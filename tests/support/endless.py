@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +98,7 @@ ARGUMENTS = {"recursion": (80,), "tail": (0,)}
 class Guest:
     """An endless guest: its store, the call that doesn't end, and one that gives 41 while the store is usable.
 
-    ``func`` and ``arguments`` are the call where it is one of an exported function.
+    ``func`` and ``arguments`` are the call where it is one of an exported function, ``imports`` what it got of WASI.
     """
 
     store: wa.Store
@@ -106,6 +106,7 @@ class Guest:
     usable: Callable[[], object]
     func: Any = None
     arguments: tuple[int, ...] = ()
+    imports: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def _of(instance: wa.Instance, name: str) -> Guest:
@@ -150,7 +151,9 @@ def _waiting(name: str, cleanup: ExitStack) -> Guest:
         (Path(directory) / str(number)).touch()
     stream = cleanup.enter_context(os.fdopen(os.dup(listener.fileno()), "r+b", buffering=0))
     wasi = wa.Wasi(stdin=files[0], stdout=files[1], stderr=stream, preopens={"/": directory})
-    return _of(load(WASI_WAT).instantiate(wasi.imports()), name)
+    guest = _of(load(WASI_WAT).instantiate(wasi.imports()), name)
+    guest.imports = wasi.imports()
+    return guest
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 /* fd_readdir: the entries of a directory. A cookie is the position that Linux gives the entry behind, so nothing is kept. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "wasi/wasi.h"
@@ -49,7 +50,7 @@ static void put_entry(listing *list, const struct dirent64 *entry)
 static uint32_t list_entries(int fd, uint64_t cookie, listing *list)
 {
     _Alignas(struct dirent64) uint8_t entries[LISTING_BYTES];
-    if (lseek(fd, (off_t)cookie, SEEK_SET) < 0)
+    if (cookie != 0 && lseek(fd, (off_t)cookie, SEEK_SET) < 0)
         return wasi_errno(errno);
     while (!list->is_full) {
         ssize_t size_bytes = getdents64(fd, entries, sizeof entries);
@@ -66,6 +67,18 @@ static uint32_t list_entries(int fd, uint64_t cookie, listing *list)
     return WA_WASI_ESUCCESS;
 }
 
+/* The position belongs to the open directory, which other threads list, too, and processes after a fork: each call has one of
+ * its own, and no lock. */
+static uint32_t list_anew(int directory, uint64_t cookie, listing *list)
+{
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? WA_WASI_ESUCCESS : wasi_errno(errno); /* it was removed */
+    uint32_t result = list_entries(fd, cookie, list);
+    close(fd);
+    return result;
+}
+
 /* args: descriptor, buffer, its size, cookie, where the size used goes. */
 uint32_t wasi_fd_readdir(wasi_call *call, const uint64_t *args)
 {
@@ -77,12 +90,8 @@ uint32_t wasi_fd_readdir(wasi_call *call, const uint64_t *args)
         result = WA_WASI_EBADF;
     else if (list.place == NULL || wasi_at(call, (uint32_t)args[4], 4) == NULL)
         result = WA_WASI_EFAULT;
-    if (result == WA_WASI_ESUCCESS) {
-        /* The position belongs to the open directory: one call at a time. */
-        pthread_mutex_lock(&call->wasi->mutex);
-        result = list_entries(file->fd, args[3], &list);
-        pthread_mutex_unlock(&call->wasi->mutex);
-    }
+    if (result == WA_WASI_ESUCCESS)
+        result = list_anew(file->fd, args[3], &list);
     wasi_file_release(file);
     return result != WA_WASI_ESUCCESS ? result : wasi_put32(call, (uint32_t)args[4], list.used);
 }

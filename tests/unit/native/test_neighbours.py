@@ -1,0 +1,227 @@
+"""Other users of signals and threads of the process: handlers set again, blocked signals, forks, own faults."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+import wasmartifact as wa
+from tests.support.endless import WASI_WAT, endless
+from tests.unit.runtime.harness import load, packed
+
+#: Only guards against hanging.
+TIMEOUT_S = 60
+GUEST_WAT = """(module (import "env" "f" (func $f)) (memory (export "m") 1) (tag $t (param exnref)) (tag $u)
+  (func (export "nop")) (func (export "spin") (loop $l (br $l)))
+  (func (export "oob") (drop (i32.load (i32.const -1))))
+  (func (export "back") (call $f) (drop (i32.load (i32.const -1))))
+  (func (export "deep") (param i32) (local $e exnref)
+    (block $h (result exnref) (try_table (catch_all_ref $h) (throw $u)) (unreachable)) (local.set $e)
+    (loop $l (block $k (result exnref) (try_table (catch_all_ref $k) (throw $t (local.get $e))) (unreachable))
+      (local.set $e) (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+    (throw_ref (local.get $e))))"""
+PRELUDE = """
+import asyncio, ctypes, faulthandler, os, signal, sys, threading, time
+import wasmartifact as wa
+instance = wa.load(sys.argv[1]).instantiate({"env": {"f": lambda: back()}})
+got = instance.exports
+
+def trap():
+    try:
+        got.oob()
+    except wa.Trap as trap:
+        print(trap.code, flush=True)
+"""
+
+
+def start(program: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PRELUDE + program, str(packed(GUEST_WAT))]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def outcome(program: str) -> tuple[int, str]:
+    with start(program) as process:
+        try:
+            printed, _ = process.communicate(timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+        return process.returncode, printed
+
+
+SETTING_AGAIN = {
+    "signal": "signal.signal(signal.SIGINT, signal.default_int_handler)",
+    "asyncio": "asyncio.run(asyncio.sleep(0))",
+    "cells": """
+saved = signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGINT, saved)
+signal.signal(signal.SIGINT, signal.default_int_handler)""",
+    "own handler in between": """
+signal.signal(signal.SIGINT, lambda number, frame: None)
+got.nop()
+signal.signal(signal.SIGINT, signal.default_int_handler)""",
+}
+
+
+@pytest.mark.parametrize("how", SETTING_AGAIN)
+def test_ctrl_c_after_its_handler_was_set_again(how: str) -> None:
+    program = f"""
+got.nop()
+{SETTING_AGAIN[how]}
+print("ready", flush=True)
+try:
+    got.spin()
+except KeyboardInterrupt:
+    print("KeyboardInterrupt")
+"""
+    with start(program) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.communicate(timeout=TIMEOUT_S)[0] == "KeyboardInterrupt\n"
+        finally:
+            process.kill()
+
+
+def test_ctrl_c_while_the_main_thread_waits_for_a_store() -> None:
+    program = """
+threading.Thread(target=got.spin, daemon=True).start()
+time.sleep(0.1)
+threading.Thread(target=lambda: (time.sleep(0.2), os.kill(os.getpid(), signal.SIGINT)), daemon=True).start()
+for wait in (lambda: got.deep(1), lambda: got["nop"]):
+    try:
+        wait()
+    except KeyboardInterrupt:
+        print("KeyboardInterrupt", flush=True)
+        os._exit(0)
+"""
+    assert outcome(program) == (0, "KeyboardInterrupt\n")
+
+
+def test_a_trap_after_faulthandler_took_its_handler_away() -> None:
+    program = "faulthandler.enable()\ngot = wa.load(sys.argv[1]).instantiate({'env': {'f': print}}).exports\n"
+    program += "trap()\nfaulthandler.disable()\ntrap()\n"
+    assert outcome(program) == (0, "memory_out_of_bounds\n" * 2)
+
+
+def test_a_trap_after_signals_were_blocked_and_another_instance_made() -> None:
+    program = """
+got.nop()
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+wa.load(sys.argv[1]).instantiate({"env": {"f": print}})
+trap()
+"""
+    assert outcome(program) == (0, "memory_out_of_bounds\n")
+
+
+def test_a_fault_inside_of_the_handler_ends_the_process() -> None:
+    """The second word of a store says which one stands for it; the handler follows it."""
+    program = """
+native = ctypes.c_uint64.from_address(id(instance.store) + 16).value
+def back():
+    ctypes.c_uint64.from_address(native + 8).value = 0x10
+got.back()
+"""
+    assert outcome(program) == (-signal.SIGSEGV, "")
+
+
+def test_a_chain_of_exceptions_on_a_small_stack() -> None:
+    program = """
+def work():
+    try:
+        got.deep(900)
+    except RecursionError:
+        print("RecursionError")
+    except wa.WasmException:
+        print("WasmException")
+threading.stack_size(65536)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    assert outcome(program) in ((0, "RecursionError\n"), (0, "WasmException\n"))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_while_another_thread_lists_a_directory() -> None:
+    """The child lists the same directory of the same program, and has deadlines."""
+    with endless("readdir") as guest:
+
+        def run() -> None:
+            with suppress(wa.DeadlineExceeded):
+                guest.run()
+
+        other = load(WASI_WAT).instantiate(guest.imports)
+        with guest.store.deadline(1.0):
+            thread = threading.Thread(target=run)
+            thread.start()
+            for _ in range(20):
+                child = os.fork()
+                if child == 0:
+                    signal.alarm(TIMEOUT_S)
+                    try:
+                        with other.store.deadline(0.01):
+                            other.exports["readdir"]()
+                    except wa.DeadlineExceeded:
+                        os._exit(0)
+                    finally:
+                        os._exit(1)
+                assert os.waitpid(child, 0)[1] == 0
+            thread.join(TIMEOUT_S)
+
+
+def test_handlers_of_others_get_their_signals_and_not_ours() -> None:
+    seen: list[int] = []
+    saved = signal.signal(signal.SIGURG, lambda number, frame: seen.append(number))
+    try:
+        with endless("loop") as guest:
+            for turn in range(3):
+                with guest.store.deadline(0.01), pytest.raises(wa.DeadlineExceeded):
+                    guest.run()
+                os.kill(os.getpid(), signal.SIGURG)
+                assert len(seen) == turn + 1
+    finally:
+        signal.signal(signal.SIGURG, saved)
+
+
+def test_the_signal_can_be_chosen() -> None:
+    with endless("sleep") as guest:
+        try:
+            for number in (signal.SIGRTMIN + 1, signal.SIGUSR2):
+                wa.set_interrupt_signal(number)
+                with guest.store.deadline(0.01), pytest.raises(wa.DeadlineExceeded):
+                    guest.run()
+                assert guest.usable() == 41
+        finally:
+            wa.set_interrupt_signal(signal.SIGURG)
+    for number in (0, -1, 32, 65, 1 << 40, signal.SIGKILL, signal.SIGSTOP, signal.SIGINT, signal.SIGSEGV):
+        with pytest.raises((ValueError, OverflowError)):
+            wa.set_interrupt_signal(number)
+
+
+def test_a_blocked_signal_does_not_keep_a_guest_alive() -> None:
+    """In a new thread that blocks all, as supervisors have them."""
+    instance = load('(module (func (export "spin") (loop $l (br $l))))').instantiate()
+    spin = instance.exports["spin"]
+    codes: list[str] = []
+
+    def work() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            spin()
+        except wa.Interrupted as error:
+            codes.append(error.code)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    time.sleep(0.05)
+    instance.store.interrupt()
+    thread.join(TIMEOUT_S)
+    assert codes == ["interrupted"]
