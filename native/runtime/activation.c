@@ -59,14 +59,15 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     activation.outcome = WA_RETURNED;
     activation.deadly_signals = 0;
     store->active++;
-    if (!store->counts_fuel)
-        store->fuel = WA_FUEL_MAX; /* what calls that trapped did not bring back */
     /* The signal mask is not saved (it costs a system call); the handler runs without blocking anything. */
     if (sigsetjmp(activation.landing, 0) == 0) {
         wa_this_thread.current = &activation;
         wa_heed_interrupt();
         uint64_t portion = run(what);
-        wa_store_return_fuel(wa_root(activation.store), portion);
+        if (activation.store->is_metered)
+            wa_fuel_return(activation.store, portion);
+    } else {
+        wa_fuel_return(activation.store, 0);
     }
     wa_this_thread.current = activation.previous;
     store = wa_root(activation.store);
@@ -108,7 +109,8 @@ void wa_call_across(const wa_instance *caller, const wa_function *function, wa_e
     if (sigsetjmp(activation.landing, 0) == 0) {
         wa_this_thread.current = &activation;
         uint64_t portion = run(&what);
-        wa_store_return_fuel(wa_root(activation.store), portion);
+        if (activation.store->is_metered)
+            wa_fuel_return(activation.store, portion);
     }
     wa_this_thread.current = activation.previous;
     if (wa_root(activation.store)->pending != NULL && activation.outcome == WA_RETURNED)

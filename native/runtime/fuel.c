@@ -41,6 +41,12 @@ void wa_fuel_join(wa_store *into, const wa_store *from)
     into->counts_fuel = true;
 }
 
+void wa_fuel_return(wa_store *store, uint64_t portion)
+{
+    store = wa_root(store);
+    store->fuel = store->counts_fuel ? store->fuel + portion : WA_FUEL_MAX;
+}
+
 bool wa_store_fuel(const wa_store *store, uint64_t *units)
 {
     store = wa_root((wa_store *)(uintptr_t)store);

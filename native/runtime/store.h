@@ -65,12 +65,6 @@ void wa_store_set_stack_limit(wa_store *store, uint64_t limit);
 WA_COLD void wa_store_fit_stack_limit(wa_store *store);
 /* Takes the block over. The store has none yet. */
 void wa_store_set_operands(wa_store *store, void *operands);
-/* What a call had left of its portion of fuel. Garbage, if code of this store counts none. */
-static inline void wa_store_return_fuel(wa_store *store, uint64_t portion)
-{
-    if (store->is_metered)
-        store->fuel += portion;
-}
 /* Make `from`, which this thread has entered and whose contents are gone, an alias of `into`, which it retains. Who waits for
  * it waits for the other one then. */
 void wa_store_become(wa_store *from, wa_store *into);
@@ -84,6 +78,8 @@ int wa_limits_join(wa_store *into, wa_store *from, wa_error *error);
 
 /* ---- fuel.c ------------------------------------------------------------------------------------------------------ */
 
+/* A call of this store, or of one that it was joined with, had so much left of its portion. */
+WA_COLD void wa_fuel_return(wa_store *store, uint64_t portion);
 /* Whether an instance of the artifact may be in the store. */
 int wa_fuel_admit(const wa_store *store, const wa_artifact *artifact, wa_error *error);
 /* Whether both may be one store: all code that is in one counts fuel, or none does. */

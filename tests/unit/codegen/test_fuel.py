@@ -77,7 +77,7 @@ def test_aarch64_counts_alike(level: int, tmp_path: Path) -> None:
     subprocess.run([compiler, *options, "-o", tmp_path / "driver", source], check=True)
 
     def run(place: int, argument: int) -> list[int]:
-        command = [qemu, tmp_path / "driver", tmp_path / "m.so", str(place), str(argument)]
+        command = [qemu, str(tmp_path / "driver"), str(tmp_path / "m.so"), str(place), str(argument)]
         return [int(word) for word in subprocess.run(command, capture_output=True, check=True).stdout.split()]
 
     # By the page: 12 operators an iteration; a call of fib: 4 units and 1, or 4 units and 9.
