@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise, starmap
 from typing import Final
 
@@ -180,23 +180,38 @@ def _check_exports(columns: Columns) -> None:
 
 
 def _check_export_slots(columns: Columns) -> None:
-    """Every row stands in one slot, the first one with its name from where probing starts; so names differ, too."""
+    """Every row stands in one slot, which probing reaches, and names differ.
+
+    In time linear in the rows, wherever the slots say that they are: names may all have one hash.
+    """
     slots = list(struct.iter_unpack("<4I", columns.column("export_slots")))
     count, mask, empty = columns.row_count("exports"), len(slots) - 1, (0, 0, 0, 0)
     used = len(slots) - slots.count(empty)
-    if used != count:
-        raise faults.corrupt_row("export_slots", 0, f"{used} slots in use", f"{count}, one per export")
+    if used != count or used == len(slots):
+        found = f"{used} of {len(slots)} slots in use"
+        raise faults.corrupt_row("export_slots", 0, found, f"{count}, one per export, and a free one")
+    runs = _runs([slot != empty for slot in slots])
+    places = {slot: place for place, slot in enumerate(slots)}
+    known: set[bytes] = set()
     names, starts = columns.column("export_name_bytes"), columns.column("export_name")
     items = zip(columns.column("export_kind"), columns.column("export_index"), strict=True)
     for (kind, index), (start, end) in zip(items, pairwise(starts), strict=True):
         name = bytes(names[start:end])
         hash_ = schema.export_hash(name)
-        slot = hash_ & mask
-        while slots[slot] != empty and names[slots[slot][2] : slots[slot][2] + slots[slot][3]] != name:
-            slot = slot + 1 & mask
-        expected = (index << 3 | kind + 1, hash_, start, len(name))
-        if slots[slot] != expected:
+        home, expected = hash_ & mask, (index << 3 | kind + 1, hash_, start, len(name))
+        slot = places.get(expected, home)
+        if slots[slot] != expected or (slot - home & mask) >= runs[slot] or name in known:
             raise faults.corrupt_row("export_slots", slot, slots[slot], f"{expected}, the export {name!r}")
+        known.add(name)
+
+
+def _runs(used: Sequence[bool]) -> list[int]:
+    """For every slot how many ones in use end with it, without a free one between; around the end of the table, too."""
+    runs, length = [0] * len(used), 0
+    for place in (*range(len(used)), *range(len(used))):
+        length = length + 1 if used[place] else 0
+        runs[place] = length
+    return runs
 
 
 def _check_functions(columns: Columns) -> None:

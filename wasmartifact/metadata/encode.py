@@ -346,15 +346,22 @@ def _exports(module: Module) -> Iterator[Named]:
 
 
 def hash_slots(names: Sequence[bytes], items: Sequence[int]) -> array[int]:
-    """The hash index, as the fields of its slots: as few slots as leave a fifth of them empty, at least one."""
+    """The hash index, as the fields of its slots: as few slots as leave a fifth of them empty, at least one.
+
+    A module may choose its names so that all of them want one slot: where a slot is taken, the way to the next free one
+    is remembered.
+    """
     count = 1 << (len(names) * 5 // 4).bit_length()
     slots = array("I", bytes(count * schema.EXPORT_SLOT.size_bytes))
     mask, start = count - 1, 0
+    following = array("I", range(count))  # a free slot has itself
     for name, item in zip(names, items, strict=True):
         value = schema.export_hash(name)
         slot = value & mask
-        while slots[4 * slot]:
-            slot = slot + 1 & mask
+        while following[slot] != slot:
+            following[slot] = following[following[slot]]
+            slot = following[slot]
+        following[slot] = slot + 1 & mask
         slots[4 * slot : 4 * slot + 4] = array("I", (item, value, start, len(name)))
         start += len(name)
     return slots

@@ -21,6 +21,7 @@ _FORM_STRING, _FORM_STRP, _FORM_LINE_STRP, _FORM_UDATA, _FORM_BLOCK = 0x08, 0x0E
 _FIXED_FORMS: Final = {0x0B: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1E: 16}
 _DWARF64: Final = 0xFFFFFFFF
 _LEB_MAX_BITS: Final = 70
+_ADDRESS_MAX_BYTES: Final = 8
 #: Longest file name in bytes that is taken for one.
 _NAME_MAX_BYTES: Final = 4096
 #: Bytes of a line program whose rows are handed over together.
@@ -134,6 +135,8 @@ class LineUnit:
                         append((address, file, END, 0))
                         address, file, line, column = 0, 1, 1, 0
                     elif program[position] == _SET_ADDRESS:
+                        if size > 1 + _ADDRESS_MAX_BYTES:
+                            raise LineTableError(f"an address of {size - 1} bytes")
                         address = int.from_bytes(program[position + 1 : position + size], "little")
                     position += size
                 else:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import zlib
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
+from typing import Any
 
 import pytest
 import wasmtime
@@ -259,6 +263,59 @@ def test_hash_slots_leave_a_fifth_empty() -> None:
         items = hash_slots([b"%d" % number for number in range(count)], range(1, count + 1))[::4]
         assert len(items) > 5 * count / 4 - 1 and len(items) > count and len(items).bit_count() == 1
         assert sorted(item for item in items if item) == list(range(1, count + 1))
+
+
+def steps(function: Callable[..., object], *args: object) -> int:
+    """How many lines of Python a call runs."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function(*args)
+    finally:
+        sys.settrace(previous)
+    return count
+
+
+def test_names_of_one_hash_take_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes a module may choose them so. Probing one slot after the other would take n * n / 2 steps."""
+    monkeypatch.setattr(schema, "export_hash", lambda name: 7)
+    few, many = (
+        steps(hash_slots, [b"%d" % number for number in range(count)], range(1, count + 1)) for count in (1000, 2000)
+    )
+    assert many < 3 * few < 100_000
+
+
+def test_names_of_one_hash_are_checked_in_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "export_hash", lambda name: 7)
+    few, many = (
+        steps(check_rows, section_from_text(f"(module (global $g i32 (i32.const 0)) {exports})"))
+        for exports in (
+            "".join(f'(export "{number}" (global $g))' for number in range(count)) for count in (1000, 2000)
+        )
+    )
+    assert many < 3 * few
+
+
+@pytest.mark.parametrize("hashes", [7, 3, 1 << 31])
+def test_slots_are_those_of_linear_probing(monkeypatch: pytest.MonkeyPatch, hashes: int) -> None:
+    """As FORMAT.md says it: the first free one from the hash on, around the end."""
+    monkeypatch.setattr(schema, "export_hash", lambda name: zlib.crc32(name) % hashes + (5 if hashes < 8 else 0))
+    names = [b"%d" % number for number in range(50)]
+    found = list(hash_slots(names, range(1, 51))[::4])
+    wanted = [0] * len(found)
+    for item, name in enumerate(names, 1):
+        slot = schema.export_hash(name) % len(wanted)
+        while wanted[slot]:
+            slot = (slot + 1) % len(wanted)
+        wanted[slot] = item
+    assert found == wanted
 
 
 def test_export_hash_is_fnv1a() -> None:

@@ -200,6 +200,14 @@ def test_broken_headers_end_the_table() -> None:
         assert rows_of(sound[:count]) == []
 
 
+def test_an_address_is_no_number_of_any_size() -> None:
+    """One of a million bytes that each row repeats would take their product."""
+    for size_bytes in (4, 8, 9, 1 << 20):
+        start = b"\0" + leb(1 + size_bytes) + b"\2" + FIRST.to_bytes(size_bytes, "little")
+        table = unit(start + SOUND.removeprefix(address(FIRST)))
+        assert rows_of(table) == (ROWS if size_bytes <= 8 else [])
+
+
 def test_dwarf_of_64_bits() -> None:
     header = PARAMETERS + NAMES
     contents = b"\4\0" + len(header).to_bytes(8, "little") + header + SOUND
