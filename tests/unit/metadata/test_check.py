@@ -227,7 +227,7 @@ def test_unknown_columns_are_ignored() -> None:
         ("run_size", 0, 0, "run_size, row 0, is 0"),
         ("run_size", 1, 2**40, "run_size, row 1"),
         ("address_text_offset", 0, 17, "address_text_offset, row 1, is 16, expected at least 17"),
-        ("address_trap", 0, 20, "address_trap, row 0, is 20, expected a trap code"),
+        ("address_trap", 0, 100, "address_trap, row 0, is 100, expected a trap code"),
         ("info_key_bytes", 0, 0xC0, "info_key, row 0"),
         ("source_wasm_offset", 1, 0, "source_wasm_offset, row 1, is 0, expected above"),
         ("source_file", 1, 2, "source_file, row 1, is 2, expected below 2"),
