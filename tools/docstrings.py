@@ -63,8 +63,11 @@ def _arguments(arguments: ast.arguments, first: str, *, skipped: int) -> str:
     if arguments.posonlyargs:
         words.insert(len(arguments.posonlyargs), "/")
     words = words[skipped:]
-    if arguments.kwonlyargs:
+    if arguments.vararg is not None:
+        words.append(f"*{arguments.vararg.arg}")
+    elif arguments.kwonlyargs:
         words.append("*")
+    if arguments.kwonlyargs:
         words += [
             _argument(argument, default)
             for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)

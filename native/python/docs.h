@@ -77,7 +77,7 @@
     "42"
 
 #define WAX_DOC_Func_call_async \
-    "call_async($self)\n" \
+    "call_async($self, *args)\n" \
     "--\n" \
     "\n" \
     "Call on a thread of the package, for asyncio: ``await func.call_async(...)``.\n" \
