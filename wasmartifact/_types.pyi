@@ -240,7 +240,7 @@ class Store:
 
         Examples
         --------
-        >>> instance = wasmartifact.load("module.wasm.so").instantiate()
+        >>> instance = wasmartifact.load("module.wasm.so").instantiate({"env": {"log": print}})
         >>> with instance.store.deadline(0.5):
         ...     instance.exports.add(2, 3)
         5
@@ -526,6 +526,12 @@ def set_interrupt_signal(number: int, /) -> None:
     ------
     ValueError
         The number is of no such signal, or of SIGINT, or of one that faults raise.
+
+    Examples
+    --------
+    >>> import signal
+    >>> wasmartifact.set_interrupt_signal(signal.SIGRTMIN + 1)
+    >>> wasmartifact.set_interrupt_signal(signal.SIGURG)
     """
 
 def table_get(table: Entity, index: int, /) -> Any:

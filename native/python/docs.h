@@ -211,7 +211,7 @@
     "\n" \
     "Examples\n" \
     "--------\n" \
-    ">>> instance = wasmartifact.load(\"module.wasm.so\").instantiate()\n" \
+    ">>> instance = wasmartifact.load(\"module.wasm.so\").instantiate({\"env\": {\"log\": print}})\n" \
     ">>> with instance.store.deadline(0.5):\n" \
     "...     instance.exports.add(2, 3)\n" \
     "5"
@@ -507,7 +507,13 @@
     "Raises\n" \
     "------\n" \
     "ValueError\n" \
-    "    The number is of no such signal, or of SIGINT, or of one that faults raise."
+    "    The number is of no such signal, or of SIGINT, or of one that faults raise.\n" \
+    "\n" \
+    "Examples\n" \
+    "--------\n" \
+    ">>> import signal\n" \
+    ">>> wasmartifact.set_interrupt_signal(signal.SIGRTMIN + 1)\n" \
+    ">>> wasmartifact.set_interrupt_signal(signal.SIGURG)"
 
 #define WAX_DOC_table_get \
     "table_get($module, table, index, /)\n" \
