@@ -29,6 +29,7 @@ _IMAGE: Final = schema.TIED_IMAGE.packer()
 #: From the anchor.
 _START: Final = schema.ANCHOR.size_bytes
 _ENTRIES: Final = _START + schema.CONTRACT.size_bytes
+_ARRAYS_END: Final = _ENTRIES + len(schema.TIED_ARRAYS) * schema.TIED_ARRAY.size_bytes
 _IMPORTED: Final = ("functions", "tables", "memories", "globals", "tags")  # by kind
 #: Where a mapped image lies in the file, and how many slots it has.
 Place = tuple[int, int]
@@ -102,6 +103,7 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
     CorruptArtifact
         Names the first thing that differs.
     """
+    _check_tied(columns, found)
     images = _read_images(columns, found)
     for table, (offset, count) in images.items():
         _check_image(columns, file, table, offset, count)
@@ -163,6 +165,29 @@ def _arrays(columns: Columns, images: Mapping[int, Place]) -> Iterator[bytes]:
 
 # --------------------------------------------------------------------------------------------------------------------
 # Checking
+
+
+def _check_tied(columns: Columns, found: memoryview) -> None:
+    """Compare what a loader compares, in its order and its words (``check_contract`` in native/runtime/metadata.c)."""
+    if len(found) < schema.TIED_ARRAYS_OFFSET:
+        raise faults.contract("size in bytes", len(found), f"at least {schema.TIED_ARRAYS_OFFSET}")
+    fields = dict(zip(_FIELDS, _CONTRACT.unpack_from(found, _START), strict=True))
+    counts = [count for _, count in _TIED_ARRAY.iter_unpack(found[_ENTRIES:_ARRAYS_END])]
+    numbers, functions = columns.header.numbers, columns.row_count("functions")
+    pairs = [(name, numbers[name], fields[name]) for name in schema.TIED_HEADER_FIELDS]
+    for name, count in zip(schema.TIED_COLUMNS, counts, strict=False):
+        size_bytes = schema.VALUE_SIZES[schema.COLUMN_BY_NAME[name].type]
+        pairs.append((f"the count of {name}", columns.column(name).nbytes // size_bytes, count))
+    defined = (functions - fields["imported_functions"]) % 2**64  # as the loader counts
+    pairs += [
+        ("the count of function", functions, counts[len(schema.TIED_COLUMNS)]),
+        ("the number of imports", columns.row_count("imports"), fields["imports"]),
+        ("the number of defined functions", columns.row_count("code"), defined),
+        ("the number of data segments", columns.row_count("data"), fields["data_segments"]),
+    ]
+    for what, in_section, in_code in pairs:
+        if in_section != in_code:
+            raise faults.contract(what, in_section, in_code)
 
 
 def _read_images(columns: Columns, found: memoryview) -> dict[int, Place]:

@@ -33,7 +33,7 @@ def corrupt_row(column: str, row: int, found: object, expected: object) -> Corru
 def contract(what: str, found: object, expected: object) -> CorruptArtifact:
     """The metadata says something else than the code was compiled with."""
     message = _TEMPLATES["contract"].format(text=what, found=found, expected=expected)
-    return CorruptArtifact(message, what=what, found=found, expected=expected)
+    return CorruptArtifact(message, error="contract", found=found, expected=expected)
 
 
 def bad_magic(found: int) -> BadMagic:
