@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gc
 import inspect
 import io
 import re
@@ -104,6 +105,8 @@ def test_example_runs(example: doctest.DocTest, folder: Path, tmp_path: Path, mo
     failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(
         example, out=report.write, clear_globs=False
     )
+    example.globs.clear()  # artifacts that no other test expects to be loaded
+    gc.collect()
     assert not failed, report.getvalue()
 
 

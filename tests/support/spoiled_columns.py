@@ -55,7 +55,7 @@ def attempts(got: Any) -> list[Callable[[], Any]]:
         *(lambda name=name: got[name]() for name in ("init", "load", "grow")),
         *(lambda index=index: got.indirect(index) for index in range(8)),
         *(lambda index=index: got.t[index](5) for index in range(8)),
-        *(lambda name=name: repr(got[name]) for name in got),
+        lambda: [repr(got[name]) for name in got],
         lambda: (got.d.value, got.e.value, got.own[0:16], got.own.type, list(got.x)),
         lambda: got.x.__setitem__(0, object()),
     ]
