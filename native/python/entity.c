@@ -71,7 +71,8 @@ static int adopt(wax_store *store, wax_entity *entity)
 {
     const wa_extern object = {.kind = entity->kind, .object = entity->native};
     wa_error error;
-    wax_store_enter(store); /* may wait for a thread that needs the same object */
+    if (wax_store_enter(store) < 0) /* may wait for a thread that needs the same object */
+        return -1;
     int failed = entity->store == NULL ? wa_store_adopt(store->native, &object, &error) : 0;
     if (!failed && entity->store == NULL)
         entity->store = (wax_store *)Py_NewRef(store);

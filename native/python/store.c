@@ -469,7 +469,8 @@ static int store_set_fuel(PyObject *object, PyObject *value, void *closure)
     }
     if (value != Py_None && fuel_units(value, &units) < 0)
         return -1;
-    wax_store_enter(store);
+    if (wax_store_enter(store) < 0)
+        return -1;
     int failed = 0;
     if (value == Py_None)
         wa_store_count_no_fuel(store->native);

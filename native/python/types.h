@@ -308,9 +308,9 @@ uint64_t wax_store_handle(wax_store *store, PyObject *object);
 PyObject *wax_store_object(wax_store *store, uint64_t handle);
 /* Wait, without the GIL, until this thread is inside the native store. 0: pair with wa_store_leave(store->native); -1 with an
  * exception set: a Ctrl-C came. */
-int wax_store_enter(wax_store *store);
+__attribute__((warn_unused_result)) int wax_store_enter(wax_store *store);
 /* The same for at most so long, without looking for signals. */
-bool wax_store_enter_within(wax_store *store, uint32_t milliseconds);
+__attribute__((warn_unused_result)) bool wax_store_enter_within(wax_store *store, uint32_t milliseconds);
 /* Bracket everything that converts references or runs code: handles on the way are not swept. */
 static inline void wax_store_pin(wax_store *store)
 {

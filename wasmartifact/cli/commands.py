@@ -126,7 +126,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     cache.add_parser(commands)
 
-    # Its own grammar stands in runner.py, which is there for all but this list of commands.
+    # Its own grammar stands in run.py, which is there for all but this list of commands.
     commands.add_parser("run", help="run a WASI program, packed or not", add_help=False)
 
     # The benchmarks have a command line of their own, too.

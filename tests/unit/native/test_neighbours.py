@@ -19,6 +19,7 @@ from tests.unit.runtime.harness import load, packed
 #: Only guards against hanging.
 TIMEOUT_S = 60
 GUEST_WAT = """(module (import "env" "f" (func $f)) (memory (export "m") 1) (tag $t (param exnref)) (tag $u)
+  (table (export "t") 1 funcref) (global (export "g") (mut i32) (i32.const 7))
   (func (export "nop")) (func (export "spin") (loop $l (br $l)))
   (func (export "oob") (drop (i32.load (i32.const -1))))
   (func (export "back") (call $f) (drop (i32.load (i32.const -1))))
@@ -27,6 +28,7 @@ GUEST_WAT = """(module (import "env" "f" (func $f)) (memory (export "m") 1) (tag
     (loop $l (block $k (result exnref) (try_table (catch_all_ref $k) (throw $t (local.get $e))) (unreachable))
       (local.set $e) (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
     (throw_ref (local.get $e))))"""
+LINKED_WAT = """(module (import "env" "f" (func)) (import "env" "t" (table 1 funcref)))"""
 PRELUDE = """
 import asyncio, ctypes, faulthandler, os, signal, sys, threading, time
 import wasmartifact as wa
@@ -42,7 +44,7 @@ def trap():
 
 
 def start(program: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PRELUDE + program, str(packed(GUEST_WAT))]
+    command = [sys.executable, "-c", PRELUDE + program, str(packed(GUEST_WAT)), str(packed(LINKED_WAT))]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -90,19 +92,49 @@ except KeyboardInterrupt:
             process.kill()
 
 
-def test_ctrl_c_while_the_main_thread_waits_for_a_store() -> None:
-    program = """
-threading.Thread(target=got.spin, daemon=True).start()
+#: What waits while another thread is inside the store.
+WAITS = {
+    "call": "nop()",
+    "look-up": 'got["deep"]',
+    "memory": "memory.grow(1)",
+    "fuel": "instance.store.fuel = 5",
+    "table": "table[0]",
+    "global": "number.value",
+    "setting a global": "number.value = 5",
+    "adopted table": 'linked({"f": print, "t": wa.Table("funcref", 1)})',
+    "no imports of the host": 'linked({"f": nop, "t": table})',
+}
+
+
+@pytest.mark.parametrize("what", WAITS)
+def test_ctrl_c_while_the_main_thread_waits_for_a_store(what: str) -> None:
+    """The wait ends, and whoever was inside still is: the store is none the worse."""
+    program = f"""
+def linked(imports):
+    return wa.load(sys.argv[2]).instantiate({{"env": imports}}, store=instance.store)
+
+def run():
+    try:
+        got.spin()
+    except wa.Interrupted:
+        print("Interrupted", flush=True)
+
+nop, memory = got.nop, got.m
+table, number = got.t, got.g
+spinning = threading.Thread(target=run, daemon=True)
+spinning.start()
 time.sleep(0.1)
 threading.Thread(target=lambda: (time.sleep(0.2), os.kill(os.getpid(), signal.SIGINT)), daemon=True).start()
-for wait in (lambda: got.deep(1), lambda: got["nop"]):
-    try:
-        wait()
-    except KeyboardInterrupt:
-        print("KeyboardInterrupt", flush=True)
-        os._exit(0)
+try:
+    {WAITS[what]}
+except KeyboardInterrupt:
+    print("KeyboardInterrupt", flush=True)
+instance.store.interrupt()
+spinning.join()
+nop()
+print(number.value)
 """
-    assert outcome(program) == (0, "KeyboardInterrupt\n")
+    assert outcome(program) == (0, "KeyboardInterrupt\nInterrupted\n7\n")
 
 
 def test_a_trap_after_faulthandler_took_its_handler_away() -> None:
