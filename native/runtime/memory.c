@@ -1,11 +1,11 @@
 /* Linear memories: each reserves its address range once and never moves; pages become accessible as it grows. */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "forks.h"
 #include "objects.h"
 
 /* A 32-bit index plus a 32-bit offset plus the widest access stay below this, so that compiled code needs no check. */
@@ -268,8 +268,10 @@ static pthread_mutex_t shared_growth = PTHREAD_MUTEX_INITIALIZER;
 
 static void lock_growth(const wa_memory *memory)
 {
-    if (memory->flags & WA_LIMITS_SHARED)
-        pthread_mutex_lock(&shared_growth);
+    if (!(memory->flags & WA_LIMITS_SHARED))
+        return;
+    wa_guard_forks(WA_LOCK_GROWTH, &shared_growth);
+    pthread_mutex_lock(&shared_growth);
 }
 
 static void unlock_growth(const wa_memory *memory)

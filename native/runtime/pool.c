@@ -3,8 +3,7 @@
  * What lies here is clean: its pages were given back to the kernel, so that a read finds the image or zeros again, and only
  * the mapping itself is saved. Nothing but the pool refers to it. The pool is one per process; a forked child has copies of
  * its own of all of it, since no mapping here is shared. */
-#include <pthread.h>
-
+#include "forks.h"
 #include "objects.h"
 
 /* Page tables stay with the mappings, 1/512 of what was once touched: these limits bound them to 8 MiB. */
@@ -18,25 +17,13 @@ static uint64_t spare_bytes;
 
 static void lock(void)
 {
+    wa_guard_forks(WA_LOCK_POOL, &mutex);
     pthread_mutex_lock(&mutex);
 }
 
 static void unlock(void)
 {
     pthread_mutex_unlock(&mutex);
-}
-
-/* A child must not inherit the lock from a thread that it has not. */
-static void guard_forks(void)
-{
-    pthread_atfork(lock, unlock, unlock);
-}
-
-static void enter(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, guard_forks);
-    lock();
 }
 
 /* Take *link out of the list. */
@@ -52,7 +39,7 @@ static wa_spare *unlink_spare(wa_spare **link)
 
 void *wa_pool_take(wa_artifact *artifact, uint32_t kind, uint32_t index)
 {
-    enter();
+    lock();
     wa_spare **link = &newest;
     while (*link != NULL && ((*link)->artifact != artifact || (*link)->kind != kind || (*link)->index != index))
         link = &(*link)->next;
@@ -73,7 +60,7 @@ static void free_list(wa_spare *list)
 void wa_pool_put(wa_spare *spare)
 {
     wa_spare *evicted = NULL;
-    enter();
+    lock();
     spare->next = newest;
     newest = spare;
     spare_count++;
@@ -93,7 +80,7 @@ void wa_pool_put(wa_spare *spare)
 bool wa_pool_drop(const wa_artifact *artifact)
 {
     wa_spare *dropped = NULL;
-    enter();
+    lock();
     for (wa_spare **link = &newest; *link != NULL;) {
         if (artifact != NULL && (*link)->artifact != artifact) {
             link = &(*link)->next;

@@ -18,6 +18,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "forks.h"
 #include "stop.h"
 
 /* Compiled code touches its stack in steps of less than this (probes, pushes), so a fault on it lies no farther away. */
@@ -407,6 +408,7 @@ static int install(int number, int more_flags)
 int wa_signals_ensure(wa_error *error)
 {
     int result = 0;
+    wa_guard_forks(WA_LOCK_SIGNALS, &install_mutex);
     pthread_mutex_lock(&install_mutex);
     for (int i = 0; i < FAULT_COUNT && result == 0; i++)
         result = install(fault_signals[i], 0);

@@ -9,9 +9,9 @@
  * finds then that there is nothing to do.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <time.h>
 
+#include "forks.h"
 #include "stop.h"
 
 static const uint64_t millisecond = 1000000, idle_nanoseconds = UINT64_C(5000000000);
@@ -172,26 +172,18 @@ static int start_thread(void)
     return error;
 }
 
-static void lock(void)
-{
-    pthread_mutex_lock(&mutex);
-}
-
-static void unlock(void)
-{
-    pthread_mutex_unlock(&mutex);
-}
-
 /* The child has copies of all deadlines and no watcher. */
 static void restart(void)
 {
+    pthread_mutex_lock(&mutex);
     is_running = (first != NULL || watched != NULL) && start_thread() == 0;
     pthread_mutex_unlock(&mutex);
 }
 
 static void follow_forks(void)
 {
-    pthread_atfork(lock, unlock, restart);
+    wa_guard_forks(WA_LOCK_STOPS, &mutex);
+    pthread_atfork(NULL, NULL, restart); /* after that guard, whose lock is free by then */
 }
 
 /* Lock the mutex, with the watcher running. 0, or -1 with the mutex free. */

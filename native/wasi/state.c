@@ -5,6 +5,54 @@
 
 #include "wasi.h"
 
+/* ---- forks ------------------------------------------------------------------------------------------------------ */
+
+/* A child must not inherit a table's lock from a thread that it has not: whoever forks takes all of them before. */
+static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
+static wa_wasi *all;
+
+static void take_all(void)
+{
+    pthread_mutex_lock(&all_mutex);
+    for (wa_wasi *wasi = all; wasi != NULL; wasi = wasi->next)
+        pthread_mutex_lock(&wasi->mutex);
+}
+
+static void give_back(void)
+{
+    for (wa_wasi *wasi = all; wasi != NULL; wasi = wasi->next)
+        pthread_mutex_unlock(&wasi->mutex);
+    pthread_mutex_unlock(&all_mutex);
+}
+
+static void follow_forks(void)
+{
+    pthread_atfork(take_all, give_back, give_back);
+}
+
+static void enlist(wa_wasi *wasi)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, follow_forks);
+    pthread_mutex_lock(&all_mutex);
+    wasi->next = all;
+    if (all != NULL)
+        all->previous = wasi;
+    all = wasi;
+    pthread_mutex_unlock(&all_mutex);
+}
+
+static void delist(wa_wasi *wasi)
+{
+    pthread_mutex_lock(&all_mutex);
+    *(wasi->previous != NULL ? &wasi->previous->next : &all) = wasi->next;
+    if (wasi->next != NULL)
+        wasi->next->previous = wasi->previous;
+    pthread_mutex_unlock(&all_mutex);
+}
+
+/* ---- making it and letting it go -------------------------------------------------------------------------------- */
+
 static int copy_strings(wasi_strings *copy, const wa_wasi_strings *strings)
 {
     copy->bytes = malloc(strings->size_bytes + 1);
@@ -25,6 +73,7 @@ wa_wasi *wa_wasi_new(const wa_wasi_strings *args, const wa_wasi_strings *environ
     wasi->exit = exit;
     wasi->limit = UINT32_MAX;
     pthread_mutex_init(&wasi->mutex, NULL);
+    enlist(wasi);
     if (copy_strings(&wasi->args, args) < 0 || copy_strings(&wasi->environ, environ) < 0) {
         wa_wasi_release(wasi);
         return NULL;
@@ -36,6 +85,7 @@ void wa_wasi_release(wa_wasi *wasi)
 {
     if (wasi == NULL || atomic_fetch_sub_explicit(&wasi->references, 1, memory_order_acq_rel) != 1)
         return;
+    delist(wasi);
     wasi_fds_free(wasi);
     pthread_mutex_destroy(&wasi->mutex);
     free(wasi->args.bytes);

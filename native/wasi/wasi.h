@@ -56,7 +56,8 @@ struct wa_wasi {
     wa_wasi_exit exit;
     bool avoids_openat2;
     atomic_bool is_narrowed; /* the guest gave up rights of some descriptor */
-    pthread_mutex_t mutex; /* of the table; held for moments only */
+    pthread_mutex_t mutex; /* of the table; held for moments only, and a fork waits for its end */
+    wa_wasi *previous, *next; /* all that there are, see state.c */
     wasi_file **files;     /* by the guest's number; NULL: free */
     uint32_t capacity, first_free;
     uint32_t count, limit; /* files in the table, and how many there may be */

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import gc
 import io
 import os
 import re
@@ -61,6 +62,14 @@ def blocks(page: str) -> Iterator[Block]:
 def run_page(page: Path, folder: Path) -> int:
     """Run a page's blocks in ``folder``, which is the current one meanwhile; returns how many ran."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
+    try:
+        return _run_blocks(page, folder, namespace)
+    finally:
+        namespace.clear()  # the collector can't: NumPy's arrays, which hold memories, tell it nothing
+        gc.collect()
+
+
+def _run_blocks(page: Path, folder: Path, namespace: dict[str, Any]) -> int:
     ran, printed = 0, ""
     for block in blocks(page.read_text()):
         place = f"{page}:{block.line}"

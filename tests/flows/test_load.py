@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import re
 import shutil
@@ -72,22 +71,6 @@ def no_dlopen(artifacts: dict[int, bytes], monkeypatch: pytest.MonkeyPatch) -> I
     assert descriptors() == before
 
 
-#: Copies in memory that tests before this one left behind.
-others: set[str] = set()
-
-
-@pytest.fixture(autouse=True)
-def _others() -> None:
-    gc.collect()
-    others.clear()
-    others.update(mappings("memfd:wasmartifact"))
-
-
-def copies() -> list[str]:
-    """Mappings of artifacts that this test loaded from bytes."""
-    return [line for line in mappings("memfd:wasmartifact") if line not in others]
-
-
 def refused(path: Path, error: type[wa.WasmArtifactError], words: str) -> wa.WasmArtifactError:
     """The error of loading a file; loading its contents, where it has any, gives the same."""
     with pytest.raises(error, match=words) as caught:
@@ -98,7 +81,7 @@ def refused(path: Path, error: type[wa.WasmArtifactError], words: str) -> wa.Was
     if path.is_file():
         with pytest.raises(error, match=words):
             wa.load(path.read_bytes())
-        assert copies() == []
+        assert mappings("memfd:wasmartifact") == []
     return caught.value
 
 
@@ -378,7 +361,7 @@ def test_several_artifacts_from_bytes(artifacts: dict[int, bytes]) -> None:
     check(loaded[0], 1)
     check(loaded[1], 3)
     del loaded, again
-    assert copies() == []
+    assert mappings("memfd:wasmartifact") == []
 
 
 def test_a_view_with_other_items_is_bytes_too(artifacts: dict[int, bytes]) -> None:

@@ -41,7 +41,7 @@ HANDLER_USES = {
 }  # fmt: skip
 INSTALLATION_USES = {
     "wa_fail_system", "pthread_mutex_lock", "pthread_mutex_unlock", "_GLOBAL_OFFSET_TABLE_", "__libc_current_sigrtmin",
-    "pthread_mutex_trylock", "timer_create", "timer_delete", "timer_settime",
+    "pthread_mutex_trylock", "timer_create", "timer_delete", "timer_settime", "wa_guard_forks",
 }  # fmt: skip
 #: The module's entry, and what Python calls through cffi.
 USED_FROM_OUTSIDE = {"PyInit__types", "wa_host_cpu_features", "wa_table_new"}
