@@ -299,7 +299,7 @@ static void try_stop(const ucontext_t *context)
             return;
         activation->info->trap_code = code;
         wa_place place = {context_pc(context), context_stack_pointer(context), context_frame_pointer(context),
-                          context_frameless_return(context, artifact->text + artifact->header->text_size_bytes)};
+                          context_frameless_return(context, artifact->text + artifact->contract->text_size_bytes)};
         wa_capture_frames(wa_root(activation->store), activation->info, &place);
         pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL); /* lets SIGINT in again, see install */
         wa_leap(WA_TRAPPED);
