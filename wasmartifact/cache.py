@@ -25,6 +25,7 @@ from wasmartifact.version import VERSION
 TYPE_CHECKING = False  # typing, errors and the packer are imported when they are needed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
     from typing import Any, Final
 
     from wasmartifact.host.scratch import ScratchFile
@@ -57,6 +58,7 @@ def compile(
     progress: Callable[[int, int], None] | None = None,
     fuel: bool = False,
     limits: PackLimits | None = None,
+    executor: Executor | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     cache_size_bytes: int | None = None,
     warn: Callable[[str], None] | None = None,
@@ -71,8 +73,8 @@ def compile(
     ----------
     source : str | os.PathLike | bytes
         Path of a .wasm or .wat file, or its bytes. An unchanged file is recognised by its stat and not read again.
-    opt_level, cpu, target, jobs, progress, fuel, limits : optional
-        As for `pack`; ``jobs``, ``progress`` and ``limits`` are of no account when the artifact is there already.
+    opt_level, cpu, target, jobs, progress, fuel, limits, executor : optional
+        As for `pack`; all but those that change the code are of no account when the artifact is there already.
     cache_dir : str | os.PathLike | None
         Folder of the cache; None for ``$XDG_CACHE_HOME/wasmartifact``, which is ``~/.cache/wasmartifact`` by default.
         Made with mode 0700 if need be; its parent must be one that only trusted users can write to.
@@ -107,7 +109,7 @@ def compile(
     recipe = f"{_toolchain(cpu)} {opt_level!r} {cpu!r} {target!r}{' fuel' if fuel else ''}"
     options = {
         "opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress, "fuel": fuel,
-        "limits": limits,
+        "limits": limits, "executor": executor,
     }  # fmt: skip
     packing = _Packing(options, _warn if warn is None else warn)
     try:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from wasmartifact import schema
 from wasmartifact.bounded import pack_bounded
@@ -39,6 +40,9 @@ from wasmartifact.wasm.source import read_source
 from wasmartifact.wasm.types import canonical_types, type_digests
 from wasmartifact.wasm.unsupported import judge, refuse_uncompiled
 from wasmartifact.wasm.validate import validate
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 Source = str | os.PathLike[str] | bytes
 
@@ -97,6 +101,7 @@ def pack(
     min_glibc: str | None = None,
     fuel: bool = False,
     limits: PackLimits | None = None,
+    executor: Executor | None = None,
 ) -> PackReport:
     """Compile a WebAssembly module into an artifact.
 
@@ -130,6 +135,10 @@ def pack(
         time. A store holds modules with or without, never both.
     limits : PackLimits | None
         Time and memory that all of it may take; None: what it needs.
+    executor : concurrent.futures.Executor | None
+        Compiles groups of functions in place of processes of this machine: `dask.distributed`'s
+        ``Client.get_executor()``, say. Its workers need this package in this version, with the extra ``pack``. What it
+        loses is compiled here, after a RuntimeWarning. Level 0 takes less time than to send it, and stays here.
 
     Returns
     -------
@@ -164,6 +173,11 @@ def pack(
     oldest_glibc = None if min_glibc is None else _glibc_version(min_glibc)
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
+    if executor is not None and not (keep is None and limits is None):
+        raise ValueError(
+            "executor goes without keep and limits: its workers may be on other machines, where no folder of this one "
+            "is and no process of theirs can be ended from here"
+        )
     if not isinstance(output, int):
         output = os.fsdecode(output)
         check_output(output)
@@ -215,6 +229,7 @@ def pack(
         type_canonical=plan.canonical,
         call_features=call_features,
         keep=keep,
+        executor=executor if opt_level > 0 else None,
     )
     clock.lap("compile")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from wasmartifact.codegen.compiled import CompiledGroup, CompiledModule, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
@@ -20,6 +21,9 @@ from wasmartifact.wasm.decode import decode_bodies
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import Module
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 #: A group ends with the function that reaches one of these: so many functions, so many bytes of their code. What each
 #: group costs by itself is 3% of a pack at level 0, and nothing measurable at the others.
 GROUP_LIMITS: Final = (64, 48 * 1024)
@@ -29,6 +33,8 @@ BYTES_PER_WORKER: Final = 32 * 1024
 
 #: Called with the number of functions compiled so far and their total.
 Progress = Callable[[int, int], None]
+#: Does tasks, calls with the index of each that is done, and returns the results in the order of the tasks.
+Run = Callable[[Sequence[Task], Callable[[int], object]], list[CompiledGroup]]
 
 
 def compile_module(
@@ -41,6 +47,7 @@ def compile_module(
     type_canonical: Sequence[int],
     call_features: frozenset[str] = frozenset(),
     keep: str | None = None,
+    executor: Executor | None = None,
 ) -> CompiledModule:
     """Compile all functions of a valid module, its trampolines and its init code.
 
@@ -62,6 +69,8 @@ def compile_module(
         What functions must be prepared for: see ``validate``.
     keep : str | None
         Folder for IR, assembly and object of every group, None to keep none.
+    executor : Executor | None
+        Compiles groups of functions in place of worker processes.
 
     Raises
     ------
@@ -79,7 +88,12 @@ def compile_module(
     code_size_bytes = sum(len(group.data) for group in groups)
     workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
     with Session(context, workers) as session:
-        compiled = _compile_functions(session, module, groups, progress, keep)
+        run: Run = session.run
+        if executor is not None:
+            from wasmartifact.codegen.remote import run_remotely  # with what few packs need
+
+            run = partial(run_remotely, executor, session, context)
+        compiled = _compile_functions(session, run, module, groups, progress, keep)
         types = trampoline_types(module, context, compiled)
         texts, init_symbol = support_texts(context, module, initial, types)
         compiled += _compile_support(session, texts, init_symbol, keep)
@@ -87,12 +101,17 @@ def compile_module(
 
 
 def _compile_functions(
-    session: Session, module: Module, groups: list[FunctionGroup], progress: Progress | None, keep: str | None
+    session: Session,
+    run: Run,
+    module: Module,
+    groups: list[FunctionGroup],
+    progress: Progress | None,
+    keep: str | None,
 ) -> list[CompiledGroup]:
-    """Compile the functions of the module, and tell of every group that is done."""
+    """Compile the functions of the module by ``run``, and tell of every group that is done."""
     done = _Counter(groups, progress)
     try:
-        return session.run([_function_task(group, keep) for group in groups], done)
+        return run([_function_task(group, keep) for group in groups], done)
     except MalformedModule:
         decode_bodies(module)  # the worker knows a part of the module only; this tells the true offset
         raise

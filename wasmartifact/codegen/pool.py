@@ -7,6 +7,7 @@ import os
 import selectors
 import threading
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.context import ModuleContext
@@ -31,7 +32,7 @@ class Session:
 
     def __init__(self, context: ModuleContext, workers: int) -> None:
         self._context_message = encode_message(("context", context))
-        self._context_key = object()
+        self._context_key = blake2b(self._context_message).digest()
         self._limit = max(1, workers)
         self._waiting: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, int] = {}  # worker -> its task
@@ -89,7 +90,7 @@ class Session:
 
     def _start(self, selector: selectors.BaseSelector, worker: WorkerProcess, task: int, request: object) -> None:
         self._busy[worker] = task
-        if worker.context_key is not self._context_key:
+        if worker.context_key != self._context_key:
             worker.context_key = self._context_key
             worker.send(self._context_message)
         worker.send(encode_message(request))

@@ -200,14 +200,14 @@ class WorkerProcess(ChildProcess):
 
     Attributes
     ----------
-    context_key : object
-        Identifies the module context that the worker has, None at first.
+    context_key : bytes | None
+        Digest of the module context that the worker has, None at first.
     owner : int
         Process that may use it: after a fork, the child must leave it alone.
     """
 
     def __init__(self) -> None:
-        self.context_key: object = None
+        self.context_key: bytes | None = None
         self.owner = os.getpid()
         super().__init__("wasmartifact.codegen.worker")
 
