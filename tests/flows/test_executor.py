@@ -277,7 +277,7 @@ def test_an_interrupt_takes_back_what_was_submitted(tmp_path: Path) -> None:
 def test_what_an_executor_does_not_go_with(tmp_path: Path) -> None:
     for options in ({"keep": tmp_path / "kept"}, {"limits": wa.PackLimits(seconds=60)}):
         with pytest.raises(ValueError, match="executor goes without keep and limits"):
-            wa.pack(b"(module)", tmp_path / "x.so", executor=Silent(), **options)  # type: ignore[arg-type]
+            wa.pack(b"(module)", tmp_path / "x.so", executor=Silent(), **options)
     assert not list(tmp_path.iterdir())
 
 

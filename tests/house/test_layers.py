@@ -20,7 +20,7 @@ LAYERS = (
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "bounded", "loader", "verifier", "signer", "diagnosis"),
-    ("cache", "pack_child"),
+    ("cache", "pack_child", "tier", "tier_child"),
     ("program",),
     ("__init__",),
     ("cli",),
@@ -39,6 +39,9 @@ PEERS = {
     ("signer", "verifier"),
     ("signer", "diagnosis"),
     ("verifier", "diagnosis"),
+    ("cache", "tier"),
+    ("tier_child", "cache"),
+    ("tier_child", "tier"),
 }
 #: (module, imported): _types.py gives the package its second compiled module, as the import system would; type checkers
 #: know what errors carry.

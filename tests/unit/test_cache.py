@@ -20,6 +20,7 @@ import pytest
 
 import wasmartifact as wa
 from wasmartifact import cache
+from wasmartifact.host import cache_folder, cache_upkeep
 
 ROOT = Path(__file__).resolve().parents[2]
 ADD = b'(module (func (export "f") (result i32) (i32.const 42)))'
@@ -253,6 +254,7 @@ def test_a_full_cache_costs_no_second_pack(source: Path, folder: Path, packs: Pa
 import resource, sys, warnings
 import wasmartifact as wa
 from wasmartifact import cache
+from wasmartifact.host import cache_folder, cache_upkeep
 warnings.simplefilter("ignore")
 packs = []
 def progress(done, total):
@@ -322,13 +324,13 @@ def test_an_artifact_larger_than_the_cache_is_used_but_not_kept(folder: Path) ->
 
 
 def test_the_limit_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache.size_limit(None) == cache.DEFAULT_SIZE_BYTES
-    monkeypatch.setenv(cache.SIZE_VARIABLE, "5000")
-    assert (cache.size_limit(None), cache.size_limit(7)) == (5000, 7)
+    assert cache_folder.size_limit(None) == cache_folder.DEFAULT_SIZE_BYTES
+    monkeypatch.setenv(cache_folder.SIZE_VARIABLE, "5000")
+    assert (cache_folder.size_limit(None), cache_folder.size_limit(7)) == (5000, 7)
     for wrong in ("2 GB", "-1"):
-        monkeypatch.setenv(cache.SIZE_VARIABLE, wrong)
-        with pytest.raises(ValueError, match=cache.SIZE_VARIABLE):
-            cache.size_limit(None)
+        monkeypatch.setenv(cache_folder.SIZE_VARIABLE, wrong)
+        with pytest.raises(ValueError, match=cache_folder.SIZE_VARIABLE):
+            cache_folder.size_limit(None)
 
 
 def test_leftovers_and_links_to_nothing_are_removed(source: Path, folder: Path) -> None:
@@ -354,7 +356,7 @@ def test_links_do_not_pile_up(source: Path, folder: Path, packs: Packs, monkeypa
         make_trusted(source)
         answer(source, folder, packs)
     assert (packs.count, len(list(folder.glob("*.src")))) == (1, 1)
-    monkeypatch.setattr(cache, "MAX_LINKS", 3)
+    monkeypatch.setattr(cache_upkeep, "MAX_LINKS", 3)
     for number in range(6):
         copy = source.with_name(f"copy{number}.wasm")
         copy.write_bytes(ADD)
@@ -362,7 +364,7 @@ def test_links_do_not_pile_up(source: Path, folder: Path, packs: Packs, monkeypa
         answer(copy, folder, packs)
     assert (packs.count, len(list(folder.glob("*.src")))) == (1, 3)
     size_bytes = sum(path.lstat().st_size for path in folder.glob("*.s*"))
-    cache.sweep(str(folder), size_bytes - 1)  # links count
+    cache_upkeep.sweep(str(folder), size_bytes - 1)  # links count
     assert sum(path.lstat().st_size for path in folder.glob("*.s*")) < size_bytes
 
 
@@ -373,7 +375,7 @@ def test_a_link_knows_its_source(source: Path, folder: Path) -> None:
     other.write_bytes(OTHER)
     make_trusted(other)
     answer(other, folder)
-    rows = cache.list_artifacts(str(folder))
+    rows = cache_upkeep.list_artifacts(str(folder))
     assert sorted(row["sources"] for row in rows) == sorted([[str(source)], [str(other)]])
     assert all(row["size_bytes"] == os.stat(row["path"]).st_size for row in rows)
     # A link from another time is not taken for the file that is there now.
@@ -387,9 +389,9 @@ def test_clear_and_prune(source: Path, folder: Path) -> None:
     answer(OTHER, folder)
     old = artifacts(folder)[0]
     os.utime(old, (1, 1))
-    assert cache.sweep(str(folder), 10**9, max_age_s=3600) == [str(old)]
+    assert cache_upkeep.sweep(str(folder), 10**9, max_age_s=3600) == [str(old)]
     assert len(artifacts(folder)) == 1
-    assert len(cache.clear(str(folder))) == 1
+    assert len(cache_upkeep.clear(str(folder))) == 1
     assert [path.name for path in folder.iterdir()] == ["lock"]
     assert artifact.instantiate().exports["f"]() == 42
     assert answer(source, folder) == 42
@@ -510,7 +512,7 @@ def test_a_folder_that_goes_while_a_module_is_packed_costs_no_error(source: Path
 def test_folders_on_the_way_are_private_whatever_the_umask(tmp_path: Path) -> None:
     previous = os.umask(0)
     try:
-        cache.open_folder(tmp_path / "a" / "b" / "cache")
+        cache_folder.open_folder(tmp_path / "a" / "b" / "cache")
     finally:
         os.umask(previous)
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/cache")] == [0o700] * 3

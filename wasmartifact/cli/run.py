@@ -38,6 +38,7 @@ Run a WASI program. Standard streams are those of this process; of everything el
   --max-stack BYTES    most of the stack that it may use
   --max-descriptors N  most descriptors that it may have open, streams and directories among them
   --opt-level N        0 to 3, for a module that is to be packed: 0 packs fastest (default 2)
+  --no-tier-up         wait until a module is packed at that level; else level 0 runs until that is there
   -h, --help           show this and exit
 
 The exit code is the program's. $WASMARTIFACT_CACHE_SIZE_BYTES limits the cache in $XDG_CACHE_HOME/wasmartifact (2 GB).
@@ -62,6 +63,7 @@ class Options:
         self.preopens: dict[str, Any] = {}
         self.invoke: str | None = None
         self.opt_level = 2
+        self.tier_up = True
         self.limits: dict[str, int] = {}
         self.shows_help = False
 
@@ -74,7 +76,7 @@ def run(tokens: Sequence[str], *, owns_process: bool) -> int:
         return 0
     if options.program is None:
         raise UsageError("run needs a program: an artifact or a module")
-    artifact = _open(options.program, options.opt_level)
+    artifact = _open(options.program, options)
     if owns_process:
         _behave_natively()
     code = _start(artifact, options.program, options) if options.invoke is None else _invoke(artifact, options)
@@ -97,6 +99,8 @@ def parse(tokens: Sequence[str]) -> Options:
         elif options.program is None and token in {"-h", "--help"}:
             options.shows_help = True
             return options
+        elif token == "--no-tier-up":
+            options.tier_up = False
         elif name in VALUE_OPTIONS:
             if not has_value:
                 if not rest:
@@ -142,7 +146,7 @@ def _read_only(host: str) -> Any:
     return ReadOnly(host)
 
 
-def _open(program: str, opt_level: int) -> Artifact:
+def _open(program: str, options: Options) -> Artifact:
     """The program's artifact. A module is packed with a progress bar; that there is no cache is said in our words."""
     source = _read_standard_input() if program == STDIN else program
     if is_artifact(source):
@@ -151,7 +155,7 @@ def _open(program: str, opt_level: int) -> Artifact:
 
     with ProgressBar() as progress:
         try:
-            return compile(source, progress=progress, opt_level=opt_level, warn=_warn)
+            return compile(source, tier_up=options.tier_up, progress=progress, opt_level=options.opt_level, warn=_warn)
         except ValueError as problem:  # of the environment: options were looked at
             raise UsageError(str(problem)) from None
 

@@ -43,11 +43,21 @@ KILLED_SECONDS: Final = 1.0
 #: A child whose parent is gone, while somebody else holds the other end of its pipe, ends after this time.
 PARENT_CHECK_MILLISECONDS: Final = 1000
 
-#: Isolated from environment variables and the working directory; the parent's module path comes as an argument.
-#: Instructions are many objects, and none is part of a cycle. Looking for cycles costs a tenth of the imports, too.
-_BOOTSTRAP: Final = """\
+_GREET: Final = """\
 import os, sys
 os.write(1, f"wasmartifact {sys.implementation.cache_tag}\\n".encode())
+"""
+#: The process that was started ends, the one that goes on is nobody's child.
+_LEAVE: Final = """\
+if os.fork():
+    os._exit(0)
+for fd in (1, 2):
+    os.dup2(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), fd)
+os.chdir("/")
+"""
+#: Isolated from environment variables and the working directory; the parent's module path comes as an argument.
+#: Instructions are many objects, and none is part of a cycle. Looking for cycles costs a tenth of the imports, too.
+_RUN: Final = """\
 import gc, importlib
 gc.set_threshold(200_000)
 sys.path[:] = sys.argv.pop(1).split(chr(10))
@@ -101,7 +111,10 @@ class ChildProcess:
                 continue
             try:
                 process = subprocess.Popen(
-                    _command(executable, module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr
+                    _command(executable, _GREET + _RUN, module, os.getpid()),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
                 )
             except OSError as problem:
                 if limit_advice(problem) is not None:
@@ -212,6 +225,52 @@ class WorkerProcess(ChildProcess):
         super().__init__("wasmartifact.codegen.worker")
 
 
+def start_detached(module: str, request: object, kept_fd: int) -> bool:
+    """Run ``main(kept_fd)`` of a module in a process that outlives this one, the request on its standard input.
+
+    It is nobody's child, so that nobody has to wait for it; it has a session of its own, no terminal, and no descriptor
+    from here but ``kept_fd``.
+
+    Returns
+    -------
+    bool
+        Whether there is an interpreter for it.
+
+    Raises
+    ------
+    LoadError, OSError
+        There is no place for the request, or no process can be started.
+    """
+    stdin = ScratchFile("request")
+    try:
+        stdin.write([encode_message(request)])
+        os.lseek(stdin.fd, 0, os.SEEK_SET)
+        return any(_detach(executable, module, stdin.fd, kept_fd) for executable in _interpreters())
+    finally:
+        stdin.close()
+
+
+def _detach(executable: str, module: str, stdin: int, kept_fd: int) -> bool:
+    """Start the process by an interpreter; whether it is one."""
+    if executable in _refused:
+        return False
+    process = subprocess.Popen(
+        _command(executable, _GREET + _LEAVE + _RUN, module, kept_fd),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(kept_fd,),
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    is_python = _read(process.stdout, len(GREETING), GREETING_SECONDS) == GREETING
+    if not is_python:
+        process.kill()
+    process.wait()  # it ends when it has greeted
+    process.stdout.close()
+    return is_python
+
+
 # Interpreters ---------------------------------------------------------------------------------------------------------
 
 #: Interpreters that have greeted, and why others won't do.
@@ -242,15 +301,15 @@ def _interpreters() -> Iterator[str]:
             yield path
 
 
-def _command(executable: str, module: str) -> list[str]:
-    """Command line that runs ``main`` of a module of this package."""
+def _command(executable: str, program: str, module: str, argument: int) -> list[str]:
+    """Command line that runs ``main(argument)`` of a module of this package by one of the programs above."""
     paths = [str(Path(__file__).resolve().parents[2])]
     for path in sys.path:
         try:
             paths.append(os.path.abspath(path))
         except FileNotFoundError:  # relative to a working directory that was removed
             continue
-    return [executable, "-I", "-S", "-c", _BOOTSTRAP, "\n".join(paths), module, str(os.getpid())]
+    return [executable, "-I", "-S", "-c", program, "\n".join(paths), module, str(argument)]
 
 
 def _read(output: IO[bytes], size_bytes: int, seconds: float) -> bytes | None:

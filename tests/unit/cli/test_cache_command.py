@@ -20,7 +20,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_there_is_no_cache_yet(home: Path) -> None:
     assert b"0 artifacts" in run("cache", "list").stdout
-    assert json.loads(run("cache", "list", "--json").stdout) == {"folder": None, "artifacts": []}
+    assert json.loads(run("cache", "list", "--json").stdout) == {"folder": None, "artifacts": [], "builds": []}
     for action in ("prune", "clear"):
         assert run("cache", action).returncode == 0
     assert not (home / "home").exists()

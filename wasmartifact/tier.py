@@ -1,0 +1,139 @@
+"""Tiering up: while a program runs code of level 0, another process packs the level that it asked for into the cache.
+
+That process is detached and outlives the program. A range of the cache's lock is its own as long as it works, by a
+descriptor that it inherits: so each module is packed by one process of a machine, and a killed one leaves no lock. What
+it does stands in ``<key>.tier``, one JSON text that is overwritten in place, so that a full disk does not stop it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from wasmartifact.codegen.process import start_detached
+from wasmartifact.errors import WasmArtifactError
+from wasmartifact.host.cache_folder import is_building, try_lock, unlock
+from wasmartifact.host.cache_upkeep import files_of, kind_of
+
+#: What the process runs.
+CHILD: Final = "wasmartifact.tier_child"
+#: Attempts to pack a module: one that was killed is taken up at once, one that failed after a while.
+MAX_ATTEMPTS: Final = 3
+RETRY_SECONDS: Final = 3600
+_SUFFIX: Final = ".tier"
+#: Of a state, whatever it holds: a smaller one would leave the end of a larger one behind it.
+_STATE_BYTES: Final = 4096
+_TEXT_CHARS: Final = 500
+
+
+def begin(folder: str, key: str, source: str, level: int, make_request: Callable[[], Mapping[str, Any]]) -> None:
+    """Start a process that packs a module into the cache, unless one is at it, or it failed too often.
+
+    Parameters
+    ----------
+    folder, key : str
+        The cache, and the artifact's name in it without suffix.
+    source : str
+        What to call the module, empty for contents without a name.
+    level : int
+        Level that is packed.
+    make_request : callable
+        Gives what ``tier_child`` is told, if it comes to that.
+    """
+    try:
+        lock = try_lock(folder, key)
+    except OSError:  # a folder that can't be written to
+        return
+    if lock is None:
+        return
+    is_handed_on = False
+    try:
+        before = read_state(folder, key)
+        if _may_try(before):
+            attempts = before.get("attempts", 0) + 1
+            state = {"source": source[-_TEXT_CHARS:], "level": level, "attempts": attempts, "started": time.time()}
+            write_state(folder, key, state)
+            is_handed_on = start_detached(CHILD, dict(make_request()), lock)
+    except (OSError, WasmArtifactError):  # a full disk, no process: the program has its code all the same
+        return
+    finally:
+        if is_handed_on:
+            os.close(lock)
+        else:
+            unlock(lock)
+
+
+def _may_try(before: Mapping[str, Any]) -> bool:
+    """Whether to pack again what another process began."""
+    if before.get("attempts", 0) >= MAX_ATTEMPTS:
+        return False
+    return "problem" not in before or abs(time.time() - before.get("ended", 0)) > RETRY_SECONDS
+
+
+# What stands in the cache ------------------------------------------------------------------------------------------
+
+
+def read_state(folder: str, key: str) -> dict[str, Any]:
+    """What a process wrote of its work; empty where there is nothing, or nothing that can be read."""
+    try:
+        fd = os.open(_state_path(folder, key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return {}
+    try:
+        state = json.loads(os.pread(fd, _STATE_BYTES, 0))
+    except ValueError:
+        return {}
+    finally:
+        os.close(fd)
+    return state if isinstance(state, dict) else {}
+
+
+def write_state(folder: str, key: str, state: Mapping[str, Any]) -> None:
+    """Put a state in place of the one before."""
+    text = json.dumps(state).encode().ljust(_STATE_BYTES)
+    fd = os.open(_state_path(folder, key), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.pwrite(fd, text, 0)
+    finally:
+        os.close(fd)
+
+
+def remove_state(folder: str, key: str) -> None:
+    """The artifact is there."""
+    try:
+        os.unlink(_state_path(folder, key))
+    except OSError:
+        return
+
+
+def _state_path(folder: str, key: str) -> str:
+    return os.path.join(folder, key + _SUFFIX)
+
+
+def list_builds(folder: str) -> list[dict[str, Any]]:
+    """What is being packed in the background, and what was not brought to an end.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        Per module ``source``, ``level``, ``attempts`` and ``started`` (seconds since 1970), ``done`` and ``total`` in
+        functions once they are known, ``problem`` and ``ended`` where it failed, and ``state``: "building", "failed",
+        or "stopped" by a kill, say, which the next program that wants the module takes up.
+    """
+    rows = []
+    for entry in files_of(folder):
+        if kind_of(entry.name) == _SUFFIX:
+            key = entry.name.removesuffix(_SUFFIX)
+            state = read_state(folder, key)
+            words = "building" if is_building(folder, key) else "failed" if "problem" in state else "stopped"
+            if state:
+                rows.append({"path": os.path.join(folder, f"{key}.so"), **state, "state": words})
+    return sorted(rows, key=lambda row: -float(row.get("started", 0)))
+
+
+def problem_text(problem: BaseException) -> str:
+    """A failure in one line for the state."""
+    return " ".join(f"{type(problem).__name__}: {problem}".split())[:_TEXT_CHARS]
