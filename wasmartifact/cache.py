@@ -22,13 +22,15 @@ from wasmartifact.version import VERSION
 
 TYPE_CHECKING = False  # typing, errors and the packer are imported when they are needed
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from concurrent.futures import Executor
     from typing import Any, Final
 
+    from wasmartifact.host.keys import Key
     from wasmartifact.host.scratch import ScratchFile
     from wasmartifact.limits import PackLimits
     from wasmartifact.runtime.artifact import Artifact
+    from wasmartifact.shared_store import SharedStore
 
 #: Environment variable that turns tiering up off with 0, for programs that don't say.
 TIER_UP_VARIABLE: Final = "WASMARTIFACT_TIER_UP"
@@ -46,6 +48,10 @@ def compile(
     source: str | os.PathLike[str] | bytes,
     *,
     tier_up: bool = True,
+    store: str | os.PathLike[str] | None = None,
+    key: Key | None = None,
+    trusted: str | os.PathLike[str] | Collection[str] | None = None,
+    sign_with: Key | None = None,
     opt_level: int = 2,
     cpu: str = "baseline",
     target: str | None = None,
@@ -76,6 +82,18 @@ def compile(
     tier_up : bool
         False: pack the level that is asked for here and now. So do ``opt_level=0``, an executor, a program that was
         frozen, and the environment variable WASMARTIFACT_TIER_UP=0.
+    store : str | os.PathLike | None
+        URL of a folder that machines share, as the package fsspec (extra ``wasmartifact[store]``) has it: ``s3://...``,
+        a plain folder. What the cache lacks is looked for there, and what was packed is sent there. Nothing of it runs
+        that ``key`` and ``trusted`` don't let. A store that can't be used costs a RuntimeWarning.
+    key : str | os.PathLike | bytes | Ed25519PublicKey | None
+        The public key of what may come from the store, as for `load`.
+    trusted : str | os.PathLike | Collection[str] | None
+        SHA-256 digests of artifacts that may come from the store without a signature, in hexadecimal; or the path of a
+        file of them, as ``sha256sum`` writes it.
+    sign_with : str | os.PathLike | bytes | Ed25519PrivateKey | None
+        The private key that signs what is sent to the store, as for `sign`. With ``key`` and without this, nothing is
+        sent: others with that key would refuse it.
     opt_level, cpu, target, jobs, progress, fuel, limits, executor : optional
         As for `pack`; all but those that change the code are of no account when the artifact is there already. In the
         background ``jobs`` are half of the CPUs by default, and ``limits`` an hour and half of the machine's memory.
@@ -115,7 +133,9 @@ def compile(
         "limits": limits, "executor": executor,
     }  # fmt: skip
     toolchain = _toolchain(cpu)
-    packing = _Packing(options, toolchain, _warn if warn is None else warn)
+    warn = _warn if warn is None else warn
+    shared = None if store is None else _Shared(store, key=key, trusted=trusted, sign_with=sign_with, warn=warn)
+    packing = _Packing(options, toolchain, warn, shared)
     try:
         folder = open_folder(cache_dir)
     except OSError as problem:
@@ -125,7 +145,7 @@ def compile(
     if artifact is not None:
         return artifact
     if tier_up and opt_level in (1, 2, 3) and executor is None and _may_tier_up(folder):
-        return cache.compile_quickly(packing, _Packing({**options, "opt_level": 0}, toolchain, packing.warn))
+        return cache.compile_quickly(packing, _Packing({**options, "opt_level": 0}, toolchain, warn, shared))
     return cache.compile(packing)
 
 
@@ -185,7 +205,7 @@ class _Cache:
         if artifact is None:
             contents, status = self._read()
             key = packing.key(contents)
-            if os.path.lexists(os.path.join(self._folder, f"{key}.so")):
+            if os.path.lexists(os.path.join(self._folder, f"{key}.so")) or packing.is_shared(contents):
                 return self.compile(packing)
             artifact = self.compile(quick)
             if status is not None:
@@ -200,6 +220,7 @@ class _Cache:
             "key": key,
             "contents": self._read()[0],
             "options": packing.options | {"progress": None, "executor": None},
+            "store": None if packing.shared is None else packing.shared.open().options(),
             "limit_bytes": self._limit_bytes,
         }
 
@@ -227,6 +248,7 @@ def pack_in_background(
     *,
     contents: bytes,
     options: dict[str, Any],
+    store: dict[str, Any] | None,
     limit_bytes: int,
     progress: Callable[[int, int], None],
 ) -> None:
@@ -243,7 +265,8 @@ def pack_in_background(
         "limits": options["limits"] or PackLimits(seconds=BACKGROUND_SECONDS, memory_bytes=memory_bytes),
         "jobs": options["jobs"] or max(1, len(os.sched_getaffinity(0)) // 2),
     }
-    packing = _Packing(bounded, _toolchain(options["cpu"]), _warn)
+    shared = None if store is None else _Shared(**store, warn=_warn)
+    packing = _Packing(bounded, _toolchain(options["cpu"]), _warn, shared)
     if packing.key(contents) != key:
         raise ValueError("the package that packs is not the one that asked for it")
     path = os.path.join(folder, f"{key}.so")
@@ -403,15 +426,36 @@ def _sweep_if_possible(folder: str, limit_bytes: int) -> None:
 # ---- packing -------------------------------------------------------------------------------------------------------
 
 
+class _Shared:
+    """A store that is opened when the cache lacks something: fsspec takes longer to import than a warm start."""
+
+    def __init__(self, place: Any, **options: Any) -> None:
+        self._place = place
+        self._options = options
+        self._store: SharedStore | None = None
+
+    def open(self) -> SharedStore:
+        """The store."""
+        if self._store is None:
+            from wasmartifact.shared_store import SharedStore
+
+            self._store = SharedStore(self._place, **self._options)
+        return self._store
+
+
 class _Packing:
-    """How to pack, if it comes to that: the options of `pack`, and what hears of a cache that can't be used.
+    """How to come to an artifact that the cache lacks: a store, else the options of `pack`; and what hears of problems.
 
     ``recipe`` is all that decides about the code besides the module.
     """
 
-    def __init__(self, options: dict[str, Any], toolchain: str, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: dict[str, Any], toolchain: str, warn: Callable[[str], None], shared: _Shared | None
+    ) -> None:
         self.options = options
         self.warn = warn
+        self.shared = shared
+        self._fetched: bytes | None = None
         fuel = " fuel" if options["fuel"] else ""
         self.recipe = f"{toolchain} {options['opt_level']!r} {options['cpu']!r} {options['target']!r}{fuel}"
 
@@ -459,20 +503,43 @@ class _Packing:
         finally:
             packed.close()
 
+    def is_shared(self, contents: bytes) -> bool:
+        """Whether the store has the artifact, which is kept for `into_cache`."""
+        if self.shared is not None:
+            self._fetched = self.shared.open().fetch(f"{self.key(contents)}.so")
+        return self._fetched is not None
+
     def _pack(self, contents: bytes) -> ScratchFile:
         """A file of this process alone that has the artifact."""
-        from wasmartifact.codegen.pool import close_idle_workers
-        from wasmartifact.host.scratch import ScratchFile
-        from wasmartifact.packer import pack
+        from wasmartifact.host.scratch import ScratchFile, read_chunks
 
         packed = ScratchFile("wasmartifact")
         try:
-            pack(contents, packed.fd, **self.options)
+            if self.shared is None:
+                self._pack_into(packed, contents)
+            else:
+
+                def make() -> bytes:
+                    with_code = ScratchFile("wasmartifact")
+                    try:
+                        self._pack_into(with_code, contents)
+                        return b"".join(read_chunks(with_code.fd))
+                    finally:
+                        with_code.close()
+
+                name = f"{self.key(contents)}.so"
+                packed.write([self._fetched or self.shared.open().get_or_make(name, make)])
         except BaseException:
             packed.close()
             raise
-        close_idle_workers()  # who compiles wants to run the module; the workers would stay as long as it runs
         return packed
+
+    def _pack_into(self, packed: ScratchFile, contents: bytes) -> None:
+        from wasmartifact.codegen.pool import close_idle_workers
+        from wasmartifact.packer import pack
+
+        pack(contents, packed.fd, **self.options)
+        close_idle_workers()  # who compiles wants to run the module; the workers would stay as long as it runs
 
     def _warn_of(self, problem: Exception) -> None:
         self.warn(f"the module is packed for this process only, without the cache: {problem}")

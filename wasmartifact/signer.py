@@ -6,7 +6,7 @@ import os
 
 from wasmartifact.diagnosis import named, no_file
 from wasmartifact.elf.read import find_section
-from wasmartifact.host.keys import Key, read_private_key
+from wasmartifact.host.keys import Key, PrivateKey, read_private_key
 from wasmartifact.host.output import write_output
 from wasmartifact.host.scratch import read_chunks
 from wasmartifact.metadata import digests, header
@@ -49,18 +49,23 @@ def sign(path: str | os.PathLike[str], private_key: Key, *, password: str | byte
     >>> artifact = wa.load("module.wasm.so", key=key.public_key(), private=True)
     """
     key = read_private_key(private_key, password)
-    file = bytearray(b"".join(_read(path)))
     with named(path):
-        verify_bytes(memoryview(file), None)
-        offset, size_bytes = find_section(file)
+        file = sign_contents(bytearray(b"".join(_read(path))), key)
+    public = key.public_key()
+    write_output(path, [file], check=lambda written: verify(written, key=public))
+
+
+def sign_contents(file: bytearray, key: PrivateKey) -> bytes:
+    """The contents of an artifact with a signature. Raises what `verify` does: only what is whole is signed."""
+    verify_bytes(memoryview(file), None)
+    offset, size_bytes = find_section(file)
     section = memoryview(file)[offset : offset + size_bytes]
     metadata = Metadata(section)
-    public = key.public_key()
     signature = key.sign(signed_message(memoryview(file), metadata))
-    header.patch_header(section, signature=signature, signing_key=public.public_bytes_raw())
+    header.patch_header(section, signature=signature, signing_key=key.public_key().public_bytes_raw())
     head = file[: metadata.header.numbers["head_size_bytes"]]
     header.patch_header(section, load_checksum=digests.load_checksum(head, section))
-    write_output(path, [file], check=lambda written: verify(written, key=public))
+    return bytes(file)
 
 
 def _read(path: str | os.PathLike[str]) -> list[bytes]:

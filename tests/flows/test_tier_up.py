@@ -193,7 +193,7 @@ def request(folder: Path, **changes: Any) -> dict[str, Any]:
     return told[0]
 
 
-def no_space(*_: object) -> None:
+def no_space(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 

