@@ -82,6 +82,7 @@ TRAPS = {
     19: ("out_of_memory", "out of memory in the runtime"),
     20: ("deadline_exceeded", "deadline exceeded"),
     21: ("out_of_fuel", "out of fuel"),
+    22: ("calls_interleaved", "a call can't go on before a later call in the same store ends"),
 }
 #: Name, exception and message template of each error of the C runtime.
 NATIVE_ERRORS = {

@@ -161,6 +161,7 @@ TRAP_CODES: Final = (
     TrapCode(19, "out_of_memory", "out of memory in the runtime"),
     TrapCode(20, "deadline_exceeded", "deadline exceeded"),
     TrapCode(21, "out_of_fuel", "out of fuel"),
+    TrapCode(22, "calls_interleaved", "a call can't go on before a later call in the same store ends"),
 )
 TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
 

@@ -123,6 +123,8 @@
 #define WA_TRAP_DEADLINE_EXCEEDED 20
 /* out of fuel */
 #define WA_TRAP_OUT_OF_FUEL 21
+/* a call can't go on before a later call in the same store ends */
+#define WA_TRAP_CALLS_INTERLEAVED 22
 
 /* ---- errors of the runtime ------------------------------------------------------------------------------------------- */
 

@@ -137,7 +137,7 @@ enum { WA_RETURNED = 0, WA_TRAPPED = 1, WA_UNWOUND = 2, WA_INTERRUPTED = 3, WA_T
 /* One protected call on this thread; callers provide the storage; user and the flags are theirs too. */
 typedef struct wa_call_info {
     void *user;          /* embedder's: reachable from host functions by wa_current_user() */
-    volatile bool is_away; /* embedder's: it can't see to a SIGINT itself now, so that shall end the call */
+    bool is_away;        /* embedder's: while wasm runs, it can't see to a SIGINT itself, so that shall end the call */
     wa_exception *exception; /* after WA_THREW; pinned: wa_exception_unpin */
     uint32_t trap_code;  /* after WA_TRAPPED */
     uint32_t frame_count;
@@ -173,6 +173,17 @@ bool wa_take_interrupt(void);
 void wa_leave_if_interrupted(void);
 /* info->user of the innermost call of this thread, or NULL. */
 void *wa_current_user(void);
+/* Around code of the embedder that runs inside of a host function: it sees to a SIGINT itself, and may switch to another stack
+ * of this thread, where it calls wasm, and come back. mark: what it knows the stack by that runs now. */
+void wa_embedder_begins(const void *mark);
+/* WA_GOES_ON, or what keeps the call from going on: WA_SIGINT_CAME, once, or WA_INTERLEAVED. The latter has described the trap in
+ * the call's info: a call that began later in the same store, on another stack, has not ended. The caller has to leave wasm. */
+enum { WA_GOES_ON, WA_SIGINT_CAME, WA_INTERLEAVED };
+int wa_embedder_ends(void *user);
+/* While it still runs, on the stack of the call that it ends for: whether that is going to be something else than interleaved. */
+bool wa_embedder_is_back(void *user);
+/* Have the embedder tell whether a mark is of the stack that runs; user is of a call on that, or NULL. */
+void wa_stacks_tell_apart(bool (*runs_here)(void *user, const void *mark));
 /* Whether a host function that needs room on the stack shall trap instead: less than 64 KiB are left above the limit for wasm,
  * and less than an eighth of a small stack. */
 bool wa_stack_is_short(void);

@@ -8,12 +8,12 @@
 
 #include "types.h"
 
-typedef struct wax_call {
+struct wax_call {
     PyThreadState *thread; /* saved while the GIL is released, else NULL */
     wax_store *store;
     PyObject *caller; /* owned: the Instance that host functions with caller=True got last, or NULL */
-    wa_call_info info;
-} wax_call;
+    wa_call_info info; /* away: outside of Python code, the GIL is released */
+};
 
 /* ---- from Python ------------------------------------------------------------------------------------------------------ */
 
@@ -390,42 +390,93 @@ static int call_from_guest(wa_function *record, wax_call *call, uint64_t *slots)
     return failed;
 }
 
-bool wax_enter_python(void)
+/* What a stack is known by: the part of Python's own stack that the caller's frames lie in. Who switches stacks (greenlet) has to
+ * give each one its own, else Python's frames would be lost. The last part of a stack stays as long as the stack does. */
+static bool runs_here(void *user, const void *mark)
 {
-    wax_call *call = wa_current_user();
-    if (call->thread == NULL)
-        return false;
-    call->info.is_away = false;
-    PyEval_RestoreThread(call->thread);
-    call->thread = NULL; /* an unwound call finds the GIL taken */
-    return true;
+    const wax_call *call = user;
+#if PY_VERSION_HEX >= 0x030d0000
+    const PyThreadState *thread = call != NULL && call->thread != NULL ? call->thread : PyThreadState_GetUnchecked();
+#else
+    const PyThreadState *thread = call != NULL && call->thread != NULL ? call->thread : _PyThreadState_UncheckedGet();
+#endif
+    const _PyStackChunk *chunk = thread == NULL ? NULL : thread->datastack_chunk;
+    while (chunk != NULL && chunk != mark)
+        chunk = chunk->previous;
+    return chunk != NULL;
 }
 
-int wax_leave_python(bool was_released)
+void wax_tell_stacks_apart(void)
+{
+    wa_stacks_tell_apart(runs_here);
+}
+
+/* No function in Python has run on this stack yet. One does now, and leaves what the stack is known by. */
+static __attribute__((cold, noinline)) void begin_first(PyThreadState *thread)
+{
+    PyObject *names = PyDict_New();
+    PyObject *result = names == NULL ? NULL : PyRun_String("0", Py_eval_input, names, names);
+    if (result == NULL)
+        PyErr_Clear();
+    Py_XDECREF(result);
+    Py_XDECREF(names);
+    wa_embedder_begins(thread->datastack_chunk);
+}
+
+wax_call *wax_enter_python(void)
 {
     wax_call *call = wa_current_user();
-    if (!was_released)
-        return 0;
-    if (wa_take_interrupt() && PyErr_CheckSignals() < 0) /* it came when Python had looked for the last time */
+    PyThreadState *thread = call->thread;
+    if (thread != NULL)
+        PyEval_RestoreThread(thread);
+    else
+        thread = PyThreadState_Get();
+    call->thread = NULL; /* an unwound call finds the GIL taken */
+    wa_embedder_begins(thread->datastack_chunk);
+    if (__builtin_expect(thread->datastack_chunk == NULL, 0))
+        begin_first(thread);
+    return call;
+}
+
+/* After wa_embedder_ends: 0, or -1 with an exception set. */
+static __attribute__((cold, noinline)) int heed(wax_call *call, int found)
+{
+    while (found == WA_SIGINT_CAME) { /* when Python had looked for the last time */
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+        found = wa_embedder_ends(call);
+    }
+    if (found == WA_INTERLEAVED && !PyErr_Occurred())
+        raise_trap(call->store, &call->info);
+    return found == WA_GOES_ON ? 0 : -1;
+}
+
+int wax_leave_python(wax_call *call)
+{
+    int found = wa_embedder_ends(call);
+    if (__builtin_expect(found != WA_GOES_ON, 0) && heed(call, found) < 0)
         return -1;
-    call->info.is_away = true;
-    call->thread = PyEval_SaveThread();
+    if (call->info.is_away)
+        call->thread = PyEval_SaveThread();
     return 0;
+}
+
+int wax_leave_raised(wax_call *call)
+{
+    wa_embedder_is_back(call); /* wa_unwind leaves this stack's innermost call */
+    return -1;
 }
 
 void wax_invoke_host(wa_function *record, uint64_t *slots)
 {
     if (wa_stack_is_short())
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
-    wax_call *call = wa_current_user();
-    bool was_released = wax_enter_python();
+    wax_call *call = wax_enter_python();
     bool threw = call_from_guest(record, call, slots) < 0;
-    if (threw && !wax_throw_raised(call->store, record->instance))
+    bool is_thrown = threw && wa_embedder_is_back(call) && wax_throw_raised(call->store, record->instance);
+    if ((threw && !is_thrown ? wax_leave_raised(call) : wax_leave_python(call)) < 0)
         wa_unwind();
-    if (wax_leave_python(was_released) < 0)
-        wa_unwind();
-    if (was_released)
-        wa_leave_if_interrupted();
+    wa_leave_if_interrupted();
     if (threw && !wa_instance_checks_exceptions(record->instance))
         wa_leave_by_exception();
 }

@@ -42,6 +42,7 @@ static int module_exec(PyObject *module)
 {
     wax_state *state = PyModule_GetState(module);
     wax_state_begin(state);
+    wax_tell_stacks_apart();
     state->known = PyDict_New();
     if (state->known == NULL || wax_signature_begin(state) < 0 || add_types(module, state) < 0 ||
         PyModule_AddFunctions(module, wax_entity_functions) < 0 || PyModule_AddFunctions(module, wax_link_functions) < 0 ||

@@ -361,11 +361,16 @@ extern PyObject *wax_call_bits(PyObject *func, PyObject *slots);
 PyObject *wax_call_host(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *kwnames);
 /* The wa_invoke of every host function. */
 void wax_invoke_host(wa_function *record, uint64_t *slots);
-/* Inside a host function: take the GIL; whether it was released. */
-bool wax_enter_python(void);
-/* Give it back. -1 with an exception set and the GIL still held where a Ctrl-C raised meanwhile: the guest is to be left by
- * wa_unwind then, as after any exception. wa_leave_if_interrupted is to follow before the guest goes on. */
-int wax_leave_python(bool was_released);
+typedef struct wax_call wax_call;
+/* Inside a host function, before Python code runs: take the GIL. */
+wax_call *wax_enter_python(void);
+/* After it: give the GIL back. -1 with an exception set and the GIL still held where the guest may not go on, because of a Ctrl-C
+ * or of calls on another stack: it is to be left by wa_unwind then. wa_leave_if_interrupted is to follow before it goes on. */
+int wax_leave_python(wax_call *call);
+/* After code that raised, before wa_unwind: -1. */
+int wax_leave_raised(wax_call *call);
+/* Of the module, once: how stacks are told apart. */
+void wax_tell_stacks_apart(void);
 /* The wa_judge of Ctrl-C: whether it ends a call that released the GIL. */
 bool wax_judge_interrupt(void *call);
 /* Run the init code of an instance. 0, or -1 with an exception set. */

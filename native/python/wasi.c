@@ -65,12 +65,12 @@ static PyObject *gather(const struct iovec *parts, size_t count)
 
 static int64_t write_stream(void *user, const struct iovec *parts, size_t count)
 {
-    bool was_released = wax_enter_python();
+    wax_call *call = wax_enter_python();
     PyObject *result = call_stream(user, gather(parts, count));
     if (result == NULL)
-        return -1;
+        return wax_leave_raised(call);
     Py_DECREF(result);
-    return wax_leave_python(was_released) < 0 ? -1 : (int64_t)total_bytes(parts, count);
+    return wax_leave_python(call) < 0 ? -1 : (int64_t)total_bytes(parts, count);
 }
 
 /* Copy what a callable returned: its size, or -1 with an exception set. */
@@ -99,19 +99,20 @@ static int64_t scatter(PyObject *data, const struct iovec *parts, size_t count)
 
 static int64_t read_stream(void *user, const struct iovec *parts, size_t count)
 {
-    bool was_released = wax_enter_python();
+    wax_call *call = wax_enter_python();
     PyObject *data = call_stream(user, PyLong_FromSize_t(total_bytes(parts, count)));
     int64_t size = data == NULL ? -1 : scatter(data, parts, count);
     Py_XDECREF(data);
-    return size < 0 || wax_leave_python(was_released) < 0 ? -1 : size;
+    return size < 0 ? wax_leave_raised(call) : wax_leave_python(call) < 0 ? -1 : size;
 }
 
 /* proc_exit: what Python raises; the GIL stays taken for it. */
 static void raise_exit(uint32_t code)
 {
-    wax_enter_python();
+    wax_call *call = wax_enter_python();
     PyObject *helper = wax_help(WAX_MAKE_EXIT);
     wax_raise_object(helper == NULL ? NULL : PyObject_CallFunction(helper, "k", (unsigned long)code));
+    wax_leave_raised(call);
 }
 
 /* ---- the type ----------------------------------------------------------------------------------------------------------- */

@@ -28,6 +28,14 @@ static WA_COLD void take_exception(wa_activation *activation, wa_store *store)
     store->pending = NULL;
 }
 
+/* Where calls are in progress farther out, or on other stacks, or something was noted. */
+static WA_COLD void begin_slowly(wa_activation *activation)
+{
+    if (activation->previous != NULL || wa_this_thread.notes.parked)
+        wa_stack_begin(activation);
+    wa_leave_if_interrupted();
+}
+
 /* Another thread was inside before this one, or a stop came while none was in wasm: the trap that it is, 0: none. While there is
  * one, each call looks. */
 static WA_COLD uint32_t look_around(wa_store *store)
@@ -58,11 +66,13 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     activation.info = info;
     activation.outcome = WA_RETURNED;
     activation.deadly_signals = 0;
+    activation.is_linked = false;
     store->active++;
     /* The signal mask is not saved (it costs a system call); the handler runs without blocking anything. */
     if (sigsetjmp(activation.landing, 0) == 0) {
         wa_this_thread.current = &activation;
-        wa_heed_interrupt();
+        if (__builtin_expect(((uintptr_t)activation.previous | wa_this_thread.notes.any) != 0, 0))
+            begin_slowly(&activation);
         uint64_t portion = run(what);
         if (activation.store->is_metered)
             wa_fuel_return(activation.store, portion);
@@ -72,6 +82,8 @@ static int call_protected(wa_store *store, const work *what, wa_call_info *info)
     wa_this_thread.current = activation.previous;
     store = wa_root(activation.store);
     store->active--;
+    if (__builtin_expect(activation.is_linked, 0))
+        wa_stack_end(&activation);
     if (__builtin_expect(store->pending != NULL, 0))
         take_exception(&activation, store);
     return activation.outcome;
@@ -106,6 +118,7 @@ void wa_call_across(const wa_instance *caller, const wa_function *function, wa_e
     activation.info = outer->info;
     activation.outcome = WA_RETURNED;
     activation.deadly_signals = outer->deadly_signals;
+    activation.is_linked = false;
     if (sigsetjmp(activation.landing, 0) == 0) {
         wa_this_thread.current = &activation;
         uint64_t portion = run(&what);

@@ -87,6 +87,8 @@ static void join_stack_limits(wa_store *into, const wa_store *from)
     if (from->active != 0 && (into->active == 0 || from->stack_limit > into->stack_limit))
         wa_store_set_stack_limit(into, from->stack_limit);
     into->active += from->active;
+    /* With calls of several stacks in both, which of them came last is not known: none may go on. */
+    into->latest = into->latest != 0 && from->latest != 0 ? UINT64_MAX : into->latest | from->latest;
     if (into->quota != NULL)
         wa_store_fit_stack_limit(into);
 }

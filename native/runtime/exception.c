@@ -72,13 +72,11 @@ static void mark_values(collection *all)
     }
 }
 
-/* From here to the frame of the outermost call of this thread. Reads other functions' frames, which sanitizers mind. */
+/* From here to the frame of the outermost call of this stack. Reads other functions' frames, which sanitizers mind. */
 __attribute__((noinline, no_sanitize("address", "undefined"))) static void mark_stack(collection *all)
 {
     const wa_activation *outermost = wa_this_thread.current;
     jmp_buf registers; /* of callers: they are saved here or in a frame below */
-    if (outermost == NULL)
-        return;
     while (outermost->previous != NULL)
         outermost = outermost->previous;
     if (setjmp(registers) != 0)
@@ -115,15 +113,16 @@ static void remove_exception(wa_store *store, wa_exception *exception)
 void wa_exceptions_collect(wa_store *store)
 {
     collection all = {.count = store->exception_count};
-    /* What is on its way to the embedder is on no stack that is looked at. */
-    if (all.count == 0 || atomic_load(&store->exception_pins) != 0)
+    /* What is on its way to the embedder is on no stack that is looked at; nor is what calls of other stacks hold. */
+    if (all.count == 0 || atomic_load(&store->exception_pins) != 0 || wa_stack_has_others(store))
         return;
     all.sorted = malloc(all.count * sizeof *all.sorted);
     all.stack = malloc(all.count * sizeof *all.stack);
     if (all.sorted != NULL && all.stack != NULL) {
         memcpy(all.sorted, store->exceptions, all.count * sizeof *all.sorted);
         qsort(all.sorted, all.count, sizeof *all.sorted, compare_addresses);
-        mark_stack(&all);
+        if (store->active != 0)
+            mark_stack(&all);
         mark(&all, (uintptr_t)store->pending);
         wa_store_visit_references(store, wa_valtype_is_exnref, mark_reference, &all);
         mark_values(&all);

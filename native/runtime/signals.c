@@ -231,7 +231,7 @@ static uint32_t classify(const wa_store *store, const wa_artifact *artifact, int
 static void try_trap(int number, const siginfo_t *info, const ucontext_t *context)
 {
     wa_activation *activation = wa_this_thread.current;
-    if (activation == NULL || info->si_code <= 0)
+    if (activation == NULL || wa_this_thread.is_outside || info->si_code <= 0)
         return; /* not inside, or sent by somebody */
     wa_this_thread.is_handling = true;
     wa_store *store = wa_root(activation->store);
@@ -253,8 +253,24 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
 /* The artifact whose compiled code the thread is in, where the call may be left at once, else NULL. */
 static const wa_artifact *leavable_artifact(const ucontext_t *context)
 {
-    const wa_activation *activation = wa_this_thread.current;
-    return activation != NULL && activation->info->is_away ? artifact_at(wa_root(activation->store), context_pc(context)) : NULL;
+    return wa_is_away() ? artifact_at(wa_root(wa_this_thread.current->store), context_pc(context)) : NULL;
+}
+
+/* Where a thread leaves word that it was told of a stop. Others may overwrite it: then it is told again. */
+static _Atomic uint32_t *heard_by(uint32_t thread)
+{
+    static _Atomic uint32_t threads[64];
+    return &threads[thread % (sizeof threads / sizeof threads[0])];
+}
+
+bool wa_stop_signal_is_heard(uint32_t thread)
+{
+    return atomic_load(heard_by(thread)) == thread;
+}
+
+void wa_stop_signal_forget(uint32_t thread)
+{
+    atomic_store(heard_by(thread), 0);
 }
 
 /* Send a signal to a thread of this process, in a way that the handler knows. */
@@ -290,7 +306,7 @@ static void try_interrupt(const ucontext_t *context)
 static void try_stop(const ucontext_t *context)
 {
     wa_activation *activation = wa_this_thread.current;
-    if (activation == NULL)
+    if (activation == NULL && !wa_this_thread.notes.parked)
         return; /* a call that starts looks for itself */
     const wa_artifact *artifact = leavable_artifact(context);
     if (artifact != NULL) {
@@ -305,8 +321,8 @@ static void try_stop(const ucontext_t *context)
         wa_leap(WA_TRAPPED);
     }
     wa_this_thread.notes.stop = true;
-    if (!activation->info->is_away)
-        wa_hear_stop();
+    if (!wa_is_away())
+        *heard_by(wa_this_thread.id) = wa_this_thread.id;
 }
 
 /* Do what the kernel would have done with this action. */

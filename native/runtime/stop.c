@@ -103,6 +103,10 @@ static bool send_signal(wa_store *store)
     uint32_t thread = atomic_load(&store->owner);
     if (thread == 0)
         return ++store->stops.idle < IDLE_ROUNDS;
+    if (store->stops.sent == 0)
+        wa_stop_signal_forget(thread); /* what it heard was another stop */
+    else if (wa_stop_signal_is_heard(thread))
+        return false;
     wa_stop_signal_send(thread, store->stops.sent++ < RESTARTING_SIGNALS);
     return true;
 }

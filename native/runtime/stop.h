@@ -15,14 +15,7 @@ static inline uint32_t wa_stop_code(uint32_t stop)
     return stop & WA_STOP_DEADLINE ? WA_TRAP_DEADLINE_EXCEEDED : 0;
 }
 
-/* This thread will look for stops before it goes back to wasm, and needs no more signals. */
-static inline void wa_hear_stop(void)
-{
-    for (const wa_activation *activation = wa_this_thread.current; activation != NULL; activation = activation->previous)
-        atomic_store(&wa_root(activation->store)->is_heard, true);
-}
-
-/* Whether a store that this thread has calls in has a stop. */
+/* Whether a store that this thread has calls in, on the stack that runs, has a stop. */
 static inline bool wa_has_stop(void)
 {
     for (const wa_activation *activation = wa_this_thread.current; activation != NULL; activation = activation->previous)
@@ -64,6 +57,10 @@ static inline uint32_t wa_take_stop(void)
 /* Send the signal for stops to a thread of this process, whose handler looks at the store's stop then. restarts: a system call
  * that it interrupts goes on. */
 void wa_stop_signal_send(uint32_t thread, bool restarts);
+/* Whether a signal reached the thread since wa_stop_signal_forget, which will look for stops before it goes back to wasm, and needs
+ * no more of them. */
+bool wa_stop_signal_is_heard(uint32_t thread);
+void wa_stop_signal_forget(uint32_t thread);
 
 /* ---- stop.c ----------------------------------------------------------------------------------------------------- */
 

@@ -30,6 +30,7 @@ struct wa_store {
     pthread_cond_t left;
     uint32_t depth;   /* enters of the owner */
     uint32_t active;  /* calls in progress */
+    uint64_t latest;  /* of stacks.c: the serial of the call that began last while calls of other stacks were inside; 0: none */
     uint64_t stack_limit; /* what the instances hold */
     _Atomic uint64_t known_limit; /* the same; 0: the next call has to look, at the stack's limit and for a stop */
     _Atomic uint32_t stop;        /* WA_STOP_*: what shall end its calls */

@@ -111,6 +111,7 @@ static void renew_id(void)
 {
     uint32_t old = wa_this_thread.id;
     wa_this_thread.id = (uint32_t)gettid();
+    wa_stack_settle(&wa_this_thread.current, NULL);
     for (const wa_activation *activation = wa_this_thread.current; activation != NULL; activation = activation->previous) {
         uint32_t owner = old;
         atomic_compare_exchange_strong(&wa_root(activation->store)->owner, &owner, wa_this_thread.id);

@@ -19,42 +19,65 @@ enum { WA_TRAP_SIGNAL = SIGTRAP };
 /* Room above the kernel's signal frame (AT_MINSIGSTKSZ) for our handler and for those that it chains to. */
 enum { WA_HANDLER_STACK_BYTES = 64 * 1024 };
 
-/* One protected call: on the stack of wa_call, linked from the innermost outwards. */
+/* One protected call: on the stack of wa_call, linked from the innermost outwards; all of them on one stack, see stacks.c. */
 typedef struct wa_activation {
     struct wa_activation *previous;
     wa_store *store;
     wa_call_info *info;
     int outcome;
     uint8_t deadly_signals; /* WASI: what a failing write would do; 0: not looked at yet */
+    bool is_linked;         /* by stacks.c, whose the next three are */
+    const void *outer_mark;
+    uint64_t serial, outer_latest;
     sigjmp_buf landing;
 } wa_activation;
 
-/* What came while no compiled code ran that could be left at once. The handler writes one of them at a time. */
+/* The calls of a stack that this thread has left for another one. */
+typedef struct wa_parked {
+    struct wa_parked *next;
+    const void *mark;
+    wa_activation *innermost; /* on that stack: what lies there now may be anything */
+} wa_parked;
+
+/* What came while no compiled code ran that could be left at once, and whoever goes back to it looks at. */
 typedef union wa_notes {
     struct {
-        volatile bool sigint; /* of the main thread */
+        volatile bool sigint; /* of the main thread; the handler writes this and the next */
         volatile bool stop;   /* a store that the thread is inside has a stop: wa_take_stop tells which, and clears the note */
+        bool parked;          /* calls of other stacks have not ended: see stacks.c */
     };
-    volatile uint16_t any;
+    volatile uint32_t any;
 } wa_notes;
 
 /* Per thread; initial-exec so that the signal handler reaches it without a call. */
 typedef struct wa_thread {
-    wa_activation *current;
+    wa_activation *current; /* while is_outside, of a stack that may not be the one that runs: then it is compared, not read */
+    const void *mark;       /* what the embedder knows the stack of current by */
+    wa_parked *parked;
+    uint64_t last_serial;
     uint64_t stack_size_bytes;
     uint64_t stack_limit; /* lowest stack pointer at which wasm may start a function */
     uintptr_t chaining;   /* frame of the handler that hands a signal on */
     uint32_t id;          /* of the kernel; 0: nobody asked for it yet, see wa_thread_id */
     wa_notes notes;
+    volatile bool is_outside;  /* the embedder's code runs inside of a call */
     volatile bool is_handling; /* the handler reads what it trusts: a fault there is no guest's */
     volatile bool is_ready;
 } wa_thread;
 extern _Thread_local wa_thread wa_this_thread;
 
+/* Whether the innermost call is in code of the guest or of the runtime, and may be left there where it owns nothing. */
+static inline bool wa_is_away(void)
+{
+    const wa_activation *activation = wa_this_thread.current;
+    return activation != NULL && !wa_this_thread.is_outside && activation->info->is_away;
+}
+
 /* Leave the innermost call, which returns the outcome. */
 _Noreturn static inline void wa_leap(int outcome)
 {
     wa_activation *activation = wa_this_thread.current;
+    wa_this_thread.is_outside = false;
     activation->outcome = outcome;
     siglongjmp(activation->landing, 1);
 }
@@ -75,6 +98,19 @@ static inline uint32_t wa_thread_id(void)
     uint32_t id = wa_this_thread.id;
     return __builtin_expect(id != 0, 1) ? id : wa_thread_identify();
 }
+
+/* ---- stacks.c; the embedder has left wasm, but for the first one ------------------------------------------------- */
+
+/* A call begins that has a call around it or beside it. */
+WA_COLD void wa_stack_begin(wa_activation *activation);
+/* It has ended, and is no longer the innermost one. */
+WA_COLD void wa_stack_end(const wa_activation *activation);
+/* Make the calls of the stack that runs the current ones. -1: no memory. user: of a call on it, or NULL. */
+WA_COLD int wa_stack_settle(wa_activation **innermost, void *user);
+/* Whether calls on other stacks of this thread are in the store. */
+bool wa_stack_has_others(const wa_store *store);
+/* Whether one of them began later than the innermost call, in its store. */
+WA_COLD bool wa_stack_is_interleaved(void);
 
 /* ---- signals.c -------------------------------------------------------------------------------------------------- */
 
