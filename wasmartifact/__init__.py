@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wasmartifact.errors import LoadError as LoadError
     from wasmartifact.errors import MalformedModule as MalformedModule
     from wasmartifact.errors import OutOfFuel as OutOfFuel
+    from wasmartifact.errors import SnapshotError as SnapshotError
     from wasmartifact.errors import ToolchainError as ToolchainError
     from wasmartifact.errors import Trap as Trap
     from wasmartifact.errors import UnlinkableModule as UnlinkableModule
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.entities import Tag as Tag
     from wasmartifact.runtime.valtype import ValType as ValType
     from wasmartifact.signer import sign as sign
+    from wasmartifact.snapshotter import snapshot as snapshot
     from wasmartifact.verifier import open_metadata as open_metadata
     from wasmartifact.verifier import verify as verify
     from wasmartifact.version import VERSION as __version__  # noqa: F401
@@ -76,6 +78,7 @@ _HOMES: Final = {
     "MalformedModule": "wasmartifact.errors",
     "ToolchainError": "wasmartifact.errors",
     "OutOfFuel": "wasmartifact.errors",
+    "SnapshotError": "wasmartifact.errors",
     "Trap": "wasmartifact.errors",
     "UnlinkableModule": "wasmartifact.errors",
     "UnsupportedModule": "wasmartifact.errors",
@@ -107,6 +110,7 @@ _HOMES: Final = {
     "Wasi": "wasmartifact.wasi.host",
     "open_metadata": "wasmartifact.verifier",
     "sign": "wasmartifact.signer",
+    "snapshot": "wasmartifact.snapshotter",
     "verify": "wasmartifact.verifier",
 }
 

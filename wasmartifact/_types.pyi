@@ -22,6 +22,17 @@ ANCHOR_SYMBOL: Final[str]
 _Fault: TypeAlias = tuple[int, int, int, int, int, str]
 #: module, name, kind, type (Signature of a function, (valtype, is mutable) of a global, else None), "module.name"
 _ImportSpec: TypeAlias = tuple[str, str, int, Any, str]
+#: Slots of each table; cells of the defined globals; slots of each element segment, none where it was dropped; a byte
+#: per data segment, 1 where it was dropped; size in pages and stretches that are not zero of each memory; descriptors
+#: that the WASI program has open, with their paths, and (None, "") for rights that it gave up.
+_State: TypeAlias = tuple[
+    list[bytes],
+    bytes,
+    list[bytes],
+    bytes,
+    list[tuple[int, list[tuple[int, bytes]]]],
+    list[tuple[int | None, str]],
+]
 #: What can be given for the imports of an artifact.
 _Imports: TypeAlias = Mapping[str, Mapping[str, Any] | Instance] | None
 
@@ -46,6 +57,9 @@ class NativeArtifact:
 
     def discard(self) -> None:
         """Unmap at once what could not be bound: nobody else may know the object, and it has no buffers."""
+
+    def fileno(self) -> int:
+        """The descriptor of the file, which stays the object's."""
 
     @property
     def imports(self) -> tuple[_ImportSpec, ...]:
@@ -501,6 +515,14 @@ def instantiate(artifact: Artifact, native: NativeArtifact, imports: _Imports, s
 
 def link(artifact: Artifact, native: NativeArtifact, imports: _Imports, /) -> Linked:
     """The flow of `Artifact.link`, likewise."""
+
+def take_state(instance: Instance, page_bytes: int, gap_bytes: int, /) -> _State | None:
+    """Copy what an instance holds; None while a call runs in its store.
+
+    References are slots of the format; what no artifact can hold is one of the even numbers that ``WA_SNAPSHOT_*`` of
+    wasmartifact.h names. Stretches are whole pages, the last one up to the memory's end, with less than gap_bytes of
+    zeros within.
+    """
 
 class _Ticket(Protocol):
     """One call that can be ended apart from others in the same store."""

@@ -239,6 +239,29 @@ class UnlinkableModule(WasmArtifactError):
         super().__init__(message, module=module, name=name, kind=kind, expected=expected, found=found, **facts)
 
 
+class SnapshotError(WasmArtifactError):
+    """An instance holds something that no artifact can hold, so that there can be no snapshot of it.
+
+    Attributes
+    ----------
+    what : str
+        Where: "import", "table", "global", "element segment", "descriptor", "rights", "call" (one is running), "exit"
+        (the program ended itself).
+    index : int | None
+        Which one, in its index space or by its number; None where there is only one.
+    found : str
+        What it is or holds, in words.
+    """
+
+    exit_code = 31
+    what: str
+    index: int | None
+    found: str
+
+    def __init__(self, message: str, *, what: str, index: int | None = None, found: str, **facts: Any) -> None:
+        super().__init__(message, what=what, index=index, found=found, **facts)
+
+
 class Frame:
     """One WebAssembly function on the stack at the time of a trap.
 

@@ -168,7 +168,7 @@ def pack(
     >>> wa.load("answer.so").instantiate().exports.answer()
     42
     """
-    clock = _Clock()
+    clock = Clock()
     options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu), fuel=bool(fuel))
     oldest_glibc = None if min_glibc is None else _glibc_version(min_glibc)
     if jobs is not None and jobs < 1:
@@ -311,7 +311,7 @@ class _Plan:
     type_digests: Sequence[bytes]
 
 
-class _Clock:
+class Clock:
     """Wall-clock time per pass."""
 
     def __init__(self) -> None:

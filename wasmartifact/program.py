@@ -118,8 +118,8 @@ def _check_entry(found: Any, name: str, program: str, imports: Mapping[str, Mapp
 
 
 def initialize(instance: Instance) -> None:
-    """Call ``_initialize`` of a reactor, which comes before any other function."""
-    if "_initialize" in instance.exports:
+    """Call ``_initialize`` of a reactor, which comes before any other function. A snapshot has that behind it."""
+    if "_initialize" in instance.exports and not instance.artifact.metadata.is_snapshot:
         instance.exports["_initialize"]()
 
 

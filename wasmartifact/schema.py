@@ -91,6 +91,9 @@ HEADER_READ_ONLY_DYNAMIC: Final = 1
 HEADER_CHECKS_EXCEPTIONS: Final = 2
 #: Header flag: the code counts fuel; its functions take and return the portion that they have left.
 HEADER_FUEL: Final = 4
+#: Header flag: the images are the state of an instance; functions in its globals stand in the image as slots.
+HEADER_SNAPSHOT: Final = 8
+HEADER_FLAGS: Final = HEADER_READ_ONLY_DYNAMIC | HEADER_CHECKS_EXCEPTIONS | HEADER_FUEL | HEADER_SNAPSHOT
 GLIBC_MIN: Final = (2, 35)
 #: Limits of what a reader looks at to find the metadata section. An artifact has about a dozen sections; strip adds none.
 MAX_SECTIONS: Final = 64
@@ -232,7 +235,7 @@ METADATA_HEADER: Final = Struct(
             "flags",
             "u32",
             "1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception "
-            "after calls; 4: the code counts fuel; other bits zero",
+            "after calls; 4: the code counts fuel; 8: a snapshot; other bits zero",
         ),
         Field("section_size_bytes", "u64", "size of the section, memory image included"),
         Field("file_size_bytes", "u64", "size of the whole file as packed, before any strip"),
@@ -939,7 +942,7 @@ COLUMNS: Final = (
         9, "globals",
         ("global_type", "u32", "rows", "valtype", "value type, imported globals first"),
         ("global_flags", "u8", "rows", "bits", "1 mutable"),
-        ("global_image", "u8x16", "flat", "bytes", "initial cell of each defined global; zero where init code computes it"),
+        ("global_image", "u8x16", "flat", "bytes", "initial cell of each defined global; zero where init code computes it; a function of a snapshot as its slot"),
         ("global_init", "u32", "offsets", "byte", "initialiser of each global as WebAssembly bytes, empty for imports", "global_init_bytes"),
         ("global_init_bytes", "u8", "flat", "bytes", "constant expressions"),
     ),
@@ -953,7 +956,7 @@ COLUMNS: Final = (
         ("element_type", "u32", "rows", "valtype", "element type"),
         ("element_table", "u32", "rows", "table index", "target of an active segment"),
         ("element_offset", "u64", "rows", "elements", "constant target offset, 2**64-1 where it is computed"),
-        ("element_in_image", "u8", "rows", "flag", "1: the table image holds it"),
+        ("element_in_image", "u8", "rows", "flag", "1: it starts dropped: the table image holds it, or it was dropped before the snapshot"),
         ("element_slots", "u64", "offsets", "index", "initial slots; computed values stand as 0", "element_slot_values"),
         ("element_slot_values", "u64", "flat", "slot", "0 null, func_index << 1 | 1"),
     ),
@@ -962,7 +965,7 @@ COLUMNS: Final = (
         ("data_mode", "u8", "rows", "code", "0 active, 1 passive"),
         ("data_memory", "u32", "rows", "memory index", "target of an active segment"),
         ("data_offset", "u64", "rows", "bytes", "constant target offset, 2**64-1 where it is computed"),
-        ("data_in_image", "u8", "rows", "flag", "1: the memory image holds it and data_bytes does not"),
+        ("data_in_image", "u8", "rows", "flag", "1: it starts dropped and data_bytes lacks it: the memory image holds it, or it was dropped before the snapshot"),
         ("data_size", "u64", "rows", "bytes", "size of the segment"),
         ("data_start", "u64", "offsets", "byte", "bytes of the segments that are not in the image", "data_bytes"),
         ("data_bytes", "u8", "flat", "bytes", "segment contents"),
@@ -989,7 +992,7 @@ COLUMNS: Final = (
     ),
     *_group(
         16, "info",
-        ("info_key", "u32", "offsets", "byte", "what: module_name, opt_level, cpu, target, packer, llvmlite", "info_key_bytes"),
+        ("info_key", "u32", "offsets", "byte", "what: module_name, opt_level, cpu, target, packer, llvmlite; of a snapshot, too, snapshot_of: the build id of the artifact that it is of", "info_key_bytes"),
         ("info_key_bytes", "u8", "flat", "bytes", "keys"),
         ("info_value", "u32", "offsets", "byte", "value, UTF-8", "info_value_bytes"),
         ("info_value_bytes", "u8", "flat", "bytes", "values"),

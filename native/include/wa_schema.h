@@ -42,6 +42,8 @@
 #define WA_HEADER_READ_ONLY_DYNAMIC 1
 #define WA_HEADER_CHECKS_EXCEPTIONS 2
 #define WA_HEADER_FUEL 4
+#define WA_HEADER_SNAPSHOT 8
+#define WA_HEADER_FLAGS 15
 #define WA_MAX_SECTIONS 64
 #define WA_MAX_SECTION_NAMES_BYTES 2048
 #define WA_MAX_OPERANDS 1000
@@ -223,7 +225,7 @@ struct wa_schema_metadata_header {
     uint32_t directory_count;
     /* bytes from the file's start that load_checksum covers */
     uint32_t head_size_bytes;
-    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; 4: the code counts fuel; other bits zero */
+    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; 4: the code counts fuel; 8: a snapshot; other bits zero */
     uint32_t flags;
     /* size of the section, memory image included */
     uint64_t section_size_bytes;
@@ -872,7 +874,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u32 global_type;
     /* 1 mutable; bits */
     struct wa_schema_column_u8 global_flags;
-    /* initial cell of each defined global; zero where init code computes it; bytes */
+    /* initial cell of each defined global; zero where init code computes it; a function of a snapshot as its slot; bytes */
     struct wa_schema_column_u8x16 global_image;
     /* initialiser of each global as WebAssembly bytes, empty for imports; byte */
     struct wa_schema_column_u32 global_init;
@@ -888,7 +890,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u32 element_table;
     /* constant target offset, 2**64-1 where it is computed; elements */
     struct wa_schema_column_u64 element_offset;
-    /* 1: the table image holds it; flag */
+    /* 1: it starts dropped: the table image holds it, or it was dropped before the snapshot; flag */
     struct wa_schema_column_u8 element_in_image;
     /* initial slots; computed values stand as 0; index */
     struct wa_schema_column_u64 element_slots;
@@ -900,7 +902,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u32 data_memory;
     /* constant target offset, 2**64-1 where it is computed; bytes */
     struct wa_schema_column_u64 data_offset;
-    /* 1: the memory image holds it and data_bytes does not; flag */
+    /* 1: it starts dropped and data_bytes lacks it: the memory image holds it, or it was dropped before the snapshot; flag */
     struct wa_schema_column_u8 data_in_image;
     /* size of the segment; bytes */
     struct wa_schema_column_u64 data_size;
@@ -930,7 +932,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u64 custom_data;
     /* contents; bytes */
     struct wa_schema_column_u8 custom_data_bytes;
-    /* what: module_name, opt_level, cpu, target, packer, llvmlite; byte */
+    /* what: module_name, opt_level, cpu, target, packer, llvmlite; of a snapshot, too, snapshot_of: the build id of the artifact that it is of; byte */
     struct wa_schema_column_u32 info_key;
     /* keys; bytes */
     struct wa_schema_column_u8 info_key_bytes;

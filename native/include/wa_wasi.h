@@ -50,4 +50,12 @@ extern const size_t wa_wasi_function_count;
 /* Make a host function of it. Owned: wa_host_release. */
 wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable);
 
+/* The program whose function this is, borrowed; NULL: it is no function of WASI. */
+wa_wasi *wa_wasi_of(const wa_function *function);
+/* The first descriptor from *number on that the program opened or moved: *fd is the host's, which is open until the program runs
+ * again, or -1. False: there is none. */
+bool wa_wasi_next_own(wa_wasi *wasi, uint32_t *number, int *fd);
+/* Whether the program gave up rights of a descriptor. */
+bool wa_wasi_is_narrowed(const wa_wasi *wasi);
+
 #endif

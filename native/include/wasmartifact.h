@@ -54,6 +54,8 @@ uint64_t wa_host_cpu_features(void);
 wa_artifact *wa_artifact_open(int fd, wa_error *error);
 /* The mapped metadata section. */
 const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_bytes);
+/* The file, borrowed. */
+int wa_artifact_file(const wa_artifact *artifact);
 /* Join metadata and mapped code: dl_handle from dlopen, anchor from dlsym(ANCHOR_SYMBOL), NULL where there is none.
  * Takes dl_handle over on success. */
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error);
@@ -253,6 +255,36 @@ int wa_instance_export(wa_instance *instance, uint32_t slot, wa_extern *result, 
 wa_memory *wa_instance_memory(wa_instance *instance);
 /* The function record of an index of the function index space; NULL where the index is out of range. */
 wa_function *wa_instance_function(wa_instance *instance, uint64_t func_index);
+
+/* ---- snapshots (snapshot.c): what an instance holds, as slots and images of the format -------------------------- */
+
+/* A look at an instance of an entered store in which no call runs; it ends before the store is left. Owned: wa_snapshot_end.
+ * NULL: no memory. Indices are those of the index spaces, in range. */
+typedef struct wa_snapshot wa_snapshot;
+wa_snapshot *wa_snapshot_begin(wa_instance *instance);
+/* How many imports of a kind there are: they come first in its index space. */
+uint32_t wa_snapshot_imported(const wa_snapshot *snapshot, uint32_t kind);
+void wa_snapshot_end(wa_snapshot *snapshot);
+/* Slots that stand for what no artifact can hold; every other one is 0 or func_index << 1 | 1. */
+enum {
+    WA_SNAPSHOT_HOST_FUNCTION = 2,
+    WA_SNAPSHOT_OTHER_FUNCTION = 4, /* of another instance */
+    WA_SNAPSHOT_HOST_OBJECT = 6,    /* externref */
+    WA_SNAPSHOT_EXCEPTION = 8,      /* exnref, and whatever else there may be */
+};
+uint64_t wa_snapshot_table_size(const wa_snapshot *snapshot, uint32_t table_index);
+void wa_snapshot_table(const wa_snapshot *snapshot, uint32_t table_index, uint64_t *slots, uint64_t count);
+/* 16 bytes of a global that the instance defines; a reference is a slot. */
+void wa_snapshot_global(const wa_snapshot *snapshot, uint32_t global_index, uint8_t *cell);
+/* An element segment: 0 where it was dropped. */
+uint64_t wa_snapshot_segment_size(const wa_snapshot *snapshot, uint32_t segment);
+void wa_snapshot_segment(const wa_snapshot *snapshot, uint32_t segment, uint64_t *slots, uint64_t count);
+/* Per data segment: 1 where it was dropped. */
+const uint8_t *wa_snapshot_dropped(const wa_snapshot *snapshot);
+wa_memory *wa_snapshot_memory(const wa_snapshot *snapshot, uint32_t memory_index);
+/* The next stretch of whole pages from *start on, a page's start, that is not zero but for gaps of less than gap_bytes. The last
+ * page may reach beyond the memory's end. False: there is none. */
+bool wa_memory_used(const wa_memory *memory, uint64_t page_bytes, uint64_t gap_bytes, uint64_t *start, uint64_t *end);
 
 /* ---- memories, tables, globals, tags (memory.c, table.c, global.c, tag.c, extern.c) ----------------------------- */
 

@@ -66,6 +66,13 @@ static PyObject *artifact_discard(PyObject *object, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *artifact_fileno(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    const wa_artifact *native = native_of(object);
+    return native == NULL ? NULL : PyLong_FromLong(wa_artifact_file(native));
+}
+
 static int artifact_getbuffer(PyObject *object, Py_buffer *view, int flags)
 {
     uint64_t size_bytes;
@@ -98,6 +105,7 @@ static PyObject *artifact_get_imports(PyObject *object, void *closure)
 static PyMethodDef artifact_methods[] = {
     {"bind", WAX_FASTCALL(artifact_bind), METH_FASTCALL, WAX_DOC_NativeArtifact_bind},
     {"discard", artifact_discard, METH_NOARGS, WAX_DOC_NativeArtifact_discard},
+    {"fileno", artifact_fileno, METH_NOARGS, WAX_DOC_NativeArtifact_fileno},
     {NULL, NULL, 0, NULL},
 };
 

@@ -29,6 +29,12 @@
     "\n" \
     "Unmap at once what could not be bound: nobody else may know the object, and it has no buffers."
 
+#define WAX_DOC_NativeArtifact_fileno \
+    "fileno($self)\n" \
+    "--\n" \
+    "\n" \
+    "The descriptor of the file, which stays the object's."
+
 #define WAX_DOC_NativeArtifact_imports \
     "What an instance needs, in order; read once."
 
@@ -480,6 +486,16 @@
     "--\n" \
     "\n" \
     "The flow of `Artifact.link`, likewise."
+
+#define WAX_DOC_take_state \
+    "take_state($module, instance, page_bytes, gap_bytes, /)\n" \
+    "--\n" \
+    "\n" \
+    "Copy what an instance holds; None while a call runs in its store.\n" \
+    "\n" \
+    "References are slots of the format; what no artifact can hold is one of the even numbers that ``WA_SNAPSHOT_*`` of\n" \
+    "wasmartifact.h names. Stretches are whole pages, the last one up to the memory's end, with less than gap_bytes of\n" \
+    "zeros within."
 
 #define WAX_DOC__Ticket \
     "One call that can be ended apart from others in the same store."

@@ -202,6 +202,11 @@ const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_b
     return artifact->section;
 }
 
+int wa_artifact_file(const wa_artifact *artifact)
+{
+    return artifact->fd;
+}
+
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error)
 {
     struct wa_schema_anchor found = {0};

@@ -121,7 +121,8 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
     }
     if (wa_link_imports(details, externs, extern_count, error) < 0 ||
         (store->quota != NULL && wa_limits_check_instance(store, details, error) < 0) ||
-        build_defined(details, store->quota, error) < 0 || build_segments(details, error) < 0) {
+        build_defined(details, store->quota, error) < 0 || build_segments(details, error) < 0 ||
+        (artifact->contract->flags & WA_HEADER_SNAPSHOT && wa_instance_resume(details, error) < 0)) {
         wa_instance_free(details);
         return NULL;
     }

@@ -92,6 +92,11 @@ int wa_link_imports(wa_details *details, const wa_extern *externs, size_t count,
 
 void wa_instance_free(wa_details *details);
 
+/* ---- resume.c --------------------------------------------------------------------------------------------------- */
+
+/* What images can't do for a new instance of a snapshot, whose imports are linked. */
+WA_COLD int wa_instance_resume(wa_details *details, wa_error *error);
+
 /* ---- libcalls.c ------------------------------------------------------------------------------------------------- */
 
 /* The runtime functions that compiled code calls. */

@@ -137,8 +137,13 @@ wa_memory *wa_memory_new(uint64_t min_pages, uint64_t max_pages, uint32_t flags,
     return memory;
 }
 
-/* Put the run of the memory image in this row over the fresh zero pages, copy-on-write. */
-static int map_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row, wa_error *error)
+/* A run of the memory image: what of it lies within a memory. */
+typedef struct run {
+    uint8_t *target;
+    uint64_t section_offset, size_bytes;
+} run;
+
+static int read_run(const wa_memory *memory, const wa_artifact *artifact, uint64_t row, run *found, wa_error *error)
 {
     uint64_t memory_offset = WA_COLUMN(artifact, run_memory_offset)[row];
     uint64_t section_offset = WA_COLUMN(artifact, run_section_offset)[row];
@@ -146,16 +151,41 @@ static int map_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row,
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), memory_end = round_to_host_pages(memory->head.size_bytes);
     if ((memory_offset | section_offset | size_bytes) % page != 0)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, memory_offset, 0, "run_memory_offset");
-    if (memory_offset > memory_end || size_bytes > memory_end - memory_offset)
+    /* Pages of an artifact may be larger than the host's: what reaches behind the memory in the last one stays away. */
+    uint64_t last_page = artifact->contract->page_size_bytes - 1, image_end = (memory->head.size_bytes + last_page) & ~last_page;
+    if (memory_offset > memory_end || size_bytes > image_end - memory_offset)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, size_bytes, memory_end, "run_size");
     if (section_offset > artifact->section_size_bytes || size_bytes > artifact->section_size_bytes - section_offset)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, section_offset, artifact->section_size_bytes, "run_section_offset");
-    if (size_bytes == 0)
+    uint64_t room = memory_end - memory_offset;
+    *found = (run){(uint8_t *)memory->head.base + memory_offset, section_offset, size_bytes < room ? size_bytes : room};
+    return 0;
+}
+
+/* Put the run in this row over the fresh zero pages, copy-on-write. */
+static int map_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row, wa_error *error)
+{
+    run found;
+    if (read_run(memory, artifact, row, &found, error) < 0)
+        return -1;
+    if (found.size_bytes == 0)
         return 0;
-    void *mapping = mmap((uint8_t *)memory->head.base + memory_offset, size_bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_FIXED, artifact->fd, (off_t)(artifact->section_file_offset + section_offset));
+    void *mapping = mmap(found.target, found.size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, artifact->fd,
+                         (off_t)(artifact->section_file_offset + found.section_offset));
     if (mapping == MAP_FAILED)
         return wa_fail_system(error, WA_ERROR_SYSTEM, 0, "mmap of the memory image");
+    return 0;
+}
+
+/* A memory that an instance made goes to the pool, which gives its pages back to what it was made of: that must stay. */
+int wa_memory_put_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row, wa_error *error)
+{
+    if (memory->spare.artifact == NULL)
+        return map_run(memory, artifact, row, error);
+    run found;
+    if (read_run(memory, artifact, row, &found, error) < 0)
+        return -1;
+    memcpy(found.target, artifact->section + found.section_offset, found.size_bytes);
     return 0;
 }
 

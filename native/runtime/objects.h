@@ -38,6 +38,8 @@ struct wa_memory {
 };
 
 wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error);
+/* Put the run of the memory image in this row into a memory that there is already, by mapping or by copying it. */
+int wa_memory_put_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row, wa_error *error);
 /* Count its bytes there, unless they count somewhere already. */
 void wa_memory_count(wa_memory *memory, wa_quota *quota);
 
@@ -56,6 +58,8 @@ struct wa_table {
 };
 
 wa_table *wa_table_new_image(wa_artifact *artifact, uint32_t table_index, wa_error *error);
+/* The image of a table in the section, which is to fit into so many slots: their number, UINT64_MAX where it is corrupt. */
+uint64_t wa_table_image(const wa_artifact *artifact, uint32_t table_index, uint64_t size, const uint64_t **slots, wa_error *error);
 /* Count its elements there, unless they count somewhere already. */
 void wa_table_count(wa_table *table, wa_quota *quota);
 /* The reference in a slot, materialised and stored back; 0 null. index must be in range. */

@@ -68,19 +68,27 @@ static int map_slots(wa_table *table, const wa_artifact *artifact, const struct 
     return 0;
 }
 
+uint64_t wa_table_image(const wa_artifact *artifact, uint32_t table_index, uint64_t size, const uint64_t **slots, wa_error *error)
+{
+    uint64_t offset = WA_COLUMN(artifact, table_image_offset)[table_index];
+    uint64_t count = WA_COLUMN(artifact, table_image_count)[table_index], size_bytes = artifact->section_size_bytes;
+    int failed = 0;
+    if (count > size)
+        failed = wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, count, size, "table_image_count");
+    else if (offset % sizeof(uint64_t) != 0 || offset > size_bytes || count > (size_bytes - offset) / sizeof(uint64_t))
+        failed = wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, offset, size_bytes, "table_image_offset");
+    *slots = (const void *)(artifact->section + offset);
+    return failed ? UINT64_MAX : count;
+}
+
 /* A small image is copied from the section, tags and null only: anything else would be a pointer out of a file. What tags
  * name is checked when they are looked at. */
 static int copy_slots(wa_table *table, const wa_artifact *artifact, uint32_t table_index, wa_error *error)
 {
-    uint64_t offset = WA_COLUMN(artifact, table_image_offset)[table_index];
-    uint64_t count = WA_COLUMN(artifact, table_image_count)[table_index], size_bytes = artifact->section_size_bytes;
-    if (count > table->head.size)
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, count, table->head.size, "table_image_count");
-    if (offset % sizeof(uint64_t) != 0 || offset > size_bytes || count > (size_bytes - offset) / sizeof(uint64_t))
-        return wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, offset, size_bytes, "table_image_offset");
-    if (allocate_slots(table, error) < 0)
+    const uint64_t *image;
+    uint64_t count = wa_table_image(artifact, table_index, table->head.size, &image, error);
+    if (count == UINT64_MAX || allocate_slots(table, error) < 0)
         return -1;
-    const uint64_t *image = (const void *)(artifact->section + offset);
     uint64_t *slots = table->head.slots;
     if (wa_valtype_is_function(table->valtype.code))
         for (uint64_t i = 0; i < count; i++)

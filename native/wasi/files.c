@@ -201,6 +201,20 @@ uint32_t wasi_fd_move(wa_wasi *wasi, uint32_t from, uint32_t to)
     return are_open ? WA_WASI_ESUCCESS : WA_WASI_EBADF;
 }
 
+bool wa_wasi_next_own(wa_wasi *wasi, uint32_t *number, int *fd)
+{
+    bool found = false;
+    pthread_mutex_lock(&wasi->mutex);
+    for (; !found && *number < wasi->capacity; *number += !found) {
+        const wasi_file *file = wasi->files[*number];
+        found = file != NULL && file->given != *number + 1;
+        if (found)
+            *fd = file->fd;
+    }
+    pthread_mutex_unlock(&wasi->mutex);
+    return found;
+}
+
 void wasi_fds_free(wa_wasi *wasi)
 {
     for (uint32_t number = 0; number < wasi->capacity; number++)

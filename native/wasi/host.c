@@ -92,3 +92,9 @@ wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable)
     atomic_fetch_add_explicit(&wasi->references, 1, memory_order_relaxed);
     return host;
 }
+
+wa_wasi *wa_wasi_of(const wa_function *function)
+{
+    bool is_ours = function->host != NULL && function->invoke == (void *)(uintptr_t)invoke;
+    return is_ours ? ((const binding *)wa_host_user(function->host))->wasi : NULL;
+}

@@ -99,8 +99,10 @@ static int add(wa_wasi *wasi, wasi_file *file, int direction)
     uint32_t number;
     file->can_read = file->can_read && direction & WA_WASI_INPUT;
     file->can_write = file->can_write && direction & WA_WASI_OUTPUT;
-    if (wasi_fd_add(wasi, file, &number) == WA_WASI_ESUCCESS)
+    if (wasi_fd_add(wasi, file, &number) == WA_WASI_ESUCCESS) {
+        file->given = number + 1;
         return 0;
+    }
     file->fd = -1; /* stays the embedder's */
     file->stream = (wa_wasi_stream){0};
     wasi_file_release(file);
@@ -162,4 +164,9 @@ void wa_wasi_limit_descriptors(wa_wasi *wasi, uint32_t limit)
 void wa_wasi_avoid_openat2(wa_wasi *wasi)
 {
     wasi->avoids_openat2 = true;
+}
+
+bool wa_wasi_is_narrowed(const wa_wasi *wasi)
+{
+    return atomic_load(&wasi->is_narrowed);
 }

@@ -34,6 +34,7 @@ typedef struct wasi_file {
     int fd;                /* of the host, owned; -1: a stream */
     uint8_t filetype;      /* WA_WASI_FILETYPE_* */
     bool is_own;           /* opened by the guest: nobody else shares its flags */
+    uint32_t given;        /* the number that the embedder gave it, plus one; 0: the guest opened it */
     bool is_directory;     /* paths may start here */
     bool is_read_only;     /* neither it nor what is below may change */
     bool can_read, can_write;

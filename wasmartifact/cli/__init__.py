@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from wasmartifact.cli.run import run
 
             code = run(tokens[1:], owns_process=arguments is None)
+        elif tokens[:1] == ["snapshot"]:
+            from wasmartifact.cli.snapshot import snapshot
+
+            code = snapshot(tokens[1:])
         else:
             from wasmartifact.cli.commands import execute
 

@@ -129,6 +129,9 @@ def make_parser() -> argparse.ArgumentParser:
     # Its own grammar stands in run.py, which is there for all but this list of commands.
     commands.add_parser("run", help="run a WASI program, packed or not", add_help=False)
 
+    # So does that of snapshot, which is like it.
+    commands.add_parser("snapshot", help="write an initialised instance as an artifact", add_help=False)
+
     # The benchmarks have a command line of their own, too.
     commands.add_parser(
         "bench", help="measure every figure against its rivals on this machine (in a source tree)", add_help=False

@@ -65,6 +65,7 @@ class Options:
         self.opt_level = 2
         self.tier_up = True
         self.limits: dict[str, int] = {}
+        self.output: str | None = None
         self.shows_help = False
 
 
@@ -76,7 +77,7 @@ def run(tokens: Sequence[str], *, owns_process: bool) -> int:
         return 0
     if options.program is None:
         raise UsageError("run needs a program: an artifact or a module")
-    artifact = _open(options.program, options)
+    artifact = open_program(options.program, options)
     if owns_process:
         _behave_natively()
     code = _start(artifact, options.program, options) if options.invoke is None else _invoke(artifact, options)
@@ -85,7 +86,7 @@ def run(tokens: Sequence[str], *, owns_process: bool) -> int:
     return code
 
 
-def parse(tokens: Sequence[str]) -> Options:
+def parse(tokens: Sequence[str], command: str = "run", more_options: Sequence[str] = ()) -> Options:
     """Read ``[OPTIONS] PROGRAM [OPTIONS] [--] ARGS...``; what is no option of ours after the program is the guest's."""
     options, rest = Options(), list(tokens)
     while rest:
@@ -101,7 +102,7 @@ def parse(tokens: Sequence[str]) -> Options:
             return options
         elif token == "--no-tier-up":
             options.tier_up = False
-        elif name in VALUE_OPTIONS:
+        elif name in VALUE_OPTIONS or name in more_options:
             if not has_value:
                 if not rest:
                     raise UsageError(f"{name} needs a value")
@@ -109,7 +110,7 @@ def parse(tokens: Sequence[str]) -> Options:
             _set(options, name, value)
         elif options.program is None:
             if token.startswith("-") and token != STDIN:
-                raise UsageError(f"run has no option {token}")
+                raise UsageError(f"{command} has no option {token}")
             options.program = token
         else:
             rest.insert(0, token)
@@ -128,6 +129,8 @@ def _set(options: Options, name: str, value: str) -> None:
             options.env[variable] = text
         elif variable in os.environ:
             options.env[variable] = os.environ[variable]
+    elif name in {"-o", "--output"}:
+        options.output = value
     elif name == "--opt-level":
         if value not in {"0", "1", "2", "3"}:
             raise UsageError(f"{name} is {value!r}, expected 0, 1, 2 or 3")
@@ -146,7 +149,7 @@ def _read_only(host: str) -> Any:
     return ReadOnly(host)
 
 
-def _open(program: str, options: Options) -> Artifact:
+def open_program(program: str, options: Options) -> Artifact:
     """The program's artifact. A module is packed with a progress bar; that there is no cache is said in our words."""
     source = _read_standard_input() if program == STDIN else program
     if is_artifact(source):
@@ -189,15 +192,18 @@ def _leave(code: int) -> NoReturn:
 
 def _start(artifact: Artifact, program: str, options: Options) -> int:
     """Run a WASI command."""
-    instance = _instantiate(artifact, program, options.arguments, "_start", options)
+    instance = make_instance(artifact, program, options.arguments, "_start", options)
     try:
         return start(instance, program)
     except ValueError as problem:  # no command
         raise UsageError(str(problem)) from None
 
 
-def _instantiate(artifact: Artifact, program: str, arguments: Sequence[str], entry: str, options: Options) -> Instance:
-    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens}
+def make_instance(
+    artifact: Artifact, program: str, arguments: Sequence[str], entry: str, options: Options, **streams: Any
+) -> Instance:
+    """An instance with what the options give it, and this process's streams unless others are given."""
+    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens, **streams}
     if options.limits:
         from wasmartifact.limits import Limits
 
@@ -210,16 +216,9 @@ def _instantiate(artifact: Artifact, program: str, arguments: Sequence[str], ent
 
 def _invoke(artifact: Artifact, options: Options) -> int:
     """Call one function and print its results; a reactor is initialised first."""
-    from wasmartifact.wasm.externtypes import FuncType
-
     program, name = options.program or "", options.invoke or ""
-    row = artifact.metadata.exports.find(name)
-    if row is None or not isinstance(row.type, FuncType):
-        found = "no such export" if row is None else f"a {row.kind}"
-        raise UsageError(f"{program} exports no function {name!r}: found {found}")
-    types = row.type.results
-    values = parse_values(options.arguments, row.type.params)
-    instance = _instantiate(artifact, program, (), name, options)
+    values, types = read_call(artifact, options)
+    instance = make_instance(artifact, program, (), name, options)
     returned: list[Any] = []
 
     def call() -> None:
@@ -230,6 +229,17 @@ def _invoke(artifact: Artifact, options: Options) -> int:
     for value in returned[0] if len(types) > 1 and returned else returned[: len(types)]:
         print(value_text(value))
     return code
+
+
+def read_call(artifact: Artifact, options: Options) -> tuple[list[Any], Sequence[str]]:
+    """Arguments for the function of ``--invoke``, and the types of its results."""
+    from wasmartifact.wasm.externtypes import FuncType
+
+    row = artifact.metadata.exports.find(options.invoke or "")
+    if row is None or not isinstance(row.type, FuncType):
+        found = "no such export" if row is None else f"a {row.kind}"
+        raise UsageError(f"{options.program} exports no function {options.invoke!r}: found {found}")
+    return parse_values(options.arguments, row.type.params), row.type.results
 
 
 # ---- values --------------------------------------------------------------------------------------------------------

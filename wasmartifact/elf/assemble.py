@@ -2,7 +2,8 @@
 
     head | .rodata | .eh_frame | .text | pages' end | .wasmartifact | .symtab | .strtab | .shstrtab | section headers
 
-The section headers are last, with nothing behind them, so that readers find every byte accounted for.
+A snapshot may have .images behind .text. The section headers are last, with nothing behind them, so that readers find
+every byte accounted for.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from wasmartifact.elf.structs import (
 from wasmartifact.errors import ToolchainError
 from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, BUILD_ID_BYTES, RUNTIME_ABI, SECTION_NAME, Buffer, align_up
 
+#: Table images of a snapshot that have no room before the text.
+IMAGES_NAME: Final = ".images"
 _ANCHOR: Final = ANCHOR.packer()
 _ANCHOR_BUILD_ID: Final = ANCHOR.offsets()["build_id"]
 
@@ -206,14 +209,16 @@ def _rodata(layout: Layout) -> bytearray:
 def _code_sections(layout: Layout, rodata: bytearray) -> list[_Section]:
     """What is mapped behind the head."""
     bias = layout.head.code_vaddr_bias
+    page = layout.page_size_bytes
     return [
-        _Section(name, SHT_PROGBITS, flags, vaddr, vaddr - bias, len(contents), contents, align=ALIGN_MAX_BYTES)
-        for name, vaddr, contents, flags in (
-            (".rodata", layout.rodata_vaddr, rodata, SHF_ALLOC),
-            (UNWIND_NAME, layout.unwind_vaddr, layout.unwind, SHF_ALLOC),
-            (".text", layout.text_vaddr, layout.text, SHF_ALLOC | SHF_EXECINSTR),
+        _Section(name, SHT_PROGBITS, flags, vaddr, vaddr - bias, len(contents), contents, align=align)
+        for name, vaddr, contents, flags, align in (
+            (".rodata", layout.rodata_vaddr, rodata, SHF_ALLOC, ALIGN_MAX_BYTES),
+            (UNWIND_NAME, layout.unwind_vaddr, layout.unwind, SHF_ALLOC, ALIGN_MAX_BYTES),
+            (".text", layout.text_vaddr, layout.text, SHF_ALLOC | SHF_EXECINSTR, ALIGN_MAX_BYTES),
+            (IMAGES_NAME, layout.images_vaddr, layout.images, SHF_ALLOC, page),
         )
-        if contents or name != UNWIND_NAME
+        if contents or name not in (UNWIND_NAME, IMAGES_NAME)
     ]
 
 

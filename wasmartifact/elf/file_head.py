@@ -6,6 +6,8 @@ be fixed before anything else is known.
     1 segment   R-X [ head | .rodata | .eh_frame | .text ]               needs glibc 2.35 or newer, musl, ...
     2 segments  RW- [ head ]  R-X [ .rodata | .eh_frame | .text ]        for C libraries that write into .dynamic
 
+The images of a snapshot may follow the text in its segment.
+
 With two segments the file looks the same; the second one is mapped one page further up, and the page of the file where
 they meet is mapped twice.
 """
@@ -129,7 +131,7 @@ def build_head(
     plan : HeadPlan
         Where everything lies.
     mapped_end : int
-        File offset of the end of the text, the last thing that is mapped.
+        File offset of the end of the last thing that is mapped.
     anchor_vaddr, anchor_section : int
         Address of the anchor, and the index of its section.
     table : SectionTable

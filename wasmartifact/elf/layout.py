@@ -51,6 +51,8 @@ class Layout:
         Where each image starts in the file.
     contract_size_bytes : int
         Size of anchor and contract.
+    images : bytearray
+        Images behind the text: those of a snapshot, whose code keeps its place, that ``rodata`` has no room for.
     """
 
     head: HeadPlan
@@ -66,6 +68,7 @@ class Layout:
     object_text_offsets: list[int] = field(repr=False)
     image_offsets: list[int]
     contract_size_bytes: int
+    images: bytearray = field(default_factory=bytearray)
 
     def write_contract(self, contract: bytes) -> None:
         """Fill in what follows the anchor: the type digests among it, and what depends on where code lies.
@@ -89,6 +92,11 @@ class Layout:
     def text_size(self) -> int:
         """Size of the text in bytes."""
         return len(self.text)
+
+    @property
+    def images_vaddr(self) -> int:
+        """Where images behind the text start: on a page of their own."""
+        return align_up(self.text_vaddr + len(self.text), self.page_size_bytes)
 
     @property
     def head_size_bytes(self) -> int:

@@ -26,7 +26,9 @@ from wasmartifact.schema import Buffer
 _TEMPLATES: Final = {error.name: error.template for error in schema.NATIVE_ERRORS}
 
 
-class _Section(NamedTuple):
+class SectionPlace(NamedTuple):
+    """A section of a file: what its header says."""
+
     name: bytes
     type: int
     offset: int
@@ -58,7 +60,7 @@ def find_section(buffer: Buffer, *, is_packed: bool = True) -> tuple[int, int]:
         The ELF structure is damaged.
     """
     with memoryview(buffer).cast("B") as data:
-        machine, sections = _read_sections(data, is_packed=is_packed)
+        machine, sections = read_sections(data, is_packed=is_packed)
         for section in sections:
             if section.name == schema.SECTION_NAME.encode():
                 break
@@ -82,7 +84,7 @@ def is_stripped(buffer: Buffer) -> bool:
         As `find_section`.
     """
     with memoryview(buffer).cast("B") as data:
-        return all(section.type != SHT_SYMTAB for section in _read_sections(data)[1])
+        return all(section.type != SHT_SYMTAB for section in read_sections(data)[1])
 
 
 class Segment(NamedTuple):
@@ -132,8 +134,8 @@ def file_offset(segments: list[Segment], what: str, vaddr: int, size_bytes: int)
     raise corrupt_elf(f"address of {what}", f"{vaddr:#x}", "an address in a loadable segment")
 
 
-def _read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, list[_Section]]:
-    """Machine, and all sections but the first, which is none."""
+def read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, list[SectionPlace]]:
+    """Machine, and all sections but the first, which is none. Raises as `find_section` does."""
     if len(data) < ELF_HEADER.size or bytes(data[:4]) != ELF_IDENT[:4]:
         found = int.from_bytes(data[:4], "little")
         expected = int.from_bytes(ELF_IDENT[:4], "little")
@@ -154,12 +156,12 @@ def _read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, li
         raise corrupt_elf("e_shstrndx", names_index, count - 1)
     raw = [SECTION_HEADER.unpack_from(data, table + index * entry_size) for index in range(1, count)]
     names = _read_names(data, raw[names_index - 1])
-    return machines[number], [_Section(_name_at(names, entry[0]), entry[1], entry[4], entry[5]) for entry in raw]
+    return machines[number], [SectionPlace(_name_at(names, entry[0]), entry[1], entry[4], entry[5]) for entry in raw]
 
 
 def _read_names(data: memoryview, entry: tuple[int, ...]) -> bytes:
     """The section name table, checked by its own name."""
-    table = _Section(b"", entry[1], entry[4], entry[5])
+    table = SectionPlace(b"", entry[1], entry[4], entry[5])
     if table.type != SHT_STRTAB or table.size > schema.MAX_SECTION_NAMES_BYTES or not _is_inside(table, len(data)):
         raise corrupt_elf("the section name table", table.type, SHT_STRTAB)
     names = bytes(data[table.offset : table.offset + table.size])
@@ -173,7 +175,7 @@ def _name_at(names: bytes, start: int) -> bytes:
     return names[start:].partition(b"\0")[0]
 
 
-def _is_inside(section: _Section, size_bytes: int) -> bool:
+def _is_inside(section: SectionPlace, size_bytes: int) -> bool:
     return section.offset + section.size <= size_bytes
 
 

@@ -66,7 +66,7 @@ def _check_header(columns: Columns) -> None:
     ):
         if numbers[field] != expected:
             raise faults.corrupt_header(field, numbers[field], expected)
-    if numbers["flags"] & ~(schema.HEADER_READ_ONLY_DYNAMIC | schema.HEADER_CHECKS_EXCEPTIONS | schema.HEADER_FUEL):
+    if numbers["flags"] & ~schema.HEADER_FLAGS:
         raise faults.corrupt_header("flags", numbers["flags"], "no bits that this version does not know")
     if not schema.HEAD_MASKED_RANGES[-1][1] <= numbers["head_size_bytes"] <= schema.HEAD_MAX_BYTES:
         expected_range = f"{schema.HEAD_MASKED_RANGES[-1][1]} to {schema.HEAD_MAX_BYTES}"

@@ -20,6 +20,7 @@ from wasmartifact.metadata.rows import DATA_MODES, ELEMENT_MODES, TRAP_NAMES, TY
 
 _LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
 _ACTIVE: Final = 0
+_DECLARATIVE: Final = ELEMENT_MODES.index("declarative")
 #: Column with the rows of each index space, by kind.
 _SPACES: Final = ("function", "table_type", "memory_flags", "global_type", "tag_type")
 _SPACE_GROUPS: Final = ("functions", "tables", "memories", "globals", "tags")
@@ -252,7 +253,8 @@ def _check_names(columns: Columns) -> None:
 def _check_tables(columns: Columns) -> None:
     _check_valtypes(columns, "table_type")
     _check_limits(columns, "table_min", "table_max", "table_flags")
-    functions, imported = columns.row_count("functions"), _imported(columns, schema.KIND_TABLE)
+    functions = columns.row_count("functions")
+    imported = 0 if _is_snapshot(columns) else _imported(columns, schema.KIND_TABLE)
     for row, count in enumerate(columns.column("table_image_count")):
         offset, minimum = columns.value("table_image_offset", row), columns.value("table_min", row)
         if not count and offset:
@@ -291,6 +293,21 @@ def _check_globals(columns: Columns) -> None:
     for row in range(imported):
         if columns.span("global_init", row):
             raise faults.corrupt_row("global_init", row, "an initialiser", "none, for the global is imported")
+    _check_reference_cells(columns, imported)
+
+
+def _check_reference_cells(columns: Columns, imported: int) -> None:
+    """A reference is zero, which init code computes; in a snapshot it is a slot."""
+    limit = columns.row_count("functions") if _is_snapshot(columns) else 0
+    image = columns.column("global_image")
+    for row, valtype in enumerate(columns.column("global_type")[imported:]):
+        if valtype & 0xFF in (schema.VALTYPE_REF, schema.VALTYPE_REF_NULL):
+            slot = int.from_bytes(image[16 * row : 16 * row + 16], "little")
+            _check_slots("global_image", [slot], limit)
+
+
+def _is_snapshot(columns: Columns) -> bool:
+    return bool(columns.header.numbers["flags"] & schema.HEADER_SNAPSHOT)
 
 
 def _check_tags(columns: Columns) -> None:
@@ -303,11 +320,13 @@ def _check_elements(columns: Columns) -> None:
     _check_below(columns, "element_in_image", 2)
     _check_slots("element_slot_values", columns.column("element_slot_values"), columns.row_count("functions"))
     tables, imported = columns.row_count("tables"), _imported(columns, schema.KIND_TABLE)
+    is_snapshot = _is_snapshot(columns)
     for row, mode in enumerate(columns.column("element_mode")):
         table = columns.value("element_table", row)
         if table >= tables if mode == _ACTIVE else table:
             raise faults.corrupt_row("element_table", row, table, f"below {tables} if active, else 0")
-        if columns.value("element_in_image", row) and (mode != _ACTIVE or table < imported):
+        may_start_dropped = mode != _DECLARATIVE if is_snapshot else mode == _ACTIVE and table >= imported
+        if columns.value("element_in_image", row) and not may_start_dropped:
             raise faults.corrupt_row("element_in_image", row, 1, "0: only active segments of defined tables have one")
 
 
@@ -315,11 +334,12 @@ def _check_data(columns: Columns) -> None:
     _check_below(columns, "data_mode", len(DATA_MODES))
     _check_below(columns, "data_in_image", 2)
     memories, imported = columns.row_count("memories"), _imported(columns, schema.KIND_MEMORY)
+    is_snapshot = _is_snapshot(columns)
     for row, mode in enumerate(columns.column("data_mode")):
         memory, in_image = columns.value("data_memory", row), columns.value("data_in_image", row)
         if memory >= memories if mode == _ACTIVE else memory:
             raise faults.corrupt_row("data_memory", row, memory, f"below {memories} if active, else 0")
-        if in_image and (mode != _ACTIVE or memory < imported):
+        if in_image and not is_snapshot and (mode != _ACTIVE or memory < imported):
             raise faults.corrupt_row("data_in_image", row, 1, "0: only active segments of defined memories have one")
         stored, size = len(columns.span("data_start", row)), columns.value("data_size", row)
         if stored != (0 if in_image else size):
@@ -327,7 +347,8 @@ def _check_data(columns: Columns) -> None:
 
 
 def _check_runs(columns: Columns) -> None:
-    memories, imported = columns.row_count("memories"), _imported(columns, schema.KIND_MEMORY)
+    memories = columns.row_count("memories")
+    imported = 0 if _is_snapshot(columns) else _imported(columns, schema.KIND_MEMORY)
     page = columns.header.numbers["page_size_bytes"]
     place = (0, 0)  # memory and offset where the run before ends
     for row, memory in enumerate(columns.column("run_memory")):

@@ -104,7 +104,7 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
         Names the first thing that differs.
     """
     _check_tied(columns, found)
-    images = _read_images(columns, found)
+    images = read_images(columns, found)
     for table, (offset, count) in images.items():
         _check_image(columns, file, table, offset, count)
     expected = _encode(columns, images)
@@ -190,8 +190,21 @@ def _check_tied(columns: Columns, found: memoryview) -> None:
             raise faults.contract(what, in_section, in_code)
 
 
-def _read_images(columns: Columns, found: memoryview) -> dict[int, Place]:
-    """What the contract says of mapped images; what it says of their array need not be right yet."""
+def read_images(columns: Columns, found: memoryview) -> dict[int, Place]:
+    """Where the mapped images lie in the file, by table.
+
+    Parameters
+    ----------
+    columns : Columns
+        Of the metadata section.
+    found : memoryview
+        The mapped bytes from the anchor on. What they say of this array need not be right yet.
+
+    Raises
+    ------
+    CorruptArtifact
+        It does not lie in them.
+    """
     position = next(number for number, tied in enumerate(schema.TIED_ARRAYS) if tied.name == "table_images")
     entry = _ENTRIES + position * _TIED_ARRAY.size
     if entry + _TIED_ARRAY.size > len(found):

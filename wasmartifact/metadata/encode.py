@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import Final, TypeAlias
@@ -27,7 +27,7 @@ from wasmartifact.wasm.sourcelines import read_source_lines
 _ARRAY_CODES: Final = {"u8": "B", "u32": "I", "u64": "Q"}
 _REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
 
-Values: TypeAlias = "bytes | bytearray | array[int]"
+Values: TypeAlias = "bytes | bytearray | memoryview | array[int]"
 #: A column's name and its values, which have the column's element size.
 Named: TypeAlias = "tuple[str, Values]"
 
@@ -139,8 +139,32 @@ def encode_metadata(facts: MetadataFacts) -> bytearray:
     if sys.byteorder != "little":
         raise ToolchainError("metadata is written on little-endian hosts only; this host is big-endian")
     page_size_bytes = schema.PAGE_BYTES[facts.layout.machine]
-    images = _plan_images(facts.initial, page_size_bytes)
+    images = Images.plan(facts.initial, page_size_bytes)
     columns = dict(_columns(facts, images))
+    return build_section(columns, images, page_size_bytes, lambda section: _write_header(section, facts))
+
+
+def build_section(
+    columns: dict[str, Values], images: Images, page_size_bytes: int, write_header: Callable[[bytearray], None]
+) -> bytearray:
+    """Put header, directory, columns and images together.
+
+    Parameters
+    ----------
+    columns : dict[str, Values]
+        Every column of the schema; those that say where images lie count from the first one, and are replaced.
+    images : Images
+        What they tell the places of.
+    page_size_bytes : int
+        Alignment of the images.
+    write_header : callable
+        Fills in the header of the section; fields about format, directory and size are written afterwards.
+
+    Raises
+    ------
+    ToolchainError
+        A column is missing, or is no whole number of values.
+    """
     if set(columns) != set(schema.COLUMN_BY_NAME):
         raise ToolchainError(f"columns not encoded: {sorted(set(schema.COLUMN_BY_NAME) ^ set(columns))}")
     places, columns_end = _place(columns)
@@ -148,7 +172,18 @@ def encode_metadata(facts: MetadataFacts) -> bytearray:
     _move_images(columns, images_start)
 
     section = bytearray(images_start + images.size_bytes if images.pieces else columns_end)
-    _write_header(section, facts, page_size_bytes)
+    write_header(section)
+    header.patch_header(
+        section,
+        magic=schema.METADATA_MAGIC,
+        format_major=schema.FORMAT_MAJOR,
+        format_minor=schema.FORMAT_MINOR,
+        runtime_abi=schema.RUNTIME_ABI,
+        header_size_bytes=header.SIZE_BYTES,
+        directory_offset=header.SIZE_BYTES,
+        directory_count=len(schema.COLUMNS),
+        section_size_bytes=len(section),
+    )
     _write_directory(section, columns, places)
     for name, offset in places.items():
         data = memoryview(columns[name]).cast("B")
@@ -164,7 +199,7 @@ def encode_metadata(facts: MetadataFacts) -> bytearray:
 
 
 @dataclass(frozen=True, slots=True)
-class _Images:
+class Images:
     """Page-aligned pieces: offsets count from the first one. ``tables`` maps a table index to offset and slot count."""
 
     pieces: list[tuple[int, Values]]
@@ -172,26 +207,26 @@ class _Images:
     run_offsets: list[int]
     size_bytes: int
 
-
-def _plan_images(initial: InitialState, page_size_bytes: int) -> _Images:
-    """Place table images, then memory image runs."""
-    pieces: list[tuple[int, Values]] = []
-    tables, run_offsets, offset = {}, [], 0
-    for image in initial.table_images:
-        if image.slots:
-            tables[image.table_index] = (offset, len(image.slots))
-            pieces.append((offset, image.slots))
-            offset = schema.align_up(offset + 8 * len(image.slots), page_size_bytes)
-    for run in initial.memory_runs:
-        if len(run.data) % page_size_bytes or run.memory_offset % page_size_bytes:
-            raise ToolchainError(
-                f"an image run of memory {run.memory_index} lies at {run.memory_offset} with {len(run.data)} bytes, "
-                f"expected multiples of {page_size_bytes}"
-            )
-        run_offsets.append(offset)
-        pieces.append((offset, run.data))
-        offset += len(run.data)
-    return _Images(pieces, tables, run_offsets, offset)
+    @classmethod
+    def plan(cls, initial: InitialState, page_size_bytes: int) -> Images:
+        """Place table images, then memory image runs."""
+        pieces: list[tuple[int, Values]] = []
+        tables, run_offsets, offset = {}, [], 0
+        for image in initial.table_images:
+            if image.slots:
+                tables[image.table_index] = (offset, len(image.slots))
+                pieces.append((offset, image.slots))
+                offset = schema.align_up(offset + 8 * len(image.slots), page_size_bytes)
+        for run in initial.memory_runs:
+            if len(run.data) % page_size_bytes or run.memory_offset % page_size_bytes:
+                raise ToolchainError(
+                    f"an image run of memory {run.memory_index} lies at {run.memory_offset} with {len(run.data)} "
+                    f"bytes, expected multiples of {page_size_bytes}"
+                )
+            run_offsets.append(offset)
+            pieces.append((offset, run.data))
+            offset += len(run.data)
+        return cls(pieces, tables, run_offsets, offset)
 
 
 def _place(columns: Mapping[str, Values]) -> tuple[dict[str, int], int]:
@@ -230,27 +265,18 @@ def _write_directory(section: bytearray, columns: Mapping[str, Values], places: 
     section[header.SIZE_BYTES : header.SIZE_BYTES + len(entries)] = entries
 
 
-def _write_header(section: bytearray, facts: MetadataFacts, page_size_bytes: int) -> None:
+def _write_header(section: bytearray, facts: MetadataFacts) -> None:
     module, layout = facts.module, facts.layout
     record = module.instance_layout
-    major, minor, patch = facts.library_version
     header.patch_header(
         section,
-        magic=schema.METADATA_MAGIC,
         flags=(schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0)
         | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0)
         | (schema.HEADER_FUEL if facts.fuel else 0),
-        format_major=schema.FORMAT_MAJOR,
-        format_minor=schema.FORMAT_MINOR,
-        runtime_abi=schema.RUNTIME_ABI,
-        library_version=major << 16 | minor << 8 | patch,
+        library_version=library_version(facts.library_version),
         machine=schema.MACHINES[layout.machine],
-        page_size_bytes=page_size_bytes,
-        header_size_bytes=header.SIZE_BYTES,
-        directory_offset=header.SIZE_BYTES,
-        directory_count=len(schema.COLUMNS),
+        page_size_bytes=schema.PAGE_BYTES[layout.machine],
         head_size_bytes=layout.head_size_bytes,
-        section_size_bytes=len(section),
         cpu_features=_feature_bits(facts.cpu_features, schema.CPU_FEATURES[layout.machine], "CPU"),
         wasm_features=_feature_bits(facts.wasm_features, schema.WASM_FEATURES, "WebAssembly"),
         anchor_vaddr=layout.anchor_vaddr,
@@ -272,6 +298,12 @@ def _write_header(section: bytearray, facts: MetadataFacts, page_size_bytes: int
     )
 
 
+def library_version(numbers: tuple[int, int, int]) -> int:
+    """The header's number for a version of this package."""
+    major, minor, patch = numbers
+    return major << 16 | minor << 8 | patch
+
+
 def _feature_bits(names: Iterable[str], known: Sequence[str], what: str) -> int:
     """Bit i for the i-th known name."""
     names = set(names)
@@ -285,63 +317,60 @@ def _feature_bits(names: Iterable[str], known: Sequence[str], what: str) -> int:
 # Columns, group by group
 
 
-def _columns(facts: MetadataFacts, images: _Images) -> Iterator[Named]:
+def _columns(facts: MetadataFacts, images: Images) -> Iterator[Named]:
     """Every column of the schema; image offsets are relative to the first image."""
     module = facts.module
     yield from _types(facts)
-    yield from _texts("import_module", [entry.module for entry in module.imports])
-    yield from _texts("import_name", [entry.name for entry in module.imports])
-    yield _ints("import_kind", (entry.kind for entry in module.imports))
-    yield _ints("import_index", (entry.index for entry in module.imports))
+    yield from texts("import_module", [entry.module for entry in module.imports])
+    yield from texts("import_name", [entry.name for entry in module.imports])
+    yield ints("import_kind", (entry.kind for entry in module.imports))
+    yield ints("import_index", (entry.index for entry in module.imports))
     yield from _exports(module)
     yield "function", _function_rows(facts)
     yield from _code(facts)
     yield from _function_names(module)
-    yield from _tables(module, images)
+    yield from _tables(module)
+    yield from image_columns(facts.initial, images, len(module.table_types))
     yield from _memories(facts)
     yield from _globals(facts)
-    yield _ints("tag_type", module.tag_types)
+    yield ints("tag_type", module.tag_types)
     yield from _elements(facts)
     yield from _data(facts)
-    yield _ints("run_memory", (run.memory_index for run in facts.initial.memory_runs))
-    yield _ints("run_memory_offset", (run.memory_offset for run in facts.initial.memory_runs))
-    yield _ints("run_section_offset", images.run_offsets)
-    yield _ints("run_size", (len(run.data) for run in facts.initial.memory_runs))
-    yield from _spans("custom_name", [section.name.encode() for section in module.custom_sections])
+    yield from spans("custom_name", [section.name.encode() for section in module.custom_sections])
     data = memoryview(module.data)
-    yield from _spans("custom_data", [data[section.start : section.end] for section in module.custom_sections])
-    yield from _texts("info_key", list(facts.info))
-    yield from _texts("info_value", list(facts.info.values()))
+    yield from spans("custom_data", [data[section.start : section.end] for section in module.custom_sections])
+    yield from texts("info_key", list(facts.info))
+    yield from texts("info_value", list(facts.info.values()))
     source_lines = read_source_lines(module)
-    yield _ints("type_inward", map(_plus_one, facts.code.inward_text_offsets))
+    yield ints("type_inward", map(_plus_one, facts.code.inward_text_offsets))
     yield "source_wasm_offset", source_lines.wasm_offsets
     yield "source_line", source_lines.lines
     yield "source_file", source_lines.files
-    yield from _texts("source_file_name", source_lines.file_names)
+    yield from texts("source_file_name", source_lines.file_names)
 
 
 def _types(facts: MetadataFacts) -> Iterator[Named]:
     types = facts.module.types
-    yield _ints("type_kind", bytes(len(types)))
+    yield ints("type_kind", bytes(len(types)))
     yield "type_digest", b"".join(facts.type_digests)
-    yield _ints("type_canonical", facts.type_canonical)
+    yield ints("type_canonical", facts.type_canonical)
     # One flat column for both: all parameters, then all results.
     params = list(accumulate((len(item.params) for item in types), initial=0))
-    yield _ints("type_params", params)
-    yield _ints("type_results", accumulate((len(item.results) for item in types), initial=params[-1]))
-    yield _ints(
+    yield ints("type_params", params)
+    yield ints("type_results", accumulate((len(item.results) for item in types), initial=params[-1]))
+    yield ints(
         "type_values",
         chain(chain.from_iterable(item.params for item in types), chain.from_iterable(item.results for item in types)),
     )
-    yield _ints("type_entry", map(_plus_one, facts.code.entry_text_offsets))
-    yield _ints("type_host", map(_plus_one, facts.code.host_text_offsets))
+    yield ints("type_entry", map(_plus_one, facts.code.entry_text_offsets))
+    yield ints("type_host", map(_plus_one, facts.code.host_text_offsets))
 
 
 def _exports(module: Module) -> Iterator[Named]:
     names = [entry.name.encode() for entry in module.exports]
-    yield from _spans("export_name", names)
-    yield _ints("export_kind", (entry.kind for entry in module.exports))
-    yield _ints("export_index", (entry.index for entry in module.exports))
+    yield from spans("export_name", names)
+    yield ints("export_kind", (entry.kind for entry in module.exports))
+    yield ints("export_index", (entry.index for entry in module.exports))
     yield "export_slots", hash_slots(names, [entry.index << 3 | entry.kind + 1 for entry in module.exports])
 
 
@@ -383,11 +412,11 @@ def _function_rows(facts: MetadataFacts) -> array[int]:
 
 def _code(facts: MetadataFacts) -> Iterator[Named]:
     codes, code = facts.module.codes, facts.code
-    yield _ints("code_wasm_offset", (entry.start for entry in codes))
-    yield _ints("code_wasm_size", (entry.end - entry.start for entry in codes))
-    yield _ints("address_text_offset", code.address_text_offsets)
-    yield _ints("address_wasm_offset", code.address_wasm_offsets)
-    yield _ints("address_trap", code.address_traps)
+    yield ints("code_wasm_offset", (entry.start for entry in codes))
+    yield ints("code_wasm_size", (entry.end - entry.start for entry in codes))
+    yield ints("address_text_offset", code.address_text_offsets)
+    yield ints("address_wasm_offset", code.address_wasm_offsets)
+    yield ints("address_trap", code.address_traps)
 
 
 def _function_names(module: Module) -> Iterator[Named]:
@@ -395,9 +424,9 @@ def _function_names(module: Module) -> Iterator[Named]:
     indices = sorted(index for index in module.function_names if index < len(module.function_types))
     sizes = [len(module.function_names[index].encode()) for index in indices]
     starts = [module.function_name_ends[index] - size for index, size in zip(indices, sizes, strict=True)]
-    yield _ints("function_name_index", indices)
-    yield _ints("function_name_offset", _custom_data_offsets(module, starts))
-    yield _ints("function_name_size", sizes)
+    yield ints("function_name_index", indices)
+    yield ints("function_name_offset", _custom_data_offsets(module, starts))
+    yield ints("function_name_size", sizes)
 
 
 def _custom_data_offsets(module: Module, starts: Iterable[int]) -> Iterator[int]:
@@ -410,26 +439,34 @@ def _custom_data_offsets(module: Module, starts: Iterable[int]) -> Iterator[int]
         yield stored[row] + start - section_starts[row]
 
 
-def _tables(module: Module, images: _Images) -> Iterator[Named]:
-    places = [images.tables.get(index, (0, 0)) for index in range(len(module.table_types))]
-    yield _ints("table_type", (table.element for table in module.table_types))
+def image_columns(initial: InitialState, images: Images, table_count: int) -> Iterator[Named]:
+    """Where the images lie, from the first one on."""
+    places = [images.tables.get(index, (0, 0)) for index in range(table_count)]
+    yield ints("table_image_offset", (offset for offset, _ in places))
+    yield ints("table_image_count", (count for _, count in places))
+    yield ints("run_memory", (run.memory_index for run in initial.memory_runs))
+    yield ints("run_memory_offset", (run.memory_offset for run in initial.memory_runs))
+    yield ints("run_section_offset", images.run_offsets)
+    yield ints("run_size", (len(run.data) for run in initial.memory_runs))
+
+
+def _tables(module: Module) -> Iterator[Named]:
+    yield ints("table_type", (table.element for table in module.table_types))
     yield from _limits("table_min", "table_max", "table_flags", [table.limits for table in module.table_types])
-    yield _ints("table_image_offset", (offset for offset, _ in places))
-    yield _ints("table_image_count", (count for _, count in places))
 
 
 def _memories(facts: MetadataFacts) -> Iterator[Named]:
     memories = facts.module.memory_types
     limits = [memory.limits for memory in memories]
     yield from _limits("memory_min_pages", "memory_max_pages", "memory_flags", limits)
-    yield _ints("memory_page_log2", (memory.page_log2 for memory in memories))
-    yield _ints("memory_guard", facts.code.memory_guards)
+    yield ints("memory_page_log2", (memory.page_log2 for memory in memories))
+    yield ints("memory_guard", facts.code.memory_guards)
 
 
 def _limits(minimum: str, maximum: str, flags: str, limits: Sequence[Limits]) -> Iterator[Named]:
-    yield _ints(minimum, (item.min for item in limits))
-    yield _ints(maximum, (schema.NONE_U64 if item.max is None else item.max for item in limits))
-    yield _ints(
+    yield ints(minimum, (item.min for item in limits))
+    yield ints(maximum, (schema.NONE_U64 if item.max is None else item.max for item in limits))
+    yield ints(
         flags,
         (
             (0 if item.max is None else schema.LIMITS_HAS_MAX)
@@ -442,24 +479,24 @@ def _limits(minimum: str, maximum: str, flags: str, limits: Sequence[Limits]) ->
 
 def _globals(facts: MetadataFacts) -> Iterator[Named]:
     module = facts.module
-    yield _ints("global_type", (item.valtype for item in module.global_types))
-    yield _ints("global_flags", (schema.GLOBAL_MUTABLE if item.mutable else 0 for item in module.global_types))
+    yield ints("global_type", (item.valtype for item in module.global_types))
+    yield ints("global_flags", (schema.GLOBAL_MUTABLE if item.mutable else 0 for item in module.global_types))
     yield "global_image", facts.initial.global_image
     data = memoryview(module.data)
     initialisers = [data[item.init.start : item.init.end] for item in module.globals]
-    yield from _spans("global_init", [memoryview(b"")] * module.imported_globals + initialisers)
+    yield from spans("global_init", [memoryview(b"")] * module.imported_globals + initialisers)
 
 
 def _elements(facts: MetadataFacts) -> Iterator[Named]:
     elements = facts.module.elements
     in_image = facts.initial.elements_in_image
-    yield _ints("element_mode", (element.mode for element in elements))
-    yield _ints("element_type", (element.type for element in elements))
-    yield _ints("element_table", (element.table if element.mode == ACTIVE else 0 for element in elements))
-    yield _ints("element_offset", (_constant_offset(element.offset) for element in elements))
-    yield _ints("element_in_image", (index in in_image for index in range(len(elements))))
-    yield _ints("element_slots", accumulate((len(element.items) for element in elements), initial=0))
-    yield _ints("element_slot_values", chain.from_iterable(map(_element_slots, elements)))
+    yield ints("element_mode", (element.mode for element in elements))
+    yield ints("element_type", (element.type for element in elements))
+    yield ints("element_table", (element.table if element.mode == ACTIVE else 0 for element in elements))
+    yield ints("element_offset", (_constant_offset(element.offset) for element in elements))
+    yield ints("element_in_image", (index in in_image for index in range(len(elements))))
+    yield ints("element_slots", accumulate((len(element.items) for element in elements), initial=0))
+    yield ints("element_slot_values", chain.from_iterable(map(_element_slots, elements)))
 
 
 def _element_slots(element: Element) -> Iterator[int]:
@@ -474,16 +511,16 @@ def _element_slots(element: Element) -> Iterator[int]:
 
 def _data(facts: MetadataFacts) -> Iterator[Named]:
     datas, in_image = facts.module.datas, facts.initial.datas_in_image
-    yield _ints("data_mode", (segment.mode for segment in datas))
-    yield _ints("data_memory", (segment.memory if segment.mode == ACTIVE else 0 for segment in datas))
-    yield _ints("data_offset", (_constant_offset(segment.offset) for segment in datas))
-    yield _ints("data_in_image", (index in in_image for index in range(len(datas))))
-    yield _ints("data_size", (segment.end - segment.start for segment in datas))
+    yield ints("data_mode", (segment.mode for segment in datas))
+    yield ints("data_memory", (segment.memory if segment.mode == ACTIVE else 0 for segment in datas))
+    yield ints("data_offset", (_constant_offset(segment.offset) for segment in datas))
+    yield ints("data_in_image", (index in in_image for index in range(len(datas))))
+    yield ints("data_size", (segment.end - segment.start for segment in datas))
     data = memoryview(facts.module.data)
     contents = [
         data[segment.start : segment.start if index in in_image else segment.end] for index, segment in enumerate(datas)
     ]
-    yield from _spans("data_start", contents)
+    yield from spans("data_start", contents)
 
 
 def _constant_offset(offset: ConstExpr | None) -> int:
@@ -496,7 +533,7 @@ def _constant_offset(offset: ConstExpr | None) -> int:
 # Building single columns
 
 
-def _ints(name: str, values: Iterable[int]) -> Named:
+def ints(name: str, values: Iterable[int]) -> Named:
     """A column of integers."""
     return name, _array(name, values)
 
@@ -512,14 +549,14 @@ def _array(name: str, values: Iterable[int]) -> Values:
         raise ToolchainError(f"a value does not fit column {name}: {error}") from error
 
 
-def _texts(name: str, strings: Sequence[str]) -> Iterator[Named]:
+def texts(name: str, strings: Sequence[str]) -> Iterator[Named]:
     """An offsets column and its flat column, from strings."""
-    return _spans(name, [string.encode() for string in strings])
+    return spans(name, [string.encode() for string in strings])
 
 
-def _spans(name: str, parts: Sequence[bytes | memoryview]) -> Iterator[Named]:
+def spans(name: str, parts: Sequence[bytes | memoryview]) -> Iterator[Named]:
     """An offsets column and its flat column, from pieces of bytes."""
-    yield _ints(name, accumulate(map(len, parts), initial=0))
+    yield ints(name, accumulate(map(len, parts), initial=0))
     yield schema.COLUMN_BY_NAME[name].target, b"".join(parts)
 
 

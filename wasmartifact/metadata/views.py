@@ -232,8 +232,13 @@ class Metadata:
         return self._rows("source_lines", rows.source_row)
 
     @property
+    def is_snapshot(self) -> bool:
+        """Whether it is a snapshot: then ``info["snapshot_of"]`` is the build id of the artifact that it is of."""
+        return bool(self.header.numbers["flags"] & schema.HEADER_SNAPSHOT)
+
+    @property
     def info(self) -> dict[str, str]:
-        """Strings about the pack: module_name, opt_level, cpu, target, packer, llvmlite."""
+        """Strings about the pack: module_name, opt_level, cpu, target, packer, llvmlite; of a snapshot, snapshot_of."""
         columns = self.columns
         count = columns.row_count("info")
         return {columns.text("info_key", row): columns.text("info_value", row) for row in range(count)}

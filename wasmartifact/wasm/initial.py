@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +26,7 @@ class MemoryRun:
 
     memory_index: int
     memory_offset: int
-    data: bytes
+    data: bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,9 +321,8 @@ class _Plan:
             slots = [slot for item in element.items if (slot := self._slot(item)) is not None]
             images[element.table][start : start + len(slots)] = array("Q", slots)
         for table in sorted(images):
-            slots_used = len(images[table].tobytes().rstrip(b"\0")) + 7 >> 3
-            if slots_used:
-                yield TableImage(table, images[table][:slots_used])
+            if image := table_image(table, images[table]):
+                yield image
 
     # Memories ---------------------------------------------------------------------------------------------------------
 
@@ -370,11 +369,44 @@ class _Plan:
         return merge_spans((at, at + size) for at in range(0, len(buffer), size) if not buffer.startswith(zeros, at))
 
 
-def merge_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join ascending spans [start, end) that overlap or lie less than MERGE_GAP_BYTES apart."""
+def table_image(table_index: int, slots: array[int]) -> TableImage | None:
+    """The image of a table with these slots, None where all are null."""
+    used = len(slots.tobytes().rstrip(b"\0")) + 7 >> 3
+    return TableImage(table_index, slots[:used]) if used else None
+
+
+def image_runs(memory_index: int, stretches: Sequence[tuple[int, bytes]], page_size_bytes: int) -> Iterator[MemoryRun]:
+    """Runs of a memory that holds these stretches (offset, contents) and zeros; at most MAX_RUNS.
+
+    Parameters
+    ----------
+    memory_index : int
+        Index of a defined memory.
+    stretches : Sequence[tuple[int, bytes]]
+        Ascending, at page boundaries; whole pages, but for one that ends with the memory.
+    page_size_bytes : int
+        Page size of the target machine.
+    """
+    gap = MERGE_GAP_BYTES
+    spans = [(start, start + len(data)) for start, data in stretches]
+    while len(spans) > MAX_RUNS:  # every run is a mapping of each instance
+        gap *= 2
+        spans = merge_spans(spans, gap)
+    starts = [start for start, _ in spans]
+    buffers = [bytearray(-(-(end - start) // page_size_bytes) * page_size_bytes) for start, end in spans]
+    for start, data in stretches:
+        number = bisect_right(starts, start) - 1
+        at = start - starts[number]
+        buffers[number][at : at + len(data)] = data
+    for start, buffer in zip(starts, buffers, strict=True):
+        yield MemoryRun(memory_index, start, buffer)
+
+
+def merge_spans(spans: Iterable[tuple[int, int]], gap_bytes: int = MERGE_GAP_BYTES) -> list[tuple[int, int]]:
+    """Join ascending spans [start, end) that overlap or lie less than a gap apart."""
     merged: list[tuple[int, int]] = []
     for start, end in spans:
-        if merged and start - merged[-1][1] < MERGE_GAP_BYTES:
+        if merged and start - merged[-1][1] < gap_bytes:
             merged[-1] = merged[-1][0], max(merged[-1][1], end)
         else:
             merged.append((start, end))
