@@ -39,4 +39,5 @@ def compiled_python():
     return mypycify(arguments, opt_level="1", debug_level="0", group_name="wasmartifact._compiled")
 
 
-setup(cffi_modules=["native/build_native.py:ffibuilder"], ext_modules=compiled_python())
+CFFI_MODULES = ["native/build_native.py:ffibuilder", "native/build_native.py:onepass_builder"]
+setup(cffi_modules=CFFI_MODULES, ext_modules=compiled_python())

@@ -1,6 +1,8 @@
-"""Build of native/: one shared object with the C runtime, its cffi face `_native` and its CPython types `_types`.
+"""Build of native/: a shared object with the C runtime, its cffi face `_native` and its CPython types `_types`; another
+one, `_onepass`, with the compiler of level 0, which only packing loads.
 
-setuptools finds `ffibuilder` here (``cffi_modules``); ``python native/build_native.py`` builds in place.
+setuptools finds `ffibuilder` and `onepass_builder` here (``cffi_modules``); ``python native/build_native.py`` builds in
+place.
 WASMARTIFACT_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer (run with libasan preloaded).
 Warnings are errors with WASMARTIFACT_WERROR=1, which the Makefile sets, and in a build in place: not in a user's, whose
 compiler or Python may be newer than ours and warn of more.
@@ -11,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +21,7 @@ from cffi import FFI
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 INCLUDE: Final = ROOT / "native" / "include"
+ONEPASS: Final = ROOT / "native" / "onepass"
 #: Parts of wasmartifact.h that Python needs directly; the rest is reached through the types of `_types`.
 PUBLIC_PARTS: Final = ("this host", "memories, tables, globals, tags")
 
@@ -38,7 +42,6 @@ PREAMBLE: Final = """
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-#include "wasmartifact.h"
 """
 
 
@@ -54,32 +57,52 @@ def declarations() -> str:
     return re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
 
 
-def builder() -> FFI:
-    """The build as cffi describes it."""
+def onepass_declarations() -> str:
+    """The interface of the one-pass compiler, cut from its header."""
+    header = (ROOT / "native" / "onepass" / "onepass.h").read_text(encoding="utf-8")
+    return re.split(r"^/\* -{4} .* -+ \*/$", header, flags=re.MULTILINE)[1]
+
+
+def _extension(name: str, cdef: str, preamble: str, sources: Iterable[Path], libraries: list[str]) -> FFI:
+    """The build of one module as cffi describes it."""
     sanitizers = SANITIZERS if os.environ.get("WASMARTIFACT_SANITIZE") == "1" else ()
     strict = STRICT if os.environ.get("WASMARTIFACT_WERROR") == "1" or __name__ == "__main__" else ()
     made = FFI()
-    made.cdef(declarations())
+    made.cdef(cdef)
     made.set_source(
-        "wasmartifact._native",
-        PREAMBLE,
-        sources=sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "native").rglob("*.c")),
+        f"wasmartifact.{name}",
+        preamble,
+        sources=sorted(path.relative_to(ROOT).as_posix() for path in sources),
         include_dirs=[str(INCLUDE), str(ROOT / "native")],
         depends=sorted(str(path) for path in (ROOT / "native").rglob("*.h")),
         extra_compile_args=[*CODE, *THREAD_LOCALS, *WARNINGS, *strict, *sanitizers],
         extra_link_args=[*LINK, *sanitizers],
-        libraries=["dl", "pthread", "rt"],
+        libraries=libraries,
         py_limited_api=False,  # the types need vectorcall
     )
     return made
 
 
-def build_in_place() -> Path:
+def builder() -> FFI:
+    """The runtime."""
+    sources = (path for path in (ROOT / "native").rglob("*.c") if path.parent != ONEPASS)
+    return _extension(
+        "_native", declarations(), f'{PREAMBLE}#include "wasmartifact.h"\n', sources, ["dl", "pthread", "rt"]
+    )
+
+
+def compiler_builder() -> FFI:
+    """The compiler of level 0."""
+    preamble = f'{PREAMBLE}#include "onepass/onepass.h"\n'
+    return _extension("_onepass", onepass_declarations(), preamble, ONEPASS.glob("*.c"), [])
+
+
+def build_in_place(made: FFI) -> Path:
     """Compile under build/native and put the shared object beside the package's Python files."""
     from setuptools import Distribution
 
     os.chdir(ROOT)  # the sources are named relative to it
-    extension = ffibuilder.distutils_extension("build/native", verbose=False)
+    extension = made.distutils_extension("build/native", verbose=False)
     command = Distribution({"name": "wasmartifact", "ext_modules": [extension]}).get_command_obj("build_ext")
     command.build_lib, command.build_temp, command.force = "build/native/lib", "build/native/temp", True
     command.ensure_finalized()
@@ -95,6 +118,8 @@ def build_in_place() -> Path:
 
 
 ffibuilder: Final = builder()
+onepass_builder: Final = compiler_builder()
 
 if __name__ == "__main__":
-    print(build_in_place())
+    print(build_in_place(ffibuilder))
+    print(build_in_place(onepass_builder))

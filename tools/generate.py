@@ -20,11 +20,13 @@ sys.path.insert(0, str(ROOT))
 from tools import docstrings, format_example  # noqa: E402
 from wasmartifact import schema  # noqa: E402
 from wasmartifact.wasi import abi  # noqa: E402
+from wasmartifact.wasm import opcodes  # noqa: E402
 from wasmartifact.wasm.types import func_type_digest  # noqa: E402
 
 HEADER_PATH = ROOT / "native" / "include" / "wa_schema.h"
 CONSTANTS_PATH = ROOT / "wasmartifact" / "constants.py"
 FORMAT_PATH = ROOT / "docs" / "FORMAT.md"
+OPCODES_HEADER_PATH = ROOT / "native" / "include" / "wa_opcodes.h"
 WASI_HEADER_PATH = ROOT / "native" / "include" / "wa_wasi_abi.h"
 DOCS_HEADER_PATH = ROOT / "native" / "python" / "docs.h"
 
@@ -369,6 +371,39 @@ def format_page(text: str) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# Opcodes
+
+
+def opcodes_header() -> str:
+    """The text of wa_opcodes.h: a constant for each opcode, and a list of them with the kinds of their immediates."""
+    kinds = [name for name, value in vars(opcodes).items() if name.isupper() and type(value) is int and value < 25]
+    kinds = kinds[: opcodes.PREFIX]  # CATCH_TAG and the like count from 0 again
+    rows = (f"{macro_name(op.name)}, {op.code:#x}, {kinds[op.immediate]}" for op in opcodes.OPCODES.values())
+    return "\n".join([
+        "/* Opcodes of WebAssembly and the kinds of their immediates.",
+        " *",
+        " * Generated from wasmartifact/wasm/opcodes.py by tools/generate.py: change that and run the tool. */",
+        "#ifndef WA_OPCODES_H",
+        "#define WA_OPCODES_H",
+        "",
+        "/* See wasmartifact/wasm/opcodes.py for what each kind holds. */",
+        "enum wa_immediate {",
+        *(f"    WA_IMMEDIATE_{name}," for name in kinds),
+        "};",
+        "",
+        "/* X(name, code, kind of immediate); the code of a prefixed opcode is prefix << 16 | sub_opcode. */",
+        x_macro("WA_OPCODES", rows),
+        "",
+        "enum wa_opcode {",
+        *(f"    WA_OP_{macro_name(op.name)} = {op.code:#x}," for op in opcodes.OPCODES.values()),
+        "};",
+        "",
+        "#endif",
+        "",
+    ])  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # The lean constants
 
 
@@ -438,6 +473,7 @@ def outputs() -> dict[Path, str]:
     return {
         HEADER_PATH: c_header(),
         CONSTANTS_PATH: python_constants(),
+        OPCODES_HEADER_PATH: opcodes_header(),
         WASI_HEADER_PATH: wasi_header(),
         DOCS_HEADER_PATH: docstrings.header(docstrings.STUB_PATH.read_text(encoding="utf-8")),
         FORMAT_PATH: format_page(FORMAT_PATH.read_text(encoding="utf-8")),

@@ -27,7 +27,7 @@ def defined_functions(path: Path) -> set[str]:
         }
 
 
-@pytest.mark.parametrize("opt_level", [0, 2])
+@pytest.mark.parametrize("opt_level", [1, 2])
 def test_all_stages_of_every_group_are_kept(tmp_path: Path, opt_level: int) -> None:
     kept = tmp_path / "new" / "folder"
     report = wa.pack(workload_wasm(), tmp_path / "a.so", opt_level=opt_level, keep=kept)
@@ -49,6 +49,20 @@ def test_all_stages_of_every_group_are_kept(tmp_path: Path, opt_level: int) -> N
         if stem.startswith("functions"):
             first, last = map(int, stem.split("-")[1:])
             assert names == {f"f{index}" for index in range(first, last + 1)}
+
+
+def test_level_0_keeps_its_code(tmp_path: Path) -> None:
+    """No IR stands before it: the bytes of all functions, as they lie in the artifact before they are linked."""
+    report = wa.pack(workload_wasm(), tmp_path / "a.so", opt_level=0, keep=tmp_path / "kept")
+    wa.pack(workload_wasm(), tmp_path / "b.so", opt_level=0)
+    assert (tmp_path / "a.so").read_bytes() == (tmp_path / "b.so").read_bytes()
+    ranges = sorted(
+        (int(first), int(last), path)
+        for path in (tmp_path / "kept").glob("functions-*.bin")
+        for first, last in re.findall(r"functions-(\d+)-(\d+)", path.name)
+    )
+    assert sum(last + 1 - first for first, last, _ in ranges) == report.functions
+    assert all(path.read_bytes().startswith(b"\x55\x48\x89\xe5") for _, _, path in ranges)  # push %rbp; mov %rsp, %rbp
 
 
 def test_init_code_has_a_name_of_its_own(tmp_path: Path) -> None:

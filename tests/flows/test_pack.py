@@ -226,7 +226,7 @@ if moment.startswith("os."):
         if done == total:
             setattr(os, name, die_before if name in ("link", "rename") else call_and_die)
     progress = arm
-wasmartifact.pack(source, output, opt_level=0, progress=progress)
+wasmartifact.pack(source, output, opt_level=1, progress=progress)
 """
 
 

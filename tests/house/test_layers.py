@@ -70,7 +70,7 @@ def part_of(module: str) -> str:
     """The part of the house that a dotted module belongs to: ``wasmartifact.elf.read`` -> ``elf``."""
     name = [*module.split("."), "__init__"][1]
     # What native/ compiles to, and its stubs, belong to the runtime.
-    return "runtime" if name in {"_native", "_types"} else name
+    return {"_native": "runtime", "_types": "runtime", "_onepass": "codegen"}.get(name, name)
 
 
 def layer_of(part: str) -> int:

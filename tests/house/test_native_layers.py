@@ -25,12 +25,13 @@ NATIVE = ROOT / "native"
 #: What each part may include, as prefixes of paths below native/. The CPython types see public headers only.
 MAY_INCLUDE = {
     "include": ("include/",),
+    "onepass": ("onepass/", "include/wa_schema.h", "include/wa_opcodes.h"),
     "runtime": ("runtime/", "include/wasmartifact.h", "include/wa_schema.h"),
     "wasi": ("wasi/", "runtime/", "include/"),
     "python": ("python/", "include/"),
 }
 #: From the bottom: a part uses no symbol of a part above.
-PARTS = ("runtime", "wasi", "python")
+PARTS = ("onepass", "runtime", "wasi", "python")
 #: The circle that stays: a value may be a function, whose call converts values, which may throw.
 PYTHON_CIRCLE = {f"python/{name}.c" for name in ("call", "convert", "entity", "exception", "func")}
 #: What the file of the signal handler takes from others: of the C library what POSIX calls
@@ -44,7 +45,9 @@ INSTALLATION_USES = {
     "pthread_mutex_trylock", "timer_create", "timer_delete", "timer_settime", "wa_guard_forks",
 }  # fmt: skip
 #: The module's entry, and what Python calls through cffi.
-USED_FROM_OUTSIDE = {"PyInit__types", "wa_host_cpu_features", "wa_table_new"}
+USED_FROM_OUTSIDE = {
+    "PyInit__types", "wa_host_cpu_features", "wa_onepass_compile", "wa_onepass_release", "wa_table_new",
+}  # fmt: skip
 
 Uses = dict[str, dict[str, set[str]]]  # file -> file that it uses -> symbols
 

@@ -9,13 +9,16 @@ import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wasmartifact.codegen import onepass
 from wasmartifact.codegen.compiled import CompiledGroup, CompiledModule, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.codegen.pool import GroupDied, Session, Task
 from wasmartifact.codegen.support import TrampolineTypes, support_texts, trampoline_types
+from wasmartifact.elf.object import TEXT
 from wasmartifact.errors import MalformedModule, ToolchainError
 from wasmartifact.wasm.decode import decode_bodies
 from wasmartifact.wasm.initial import InitialState
@@ -84,7 +87,13 @@ def compile_module(
         A file can't be kept.
     """
     context = build_context(module, initial, options, type_canonical, call_features)
-    groups = list(group_functions(module, GROUP_LIMITS if options.opt_level > 0 else GROUP_LIMITS_LEVEL_0))
+    count = _Counter(len(module.codes), progress)
+    parts: list[CompiledGroup | FunctionGroup] = []
+    if onepass.is_available(context) and module.codes:
+        parts += _compile_in_one_pass(context, module, count, keep)
+    else:
+        parts += group_functions(module, GROUP_LIMITS if options.opt_level > 0 else GROUP_LIMITS_LEVEL_0)
+    groups = [part for part in parts if isinstance(part, FunctionGroup)]
     code_size_bytes = sum(len(group.data) for group in groups)
     workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
     with Session(context, workers) as session:
@@ -93,23 +102,37 @@ def compile_module(
             from wasmartifact.codegen.remote import run_remotely  # with what few packs need
 
             run = partial(run_remotely, executor, session, context)
-        compiled = _compile_functions(session, run, module, groups, progress, keep)
+        by_llvm = iter(_compile_functions(session, run, module, groups, count, keep))
+        compiled = [next(by_llvm) if isinstance(part, FunctionGroup) else part for part in parts]
         types = trampoline_types(module, context, compiled)
         texts, init_symbol = support_texts(context, module, initial, types)
         compiled += _compile_support(session, texts, init_symbol, keep)
     return _join(context, compiled, types, init_symbol)
 
 
+def _compile_in_one_pass(
+    context: ModuleContext, module: Module, count: _Counter, keep: str | None
+) -> Iterator[CompiledGroup | FunctionGroup]:
+    """Code of all functions that need no LLVM, and groups of the others, in order."""
+    for part in onepass.compile_functions(context, _make_group(module, 0, len(module.codes))):
+        if isinstance(part, range):
+            yield from group_functions(module, GROUP_LIMITS_LEVEL_0, part)
+        else:
+            if keep is not None:
+                first, last = (int(part.object.functions[place][0].removeprefix("f")) for place in (0, -1))
+                Path(_kept_path(keep, first, last) + ".bin").write_bytes(part.object.sections[TEXT].data)
+            count.add(len(part.object.functions))
+            yield part
+
+
 def _compile_functions(
-    session: Session,
-    run: Run,
-    module: Module,
-    groups: list[FunctionGroup],
-    progress: Progress | None,
-    keep: str | None,
+    session: Session, run: Run, module: Module, groups: list[FunctionGroup], count: _Counter, keep: str | None
 ) -> list[CompiledGroup]:
     """Compile the functions of the module by ``run``, and tell of every group that is done."""
-    done = _Counter(groups, progress)
+
+    def done(task: int) -> None:
+        count.add(len(groups[task].starts))
+
     try:
         return run([_function_task(group, keep) for group in groups], done)
     except MalformedModule:
@@ -174,34 +197,36 @@ def _blame(
 
 
 class _Counter:
-    """Turns finished tasks into progress in functions."""
+    """Tells of functions that are compiled."""
 
-    def __init__(self, groups: list[FunctionGroup], progress: Progress | None) -> None:
-        self._sizes = [len(group.starts) for group in groups]
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total = total
         self._progress = progress
         self._done = 0
         if progress is not None:
-            progress(0, sum(self._sizes))
+            progress(0, total)
 
-    def __call__(self, task: int) -> None:
-        self._done += self._sizes[task]
+    def add(self, functions: int) -> None:
+        """So many more are compiled."""
+        self._done += functions
         if self._progress is not None:
-            self._progress(self._done, sum(self._sizes))
+            self._progress(self._done, self._total)
 
 
 # Groups -----------------------------------------------------------------------------------------------------------
 
 
-def group_functions(module: Module, limits: tuple[int, int]) -> Iterator[FunctionGroup]:
+def group_functions(module: Module, limits: tuple[int, int], positions: range | None = None) -> Iterator[FunctionGroup]:
     """Consecutive functions, until a group has enough of them or enough code."""
     most_functions, most_bytes = limits
-    first = 0
-    for position, code in enumerate(module.codes):
+    positions = range(len(module.codes)) if positions is None else positions
+    first = positions.start
+    for position in positions:
         start = module.codes[first].start
         if (
             position + 1 - first >= most_functions
-            or code.end - start >= most_bytes
-            or position + 1 == len(module.codes)
+            or module.codes[position].end - start >= most_bytes
+            or position + 1 == positions.stop
         ):
             yield _make_group(module, first, position + 1)
             first = position + 1
@@ -222,5 +247,9 @@ def _make_group(module: Module, first: int, end: int) -> FunctionGroup:
 def _function_task(group: FunctionGroup, keep: str | None) -> Task:
     """The task of compiling a group; what is kept of it has its range of functions in the name."""
     last = group.first + len(group.starts) - 1
-    path = keep and os.path.join(keep, f"functions-{group.first:06}-{last:06}")
-    return len(group.data), ("functions", group, path)
+    return len(group.data), ("functions", group, keep and _kept_path(keep, group.first, last))
+
+
+def _kept_path(keep: str, first: int, last: int) -> str:
+    """Path, but for the suffix, of what is kept of these functions."""
+    return os.path.join(keep, f"functions-{first:06}-{last:06}")

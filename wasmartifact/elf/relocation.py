@@ -13,6 +13,9 @@ from typing import Final
 
 from wasmartifact.errors import ToolchainError
 
+#: Those that code of ours asks for by number.
+R_X86_64_PC32: Final = 2
+R_X86_64_PLT32: Final = 4
 _INT32: Final = struct.Struct("<i")
 _INT64: Final = struct.Struct("<q")
 _WORD: Final = struct.Struct("<I")
@@ -127,8 +130,8 @@ def _low12(size_log2: int) -> Apply:
 #: By machine and relocation type number.
 KINDS: Final[dict[str, dict[int, Kind]]] = {
     "x86_64": {
-        2: Kind("R_X86_64_PC32", 4, True, False, _store(_INT32)),
-        4: Kind("R_X86_64_PLT32", 4, True, False, _store(_INT32)),
+        R_X86_64_PC32: Kind("R_X86_64_PC32", 4, True, False, _store(_INT32)),
+        R_X86_64_PLT32: Kind("R_X86_64_PLT32", 4, True, False, _store(_INT32)),
     },
     "aarch64": {
         260: Kind("R_AARCH64_PREL64", 8, True, True, _store(_INT64)),

@@ -1,0 +1,152 @@
+/* The convention of calls (System V psABI, section 3.2.3), as LLVM has it for the types of WebAssembly. */
+#include "x86_64.h"
+
+enum { SLOT_BYTES = 8 };
+
+const wop_register wop_integer_arguments[6] = {RDI, RSI, RDX, RCX, R8, R9};
+const wop_register wop_integer_results[3] = {RAX, RDX, RCX};
+
+/* ---- types ---------------------------------------------------------------------------------------------------------------- */
+
+uint8_t wop_type_of(uint8_t letter)
+{
+    switch (letter) {
+    case 'i':
+        return WA_I32;
+    case 'l':
+        return WA_I64;
+    case 'f':
+        return WA_F32;
+    case 'd':
+        return WA_F64;
+    default:
+        return WA_V128;
+    }
+}
+
+wop_types wop_params_of(const wa_onepass_module *module, uint32_t type)
+{
+    const uint32_t *places = module->type_places + 2 * (size_t)type;
+    return (wop_types){module->letters + places[0], places[1] - places[0]};
+}
+
+wop_types wop_results_of(const wa_onepass_module *module, uint32_t type)
+{
+    const uint32_t *places = module->type_places + 2 * (size_t)type + 1;
+    return (wop_types){module->letters + places[0], places[1] - places[0]};
+}
+
+/* ---- arguments -------------------------------------------------------------------------------------------------------------- */
+
+/* Where the next argument goes: a register, or WA_NO_REGISTER and an offset among those that go by
+ * the stack. */
+wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stack_offset)
+{
+    if (wop_is_vector(type) && taken->vectors < 8)
+        return (wop_register)(XMM0 + taken->vectors++);
+    if (!wop_is_vector(type) && taken->integers < 6)
+        return wop_integer_arguments[taken->integers++];
+    *stack_offset = (int32_t)(SLOT_BYTES * taken->stack++);
+    return WA_NO_REGISTER;
+}
+
+/* All at once: no register is overwritten before it was read. */
+void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count)
+{
+    while (count > 0) {
+        uint32_t sources = 0, i = 0;
+        for (uint32_t j = 0; j < count; j++)
+            if (moves[j].to != moves[j].from)
+                sources |= WA_SET(moves[j].from);
+        while (i < count && moves[i].to != moves[i].from && (sources & WA_SET(moves[i].to)))
+            i++;
+        if (i < count) {
+            if (moves[i].to != moves[i].from)
+                wop_move(fn, moves[i].is_wide, moves[i].to, moves[i].from);
+            moves[i] = moves[--count];
+            continue;
+        }
+        /* Nothing but circles is left: one exchange shortens one of them. */
+        wop_register to = moves[0].to, from = moves[0].from;
+        if (to < WA_VECTORS) {
+            wop_x86(fn, 0x87 | WA_WIDE, to, wop_reg(from));
+        } else {
+            wop_move(fn, true, WA_VECTOR_SCRATCH, to);
+            wop_move(fn, true, to, from);
+            wop_move(fn, true, from, WA_VECTOR_SCRATCH);
+        }
+        for (uint32_t j = 1; j < count; j++) {
+            if (moves[j].from == to)
+                moves[j].from = from;
+            else if (moves[j].from == from)
+                moves[j].from = to;
+        }
+        moves[0] = moves[--count];
+    }
+}
+
+/* ---- results --------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t size_of(uint8_t type)
+{
+    return type == WA_V128 ? 16 : wop_is_wide(type) ? 8 : 4;
+}
+
+/* Types as they are returned: the third float and the next ones go as integers (see codegen/signature.py). */
+uint8_t wop_returned_type(wop_types results, uint32_t position)
+{
+    uint32_t floats = 0;
+    for (uint32_t i = 0; i <= position; i++)
+        floats += wop_is_vector(wop_type_of(results.letters[i]));
+    uint8_t type = wop_type_of(results.letters[position]);
+    if (floats > 2 && wop_is_vector(type) && type != WA_V128)
+        return type == WA_F32 ? WA_I32 : WA_I64;
+    return type;
+}
+
+/* Whether the registers for results don't hold them: three for integers, two for floats. */
+bool wop_returns_in_memory(wop_types results)
+{
+    uint32_t integers = 0, vectors = 0;
+    for (uint32_t i = 0; i < results.count; i++) {
+        if (wop_is_vector(wop_type_of(results.letters[i])) && vectors < 2)
+            vectors++;
+        else
+            integers++;
+        if (integers > 3)
+            return true;
+    }
+    return false;
+}
+
+/* Offset of a result in such an area, which is laid out as C lays out a struct; of the end for the count of results. */
+uint32_t wop_area_offset(wop_types results, uint32_t position)
+{
+    uint32_t offset = 0;
+    for (uint32_t i = 0; i < position; i++) {
+        uint32_t size = size_of(wop_returned_type(results, i));
+        offset = (offset + size - 1) / size * size + size;
+    }
+    if (position == results.count)
+        return offset;
+    uint32_t size = size_of(wop_returned_type(results, position));
+    return (offset + size - 1) / size * size;
+}
+
+uint32_t wop_area_size_bytes(wop_types results)
+{
+    return wop_returns_in_memory(results) ? wop_area_offset(results, results.count) : 0;
+}
+
+/* ---- addresses -------------------------------------------------------------------------------------------------------------- */
+
+/* The address of a type's digest, by which types are compared. */
+void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical)
+{
+    wop_byte(fn, (uint8_t)(0x48 | (to >> 3) << 2));
+    wop_byte(fn, 0x8d);
+    wop_byte(fn, (uint8_t)((to & 7) << 3 | RBP));
+    wop_push_u32(&fn->unit->digest_offsets, wop_text_offset(fn));
+    wop_push_u32(&fn->unit->digest_types, canonical);
+    wop_word(fn, 0);
+}

@@ -1,0 +1,299 @@
+/* The frame of a function, and which locals have a register for their home.
+ *
+ * From the frame pointer downwards: registers of the caller, the instance, locals, an area for results of callees, slots of the
+ * operand stack, arguments of callees. Parameters that came by the stack stay where they are. */
+#include "x86_64.h"
+
+enum {
+    SLOT_BYTES = 8,
+    RED_ZONE_BYTES = 128,  /* below the stack pointer, for functions that call nothing */
+    UNCHECKED_BYTES = 2048, /* what a frame may take without a look at the stack limit */
+    MOST_CANDIDATES = 64,
+};
+
+static const wop_register callee_pool[] = {RBX, R12, R13, R14, R15};
+static const wop_register caller_pool[] = {RSI, RDI, R8, R9};
+static const uint32_t always_temporary =
+    WA_SET(RAX) | WA_SET(RCX) | WA_SET(RDX) | WA_SET(R10) | WA_SET(XMM0) | WA_SET(XMM1) | WA_SET(XMM2) | WA_SET(XMM3);
+
+/* The instance and, before it, the address of the caller's area for results. */
+static wop_arguments first_arguments(const wop_function *fn)
+{
+    return (wop_arguments){.integers = 1 + wop_returns_in_memory(fn->results)};
+}
+
+/* ---- homes ------------------------------------------------------------------------------------------------------- */
+
+enum { THE_INSTANCE = UINT32_MAX, THE_BASE = UINT32_MAX - 1 };
+
+/* What may get a register: a local, or what code needs beside them. */
+typedef struct {
+    uint32_t local, weight;
+    wop_register arrival;
+    bool is_vector;
+} candidate;
+
+/* The heaviest first; of equals, the lower index. */
+static bool is_before(const candidate *a, const candidate *b)
+{
+    return a->weight != b->weight ? a->weight > b->weight : a->local < b->local;
+}
+
+/* Keep the heaviest. count: how many there are. */
+static uint32_t add_candidate(candidate *list, uint32_t count, candidate added)
+{
+    uint32_t at = count < MOST_CANDIDATES ? count : MOST_CANDIDATES - 1;
+    if (added.weight == 0 || (count == MOST_CANDIDATES && !is_before(&added, &list[at])))
+        return count;
+    for (; at > 0 && is_before(&added, &list[at - 1]); at--)
+        list[at] = list[at - 1];
+    list[at] = added;
+    return count < MOST_CANDIDATES ? count + 1 : count;
+}
+
+static uint32_t gather(wop_function *fn, candidate *list)
+{
+    wop_arguments taken = first_arguments(fn);
+    wop_register instance = wop_integer_arguments[taken.integers - 1];
+    uint32_t count = add_candidate(list, 0, (candidate){THE_INSTANCE, fn->instance_weight, instance, false});
+    count = add_candidate(list, count, (candidate){THE_BASE, fn->base_weight, WA_NO_REGISTER, false});
+    for (uint32_t i = 0; i < fn->local_count; i++) {
+        wop_local *local = wop_locals(fn) + i;
+        int32_t stack_offset = -1;
+        wop_register arrival = i < fn->param_count ? wop_next_argument(&taken, local->type, &stack_offset) : WA_NO_REGISTER;
+        if (stack_offset >= 0)
+            local->offset = 2 * SLOT_BYTES + stack_offset;
+        count = add_candidate(list, count, (candidate){i, local->weight, arrival, wop_is_vector(local->type)});
+    }
+    return count;
+}
+
+/* The best register for a candidate among the free ones of a pool. */
+static wop_register choose(const wop_register *pool, size_t size, uint32_t available, wop_register arrival)
+{
+    wop_register found = WA_NO_REGISTER;
+    for (size_t i = 0; i < size; i++)
+        if ((available & WA_SET(pool[i])) && (found == WA_NO_REGISTER || pool[i] == arrival))
+            found = pool[i];
+    return found;
+}
+
+static wop_register choose_vector(uint32_t available, wop_register arrival)
+{
+    if (arrival != WA_NO_REGISTER && (available & WA_SET(arrival)))
+        return arrival;
+    uint32_t vectors = available & ~UINT32_C(0xffff);
+    return vectors != 0 ? (wop_register)(31 - __builtin_clz(vectors)) : WA_NO_REGISTER;
+}
+
+/* A register for one candidate, or WA_NO_REGISTER where none is free, or costs more than it saves. */
+static wop_register choose_home(const wop_function *fn, const candidate *one, uint32_t available)
+{
+    enum { SAVING_COST = 2 };
+    bool is_local = one->local < THE_BASE, survives_calls = !fn->has_calls;
+    bool may_be_changed = survives_calls || (is_local && one->weight > 2 * (uint64_t)fn->call_weight);
+    if (one->is_vector)
+        return may_be_changed ? choose_vector(available, one->arrival) : WA_NO_REGISTER;
+    wop_register caller = may_be_changed ? choose(caller_pool, sizeof caller_pool, available, one->arrival) : WA_NO_REGISTER;
+    wop_register callee = one->weight > SAVING_COST ? choose(callee_pool, sizeof callee_pool, available, WA_NO_REGISTER) : WA_NO_REGISTER;
+    if (survives_calls)
+        return caller != WA_NO_REGISTER ? caller : callee;
+    return callee != WA_NO_REGISTER ? callee : caller;
+}
+
+static void settle_in(wop_function *fn, uint32_t what, wop_register home)
+{
+    static const uint32_t callees = WA_SET(RBX) | WA_SET(R12) | WA_SET(R13) | WA_SET(R14) | WA_SET(R15);
+    if (callees & WA_SET(home))
+        fn->callee_saved |= WA_SET(home);
+    if (what == THE_INSTANCE) {
+        fn->instance = home;
+    } else if (what == THE_BASE) {
+        fn->memory_base = home;
+    } else {
+        wop_locals(fn)[what].home = home;
+        fn->home_local[home] = what;
+        if (fn->has_calls && !(callees & WA_SET(home)))
+            fn->caller_homes |= WA_SET(home);
+    }
+}
+
+static int32_t take_bytes(wop_function *fn, uint32_t size_bytes)
+{
+    fn->fixed_bytes += size_bytes;
+    return -(int32_t)fn->fixed_bytes;
+}
+
+/* Places in the frame: for the heaviest locals first, as near offsets have shorter instructions. */
+static void place_locals(wop_function *fn, const candidate *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        wop_local *local = list[i].local < THE_BASE ? wop_locals(fn) + list[i].local : NULL;
+        if (local != NULL && local->offset == 0 && (local->home == WA_NO_REGISTER || (fn->caller_homes & WA_SET(local->home))))
+            local->offset = take_bytes(fn, SLOT_BYTES);
+    }
+    for (uint32_t i = 0; i < fn->local_count; i++) {
+        wop_local *local = wop_locals(fn) + i;
+        if (local->weight > 0 && local->offset == 0 && local->home == WA_NO_REGISTER)
+            local->offset = take_bytes(fn, SLOT_BYTES);
+    }
+}
+
+void wop_assign_homes(wop_function *fn)
+{
+    candidate list[MOST_CANDIDATES];
+    uint32_t available = WA_SET(RSI) | WA_SET(RDI) | WA_SET(R8) | WA_SET(R9) | WA_SET(RBX) | WA_SET(R12) | WA_SET(R13) |
+                         WA_SET(R14) | WA_SET(R15);
+    for (wop_register reg = XMM4; reg < WA_VECTOR_SCRATCH; reg++)
+        available |= WA_SET(reg);
+    fn->instance = fn->memory_base = WA_NO_REGISTER;
+    uint32_t count = gather(fn, list);
+    for (uint32_t i = 0; i < count; i++) {
+        wop_register home = choose_home(fn, &list[i], available);
+        if (home == WA_NO_REGISTER)
+            continue;
+        available &= ~WA_SET(home);
+        settle_in(fn, list[i].local, home);
+    }
+    static const uint32_t callees = WA_SET(RBX) | WA_SET(R12) | WA_SET(R13) | WA_SET(R14) | WA_SET(R15);
+    fn->temporaries = always_temporary | (available & ~callees);
+    fn->fixed_bytes = SLOT_BYTES * (uint32_t)__builtin_popcount(fn->callee_saved);
+    bool needs_instance = fn->instance_weight > 0 || (fn->base_weight > 0 && fn->memory_base == WA_NO_REGISTER);
+    if (fn->instance == WA_NO_REGISTER && needs_instance)
+        fn->instance_offset = take_bytes(fn, SLOT_BYTES);
+    if (wop_returns_in_memory(fn->results))
+        fn->area_pointer_offset = take_bytes(fn, SLOT_BYTES);
+    place_locals(fn, list, count);
+    if (fn->area_bytes > 0) {
+        take_bytes(fn, (fn->area_bytes + 15) / 16 * 16);
+        fn->fixed_bytes = (fn->fixed_bytes + 15) / 16 * 16;
+        fn->area_offset = -(int32_t)fn->fixed_bytes;
+    }
+}
+
+/* ---- prologue and epilogue ---------------------------------------------------------------------------------------- */
+
+static void move_callee_saved(wop_function *fn, bool is_loading)
+{
+    int32_t offset = 0;
+    for (wop_register reg = 0; reg < WA_VECTORS; reg++) {
+        if (!(fn->callee_saved & WA_SET(reg)))
+            continue;
+        offset -= SLOT_BYTES;
+        if (is_loading)
+            wop_load(fn, WA_I64, reg, wop_memory(RBP, offset));
+        else
+            wop_store(fn, WA_I64, wop_memory(RBP, offset), reg);
+    }
+}
+
+static void check_stack(wop_function *fn, wop_register instance)
+{
+    uint64_t size_bytes = (uint64_t)fn->fixed_bytes + SLOT_BYTES * (uint64_t)(fn->reader.end - fn->reader.at);
+    if (!fn->has_calls && size_bytes < UNCHECKED_BYTES)
+        return;
+    wop_add_row(fn, WA_TRAP_STACK_EXHAUSTED);
+    wop_arithmetic(fn, X_CMP, true, RSP, wop_memory(instance, offsetof(struct wa_schema_instance, stack_limit)));
+    wop_trap_if(fn, BELOW, WA_TRAP_STACK_EXHAUSTED);
+}
+
+/* Parameters go from where they arrive to their homes. */
+static uint32_t receive(wop_function *fn, wop_move_to *moves)
+{
+    uint32_t count = 0;
+    wop_arguments taken = first_arguments(fn);
+    for (uint32_t i = 0; i < fn->param_count; i++) {
+        wop_local *local = wop_locals(fn) + i;
+        int32_t unused;
+        wop_register arrival = wop_next_argument(&taken, local->type, &unused);
+        if (arrival == WA_NO_REGISTER || local->weight == 0)
+            continue;
+        bool is_kept = local->home != WA_NO_REGISTER;
+        if (!is_kept || ((fn->caller_homes & WA_SET(local->home)) && !local->is_assigned)) {
+            wop_store(fn, local->type, wop_memory(RBP, local->offset), arrival);
+            local->is_stored = true;
+        }
+        if (is_kept && local->type == WA_I32 && arrival == local->home)
+            wop_move(fn, false, arrival, arrival); /* C leaves the upper half open */
+        else if (is_kept)
+            moves[count++] = (wop_move_to){local->home, arrival, wop_is_wide(local->type)};
+    }
+    return count;
+}
+
+/* What did not arrive in registers: parameters of the stack, and zeros. */
+static void fill_locals(wop_function *fn)
+{
+    wop_arguments taken = first_arguments(fn);
+    bool has_zero = false;
+    for (uint32_t i = 0; i < fn->local_count; i++) {
+        wop_local *local = wop_locals(fn) + i;
+        int32_t unused;
+        bool is_param = i < fn->param_count;
+        if ((is_param && wop_next_argument(&taken, local->type, &unused) != WA_NO_REGISTER) || local->weight == 0)
+            continue;
+        if (is_param && local->home != WA_NO_REGISTER) {
+            wop_load(fn, local->type, local->home, wop_memory(RBP, local->offset));
+            local->is_stored = true;
+        } else if (!is_param && local->home != WA_NO_REGISTER) {
+            if (wop_is_vector(local->type))
+                wop_load_constant(fn, local->type, local->home, 0);
+            else
+                wop_arithmetic(fn, X_XOR, false, local->home, wop_reg(local->home));
+        } else if (!is_param) {
+            if (!has_zero)
+                wop_arithmetic(fn, X_XOR, false, WA_SCRATCH, wop_reg(WA_SCRATCH));
+            has_zero = true;
+            wop_store(fn, WA_I64, wop_memory(RBP, local->offset), WA_SCRATCH);
+        }
+    }
+}
+
+void wop_prologue(wop_function *fn)
+{
+    wop_move_to moves[WA_REGISTERS];
+    wop_register instance = wop_integer_arguments[first_arguments(fn).integers - 1];
+    wop_byte(fn, 0x55); /* push %rbp */
+    wop_x86(fn, 0x89 | WA_WIDE, RSP, wop_reg(RBP)); /* the form that the runtime's handler knows */
+    wop_x86_imm32(fn, 0x81 | WA_WIDE, X_SUB, wop_reg(RSP), 0);
+    fn->frame_position = wop_text_offset(fn);
+    check_stack(fn, instance);
+    move_callee_saved(fn, false);
+    if (wop_returns_in_memory(fn->results))
+        wop_store(fn, WA_I64, wop_memory(RBP, fn->area_pointer_offset), RDI);
+    if (fn->instance_offset != 0)
+        wop_store(fn, WA_I64, wop_memory(RBP, fn->instance_offset), instance);
+    if (fn->memory_base != WA_NO_REGISTER)
+        wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, (int32_t)fn->module->memories_offset));
+    uint32_t count = receive(fn, moves);
+    if (fn->instance != WA_NO_REGISTER)
+        moves[count++] = (wop_move_to){fn->instance, instance, true};
+    if (fn->memory_base != WA_NO_REGISTER)
+        moves[count++] = (wop_move_to){fn->memory_base, WA_SCRATCH, true};
+    wop_move_all(fn, moves, count);
+    fill_locals(fn);
+}
+
+void wop_epilogue(wop_function *fn)
+{
+    move_callee_saved(fn, true);
+    wop_byte(fn, 0xc9); /* leave */
+    wop_byte(fn, 0xc3);
+}
+
+/* Now that all of the frame is known, its size goes into the prologue. */
+void wop_finish_frame(wop_function *fn)
+{
+    uint64_t size_bytes = (uint64_t)fn->fixed_bytes + SLOT_BYTES * (uint64_t)fn->most_height + fn->outgoing_bytes;
+    if (size_bytes > INT32_MAX / 2) {
+        fn->has_failed = true;
+        return;
+    }
+    if (fn->has_calls || size_bytes > RED_ZONE_BYTES) {
+        wop_patch(fn, fn->frame_position - 4, (uint32_t)(size_bytes + 15) / 16 * 16);
+        return;
+    }
+    static const uint8_t nop[] = {0x0f, 0x1f, 0x80, 0, 0, 0, 0};
+    if (fn->frame_position <= fn->unit->text.count)
+        memcpy((uint8_t *)fn->unit->text.data + fn->frame_position - sizeof nop, nop, sizeof nop);
+}

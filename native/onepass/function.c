@@ -1,0 +1,286 @@
+/* From the body of a function to its code, and from consecutive functions to one text. */
+#include "x86_64.h"
+
+enum { ALIGNMENT = 16, FILL = 0xcc };
+
+static bool has_vectors(wop_types types)
+{
+    return memchr(types.letters, 'v', types.count) != NULL;
+}
+
+/* ---- one function ---------------------------------------------------------------------------------------------------------- */
+
+static void put_constant(wop_function *fn)
+{
+    switch (fn->opcode) {
+    case WA_OP_I32_CONST:
+        wop_push_constant(fn, WA_I32, (uint32_t)wop_read_signed(&fn->reader));
+        return;
+    case WA_OP_I64_CONST:
+        wop_push_constant(fn, WA_I64, (uint64_t)wop_read_signed(&fn->reader));
+        return;
+    case WA_OP_F32_CONST:
+        wop_push_constant(fn, WA_F32, wop_read_bits(&fn->reader, 4));
+        return;
+    default:
+        wop_push_constant(fn, WA_F64, wop_read_bits(&fn->reader, 8));
+    }
+}
+
+static bool is_float(uint32_t opcode)
+{
+    return (opcode >= WA_OP_F32_EQ && opcode <= WA_OP_F64_GE) || (opcode >= WA_OP_F32_ABS && opcode <= WA_OP_F64_COPYSIGN);
+}
+
+static bool is_integer(uint32_t opcode)
+{
+    return (opcode >= WA_OP_I32_EQZ && opcode <= WA_OP_I64_GE_U) || (opcode >= WA_OP_I32_CLZ && opcode <= WA_OP_I64_ROTR) ||
+           opcode == WA_OP_I32_WRAP_I64 || opcode == WA_OP_I64_EXTEND_I32_S || opcode == WA_OP_I64_EXTEND_I32_U ||
+           (opcode >= WA_OP_I32_EXTEND8_S && opcode <= WA_OP_I64_EXTEND32_S);
+}
+
+/* One operator, already read. */
+static void put_operator(wop_function *fn)
+{
+    uint32_t opcode = fn->opcode;
+    if (opcode == WA_OP_CALL)
+        wop_call(fn);
+    else if (opcode == WA_OP_CALL_INDIRECT)
+        wop_call_indirect(fn);
+    else if (opcode == WA_OP_CALL_REF)
+        wop_call_reference(fn);
+    else if (opcode <= WA_OP_RETURN || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL)
+        wop_control(fn);
+    else if (opcode == WA_OP_TABLE_GET || opcode == WA_OP_TABLE_SET || opcode >= WA_OP_MEMORY_INIT)
+        wop_bulk(fn);
+    else if (opcode <= WA_OP_GLOBAL_SET || (opcode >= WA_OP_REF_NULL && opcode <= WA_OP_REF_AS_NON_NULL))
+        wop_variable(fn);
+    else if (opcode <= WA_OP_MEMORY_GROW)
+        wop_access(fn);
+    else if (opcode <= WA_OP_F64_CONST)
+        put_constant(fn);
+    else if (is_integer(opcode))
+        wop_integer(fn);
+    else if (is_float(opcode))
+        wop_float(fn);
+    else
+        wop_convert(fn);
+}
+
+static void put_body(wop_function *fn)
+{
+    wop_open_function(fn);
+    while (fn->labels.count > 0 && !fn->has_failed && !fn->reader.has_failed) {
+        fn->offset = fn->unit->base + (uint32_t)(fn->reader.at - fn->data);
+        fn->opcode = wop_read_opcode(&fn->reader);
+        fn->locked = 0;
+        if (!wop_skip_dead(fn))
+            put_operator(fn);
+    }
+    fn->has_failed |= fn->reader.has_failed;
+}
+
+static void put_pool(wop_function *fn)
+{
+    wop_pooled *pool = fn->pool.data;
+    if (fn->pool.count > 0)
+        while (wop_text_offset(fn) % sizeof pool->bits != 0)
+            wop_byte(fn, FILL);
+    for (uint32_t i = 0; i < fn->pool.count; i++) {
+        wop_bind(fn, &pool[i].fixups);
+        wop_word(fn, (uint32_t)pool[i].bits);
+        wop_word(fn, (uint32_t)(pool[i].bits >> 32));
+    }
+}
+
+static void open_locals(wop_function *fn)
+{
+    fn->param_count = fn->params.count;
+    if (!wop_buffer_reserve(&fn->locals, fn->param_count, sizeof(wop_local))) {
+        fn->has_failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < fn->param_count; i++)
+        wop_locals(fn)[i] = (wop_local){.type = wop_type_of(fn->params.letters[i]), .home = WA_NO_REGISTER};
+    fn->local_count = fn->locals.count = fn->param_count;
+}
+
+static bool has_memory(const wop_function *fn)
+{
+    const wop_buffer *buffers[] = {&fn->locals, &fn->values, &fn->labels, &fn->fixups,   &fn->stubs,
+                                  &fn->saved,  &fn->pool,   &fn->targets, &fn->controls};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+        if (buffers[i]->has_failed)
+            return false;
+    return true;
+}
+
+/* Emptied, but not released: the next function goes on with the room. */
+static void reset(wop_function *fn)
+{
+    wop_function fresh = {
+        .unit = fn->unit, .module = fn->module, .locals = fn->locals, .values = fn->values, .labels = fn->labels,
+        .fixups = fn->fixups, .stubs = fn->stubs, .saved = fn->saved, .pool = fn->pool, .targets = fn->targets,
+        .controls = fn->controls,
+    };
+    wop_buffer *buffers[] = {&fresh.locals, &fresh.values, &fresh.labels,  &fresh.fixups,  &fresh.stubs,
+                            &fresh.saved,  &fresh.pool,   &fresh.targets, &fresh.controls};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+        buffers[i]->count = 0;
+    *fn = fresh;
+}
+
+/* True where the function is compiled; else its text is to be dropped. */
+static bool compile_function(wop_function *fn, const uint8_t *data, uint32_t start, uint32_t end, uint32_t func_index)
+{
+    reset(fn);
+    uint32_t type = fn->module->function_types[func_index];
+    fn->data = data;
+    fn->params = wop_params_of(fn->module, type);
+    fn->results = wop_results_of(fn->module, type);
+    fn->reader = (wop_reader){data + start, data + end, false};
+    fn->offset = fn->unit->base + start;
+    open_locals(fn);
+    if (fn->has_failed || has_vectors(fn->params) || has_vectors(fn->results) || !wop_scan(fn))
+        return false;
+    wop_assign_homes(fn);
+    wop_add_row(fn, 0);
+    wop_prologue(fn);
+    put_body(fn);
+    wop_finish_frame(fn);
+    wop_stubs_out(fn);
+    put_pool(fn);
+    return !fn->has_failed && has_memory(fn);
+}
+
+static void release_function(wop_function *fn)
+{
+    wop_buffer *buffers[] = {&fn->locals, &fn->values, &fn->labels,  &fn->fixups,  &fn->stubs,
+                            &fn->saved,  &fn->pool,   &fn->targets, &fn->controls};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+        wop_buffer_release(buffers[i]);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------------------- */
+
+/* Counts of a unit's arrays before a function that may come to nothing. */
+typedef struct {
+    uint32_t text, rows, calls, digests;
+} mark;
+
+static mark mark_of(const wop_unit *unit)
+{
+    return (mark){unit->text.count, unit->row_text_offsets.count, unit->call_offsets.count, unit->digest_offsets.count};
+}
+
+static void go_back(wop_unit *unit, mark to)
+{
+    unit->text.count = to.text;
+    unit->row_text_offsets.count = unit->row_wasm_offsets.count = unit->row_traps.count = to.rows;
+    unit->call_offsets.count = unit->call_functions.count = to.calls;
+    unit->digest_offsets.count = unit->digest_types.count = to.digests;
+}
+
+static void align_text(wop_unit *unit)
+{
+    while (unit->text.count % ALIGNMENT != 0 && !unit->text.has_failed)
+        wop_push_u8(&unit->text, FILL);
+}
+
+/* Calls within this text get their distance, the others remain. */
+static void join_calls(wop_unit *unit, uint32_t compiled)
+{
+    uint32_t *offsets = unit->call_offsets.data, *functions = unit->call_functions.data, kept = 0;
+    const uint32_t *places = unit->function_offsets.data;
+    for (uint32_t i = 0; i < unit->call_offsets.count; i++) {
+        uint32_t position = functions[i] - unit->first;
+        if (position < compiled) {
+            uint32_t distance = places[position] - (offsets[i] + 4);
+            memcpy((uint8_t *)unit->text.data + offsets[i], &distance, sizeof distance);
+        } else {
+            offsets[kept] = offsets[i];
+            functions[kept++] = functions[i];
+        }
+    }
+    unit->call_offsets.count = unit->call_functions.count = kept;
+}
+
+static bool unit_has_memory(const wop_unit *unit)
+{
+    const wop_buffer *buffers[] = {
+        &unit->text, &unit->function_offsets, &unit->function_sizes, &unit->function_flags, &unit->row_text_offsets,
+        &unit->row_wasm_offsets, &unit->row_traps, &unit->call_offsets, &unit->call_functions, &unit->digest_offsets,
+        &unit->digest_types, &unit->indirect_types,
+    };
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+        if (buffers[i]->has_failed)
+            return false;
+    return true;
+}
+
+static void hand_over(const wop_unit *unit, wa_onepass_code *code)
+{
+    *code = (wa_onepass_code){
+        .text = unit->text.data,
+        .function_offsets = unit->function_offsets.data,
+        .function_sizes = unit->function_sizes.data,
+        .function_flags = unit->function_flags.data,
+        .row_text_offsets = unit->row_text_offsets.data,
+        .row_wasm_offsets = unit->row_wasm_offsets.data,
+        .row_traps = unit->row_traps.data,
+        .call_offsets = unit->call_offsets.data,
+        .call_functions = unit->call_functions.data,
+        .digest_offsets = unit->digest_offsets.data,
+        .digest_types = unit->digest_types.data,
+        .indirect_types = unit->indirect_types.data,
+        .used_opcodes = unit->used_opcodes,
+        .text_size_bytes = unit->text.count,
+        .function_count = unit->function_sizes.count,
+        .row_count = unit->row_text_offsets.count,
+        .call_count = unit->call_offsets.count,
+        .digest_count = unit->digest_offsets.count,
+        .indirect_count = unit->indirect_types.count,
+        .has_typed_blocks = unit->has_typed_blocks,
+    };
+}
+
+int wa_onepass_compile(const wa_onepass_module *module, const uint8_t *data, uint32_t base, uint32_t first, const uint32_t *starts,
+                       const uint32_t *ends, uint32_t count, wa_onepass_code *code)
+{
+    wop_unit unit = {.module = module, .base = base, .first = first};
+    wop_function fn = {.unit = &unit, .module = module};
+    unit.used_opcodes = calloc(WA_ONEPASS_PREFIXES, WA_ONEPASS_SUBCODES);
+    uint32_t compiled = 0;
+    for (; compiled < count && unit.used_opcodes != NULL; compiled++) {
+        mark before = mark_of(&unit);
+        align_text(&unit);
+        uint32_t start = unit.text.count;
+        if (!compile_function(&fn, data, starts[compiled], ends[compiled], first + compiled)) {
+            go_back(&unit, before);
+            break;
+        }
+        wop_push_u32(&unit.function_offsets, start);
+        wop_push_u32(&unit.function_sizes, unit.text.count - start);
+        wop_push_u8(&unit.function_flags, !fn.has_calls && !fn.has_loops ? WA_ONEPASS_SHORT : 0);
+    }
+    release_function(&fn);
+    bool is_whole = unit.used_opcodes != NULL && unit_has_memory(&unit);
+    if (is_whole)
+        join_calls(&unit, compiled);
+    hand_over(&unit, code);
+    if (!is_whole)
+        wa_onepass_release(code);
+    return is_whole ? 0 : -1;
+}
+
+void wa_onepass_release(wa_onepass_code *code)
+{
+    void *owned[] = {
+        code->text, code->function_offsets, code->function_sizes, code->function_flags, code->row_text_offsets,
+        code->row_wasm_offsets, code->row_traps, code->call_offsets, code->call_functions, code->digest_offsets,
+        code->digest_types, code->indirect_types, code->used_opcodes,
+    };
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+        free(owned[i]);
+    *code = (wa_onepass_code){0};
+}

@@ -1,0 +1,290 @@
+/* The state of one function's compilation, and what the files of this folder do for each other. */
+#ifndef WA_ONEPASS_FUNCTION_H
+#define WA_ONEPASS_FUNCTION_H
+
+#include "buffer.h"
+#include "onepass.h"
+#include "reader.h"
+#include "wa_opcodes.h"
+#include "wa_schema.h"
+
+/* Types of values, in the order of their letters "ilfdv". References are WA_I64. */
+enum wop_type { WA_I32, WA_I64, WA_F32, WA_F64, WA_V128 };
+
+/* Registers: 0 to 15 hold integers, 16 to 31 vectors. */
+typedef uint8_t wop_register;
+enum { WA_NO_REGISTER = 0xff, WA_VECTORS = 16, WA_REGISTERS = 32 };
+
+/* Where a value of the operand stack is. */
+enum wop_place {
+    WA_SLOT,      /* in the frame's slot for its height */
+    WA_REGISTER,  /* in a register that it owns */
+    WA_LOCAL,     /* what the local holds now; before the local changes, it is copied */
+    WA_CONSTANT,  /* nowhere */
+    WA_CONDITION, /* in the flags; the next operator takes it */
+};
+
+typedef struct {
+    uint8_t place, type;
+    uint8_t reg; /* WA_CONDITION: the condition */
+    uint32_t local;
+    uint64_t bits; /* WA_CONSTANT: its bits; WA_LOCAL: 1 + height of the next lower value of the same local, or 0 */
+} wop_value;
+
+typedef struct {
+    uint8_t type;
+    wop_register home; /* WA_NO_REGISTER: it lives in the frame */
+    bool is_assigned; /* something sets it */
+    bool is_stored;   /* the frame has its value, too */
+    int32_t offset;   /* of its place in the frame, from the frame pointer */
+    uint32_t weight;  /* how often code uses it, a guess */
+    uint32_t latest;  /* 1 + height of the topmost value WA_LOCAL of it, or 0 */
+} wop_local;
+
+/* A memory operand, a register, or a constant of the function's pool. */
+typedef struct {
+    enum { WA_IN_REGISTER, WA_IN_MEMORY, WA_AT_INDEX, WA_IN_POOL } kind;
+    wop_register reg, index; /* WA_IN_MEMORY: reg + displacement; WA_AT_INDEX: reg + (index << scale) + displacement */
+    uint8_t scale;
+    int32_t displacement; /* WA_IN_POOL: number of the constant */
+} wop_operand;
+
+typedef struct {
+    const uint8_t *letters;
+    uint32_t count;
+} wop_types;
+
+enum wop_label_kind { WA_FUNCTION, WA_BLOCK, WA_LOOP, WA_IF, WA_ELSE };
+
+typedef struct {
+    uint8_t kind;
+    bool is_dead; /* code before it is unreachable */
+    wop_types params, results;
+    uint32_t height; /* of the stack below its parameters */
+    uint32_t fixups; /* 1 + number of the first jump to its end, or 0 */
+    uint32_t else_fixups, way_fixups;
+    uint32_t start; /* loops: text offset */
+} wop_label;
+
+/* Jumps to one place that is not known yet form a list. */
+typedef struct {
+    uint32_t position; /* of a rel32 in the text */
+    uint32_t next;     /* 1 + number, or 0 */
+} wop_fixup;
+
+/* Code that is rarely run, behind the function's end. */
+typedef struct {
+    uint32_t fixups;
+    uint32_t wasm_offset;
+    uint32_t back;      /* text offset to return to */
+    uint8_t trap;       /* 0: it calls the runtime */
+    uint8_t call;       /* its number */
+    wop_register reg;    /* the record, in and out */
+    wop_register index;  /* resolve_slot: the index */
+    uint32_t number;    /* resolve_slot: table; resolve_call: canonical type */
+    uint32_t saved;     /* first of its saved registers */
+    uint32_t saved_count;
+} wop_stub;
+
+typedef struct {
+    wop_register reg;
+    bool is_wide; /* 64 bits, or 128 in a vector register */
+    int32_t offset;
+} wop_saved;
+
+/* A move between registers of one kind. */
+typedef struct {
+    wop_register to, from;
+    bool is_wide;
+} wop_move_to;
+
+typedef struct {
+    uint64_t bits;
+    uint32_t fixups; /* where code refers to it */
+} wop_pooled;
+
+typedef struct {
+    uint32_t position; /* of the lea's displacement */
+    uint32_t first;    /* of its targets */
+    uint32_t count;
+} wop_jump_table;
+
+/* All functions of a call of wa_onepass_compile. */
+typedef struct {
+    const wa_onepass_module *module;
+    uint32_t base, first;
+    wop_buffer text, function_offsets, function_sizes, function_flags;
+    wop_buffer row_text_offsets, row_wasm_offsets, row_traps;
+    wop_buffer call_offsets, call_functions, digest_offsets, digest_types, indirect_types;
+    uint8_t *used_opcodes;
+    bool has_typed_blocks;
+} wop_unit;
+
+typedef struct {
+    wop_unit *unit;
+    const wa_onepass_module *module;
+    wop_reader reader;
+    const uint8_t *data; /* start of the group's data */
+    wop_types params, results;
+    bool has_failed; /* left to LLVM */
+
+    /* What the scan found. */
+    bool has_calls, has_loops;
+    uint32_t call_weight, instance_weight, base_weight; /* base: of memory 0 */
+
+    wop_buffer locals, values, labels, fixups, stubs, saved, pool, tables, targets, controls;
+    uint32_t param_count, local_count;
+
+    /* Registers. */
+    uint32_t temporaries, used, locked, callee_saved, caller_homes; /* sets; caller_homes: homes that calls change */
+    uint32_t owner[WA_REGISTERS];                                  /* height of the value */
+    uint32_t home_local[WA_REGISTERS];
+    wop_register instance, memory_base; /* WA_NO_REGISTER: in the frame, and loaded from the instance record */
+    int32_t instance_offset;
+
+    /* The frame. */
+    uint32_t fixed_bytes, most_height, outgoing_bytes, frame_position, unwind_fixups;
+    uint32_t area_bytes; /* for results of callees that no register holds; such an area is the caller's */
+    int32_t area_offset, area_pointer_offset; /* of ours for callees, and of the pointer to our caller's */
+
+    uint32_t height, flushed; /* values below flushed are in slots or constants */
+    bool is_dead;
+    uint32_t dead_depth;
+    uint32_t opcode, offset; /* of the current instruction */
+    uint32_t target;         /* 1 + local that the result goes into, or 0 */
+    uint32_t last_row_offset, last_row;
+    uint8_t last_row_trap;
+} wop_function;
+
+static inline wop_value *wop_values(wop_function *fn)
+{
+    return fn->values.data;
+}
+
+static inline wop_local *wop_locals(wop_function *fn)
+{
+    return fn->locals.data;
+}
+
+static inline wop_label *wop_labels(wop_function *fn)
+{
+    return fn->labels.data;
+}
+
+static inline wop_label *wop_label_at(wop_function *fn, uint32_t depth)
+{
+    return &wop_labels(fn)[fn->labels.count - 1 - depth];
+}
+
+static inline bool wop_is_vector(uint8_t type)
+{
+    return type >= WA_F32;
+}
+
+static inline bool wop_is_wide(uint8_t type)
+{
+    return type == WA_I64 || type == WA_F64;
+}
+
+static inline uint32_t wop_text_offset(const wop_function *fn)
+{
+    return fn->unit->text.count;
+}
+
+/* convention.c: types, arguments, results. */
+typedef struct {
+    uint32_t integers, vectors, stack; /* how many of each are taken */
+} wop_arguments;
+uint8_t wop_type_of(uint8_t letter);
+wop_types wop_params_of(const wa_onepass_module *module, uint32_t type);
+wop_types wop_results_of(const wa_onepass_module *module, uint32_t type);
+wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stack_offset);
+void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count);
+uint8_t wop_returned_type(wop_types results, uint32_t position);
+bool wop_returns_in_memory(wop_types results);
+uint32_t wop_area_offset(wop_types results, uint32_t position);
+uint32_t wop_area_size_bytes(wop_types results);
+void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical);
+
+/* scan.c: what the body uses, and whether it can be compiled here. */
+bool wop_scan(wop_function *fn);
+void wop_skip_immediate(wop_reader *reader, uint32_t opcode);
+uint32_t wop_read_opcode(wop_reader *reader);
+
+/* frame.c: homes of locals, prologue and epilogue. */
+void wop_assign_homes(wop_function *fn);
+void wop_prologue(wop_function *fn);
+void wop_epilogue(wop_function *fn);
+void wop_finish_frame(wop_function *fn);
+
+/* stack.c: values and registers. */
+void wop_push_register(wop_function *fn, uint8_t type, wop_register reg);
+void wop_push_constant(wop_function *fn, uint8_t type, uint64_t bits);
+void wop_push_local(wop_function *fn, uint32_t local);
+void wop_push_condition(wop_function *fn, uint8_t condition);
+void wop_push_slot(wop_function *fn, uint8_t type);
+wop_value wop_pop(wop_function *fn);
+wop_register wop_allocate(wop_function *fn, bool is_vector, uint32_t avoid);
+void wop_take(wop_function *fn, wop_register reg);
+wop_register wop_register_of(wop_function *fn, const wop_value *value, uint32_t height);
+wop_operand wop_operand_of(wop_function *fn, const wop_value *value, uint32_t height);
+wop_register wop_to_register(wop_function *fn, const wop_value *value, uint32_t height);
+void wop_load_value(wop_function *fn, wop_register to, const wop_value *value, uint32_t height);
+void wop_store_value(wop_function *fn, wop_operand to, const wop_value *value, uint32_t height);
+wop_register wop_destination(wop_function *fn, uint8_t type, const wop_value *reused);
+void wop_finish(wop_function *fn, uint8_t type, wop_register reg);
+void wop_settle_local(wop_function *fn, uint32_t local);
+void wop_flush(wop_function *fn, uint32_t forced_height);
+void wop_drop_to(wop_function *fn, uint32_t height);
+bool wop_is_small(const wop_value *value);
+
+/* jumps.c */
+void wop_add_fixup(wop_function *fn, uint32_t *list);
+void wop_join(wop_function *fn, uint32_t *list, uint32_t other);
+void wop_bind(wop_function *fn, uint32_t *list);
+void wop_jump(wop_function *fn, uint32_t *list);
+void wop_jump_if(wop_function *fn, uint8_t condition, uint32_t *list);
+void wop_jump_back(wop_function *fn, uint32_t target);
+void wop_jump_back_if(wop_function *fn, uint8_t condition, uint32_t target);
+
+/* control.c */
+void wop_open_function(wop_function *fn);
+void wop_control(wop_function *fn);
+bool wop_skip_dead(wop_function *fn);
+
+/* traps.c: traps, rows of the address map, code behind the end. */
+void wop_add_row(wop_function *fn, uint8_t trap);
+void wop_trap(wop_function *fn, uint8_t trap);
+void wop_trap_if(wop_function *fn, uint8_t condition, uint8_t trap);
+wop_stub *wop_add_stub(wop_function *fn);
+void wop_stubs_out(wop_function *fn);
+
+/* calls.c */
+void wop_call(wop_function *fn);
+void wop_call_indirect(wop_function *fn);
+void wop_call_reference(wop_function *fn);
+void wop_call_runtime(wop_function *fn, size_t call, const uint32_t *numbers, uint32_t number_count, uint32_t value_count,
+                     uint8_t result);
+void wop_return_values(wop_function *fn);
+bool wop_returns_in_memory(wop_types results);
+uint32_t wop_area_size_bytes(wop_types results);
+void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count);
+
+void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical);
+
+enum { WA_NO_RESULT = 0xff };
+/* Number of a runtime call. */
+#define WA_CALL_INDEX(name) (offsetof(struct wa_schema_calls, name) / sizeof(void *))
+
+/* Operators, by family. */
+void wop_integer(wop_function *fn);
+void wop_push_comparison(wop_function *fn, uint8_t condition);
+void wop_float(wop_function *fn);
+void wop_convert(wop_function *fn);
+void wop_variable(wop_function *fn);
+void wop_access(wop_function *fn);
+void wop_bulk(wop_function *fn);
+
+wop_register wop_instance(wop_function *fn);
+
+#endif

@@ -1,0 +1,66 @@
+/* The one-pass compiler: machine code for function bodies of WebAssembly, each read once from front to back.
+ *
+ * It takes bodies of a module that a validator accepted, and gives text, address map and relocations, as LLVM's objects
+ * do. What it does not compile it leaves to LLVM, function by function: both have the same convention of calls. */
+#ifndef WA_ONEPASS_H
+#define WA_ONEPASS_H
+
+#include <stdint.h>
+
+/* ---- interface (cffi reads from here) ---------------------------------------------------------------------------- */
+
+/* A global; bits: its value where is_constant. */
+typedef struct {
+    uint64_t bits;
+    uint32_t offset; /* in the instance record: of the cell, or of the pointer to it where it is imported */
+    uint8_t letter, is_imported, is_constant;
+} wa_onepass_global;
+
+typedef struct {
+    uint8_t is64, is_checked, page_log2;
+} wa_onepass_memory;
+
+/* What bodies refer to. All pointers are borrowed for the time of a call. */
+typedef struct {
+    const uint8_t *letters;      /* type letters of all types: parameters, then results of each */
+    const uint32_t *type_places; /* 2 * type_count + 1: where in letters parameters and results of a type start */
+    const uint32_t *canonical;   /* by type: the first type that equals it */
+    const uint32_t *function_types;
+    const wa_onepass_memory *memories;
+    const uint8_t *tables; /* by table: 1 for 64-bit indices */
+    const wa_onepass_global *globals;
+    uint32_t type_count, function_count, imported_functions, memory_count, table_count, global_count;
+    uint32_t memories_offset, tables_offset, imported_functions_offset; /* in the instance record */
+    uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_bmi2;
+} wa_onepass_module;
+
+/* Machine code of consecutive functions. The arrays belong to the struct until wa_onepass_release. */
+typedef struct {
+    uint8_t *text;
+    uint32_t *function_offsets; /* by function, and the end of the last one; code of each ends where its size says */
+    uint32_t *function_sizes;
+    uint8_t *function_flags; /* WA_ONEPASS_SHORT */
+    uint32_t *row_text_offsets, *row_wasm_offsets;
+    uint8_t *row_traps;
+    uint32_t *call_offsets, *call_functions;     /* rel32 of calls, function index: those out of reach of this text */
+    uint32_t *digest_offsets, *digest_types;     /* rel32 of addresses of type digests, canonical type */
+    uint32_t *indirect_types;                    /* canonical types of indirect calls, each once */
+    uint8_t *used_opcodes;                       /* 5 * 512 flags: no prefix, then by prefix from 0xfb on */
+    uint32_t text_size_bytes, function_count, row_count, call_count, digest_count, indirect_count;
+    uint8_t has_typed_blocks;
+} wa_onepass_code;
+
+/* Compile functions up to the first that is left to LLVM, or whose code is malformed. data holds their code entries, the first
+ * of which has the index first; starts and ends are offsets in data. base: wasm offset of data.
+ * Returns 0, or -1 without memory. */
+int wa_onepass_compile(const wa_onepass_module *module, const uint8_t *data, uint32_t base, uint32_t first, const uint32_t *starts,
+                       const uint32_t *ends, uint32_t count, wa_onepass_code *code);
+
+void wa_onepass_release(wa_onepass_code *code);
+
+/* ---- end of the interface ---------------------------------------------------------------------------------------- */
+
+enum { WA_ONEPASS_SHORT = 1 };
+enum { WA_ONEPASS_PREFIXES = 5, WA_ONEPASS_SUBCODES = 512 };
+
+#endif

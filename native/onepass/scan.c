@@ -1,0 +1,239 @@
+/* The first look at a body: which locals it uses and how often, whether it calls, and whether all of it is compiled here. */
+#include "function.h"
+
+enum {
+    MOST_LOCALS = 50000, /* what validators allow */
+    LOOP_WEIGHT = 8,     /* a loop runs so often, for all that is known */
+    MOST_WEIGHT = 512,
+    MOST_TOTAL = 1 << 28,
+    PREFIX_BASE = 0xfb,
+};
+
+/* 1 + kind of immediate, by index of the opcode; 0: there is no such opcode. */
+#define ROW_INDEX(code) ((code) < 256 ? (code) : ((code) >> 16) - PREFIX_BASE + 1) * ((code) < 256 ? 1 : WA_ONEPASS_SUBCODES) + ((code) < 256 ? 0 : (code) & 0xffff)
+#define ROW(name, code, kind) [ROW_INDEX(code)] = 1 + WA_IMMEDIATE_##kind,
+static const uint8_t immediates[WA_ONEPASS_PREFIXES * WA_ONEPASS_SUBCODES] = {WA_OPCODES(ROW)};
+
+/* Place of an opcode in tables; 0, which is unreachable's, where it has none. */
+static uint32_t opcode_index(uint32_t opcode)
+{
+    if (opcode < 256)
+        return opcode;
+    uint32_t sub = opcode & 0xffff;
+    return sub < WA_ONEPASS_SUBCODES ? ((opcode >> 16) - PREFIX_BASE + 1) * WA_ONEPASS_SUBCODES + sub : 0;
+}
+
+uint32_t wop_read_opcode(wop_reader *reader)
+{
+    uint32_t opcode = wop_read_byte(reader);
+    if (opcode < PREFIX_BASE || opcode == 0xff)
+        return opcode;
+    uint32_t sub = wop_read_u32(reader);
+    return opcode << 16 | (sub < WA_ONEPASS_SUBCODES ? sub : WA_ONEPASS_SUBCODES - 1);
+}
+
+static void skip_memory_argument(wop_reader *reader)
+{
+    uint32_t alignment = wop_read_u32(reader);
+    if (alignment & 0x40)
+        wop_read_u32(reader);
+    wop_read_u64(reader);
+}
+
+void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
+{
+    switch (immediates[opcode_index(opcode)] - 1) {
+    case WA_IMMEDIATE_NONE:
+    case WA_IMMEDIATE_END:
+    case WA_IMMEDIATE_ELSE:
+        return;
+    case WA_IMMEDIATE_INDEX:
+    case WA_IMMEDIATE_CATCH:
+    case WA_IMMEDIATE_DELEGATE:
+        wop_read_u32(reader);
+        return;
+    case WA_IMMEDIATE_INDEX_PAIR:
+        wop_read_u32(reader);
+        wop_read_u32(reader);
+        return;
+    case WA_IMMEDIATE_I32:
+    case WA_IMMEDIATE_I64:
+    case WA_IMMEDIATE_BLOCK:
+    case WA_IMMEDIATE_HEAP:
+        wop_read_signed(reader);
+        return;
+    case WA_IMMEDIATE_F32:
+        wop_skip(reader, 4);
+        return;
+    case WA_IMMEDIATE_F64:
+        wop_skip(reader, 8);
+        return;
+    case WA_IMMEDIATE_MEMARG:
+        skip_memory_argument(reader);
+        return;
+    case WA_IMMEDIATE_SELECT:
+    case WA_IMMEDIATE_BR_TABLE: {
+        uint64_t count = wop_read_u32(reader) + (immediates[opcode_index(opcode)] - 1 == WA_IMMEDIATE_BR_TABLE);
+        for (; count > 0 && !reader->has_failed; count--)
+            wop_read_signed(reader);
+        return;
+    }
+    case WA_IMMEDIATE_ZERO:
+        wop_read_byte(reader);
+        return;
+    case WA_IMMEDIATE_V128:
+    case WA_IMMEDIATE_SHUFFLE:
+        wop_skip(reader, 16);
+        return;
+    default:
+        reader->has_failed = true;
+    }
+}
+
+static bool is_access(uint32_t opcode)
+{
+    return opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_I64_STORE32;
+}
+
+static bool is_bulk(uint32_t opcode)
+{
+    return opcode >= WA_OP_MEMORY_INIT && opcode <= WA_OP_TABLE_FILL;
+}
+
+/* Whether this folder compiles an operator. */
+static bool is_compiled(uint32_t opcode)
+{
+    if (immediates[opcode_index(opcode)] == 0)
+        return false;
+    if (opcode >= WA_OP_TRY && opcode <= WA_OP_THROW_REF)
+        return false;
+    if (opcode < 256)
+        return opcode <= WA_OP_CALL_INDIRECT || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
+               (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_REF_FUNC) || opcode == WA_OP_REF_AS_NON_NULL ||
+               opcode == WA_OP_CALL_REF || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL;
+    return (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode);
+}
+
+static bool is_call(uint32_t opcode)
+{
+    return (opcode >= WA_OP_CALL && opcode <= WA_OP_RETURN_CALL_REF) || opcode == WA_OP_MEMORY_GROW ||
+           opcode == WA_OP_REF_FUNC || opcode == WA_OP_TABLE_GET || opcode == WA_OP_TABLE_SET ||
+           (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE);
+}
+
+static void add_weight(uint32_t *total, uint32_t weight)
+{
+    if (*total < MOST_TOTAL)
+        *total += weight;
+}
+
+/* Whether a block type is an index. */
+static bool has_type_index(const uint8_t *at)
+{
+    return (*at & 0x40) == 0 || (*at & 0x80) != 0;
+}
+
+/* The controls around the current operator: 1 for a loop. Weight of what is inside. */
+static uint32_t scan_nesting(wop_function *fn, uint32_t opcode, uint32_t weight)
+{
+    uint8_t *controls = fn->controls.data;
+    if (opcode >= WA_OP_BLOCK && opcode <= WA_OP_IF) {
+        bool deepens = opcode == WA_OP_LOOP && weight < MOST_WEIGHT;
+        wop_push_u8(&fn->controls, deepens);
+        fn->has_loops |= opcode == WA_OP_LOOP;
+        if (fn->reader.at < fn->reader.end && has_type_index(fn->reader.at))
+            fn->unit->has_typed_blocks = true;
+        return deepens ? weight * LOOP_WEIGHT : weight;
+    }
+    if (opcode == WA_OP_END && fn->controls.count > 0 && controls[--fn->controls.count])
+        return weight / LOOP_WEIGHT;
+    return weight;
+}
+
+/* Room for results of a callee that no register holds. */
+static void note_area(wop_function *fn, uint32_t opcode, wop_reader *ahead)
+{
+    const wa_onepass_module *module = fn->module;
+    if (opcode != WA_OP_CALL && opcode != WA_OP_CALL_INDIRECT && opcode != WA_OP_CALL_REF)
+        return;
+    uint32_t index = wop_read_u32(ahead);
+    if (index >= (opcode == WA_OP_CALL ? module->function_count : module->type_count)) {
+        fn->reader.has_failed = true;
+        return;
+    }
+    wop_types results = wop_results_of(module, opcode == WA_OP_CALL ? module->function_types[index] : index);
+    uint32_t size_bytes = wop_area_size_bytes(results);
+    if (size_bytes > fn->area_bytes)
+        fn->area_bytes = size_bytes;
+}
+
+static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
+{
+    wop_reader ahead = fn->reader;
+    if (opcode >= WA_OP_LOCAL_GET && opcode <= WA_OP_LOCAL_TEE) {
+        uint32_t index = wop_read_u32(&ahead);
+        if (index >= fn->local_count) {
+            fn->reader.has_failed = true;
+            return;
+        }
+        wop_local *local = wop_locals(fn) + index;
+        add_weight(&local->weight, weight);
+        local->is_assigned |= opcode != WA_OP_LOCAL_GET;
+    } else if (is_access(opcode)) {
+        bool is_first = (wop_read_u32(&ahead) & 0x40) == 0 || wop_read_u32(&ahead) == 0;
+        if (is_first)
+            add_weight(&fn->base_weight, weight);
+        if (!is_first || (fn->module->memory_count > 0 && fn->module->memories[0].is_checked))
+            add_weight(&fn->instance_weight, weight);
+    } else if (is_call(opcode)) {
+        fn->has_calls = true;
+        note_area(fn, opcode, &ahead);
+        add_weight(&fn->call_weight, weight);
+        add_weight(&fn->instance_weight, weight);
+    } else if (opcode == WA_OP_GLOBAL_GET || opcode == WA_OP_GLOBAL_SET || opcode == WA_OP_MEMORY_SIZE ||
+               opcode == WA_OP_TABLE_SIZE) {
+        add_weight(&fn->instance_weight, weight);
+    }
+}
+
+/* Add the declared locals to the parameters; false: too many, or of a type that is not known. */
+static bool read_locals(wop_function *fn)
+{
+    uint32_t runs = wop_read_u32(&fn->reader);
+    for (; runs > 0 && !fn->reader.has_failed; runs--) {
+        uint32_t count = wop_read_u32(&fn->reader);
+        static const uint8_t types[] = {WA_V128, WA_F64, WA_F32, WA_I64, WA_I32}; /* 0x7b to 0x7f */
+        uint8_t code = wop_read_byte(&fn->reader);
+        uint8_t type = code >= 0x7b && code <= 0x7f ? types[code - 0x7b] : WA_I64;
+        if (code == 0x63 || code == 0x64)
+            wop_read_signed(&fn->reader);
+        if (type == WA_V128 || count > MOST_LOCALS - fn->local_count || !wop_buffer_reserve(&fn->locals, count, sizeof(wop_local)))
+            return false;
+        for (; count > 0; count--)
+            wop_locals(fn)[fn->local_count++] = (wop_local){.type = type, .home = WA_NO_REGISTER};
+        fn->locals.count = fn->local_count;
+    }
+    return !fn->reader.has_failed;
+}
+
+/* The reader stands before the declaration of locals, and after it at the end. */
+bool wop_scan(wop_function *fn)
+{
+    if (!read_locals(fn))
+        return false;
+    const uint8_t *body = fn->reader.at;
+    uint32_t weight = 1;
+    fn->controls.count = 0;
+    while (fn->reader.at < fn->reader.end && !fn->reader.has_failed) {
+        uint32_t opcode = wop_read_opcode(&fn->reader);
+        if (!is_compiled(opcode))
+            return false;
+        fn->unit->used_opcodes[opcode_index(opcode)] = 1;
+        weight = scan_nesting(fn, opcode, weight);
+        scan_operator(fn, opcode, weight);
+        wop_skip_immediate(&fn->reader, opcode);
+    }
+    bool is_whole = !fn->reader.has_failed && !fn->controls.has_failed;
+    fn->reader.at = body;
+    return is_whole;
+}

@@ -1,0 +1,98 @@
+/* Traps, rows of the address map, and the code behind a function's end that is rarely run. */
+#include "x86_64.h"
+
+/* From here on, code stands for the current operator and can raise this trap; 0: none, but it may call. */
+void wop_add_row(wop_function *fn, uint8_t trap)
+{
+    wop_unit *unit = fn->unit;
+    if (fn->last_row == fn->offset && fn->last_row_trap == trap)
+        return;
+    wop_push_u32(&unit->row_text_offsets, wop_text_offset(fn));
+    wop_push_u32(&unit->row_wasm_offsets, fn->offset);
+    wop_push_u8(&unit->row_traps, trap);
+    fn->last_row = fn->offset;
+    fn->last_row_trap = trap;
+}
+
+/* ud1 with the code as displacement, as the runtime's handler of signals reads it. */
+static void put_trap(wop_function *fn, uint8_t trap)
+{
+    wop_add_row(fn, trap);
+    wop_word(fn, 0x40b90f67);
+    wop_byte(fn, trap);
+}
+
+void wop_trap(wop_function *fn, uint8_t trap)
+{
+    put_trap(fn, trap);
+}
+
+/* Owned by the function; null where there is no memory. */
+wop_stub *wop_add_stub(wop_function *fn)
+{
+    if (!wop_buffer_reserve(&fn->stubs, 1, sizeof(wop_stub)))
+        return NULL;
+    wop_stub *stub = (wop_stub *)fn->stubs.data + fn->stubs.count++;
+    *stub = (wop_stub){.wasm_offset = fn->offset};
+    return stub;
+}
+
+void wop_trap_if(wop_function *fn, uint8_t condition, uint8_t trap)
+{
+    wop_stub *last = (wop_stub *)fn->stubs.data + fn->stubs.count - 1;
+    if (fn->stubs.count == 0 || last->trap != trap || last->wasm_offset != fn->offset) {
+        last = wop_add_stub(fn);
+        if (last == NULL)
+            return;
+        last->trap = trap;
+    }
+    wop_jump_if(fn, condition, &last->fixups);
+}
+
+static void move_saved(wop_function *fn, const wop_stub *stub, bool is_loading)
+{
+    const wop_saved *saved = (const wop_saved *)fn->saved.data + stub->saved;
+    for (uint32_t i = 0; i < stub->saved_count; i++) {
+        uint8_t type = (uint8_t)((saved[i].reg >= WA_VECTORS ? WA_F32 : WA_I32) + saved[i].is_wide);
+        if (saved[i].reg == stub->reg)
+            continue;
+        if (is_loading)
+            wop_load(fn, type, saved[i].reg, wop_memory(RBP, saved[i].offset));
+        else
+            wop_store(fn, type, wop_memory(RBP, saved[i].offset), saved[i].reg);
+    }
+}
+
+/* Ask the runtime for the record to call, and go back with it. */
+static void put_call(wop_function *fn, const wop_stub *stub)
+{
+    wop_add_row(fn, 0);
+    move_saved(fn, stub, false);
+    if (stub->call == WA_CALL_INDEX(resolve_slot)) {
+        wop_move(fn, true, RDX, stub->index);
+        wop_load_constant(fn, WA_I32, RSI, stub->number);
+    } else {
+        wop_move(fn, true, RSI, stub->reg);
+        wop_load_digest(fn, RDX, stub->number);
+    }
+    wop_load(fn, WA_I64, RDI, wop_instance_operand(fn));
+    wop_load(fn, WA_I64, RAX, wop_memory(RDI, offsetof(struct wa_schema_instance, calls)));
+    wop_x86(fn, 0xff, 2, wop_memory(RAX, (int32_t)stub->call * 8));
+    wop_move(fn, true, stub->reg, RAX);
+    move_saved(fn, stub, true);
+    wop_byte(fn, 0xe9);
+    wop_word(fn, stub->back - (wop_text_offset(fn) + 4));
+}
+
+void wop_stubs_out(wop_function *fn)
+{
+    for (uint32_t i = 0; i < fn->stubs.count; i++) {
+        wop_stub stub = ((wop_stub *)fn->stubs.data)[i];
+        fn->offset = stub.wasm_offset;
+        wop_bind(fn, &stub.fixups);
+        if (stub.trap != 0)
+            put_trap(fn, stub.trap);
+        else
+            put_call(fn, &stub);
+    }
+}

@@ -1,0 +1,210 @@
+"""The one-pass compiler (`native/onepass`): level 0 for what it compiles, in this process, without LLVM."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import Any, Final
+
+from wasmartifact.codegen.compiled import AddressMap, CompiledGroup, FunctionGroup, GroupFacts
+from wasmartifact.codegen.context import ModuleContext
+from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, Relocations, Section
+from wasmartifact.elf.relocation import R_X86_64_PC32, R_X86_64_PLT32
+from wasmartifact.wasm.opcodes import OPCODES, PREFIX_GC
+
+_ALIGN_BYTES: Final = 16
+_REL32_SIZE_BYTES: Final = 4
+_DIGEST_SIZE_BYTES: Final = 16
+_SUBCODES: Final = 512
+_SHORT: Final = 1
+
+
+def is_available(context: ModuleContext) -> bool:
+    """Whether functions of the module may be compiled here."""
+    options = context.options
+    return (
+        options.opt_level == 0
+        and options.target.machine == "x86_64"
+        and not options.fuel
+        and context.convention is None
+    )
+
+
+def compile_functions(context: ModuleContext, group: FunctionGroup) -> Iterator[CompiledGroup | range]:
+    """Compile the functions of a group; a range of positions in it that are left to LLVM stands for itself.
+
+    Raises
+    ------
+    MemoryError
+        There is no memory for the code.
+    """
+    facts = _Facts(context)
+    position, count = 0, len(group.starts)
+    while position < count:
+        compiled = facts.compile(group, position)
+        if compiled is not None:
+            yield compiled
+            position += len(compiled.object.functions)
+        left = position
+        while position < count and facts.is_left(group, position):
+            position += 1
+        if left < position:
+            yield range(left, position)
+
+
+class _Facts:
+    """What C gets of a module; keeps the arrays alive that the struct points to."""
+
+    def __init__(self, context: ModuleContext) -> None:
+        from wasmartifact._onepass import ffi, lib  # only packing at level 0 needs it
+
+        self._ffi, self._lib = ffi, lib
+        self._kept: list[Any] = []
+        letters, places = bytearray(), array("I")
+        for signature in context.signatures:
+            places.append(len(letters))
+            letters += signature.params.encode()
+            places.append(len(letters))
+            letters += signature.results.encode()
+        places.append(len(letters))
+        layout, features = context.layout, context.options.target.cpu_features
+        self.module = ffi.new(
+            "wa_onepass_module *",
+            {
+                "letters": self._borrow("uint8_t[]", bytes(letters)),
+                "type_places": self._borrow("uint32_t[]", places),
+                "canonical": self._borrow("uint32_t[]", context.canonical),
+                "function_types": self._borrow("uint32_t[]", context.function_types),
+                "memories": self._new(
+                    "wa_onepass_memory[]", [(m.index == "l", m.checked, m.page_log2) for m in context.memories]
+                ),
+                "tables": self._borrow("uint8_t[]", bytes(letter == "l" for letter in context.tables)),
+                "globals": self._new(
+                    "wa_onepass_global[]",
+                    [
+                        (int.from_bytes((g.constant or b"")[:8], "little"), g.offset, ord(g.letter), g.imported,
+                         g.constant is not None)
+                        for g in context.globals
+                    ],
+                ),
+                "type_count": len(context.signatures),
+                "function_count": len(context.function_types),
+                "imported_functions": context.imported_functions,
+                "memory_count": len(context.memories),
+                "table_count": len(context.tables),
+                "global_count": len(context.globals),
+                "memories_offset": layout.memories_offset,
+                "tables_offset": layout.tables_offset,
+                "imported_functions_offset": layout.imported_functions_offset,
+                "checks_exceptions": context.checks_exceptions,
+                "has_lzcnt": "lzcnt" in features,
+                "has_bmi1": "bmi" in features,
+                "has_bmi2": "bmi2" in features,
+            },
+        )  # fmt: skip
+
+    def _new(self, type_: str, values: list[Any]) -> Any:
+        made = self._ffi.new(type_, values)
+        self._kept.append(made)
+        return made
+
+    def _borrow(self, type_: str, data: Any) -> Any:
+        view = self._ffi.from_buffer(type_, data)
+        self._kept.append(view)
+        return view
+
+    def _run(self, group: FunctionGroup, position: int, count: int) -> Any:
+        """The code of functions from a position on; release it."""
+        ffi = self._ffi
+        code = ffi.new("wa_onepass_code *")
+        data = ffi.from_buffer("uint8_t[]", group.data)
+        starts, ends = (ffi.from_buffer("uint32_t[]", places) + position for places in (group.starts, group.ends))
+        if self._lib.wa_onepass_compile(
+            self.module, data, group.base, group.first + position, starts, ends, count, code
+        ):
+            raise MemoryError("no memory for the code of the module")
+        return code
+
+    def is_left(self, group: FunctionGroup, position: int) -> bool:
+        """Whether a function is one that LLVM has to compile."""
+        code = self._run(group, position, 1)
+        count: int = code.function_count
+        self._lib.wa_onepass_release(code)
+        return count == 0
+
+    def compile(self, group: FunctionGroup, position: int) -> CompiledGroup | None:
+        """Compile as many functions as come before one that is left; None where that is the first."""
+        code = self._run(group, position, len(group.starts) - position)
+        try:
+            return self._group(code, group.first + position) if code.function_count else None
+        finally:
+            self._lib.wa_onepass_release(code)
+
+    def _numbers(self, data: Any, count: int) -> array[int]:
+        return array("I", self._ffi.buffer(data, 4 * count)[:] if count else b"")
+
+    def _bytes(self, data: Any, count: int) -> bytes:
+        return bytes(self._ffi.buffer(data, count)) if count else b""
+
+    def _group(self, code: Any, first: int) -> CompiledGroup:
+        count = code.function_count
+        offsets, sizes = (self._numbers(data, count) for data in (code.function_offsets, code.function_sizes))
+        made = CodeObject(
+            "x86_64",
+            [Section(".text", self._bytes(code.text, code.text_size_bytes), _ALIGN_BYTES)],
+            [(f"f{first + i}", offset, size) for i, (offset, size) in enumerate(zip(offsets, sizes, strict=True))],
+            [],
+            [],
+            array("i"),
+            array("Q"),
+            [],
+        )
+        self._add_relocations(made, code)
+        rows = AddressMap(
+            self._numbers(code.row_text_offsets, code.row_count),
+            self._numbers(code.row_wasm_offsets, code.row_count),
+            self._bytes(code.row_traps, code.row_count),
+        )
+        flags = self._bytes(code.function_flags, count)
+        facts = GroupFacts(
+            features=self._features(code),
+            indirect_types=set(self._numbers(code.indirect_types, code.indirect_count)),
+            short_functions=[first + i for i, flag in enumerate(flags) if flag & _SHORT],
+        )
+        return CompiledGroup(made, rows, facts)
+
+    def _add_relocations(self, made: CodeObject, code: Any) -> None:
+        """Calls of functions that others compile, and addresses of type digests."""
+        known: dict[str, int] = {}
+
+        def symbol(name: str) -> int:
+            index = known.setdefault(name, len(known))
+            if index == len(made.symbol_names):
+                made.symbol_names.append(name)
+                made.symbol_sections.append(UNDEFINED)
+                made.symbol_offsets.append(0)
+            return index
+
+        if code.call_count:
+            offsets = self._numbers(code.call_offsets, code.call_count)
+            targets = self._numbers(code.call_functions, code.call_count)
+            symbols = array("I", [symbol(f"f{index}") for index in targets])
+            addends = array("q", [-_REL32_SIZE_BYTES]) * len(offsets)
+            made.relocations.append(Relocations(0, R_X86_64_PLT32, offsets, symbols, addends))
+        if code.digest_count:
+            offsets = self._numbers(code.digest_offsets, code.digest_count)
+            types = self._numbers(code.digest_types, code.digest_count)
+            symbols = array("I", [symbol(TYPE_DIGESTS_SYMBOL)]) * len(offsets)
+            addends = array("q", [_DIGEST_SIZE_BYTES * type_ - _REL32_SIZE_BYTES for type_ in types])
+            made.relocations.append(Relocations(0, R_X86_64_PC32, offsets, symbols, addends))
+
+    def _features(self, code: Any) -> set[str]:
+        used = self._bytes(code.used_opcodes, 5 * _SUBCODES)
+        features = {"multi-value"} if code.has_typed_blocks else set()
+        for place, flag in enumerate(used):
+            if flag:
+                prefix, sub = divmod(place, _SUBCODES)
+                opcode = sub if prefix == 0 else (PREFIX_GC + prefix - 1) << 16 | sub
+                if (feature := OPCODES[opcode].feature) is not None:
+                    features.add(feature)
+        return features
