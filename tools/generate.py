@@ -422,24 +422,48 @@ def literal(value: object) -> str:
     return repr(value)
 
 
+def ranges(struct: schema.Struct) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Start and end offset of each field."""
+    offsets = struct.offsets()
+    return ((f.name, (offsets[f.name], offsets[f.name] + schema.TYPE_SIZES[f.type])) for f in struct.fields)
+
+
+def column_facts() -> Iterator[tuple[str, tuple[int, int, str]]]:
+    """What it takes to view a column."""
+    for column in schema.COLUMNS:
+        yield column.name, (column.id, schema.VALUE_SIZES[column.type], column.target)
+
+
+def column_fields() -> Iterator[tuple[str, tuple[str, int, int]]]:
+    """The fields of columns that are made of structures."""
+    for column in schema.COLUMNS:
+        if (struct := schema.STRUCT_BY_NAME.get(column.type)) is not None:
+            for field, offset in struct.offsets().items():
+                yield f"{column.name}.{field}", (column.name, offset // 4, struct.size_bytes // 4)
+
+
+def row_columns() -> Iterable[tuple[str, tuple[str, int]]]:
+    """For each group its first column that is not flat."""
+    columns = [column for column in reversed(schema.COLUMNS) if column.shape != "flat"]
+    return {column.group: (column.name, int(column.shape == "offsets")) for column in columns}.items()
+
+
 def python_constants() -> str:
     """The text of wasmartifact/constants.py."""
-    header = schema.METADATA_HEADER
-    offsets = header.offsets()
-    plain = {
+    plain: dict[str, object] = {
+        **{name: value for name, value in vars(schema).items() if name.isupper() and type(value) is int},
         "ELF_MAGIC": schema.ELF_MAGIC,
         "SECTION_NAME": schema.SECTION_NAME,
         "TEMPORARY_PREFIX": schema.TEMPORARY_PREFIX,
         "ANCHOR_SYMBOL": schema.ANCHOR_SYMBOL,
         "HEAD_MASKED_RANGES": schema.HEAD_MASKED_RANGES,
-        "METADATA_HEADER_BYTES": header.size_bytes,
+        "METADATA_HEADER_BYTES": schema.METADATA_HEADER.size_bytes,
         "DIRECTORY_ENTRY_BYTES": schema.DIRECTORY_ENTRY.size_bytes,
         "KINDS": schema.KINDS,
         "FORMAT_VERSION": (schema.FORMAT_MAJOR, schema.FORMAT_MINOR),
-        "RUNTIME_ABI": schema.RUNTIME_ABI,
     }
     return "\n".join([
-        '"""What the load and call paths need of the schema, as literals: importing the schema costs more than a load.',
+        '"""What loads, calls and views of metadata need of the schema, as literals: its import costs more than those.',
         "",
         "Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool.",
         '"""',
@@ -448,11 +472,20 @@ def python_constants() -> str:
         "# fmt: off",
         "",
         *(f"{name} = {literal(value)}" for name, value in plain.items()),
+        python_dict("HEAP_TYPES", "Code of each abstract heap type.", schema.HEAP_TYPES.items()),
         python_dict(
-            "HEADER_RANGES",
-            "Start and end offset of each field of the metadata header.",
-            ((f.name, (offsets[f.name], offsets[f.name] + schema.TYPE_SIZES[f.type])) for f in header.fields),
+            "HEADER_RANGES", "Start and end offset of each field of the header.", ranges(schema.METADATA_HEADER)
         ),
+        python_dict(
+            "ENTRY_RANGES", "Start and end offset of each field of a directory entry.", ranges(schema.DIRECTORY_ENTRY)
+        ),
+        python_dict(
+            "COLUMNS", "Id, size of a value, target of offsets.", column_facts()
+        ),
+        python_dict(
+            "COLUMN_FIELDS", "Column of structures, place among its u32, number of them.", column_fields()
+        ),
+        python_dict("ROW_COLUMNS", "Column that tells the rows of a group, values it has more.", row_columns()),
         python_dict(
             "TRAPS", "Name and message of each trap code.", ((t.code, (t.name, t.message)) for t in schema.TRAP_CODES)
         ),

@@ -1,4 +1,4 @@
-"""What the load and call paths need of the schema, as literals: importing the schema costs more than a load.
+"""What loads, calls and views of metadata need of the schema, as literals: its import costs more than those.
 
 Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool.
 """
@@ -6,6 +6,53 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # ruff: noqa: E501
 # fmt: off
 
+FORMAT_MAJOR = 1
+FORMAT_MINOR = 1
+RUNTIME_ABI = 2
+METADATA_MAGIC = 753352800618771319
+ANCHOR_MAGIC = 752778863987225207
+COLUMN_ALIGN_BYTES = 64
+BUILD_ID_BYTES = 16
+NONE_U64 = 18446744073709551615
+HEAD_MAX_BYTES = 4096
+WASM_PAGE_BYTES = 65536
+VALTYPE_I32 = 127
+VALTYPE_I64 = 126
+VALTYPE_F32 = 125
+VALTYPE_F64 = 124
+VALTYPE_V128 = 123
+VALTYPE_REF = 100
+VALTYPE_REF_NULL = 99
+HEAP_ABSTRACT = 8388608
+VALTYPE_FUNCREF = 2147512419
+VALTYPE_EXTERNREF = 2147512163
+VALTYPE_EXNREF = 2147510627
+KIND_FUNC = 0
+KIND_TABLE = 1
+KIND_MEMORY = 2
+KIND_GLOBAL = 3
+KIND_TAG = 4
+LIMITS_HAS_MAX = 1
+LIMITS_SHARED = 2
+LIMITS_64 = 4
+GLOBAL_MUTABLE = 1
+HEADER_READ_ONLY_DYNAMIC = 1
+HEADER_CHECKS_EXCEPTIONS = 2
+HEADER_FUEL = 4
+HEADER_SNAPSHOT = 8
+HEADER_FLAGS = 15
+MAX_SECTIONS = 64
+MAX_SECTION_NAMES_BYTES = 2048
+MAX_MODULE_BYTES = 4294967295
+MAX_OPERANDS = 1000
+MAPPED_IMAGE_MIN_BYTES = 16384
+MAX_TABLE_ELEMENTS = 10000000
+FUEL_PER_FUNCTION = 1
+FUEL_PORTION = 65536
+FUEL_COUNT_LIMIT = 281474976710656
+FUEL_MAX = 9223372036854775807
+TIED_ALIGN_BYTES = 16
+TIED_ARRAYS_OFFSET = 352
 ELF_MAGIC = b'\x7fELF'
 SECTION_NAME = ".wasmartifact"
 TEMPORARY_PREFIX = ".wasmartifact."
@@ -15,8 +62,22 @@ METADATA_HEADER_BYTES = 384
 DIRECTORY_ENTRY_BYTES = 24
 KINDS = ("func", "table", "memory", "global", "tag")
 FORMAT_VERSION = (1, 1)
-RUNTIME_ABI = 2
-#: Start and end offset of each field of the metadata header.
+#: Code of each abstract heap type.
+HEAP_TYPES = {
+    "exn": 8388713,
+    "array": 8388714,
+    "struct": 8388715,
+    "i31": 8388716,
+    "eq": 8388717,
+    "any": 8388718,
+    "extern": 8388719,
+    "func": 8388720,
+    "none": 8388721,
+    "noextern": 8388722,
+    "nofunc": 8388723,
+    "noexn": 8388724,
+}
+#: Start and end offset of each field of the header.
 HEADER_RANGES = {
     "magic": (0, 8),
     "format_major": (8, 10),
@@ -59,6 +120,126 @@ HEADER_RANGES = {
     "signature": (288, 352),
     "signing_key": (352, 384),
 }
+#: Start and end offset of each field of a directory entry.
+ENTRY_RANGES = {
+    "column_id": (0, 4),
+    "element_size_bytes": (4, 8),
+    "offset": (8, 16),
+    "count": (16, 24),
+}
+#: Id, size of a value, target of offsets.
+COLUMNS = {
+    "type_kind": (32, 1, ""),
+    "type_digest": (33, 16, ""),
+    "type_canonical": (34, 4, ""),
+    "type_params": (35, 4, "type_values"),
+    "type_results": (36, 4, "type_values"),
+    "type_values": (37, 4, ""),
+    "type_entry": (38, 4, ""),
+    "type_host": (39, 4, ""),
+    "import_module": (64, 4, "import_module_bytes"),
+    "import_module_bytes": (65, 1, ""),
+    "import_name": (66, 4, "import_name_bytes"),
+    "import_name_bytes": (67, 1, ""),
+    "import_kind": (68, 1, ""),
+    "import_index": (69, 4, ""),
+    "export_name": (96, 4, "export_name_bytes"),
+    "export_name_bytes": (97, 1, ""),
+    "export_kind": (98, 1, ""),
+    "export_index": (99, 4, ""),
+    "export_slots": (100, 16, ""),
+    "function": (128, 16, ""),
+    "code_wasm_offset": (160, 4, ""),
+    "code_wasm_size": (161, 4, ""),
+    "function_name_index": (192, 4, ""),
+    "function_name_offset": (193, 8, ""),
+    "function_name_size": (194, 4, ""),
+    "table_type": (224, 4, ""),
+    "table_min": (225, 8, ""),
+    "table_max": (226, 8, ""),
+    "table_flags": (227, 1, ""),
+    "table_image_offset": (228, 8, ""),
+    "table_image_count": (229, 8, ""),
+    "memory_min_pages": (256, 8, ""),
+    "memory_max_pages": (257, 8, ""),
+    "memory_flags": (258, 1, ""),
+    "memory_page_log2": (259, 1, ""),
+    "memory_guard": (260, 1, ""),
+    "global_type": (288, 4, ""),
+    "global_flags": (289, 1, ""),
+    "global_image": (290, 16, ""),
+    "global_init": (291, 4, "global_init_bytes"),
+    "global_init_bytes": (292, 1, ""),
+    "tag_type": (320, 4, ""),
+    "element_mode": (352, 1, ""),
+    "element_type": (353, 4, ""),
+    "element_table": (354, 4, ""),
+    "element_offset": (355, 8, ""),
+    "element_in_image": (356, 1, ""),
+    "element_slots": (357, 8, "element_slot_values"),
+    "element_slot_values": (358, 8, ""),
+    "data_mode": (384, 1, ""),
+    "data_memory": (385, 4, ""),
+    "data_offset": (386, 8, ""),
+    "data_in_image": (387, 1, ""),
+    "data_size": (388, 8, ""),
+    "data_start": (389, 8, "data_bytes"),
+    "data_bytes": (390, 1, ""),
+    "run_memory": (416, 4, ""),
+    "run_memory_offset": (417, 8, ""),
+    "run_section_offset": (418, 8, ""),
+    "run_size": (419, 8, ""),
+    "address_text_offset": (448, 4, ""),
+    "address_wasm_offset": (449, 4, ""),
+    "address_trap": (450, 1, ""),
+    "custom_name": (480, 4, "custom_name_bytes"),
+    "custom_name_bytes": (481, 1, ""),
+    "custom_data": (482, 8, "custom_data_bytes"),
+    "custom_data_bytes": (483, 1, ""),
+    "info_key": (512, 4, "info_key_bytes"),
+    "info_key_bytes": (513, 1, ""),
+    "info_value": (514, 4, "info_value_bytes"),
+    "info_value_bytes": (515, 1, ""),
+    "source_wasm_offset": (544, 4, ""),
+    "source_line": (545, 4, ""),
+    "source_file": (546, 4, ""),
+    "source_file_name": (576, 4, "source_file_name_bytes"),
+    "source_file_name_bytes": (577, 1, ""),
+    "type_inward": (608, 4, ""),
+}
+#: Column of structures, place among its u32, number of them.
+COLUMN_FIELDS = {
+    "export_slots.item": ("export_slots", 0, 4),
+    "export_slots.hash": ("export_slots", 1, 4),
+    "export_slots.name_start": ("export_slots", 2, 4),
+    "export_slots.name_size_bytes": ("export_slots", 3, 4),
+    "function.type": ("function", 0, 4),
+    "function.text_offset": ("function", 1, 4),
+    "function.code_size_bytes": ("function", 2, 4),
+    "function.flags": ("function", 3, 4),
+}
+#: Column that tells the rows of a group, values it has more.
+ROW_COLUMNS = {
+    "inward_trampolines": ("type_inward", 0),
+    "source_files": ("source_file_name", 1),
+    "source_lines": ("source_wasm_offset", 0),
+    "info": ("info_key", 1),
+    "custom_sections": ("custom_name", 1),
+    "address_map": ("address_text_offset", 0),
+    "image_runs": ("run_memory", 0),
+    "data": ("data_mode", 0),
+    "elements": ("element_mode", 0),
+    "tags": ("tag_type", 0),
+    "globals": ("global_type", 0),
+    "memories": ("memory_min_pages", 0),
+    "tables": ("table_type", 0),
+    "function_names": ("function_name_index", 0),
+    "code": ("code_wasm_offset", 0),
+    "functions": ("function", 0),
+    "exports": ("export_name", 1),
+    "imports": ("import_module", 1),
+    "types": ("type_kind", 0),
+}
 #: Name and message of each trap code.
 TRAPS = {
     1: ("unreachable", "unreachable"),
@@ -83,6 +264,7 @@ TRAPS = {
     20: ("deadline_exceeded", "deadline exceeded"),
     21: ("out_of_fuel", "out of fuel"),
     22: ("calls_interleaved", "a call can't go on before a later call in the same store ends"),
+    23: ("missing_trampoline", "the artifact has no code for this call; it is damaged: pack the module again"),
 }
 #: Name, exception and message template of each error of the C runtime.
 NATIVE_ERRORS = {
@@ -118,6 +300,7 @@ NATIVE_ERRORS = {
     30: ("over_instances", "LimitExceeded", "the store would hold {found} instances, its limits allow {expected} (instances); raise them, or use another store"),
     32: ("contract", "CorruptArtifact", "the metadata does not fit the code: {text} is {found}, the code was compiled with {expected}; the file was changed after it was packed: pack the module again"),
     33: ("type_conflict", "CorruptArtifact", "two function types that differ have one digest; one of the artifacts was not packed by `wasmartifact pack`: pack the modules again"),
+    34: ("missing_trampoline", "CorruptArtifact", "{import_name} can't be called: its trampoline is missing here, or in the artifact that it comes from; pack both modules again"),
     45: ("watcher", "LoadError", "can't start the thread that ends calls at their deadlines and interrupts: {strerror}; raise the limit on threads (ulimit -u)"),
     50: ("fuel", "UnlinkableModule", "code that counts fuel and code that does not can't be in one store: {text}; pack all modules with fuel=True, or none"),
 }

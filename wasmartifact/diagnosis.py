@@ -15,7 +15,7 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.elf.read import Segment, corrupt_elf, file_offset, find_section, read_segments
-from wasmartifact.errors import ArtifactError, BadMagic, CorruptArtifact, IncompatibleHost, WasmArtifactError
+from wasmartifact.errors import ArtifactError, BadMagic, CorruptArtifact, IncompatibleHost, WasmArtifactError, with_path
 from wasmartifact.metadata import digests, faults
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.contract import check_contract
@@ -33,15 +33,10 @@ def named(path: str | os.PathLike[str] | None) -> Iterator[None]:
     try:
         yield
     except ArtifactError as problem:
-        if path is None or "path" in problem.facts:
+        told = with_path(problem, path)
+        if told is problem:
             raise
-        raise with_path(problem, path) from None
-
-
-def with_path(problem: ArtifactError, path: str | os.PathLike[str]) -> ArtifactError:
-    """The error with the file's path before its message, and among its attributes."""
-    name = os.fsdecode(path)
-    return type(problem)(f"{name}: {problem.message}", **problem.facts, path=name)
+        raise told from None
 
 
 def check_front(data: memoryview) -> tuple[int, Metadata]:
@@ -185,7 +180,7 @@ def explain(fd: int, path: str | None, problem: BaseException) -> BaseException:
         # Frames of its traceback hold views of the mapping, which shall be closed now. A context manager would keep
         # them in a cycle in CPython 3.13.
         found.__context__ = None
-        return found.with_traceback(None) if path is None else with_path(found, path)
+        return with_path(found, path).with_traceback(None)
     finally:
         close_mapping(file)
     return _with_names(problem, path) if problem.facts.get("error") == "machine" else problem

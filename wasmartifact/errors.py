@@ -8,11 +8,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # a program that meets no error should not pay for typing
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, TypeVar
 
     from wasmartifact.runtime.entities import Tag
     from wasmartifact.wasm.externtypes import ExternType
+
+    ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
 def printable(text: str) -> str:
@@ -58,6 +61,19 @@ class WasmArtifactError(Exception):
 
 def _rebuild(cls: type[WasmArtifactError], message: str, facts: dict[str, Any]) -> WasmArtifactError:
     return cls(message, **facts)
+
+
+def with_path(problem: ErrorT, path: str | os.PathLike[str] | None) -> ErrorT:
+    """An error about an artifact with the file's path before its message, and among its attributes.
+
+    Any other error, one that has a path, and one about contents without a name (None) stay what they are.
+    """
+    if path is None or not isinstance(problem, ArtifactError) or "path" in problem.facts:
+        return problem
+    from os import fsdecode
+
+    name = fsdecode(path)
+    return type(problem)(f"{name}: {problem.message}", **problem.facts, path=name)
 
 
 class MalformedModule(WasmArtifactError):

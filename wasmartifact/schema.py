@@ -98,6 +98,8 @@ GLIBC_MIN: Final = (2, 35)
 #: Limits of what a reader looks at to find the metadata section. An artifact has about a dozen sections; strip adds none.
 MAX_SECTIONS: Final = 64
 MAX_SECTION_NAMES_BYTES: Final = 2048
+#: A larger module, or text of one, is refused: wasm offsets are u32.
+MAX_MODULE_BYTES: Final = 2**32 - 1
 
 #: Slots of ``instance.operands``: the validator's limit of parameters and of results of a function.
 MAX_OPERANDS: Final = 1000
@@ -165,6 +167,7 @@ TRAP_CODES: Final = (
     TrapCode(20, "deadline_exceeded", "deadline exceeded"),
     TrapCode(21, "out_of_fuel", "out of fuel"),
     TrapCode(22, "calls_interleaved", "a call can't go on before a later call in the same store ends"),
+    TrapCode(23, "missing_trampoline", "the artifact has no code for this call; it is damaged: pack the module again"),
 )
 TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
 
@@ -812,6 +815,13 @@ NATIVE_ERRORS: Final = (
         "the modules again",
     ),
     NativeError(
+        34,
+        "missing_trampoline",
+        "CorruptArtifact",
+        "{import_name} can't be called: its trampoline is missing here, or in the artifact that it comes from; pack both "
+        "modules again",
+    ),
+    NativeError(
         45,
         "watcher",
         "LoadError",
@@ -1034,11 +1044,3 @@ TIED_ALIGN_BYTES: Final = 16
 TIED_ARRAYS_OFFSET: Final = align_up(
     ANCHOR.size_bytes + CONTRACT.size_bytes + len(TIED_ARRAYS) * TIED_ARRAY.size_bytes, TIED_ALIGN_BYTES
 )
-
-
-def export_hash(name: bytes) -> int:
-    """FNV-1a, 32 bits: the hash of the export index. C has the same in ``native/runtime/export.c``."""
-    value = 0x811C9DC5
-    for byte in name:
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value

@@ -6,9 +6,9 @@ import os
 from mmap import ALLOCATIONGRANULARITY, MAP_PRIVATE, PROT_READ, mmap
 from typing import Final
 
-from wasmartifact.diagnosis import check_code, check_front, check_rest, named, no_file, rewritten, with_path
+from wasmartifact.diagnosis import check_code, check_front, check_rest, named, no_file, rewritten
 from wasmartifact.elf.read import corrupt_elf, find_section, is_stripped, read_segments
-from wasmartifact.errors import ArtifactError, BadSignature, LoadError
+from wasmartifact.errors import ArtifactError, BadSignature, LoadError, with_path
 from wasmartifact.host.limits import limit_advice
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.check_directory import check_directory
@@ -69,7 +69,7 @@ def open_metadata(path: str | os.PathLike[str]) -> Metadata:
         mapping = _map(fd, path, skipped + size_bytes, offset - skipped)
     finally:
         os.close(fd)
-    metadata = Metadata(memoryview(mapping)[skipped:], owner=mapping)
+    metadata = Metadata(memoryview(mapping)[skipped:], owner=mapping, path=os.fsdecode(path))
     try:
         with named(path):
             check_directory(metadata.columns.section)
@@ -126,7 +126,7 @@ def verify_open(fd: int, path: str | os.PathLike[str] | None, key: PublicKey | N
         # Frames of its traceback hold views of the mapping, which shall be closed now.
         found.__context__ = None
         found.__traceback__ = None
-        raise found if path is None else with_path(found, path) from None
+        raise with_path(found, path) from None
     finally:
         close_mapping(file)
 

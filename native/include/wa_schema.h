@@ -46,6 +46,7 @@
 #define WA_HEADER_FLAGS 15
 #define WA_MAX_SECTIONS 64
 #define WA_MAX_SECTION_NAMES_BYTES 2048
+#define WA_MAX_MODULE_BYTES 0xffffffffU
 #define WA_MAX_OPERANDS 1000
 #define WA_MAPPED_IMAGE_MIN_BYTES 16384
 #define WA_MAX_TABLE_ELEMENTS 0x989680
@@ -127,6 +128,8 @@
 #define WA_TRAP_OUT_OF_FUEL 21
 /* a call can't go on before a later call in the same store ends */
 #define WA_TRAP_CALLS_INTERLEAVED 22
+/* the artifact has no code for this call; it is damaged: pack the module again */
+#define WA_TRAP_MISSING_TRAMPOLINE 23
 
 /* ---- errors of the runtime ------------------------------------------------------------------------------------------- */
 
@@ -194,6 +197,8 @@
 #define WA_ERROR_CONTRACT 32
 /* CorruptArtifact */
 #define WA_ERROR_TYPE_CONFLICT 33
+/* CorruptArtifact */
+#define WA_ERROR_MISSING_TRAMPOLINE 34
 /* LoadError */
 #define WA_ERROR_WATCHER 45
 /* UnlinkableModule */

@@ -253,8 +253,8 @@ wa_artifact *wa_instance_artifact(const wa_instance *instance);
 int wa_instance_export(wa_instance *instance, uint32_t slot, wa_extern *result, wa_error *error);
 /* The memory that the instance exports under the name "memory", or NULL; borrowed. */
 wa_memory *wa_instance_memory(wa_instance *instance);
-/* The function record of an index of the function index space; NULL where the index is out of range. */
-wa_function *wa_instance_function(wa_instance *instance, uint64_t func_index);
+/* The function record of an index of the function index space, which must be in range; NULL: no memory. */
+wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index);
 
 /* ---- snapshots (snapshot.c): what an instance holds, as slots and images of the format -------------------------- */
 
@@ -273,7 +273,8 @@ enum {
     WA_SNAPSHOT_EXCEPTION = 8,      /* exnref, and whatever else there may be */
 };
 uint64_t wa_snapshot_table_size(const wa_snapshot *snapshot, uint32_t table_index);
-void wa_snapshot_table(const wa_snapshot *snapshot, uint32_t table_index, uint64_t *slots, uint64_t count);
+/* False: no memory. */
+bool wa_snapshot_table(const wa_snapshot *snapshot, uint32_t table_index, uint64_t *slots, uint64_t count);
 /* 16 bytes of a global that the instance defines; a reference is a slot. */
 void wa_snapshot_global(const wa_snapshot *snapshot, uint32_t global_index, uint8_t *cell);
 /* An element segment: 0 where it was dropped. */
@@ -311,8 +312,9 @@ uint64_t wa_table_size(const wa_table *table);
 uint32_t wa_table_valtype(const wa_table *table);
 uint64_t wa_table_max(const wa_table *table);
 uint32_t wa_table_flags(const wa_table *table);
+/* A tagged slot becomes the reference that it stands for. 0, or a trap: the index is out of range, or there is no memory. */
+uint32_t wa_table_get(wa_table *table, uint64_t index, uint64_t *reference);
 /* 0, or -1 where the index is out of range. */
-int wa_table_get(wa_table *table, uint64_t index, uint64_t *reference);
 int wa_table_set(wa_table *table, uint64_t index, uint64_t reference);
 int64_t wa_table_grow(wa_table *table, uint64_t delta, uint64_t init);
 

@@ -24,6 +24,7 @@ static PyObject *artifact_new(PyTypeObject *class, PyObject *args, PyObject *kwa
     Py_BEGIN_ALLOW_THREADS /* a file may lie on a slow disk */
     artifact->native = wa_artifact_open(fd, &error);
     Py_END_ALLOW_THREADS
+    artifact->path = Py_NewRef(path);
     if (artifact->native == NULL) {
         wax_raise_error(&error, path);
         Py_CLEAR(artifact);
@@ -35,6 +36,7 @@ static void artifact_dealloc(PyObject *object)
 {
     PyTypeObject *class = Py_TYPE(object);
     wa_artifact_release(((wax_artifact *)object)->native);
+    Py_XDECREF(((wax_artifact *)object)->path);
     Py_XDECREF(((wax_artifact *)object)->imports);
     class->tp_free(object);
     Py_DECREF(class);
@@ -93,7 +95,20 @@ PyObject *wax_artifact_imports(wax_artifact *artifact)
     PyObject *imports = wax_import_rows(native);
     if (imports != NULL)
         Py_XSETREF(artifact->imports, imports); /* making them may have run code that asked for them too */
+    else
+        wax_name_file(artifact->path);
     return imports == NULL ? NULL : artifact->imports;
+}
+
+void wax_name_artifact(wax_store *store, const wa_artifact *native)
+{
+    PyObject *type, *raised, *traceback;
+    PyErr_Fetch(&type, &raised, &traceback);
+    PyObject *face = wax_store_kept(store, native), *path = face == NULL ? NULL : PyObject_GetAttrString(face, "path");
+    PyErr_Clear(); /* without a path, the error says what it knows */
+    PyErr_Restore(type, raised, traceback);
+    wax_name_file(path);
+    Py_XDECREF(path);
 }
 
 static PyObject *artifact_get_imports(PyObject *object, void *closure)

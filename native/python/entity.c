@@ -166,10 +166,12 @@ static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t c
     if (wax_store_enter(store) < 0)
         return NULL;
     wax_store_pin(store); /* before others can drop the reference */
-    int failed = wa_table_get(entity->native, index, &reference);
+    uint32_t problem = wa_table_get(entity->native, index, &reference);
     wa_store_leave(store->native);
     PyObject *value = NULL;
-    if (failed)
+    if (problem == WA_TRAP_OUT_OF_MEMORY)
+        PyErr_NoMemory();
+    else if (problem != 0)
         index_error(entity->native, args[1]);
     else
         value = wax_from_slots(store, wax_conversion_of(wa_table_valtype(entity->native)), &reference);

@@ -53,6 +53,7 @@ static PyObject *make_object(wax_exports *exports, uint32_t slot, PyObject *name
     wa_store_leave(exports->store->native);
     if (failed) {
         wax_raise_error(&error, NULL);
+        wax_name_artifact(exports->store, artifact_of(exports));
         return NULL;
     }
     if (object.kind == WA_KIND_FUNC)
@@ -83,7 +84,9 @@ static PyObject *look_up(wax_exports *exports, PyObject *name)
 static PyObject *names_of(wax_exports *exports)
 {
     PyObject *names = exports->names == NULL ? wax_export_names(artifact_of(exports)) : NULL;
-    if (exports->names == NULL)
+    if (exports->names == NULL && names == NULL)
+        wax_name_artifact(exports->store, artifact_of(exports));
+    else if (exports->names == NULL)
         exports->names = names;
     else
         Py_XDECREF(names); /* a collection on the way ran code that asked for them too */

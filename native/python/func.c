@@ -35,6 +35,8 @@ PyObject *wax_func_from_record(wax_store *store, wa_function *record, PyObject *
     }
     wax_signature *type = wax_signature_from_codes(signature.params, signature.param_count, signature.results,
                                                  signature.result_count, signature.digest);
+    if (type == NULL) /* its digest is taken by another one */
+        wax_name_artifact(store, wa_instance_artifact(record->instance));
     wax_func *func = type == NULL ? NULL : new_func(type, wax_call_wasm);
     Py_XDECREF(type);
     if (func == NULL)

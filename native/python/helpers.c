@@ -84,9 +84,10 @@ static const struct {
 } helper_places[WAX_HELPER_COUNT] = {
     [WAX_MAKE_TRAP] = {"wasmartifact.runtime.traps", "make_trap"},
     [WAX_MAKE_ERROR] = {"wasmartifact.runtime.native_errors", "make_native_error"},
+    [WAX_WITH_PATH] = {"wasmartifact.errors", "with_path"},
     [WAX_JOIN_ERROR] = {"wasmartifact.runtime.native_errors", "make_join_error"},
-    [WAX_VALTYPE_NAME] = {"wasmartifact.wasm.types", "valtype_name"},
-    [WAX_VALTYPE_CODE] = {"wasmartifact.wasm.types", "valtype_from_name"},
+    [WAX_VALTYPE_NAME] = {"wasmartifact.wasm.externtypes", "valtype_name"},
+    [WAX_VALTYPE_CODE] = {"wasmartifact.wasm.externtypes", "valtype_from_name"},
     [WAX_TYPE_DIGEST] = {"wasmartifact.wasm.types", "func_type_digest"},
     [WAX_FUNC_TYPE] = {"wasmartifact.wasm.externtypes", "FuncType"},
     [WAX_MEMORY_TYPE] = {"wasmartifact.wasm.externtypes", "MemoryType"},
@@ -172,6 +173,18 @@ void wax_raise_error(const wa_error *error, PyObject *path)
     wax_raise_object(names == NULL ? NULL : PyObject_Call(helper, facts, names));
     Py_XDECREF(facts);
     Py_XDECREF(names);
+}
+
+void wax_name_file(PyObject *path)
+{
+    PyObject *type, *raised, *traceback;
+    PyErr_Fetch(&type, &raised, &traceback);
+    PyErr_NormalizeException(&type, &raised, &traceback);
+    PyObject *named = path == NULL || path == Py_None ? Py_NewRef(raised) : wax_call_helper(WAX_WITH_PATH, raised, path, NULL);
+    wax_raise_object(named); /* or the exception of the helper */
+    Py_XDECREF(type);
+    Py_XDECREF(raised);
+    Py_XDECREF(traceback);
 }
 
 bool wax_check_count(const char *name, Py_ssize_t found, Py_ssize_t expected)

@@ -27,8 +27,10 @@ static PyObject *take_tables(const wa_snapshot *snapshot, const struct wa_schema
     for (uint64_t i = 0; tables != NULL && i < columns->table_type.count; i++) {
         uint64_t *slots, count = wa_snapshot_table_size(snapshot, (uint32_t)i);
         PyObject *bytes = new_slots(count, &slots);
-        if (bytes != NULL)
-            wa_snapshot_table(snapshot, (uint32_t)i, slots, count);
+        if (bytes != NULL && !wa_snapshot_table(snapshot, (uint32_t)i, slots, count)) {
+            PyErr_NoMemory();
+            Py_CLEAR(bytes);
+        }
         if (append(tables, bytes) < 0)
             Py_CLEAR(tables);
     }

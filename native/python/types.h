@@ -55,6 +55,7 @@ typedef struct wax_signature {
 typedef struct wax_artifact {
     PyObject_HEAD
     wa_artifact *native; /* owned; NULL once discarded */
+    PyObject *path;      /* of the file, a str; or None */
     PyObject *imports;   /* tuple of what wax_import_rows says; NULL until somebody asks for it */
 } wax_artifact;
 
@@ -111,6 +112,7 @@ typedef struct wax_func {
 typedef enum wax_helper {
     WAX_MAKE_TRAP,       /* (code, frames) -> exception */
     WAX_MAKE_ERROR,      /* (code, errno, where, found, expected, text) -> exception */
+    WAX_WITH_PATH,       /* (exception, path) -> exception */
     WAX_JOIN_ERROR,      /* () -> exception: two explicit stores */
     WAX_VALTYPE_NAME,    /* (code) -> str */
     WAX_VALTYPE_CODE,    /* (str) -> int */
@@ -178,6 +180,8 @@ void wax_free_object(PyObject *object);
 PyObject *wax_error_facts(const wa_error *error);
 /* Raise the Python exception for a native error. path: of the artifact that it is about, or NULL. */
 void wax_raise_error(const wa_error *error, PyObject *path);
+/* Put the path, if it is one, into the ArtifactError that is set, unless it has one. */
+void wax_name_file(PyObject *path);
 /* Whether a function of a method table got as many arguments as it takes; else a TypeError is set. */
 bool wax_check_count(const char *name, Py_ssize_t found, Py_ssize_t expected);
 /* Set a TypeError and return false unless the type is what it should be. */
@@ -396,6 +400,8 @@ int wax_resolve_imports(PyObject *face, wax_artifact *artifact, PyObject *import
 
 /* What the artifact imports, read once: borrowed. */
 PyObject *wax_artifact_imports(wax_artifact *artifact);
+/* Rows are read late: put the file of an artifact, which the store keeps, into the ArtifactError that is set, if one is. */
+void wax_name_artifact(wax_store *store, const wa_artifact *native);
 
 /* ---- rows.c: rows of the mapped metadata as Python objects -------------------------------------------------------------- */
 

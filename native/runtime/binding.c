@@ -26,22 +26,24 @@ int wa_bindings_prepare(wa_details *details, uint64_t imports)
     return details->bindings != NULL ? 0 : -1;
 }
 
-/* The binding of this key, or a new one that calls through the instance's own trampoline for the type; NULL: no memory, or
- * no such trampoline. */
-static wa_binding *bind(wa_details *details, const void *key, const wa_function *function, uint32_t canonical_type)
+/* The binding of this key, or a new one that calls through the instance's own trampoline for the type. 0, or a trap code. */
+static uint32_t bind(wa_details *details, const void *key, const wa_function *function, uint32_t canonical_type,
+                     wa_binding **result)
 {
     const wa_artifact *artifact = details->artifact;
     wa_binding **bucket = bucket_of(details, key);
     for (wa_binding *binding = *bucket; binding != NULL; binding = binding->next)
-        if (binding->key == key)
-            return binding;
+        if (binding->key == key) {
+            *result = binding;
+            return 0;
+        }
     const uint8_t *trampoline = wa_code(artifact, WA_COLUMN(artifact, type_host)[canonical_type]);
     if (trampoline == NULL)
-        return NULL;
+        return WA_TRAP_MISSING_TRAMPOLINE;
     /* References that come later, by tables and calls, have bindings of their own. */
     wa_binding *binding = details->free_bindings > 0 ? &binding_room(details)[--details->free_bindings] : calloc(1, sizeof *binding);
     if (binding == NULL)
-        return NULL;
+        return WA_TRAP_OUT_OF_MEMORY;
     binding->key = key;
     binding->record = *function;
     binding->record.code = (void *)(uintptr_t)trampoline;
@@ -49,20 +51,22 @@ static wa_binding *bind(wa_details *details, const void *key, const wa_function 
     binding->record.instance = details->instance;
     binding->record.tail_code = NULL;
     binding->next = *bucket;
-    *bucket = binding;
-    return binding;
+    *result = *bucket = binding;
+    return 0;
 }
 
-static wa_function *bind_host(wa_details *details, wa_host *host, uint32_t canonical_type)
+static uint32_t bind_host(wa_details *details, wa_host *host, uint32_t canonical_type, wa_function **called)
 {
-    wa_binding *binding = bind(details, host, &host->function, canonical_type);
-    if (binding == NULL)
-        return NULL;
+    wa_binding *binding;
+    uint32_t problem = bind(details, host, &host->function, canonical_type, &binding);
+    if (problem != 0)
+        return problem;
     if (binding->host == NULL) {
         atomic_fetch_add_explicit(&host->references, 1, memory_order_relaxed);
         binding->host = host;
     }
-    return &binding->record;
+    *called = &binding->record;
+    return 0;
 }
 
 /* The wa_invoke of bindings to functions of other instances. */
@@ -74,25 +78,27 @@ static void invoke_function(wa_function *record, uint64_t *slots)
 }
 
 /* For a function of another instance whose code can't call it as it is: the call goes through slots and the function's entry
- * trampoline, and has a landing of its own. NULL: no memory, or one of the trampolines is missing. */
-static wa_function *bind_function(wa_details *details, wa_function *function, uint32_t canonical_type)
+ * trampoline, and has a landing of its own. */
+static uint32_t bind_function(wa_details *details, wa_function *function, uint32_t canonical_type, wa_function **called)
 {
-    if (wa_function_entry(function) == NULL)
-        return NULL;
-    wa_binding *binding = bind(details, function, function, canonical_type);
-    if (binding == NULL)
-        return NULL;
+    wa_binding *binding;
+    uint32_t problem = wa_function_entry(function) == NULL ? WA_TRAP_MISSING_TRAMPOLINE
+                                                           : bind(details, function, function, canonical_type, &binding);
+    if (problem != 0)
+        return problem;
     binding->record.invoke = (void *)(uintptr_t)invoke_function;
-    return &binding->record;
+    *called = &binding->record;
+    return 0;
 }
 
-wa_function *wa_callable(wa_details *details, wa_function *function, uint32_t type)
+uint32_t wa_callable(wa_details *details, wa_function *function, uint32_t type, wa_function **called)
 {
     if (function->host != NULL)
-        return bind_host(details, function->host, type);
+        return bind_host(details, function->host, type, called);
     if (wa_checks_exceptions(details->artifact) != wa_checks_exceptions(wa_instance_artifact(function->instance)))
-        return bind_function(details, function, type);
-    return function;
+        return bind_function(details, function, type, called);
+    *called = function;
+    return 0;
 }
 
 void wa_bindings_free(wa_details *details)

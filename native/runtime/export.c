@@ -3,7 +3,7 @@
 
 #include "instance.h"
 
-/* FNV-1a, as in schema.export_hash. */
+/* FNV-1a, as export_hash of metadata/rows.py. */
 static uint32_t export_hash(const char *name, size_t size_bytes)
 {
     uint32_t value = 0x811c9dc5u;
@@ -55,19 +55,17 @@ int wa_instance_export(wa_instance *instance, uint32_t slot, wa_extern *result, 
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, slot, slot, WA_ROWS(artifact, export_slots), "export_slots");
     uint32_t item = WA_COLUMN(artifact, export_slots)[slot].item;
     uint32_t kind = (item & 7) - 1, index = item >> 3;
-    void *object = NULL;
-    if (kind == WA_KIND_FUNC)
-        object = wa_instance_function(instance, index);
-    else if (kind == WA_KIND_TABLE && index < WA_ROWS(artifact, table_type))
-        object = wa_table_slots(instance)[index];
-    else if (kind == WA_KIND_MEMORY && index < WA_ROWS(artifact, memory_min_pages))
-        object = wa_memory_slots(instance)[index].memory;
-    else if (kind == WA_KIND_GLOBAL && index < WA_ROWS(artifact, global_type))
-        object = global_object(details, index);
-    else if (kind == WA_KIND_TAG && index < WA_ROWS(artifact, tag_type))
-        object = wa_tag_slots(instance)[index];
-    if (object == NULL)
+    const uint64_t counts[] = {WA_ROWS(artifact, function), WA_ROWS(artifact, table_type), WA_ROWS(artifact, memory_min_pages),
+                               WA_ROWS(artifact, global_type), WA_ROWS(artifact, tag_type)};
+    if (kind > WA_KIND_TAG || index >= counts[kind])
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, slot, item, 0, "export_slots.item");
+    void *object = kind == WA_KIND_FUNC     ? (void *)wa_instance_function(instance, index)
+                   : kind == WA_KIND_TABLE  ? (void *)wa_table_slots(instance)[index]
+                   : kind == WA_KIND_MEMORY ? (void *)wa_memory_slots(instance)[index].memory
+                   : kind == WA_KIND_GLOBAL ? (void *)global_object(details, index)
+                                            : (void *)wa_tag_slots(instance)[index];
+    if (object == NULL)
+        return wa_fail(error, WA_ERROR_NO_MEMORY, slot, 0, 0, "an export");
     *result = (wa_extern){.kind = kind, .object = object};
     return 0;
 }

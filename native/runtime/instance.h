@@ -33,8 +33,9 @@ typedef struct wa_details {
 /* Make room for the bindings of this many imports; -1: no memory. */
 int wa_bindings_prepare(wa_details *details, uint64_t imports);
 void wa_bindings_free(wa_details *details);
-/* What compiled code of the instance can call: the function itself, or a binding. NULL: no memory, or no trampoline for it. */
-wa_function *wa_callable(wa_details *details, wa_function *function, uint32_t canonical_type);
+/* What compiled code of the instance can call: the function itself, or a binding. 0, or the trap that it is to try:
+ * WA_TRAP_OUT_OF_MEMORY, WA_TRAP_MISSING_TRAMPOLINE. */
+uint32_t wa_callable(wa_details *details, wa_function *function, uint32_t canonical_type, wa_function **called);
 
 /* ---- function.c ------------------------------------------------------------------------------------------------- */
 
@@ -82,6 +83,10 @@ static inline wa_details *wa_instance_details(const wa_instance *instance)
 
 /* Free the records of the functions. */
 void wa_records_free(const wa_details *details);
+
+/* The reference that a tagged slot of a table or an element segment stands for; 0 where no function has this index. False: no
+ * memory for its record. */
+bool wa_instance_reference(wa_instance *instance, uint64_t tagged, uint64_t *reference);
 
 /* ---- link.c ----------------------------------------------------------------------------------------------------- */
 

@@ -120,8 +120,9 @@ static void data_drop(head *self, uint32_t segment)
 static uint64_t table_get(head *self, uint32_t table, uint64_t index)
 {
     uint64_t reference;
-    if (wa_table_get(table_at(self, table), index, &reference) < 0)
-        wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
+    uint32_t problem = wa_table_get(table_at(self, table), index, &reference);
+    if (problem != 0)
+        wa_trap(problem);
     wa_heed_interrupt();
     return reference;
 }
@@ -156,8 +157,10 @@ static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint6
     /* A tagged slot means a function of its table's owner: it may move only within tables of that owner. */
     if (target->head.owner != source->head.owner)
         for (uint64_t i = 0; i < count; i++) {
-            if (wa_table_materialise(source, src + i) == 0 && ((const uint64_t *)source->head.slots)[src + i] != 0)
-                wa_trap(WA_TRAP_OUT_OF_MEMORY);
+            uint64_t reference;
+            uint32_t problem = wa_table_get(source, src + i, &reference);
+            if (problem != 0)
+                wa_trap(problem);
             wa_heed_interrupt();
         }
     move_bytes((uint8_t *)target->head.slots + dst * sizeof(uint64_t), (const uint8_t *)source->head.slots + src * sizeof(uint64_t),
@@ -187,9 +190,10 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
             to[i] = is_computed ? from[i] : 0;
         else if (!has_tags)
             to[i] = 0;
-        else
-            to[i] = keeps_tags ? from[i]
-                               : (uint64_t)(uintptr_t)wa_instance_function(instance_of(self), from[i] >> 1);
+        else if (keeps_tags)
+            to[i] = from[i];
+        else if (!wa_instance_reference(instance_of(self), from[i], &to[i]))
+            wa_trap(WA_TRAP_OUT_OF_MEMORY);
         wa_heed_interrupt();
     }
     wa_heed_interrupt();
@@ -234,7 +238,10 @@ static uint64_t function_reference(head *self, uint32_t func_index)
 
 static uint64_t resolve_slot(head *self, uint32_t table, uint64_t index)
 {
-    uint64_t reference = wa_table_materialise(table_at(self, table), index);
+    uint64_t reference;
+    uint32_t problem = wa_table_get(table_at(self, table), index, &reference);
+    if (problem != 0)
+        wa_trap(problem);
     if (reference == 0)
         wa_trap(WA_TRAP_UNINITIALIZED_ELEMENT);
     return reference;
@@ -250,9 +257,10 @@ static uint64_t resolve_call(head *self, uint64_t record, uint64_t type)
     if (memcmp(function->type, wanted, sizeof *wanted) != 0)
         wa_trap(WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
     uint32_t canonical = (uint32_t)(wanted - WA_COLUMN(artifact, type_digest));
-    wa_function *called = wa_callable(self->details, function, canonical);
-    if (called == NULL)
-        wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    wa_function *called;
+    uint32_t problem = wa_callable(self->details, function, canonical, &called);
+    if (problem != 0)
+        wa_trap(problem);
     return (uint64_t)(uintptr_t)called;
 }
 

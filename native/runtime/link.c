@@ -27,9 +27,12 @@ static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_f
     uint32_t type = wa_function_type(artifact, index);
     if (memcmp(function->type, wa_type_digest(artifact, type), 16) != 0)
         return fail_import(error, row, "the signature differs");
-    wa_function *called = wa_callable(details, function, type);
-    if (called == NULL)
+    wa_function *called;
+    uint32_t problem = wa_callable(details, function, type, &called);
+    if (problem == WA_TRAP_OUT_OF_MEMORY)
         return wa_fail(error, WA_ERROR_NO_MEMORY, row, 0, 0, "imported function");
+    if (problem != 0)
+        return wa_fail(error, WA_ERROR_MISSING_TRAMPOLINE, row, 0, 0, "");
     /* A reference to it is the bound record of a host function, and else the function's own. */
     wa_import_slots(details->instance)[index] = (struct wa_schema_import_slot){
         .code = called->code, .context = called->context, .record = function->host != NULL ? called : function};

@@ -62,8 +62,6 @@ wa_table *wa_table_new_image(wa_artifact *artifact, uint32_t table_index, wa_err
 uint64_t wa_table_image(const wa_artifact *artifact, uint32_t table_index, uint64_t size, const uint64_t **slots, wa_error *error);
 /* Count its elements there, unless they count somewhere already. */
 void wa_table_count(wa_table *table, wa_quota *quota);
-/* The reference in a slot, materialised and stored back; 0 null. index must be in range. */
-uint64_t wa_table_materialise(wa_table *table, uint64_t index);
 
 /* ---- global.c --------------------------------------------------------------------------------------------------- */
 

@@ -64,15 +64,24 @@ static void fill_record(wa_details *details, uint32_t func_index, wa_function *r
     record->code = (void *)(uintptr_t)code; /* last: marks the record as filled */
 }
 
-wa_function *wa_instance_function(wa_instance *instance, uint64_t func_index)
+wa_function *wa_instance_function(wa_instance *instance, uint32_t func_index)
 {
     wa_details *details = wa_instance_details(instance);
     if (func_index < details->imported_functions)
         return wa_import_slots(instance)[func_index].record;
-    if (func_index >= WA_ROWS(details->artifact, function))
-        return NULL;
-    wa_function *record = record_of(details, (uint32_t)func_index);
+    wa_function *record = record_of(details, func_index);
     if (record != NULL && record->code == NULL)
-        fill_record(details, (uint32_t)func_index, record);
+        fill_record(details, func_index, record);
     return record;
+}
+
+bool wa_instance_reference(wa_instance *instance, uint64_t tagged, uint64_t *reference)
+{
+    uint64_t func_index = tagged >> 1;
+    bool is_function = func_index < WA_ROWS(wa_instance_artifact(instance), function);
+    const wa_function *function = is_function ? wa_instance_function(instance, (uint32_t)func_index) : NULL;
+    if (is_function && function == NULL)
+        return false;
+    *reference = (uint64_t)(uintptr_t)function;
+    return true;
 }

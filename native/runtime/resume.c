@@ -4,10 +4,11 @@
 /* What a slot of an image says: a function of the instance, or null. */
 static int read_slot(const wa_details *details, uint64_t slot, const char *what, uint64_t row, uint64_t *reference, wa_error *error)
 {
-    wa_function *function = slot & 1 ? wa_instance_function(details->instance, slot >> 1) : NULL;
-    if (slot != 0 && function == NULL)
+    *reference = 0;
+    if (slot & 1 && !wa_instance_reference(details->instance, slot, reference))
+        return wa_fail(error, WA_ERROR_NO_MEMORY, row, 0, 0, what);
+    if (slot != 0 && *reference == 0)
         return wa_fail(error, WA_ERROR_CORRUPT_ROW, row, slot, 0, what);
-    *reference = (uint64_t)(uintptr_t)function;
     return 0;
 }
 

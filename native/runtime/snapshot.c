@@ -93,14 +93,17 @@ static uint64_t slot_of(const wa_snapshot *snapshot, uint32_t valtype, uint64_t 
     return reference & 1 ? reference : function_slot(snapshot, (const wa_function *)(uintptr_t)reference);
 }
 
-void wa_snapshot_table(const wa_snapshot *snapshot, uint32_t table_index, uint64_t *slots, uint64_t count)
+bool wa_snapshot_table(const wa_snapshot *snapshot, uint32_t table_index, uint64_t *slots, uint64_t count)
 {
     wa_table *table = wa_table_slots(snapshot->instance)[table_index];
     bool is_own = table->head.owner == snapshot->instance; /* else what it tags are functions of another one */
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t reference = is_own ? ((const uint64_t *)table->head.slots)[i] : wa_table_materialise(table, i);
+        uint64_t reference = ((const uint64_t *)table->head.slots)[i];
+        if (!is_own && wa_table_get(table, i, &reference) != 0)
+            return false;
         slots[i] = slot_of(snapshot, table->valtype.code, reference);
     }
+    return true;
 }
 
 void wa_snapshot_global(const wa_snapshot *snapshot, uint32_t global_index, uint8_t *cell)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "objects.h"
+#include "instance.h"
 #include "thread.h"
 
 static uint64_t table_limit(const wa_table *table)
@@ -201,21 +201,18 @@ uint32_t wa_table_flags(const wa_table *table)
     return table->flags;
 }
 
-uint64_t wa_table_materialise(wa_table *table, uint64_t index)
-{
-    uint64_t *slot = (uint64_t *)table->head.slots + index;
-    if (!(*slot & 1)) /* other references than those to functions are even */
-        return *slot;
-    /* No function: the instance is gone, no function has this index, or there is no memory for the record. */
-    wa_function *function = table->head.owner == NULL ? NULL : wa_instance_function(table->head.owner, *slot >> 1);
-    return function == NULL ? 0 : (*slot = (uint64_t)(uintptr_t)function);
-}
-
-int wa_table_get(wa_table *table, uint64_t index, uint64_t *reference)
+uint32_t wa_table_get(wa_table *table, uint64_t index, uint64_t *reference)
 {
     if (index >= table->head.size)
-        return -1;
-    *reference = wa_table_materialise(table, index);
+        return WA_TRAP_TABLE_OUT_OF_BOUNDS;
+    uint64_t *slot = (uint64_t *)table->head.slots + index;
+    if (*slot & 1) { /* other references than those to functions are even */
+        if (table->head.owner == NULL) /* the instance is gone */
+            *slot = 0;
+        else if (!wa_instance_reference(table->head.owner, *slot, slot))
+            return WA_TRAP_OUT_OF_MEMORY;
+    }
+    *reference = *slot;
     return 0;
 }
 

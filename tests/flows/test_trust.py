@@ -26,9 +26,10 @@ import wasmartifact as wa
 from tests.support.artifact_files import write
 from tests.support.tools import find_tool
 from wasmartifact import loader
+from wasmartifact.constants import HEADER_RANGES
 from wasmartifact.elf.read import find_section
 from wasmartifact.metadata import digests
-from wasmartifact.metadata.header import field_range, patch_header, read_header
+from wasmartifact.metadata.header import patch_header, read_header
 
 TIMEOUT_S: Final = 120
 WAT: Final = b"""(module (memory (export "memory") 2) (data (i32.const 0) "%s")
@@ -94,7 +95,9 @@ def test_signing_changes_signature_key_and_checksum_and_nothing_else(unsigned: P
     offset, _, key = header_fields(after)
     assert key == PUBLIC
     allowed = {
-        offset + place for name in ("load_checksum", "signature", "signing_key") for place in range(*field_range(name))
+        offset + place
+        for name in ("load_checksum", "signature", "signing_key")
+        for place in range(*HEADER_RANGES[name])
     }
     assert len(before) == len(after)
     assert {place for place in range(len(before)) if before[place] != after[place]} <= allowed

@@ -22,9 +22,10 @@ from tests.fuzz.shape import Shape
 from tests.fuzz.subject import Subject
 from wasmartifact import schema
 from wasmartifact.cli.summary import describe, page
+from wasmartifact.constants import DIRECTORY_ENTRY_BYTES, HEADER_RANGES, METADATA_HEADER_BYTES
 from wasmartifact.elf.read import find_section
 from wasmartifact.metadata import digests, header
-from wasmartifact.metadata.columns import ENTRY, Columns
+from wasmartifact.metadata.columns import Columns
 
 #: What may be wrong with a module; a ToolchainError would be our own fault.
 MODULE_ERRORS: Final = (wa.MalformedModule, wa.InvalidModule, wa.UnsupportedModule)
@@ -53,11 +54,11 @@ class Original:
         parts = list(zip(edges[::2], edges[1::2], strict=True))
         start = self.section[0]
         # Of the digests, load looks at its own.
-        unseen = [header.field_range(name) for name in ("section_digest", "file_digest")]
+        unseen = [HEADER_RANGES[name] for name in ("section_digest", "file_digest")]
         return [
             *parts,
             (start, start + unseen[0][0]),
-            (start + unseen[1][1], start + header.SIZE_BYTES),
+            (start + unseen[1][1], start + METADATA_HEADER_BYTES),
             self.directory,
         ]
 
@@ -77,7 +78,7 @@ def examine(module: bytes, directory: Path, opt_level: int = 0) -> Original:
         shape=compile_reference(module).shape,
         section=(start, start + size_bytes),
         head=(0, numbers["head_size_bytes"]),
-        directory=(first, first + numbers["directory_count"] * ENTRY.size),
+        directory=(first, first + numbers["directory_count"] * DIRECTORY_ENTRY_BYTES),
         columns={
             names[entry.column_id]: (start + entry.offset, start + entry.end)
             for entry in columns.entries.values()

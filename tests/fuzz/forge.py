@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from wasmartifact import schema
+from wasmartifact.constants import DIRECTORY_ENTRY_BYTES, HEADER_RANGES
 from wasmartifact.elf.read import find_section, read_segments
 from wasmartifact.elf.structs import ELF_HEADER, SECTION_HEADER
 from wasmartifact.metadata import digests, header
-from wasmartifact.metadata.columns import ENTRY, Columns, Entry
+from wasmartifact.metadata.columns import Columns, Entry
 
 #: Most steps of one lie.
 MAX_STEPS: Final = 6
@@ -100,7 +101,7 @@ class Artifact:
     def directory_place(self, name: str, field: str) -> int:
         """Offset in the file of a field of a directory entry."""
         first = self.section.start + self.numbers["directory_offset"]
-        return first + self.entries[name].number * ENTRY.size + _ENTRY_FIELDS[field][0]
+        return first + self.entries[name].number * DIRECTORY_ENTRY_BYTES + _ENTRY_FIELDS[field][0]
 
     def filled(self) -> list[str]:
         """Columns that have values."""
@@ -284,7 +285,7 @@ class Forger:
     def change_header(self) -> Step:
         """Another value of a header field."""
         field = self.rng.choice([field for field in _HEADER_FIELDS if field.name not in _SEALED])
-        start, end = header.field_range(field.name)
+        start, end = HEADER_RANGES[field.name]
         place = self.artifact.section.start + start
         old = self.artifact.data[place : place + end - start]
         if field.name in self.artifact.numbers:
@@ -319,7 +320,7 @@ class Forger:
         if self.rng.random() < 0.8:
             keep += [name for name in self.artifact.numbers if name.endswith("_vaddr") or name.startswith("text_")]
         for name in keep:
-            start, end = header.field_range(name)
+            start, end = HEADER_RANGES[name]
             section[start:end] = self.artifact.data[self.artifact.section][start:end]
         return Step(f"section of {other.name}", ((self.artifact.section.start, bytes(section)),))
 

@@ -10,8 +10,8 @@ from tests.fuzz.sections import CAUGHT_NAME, FUEL_NAME, GLOBAL_PREFIX, encode_na
 from tests.fuzz.values import EXCEPTION, Signature
 from wasmartifact import schema
 from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.externtypes import valtype_name
 from wasmartifact.wasm.model import Module
-from wasmartifact.wasm.types import valtype_name
 
 #: Module name under which the second module of a pair imports exports of the first.
 LINK_MODULE: Final = "fuzz:first"

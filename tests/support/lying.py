@@ -14,7 +14,7 @@ from typing import Final
 from wasmartifact import schema
 from wasmartifact.elf.read import find_section
 from wasmartifact.metadata import digests
-from wasmartifact.metadata.columns import ENTRY, Columns
+from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.header import patch_header, read_header
 
 TIMEOUT_S: Final = 60
@@ -50,7 +50,7 @@ class Lie:
     def entry(self, column: str, **fields: int) -> Lie:
         """Other fields of a directory entry."""
         number = self.entries[column].number
-        start = self.section.start + self.numbers["directory_offset"] + number * ENTRY.size
+        start = self.section.start + self.numbers["directory_offset"] + number * schema.DIRECTORY_ENTRY.size_bytes
         for name, value in fields.items():
             at, size = _ENTRY_FIELDS[name]
             self.file[start + at : start + at + size] = value.to_bytes(size, "little")

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from wasmartifact.schema import KINDS
 from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.externtypes import valtype_name
 from wasmartifact.wasm.model import FuncType, Module
-from wasmartifact.wasm.types import valtype_name
 
 Number = int | float
 _PROGRAM: Final = Path(__file__).with_suffix(".mjs")

@@ -2,8 +2,9 @@
 
 ``python -m tests.support.spoiled_columns ARTIFACT COLUMN...``
 
-Every attempt runs in a process of its own, made by fork. Prints a line for each that died or that ended in an error
-which is not of this package; the spoiled values are extremes, and small numbers that may be in range.
+Every attempt runs in a process of its own, made by fork. Prints a line for each that died, that ended in an error which
+is not of this package, or in one about the artifact that does not name its file. The spoiled values are extremes, and
+small numbers that may be in range.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +62,49 @@ def attempts(got: Any) -> list[Callable[[], Any]]:
     ]
 
 
-def use(contents: bytes) -> None:
+def looks(metadata: wa.Metadata) -> list[Callable[[], Any]]:
+    """Whatever can be read of the metadata."""
+    groups = (
+        "types", "imports", "exports", "functions", "memories", "tables", "globals", "tags", "elements", "data",
+        "names", "custom_sections", "address_map", "trap_sites", "source_lines",
+    )  # fmt: skip
+    return [
+        *(lambda group=group: list(getattr(metadata, group)) for group in groups),
+        *(lambda name=name: metadata.exports.find(name) for name in ("increment", "t", "d", "missing")),
+        lambda: metadata.info,
+        lambda: metadata.function_at(0),
+    ]
+
+
+def end(attempt: Callable[[], Any], path: str) -> None:
+    """Try something; an error about the artifact must name its file."""
+    try:
+        attempt()
+    except wa.ArtifactError as problem:
+        if problem.facts.get("path") != path or not str(problem).startswith(f"{path}: "):
+            raise AssertionError(f"no file in: {problem}") from None
+    except REFUSALS:
+        pass
+
+
+def use(path: str) -> None:
     """Load, instantiate and try everything. Loading and instantiating must end well or in an error of ours."""
     imports = {"f": lambda value: value * 2, "g": 5, "m": wa.Memory(1), "t": wa.Table("funcref", 2)}
     try:
-        made = wa.load(contents).instantiate({"env": imports})
+        artifact = wa.load(path)
     except wa.WasmArtifactError:
         return
+    for look in looks(artifact.metadata):
+        end(look, path)
+    try:
+        made = artifact.instantiate({"env": imports})
+    except wa.WasmArtifactError as problem:
+        if isinstance(problem, wa.ArtifactError) and problem.facts.get("path") != path:
+            raise
+        return
     for attempt in attempts(made.exports):
-        with suppress(*REFUSALS):
-            attempt()
-    del made, attempt
+        end(attempt, path)
+    del made, attempt, artifact
     gc.collect()
 
 
@@ -83,7 +116,10 @@ def fate(contents: bytes) -> str:
         signal.alarm(TIMEOUT_S)
         words = b""
         try:
-            use(contents)
+            with tempfile.NamedTemporaryFile(suffix=".so") as file:
+                file.write(contents)
+                file.flush()
+                use(file.name)
         except BaseException as error:
             words = repr(error).encode()[:1000]
         os.write(writer, words)
@@ -117,7 +153,7 @@ def patterns(size: int, count: int) -> Iterator[bytes]:
 def main() -> None:
     """Try every pattern in every column that was named."""
     sound = Path(sys.argv[1]).read_bytes()
-    use(sound)  # imports what the attempts would import each
+    use(sys.argv[1])  # imports what the attempts would import each
     offset, size_bytes = find_section(sound)
     entries = Columns(memoryview(sound)[offset : offset + size_bytes]).entries
     for name in sys.argv[2:]:

@@ -9,13 +9,21 @@ from typing import Any, Final
 from wasmartifact import schema
 from wasmartifact.cli.summary import MAX_ROWS, listing, type_text
 from wasmartifact.errors import MalformedModule, UnsupportedModule, printable
-from wasmartifact.metadata.rows import DATA_MODES, ELEMENT_MODES
+from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES
 from wasmartifact.wasm.decode import decode_bodies, decode_module, section_ranges
-from wasmartifact.wasm.externtypes import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
+from wasmartifact.wasm.externtypes import (
+    ExternType,
+    FuncType,
+    GlobalType,
+    MemoryType,
+    TableType,
+    TagType,
+    valtype_name,
+)
 from wasmartifact.wasm.features import module_features
 from wasmartifact.wasm.model import ConstExpr, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
-from wasmartifact.wasm.types import canonical_types, type_digests, valtype_name
+from wasmartifact.wasm.types import canonical_types, type_digests
 from wasmartifact.wasm.unsupported import judge
 from wasmartifact.wasm.validate import validate
 

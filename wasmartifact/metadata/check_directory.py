@@ -11,7 +11,7 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.metadata import faults
-from wasmartifact.metadata.columns import ENTRY, Columns
+from wasmartifact.metadata.columns import Columns
 
 _MACHINE_NAMES: Final = {number: name for name, number in schema.MACHINES.items()}
 _COLUMN_BY_ID: Final = {column.id: column for column in schema.COLUMNS}
@@ -98,7 +98,7 @@ def _check_entries(columns: Columns) -> None:
         if column_id not in columns.directory:
             missing = _COLUMN_BY_ID[column_id].name
             raise faults.corrupt_directory(len(columns.directory), "column", "missing", missing)
-    free = numbers["directory_offset"] + numbers["directory_count"] * ENTRY.size
+    free = numbers["directory_offset"] + numbers["directory_count"] * schema.DIRECTORY_ENTRY.size_bytes
     for offset, end, number in sorted(spans):
         if offset < free:
             expected = f"at least {free}, where something else ends"

@@ -13,10 +13,12 @@ from itertools import pairwise, starmap
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.metadata import faults
+from wasmartifact.constants import TRAPS
+from wasmartifact.metadata import faults, rows
 from wasmartifact.metadata.check_directory import check_directory
-from wasmartifact.metadata.columns import ENTRY, Columns
-from wasmartifact.metadata.rows import DATA_MODES, ELEMENT_MODES, TRAP_NAMES, TYPE_KINDS, is_valtype
+from wasmartifact.metadata.columns import Columns
+from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES
+from wasmartifact.metadata.rows import TYPE_KINDS, is_valtype
 
 _LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
 _ACTIVE: Final = 0
@@ -198,7 +200,7 @@ def _check_export_slots(columns: Columns) -> None:
     items = zip(columns.column("export_kind"), columns.column("export_index"), strict=True)
     for (kind, index), (start, end) in zip(items, pairwise(starts), strict=True):
         name = bytes(names[start:end])
-        hash_ = schema.export_hash(name)
+        hash_ = rows.export_hash(name)
         home, expected = hash_ & mask, (index << 3 | kind + 1, hash_, start, len(name))
         slot = places.get(expected, home)
         if slots[slot] != expected or (slot - home & mask) >= runs[slot] or name in known:
@@ -369,7 +371,7 @@ def _check_runs(columns: Columns) -> None:
 def _check_address_map(columns: Columns) -> None:
     _check_ascending(columns, "address_text_offset")
     _check_below(columns, "address_text_offset", columns.header.numbers["text_size_bytes"])
-    known = {0, *TRAP_NAMES}
+    known = {0, *TRAPS}
     if not known.issuperset(columns.column("address_trap")):
         _check_each(columns, "address_trap", known.__contains__, "a trap code or 0")
 
@@ -429,7 +431,7 @@ def _check_header(columns: Columns) -> None:
 def _check_gaps(columns: Columns) -> None:
     """Header, directory, columns and images don't overlap, and all bytes between them are zero."""
     numbers = columns.header.numbers
-    directory_end = numbers["directory_offset"] + numbers["directory_count"] * ENTRY.size
+    directory_end = numbers["directory_offset"] + numbers["directory_count"] * schema.DIRECTORY_ENTRY.size_bytes
     parts = [(0, directory_end)]
     parts += ((entry.offset, entry.end) for entry in columns.entries.values() if entry.count)
     tables = zip(columns.column("table_image_offset"), columns.column("table_image_count"), strict=True)

@@ -1,31 +1,31 @@
 """Columns of a metadata section in place: every access is checked against the bytes that are there.
 
 Nothing here trusts the section. A directory entry is checked when its column is first used, an index when it is used;
-what does not hold raises CorruptArtifact with the column, the row, what was found and what was expected.
+what does not hold raises CorruptArtifact with the file, the column, the row, what was found and what was expected.
 """
 
 from __future__ import annotations
 
 import sys
 
-from wasmartifact import schema
-from wasmartifact.errors import IncompatibleHost
-from wasmartifact.metadata import faults
-from wasmartifact.metadata.header import Header, read_header
+from wasmartifact.constants import (
+    COLUMN_FIELDS,
+    COLUMNS,
+    DIRECTORY_ENTRY_BYTES,
+    ENTRY_RANGES,
+    HEADER_RANGES,
+    METADATA_HEADER_BYTES,
+    ROW_COLUMNS,
+)
 from wasmartifact.record import NamedTuple
 
-TYPE_CHECKING = False  # importing typing costs more than all the rest here
+TYPE_CHECKING = False  # importing typing, the schema or errors costs more than all the rest here
 if TYPE_CHECKING:
-    from typing import Final, Literal
+    from collections.abc import Iterator
 
+    from wasmartifact.errors import CorruptArtifact
+    from wasmartifact.metadata.header import Header
     from wasmartifact.wasm.externtypes import FuncType
-
-ENTRY: Final = schema.DIRECTORY_ENTRY.packer()
-_CAST_CODES: Final[dict[str, Literal["I", "Q"]]] = {"u32": "I", "u64": "Q"}
-#: The column that tells how many rows a group has: its first one that is not flat.
-_ROW_COLUMNS: Final = {
-    column.group: column for column in reversed(schema.COLUMNS) if column.shape in ("rows", "offsets")
-}
 
 
 class Entry(NamedTuple):
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
     @property
     def name(self) -> str:
         """Name of the column, which must be a known one."""
-        return next(column.name for column in schema.COLUMNS if column.id == self.column_id)
+        return next(name for name, column in COLUMNS.items() if column[0] == self.column_id)
 
     @property
     def end(self) -> int:
@@ -55,6 +55,8 @@ class Columns:
     ----------
     buffer : buffer
         The whole section: bytes, a mapping, memory of the C runtime. Not copied.
+    path : str | None
+        The file that it comes from, for errors; None where it has no name.
 
     Raises
     ------
@@ -62,12 +64,15 @@ class Columns:
         On a big-endian host: columns are little-endian and used in place.
     """
 
-    __slots__ = ("_columns", "_directory", "_header", "_names", "_names_bytes", "func_types", "section")
+    __slots__ = ("_columns", "_directory", "_header", "_names", "_names_bytes", "func_types", "path", "section")
 
-    def __init__(self, buffer: bytes | bytearray | memoryview) -> None:
+    def __init__(self, buffer: bytes | bytearray | memoryview, path: str | None = None) -> None:
         if sys.byteorder != "little":
+            from wasmartifact.errors import IncompatibleHost
+
             raise IncompatibleHost("artifacts are little-endian and are used in place; this host is big-endian")
         self.section = memoryview(buffer).cast("B").toreadonly()
+        self.path = path
         self._header: Header | None = None
         self._directory: dict[int, tuple[int, ...]] | None = None
         self._columns: dict[str, memoryview] = {}
@@ -79,19 +84,28 @@ class Columns:
     def header(self) -> Header:
         """The header, decoded on first use."""
         if self._header is None:
+            from wasmartifact.metadata.header import read_header
+
             self._header = read_header(self.section)
         return self._header
+
+    def _header_number(self, name: str) -> int:
+        """A field of the header by itself: most readers need no more than the place of the directory."""
+        if len(self.section) < METADATA_HEADER_BYTES:
+            raise self.corrupt_header("section size in bytes", len(self.section), f"at least {METADATA_HEADER_BYTES}")
+        start, end = HEADER_RANGES[name]
+        return int.from_bytes(self.section[start:end], "little")
 
     @property
     def directory(self) -> dict[int, tuple[int, ...]]:
         """The directory by column id, decoded on first use: entries as they stand there. Numbers count from 0."""
         if self._directory is None:
-            numbers = self.header.numbers
-            start, count = numbers["directory_offset"], numbers["directory_count"]
-            end = start + count * ENTRY.size
+            start, count = map(self._header_number, ("directory_offset", "directory_count"))
+            end = start + count * DIRECTORY_ENTRY_BYTES
             if end > len(self.section):
-                raise faults.corrupt_header("end of the directory", end, f"at most {len(self.section)}")
-            self._directory = {fields[0]: fields for fields in ENTRY.iter_unpack(self.section[start:end])}
+                raise self.corrupt_header("end of the directory", end, f"at most {len(self.section)}")
+            fields = _entry_fields(self.section[start:end])
+            self._directory = {entry[0]: entry for entry in zip(*fields, strict=True)}
         return self._directory
 
     def entry(self, column_id: int) -> Entry:
@@ -118,65 +132,62 @@ class Columns:
         """
         view = self._columns.get(name)
         if view is None:
-            column, _, field = name.partition(".")
-            view = self._columns[name] = self._map(schema.COLUMN_BY_NAME[column], field)
+            if name in COLUMN_FIELDS:
+                column, place, step = COLUMN_FIELDS[name]
+                view = self.column(column).cast("I")[place::step]
+            else:
+                view = self._map(name)
+            self._columns[name] = view
         return view
 
-    def _map(self, column: schema.Column, field: str) -> memoryview:
-        """Check a directory entry and view its column, or a field of it."""
-        if column.id not in self.directory:
-            raise faults.corrupt_directory(len(self.directory), "column", "missing", column.name)
-        entry = self.entry(column.id)
-        expected = schema.VALUE_SIZES[column.type]
-        if entry.element_size_bytes != expected:
-            what = f"element_size_bytes of {column.name}"
-            raise faults.corrupt_directory(entry.number, what, entry.element_size_bytes, expected)
+    def _map(self, name: str) -> memoryview:
+        """Check a directory entry and view its column."""
+        column_id, value_size_bytes, _ = COLUMNS[name]
+        if column_id not in self.directory:
+            raise self.corrupt_directory(len(self.directory), "column", "missing", name)
+        entry = self.entry(column_id)
+        if entry.element_size_bytes != value_size_bytes:
+            what = f"element_size_bytes of {name}"
+            raise self.corrupt_directory(entry.number, what, entry.element_size_bytes, value_size_bytes)
         if entry.end > len(self.section):
-            what = f"end of {column.name}"
-            raise faults.corrupt_directory(entry.number, what, entry.end, f"at most {len(self.section)}")
-        view = self.section[entry.offset : entry.end]
-        if not field:
-            return view.cast(_CAST_CODES.get(column.type, "B"))
-        row = schema.STRUCT_BY_NAME[column.type]
-        return view.cast("I")[row.offsets()[field] // 4 :: row.size_bytes // 4]
+            raise self.corrupt_directory(entry.number, f"end of {name}", entry.end, f"at most {len(self.section)}")
+        return _values(self.section[entry.offset : entry.end], value_size_bytes)
 
     def row_count(self, group: str) -> int:
         """Number of rows of a group."""
-        column = _ROW_COLUMNS[group]
-        count = self.column(column.name).nbytes // schema.VALUE_SIZES[column.type]
-        if column.shape == "rows":
-            return count
-        if not count:
-            raise faults.corrupt_row(column.name, 0, "no value", "rows + 1 values")
-        return count - 1
+        name, more = ROW_COLUMNS[group]
+        count = self.column(name).nbytes // COLUMNS[name][1]
+        if count < more:
+            raise self.corrupt_row(name, 0, "no value", "rows + 1 values")
+        return count - more
 
     def value(self, name: str, row: int) -> int:
         """One value of a column of numbers; ``row`` may come from another column."""
         column = self.column(name)
         if not 0 <= row < len(column):
-            raise faults.corrupt_row(name, row, "missing", f"one of {len(column)} values")
+            raise self.corrupt_row(name, row, "missing", f"one of {len(column)} values")
         return int(column[row])
 
     def digest(self, name: str, row: int) -> bytes:
         """One value of a column of 16-byte values."""
         data = bytes(self.column(name)[16 * row : 16 * row + 16])
         if len(data) != 16:
-            raise faults.corrupt_row(name, row, "missing", "16 bytes")
+            raise self.corrupt_row(name, row, "missing", "16 bytes")
         return data
 
     def span(self, name: str, row: int) -> memoryview:
         """The values of one row of an offsets column: a slice of its flat column."""
-        target = self.column(schema.COLUMN_BY_NAME[name].target)
+        target = self.column(COLUMNS[name][2])
         start, end = self.value(name, row), self.value(name, row + 1)
         if start > end:
-            raise faults.corrupt_row(name, row + 1, end, f"at least {start}")
+            raise self.corrupt_row(name, row + 1, end, f"at least {start}")
         if end > len(target):
-            raise faults.corrupt_row(name, row + 1, end, f"at most {len(target)}")
+            raise self.corrupt_row(name, row + 1, end, f"at most {len(target)}")
         return target[start:end]
 
     def text(self, name: str, row: int) -> str:
         """One row of an offsets column of UTF-8 bytes."""
-        return _decode(bytes(self.span(name, row)), name, row)
+        return self._decode(bytes(self.span(name, row)), name, row)
 
     def function_name(self, row: int) -> str:
         """Text of one row of the group function_names: bytes of a custom section. Made once for each row."""
@@ -185,14 +196,14 @@ class Columns:
         contents = self.column("custom_data_bytes")
         start, size_bytes = self.value("function_name_offset", row), self.value("function_name_size", row)
         if start > len(contents):
-            raise faults.corrupt_row("function_name_offset", row, start, f"at most {len(contents)}")
+            raise self.corrupt_row("function_name_offset", row, start, f"at most {len(contents)}")
         if size_bytes > len(contents) - start:
-            raise faults.corrupt_row("function_name_size", row, size_bytes, f"at most {len(contents) - start}")
+            raise self.corrupt_row("function_name_size", row, size_bytes, f"at most {len(contents) - start}")
         # Names don't overlap: all of them together are no more than what holds them.
         self._names_bytes += size_bytes
         if self._names_bytes > len(contents):
-            raise faults.corrupt_row("function_name_size", row, size_bytes, "names that don't overlap")
-        name = self._names[row] = _decode(bytes(contents[start : start + size_bytes]), "function_name_offset", row)
+            raise self.corrupt_row("function_name_size", row, size_bytes, "names that don't overlap")
+        name = self._names[row] = self._decode(bytes(contents[start : start + size_bytes]), "function_name_offset", row)
         return name
 
     def release(self) -> None:
@@ -202,10 +213,44 @@ class Columns:
         self._columns.clear()
         self.section.release()
 
+    def _decode(self, data: bytes, name: str, row: int) -> str:
+        """The text of a row of a column."""
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise self.corrupt_row(name, row, repr(data), "UTF-8") from error
 
-def _decode(data: bytes, name: str, row: int) -> str:
-    """The text of a row of a column."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise faults.corrupt_row(name, row, repr(data), "UTF-8") from error
+    # The errors of `faults`, with the file's name. They and their words are imported when there is one.
+
+    def corrupt_header(self, field: str, found: object, expected: object) -> CorruptArtifact:
+        """A header field is wrong."""
+        from wasmartifact.errors import with_path
+        from wasmartifact.metadata import faults
+
+        return with_path(faults.corrupt_header(field, found, expected), self.path)
+
+    def corrupt_directory(self, entry: int, what: str, found: object, expected: object) -> CorruptArtifact:
+        """An entry of the directory is wrong."""
+        from wasmartifact.errors import with_path
+        from wasmartifact.metadata import faults
+
+        return with_path(faults.corrupt_directory(entry, what, found, expected), self.path)
+
+    def corrupt_row(self, column: str, row: int, found: object, expected: object) -> CorruptArtifact:
+        """A value of a column is wrong."""
+        from wasmartifact.errors import with_path
+        from wasmartifact.metadata import faults
+
+        return with_path(faults.corrupt_row(column, row, found, expected), self.path)
+
+
+def _values(data: memoryview, size_bytes: int) -> memoryview:
+    """Values of this size in place: numbers up to 8 bytes, digests and structures as plain bytes."""
+    return data.cast("Q" if size_bytes == 8 else "I" if size_bytes == 4 else "H" if size_bytes == 2 else "B")
+
+
+def _entry_fields(entries: memoryview) -> Iterator[memoryview]:
+    """The fields of directory entries, each as a column."""
+    for start, end in ENTRY_RANGES.values():
+        size_bytes = end - start
+        yield _values(entries, size_bytes)[start // size_bytes :: DIRECTORY_ENTRY_BYTES // size_bytes]

@@ -33,8 +33,8 @@ _BUILD_ID_START: Final = HEADER_RANGES["build_id"][0]
 _DIGESTS_START, _CHECKSUM_END = HEADER_RANGES["load_checksum"]
 _DIGESTS_END: Final = HEADER_RANGES["file_digest"][1]
 # So are these, at the end of the header.
-_SIGNATURE_START: Final = header.field_range("signature")[0]
-_SIGNATURE_END: Final = header.field_range("signing_key")[1]
+_SIGNATURE_START: Final = HEADER_RANGES["signature"][0]
+_SIGNATURE_END: Final = HEADER_RANGES["signing_key"][1]
 _DIRECTORY_OFFSET: Final = slice(*HEADER_RANGES["directory_offset"])
 _DIRECTORY_COUNT: Final = slice(*HEADER_RANGES["directory_count"])
 

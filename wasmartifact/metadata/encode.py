@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from wasmartifact import schema
 from wasmartifact.errors import ToolchainError
-from wasmartifact.metadata import header
+from wasmartifact.metadata import header, rows
 from wasmartifact.wasm.initial import InitialState, evaluate
 from wasmartifact.wasm.model import ACTIVE, ConstExpr, Element, Limits, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
@@ -179,8 +179,8 @@ def build_section(
         format_major=schema.FORMAT_MAJOR,
         format_minor=schema.FORMAT_MINOR,
         runtime_abi=schema.RUNTIME_ABI,
-        header_size_bytes=header.SIZE_BYTES,
-        directory_offset=header.SIZE_BYTES,
+        header_size_bytes=schema.METADATA_HEADER.size_bytes,
+        directory_offset=schema.METADATA_HEADER.size_bytes,
         directory_count=len(schema.COLUMNS),
         section_size_bytes=len(section),
     )
@@ -234,7 +234,7 @@ def _place(columns: Mapping[str, Values]) -> tuple[dict[str, int], int]:
 
     Small columns come first: a load reads the start of the section, and then has them without touching the mapping.
     """
-    offset = header.SIZE_BYTES + len(columns) * schema.DIRECTORY_ENTRY.size_bytes
+    offset = schema.METADATA_HEADER.size_bytes + len(columns) * schema.DIRECTORY_ENTRY.size_bytes
     sizes = {column.name: memoryview(columns[column.name]).nbytes for column in schema.COLUMNS}
     places = {}
     for name in sorted(sizes, key=sizes.__getitem__):  # stable: equal ones by ascending id
@@ -262,7 +262,7 @@ def _write_directory(section: bytearray, columns: Mapping[str, Values], places: 
             raise ToolchainError(f"column {column.name} is not a whole number of {size}-byte values")
         entries += column.id.to_bytes(4, "little") + size.to_bytes(4, "little")
         entries += places[column.name].to_bytes(8, "little") + count.to_bytes(8, "little")
-    section[header.SIZE_BYTES : header.SIZE_BYTES + len(entries)] = entries
+    section[schema.METADATA_HEADER.size_bytes : schema.METADATA_HEADER.size_bytes + len(entries)] = entries
 
 
 def _write_header(section: bytearray, facts: MetadataFacts) -> None:
@@ -385,7 +385,7 @@ def hash_slots(names: Sequence[bytes], items: Sequence[int]) -> array[int]:
     mask, start = count - 1, 0
     following = array("I", range(count))  # a free slot has itself
     for name, item in zip(names, items, strict=True):
-        value = schema.export_hash(name)
+        value = rows.export_hash(name)
         slot = value & mask
         while following[slot] != slot:
             following[slot] = following[following[slot]]
@@ -399,15 +399,15 @@ def hash_slots(names: Sequence[bytes], items: Sequence[int]) -> array[int]:
 def _function_rows(facts: MetadataFacts) -> array[int]:
     """The fields of each function's row; what is not compiled has only a type."""
     module, code = facts.module, facts.code
-    rows = array("I", bytes(len(module.function_types) * schema.FUNCTION_ROW.size_bytes))
+    table = array("I", bytes(len(module.function_types) * schema.FUNCTION_ROW.size_bytes))
     defined = 4 * (len(module.function_types) - len(module.codes))
     fields = (module.function_types, code.text_offsets, code.sizes_bytes, code.flags)
     try:
         for place, values in enumerate(fields):
-            rows[(place and defined) + place :: 4] = array("I", values)
+            table[(place and defined) + place :: 4] = array("I", values)
     except OverflowError as error:
         raise ToolchainError(f"a value does not fit column function: {error}") from error
-    return rows
+    return table
 
 
 def _code(facts: MetadataFacts) -> Iterator[Named]:

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from wasmartifact import schema
-from wasmartifact.metadata import faults
+from wasmartifact.constants import HEADER_RANGES, METADATA_HEADER_BYTES
 from wasmartifact.record import NamedTuple
-
-TYPE_CHECKING = False  # importing typing costs more than all the rest here
-if TYPE_CHECKING:
-    from typing import Final
-
-_OFFSETS: Final = schema.METADATA_HEADER.offsets()
-_TYPES: Final = {field.name: field.type for field in schema.METADATA_HEADER.fields}
-_HEADER: Final = schema.METADATA_HEADER.packer()
-SIZE_BYTES: Final = schema.METADATA_HEADER.size_bytes
 
 
 class Header(NamedTuple):
@@ -31,19 +21,17 @@ def read_header(section: memoryview) -> Header:
     CorruptArtifact
         Where the section is shorter than a header.
     """
-    if len(section) < SIZE_BYTES:
-        raise faults.corrupt_header("section size in bytes", len(section), f"at least {SIZE_BYTES}")
-    values = dict(zip(_TYPES, _HEADER.unpack_from(section), strict=True))
-    return Header(
-        {name: value for name, value in values.items() if isinstance(value, int)},
-        {name: value for name, value in values.items() if isinstance(value, bytes)},
-    )
+    if len(section) < METADATA_HEADER_BYTES:
+        from wasmartifact.metadata import faults
 
-
-def field_range(name: str) -> tuple[int, int]:
-    """Start and end offset of a header field."""
-    start = _OFFSETS[name]
-    return start, start + schema.TYPE_SIZES[_TYPES[name]]
+        raise faults.corrupt_header("section size in bytes", len(section), f"at least {METADATA_HEADER_BYTES}")
+    numbers, digests = {}, {}
+    for name, (start, end) in HEADER_RANGES.items():
+        if end - start > 8:
+            digests[name] = bytes(section[start:end])
+        else:
+            numbers[name] = int.from_bytes(section[start:end], "little")
+    return Header(numbers, digests)
 
 
 def patch_header(section: bytearray | memoryview, **fields: int | bytes) -> None:
@@ -62,9 +50,9 @@ def patch_header(section: bytearray | memoryview, **fields: int | bytes) -> None
         Where a name is unknown or a value does not fit its field: a defect of the caller.
     """
     for name, value in fields.items():
-        if name not in _OFFSETS:
+        if name not in HEADER_RANGES:
             raise ValueError(f"no header field {name!r}")
-        start, end = field_range(name)
+        start, end = HEADER_RANGES[name]
         data = value if isinstance(value, bytes) else value.to_bytes(end - start, "little")
         if len(data) != end - start:
             raise ValueError(f"header field {name} takes {end - start} bytes, not {len(data)}")

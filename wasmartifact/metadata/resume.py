@@ -104,7 +104,7 @@ def _data(columns: Columns, state: InstanceState) -> Iterator[Named]:
 
 def _write_header(section: bytearray, columns: Columns, version: tuple[int, int, int]) -> None:
     """The artifact's header; what is made anew is zero."""
-    section[: header.SIZE_BYTES] = columns.section[: header.SIZE_BYTES]
+    section[: schema.METADATA_HEADER.size_bytes] = columns.section[: schema.METADATA_HEADER.size_bytes]
     header.patch_header(
         section,
         flags=columns.header.numbers["flags"] | schema.HEADER_SNAPSHOT,

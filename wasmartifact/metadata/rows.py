@@ -1,13 +1,29 @@
-"""Rows of the metadata's tables: small immutable objects, made from the columns when somebody asks for one."""
+"""Rows of the metadata's tables: small immutable objects, made from the columns when somebody asks for one.
+
+Here are those of types, imports, exports and functions, which most readers ask for first; `detail_rows` has the rest.
+"""
 
 from __future__ import annotations
 
-from wasmartifact import schema
-from wasmartifact.metadata import faults
+from wasmartifact.constants import (
+    GLOBAL_MUTABLE,
+    HEAP_TYPES,
+    KINDS,
+    LIMITS_64,
+    LIMITS_HAS_MAX,
+    LIMITS_SHARED,
+    MAX_OPERANDS,
+    VALTYPE_F32,
+    VALTYPE_F64,
+    VALTYPE_I32,
+    VALTYPE_I64,
+    VALTYPE_REF,
+    VALTYPE_REF_NULL,
+    VALTYPE_V128,
+)
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.record import NamedTuple
-from wasmartifact.wasm.externtypes import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
-from wasmartifact.wasm.types import valtype_name
+from wasmartifact.wasm.externtypes import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType, valtype_name
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -22,13 +38,8 @@ else:
 
 
 TYPE_KINDS: Final = ("func", "struct", "array")
-ELEMENT_MODES: Final = ("active", "passive", "declarative")
-DATA_MODES: Final = ("active", "passive")
-TRAP_NAMES: Final = {trap.code: trap.name for trap in schema.TRAP_CODES}
-NUMBER_TYPES: Final = frozenset(
-    (schema.VALTYPE_I32, schema.VALTYPE_I64, schema.VALTYPE_F32, schema.VALTYPE_F64, schema.VALTYPE_V128)
-)
-HEAP_CODES: Final = frozenset(schema.HEAP_TYPES.values())
+NUMBER_TYPES: Final = frozenset((VALTYPE_I32, VALTYPE_I64, VALTYPE_F32, VALTYPE_F64, VALTYPE_V128))
+HEAP_CODES: Final = frozenset(HEAP_TYPES.values())
 
 
 class Rows(Sequence[Row_co]):
@@ -78,12 +89,13 @@ def is_valtype(code: int, type_count: int) -> bool:
     if code in NUMBER_TYPES:
         return True
     heap = code >> 8
-    return code & 0xFF in (schema.VALTYPE_REF, schema.VALTYPE_REF_NULL) and (heap < type_count or heap in HEAP_CODES)
+    return code & 0xFF in (VALTYPE_REF, VALTYPE_REF_NULL) and (heap < type_count or heap in HEAP_CODES)
 
 
-def _valtype(columns: Columns, column: str, row: int, code: int) -> str:
+def valtype(columns: Columns, column: str, row: int, code: int) -> str:
+    """Name of a value type that stands in a row of a column."""
     if not is_valtype(code, columns.row_count("types")):
-        raise faults.corrupt_row(column, row, f"{code:#x}", "a value type")
+        raise columns.corrupt_row(column, row, f"{code:#x}", "a value type")
     return valtype_name(code)
 
 
@@ -99,9 +111,9 @@ def _func_type(columns: Columns, type_index: int) -> FuncType:
 def _value_types(columns: Columns, column: str, type_index: int) -> tuple[str, ...]:
     """The values in one row of an offsets column."""
     codes = columns.span(column, type_index)
-    if len(codes) > schema.MAX_OPERANDS:
-        raise faults.corrupt_row(column, type_index, f"{len(codes)} values", f"at most {schema.MAX_OPERANDS}")
-    return tuple(_valtype(columns, "type_values", type_index, code) for code in codes)
+    if len(codes) > MAX_OPERANDS:
+        raise columns.corrupt_row(column, type_index, f"{len(codes)} values", f"at most {MAX_OPERANDS}")
+    return tuple(valtype(columns, "type_values", type_index, code) for code in codes)
 
 
 def function_type(columns: Columns, func_index: int) -> FuncType:
@@ -114,13 +126,13 @@ def memory_type(columns: Columns, index: int) -> MemoryType:
     flags = columns.value("memory_flags", index)
     log2 = columns.value("memory_page_log2", index)
     if log2 > 63:
-        raise faults.corrupt_row("memory_page_log2", index, log2, "at most 63")
+        raise columns.corrupt_row("memory_page_log2", index, log2, "at most 63")
     maximum = columns.value("memory_max_pages", index)
     return MemoryType(
         columns.value("memory_min_pages", index),
-        maximum if flags & schema.LIMITS_HAS_MAX else None,
-        bool(flags & schema.LIMITS_SHARED),
-        bool(flags & schema.LIMITS_64),
+        maximum if flags & LIMITS_HAS_MAX else None,
+        bool(flags & LIMITS_SHARED),
+        bool(flags & LIMITS_64),
         1 << log2,
     )
 
@@ -130,18 +142,18 @@ def table_type(columns: Columns, index: int) -> TableType:
     flags = columns.value("table_flags", index)
     maximum = columns.value("table_max", index)
     return TableType(
-        _valtype(columns, "table_type", index, columns.value("table_type", index)),
+        valtype(columns, "table_type", index, columns.value("table_type", index)),
         columns.value("table_min", index),
-        maximum if flags & schema.LIMITS_HAS_MAX else None,
-        bool(flags & schema.LIMITS_SHARED),
-        bool(flags & schema.LIMITS_64),
+        maximum if flags & LIMITS_HAS_MAX else None,
+        bool(flags & LIMITS_SHARED),
+        bool(flags & LIMITS_64),
     )
 
 
 def global_type(columns: Columns, index: int) -> GlobalType:
     """Type of a global of the index space."""
-    valtype = _valtype(columns, "global_type", index, columns.value("global_type", index))
-    return GlobalType(valtype, bool(columns.value("global_flags", index) & schema.GLOBAL_MUTABLE))
+    type_ = valtype(columns, "global_type", index, columns.value("global_type", index))
+    return GlobalType(type_, bool(columns.value("global_flags", index) & GLOBAL_MUTABLE))
 
 
 def tag_type(columns: Columns, index: int) -> TagType:
@@ -156,9 +168,9 @@ _EXTERN_TYPES: Final[tuple[Callable[[Columns, int], ExternType], ...]] = (
 
 def _extern(columns: Columns, column: str, row: int, kind: int, index: int) -> tuple[str, ExternType]:
     """Kind and type of an import or export; the column is the one that says the kind."""
-    if not 0 <= kind < len(schema.KINDS):
-        raise faults.corrupt_row(column, row, kind, f"below {len(schema.KINDS)}")
-    return schema.KINDS[kind], _EXTERN_TYPES[kind](columns, index)
+    if not 0 <= kind < len(KINDS):
+        raise columns.corrupt_row(column, row, kind, f"below {len(KINDS)}")
+    return KINDS[kind], _EXTERN_TYPES[kind](columns, index)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -209,82 +221,9 @@ class FunctionRow(NamedTuple):
     wasm_size_bytes: int | None
 
 
-class MemoryRow(NamedTuple):
-    """A memory; ``guarded`` tells that the code relies on reserved address space instead of checking accesses."""
-
-    type: MemoryType
-    guarded: bool
-
-
-class TableRow(NamedTuple):
-    """A table; ``image_slots`` are its initial slots in the image: 0 null, func_index << 1 | 1."""
-
-    type: TableType
-    image_slots: memoryview
-
-
-class GlobalRow(NamedTuple):
-    """A global; ``init`` is its initialiser as WebAssembly bytes, empty for imported ones."""
-
-    type: GlobalType
-    init: bytes
-
-
-class ElementRow(NamedTuple):
-    """An element segment; ``slots`` as in a table image, with 0 for computed values. ``offset`` None: computed."""
-
-    mode: str
-    type: str
-    table_index: int
-    offset: int | None
-    in_image: bool
-    slots: memoryview
-
-
-class DataRow(NamedTuple):
-    """A data segment; ``data`` is None where the memory image holds the bytes. ``offset`` None: computed or passive."""
-
-    mode: str
-    memory_index: int
-    offset: int | None
-    in_image: bool
-    size_bytes: int
-    data: memoryview | None
-
-
-class NameRow(NamedTuple):
-    """A function's name from the name section."""
-
-    func_index: int
-    name: str
-
-
-class CustomSectionRow(NamedTuple):
-    """A custom section of the module."""
-
-    name: str
-    data: memoryview
-
-
-class AddressRow(NamedTuple):
-    """A range of instructions, up to the next row: where it came from (None: unknown) and what it can trap with."""
-
-    text_offset: int
-    wasm_offset: int | None
-    trap: str | None
-
-
-class SourceRow(NamedTuple):
-    """A range of WebAssembly instructions, up to the next row: the source that it came from, None where unknown."""
-
-    wasm_offset: int
-    file: str | None
-    line: int | None
-
-
 def type_row(columns: Columns, row: int) -> TypeRow:
     """A row of the group types."""
-    kind = _code(columns, "type_kind", row, TYPE_KINDS)
+    kind = code_name(columns, "type_kind", row, TYPE_KINDS)
     type_ = _func_type(columns, row)
     return TypeRow(kind, *type_, columns.digest("type_digest", row), columns.value("type_canonical", row))
 
@@ -303,12 +242,20 @@ def export_row(columns: Columns, row: int) -> ExportRow:
     return ExportRow(columns.text("export_name", row), kind, index, type_)
 
 
+def export_hash(name: bytes) -> int:
+    """FNV-1a, 32 bits: the hash of the export index. C has the same in ``native/runtime/export.c``."""
+    value = 0x811C9DC5
+    for byte in name:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
 def slot_name(columns: Columns, slot: int) -> memoryview:
     """The name in a slot of the export index."""
     names = columns.column("export_name_bytes")
     start, size_bytes = (columns.value(f"export_slots.{field}", slot) for field in ("name_start", "name_size_bytes"))
     if start + size_bytes > len(names):
-        raise faults.corrupt_row("export_slots", slot, start + size_bytes, f"at most {len(names)}")
+        raise columns.corrupt_row("export_slots", slot, start + size_bytes, f"at most {len(names)}")
     return names[start : start + size_bytes]
 
 
@@ -319,88 +266,9 @@ def slot_export(columns: Columns, slot: int, name: str) -> ExportRow:
     return ExportRow(name, kind_name, index, type_)
 
 
-def memory_row(columns: Columns, row: int) -> MemoryRow:
-    """A row of the group memories."""
-    return MemoryRow(memory_type(columns, row), columns.value("memory_guard", row) == 0)
-
-
-def table_row(columns: Columns, row: int) -> TableRow:
-    """A row of the group tables."""
-    offset, count = columns.value("table_image_offset", row), columns.value("table_image_count", row)
-    if offset + 8 * count > len(columns.section):
-        raise faults.corrupt_row("table_image_offset", row, offset, f"{count} slots within the section")
-    return TableRow(table_type(columns, row), columns.section[offset : offset + 8 * count].cast("Q"))
-
-
-def global_row(columns: Columns, row: int) -> GlobalRow:
-    """A row of the group globals."""
-    return GlobalRow(global_type(columns, row), bytes(columns.span("global_init", row)))
-
-
-def element_row(columns: Columns, row: int) -> ElementRow:
-    """A row of the group elements."""
-    return ElementRow(
-        _code(columns, "element_mode", row, ELEMENT_MODES),
-        _valtype(columns, "element_type", row, columns.value("element_type", row)),
-        columns.value("element_table", row),
-        _optional(columns.value("element_offset", row)),
-        bool(columns.value("element_in_image", row)),
-        columns.span("element_slots", row),
-    )
-
-
-def data_row(columns: Columns, row: int) -> DataRow:
-    """A row of the group data."""
-    in_image = bool(columns.value("data_in_image", row))
-    return DataRow(
-        _code(columns, "data_mode", row, DATA_MODES),
-        columns.value("data_memory", row),
-        _optional(columns.value("data_offset", row)),
-        in_image,
-        columns.value("data_size", row),
-        None if in_image else columns.span("data_start", row),
-    )
-
-
-def name_row(columns: Columns, row: int) -> NameRow:
-    """A row of the group function_names."""
-    return NameRow(columns.value("function_name_index", row), columns.function_name(row))
-
-
-def custom_section_row(columns: Columns, row: int) -> CustomSectionRow:
-    """A row of the group custom_sections."""
-    return CustomSectionRow(columns.text("custom_name", row), columns.span("custom_data", row))
-
-
-def address_row(columns: Columns, row: int) -> AddressRow:
-    """A row of the group address_map."""
-    trap = columns.value("address_trap", row)
-    if trap and trap not in TRAP_NAMES:
-        raise faults.corrupt_row("address_trap", row, trap, "a trap code or 0")
-    return AddressRow(
-        columns.value("address_text_offset", row),
-        columns.value("address_wasm_offset", row) or None,
-        TRAP_NAMES.get(trap),
-    )
-
-
-def source_row(columns: Columns, row: int) -> SourceRow:
-    """A row of the group source_lines."""
-    file = columns.value("source_file", row)
-    return SourceRow(
-        columns.value("source_wasm_offset", row),
-        columns.text("source_file_name", file - 1) if file else None,
-        columns.value("source_line", row) or None,
-    )
-
-
-def _code(columns: Columns, column: str, row: int, names: tuple[str, ...]) -> str:
-    """Name of a small code."""
+def code_name(columns: Columns, column: str, row: int, names: tuple[str, ...]) -> str:
+    """Name of a small code that stands in a row of a column."""
     code = columns.value(column, row)
     if code >= len(names):
-        raise faults.corrupt_row(column, row, code, f"below {len(names)}")
+        raise columns.corrupt_row(column, row, code, f"below {len(names)}")
     return names[code]
-
-
-def _optional(value: int) -> int | None:
-    return None if value == schema.NONE_U64 else value

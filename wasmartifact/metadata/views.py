@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-
-from wasmartifact import schema
-from wasmartifact.metadata import faults, rows
+from wasmartifact.constants import HEADER_SNAPSHOT, KIND_FUNC
+from wasmartifact.metadata import rows
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.header import Header
 from wasmartifact.metadata.rows import Rows
 from wasmartifact.wasm.externtypes import TagType
 
@@ -17,6 +14,9 @@ if TYPE_CHECKING:
     from mmap import mmap
     from types import TracebackType
     from typing import TypeVar
+
+    from wasmartifact.metadata import detail_rows
+    from wasmartifact.metadata.header import Header
 
     Row = TypeVar("Row")
 
@@ -59,8 +59,8 @@ class ExportRows(Rows[rows.ExportRow]):
         items, hashes = self._columns.column("export_slots.item"), self._columns.column("export_slots.hash")
         mask = len(items) - 1
         if mask < 0 or len(items) & mask:
-            raise faults.corrupt_row("export_slots", 0, f"{len(items)} slots", "a power of two")
-        value = schema.export_hash(wanted)
+            raise self._columns.corrupt_row("export_slots", 0, f"{len(items)} slots", "a power of two")
+        value = rows.export_hash(wanted)
         slot = value & mask
         for _ in range(len(items)):
             if not items[slot]:
@@ -68,7 +68,7 @@ class ExportRows(Rows[rows.ExportRow]):
             if hashes[slot] == value and rows.slot_name(self._columns, slot) == wanted:
                 return rows.slot_export(self._columns, slot, name)
             slot = slot + 1 & mask
-        raise faults.corrupt_row("export_slots", slot, "no empty slot", "at least one")
+        raise self._columns.corrupt_row("export_slots", slot, "no empty slot", "at least one")
 
 
 class Metadata:
@@ -84,6 +84,8 @@ class Metadata:
         The whole metadata section.
     owner : mmap | None
         The mapping behind the buffer, closed with the Metadata.
+    path : str | None
+        The file that it comes from, for errors.
 
     Examples
     --------
@@ -94,8 +96,10 @@ class Metadata:
     FuncType(params=('i32', 'i32'), results=('i32',))
     """
 
-    def __init__(self, buffer: bytes | bytearray | memoryview, *, owner: mmap | None = None) -> None:
-        self._columns: Columns | None = Columns(buffer)
+    def __init__(
+        self, buffer: bytes | bytearray | memoryview, *, owner: mmap | None = None, path: str | None = None
+    ) -> None:
+        self._columns: Columns | None = Columns(buffer, path)
         self._owner = owner
 
     def __enter__(self) -> Metadata:
@@ -175,19 +179,25 @@ class Metadata:
         return self._rows("functions", self._function_row)
 
     @property
-    def memories(self) -> Rows[rows.MemoryRow]:
+    def memories(self) -> Rows[detail_rows.MemoryRow]:
         """The memory index space."""
-        return self._rows("memories", rows.memory_row)
+        from wasmartifact.metadata.detail_rows import memory_row
+
+        return self._rows("memories", memory_row)
 
     @property
-    def tables(self) -> Rows[rows.TableRow]:
+    def tables(self) -> Rows[detail_rows.TableRow]:
         """The table index space."""
-        return self._rows("tables", rows.table_row)
+        from wasmartifact.metadata.detail_rows import table_row
+
+        return self._rows("tables", table_row)
 
     @property
-    def globals(self) -> Rows[rows.GlobalRow]:
+    def globals(self) -> Rows[detail_rows.GlobalRow]:
         """The global index space."""
-        return self._rows("globals", rows.global_row)
+        from wasmartifact.metadata.detail_rows import global_row
+
+        return self._rows("globals", global_row)
 
     @property
     def tags(self) -> Rows[TagType]:
@@ -195,46 +205,60 @@ class Metadata:
         return self._rows("tags", rows.tag_type)
 
     @property
-    def elements(self) -> Rows[rows.ElementRow]:
+    def elements(self) -> Rows[detail_rows.ElementRow]:
         """Element segments."""
-        return self._rows("elements", rows.element_row)
+        from wasmartifact.metadata.detail_rows import element_row
+
+        return self._rows("elements", element_row)
 
     @property
-    def data(self) -> Rows[rows.DataRow]:
+    def data(self) -> Rows[detail_rows.DataRow]:
         """Data segments."""
-        return self._rows("data", rows.data_row)
+        from wasmartifact.metadata.detail_rows import data_row
+
+        return self._rows("data", data_row)
 
     @property
-    def names(self) -> Rows[rows.NameRow]:
+    def names(self) -> Rows[detail_rows.NameRow]:
         """Functions that the name section names, ascending by index."""
-        return self._rows("function_names", rows.name_row)
+        from wasmartifact.metadata.detail_rows import name_row
+
+        return self._rows("function_names", name_row)
 
     @property
-    def custom_sections(self) -> Rows[rows.CustomSectionRow]:
+    def custom_sections(self) -> Rows[detail_rows.CustomSectionRow]:
         """Custom sections, in the module's order."""
-        return self._rows("custom_sections", rows.custom_section_row)
+        from wasmartifact.metadata.detail_rows import custom_section_row
+
+        return self._rows("custom_sections", custom_section_row)
 
     @property
-    def address_map(self) -> Rows[rows.AddressRow]:
+    def address_map(self) -> Rows[detail_rows.AddressRow]:
         """Ranges of instructions, ascending by text offset."""
-        return self._rows("address_map", rows.address_row)
+        from wasmartifact.metadata.detail_rows import address_row
+
+        return self._rows("address_map", address_row)
 
     @property
-    def trap_sites(self) -> Rows[rows.AddressRow]:
+    def trap_sites(self) -> Rows[detail_rows.AddressRow]:
         """Rows of the address map that can trap. Finding them reads one byte per row of the address map."""
+        from wasmartifact.metadata.detail_rows import address_row
+
         columns = self.columns
         numbers = [row for row, trap in enumerate(columns.column("address_trap")) if trap]
-        return Rows(columns, len(numbers), lambda columns, row: rows.address_row(columns, numbers[row]))
+        return Rows(columns, len(numbers), lambda columns, row: address_row(columns, numbers[row]))
 
     @property
-    def source_lines(self) -> Rows[rows.SourceRow]:
+    def source_lines(self) -> Rows[detail_rows.SourceRow]:
         """Ranges of WebAssembly instructions with their source lines, ascending by wasm offset; empty without DWARF."""
-        return self._rows("source_lines", rows.source_row)
+        from wasmartifact.metadata.detail_rows import source_row
+
+        return self._rows("source_lines", source_row)
 
     @property
     def is_snapshot(self) -> bool:
         """Whether it is a snapshot: then ``info["snapshot_of"]`` is the build id of the artifact that it is of."""
-        return bool(self.header.numbers["flags"] & schema.HEADER_SNAPSHOT)
+        return bool(self.header.numbers["flags"] & HEADER_SNAPSHOT)
 
     @property
     def info(self) -> dict[str, str]:
@@ -256,6 +280,8 @@ class Metadata:
         str | None
             From the name section, None where it has none.
         """
+        from _bisect import bisect_left  # what bisect shows
+
         columns = self.columns
         indices = columns.column("function_name_index")
         row = bisect_left(indices, func_index)
@@ -280,7 +306,7 @@ class Metadata:
         found: dict[int, str] = {}
         kinds, indices = columns.column("export_kind"), columns.column("export_index")
         for row, (kind, index) in enumerate(zip(kinds, indices, strict=True)):
-            if kind == schema.KIND_FUNC and index in func_indices and index not in found:
+            if kind == KIND_FUNC and index in func_indices and index not in found:
                 found[index] = columns.text("export_name", row)
         return found
 
@@ -297,6 +323,8 @@ class Metadata:
         tuple[int, int | None] | None
             Function index, byte offset in the module or None where unknown; None outside every function body.
         """
+        from _bisect import bisect_right
+
         columns = self.columns
         starts, imported = columns.column("function.text_offset"), self._imported_functions()
         row = bisect_right(starts, text_offset, imported) - 1
@@ -320,15 +348,20 @@ class Metadata:
         tuple[str | None, int | None]
             The path as the compiler wrote it, and the line.
         """
+        from _bisect import bisect_right
+
+        from wasmartifact.metadata.detail_rows import source_row
+
         columns = self.columns
         row = bisect_right(columns.column("source_wasm_offset"), wasm_offset) - 1
-        return rows.source_row(columns, row)[1:] if row >= 0 else (None, None)
+        return source_row(columns, row)[1:] if row >= 0 else (None, None)
 
     def _imported_functions(self) -> int:
         """Number of imported functions: all functions but those with code."""
-        functions, defined = self.columns.row_count("functions"), self.columns.row_count("code")
+        columns = self.columns
+        functions, defined = columns.row_count("functions"), columns.row_count("code")
         if defined > functions:
-            raise faults.corrupt_row("code_wasm_offset", functions, "a function", f"at most {functions} functions")
+            raise columns.corrupt_row("code_wasm_offset", functions, "a function", f"at most {functions} functions")
         return functions - defined
 
     def _function_row(self, columns: Columns, func_index: int) -> rows.FunctionRow:

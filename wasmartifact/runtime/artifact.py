@@ -42,7 +42,7 @@ class Artifact:
         if self._metadata is None:
             from wasmartifact.metadata.views import Metadata
 
-            self._metadata = Metadata(memoryview(self._native))
+            self._metadata = Metadata(memoryview(self._native), path=self.path)
         return self._metadata
 
     def instantiate(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from wasmartifact import _types as types
 from wasmartifact._native import ffi, lib
-from wasmartifact.runtime.native_errors import raise_native_error
-from wasmartifact.schema import (
+from wasmartifact.constants import (
     KIND_GLOBAL,
     KIND_TABLE,
     KIND_TAG,
@@ -15,8 +14,9 @@ from wasmartifact.schema import (
     MAX_TABLE_ELEMENTS,
     NONE_U64,
 )
-from wasmartifact.wasm.externtypes import GlobalType, TableType, TagType, value_types
-from wasmartifact.wasm.types import func_type_digest, valtype_from_name
+from wasmartifact.runtime.native_errors import raise_native_error
+from wasmartifact.wasm.externtypes import GlobalType, TableType, TagType, valtype_from_name, value_types
+from wasmartifact.wasm.types import func_type_digest
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:

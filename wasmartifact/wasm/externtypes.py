@@ -6,12 +6,26 @@ is written with an index, such as ``(ref 3)``, means something in its own module
 
 from __future__ import annotations
 
+from wasmartifact.constants import (
+    HEAP_ABSTRACT,
+    HEAP_TYPES,
+    VALTYPE_EXNREF,
+    VALTYPE_EXTERNREF,
+    VALTYPE_F32,
+    VALTYPE_F64,
+    VALTYPE_FUNCREF,
+    VALTYPE_I32,
+    VALTYPE_I64,
+    VALTYPE_REF,
+    VALTYPE_REF_NULL,
+    VALTYPE_V128,
+)
 from wasmartifact.record import NamedTuple
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Self
+    from typing import Final, Self
 
 
 class _Function(NamedTuple):
@@ -92,7 +106,60 @@ class TagType(NamedTuple):
 
 ExternType = FuncType | MemoryType | TableType | GlobalType | TagType
 
-_PLAIN = frozenset(("i32", "i64", "f32", "f64", "v128", "funcref", "externref", "exnref"))
+# --------------------------------------------------------------------------------------------------------------------
+# Names of value types
+
+_NUMBER_NAMES: Final = {
+    VALTYPE_I32: "i32",
+    VALTYPE_I64: "i64",
+    VALTYPE_F32: "f32",
+    VALTYPE_F64: "f64",
+    VALTYPE_V128: "v128",
+}
+_HEAP_NAMES: Final = {code: name for name, code in HEAP_TYPES.items()}
+#: References with a short name of their own; ``nullref`` and its like are what the text format calls the bottom types.
+_SHORT_NAMES: Final = {
+    VALTYPE_FUNCREF: "funcref",
+    VALTYPE_EXTERNREF: "externref",
+    VALTYPE_EXNREF: "exnref",
+    **{VALTYPE_REF_NULL | HEAP_TYPES[heap] << 8: f"{heap}ref" for heap in ("any", "eq", "i31", "struct", "array")},
+    VALTYPE_REF_NULL | HEAP_TYPES["none"] << 8: "nullref",
+    VALTYPE_REF_NULL | HEAP_TYPES["noextern"] << 8: "nullexternref",
+    VALTYPE_REF_NULL | HEAP_TYPES["nofunc"] << 8: "nullfuncref",
+    VALTYPE_REF_NULL | HEAP_TYPES["noexn"] << 8: "nullexnref",
+}
+_VALTYPE_NAMES: Final = _NUMBER_NAMES | _SHORT_NAMES
+_VALTYPE_BY_NAME: Final = {name: code for code, name in _VALTYPE_NAMES.items()}
+
+
+def valtype_name(valtype: int) -> str:
+    """Name of a value type as in the text format: "i32", "funcref", "(ref null func)" as "funcref", "(ref 3)"."""
+    if (name := _VALTYPE_NAMES.get(valtype)) is not None:
+        return name
+    heap = valtype >> 8
+    null = "null " if valtype & 0xFF == VALTYPE_REF_NULL else ""
+    return f"(ref {null}{_HEAP_NAMES.get(heap, heap)})"
+
+
+def valtype_from_name(name: str) -> int:
+    """Value type of a name; the inverse of ``valtype_name``, and long forms of short names are known too.
+
+    Raises
+    ------
+    ValueError
+        The text names no value type.
+    """
+    if (valtype := _VALTYPE_BY_NAME.get(name)) is not None:
+        return valtype
+    words = name.strip().removeprefix("(").removesuffix(")").split()
+    nullable = len(words) == 3 and words[1] == "null"
+    if words and words[0] == "ref" and (nullable or len(words) == 2):
+        heap = HEAP_TYPES.get(words[-1])
+        if heap is None and words[-1].isascii() and words[-1].isdigit() and int(words[-1]) < HEAP_ABSTRACT:
+            heap = int(words[-1])
+        if heap is not None:
+            return (VALTYPE_REF_NULL if nullable else VALTYPE_REF) | heap << 8
+    raise ValueError(f"{name!r} is no value type; expected {', '.join(_VALTYPE_BY_NAME)} or (ref null? heap_type)")
 
 
 def value_types(names: Iterable[str]) -> tuple[str, ...]:
@@ -107,10 +174,4 @@ def value_types(names: Iterable[str]) -> tuple[str, ...]:
     """
     if isinstance(names, str):
         raise TypeError(f'expected a list of value types such as ["i32"], found the string {names!r}')
-    return tuple([str(name) if name in _PLAIN else _short(name) for name in names])
-
-
-def _short(name: str) -> str:
-    from wasmartifact.wasm.types import valtype_from_name, valtype_name
-
-    return valtype_name(valtype_from_name(name))
+    return tuple([str(name) if name in _VALTYPE_BY_NAME else valtype_name(valtype_from_name(name)) for name in names])

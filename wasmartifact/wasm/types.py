@@ -1,26 +1,16 @@
-"""Identity and names of types: a digest of a type's structure, equal across modules, and the text of value types.
+"""Identity of types: a digest of a type's structure, equal across modules.
 
-Host functions get their type's digest at run time, so this file imports the standard library and the schema only.
+A type is equal to another if both stand at the same place of recursive groups with the same structure (spec section
+3.1.4). So the digest of a type is taken over its whole group and its place in it. Within, a reference to a member of
+the group is written as its place, a reference to an earlier type as that type's digest. In a module without garbage
+collection, a group is one type, which can refer to itself.
+
+Host functions get their type's digest at run time, so this file imports constants only.
 """
 
 from __future__ import annotations
 
-from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
-
-from wasmartifact.schema import (
-    HEAP_ABSTRACT,
-    HEAP_TYPES,
-    VALTYPE_EXNREF,
-    VALTYPE_EXTERNREF,
-    VALTYPE_F32,
-    VALTYPE_F64,
-    VALTYPE_FUNCREF,
-    VALTYPE_I32,
-    VALTYPE_I64,
-    VALTYPE_REF,
-    VALTYPE_REF_NULL,
-    VALTYPE_V128,
-)
+from wasmartifact.constants import HEAP_ABSTRACT, VALTYPE_F32, VALTYPE_F64, VALTYPE_I32, VALTYPE_I64, VALTYPE_V128
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -31,37 +21,7 @@ if TYPE_CHECKING:
 
 DIGEST_SIZE_BYTES: Final = 16
 _FORM_FUNC: Final = b"\x60"
-
-_NUMBER_NAMES: Final = {
-    VALTYPE_I32: "i32",
-    VALTYPE_I64: "i64",
-    VALTYPE_F32: "f32",
-    VALTYPE_F64: "f64",
-    VALTYPE_V128: "v128",
-}
-_HEAP_NAMES: Final = {code: name for name, code in HEAP_TYPES.items()}
-#: References with a short name of their own; ``nullref`` and its like are what the text format calls the bottom types.
-_SHORT_NAMES: Final = {
-    VALTYPE_FUNCREF: "funcref",
-    VALTYPE_EXTERNREF: "externref",
-    VALTYPE_EXNREF: "exnref",
-    **{VALTYPE_REF_NULL | HEAP_TYPES[heap] << 8: f"{heap}ref" for heap in ("any", "eq", "i31", "struct", "array")},
-    VALTYPE_REF_NULL | HEAP_TYPES["none"] << 8: "nullref",
-    VALTYPE_REF_NULL | HEAP_TYPES["noextern"] << 8: "nullexternref",
-    VALTYPE_REF_NULL | HEAP_TYPES["nofunc"] << 8: "nullfuncref",
-    VALTYPE_REF_NULL | HEAP_TYPES["noexn"] << 8: "nullexnref",
-}
-_VALTYPE_NAMES: Final = _NUMBER_NAMES | _SHORT_NAMES
-_VALTYPE_BY_NAME: Final = {name: code for code, name in _VALTYPE_NAMES.items()}
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Digests
-#
-# A type is equal to another if both stand at the same place of recursive groups with the same structure (spec section
-# 3.1.4). So the digest of a type is taken over its whole group and its place in it. Within, a reference to a member of
-# the group is written as its place, a reference to an earlier type as that type's digest. In a module without garbage
-# collection, a group is one type, which can refer to itself.
+_NUMBERS: Final = frozenset((VALTYPE_I32, VALTYPE_I64, VALTYPE_F32, VALTYPE_F64, VALTYPE_V128))
 
 
 def func_type_digest(params: Iterable[int], results: Iterable[int]) -> bytes:
@@ -113,6 +73,8 @@ def _group_digests(
     group: list[tuple[tuple[int, ...], tuple[int, ...]]], reference: Callable[[int], bytes]
 ) -> list[bytes]:
     """Digests of the function types of one recursive group; ``reference`` encodes a type index."""
+    from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
+
     structure = len(group).to_bytes(4, "little") + b"".join(
         _FORM_FUNC + _valtypes_structure(params, reference) + _valtypes_structure(results, reference)
         for params, results in group
@@ -127,7 +89,7 @@ def _valtypes_structure(valtypes: tuple[int, ...], reference: Callable[[int], by
     parts = [len(valtypes).to_bytes(4, "little")]
     for valtype in valtypes:
         heap = valtype >> 8
-        if heap >= HEAP_ABSTRACT or valtype in _NUMBER_NAMES:
+        if heap >= HEAP_ABSTRACT or valtype in _NUMBERS:
             parts.append(b"\0" + valtype.to_bytes(4, "little"))
         else:
             parts.append((valtype & 0xFF).to_bytes(1, "little") + reference(heap))
@@ -142,37 +104,3 @@ def _reference(earlier: list[bytes], index: int) -> bytes:
 
 def _no_reference(index: int) -> bytes:
     raise ValueError(f"type index {index} means nothing outside of a module")
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Names
-
-
-def valtype_name(valtype: int) -> str:
-    """Name of a value type as in the text format: "i32", "funcref", "(ref null func)" as "funcref", "(ref 3)"."""
-    if (name := _VALTYPE_NAMES.get(valtype)) is not None:
-        return name
-    heap = valtype >> 8
-    null = "null " if valtype & 0xFF == VALTYPE_REF_NULL else ""
-    return f"(ref {null}{_HEAP_NAMES.get(heap, heap)})"
-
-
-def valtype_from_name(name: str) -> int:
-    """Value type of a name; the inverse of ``valtype_name``, and long forms of short names are known too.
-
-    Raises
-    ------
-    ValueError
-        The text names no value type.
-    """
-    if (valtype := _VALTYPE_BY_NAME.get(name)) is not None:
-        return valtype
-    words = name.strip().removeprefix("(").removesuffix(")").split()
-    nullable = len(words) == 3 and words[1] == "null"
-    if words and words[0] == "ref" and (nullable or len(words) == 2):
-        heap = HEAP_TYPES.get(words[-1])
-        if heap is None and words[-1].isascii() and words[-1].isdigit() and int(words[-1]) < HEAP_ABSTRACT:
-            heap = int(words[-1])
-        if heap is not None:
-            return (VALTYPE_REF_NULL if nullable else VALTYPE_REF) | heap << 8
-    raise ValueError(f"{name!r} is no value type; expected {', '.join(_VALTYPE_BY_NAME)} or (ref null? heap_type)")

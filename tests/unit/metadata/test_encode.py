@@ -16,8 +16,8 @@ import wasmtime
 
 from bench.synthetic import exported_functions
 from tests.unit.metadata.sections import FUNCTION_SIZE_BYTES, RICH_WAT, fake_facts, module_from_text, section_from_text
-from wasmartifact import schema
 from wasmartifact.errors import ToolchainError
+from wasmartifact.metadata import rows
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.encode import encode_metadata, hash_slots
 from wasmartifact.metadata.views import Metadata
@@ -285,7 +285,7 @@ def steps(function: Callable[..., object], *args: object) -> int:
 
 def test_names_of_one_hash_take_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever makes a module may choose them so. Probing one slot after the other would take n * n / 2 steps."""
-    monkeypatch.setattr(schema, "export_hash", lambda name: 7)
+    monkeypatch.setattr(rows, "export_hash", lambda name: 7)
     few, many = (
         steps(hash_slots, [b"%d" % number for number in range(count)], range(1, count + 1)) for count in (1000, 2000)
     )
@@ -293,7 +293,7 @@ def test_names_of_one_hash_take_no_longer(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_names_of_one_hash_are_checked_in_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "export_hash", lambda name: 7)
+    monkeypatch.setattr(rows, "export_hash", lambda name: 7)
     few, many = (
         steps(check_rows, section_from_text(f"(module (global $g i32 (i32.const 0)) {exports})"))
         for exports in (
@@ -306,12 +306,12 @@ def test_names_of_one_hash_are_checked_in_no_longer(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("hashes", [7, 3, 1 << 31])
 def test_slots_are_those_of_linear_probing(monkeypatch: pytest.MonkeyPatch, hashes: int) -> None:
     """As FORMAT.md says it: the first free one from the hash on, around the end."""
-    monkeypatch.setattr(schema, "export_hash", lambda name: zlib.crc32(name) % hashes + (5 if hashes < 8 else 0))
+    monkeypatch.setattr(rows, "export_hash", lambda name: zlib.crc32(name) % hashes + (5 if hashes < 8 else 0))
     names = [b"%d" % number for number in range(50)]
     found = list(hash_slots(names, range(1, 51))[::4])
     wanted = [0] * len(found)
     for item, name in enumerate(names, 1):
-        slot = schema.export_hash(name) % len(wanted)
+        slot = rows.export_hash(name) % len(wanted)
         while wanted[slot]:
             slot = (slot + 1) % len(wanted)
         wanted[slot] = item
@@ -321,7 +321,7 @@ def test_slots_are_those_of_linear_probing(monkeypatch: pytest.MonkeyPatch, hash
 def test_export_hash_is_fnv1a() -> None:
     """Vectors from the authors of FNV."""
     vectors = {b"": 0x811C9DC5, b"a": 0xE40C292C, b"foobar": 0xBF9CF968}
-    assert {name: schema.export_hash(name) for name in vectors} == vectors
+    assert {name: rows.export_hash(name) for name in vectors} == vectors
 
 
 def test_a_hundred_thousand_exports(record_property: Callable[[str, object], None]) -> None:

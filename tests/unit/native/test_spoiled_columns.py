@@ -1,4 +1,7 @@
-"""Rows that are wrong: the C runtime checks each before it follows it, so that no value of any row ends the process."""
+"""Rows that are wrong: each is checked before it is followed, so that no value of any row ends the process.
+
+What shows when a row is read names the file, as a load does.
+"""
 
 from __future__ import annotations
 

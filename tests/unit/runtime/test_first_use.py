@@ -17,21 +17,16 @@ HEAVY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        "wa.Store()",
-        "wa.Memory(1).type.min_pages",
-        "wa.Func(print, ['i32'], ['i64']).type.params",
-        "wa.FuncType(['i32'], []).params",
-        "wa.Instance, wa.Linked, wa.Exports, wa.Artifact, wa.Metadata",
-        "[(row.module, row.name, row.kind, str(row.type)) for row in wa.load(path).metadata.imports]",
-        "wa.load(path).metadata.exports.find('g').type",
-        "wa.load(path).metadata.functions[0].type",
-        "wa.load(path).instantiate({'m': {'f': print}}).exports.g.type",
-    ],
-)
-def test_it_imports_little(use: str) -> None:
+#: What the first look at the metadata imports: each file costs 0.1 ms and more, all of them shall cost less than 2.
+METADATA = {
+    "_collections",  # which is built in
+    "wasmartifact.constants", "wasmartifact.metadata", "wasmartifact.metadata.columns", "wasmartifact.metadata.rows",
+    "wasmartifact.metadata.views", "wasmartifact.record", "wasmartifact.wasm", "wasmartifact.wasm.externtypes",
+}  # fmt: skip
+
+
+def imported(use: str) -> set[str]:
+    """What is imported by ``use``, of an artifact at ``path``, beside the package and what any Python has."""
     # os and what it imports are there in any start with a site; CPython 3.15 has them later than others without one.
     code = f"import os, sys; path = sys.argv[1]; import wasmartifact as wa; before = set(sys.modules)\n{use}\n"
     code += "print(*(set(sys.modules) - before))"
@@ -42,6 +37,41 @@ def test_it_imports_little(use: str) -> None:
         text=True,
         check=True,
     )
-    imported = set(ended.stdout.split())
-    assert not imported & HEAVY
-    assert len(imported) <= 26, sorted(imported)
+    return set(ended.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "wa.Store()",
+        "wa.Memory(1).type.min_pages",
+        "wa.Func(print, ['i32'], ['i64']).type.params",
+        "wa.FuncType(['i32'], []).params",
+        "wa.Instance, wa.Linked, wa.Exports, wa.Artifact, wa.Metadata",
+        "wa.load(path).instantiate({'m': {'f': print}}).exports.g.type",
+    ],
+)
+def test_it_imports_little(use: str) -> None:
+    found = imported(use)
+    assert not found & HEAVY
+    assert "wasmartifact.schema" not in found
+    assert len(found) <= 16, sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("use", "more"),
+    [
+        ("metadata", set()),
+        ("metadata.exports[0]", set()),
+        ("[(row.module, row.name, row.kind, str(row.type)) for row in metadata.imports]", set()),
+        ("metadata.exports.find('g').type", set()),
+        ("metadata.info['opt_level']", set()),
+        ("metadata.functions[0].type", {"_bisect"}),
+        ("metadata.memories[0]", {"wasmartifact.metadata.detail_rows"}),
+        ("metadata.header", {"wasmartifact.metadata.header"}),
+    ],
+)
+def test_metadata_imports_what_it_shows(use: str, more: set[str]) -> None:
+    loads = imported("artifact = wa.load(path)")
+    found = imported(f"artifact = wa.load(path); metadata = artifact.metadata; {use}") - loads
+    assert found <= METADATA | more, sorted(found - METADATA - more)

@@ -1,0 +1,168 @@
+"""Rows of the metadata's tables, continued: contents, names, and where machine code came from. See `rows`."""
+
+from __future__ import annotations
+
+from wasmartifact.constants import NONE_U64, TRAPS
+from wasmartifact.metadata.columns import Columns
+from wasmartifact.metadata.rows import code_name, global_type, memory_type, table_type, valtype
+from wasmartifact.record import NamedTuple
+from wasmartifact.wasm.externtypes import GlobalType, MemoryType, TableType
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from typing import Final
+
+ELEMENT_MODES: Final = ("active", "passive", "declarative")
+DATA_MODES: Final = ("active", "passive")
+
+
+class MemoryRow(NamedTuple):
+    """A memory; ``guarded`` tells that the code relies on reserved address space instead of checking accesses."""
+
+    type: MemoryType
+    guarded: bool
+
+
+class TableRow(NamedTuple):
+    """A table; ``image_slots`` are its initial slots in the image: 0 null, func_index << 1 | 1."""
+
+    type: TableType
+    image_slots: memoryview
+
+
+class GlobalRow(NamedTuple):
+    """A global; ``init`` is its initialiser as WebAssembly bytes, empty for imported ones."""
+
+    type: GlobalType
+    init: bytes
+
+
+class ElementRow(NamedTuple):
+    """An element segment; ``slots`` as in a table image, with 0 for computed values. ``offset`` None: computed."""
+
+    mode: str
+    type: str
+    table_index: int
+    offset: int | None
+    in_image: bool
+    slots: memoryview
+
+
+class DataRow(NamedTuple):
+    """A data segment; ``data`` is None where the memory image holds the bytes. ``offset`` None: computed or passive."""
+
+    mode: str
+    memory_index: int
+    offset: int | None
+    in_image: bool
+    size_bytes: int
+    data: memoryview | None
+
+
+class NameRow(NamedTuple):
+    """A function's name from the name section."""
+
+    func_index: int
+    name: str
+
+
+class CustomSectionRow(NamedTuple):
+    """A custom section of the module."""
+
+    name: str
+    data: memoryview
+
+
+class AddressRow(NamedTuple):
+    """A range of instructions, up to the next row: where it came from (None: unknown) and what it can trap with."""
+
+    text_offset: int
+    wasm_offset: int | None
+    trap: str | None
+
+
+class SourceRow(NamedTuple):
+    """A range of WebAssembly instructions, up to the next row: the source that it came from, None where unknown."""
+
+    wasm_offset: int
+    file: str | None
+    line: int | None
+
+
+def memory_row(columns: Columns, row: int) -> MemoryRow:
+    """A row of the group memories."""
+    return MemoryRow(memory_type(columns, row), columns.value("memory_guard", row) == 0)
+
+
+def table_row(columns: Columns, row: int) -> TableRow:
+    """A row of the group tables."""
+    offset, count = columns.value("table_image_offset", row), columns.value("table_image_count", row)
+    if offset + 8 * count > len(columns.section):
+        raise columns.corrupt_row("table_image_offset", row, offset, f"{count} slots within the section")
+    return TableRow(table_type(columns, row), columns.section[offset : offset + 8 * count].cast("Q"))
+
+
+def global_row(columns: Columns, row: int) -> GlobalRow:
+    """A row of the group globals."""
+    return GlobalRow(global_type(columns, row), bytes(columns.span("global_init", row)))
+
+
+def element_row(columns: Columns, row: int) -> ElementRow:
+    """A row of the group elements."""
+    return ElementRow(
+        code_name(columns, "element_mode", row, ELEMENT_MODES),
+        valtype(columns, "element_type", row, columns.value("element_type", row)),
+        columns.value("element_table", row),
+        _optional(columns.value("element_offset", row)),
+        bool(columns.value("element_in_image", row)),
+        columns.span("element_slots", row),
+    )
+
+
+def data_row(columns: Columns, row: int) -> DataRow:
+    """A row of the group data."""
+    in_image = bool(columns.value("data_in_image", row))
+    return DataRow(
+        code_name(columns, "data_mode", row, DATA_MODES),
+        columns.value("data_memory", row),
+        _optional(columns.value("data_offset", row)),
+        in_image,
+        columns.value("data_size", row),
+        None if in_image else columns.span("data_start", row),
+    )
+
+
+def name_row(columns: Columns, row: int) -> NameRow:
+    """A row of the group function_names."""
+    return NameRow(columns.value("function_name_index", row), columns.function_name(row))
+
+
+def custom_section_row(columns: Columns, row: int) -> CustomSectionRow:
+    """A row of the group custom_sections."""
+    return CustomSectionRow(columns.text("custom_name", row), columns.span("custom_data", row))
+
+
+def address_row(columns: Columns, row: int) -> AddressRow:
+    """A row of the group address_map."""
+    trap = columns.value("address_trap", row)
+    if trap and trap not in TRAPS:
+        raise columns.corrupt_row("address_trap", row, trap, "a trap code or 0")
+    return AddressRow(
+        columns.value("address_text_offset", row),
+        columns.value("address_wasm_offset", row) or None,
+        TRAPS[trap][0] if trap else None,
+    )
+
+
+def source_row(columns: Columns, row: int) -> SourceRow:
+    """A row of the group source_lines."""
+    file = columns.value("source_file", row)
+    return SourceRow(
+        columns.value("source_wasm_offset", row),
+        columns.text("source_file_name", file - 1) if file else None,
+        columns.value("source_line", row) or None,
+    )
+
+
+def _optional(value: int) -> int | None:
+    return None if value == NONE_U64 else value
