@@ -199,6 +199,8 @@ def _load_private(fd: int, path: str, check: Check | None) -> Artifact:
         problem = no_file(fd, path)
         if problem is not None:
             raise problem
+        # A copy takes memory for each byte, so look first: no artifact is longer than it says.
+        _look(_duplicate(fd, path), path).discard()
         return _load_copy(fd, path, check, is_sealed=True)
     finally:
         os.close(fd)
@@ -265,6 +267,14 @@ def _load_copy(fd: int, path: str, check: Check | None = None, *, is_sealed: boo
             "move it to a file system without noexec",
             path=path,
         ) from None
+
+
+def _duplicate(fd: int, path: str) -> int:
+    """Another descriptor of an open file."""
+    try:
+        return os.dup(fd)
+    except OSError as problem:
+        raise _refused(path, problem) from None
 
 
 def _descriptor_problem(fd: int) -> OSError | None:

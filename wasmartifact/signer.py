@@ -11,7 +11,7 @@ from wasmartifact.host.output import write_output
 from wasmartifact.host.scratch import read_chunks
 from wasmartifact.metadata import digests, header
 from wasmartifact.metadata.views import Metadata
-from wasmartifact.verifier import signed_message, verify, verify_bytes
+from wasmartifact.verifier import open_metadata, signed_message, verify, verify_bytes
 
 
 def sign(path: str | os.PathLike[str], private_key: Key, *, password: str | bytes | None = None) -> None:
@@ -49,6 +49,7 @@ def sign(path: str | os.PathLike[str], private_key: Key, *, password: str | byte
     >>> artifact = wa.load("module.wasm.so", key=key.public_key(), private=True)
     """
     key = read_private_key(private_key, password)
+    open_metadata(path).close()  # before all of it is read: no artifact is longer than it says
     with named(path):
         file = sign_contents(bytearray(b"".join(_read(path))), key)
     public = key.public_key()

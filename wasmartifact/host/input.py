@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import errno
+import os
+import stat
 
-from wasmartifact.constants import ELF_MAGIC
+from wasmartifact.constants import ELF_MAGIC, MAX_MODULE_BYTES
 
 TYPE_CHECKING = False  # a second start with a changed source should not pay for typing
 if TYPE_CHECKING:
@@ -17,7 +20,10 @@ _BLOCK_BYTES: Final = 1 << 20
 
 def read_input(file: IO[bytes], name: str, *, may_be_artifact: bool = False) -> bytes:
     """Contents as `read_blocks` gives them."""
-    return b"".join(read_blocks(file, name, may_be_artifact=may_be_artifact))
+    try:
+        return b"".join(read_blocks(file, name, may_be_artifact=may_be_artifact))
+    except MemoryError:
+        raise _no_memory(name) from None
 
 
 def read_blocks(file: IO[bytes], name: str, *, may_be_artifact: bool = False) -> Iterator[bytes]:
@@ -34,22 +40,49 @@ def read_blocks(file: IO[bytes], name: str, *, may_be_artifact: bool = False) ->
 
     Raises
     ------
+    UnsupportedModule
+        It is larger than a module may be. A file tells so before it is read.
     OSError
-        As the system gives it, with the name.
+        As the system gives it, with the name; ENOMEM where memory does not hold it.
     """
     try:
         start = file.read(len(MODULE_MAGIC))
         yield start
         if start == MODULE_MAGIC:
-            yield file.read()
+            yield from _bounded(_module_blocks(file, name), len(start), name)
         elif start == ELF_MAGIC and may_be_artifact:
             yield from iter(lambda: file.read(_BLOCK_BYTES), b"")
         else:
-            yield from _text_blocks(start, file)
+            yield from _bounded(_text_blocks(start, file), len(start), name)
+    except MemoryError:
+        raise _no_memory(name) from None
     except OSError as problem:
         if problem.filename is None:
             problem.filename = name
         raise
+
+
+def check_size(size_bytes: int, name: str) -> None:
+    """Raise UnsupportedModule where a module, or what was read of it so far, has more bytes than one may have."""
+    if size_bytes > MAX_MODULE_BYTES:
+        from wasmartifact.errors import UnsupportedModule
+
+        raise UnsupportedModule(
+            f"{name} has {size_bytes:,} bytes or more, expected a module of at most {MAX_MODULE_BYTES:,}, as far as "
+            "offsets of 32 bits reach; give another file, or drop custom sections of this one (wasm-tools strip)",
+            feature="modules beyond 4 GiB",
+            wasm_offset=None,
+        )
+
+
+def _module_blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
+    """What follows the magic number of a module."""
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode):
+        check_size(status.st_size, name)
+        yield file.read()
+    else:
+        yield from iter(lambda: file.read(_BLOCK_BYTES), b"")
 
 
 def _text_blocks(block: bytes, file: IO[bytes]) -> Iterator[bytes]:
@@ -62,3 +95,18 @@ def _text_blocks(block: bytes, file: IO[bytes]) -> Iterator[bytes]:
             return
         block = file.read(_BLOCK_BYTES)
         yield block
+
+
+def _bounded(blocks: Iterator[bytes], size_bytes: int, name: str) -> Iterator[bytes]:
+    """The blocks that follow ``size_bytes``, as long as all of it is no more than a module may have."""
+    for block in blocks:
+        size_bytes += len(block)
+        check_size(size_bytes, name)
+        yield block
+
+
+def _no_memory(name: str) -> OSError:
+    from wasmartifact.host.limits import memory_advice
+
+    advice = memory_advice() or "free memory, or use a machine with more of it"
+    return OSError(errno.ENOMEM, f"memory does not hold the file; {advice}", name)

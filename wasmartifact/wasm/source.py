@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from wasmartifact.errors import MalformedModule
-from wasmartifact.host.input import read_input
+from wasmartifact.host.input import check_size, read_input
 from wasmartifact.host.packages import require
 
 #: Where, as wasmtime's parser says it: in a line below the message and above an excerpt, or, for long lines, behind it.
@@ -33,6 +33,8 @@ def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
 
     Raises
     ------
+    UnsupportedModule
+        More than 4 GiB.
     MalformedModule
         Empty, not UTF-8, or not WebAssembly text: then ``line`` and ``column`` say where.
     OSError
@@ -40,6 +42,7 @@ def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         contents, name = bytes(source), "input"
+        check_size(len(contents), name)
     else:
         name = os.fsdecode(source)
         with open(name, "rb") as file:
