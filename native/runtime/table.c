@@ -224,6 +224,21 @@ int wa_table_set(wa_table *table, uint64_t index, uint64_t reference)
     return 0;
 }
 
+/* How many elements are copied or filled before a look whether the call is to end. */
+enum { STEP_ELEMENTS = 1 << 17 };
+
+/* Copy in steps, as far as the call that this is for may go on: whether it did to the end. */
+static bool copy(uint64_t *to, const uint64_t *from, uint64_t count)
+{
+    for (uint64_t done = 0; done < count; done += STEP_ELEMENTS) {
+        if (wa_interrupt_is_due())
+            return false;
+        uint64_t left = count - done;
+        memcpy(to + done, from + done, (left < STEP_ELEMENTS ? left : STEP_ELEMENTS) * sizeof *to);
+    }
+    return true;
+}
+
 static int reserve_slots(wa_table *table, uint64_t needed)
 {
     if (needed <= table->capacity)
@@ -232,9 +247,10 @@ static int reserve_slots(wa_table *table, uint64_t needed)
     if (capacity > table_limit(table))
         capacity = table_limit(table);
     uint64_t *slots = calloc(capacity, sizeof *slots);
-    if (slots == NULL)
+    if (slots == NULL || !copy(slots, table->head.slots, table->head.size)) {
+        free(slots);
         return -1;
-    memcpy(slots, table->head.slots, table->head.size * 8);
+    }
     free_slots(table->head.slots, table->mapped_bytes);
     table->head.slots = slots;
     table->mapped_bytes = 0;
@@ -242,10 +258,7 @@ static int reserve_slots(wa_table *table, uint64_t needed)
     return 0;
 }
 
-/* How many elements are filled before a look whether the call is to end. */
-enum { STEP_ELEMENTS = 1 << 17 };
-
-/* Fill in steps, as far as the call that this is for may go on: whether it did to the end. */
+/* Likewise. */
 static bool fill(uint64_t *slots, uint64_t count, uint64_t value)
 {
     for (uint64_t i = 0; i < count; i++) {

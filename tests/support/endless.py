@@ -128,7 +128,8 @@ def _pair() -> Guest:
 def _start() -> Guest:
     store = wa.Store()
     usable = load(TAIL_WAT).instantiate(store=store).exports["usable"]
-    return Guest(store, lambda: load(START_WAT).instantiate(store=store), usable)
+    artifact = load(START_WAT)
+    return Guest(store, lambda: artifact.instantiate(store=store), usable)
 
 
 def _nested() -> Guest:

@@ -6,10 +6,12 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 import wasmartifact as wa
+from tests.lateness import measure
 from tests.support.endless import SHAPES, TAIL_WAT, Guest, endless
 from tests.unit.runtime.harness import exports, load
 
@@ -84,6 +86,31 @@ def test_an_interrupt_before_the_call_ends_the_next_one() -> None:
     with pytest.raises(wa.Interrupted):
         got.exports.usable()
     assert got.exports.usable() == 41
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nothing_is_left_behind(shape: str) -> None:
+    """Descriptors, threads, mappings, objects, memory and blocked signals, after calls on all kinds of threads."""
+    assert measure(shape, 20)[1] == {}
+
+
+def test_a_table_that_grows_looks_between_steps() -> None:
+    """Growth that moves 72 MB, or fills as much, is given up when its call is to end; the next one does it."""
+    wat = """(module (table (export "moved") 9000000 funcref) (table (export "filled") 1 funcref) (elem declare func $f)
+      (func $f (export "move") (result i32) (table.grow 0 (ref.null func) (i32.const 1)))
+      (func (export "fill") (result i32) (table.grow 1 (ref.func $f) (i32.const 9000000))))"""
+    for name, table, size in (("move", "moved", 9_000_000), ("fill", "filled", 1)):
+        got = load(wat).instantiate()
+        grow = got.exports[name]
+        for _ in range(20):
+            with got.store.deadline(0.001), suppress(wa.DeadlineExceeded):
+                grow()
+                break
+        else:
+            assert len(got.exports[table]) == size
+            assert grow() == size
+            continue
+        pytest.fail("the growth was never given up")
 
 
 def test_nested_deadlines_the_nearest_counts() -> None:
