@@ -35,6 +35,7 @@ BENCHES: Final = {
     "seed": "bench.seed",
     "kernels": "bench.kernels.__main__",
     "fuel": "bench.fuel",
+    "deadlines": "bench.deadlines",
     "pack": "bench.pack",
 }
 Results = Mapping[str, Sequence[Figure]]
