@@ -67,6 +67,9 @@ void wax_state_end(wax_state *state)
     Py_CLEAR(state->exports_type);
     Py_CLEAR(state->linked_type);
     Py_CLEAR(state->wasi_type);
+    if (state->spare_deadline != NULL)
+        PyObject_GC_Del(state->spare_deadline);
+    state->spare_deadline = NULL;
     Py_CLEAR(state->deadline_type);
     Py_CLEAR(state->ticket_type);
     for (size_t i = 0; i < WAX_HELPER_COUNT; i++)

@@ -149,6 +149,7 @@ typedef struct wax_state {
     PyTypeObject *artifact_type, *signature_type, *func_type, *store_type, *entity_type, *memory_type, *instance_type,
         *exports_type, *linked_type, *wasi_type;
     PyTypeObject *deadline_type, *ticket_type; /* NULL until they are needed: see wax_new_object */
+    PyObject *spare_deadline;  /* stop.c: one that was dropped, without a reference to its type */
     PyObject *helpers[WAX_HELPER_COUNT];
     PyObject *known;           /* entity.c: dict */
     PyObject *interned;        /* signature.c: dict */
