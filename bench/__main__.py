@@ -36,6 +36,7 @@ BENCHES: Final = {
     "kernels": "bench.kernels.__main__",
     "fuel": "bench.fuel",
     "deadlines": "bench.deadlines",
+    "snapshots": "bench.snapshots",
     "pack": "bench.pack",
 }
 Results = Mapping[str, Sequence[Figure]]
