@@ -144,15 +144,8 @@ static int index_error(const wa_table *table, PyObject *index)
 /* Element index from Python. */
 static int table_index(const wa_table *table, PyObject *object, uint64_t *index)
 {
-    PyObject *number = PyNumber_Index(object);
-    if (number == NULL)
-        return -1;
-    *index = PyLong_AsUnsignedLongLong(number);
-    Py_DECREF(number);
-    if (!PyErr_Occurred())
-        return 0;
-    PyErr_Clear();
-    return index_error(table, object);
+    int outcome = wax_to_u64(object, index);
+    return outcome > 0 ? index_error(table, object) : outcome;
 }
 
 static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t count)

@@ -190,6 +190,19 @@ void wax_name_file(PyObject *path)
     Py_XDECREF(traceback);
 }
 
+int wax_to_u64(PyObject *object, uint64_t *number)
+{
+    PyObject *index = PyNumber_Index(object);
+    if (index == NULL)
+        return -1;
+    *number = PyLong_AsUnsignedLongLong(index);
+    Py_DECREF(index);
+    if (!PyErr_Occurred())
+        return 0;
+    PyErr_Clear();
+    return 1;
+}
+
 bool wax_check_count(const char *name, Py_ssize_t found, Py_ssize_t expected)
 {
     if (found != expected)

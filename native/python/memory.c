@@ -12,13 +12,9 @@ static wa_memory *native_of(PyObject *object)
 /* Number of pages from Python. */
 static int page_count(PyObject *object, const char *name, uint64_t *count)
 {
-    PyObject *number = PyNumber_Index(object);
-    if (number == NULL)
-        return -1;
-    *count = PyLong_AsUnsignedLongLong(number);
-    Py_DECREF(number);
-    if (!PyErr_Occurred())
-        return 0;
+    int outcome = wax_to_u64(object, count);
+    if (outcome <= 0)
+        return outcome;
     PyErr_Format(PyExc_ValueError, "%s is %.40R; expected a number of pages from 0", name, object);
     return -1;
 }

@@ -184,6 +184,8 @@ void wax_raise_error(const wa_error *error, PyObject *path);
 /* Put the path, if it is one, into the ArtifactError that is set, unless it has one. */
 void wax_name_file(PyObject *path);
 /* Whether a function of a method table got as many arguments as it takes; else a TypeError is set. */
+/* An integer, or what has an __index__, as a number: 0; 1 where it is negative or too large; -1 with an exception set. */
+int wax_to_u64(PyObject *object, uint64_t *number);
 bool wax_check_count(const char *name, Py_ssize_t found, Py_ssize_t expected);
 /* Set a TypeError and return false unless the type is what it should be. */
 bool wax_check_type(PyObject *object, PyTypeObject *type);

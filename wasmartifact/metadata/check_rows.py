@@ -18,7 +18,8 @@ from wasmartifact.metadata import faults, rows
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES
-from wasmartifact.metadata.rows import TYPE_KINDS, is_valtype
+from wasmartifact.metadata.rows import TYPE_KINDS
+from wasmartifact.wasm.externtypes import is_valtype
 
 _LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
 _ACTIVE: Final = 0

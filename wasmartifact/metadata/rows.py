@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from wasmartifact.constants import (
     GLOBAL_MUTABLE,
-    HEAP_TYPES,
     KINDS,
     LIMITS_64,
     LIMITS_HAS_MAX,
     LIMITS_SHARED,
     MAX_OPERANDS,
-    VALTYPE_F32,
-    VALTYPE_F64,
-    VALTYPE_I32,
-    VALTYPE_I64,
-    VALTYPE_REF,
-    VALTYPE_REF_NULL,
-    VALTYPE_V128,
 )
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.record import NamedTuple
-from wasmartifact.wasm.externtypes import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType, valtype_name
+from wasmartifact.wasm.externtypes import (
+    ExternType,
+    FuncType,
+    GlobalType,
+    MemoryType,
+    TableType,
+    TagType,
+    is_valtype,
+    valtype_name,
+)
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ else:
 
 
 TYPE_KINDS: Final = ("func", "struct", "array")
-NUMBER_TYPES: Final = frozenset((VALTYPE_I32, VALTYPE_I64, VALTYPE_F32, VALTYPE_F64, VALTYPE_V128))
-HEAP_CODES: Final = frozenset(HEAP_TYPES.values())
 
 
 class Rows(Sequence[Row_co]):
@@ -82,14 +81,6 @@ class Rows(Sequence[Row_co]):
 
 # --------------------------------------------------------------------------------------------------------------------
 # Types
-
-
-def is_valtype(code: int, type_count: int) -> bool:
-    """Whether a u32 is the code of a value type, in a module with this many types."""
-    if code in NUMBER_TYPES:
-        return True
-    heap = code >> 8
-    return code & 0xFF in (VALTYPE_REF, VALTYPE_REF_NULL) and (heap < type_count or heap in HEAP_CODES)
 
 
 def valtype(columns: Columns, column: str, row: int, code: int) -> str:

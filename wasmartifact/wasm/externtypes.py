@@ -132,6 +132,14 @@ _VALTYPE_NAMES: Final = _NUMBER_NAMES | _SHORT_NAMES
 _VALTYPE_BY_NAME: Final = {name: code for code, name in _VALTYPE_NAMES.items()}
 
 
+def is_valtype(code: int, type_count: int) -> bool:
+    """Whether a u32 is the code of a value type, in a module with this many types."""
+    if code in _NUMBER_NAMES:
+        return True
+    heap = code >> 8
+    return code & 0xFF in (VALTYPE_REF, VALTYPE_REF_NULL) and (heap < type_count or heap in _HEAP_NAMES)
+
+
 def valtype_name(valtype: int) -> str:
     """Name of a value type as in the text format: "i32", "funcref", "(ref null func)" as "funcref", "(ref 3)"."""
     if (name := _VALTYPE_NAMES.get(valtype)) is not None:
