@@ -1,7 +1,8 @@
 /* From the body of a function to its code, and from consecutive functions to one text. */
+#include "unit.h"
 #include "x86_64.h"
 
-enum { ALIGNMENT = 16, FILL = 0xcc };
+enum { FILL = 0xcc };
 
 static bool has_vectors(wop_types types)
 {
@@ -181,12 +182,6 @@ static void go_back(wop_unit *unit, mark to)
     unit->digest_offsets.count = unit->digest_types.count = to.digests;
 }
 
-static void align_text(wop_unit *unit)
-{
-    while (unit->text.count % ALIGNMENT != 0 && !unit->text.has_failed)
-        wop_push_u8(&unit->text, FILL);
-}
-
 /* Calls within this text get their distance, the others remain. */
 static void join_calls(wop_unit *unit, uint32_t compiled)
 {
@@ -205,45 +200,6 @@ static void join_calls(wop_unit *unit, uint32_t compiled)
     unit->call_offsets.count = unit->call_functions.count = kept;
 }
 
-static bool unit_has_memory(const wop_unit *unit)
-{
-    const wop_buffer *buffers[] = {
-        &unit->text, &unit->function_offsets, &unit->function_sizes, &unit->function_flags, &unit->row_text_offsets,
-        &unit->row_wasm_offsets, &unit->row_traps, &unit->call_offsets, &unit->call_functions, &unit->digest_offsets,
-        &unit->digest_types, &unit->indirect_types,
-    };
-    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
-        if (buffers[i]->has_failed)
-            return false;
-    return true;
-}
-
-static void hand_over(const wop_unit *unit, wa_onepass_code *code)
-{
-    *code = (wa_onepass_code){
-        .text = unit->text.data,
-        .function_offsets = unit->function_offsets.data,
-        .function_sizes = unit->function_sizes.data,
-        .function_flags = unit->function_flags.data,
-        .row_text_offsets = unit->row_text_offsets.data,
-        .row_wasm_offsets = unit->row_wasm_offsets.data,
-        .row_traps = unit->row_traps.data,
-        .call_offsets = unit->call_offsets.data,
-        .call_functions = unit->call_functions.data,
-        .digest_offsets = unit->digest_offsets.data,
-        .digest_types = unit->digest_types.data,
-        .indirect_types = unit->indirect_types.data,
-        .used_opcodes = unit->used_opcodes,
-        .text_size_bytes = unit->text.count,
-        .function_count = unit->function_sizes.count,
-        .row_count = unit->row_text_offsets.count,
-        .call_count = unit->call_offsets.count,
-        .digest_count = unit->digest_offsets.count,
-        .indirect_count = unit->indirect_types.count,
-        .has_typed_blocks = unit->has_typed_blocks,
-    };
-}
-
 int wa_onepass_compile(const wa_onepass_module *module, const uint8_t *data, uint32_t base, uint32_t first, const uint32_t *starts,
                        const uint32_t *ends, uint32_t count, wa_onepass_code *code)
 {
@@ -253,34 +209,17 @@ int wa_onepass_compile(const wa_onepass_module *module, const uint8_t *data, uin
     uint32_t compiled = 0;
     for (; compiled < count && unit.used_opcodes != NULL; compiled++) {
         mark before = mark_of(&unit);
-        align_text(&unit);
-        uint32_t start = unit.text.count;
+        uint32_t start = wop_begin_function(&unit);
         if (!compile_function(&fn, data, starts[compiled], ends[compiled], first + compiled)) {
             go_back(&unit, before);
             break;
         }
-        wop_push_u32(&unit.function_offsets, start);
-        wop_push_u32(&unit.function_sizes, unit.text.count - start);
-        wop_push_u8(&unit.function_flags, !fn.has_calls && !fn.has_loops ? WA_ONEPASS_SHORT : 0);
+        wop_end_function(&unit, start, !fn.has_calls && !fn.has_loops ? WA_ONEPASS_SHORT : 0);
     }
     release_function(&fn);
-    bool is_whole = unit.used_opcodes != NULL && unit_has_memory(&unit);
-    if (is_whole)
+    if (unit.used_opcodes == NULL)
+        unit.text.has_failed = true;
+    if (!unit.text.has_failed && !unit.call_offsets.has_failed && !unit.call_functions.has_failed && !unit.function_offsets.has_failed)
         join_calls(&unit, compiled);
-    hand_over(&unit, code);
-    if (!is_whole)
-        wa_onepass_release(code);
-    return is_whole ? 0 : -1;
-}
-
-void wa_onepass_release(wa_onepass_code *code)
-{
-    void *owned[] = {
-        code->text, code->function_offsets, code->function_sizes, code->function_flags, code->row_text_offsets,
-        code->row_wasm_offsets, code->row_traps, code->call_offsets, code->call_functions, code->digest_offsets,
-        code->digest_types, code->indirect_types, code->used_opcodes,
-    };
-    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-        free(owned[i]);
-    *code = (wa_onepass_code){0};
+    return wop_hand_over(&unit, code);
 }

@@ -270,6 +270,10 @@ void wop_bulk(wop_function *fn)
         numbers[0] = wop_read_u32(&fn->reader);
         wop_call_runtime(fn, WA_CALL_INDEX(element_drop), numbers, 1, 0, WA_NO_RESULT);
         return;
+    case WA_ONEPASS_ELEMENT_SET:
+        numbers[0] = wop_read_u32(&fn->reader);
+        wop_call_runtime(fn, WA_CALL_INDEX(element_set), numbers, 1, 2, WA_NO_RESULT);
+        return;
     case WA_OP_TABLE_COPY:
         numbers[0] = read_index(fn, module->table_count);
         numbers[1] = read_index(fn, module->table_count);

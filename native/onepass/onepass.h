@@ -25,7 +25,7 @@ typedef struct {
     const uint8_t *letters;      /* type letters of all types: parameters, then results of each */
     const uint32_t *type_places; /* 2 * type_count + 1: where in letters parameters and results of a type start */
     const uint32_t *canonical;   /* by type: the first type that equals it */
-    const uint32_t *function_types;
+    const uint32_t *function_types; /* may have one more than function_count, for an init function */
     const wa_onepass_memory *memories;
     const uint8_t *tables; /* by table: 1 for 64-bit indices */
     const wa_onepass_global *globals;
@@ -56,7 +56,14 @@ typedef struct {
 int wa_onepass_compile(const wa_onepass_module *module, const uint8_t *data, uint32_t base, uint32_t first, const uint32_t *starts,
                        const uint32_t *ends, uint32_t count, wa_onepass_code *code);
 
+/* Trampolines of these types: entries, then those to hosts. Returns as above. */
+int wa_onepass_trampolines(const wa_onepass_module *module, const uint32_t *entry_types, uint32_t entry_count,
+                           const uint32_t *host_types, uint32_t host_count, wa_onepass_code *code);
+
 void wa_onepass_release(wa_onepass_code *code);
+
+/* An operator of init functions, with a segment as immediate: put the reference on top into the segment, at the index below. */
+enum { WA_ONEPASS_ELEMENT_SET = 0xfc01ff };
 
 /* ---- end of the interface ---------------------------------------------------------------------------------------- */
 

@@ -42,6 +42,10 @@ static void skip_memory_argument(wop_reader *reader)
 
 void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
 {
+    if (opcode == WA_ONEPASS_ELEMENT_SET) {
+        wop_read_u32(reader);
+        return;
+    }
     switch (immediates[opcode_index(opcode)] - 1) {
     case WA_IMMEDIATE_NONE:
     case WA_IMMEDIATE_END:
@@ -118,7 +122,7 @@ static bool is_call(uint32_t opcode)
 {
     return (opcode >= WA_OP_CALL && opcode <= WA_OP_RETURN_CALL_REF) || opcode == WA_OP_MEMORY_GROW ||
            opcode == WA_OP_REF_FUNC || opcode == WA_OP_TABLE_GET || opcode == WA_OP_TABLE_SET ||
-           (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE);
+           (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE) || opcode == WA_ONEPASS_ELEMENT_SET;
 }
 
 static void add_weight(uint32_t *total, uint32_t weight)
@@ -226,7 +230,8 @@ bool wop_scan(wop_function *fn)
     fn->controls.count = 0;
     while (fn->reader.at < fn->reader.end && !fn->reader.has_failed) {
         uint32_t opcode = wop_read_opcode(&fn->reader);
-        if (!is_compiled(opcode))
+        bool is_of_init = opcode == WA_ONEPASS_ELEMENT_SET && fn->unit->first == fn->module->function_count;
+        if (!is_compiled(opcode) && !is_of_init)
             return false;
         fn->unit->used_opcodes[opcode_index(opcode)] = 1;
         weight = scan_nesting(fn, opcode, weight);

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from typing import Final
 
 from wasmartifact.elf.object import CodeObject
+
+#: Symbol of the function that instantiation runs.
+INIT_SYMBOL: Final = "init"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from wasmartifact.codegen.calls import call_function
+from wasmartifact.codegen.compiled import INIT_SYMBOL
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.control import open_function
 from wasmartifact.codegen.dispatch import emit_instructions
 from wasmartifact.codegen.emitter import FunctionEmitter, i64_constant
 from wasmartifact.codegen.signature import Signature
 from wasmartifact.codegen.variables import store_global
-from wasmartifact.wasm.initial import InitialState
+from wasmartifact.wasm.initial import CONSTANT_ITEMS, InitialState
 from wasmartifact.wasm.model import ConstExpr, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
-INIT_SYMBOL = "init"
 _END = OPCODE_BY_NAME["end"].code
-#: Items that a segment's slots hold from the start.
-_CONSTANT_ITEMS = frozenset(OPCODE_BY_NAME[name].code for name in ("ref.null", "ref.func"))
 
 
 def emit_init(context: ModuleContext, module: Module, initial: InitialState, scope: int) -> tuple[str, FunctionEmitter]:
@@ -60,7 +58,7 @@ def _init_table(fn: FunctionEmitter, module: Module, index: int) -> None:
 
 def _init_element_values(fn: FunctionEmitter, module: Module, index: int) -> None:
     for position, item in enumerate(module.elements[index].items):
-        if isinstance(item, ConstExpr) and item.instructions[0][1] not in _CONSTANT_ITEMS:
+        if isinstance(item, ConstExpr) and item.instructions[0][1] not in CONSTANT_ITEMS:
             value = _evaluate(fn, item)
             fn.runtime_call("element_set", str(index), i64_constant(position), value)
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmartifact.codegen import onepass
-from wasmartifact.codegen.compiled import CompiledGroup, CompiledModule, FunctionGroup
+from wasmartifact.codegen.compiled import INIT_SYMBOL, CompiledGroup, CompiledModule, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
+from wasmartifact.codegen.initbody import init_body
+from wasmartifact.codegen.onepass import OnePass
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.codegen.pool import GroupDied, Session, Task
-from wasmartifact.codegen.support import TrampolineTypes, support_texts, trampoline_types
+from wasmartifact.codegen.support import TrampolineTypes, has_init, init_text, trampoline_texts, trampoline_types
 from wasmartifact.elf.object import TEXT
 from wasmartifact.errors import MalformedModule, ToolchainError
 from wasmartifact.wasm.decode import decode_bodies
@@ -88,11 +90,8 @@ def compile_module(
     """
     context = build_context(module, initial, options, type_canonical, call_features)
     count = _Counter(len(module.codes), progress)
-    parts: list[CompiledGroup | FunctionGroup] = []
-    if onepass.is_available(context) and module.codes:
-        parts += _compile_in_one_pass(context, module, count, keep)
-    else:
-        parts += group_functions(module, GROUP_LIMITS if options.opt_level > 0 else GROUP_LIMITS_LEVEL_0)
+    one_pass = OnePass(context) if onepass.is_available(context) else None
+    parts = list(_parts(module, options.opt_level, one_pass, count, keep))
     groups = [part for part in parts if isinstance(part, FunctionGroup)]
     code_size_bytes = sum(len(group.data) for group in groups)
     workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
@@ -105,24 +104,28 @@ def compile_module(
         by_llvm = iter(_compile_functions(session, run, module, groups, count, keep))
         compiled = [next(by_llvm) if isinstance(part, FunctionGroup) else part for part in parts]
         types = trampoline_types(module, context, compiled)
-        texts, init_symbol = support_texts(context, module, initial, types)
-        compiled += _compile_support(session, texts, init_symbol, keep)
-    return _join(context, compiled, types, init_symbol)
+        compiled += _compile_support(session, module, initial, types, one_pass, keep)
+    return _join(context, compiled, types, INIT_SYMBOL if has_init(module, initial) else None)
 
 
-def _compile_in_one_pass(
-    context: ModuleContext, module: Module, count: _Counter, keep: str | None
+def _parts(
+    module: Module, opt_level: int, one_pass: OnePass | None, count: _Counter, keep: str | None
 ) -> Iterator[CompiledGroup | FunctionGroup]:
-    """Code of all functions that need no LLVM, and groups of the others, in order."""
-    for part in onepass.compile_functions(context, _make_group(module, 0, len(module.codes))):
+    """All functions in order: code of those that need no LLVM, groups of the others."""
+    if one_pass is None:
+        yield from group_functions(module, GROUP_LIMITS if opt_level > 0 else GROUP_LIMITS_LEVEL_0)
+        return
+    if not module.codes:
+        return
+    for part in one_pass.functions(_make_group(module, 0, len(module.codes))):
         if isinstance(part, range):
             yield from group_functions(module, GROUP_LIMITS_LEVEL_0, part)
-        else:
-            if keep is not None:
-                first, last = (int(part.object.functions[place][0].removeprefix("f")) for place in (0, -1))
-                Path(_kept_path(keep, first, last) + ".bin").write_bytes(part.object.sections[TEXT].data)
-            count.add(len(part.object.functions))
-            yield part
+            continue
+        if keep is not None:
+            first, last = (int(part.object.functions[place][0].removeprefix("f")) for place in (0, -1))
+            Path(_kept_path(keep, first, last) + ".bin").write_bytes(part.object.sections[TEXT].data)
+        count.add(len(part.object.functions))
+        yield part
 
 
 def _compile_functions(
@@ -143,19 +146,32 @@ def _compile_functions(
 
 
 def _compile_support(
-    session: Session, texts: list[str], init_symbol: str | None, keep: str | None
+    session: Session,
+    module: Module,
+    initial: InitialState,
+    types: TrampolineTypes,
+    one_pass: OnePass | None,
+    keep: str | None,
 ) -> list[CompiledGroup]:
-    """Compile trampolines and init code, the last text where there is an ``init_symbol``."""
+    """Compile trampolines and the init function, if there is something for it to do; the latter comes last."""
+    compiled: list[CompiledGroup] = []
+    init = None
+    if one_pass is not None:
+        compiled.append(one_pass.trampolines(types))
+        init = one_pass.init(init_body(module, initial)) if has_init(module, initial) else None
+    texts = trampoline_texts(session.context, types, with_slots=one_pass is None)
     names = [f"trampolines-{number}" for number in range(len(texts))]
-    if init_symbol is not None:
-        names[-1] = "init"
+    if init is None and has_init(module, initial):
+        texts.append(init_text(session.context, module, initial))
+        names.append("init")
     tasks = [
         (len(text), ("text", text, keep and os.path.join(keep, name))) for text, name in zip(texts, names, strict=True)
     ]
     try:
-        return session.run(tasks)
+        compiled += session.run(tasks)
     except GroupDied as death:
         raise ToolchainError(f"LLVM ended the process that compiled trampolines and init code ({death})") from None
+    return compiled if init is None else [*compiled, init]
 
 
 def _join(

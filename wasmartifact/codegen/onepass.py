@@ -6,8 +6,9 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
-from wasmartifact.codegen.compiled import AddressMap, CompiledGroup, FunctionGroup, GroupFacts
-from wasmartifact.codegen.context import ModuleContext
+from wasmartifact.codegen.compiled import INIT_SYMBOL, AddressMap, CompiledGroup, FunctionGroup, GroupFacts
+from wasmartifact.codegen.context import GlobalFacts, ModuleContext
+from wasmartifact.codegen.support import TrampolineTypes
 from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, Relocations, Section
 from wasmartifact.elf.relocation import R_X86_64_PC32, R_X86_64_PLT32
 from wasmartifact.wasm.opcodes import OPCODES, PREFIX_GC
@@ -22,71 +23,41 @@ _SHORT: Final = 1
 def is_available(context: ModuleContext) -> bool:
     """Whether functions of the module may be compiled here."""
     options = context.options
-    return (
-        options.opt_level == 0
-        and options.target.machine == "x86_64"
-        and not options.fuel
-        and context.convention is None
-    )
+    is_simple = not options.fuel and context.convention is None
+    return options.opt_level == 0 and options.target.machine == "x86_64" and is_simple
 
 
-def compile_functions(context: ModuleContext, group: FunctionGroup) -> Iterator[CompiledGroup | range]:
-    """Compile the functions of a group; a range of positions in it that are left to LLVM stands for itself.
-
-    Raises
-    ------
-    MemoryError
-        There is no memory for the code.
-    """
-    facts = _Facts(context)
-    position, count = 0, len(group.starts)
-    while position < count:
-        compiled = facts.compile(group, position)
-        if compiled is not None:
-            yield compiled
-            position += len(compiled.object.functions)
-        left = position
-        while position < count and facts.is_left(group, position):
-            position += 1
-        if left < position:
-            yield range(left, position)
-
-
-class _Facts:
-    """What C gets of a module; keeps the arrays alive that the struct points to."""
+class OnePass:
+    """Compiles functions of one module, its trampolines and its init function."""
 
     def __init__(self, context: ModuleContext) -> None:
         from wasmartifact._onepass import ffi, lib  # only packing at level 0 needs it
 
         self._ffi, self._lib = ffi, lib
-        self._kept: list[Any] = []
+        self._kept: list[Any] = []  # the arrays that the struct points to
         letters, places = bytearray(), array("I")
-        for signature in context.signatures:
+        for params, results in [*((s.params, s.results) for s in context.signatures), ("", "")]:
             places.append(len(letters))
-            letters += signature.params.encode()
+            letters += params.encode()
             places.append(len(letters))
-            letters += signature.results.encode()
+            letters += results.encode()
         places.append(len(letters))
         layout, features = context.layout, context.options.target.cpu_features
-        self.module = ffi.new(
+        self._module = ffi.new(
             "wa_onepass_module *",
             {
                 "letters": self._borrow("uint8_t[]", bytes(letters)),
                 "type_places": self._borrow("uint32_t[]", places),
                 "canonical": self._borrow("uint32_t[]", context.canonical),
-                "function_types": self._borrow("uint32_t[]", context.function_types),
+                # One more: the init function, whose type is the empty one at the end.
+                "function_types": self._borrow(
+                    "uint32_t[]", context.function_types + array("I", [len(context.signatures)])
+                ),
                 "memories": self._new(
                     "wa_onepass_memory[]", [(m.index == "l", m.checked, m.page_log2) for m in context.memories]
                 ),
                 "tables": self._borrow("uint8_t[]", bytes(letter == "l" for letter in context.tables)),
-                "globals": self._new(
-                    "wa_onepass_global[]",
-                    [
-                        (int.from_bytes((g.constant or b"")[:8], "little"), g.offset, ord(g.letter), g.imported,
-                         g.constant is not None)
-                        for g in context.globals
-                    ],
-                ),
+                "globals": self._new("wa_onepass_global[]", list(map(_global, context.globals))),
                 "type_count": len(context.signatures),
                 "function_count": len(context.function_types),
                 "imported_functions": context.imported_functions,
@@ -101,7 +72,48 @@ class _Facts:
                 "has_bmi1": "bmi" in features,
                 "has_bmi2": "bmi2" in features,
             },
-        )  # fmt: skip
+        )
+
+    def functions(self, group: FunctionGroup) -> Iterator[CompiledGroup | range]:
+        """Compile the functions of a group; a range of positions in it that are left to LLVM stands for itself.
+
+        Raises
+        ------
+        MemoryError
+            There is no memory for the code.
+        """
+        position, count = 0, len(group.starts)
+        while position < count:
+            compiled = self._compile(group, position)
+            if compiled is not None:
+                yield compiled
+                position += len(compiled.object.functions)
+            left = position
+            while position < count and self._is_left(group, position):
+                position += 1
+            if left < position:
+                yield range(left, position)
+
+    def init(self, body: bytes) -> CompiledGroup | None:
+        """Compile the init function, given as a code entry; None where it is left to LLVM."""
+        index = self._module.function_count
+        group = FunctionGroup(first=index, data=body, base=0, starts=array("I", [0]), ends=array("I", [len(body)]))
+        return self._compile(group, 0, [INIT_SYMBOL])
+
+    def trampolines(self, types: TrampolineTypes) -> CompiledGroup:
+        """Make the entry and host trampolines."""
+        names = [*types.entry_symbols().values(), *types.host_symbols().values()]
+        code = self._ffi.new("wa_onepass_code *")
+        entry, host = (
+            self._ffi.from_buffer("uint32_t[]", array("I", indices)) for indices in (types.entry, types.host)
+        )
+        self._check(
+            self._lib.wa_onepass_trampolines(self._module, entry, len(types.entry), host, len(types.host), code)
+        )
+        try:
+            return self._group(code, names)
+        finally:
+            self._lib.wa_onepass_release(code)
 
     def _new(self, type_: str, values: list[Any]) -> Any:
         made = self._ffi.new(type_, values)
@@ -113,30 +125,38 @@ class _Facts:
         self._kept.append(view)
         return view
 
+    def _check(self, status: int) -> None:
+        if status:
+            raise MemoryError("no memory for the code of the module")
+
     def _run(self, group: FunctionGroup, position: int, count: int) -> Any:
         """The code of functions from a position on; release it."""
         ffi = self._ffi
         code = ffi.new("wa_onepass_code *")
         data = ffi.from_buffer("uint8_t[]", group.data)
         starts, ends = (ffi.from_buffer("uint32_t[]", places) + position for places in (group.starts, group.ends))
-        if self._lib.wa_onepass_compile(
-            self.module, data, group.base, group.first + position, starts, ends, count, code
-        ):
-            raise MemoryError("no memory for the code of the module")
+        self._check(
+            self._lib.wa_onepass_compile(
+                self._module, data, group.base, group.first + position, starts, ends, count, code
+            )
+        )
         return code
 
-    def is_left(self, group: FunctionGroup, position: int) -> bool:
+    def _is_left(self, group: FunctionGroup, position: int) -> bool:
         """Whether a function is one that LLVM has to compile."""
         code = self._run(group, position, 1)
         count: int = code.function_count
         self._lib.wa_onepass_release(code)
         return count == 0
 
-    def compile(self, group: FunctionGroup, position: int) -> CompiledGroup | None:
+    def _compile(self, group: FunctionGroup, position: int, names: list[str] | None = None) -> CompiledGroup | None:
         """Compile as many functions as come before one that is left; None where that is the first."""
         code = self._run(group, position, len(group.starts) - position)
         try:
-            return self._group(code, group.first + position) if code.function_count else None
+            if not code.function_count:
+                return None
+            first = group.first + position
+            return self._group(code, names or [f"f{first + i}" for i in range(code.function_count)], first)
         finally:
             self._lib.wa_onepass_release(code)
 
@@ -146,13 +166,13 @@ class _Facts:
     def _bytes(self, data: Any, count: int) -> bytes:
         return bytes(self._ffi.buffer(data, count)) if count else b""
 
-    def _group(self, code: Any, first: int) -> CompiledGroup:
+    def _group(self, code: Any, names: list[str], first: int = 0) -> CompiledGroup:
         count = code.function_count
         offsets, sizes = (self._numbers(data, count) for data in (code.function_offsets, code.function_sizes))
         made = CodeObject(
             "x86_64",
             [Section(".text", self._bytes(code.text, code.text_size_bytes), _ALIGN_BYTES)],
-            [(f"f{first + i}", offset, size) for i, (offset, size) in enumerate(zip(offsets, sizes, strict=True))],
+            list(zip(names, offsets, sizes, strict=True)),
             [],
             [],
             array("i"),
@@ -199,12 +219,18 @@ class _Facts:
             made.relocations.append(Relocations(0, R_X86_64_PC32, offsets, symbols, addends))
 
     def _features(self, code: Any) -> set[str]:
-        used = self._bytes(code.used_opcodes, 5 * _SUBCODES)
+        used = self._bytes(code.used_opcodes, 5 * _SUBCODES if code.used_opcodes else 0)
         features = {"multi-value"} if code.has_typed_blocks else set()
         for place, flag in enumerate(used):
             if flag:
                 prefix, sub = divmod(place, _SUBCODES)
                 opcode = sub if prefix == 0 else (PREFIX_GC + prefix - 1) << 16 | sub
-                if (feature := OPCODES[opcode].feature) is not None:
+                if opcode in OPCODES and (feature := OPCODES[opcode].feature) is not None:
                     features.add(feature)
         return features
+
+
+def _global(facts: GlobalFacts) -> tuple[int, int, int, bool, bool]:
+    """A wa_onepass_global."""
+    bits = int.from_bytes((facts.constant or b"")[:8], "little")
+    return bits, facts.offset, ord(facts.letter), facts.imported, facts.constant is not None

@@ -31,8 +31,9 @@ class Session:
     """Workers for one module. On exit those that wait for work go back to the idle ones."""
 
     def __init__(self, context: ModuleContext, workers: int) -> None:
-        self._context_message = encode_message(("context", context))
-        self._context_key = blake2b(self._context_message).digest()
+        self.context = context
+        self._context_message = b""
+        self._context_key = b""
         self._limit = max(1, workers)
         self._waiting: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, int] = {}  # worker -> its task
@@ -62,6 +63,9 @@ class Session:
             self._busy.clear()
 
     def _run(self, tasks: Sequence[Task], finished: Callable[[int], object] | None) -> list[CompiledGroup]:
+        if tasks and not self._context_message:
+            self._context_message = encode_message(("context", self.context))
+            self._context_key = blake2b(self._context_message).digest()
         results: dict[int, CompiledGroup] = {}
         todo = sorted(range(len(tasks)), key=lambda task: tasks[task][0])
         retried: set[int] = set()

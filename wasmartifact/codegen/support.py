@@ -84,27 +84,33 @@ def _reachable_functions(module: Module) -> set[int]:
     return found
 
 
-def support_texts(
-    context: ModuleContext, module: Module, initial: InitialState, types: TrampolineTypes
-) -> tuple[list[str], str | None]:
-    """LLVM modules with the trampolines and the init function; the symbol of the latter, None where there is none."""
+def trampoline_texts(context: ModuleContext, types: TrampolineTypes, *, with_slots: bool = True) -> list[str]:
+    """LLVM modules with the trampolines, with or without those between C's convention and slots."""
     signatures, called = context.signatures, [context.called(signature) for signature in context.signatures]
-    trampolines = [entry_trampoline(index, signatures[index], called[index]) for index in types.entry]
-    trampolines += [host_trampoline(index, signatures[index], called[index]) for index in types.host]
+    trampolines = []
+    if with_slots:
+        trampolines += [entry_trampoline(index, signatures[index], called[index]) for index in types.entry]
+        trampolines += [host_trampoline(index, signatures[index], called[index]) for index in types.host]
     if context.convention is not None:
         for make, indices in ((inward_trampoline, types.inward), (outward_trampoline, types.outward)):
             trampolines += [make(index, called[index], context.convention) for index in indices]
     if context.options.fuel:
         trampolines.append(take_fuel())
-    texts = [
+    return [
         module_text(context, (), trampolines[start : start + TRAMPOLINES_PER_GROUP], ())
         for start in range(0, len(trampolines), TRAMPOLINES_PER_GROUP)
     ]
-    if not initial.actions and module.start is None:  # nothing to run
-        return texts, None
-    from wasmartifact.codegen.initcode import INIT_SYMBOL, emit_init  # with all that emits instructions
+
+
+def has_init(module: Module, initial: InitialState) -> bool:
+    """Whether instantiation has something to run."""
+    return bool(initial.actions) or module.start is not None
+
+
+def init_text(context: ModuleContext, module: Module, initial: InitialState) -> str:
+    """The LLVM module with the init function."""
+    from wasmartifact.codegen.initcode import emit_init  # with all that emits instructions
 
     body, fn = emit_init(context, module, initial, FIRST_SCOPE)
     declared = ((f"f{index}", context.function_signature(index)) for index in sorted(fn.calls))
-    texts.append(module_text(context, declared, [body], [subprogram(FIRST_SCOPE, 0)], takes_fuel=context.options.fuel))
-    return texts, INIT_SYMBOL
+    return module_text(context, declared, [body], [subprogram(FIRST_SCOPE, 0)], takes_fuel=context.options.fuel)

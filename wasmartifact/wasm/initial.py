@@ -105,6 +105,8 @@ Constant = int | bytes
 _CONSTANT_OPCODES: Final = {OPCODE_BY_NAME[name].code for name in ("f32.const", "f64.const", "v128.const")}
 _INT_BITS: Final = {OPCODE_BY_NAME["i32.const"].code: 32, OPCODE_BY_NAME["i64.const"].code: 64}
 _REF_FUNC, _REF_NULL, _GLOBAL_GET = (OPCODE_BY_NAME[name].code for name in ("ref.func", "ref.null", "global.get"))
+#: Operators of the items that a segment's slots hold from the start.
+CONSTANT_ITEMS: Final = frozenset((_REF_FUNC, _REF_NULL))
 _ARITHMETIC: Final[dict[int, tuple[int, Callable[[int, int], int]]]] = {
     OPCODE_BY_NAME[f"i{bits}.{name}"].code: (bits, function)
     for bits in (32, 64)

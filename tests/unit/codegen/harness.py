@@ -17,12 +17,12 @@ from pathlib import Path
 import wasmtime
 
 from wasmartifact import schema
-from wasmartifact.codegen.compiled import FunctionGroup
+from wasmartifact.codegen.compiled import INIT_SYMBOL, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
 from wasmartifact.codegen.emit_group import emit_group
 from wasmartifact.codegen.llvm import compile_text, emit_object
 from wasmartifact.codegen.options import CodegenOptions, resolve_target
-from wasmartifact.codegen.support import TrampolineTypes, support_texts
+from wasmartifact.codegen.support import TrampolineTypes, has_init, init_text, trampoline_texts
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import Module
@@ -167,7 +167,11 @@ class Program:
         self.context = context_of(module, opt_level, cpu)
         used = sorted(set(self.context.canonical))
         self.text = emit_group(self.context, whole_group(module))[0]
-        support, init = support_texts(self.context, module, initial_state(module), TrampolineTypes(used, used, [], []))
+        initial = initial_state(module)
+        support = trampoline_texts(self.context, TrampolineTypes(used, used, [], []))
+        init = INIT_SYMBOL if has_init(module, initial) else None
+        if init:
+            support.append(init_text(self.context, module, initial))
         self.library = self._link(folder, [self.text, *support], used, init)
         self.instance = self._instantiate()
         if init:

@@ -1,0 +1,207 @@
+/* Trampolines between the convention of calls and arrays of 8-byte slots, one of a kind per function type: see
+ * codegen/trampolines.py, which has LLVM make them for what this folder does not compile. */
+#include "unit.h"
+#include "x86_64.h"
+
+enum { RECORD_PLACE = -8, AREA_PLACE = -16, FIXED_BYTES = 16, SLOT_ALIGNMENT = 16 };
+
+static uint32_t slots_of(uint8_t type)
+{
+    return type == WA_V128 ? 2 : 1;
+}
+
+static uint32_t slot_count(wop_types types)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < types.count; i++)
+        count += slots_of(wop_type_of(types.letters[i]));
+    return count;
+}
+
+static uint32_t aligned(uint64_t size_bytes)
+{
+    return (uint32_t)((size_bytes + SLOT_ALIGNMENT - 1) / SLOT_ALIGNMENT * SLOT_ALIGNMENT);
+}
+
+static void open_frame(wop_function *fn, uint32_t size_bytes)
+{
+    wop_byte(fn, 0x55);
+    wop_x86(fn, 0x89 | WA_WIDE, RSP, wop_reg(RBP));
+    wop_arithmetic_constant(fn, X_SUB, true, wop_reg(RSP), (int32_t)size_bytes);
+}
+
+static void close_frame(wop_function *fn)
+{
+    wop_byte(fn, 0xc9);
+    wop_byte(fn, 0xc3);
+}
+
+/* The type of a value in a slot: an i32 fills all of it with zeros above, so does an f32. */
+static void store_slot(wop_function *fn, uint8_t type, wop_operand slot, wop_register from)
+{
+    if (type == WA_I32) {
+        wop_move(fn, false, WA_SCRATCH, from);
+        wop_store(fn, WA_I64, slot, WA_SCRATCH);
+    } else if (type == WA_F32) {
+        wop_x86(fn, WA_66 | WA_MAP_0F | 0x7e, from, wop_reg(WA_SCRATCH)); /* movd */
+        wop_store(fn, WA_I64, slot, WA_SCRATCH);
+    } else {
+        wop_store(fn, type, slot, from);
+    }
+}
+
+/* The register that a result is in, in the order in which results take them. */
+static wop_register result_register(uint8_t type, uint32_t *integers, uint32_t *vectors)
+{
+    return wop_is_vector(type) ? (wop_register)(XMM0 + (*vectors)++) : wop_integer_results[(*integers)++];
+}
+
+/* ---- from slots ------------------------------------------------------------------------------------------------------------ */
+
+/* Results go from registers, or from the area, to slots at the address that the frame keeps. */
+static void put_results(wop_function *fn, wop_types results, int32_t area)
+{
+    uint32_t integers = 0, vectors = 0, slot = 0;
+    bool is_in_memory = wop_returns_in_memory(results);
+    if (results.count > 0)
+        wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
+    for (uint32_t i = 0; i < results.count; i++) {
+        uint8_t type = wop_returned_type(results, i);
+        wop_operand to = wop_memory(R10, (int32_t)(WA_SLOT_BYTES * slot));
+        wop_register from = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+        if (is_in_memory)
+            wop_load(fn, type, from, wop_memory(RBP, area + (int32_t)wop_area_offset(results, i)));
+        else
+            from = result_register(type, &integers, &vectors);
+        store_slot(fn, type, to, from);
+        slot += slots_of(type);
+    }
+}
+
+/* Arguments that go by the stack first: their copies need the scratch registers only. */
+static void pass_slots(wop_function *fn, wop_types params, wop_arguments taken, bool by_stack)
+{
+    uint32_t slot = 0;
+    for (uint32_t i = 0; i < params.count; i++) {
+        uint8_t type = wop_type_of(params.letters[i]);
+        int32_t stack_offset;
+        wop_register to = wop_next_argument(&taken, type, &stack_offset);
+        wop_operand from = wop_memory(R10, (int32_t)(WA_SLOT_BYTES * slot));
+        slot += slots_of(type);
+        if (by_stack && to == WA_NO_REGISTER) {
+            wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+            wop_load(fn, type, scratch, from);
+            wop_store(fn, type, wop_memory(RSP, stack_offset), scratch);
+        } else if (!by_stack && to != WA_NO_REGISTER) {
+            wop_load(fn, type, to, from);
+        }
+    }
+}
+
+static uint32_t stack_arguments(wop_types params, wop_arguments taken)
+{
+    int32_t unused;
+    for (uint32_t i = 0; i < params.count; i++)
+        wop_next_argument(&taken, wop_type_of(params.letters[i]), &unused);
+    return taken.stack;
+}
+
+/* void entry(code, context, slots): call code(context, values of slots), store the results. */
+static void put_entry(wop_function *fn, wop_types params, wop_types results)
+{
+    uint32_t area_bytes = aligned(wop_area_size_bytes(results));
+    int32_t area = -(int32_t)(FIXED_BYTES + area_bytes);
+    wop_arguments taken = {.integers = 1 + (area_bytes > 0)};
+    open_frame(fn, aligned(FIXED_BYTES + area_bytes + WA_SLOT_BYTES * (uint64_t)stack_arguments(params, taken)));
+    wop_store(fn, WA_I64, wop_memory(RBP, RECORD_PLACE), RDX);
+    wop_move(fn, true, R10, RDX);
+    wop_move(fn, true, RAX, RDI);
+    wop_move(fn, true, area_bytes > 0 ? RSI : RDI, RSI);
+    if (area_bytes > 0)
+        wop_x86(fn, 0x8d | WA_WIDE, RDI, wop_memory(RBP, area));
+    pass_slots(fn, params, taken, true);
+    pass_slots(fn, params, taken, false);
+    wop_x86(fn, 0xff, 2, wop_reg(RAX));
+    put_results(fn, results, area);
+    close_frame(fn);
+}
+
+/* ---- to slots ---------------------------------------------------------------------------------------------------------------- */
+
+static void take_arguments(wop_function *fn, wop_types params, wop_arguments taken)
+{
+    uint32_t slot = 0;
+    for (uint32_t i = 0; i < params.count; i++) {
+        uint8_t type = wop_type_of(params.letters[i]);
+        int32_t stack_offset;
+        wop_register from = wop_next_argument(&taken, type, &stack_offset);
+        if (from == WA_NO_REGISTER) {
+            from = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+            wop_load(fn, type, from, wop_memory(RBP, 2 * WA_SLOT_BYTES + stack_offset));
+        }
+        store_slot(fn, type, wop_memory(RSP, (int32_t)(WA_SLOT_BYTES * slot)), from);
+        slot += slots_of(type);
+    }
+}
+
+static void return_slots(wop_function *fn, wop_types results)
+{
+    uint32_t integers = 0, vectors = 0, slot = 0;
+    bool is_in_memory = wop_returns_in_memory(results);
+    if (is_in_memory)
+        wop_load(fn, WA_I64, RAX, wop_memory(RBP, AREA_PLACE));
+    for (uint32_t i = 0; i < results.count; i++) {
+        uint8_t type = wop_returned_type(results, i);
+        wop_operand from = wop_memory(RSP, (int32_t)(WA_SLOT_BYTES * slot));
+        slot += slots_of(type);
+        if (is_in_memory) {
+            wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+            wop_load(fn, type, scratch, from);
+            wop_store(fn, type, wop_memory(RAX, (int32_t)wop_area_offset(results, i)), scratch);
+        } else {
+            wop_load(fn, type, result_register(type, &integers, &vectors), from);
+        }
+    }
+}
+
+/* <result> host(record, params...): store the parameters in slots, call record->invoke(record, slots), load the results. */
+static void put_host(wop_function *fn, wop_types params, wop_types results)
+{
+    bool is_in_memory = wop_returns_in_memory(results);
+    uint32_t count = slot_count(params) > slot_count(results) ? slot_count(params) : slot_count(results);
+    wop_arguments taken = {.integers = 1 + is_in_memory};
+    wop_register record = is_in_memory ? RSI : RDI;
+    open_frame(fn, aligned(FIXED_BYTES + WA_SLOT_BYTES * (uint64_t)count));
+    if (is_in_memory)
+        wop_store(fn, WA_I64, wop_memory(RBP, AREA_PLACE), RDI);
+    take_arguments(fn, params, taken);
+    if (is_in_memory)
+        wop_move(fn, true, RDI, record);
+    wop_move(fn, true, RSI, RSP);
+    wop_x86(fn, 0xff, 2, wop_memory(RDI, offsetof(struct wa_schema_function_record, invoke)));
+    return_slots(fn, results);
+    close_frame(fn);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------------------- */
+
+typedef void put_trampoline(wop_function *fn, wop_types params, wop_types results);
+
+static void put_all(wop_function *fn, put_trampoline *put, const uint32_t *types, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t start = wop_begin_function(fn->unit);
+        put(fn, wop_params_of(fn->module, types[i]), wop_results_of(fn->module, types[i]));
+        wop_end_function(fn->unit, start, 0);
+    }
+}
+
+int wa_onepass_trampolines(const wa_onepass_module *module, const uint32_t *entry_types, uint32_t entry_count,
+                           const uint32_t *host_types, uint32_t host_count, wa_onepass_code *code)
+{
+    wop_unit unit = {.module = module};
+    wop_function fn = {.unit = &unit, .module = module};
+    put_all(&fn, put_entry, entry_types, entry_count);
+    put_all(&fn, put_host, host_types, host_count);
+    return wop_hand_over(&unit, code);
+}
