@@ -6,6 +6,7 @@
 
 typedef struct wax_deadline {
     PyObject_HEAD
+    vectorcallfunc call;
     wax_store *store;
     uint64_t nanoseconds;
     bool is_running;
@@ -36,19 +37,62 @@ static void deadline_end(wax_deadline *deadline)
     deadline->is_running = false;
 }
 
-static PyObject *deadline_enter(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    return deadline_begin((wax_deadline *)object) < 0 ? NULL : Py_NewRef(object);
-}
-
-static PyObject *deadline_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
+/* As its own bound methods: __enter__ without arguments, __exit__ with three. */
+static PyObject *deadline_call(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     (void)args;
-    (void)count;
+    (void)kwnames;
+    if (PyVectorcall_NARGS(nargsf) == 0)
+        return deadline_begin((wax_deadline *)object) < 0 ? NULL : Py_NewRef(object);
     deadline_end((wax_deadline *)object);
     Py_RETURN_NONE;
 }
+
+/* ---- __enter__ and __exit__ --------------------------------------------------------------------------------------------- */
+
+/* What binds them. A `with` of CPython before 3.14 makes an object for each of the two, which takes longer than what they do; here
+ * the deadline itself is that object. */
+static PyObject *step_get(PyObject *step, PyObject *object, PyObject *class)
+{
+    (void)class;
+    return Py_NewRef(object != NULL ? object : step);
+}
+
+/* Not bound, as contextlib.ExitStack takes it. */
+static PyObject *step_call(PyObject *step, PyObject *args, PyObject *kwargs)
+{
+    (void)step;
+    (void)kwargs;
+    if (PyTuple_GET_SIZE(args) == 0 || !wax_check_type(PyTuple_GET_ITEM(args, 0), wax_here()->deadline_type))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "a deadline is missing");
+    return deadline_call(PyTuple_GET_ITEM(args, 0), NULL, (size_t)PyTuple_GET_SIZE(args) - 1, NULL);
+}
+
+static PyType_Slot step_slots[] = {
+    {Py_tp_descr_get, step_get},
+    {Py_tp_call, step_call},
+    {0, NULL},
+};
+
+static PyType_Spec step_spec = {
+    .name = "wasmartifact._types.DeadlineStep",
+    .basicsize = sizeof(PyObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = step_slots,
+};
+
+static int add_steps(PyTypeObject *class)
+{
+    PyObject *step_type = PyType_FromSpec(&step_spec);
+    PyObject *step = step_type == NULL ? NULL : PyType_GenericAlloc((PyTypeObject *)step_type, 0);
+    int failed = step == NULL || PyObject_SetAttrString((PyObject *)class, "__enter__", step) < 0 ||
+                 PyObject_SetAttrString((PyObject *)class, "__exit__", step) < 0;
+    Py_XDECREF(step);
+    Py_XDECREF(step_type);
+    return failed ? -1 : 0;
+}
+
+/* ---- their life --------------------------------------------------------------------------------------------------------- */
 
 /* Making one is half of what a block around a short call costs: the last one that was dropped is used again. */
 static void deadline_dealloc(PyObject *object)
@@ -72,23 +116,23 @@ static int deadline_traverse(PyObject *object, visitproc visit, void *arg)
     return 0;
 }
 
-static PyMethodDef deadline_methods[] = {
-    {"__enter__", deadline_enter, METH_NOARGS, "Begin now."},
-    {"__exit__", WAX_FASTCALL(deadline_exit), METH_FASTCALL, "Take it back."},
-    {NULL, NULL, 0, NULL},
+static PyMemberDef deadline_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(wax_deadline, call), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot deadline_slots[] = {
     {Py_tp_dealloc, deadline_dealloc},
     {Py_tp_traverse, deadline_traverse},
-    {Py_tp_methods, deadline_methods},
+    {Py_tp_members, deadline_members},
+    {Py_tp_call, PyVectorcall_Call},
     {0, NULL},
 };
 
 static PyType_Spec deadline_spec = {
     .name = "wasmartifact._types.Deadline",
     .basicsize = sizeof(wax_deadline),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = deadline_slots,
 };
 
@@ -96,12 +140,19 @@ static wax_deadline *new_deadline(void)
 {
     wax_state *state = wax_here();
     PyObject *object = state->spare_deadline;
-    if (object == NULL)
-        return (wax_deadline *)wax_new_object(&state->deadline_type, &deadline_spec);
-    state->spare_deadline = NULL;
-    PyObject_Init(object, state->deadline_type);
-    PyObject_GC_Track(object);
-    return (wax_deadline *)object;
+    bool has_type = state->deadline_type != NULL;
+    if (object != NULL) {
+        state->spare_deadline = NULL;
+        PyObject_Init(object, state->deadline_type);
+        PyObject_GC_Track(object);
+        return (wax_deadline *)object;
+    }
+    wax_deadline *deadline = (wax_deadline *)wax_new_object(&state->deadline_type, &deadline_spec);
+    if (deadline != NULL)
+        deadline->call = deadline_call;
+    if (deadline != NULL && !has_type && add_steps(state->deadline_type) < 0)
+        Py_CLEAR(deadline);
+    return deadline;
 }
 
 PyObject *wax_store_deadline(PyObject *store, PyObject *argument)

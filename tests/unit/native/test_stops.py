@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 
@@ -149,6 +152,38 @@ def test_what_is_no_deadline() -> None:
     deadline = store.deadline(1)
     with deadline, pytest.raises(RuntimeError, match="is running"), deadline:
         pass
+
+
+def test_the_ways_to_hold_a_deadline() -> None:
+    """ExitStack looks the two methods up in the class; objects that were dropped are used again, each for one block."""
+    with endless("loop") as guest:
+        with ExitStack() as stack:
+            deadlines = [stack.enter_context(guest.store.deadline(seconds)) for seconds in (1000, 0, 1000)]
+            assert len(set(map(id, deadlines))) == 3
+            with pytest.raises(wa.DeadlineExceeded):
+                guest.usable()
+        assert is_usable(guest)
+        deadline: Any = guest.store.deadline(0)
+        assert deadline.__enter__() is deadline
+        with pytest.raises(wa.DeadlineExceeded):
+            guest.usable()
+        assert deadline.__exit__(None, None, None) is None
+        assert is_usable(guest)
+        for misuse, arguments in (("__enter__", ()), ("__exit__", (3, None, None, None)), ("__call__", ())):
+            with pytest.raises(TypeError):
+                getattr(type(deadline), misuse)(*arguments)
+        for _ in range(100):
+            one, other = guest.store.deadline(0), guest.store.deadline(1000)
+            with other:
+                del one
+                assert is_usable(guest)
+        with guest.store.deadline(0), pytest.raises(wa.DeadlineExceeded):
+            guest.usable()
+        assert is_usable(guest)
+        store = weakref.ref(guest.store)
+    del guest, deadline, deadlines, other, stack
+    gc.collect()
+    assert store() is None
 
 
 def test_a_host_function_can_not_dodge_a_deadline() -> None:
