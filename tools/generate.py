@@ -377,7 +377,8 @@ def format_page(text: str) -> str:
 def opcodes_header() -> str:
     """The text of wa_opcodes.h: a constant for each opcode, and a list of them with the kinds of their immediates."""
     kinds = [name for name, value in vars(opcodes).items() if name.isupper() and type(value) is int and value < 25]
-    kinds = kinds[: opcodes.PREFIX]  # CATCH_TAG and the like count from 0 again
+    catches = [name for name in kinds if name.startswith("CATCH_")]
+    kinds = kinds[: opcodes.PREFIX]  # those of catches count from 0 again
     rows = (f"{macro_name(op.name)}, {op.code:#x}, {kinds[op.immediate]}" for op in opcodes.OPCODES.values())
     return "\n".join([
         "/* Opcodes of WebAssembly and the kinds of their immediates.",
@@ -390,6 +391,9 @@ def opcodes_header() -> str:
         "enum wa_immediate {",
         *(f"    WA_IMMEDIATE_{name}," for name in kinds),
         "};",
+        "",
+        "/* Kinds of a try_table's catches. */",
+        f"enum wa_catch {{ {', '.join(f'WA_{name}' for name in catches)} }};",
         "",
         "/* X(name, code, kind of immediate); the code of a prefixed opcode is prefix << 16 | sub_opcode. */",
         x_macro("WA_OPCODES", rows),

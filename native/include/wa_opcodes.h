@@ -31,6 +31,9 @@ enum wa_immediate {
     WA_IMMEDIATE_ZERO,
 };
 
+/* Kinds of a try_table's catches. */
+enum wa_catch { WA_CATCH_TAG, WA_CATCH_TAG_REF, WA_CATCH_ALL, WA_CATCH_ALL_REF };
+
 /* X(name, code, kind of immediate); the code of a prefixed opcode is prefix << 16 | sub_opcode. */
 #define WA_OPCODES(X) \
     X(UNREACHABLE, 0x0, NONE) \

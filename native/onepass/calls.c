@@ -141,7 +141,7 @@ static void leave_if_pending(wop_function *fn)
     }
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(at, offsetof(struct wa_schema_instance, exception)));
     wop_arithmetic_constant(fn, X_CMP, true, wop_memory(WA_SCRATCH, 0), 0);
-    wop_jump_if(fn, NOT_EQUAL, &fn->unwind_fixups);
+    wop_jump_if(fn, NOT_EQUAL, wop_landing(fn, fn->labels.count));
 }
 
 /* The instruction that calls, once all arguments are in place. */

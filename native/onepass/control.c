@@ -68,7 +68,7 @@ static void begin_behind(wop_function *fn, const wop_label *label)
 }
 
 /* What follows is unreachable. */
-static void die(wop_function *fn)
+void wop_die(wop_function *fn)
 {
     wop_drop_to(fn, wop_label_at(fn, 0)->height);
     fn->is_dead = true;
@@ -128,7 +128,7 @@ void wop_open_function(wop_function *fn)
     label->results = fn->results;
 }
 
-static void open_block(wop_function *fn, uint8_t kind)
+void wop_open_block(wop_function *fn, uint8_t kind)
 {
     wop_label *label = push_label(fn, kind);
     if (label->params.count > fn->height) {
@@ -146,30 +146,44 @@ static void open_block(wop_function *fn, uint8_t kind)
 static void open_if(wop_function *fn)
 {
     uint8_t condition = pop_condition(fn);
-    open_block(fn, WA_IF);
+    wop_open_block(fn, WA_IF);
     wop_jump_if(fn, condition ^ 1, &wop_label_at(fn, 0)->else_fixups);
 }
 
-static void begin_else(wop_function *fn)
-{
-    wop_label *label = wop_label_at(fn, 0);
-    wop_bind(fn, &label->else_fixups);
-    label->kind = WA_ELSE;
-    wop_drop_to(fn, label->height);
-    for (uint32_t i = 0; i < label->params.count; i++)
-        wop_push_slot(fn, wop_type_of(label->params.letters[i]));
-    fn->flushed = fn->height;
-    fn->is_dead = false;
-    forget_stored(fn);
-}
-
-static void put_else(wop_function *fn)
+/* Go to the end of the innermost block, if code gets there. */
+void wop_leave_block(wop_function *fn)
 {
     wop_label *label = wop_label_at(fn, 0);
     if (!fn->is_dead) {
         pass_values(fn, label);
         wop_jump(fn, &label->fixups);
     }
+    wop_die(fn);
+}
+
+/* The jumps of a list lead here, into the innermost block; its values are gone. */
+void wop_enter_again(wop_function *fn, uint32_t *list)
+{
+    wop_bind(fn, list);
+    wop_drop_to(fn, wop_label_at(fn, 0)->height);
+    fn->locked = 0;
+    fn->is_dead = false;
+    forget_stored(fn);
+}
+
+static void begin_else(wop_function *fn)
+{
+    wop_label *label = wop_label_at(fn, 0);
+    label->kind = WA_ELSE;
+    wop_enter_again(fn, &label->else_fixups);
+    for (uint32_t i = 0; i < label->params.count; i++)
+        wop_push_slot(fn, wop_type_of(label->params.letters[i]));
+    fn->flushed = fn->height;
+}
+
+static void put_else(wop_function *fn)
+{
+    wop_leave_block(fn);
     begin_else(fn);
 }
 
@@ -194,7 +208,7 @@ static void end_function(wop_function *fn)
     fn->labels.count--;
 }
 
-static void end_block(wop_function *fn)
+void wop_end_block(wop_function *fn)
 {
     wop_label *label = wop_label_at(fn, 0);
     if (label->kind == WA_FUNCTION) {
@@ -246,13 +260,13 @@ static void jump_to(wop_function *fn, wop_label *label)
         wop_jump(fn, &label->fixups);
 }
 
-static void branch(wop_function *fn, wop_label *label)
+void wop_branch(wop_function *fn, wop_label *label)
 {
     if (fn->has_failed)
         return;
     pass_values(fn, label);
     jump_to(fn, label);
-    die(fn);
+    wop_die(fn);
 }
 
 /* One value that a conditional branch passes goes to its register whether or not the branch is taken; it stays on the stack. */
@@ -325,9 +339,9 @@ static void put_return(wop_function *fn)
     } else if (fn->callee_saved == 0 && !wop_returns_in_memory(fn->results)) {
         wop_return_values(fn);
         wop_epilogue(fn);
-        die(fn);
+        wop_die(fn);
     } else {
-        branch(fn, label);
+        wop_branch(fn, label);
     }
 }
 
@@ -451,7 +465,7 @@ static void put_br_table(wop_function *fn)
         wop_bind(fn, &to_last);
     }
     fn->targets.count = targets.first;
-    branch(fn, last);
+    wop_branch(fn, last);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------------------------- */
@@ -462,15 +476,15 @@ void wop_control(wop_function *fn)
     switch (fn->opcode) {
     case WA_OP_UNREACHABLE:
         wop_trap(fn, WA_TRAP_UNREACHABLE);
-        die(fn);
+        wop_die(fn);
         return;
     case WA_OP_NOP:
         return;
     case WA_OP_BLOCK:
-        open_block(fn, WA_BLOCK);
+        wop_open_block(fn, WA_BLOCK);
         return;
     case WA_OP_LOOP:
-        open_block(fn, WA_LOOP);
+        wop_open_block(fn, WA_LOOP);
         return;
     case WA_OP_IF:
         open_if(fn);
@@ -479,10 +493,10 @@ void wop_control(wop_function *fn)
         put_else(fn);
         return;
     case WA_OP_END:
-        end_block(fn);
+        wop_end_block(fn);
         return;
     case WA_OP_BR:
-        branch(fn, read_label(fn));
+        wop_branch(fn, read_label(fn));
         return;
     case WA_OP_BR_IF: {
         wop_label *label;
@@ -511,12 +525,14 @@ bool wop_skip_dead(wop_function *fn)
 {
     if (!fn->is_dead)
         return false;
-    bool ends = fn->opcode == WA_OP_END;
-    if ((ends || fn->opcode == WA_OP_ELSE) && fn->dead_depth == 0)
+    uint32_t opcode = fn->opcode;
+    bool ends = opcode == WA_OP_END || opcode == WA_OP_DELEGATE;
+    bool divides = opcode == WA_OP_ELSE || opcode == WA_OP_CATCH || opcode == WA_OP_CATCH_ALL;
+    if ((ends || divides) && fn->dead_depth == 0)
         return false;
     if (ends)
         fn->dead_depth--;
-    else if (fn->opcode >= WA_OP_BLOCK && fn->opcode <= WA_OP_IF)
+    else if ((opcode >= WA_OP_BLOCK && opcode <= WA_OP_IF) || opcode == WA_OP_TRY || opcode == WA_OP_TRY_TABLE)
         fn->dead_depth++;
     wop_skip_immediate(&fn->reader, fn->opcode);
     return true;

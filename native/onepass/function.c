@@ -44,7 +44,9 @@ static bool is_integer(uint32_t opcode)
 static void put_operator(wop_function *fn)
 {
     uint32_t opcode = fn->opcode;
-    if (opcode == WA_OP_CALL)
+    if (wop_is_exception(fn))
+        wop_exception(fn);
+    else if (opcode == WA_OP_CALL)
         wop_call(fn);
     else if (opcode == WA_OP_CALL_INDIRECT)
         wop_call_indirect(fn);

@@ -54,7 +54,15 @@ typedef struct {
     uint32_t count;
 } wop_types;
 
-enum wop_label_kind { WA_FUNCTION, WA_BLOCK, WA_LOOP, WA_IF, WA_ELSE };
+enum wop_label_kind {
+    WA_FUNCTION,
+    WA_BLOCK,
+    WA_LOOP,
+    WA_IF,
+    WA_ELSE,
+    WA_TRY,   /* of both encodings; the other one begins with its first catch */
+    WA_CATCH,
+};
 
 typedef struct {
     uint8_t kind;
@@ -62,8 +70,9 @@ typedef struct {
     wop_types params, results;
     uint32_t height; /* of the stack below its parameters */
     uint32_t fixups; /* 1 + number of the first jump to its end, or 0 */
-    uint32_t else_fixups, way_fixups;
-    uint32_t start; /* loops: text offset */
+    uint32_t else_fixups, way_fixups, landing_fixups; /* else: where no catch before had the tag, too */
+    uint32_t start;         /* loops: text offset */
+    const uint8_t *catches; /* of a try_table, in the body; borrowed */
 } wop_label;
 
 /* Jumps to one place that is not known yet form a list. */
@@ -129,7 +138,7 @@ typedef struct {
     bool has_failed; /* left to LLVM */
 
     /* What the scan found. */
-    bool has_calls, has_loops;
+    bool has_calls, has_loops, has_rethrows;
     uint32_t call_weight, instance_weight, base_weight; /* base: of memory 0 */
 
     wop_buffer locals, values, labels, fixups, stubs, saved, pool, tables, targets, controls;
@@ -184,6 +193,13 @@ static inline bool wop_is_vector(uint8_t type)
 static inline bool wop_is_wide(uint8_t type)
 {
     return type == WA_I64 || type == WA_F64;
+}
+
+/* Whether an opcode throws, catches, or encloses what does. */
+static inline bool wop_has_exceptions(uint32_t opcode)
+{
+    return (opcode >= WA_OP_TRY && opcode <= WA_OP_THROW_REF) || opcode == WA_OP_DELEGATE || opcode == WA_OP_CATCH_ALL ||
+           opcode == WA_OP_TRY_TABLE;
 }
 
 static inline uint32_t wop_text_offset(const wop_function *fn)
@@ -246,11 +262,22 @@ void wop_jump(wop_function *fn, uint32_t *list);
 void wop_jump_if(wop_function *fn, uint8_t condition, uint32_t *list);
 void wop_jump_back(wop_function *fn, uint32_t target);
 void wop_jump_back_if(wop_function *fn, uint8_t condition, uint32_t target);
+uint32_t *wop_landing(wop_function *fn, uint32_t label_count);
 
 /* control.c */
 void wop_open_function(wop_function *fn);
+void wop_open_block(wop_function *fn, uint8_t kind);
+void wop_leave_block(wop_function *fn);
+void wop_enter_again(wop_function *fn, uint32_t *list);
+void wop_end_block(wop_function *fn);
+void wop_branch(wop_function *fn, wop_label *label);
+void wop_die(wop_function *fn);
 void wop_control(wop_function *fn);
 bool wop_skip_dead(wop_function *fn);
+
+/* exceptions.c */
+bool wop_is_exception(wop_function *fn);
+void wop_exception(wop_function *fn);
 
 /* traps.c: traps, rows of the address map, code behind the end. */
 void wop_add_row(wop_function *fn, uint8_t trap);

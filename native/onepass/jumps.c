@@ -95,3 +95,12 @@ void wop_jump_back_if(wop_function *fn, uint8_t condition, uint32_t target)
     wop_jump_if(fn, condition, &list);
     bind_to(fn, &list, target);
 }
+
+/* The list of jumps to where an exception goes inside of so many labels: the innermost try block, or out of the function. */
+uint32_t *wop_landing(wop_function *fn, uint32_t label_count)
+{
+    for (uint32_t i = label_count; i > 0; i--)
+        if (wop_labels(fn)[i - 1].kind == WA_TRY)
+            return &wop_labels(fn)[i - 1].landing_fixups;
+    return &fn->unwind_fixups;
+}

@@ -26,11 +26,12 @@ typedef struct {
     const uint32_t *type_places; /* 2 * type_count + 1: where in letters parameters and results of a type start */
     const uint32_t *canonical;   /* by type: the first type that equals it */
     const uint32_t *function_types; /* may have one more than function_count, for an init function */
+    const uint32_t *tag_types;
     const wa_onepass_memory *memories;
     const uint8_t *tables; /* by table: 1 for 64-bit indices */
     const wa_onepass_global *globals;
-    uint32_t type_count, function_count, imported_functions, memory_count, table_count, global_count;
-    uint32_t memories_offset, tables_offset, imported_functions_offset; /* in the instance record */
+    uint32_t type_count, function_count, imported_functions, memory_count, table_count, global_count, tag_count;
+    uint32_t memories_offset, tables_offset, imported_functions_offset, tags_offset; /* in the instance record */
     uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_bmi2;
 } wa_onepass_module;
 

@@ -32,6 +32,16 @@ uint32_t wop_read_opcode(wop_reader *reader)
     return opcode << 16 | (sub < WA_ONEPASS_SUBCODES ? sub : WA_ONEPASS_SUBCODES - 1);
 }
 
+static void skip_catches(wop_reader *reader)
+{
+    uint32_t count = wop_read_u32(reader);
+    for (; count > 0 && !reader->has_failed; count--) {
+        if (wop_read_byte(reader) < WA_CATCH_ALL)
+            wop_read_u32(reader);
+        wop_read_u32(reader);
+    }
+}
+
 static void skip_memory_argument(wop_reader *reader)
 {
     uint32_t alignment = wop_read_u32(reader);
@@ -75,6 +85,10 @@ void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
     case WA_IMMEDIATE_MEMARG:
         skip_memory_argument(reader);
         return;
+    case WA_IMMEDIATE_TRY_TABLE:
+        wop_read_signed(reader);
+        skip_catches(reader);
+        return;
     case WA_IMMEDIATE_SELECT:
     case WA_IMMEDIATE_BR_TABLE: {
         uint64_t count = wop_read_u32(reader) + (immediates[opcode_index(opcode)] - 1 == WA_IMMEDIATE_BR_TABLE);
@@ -109,10 +123,8 @@ static bool is_compiled(uint32_t opcode)
 {
     if (immediates[opcode_index(opcode)] == 0)
         return false;
-    if (opcode >= WA_OP_TRY && opcode <= WA_OP_THROW_REF)
-        return false;
     if (opcode < 256)
-        return opcode <= WA_OP_CALL_INDIRECT || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
+        return opcode <= WA_OP_CALL_INDIRECT || wop_has_exceptions(opcode) || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
                (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_REF_FUNC) || opcode == WA_OP_REF_AS_NON_NULL ||
                opcode == WA_OP_CALL_REF || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL;
     return (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode);
@@ -120,7 +132,7 @@ static bool is_compiled(uint32_t opcode)
 
 static bool is_call(uint32_t opcode)
 {
-    return (opcode >= WA_OP_CALL && opcode <= WA_OP_RETURN_CALL_REF) || opcode == WA_OP_MEMORY_GROW ||
+    return (opcode >= WA_OP_CALL && opcode <= WA_OP_RETURN_CALL_REF) || opcode == WA_OP_MEMORY_GROW || wop_has_exceptions(opcode) ||
            opcode == WA_OP_REF_FUNC || opcode == WA_OP_TABLE_GET || opcode == WA_OP_TABLE_SET ||
            (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE) || opcode == WA_ONEPASS_ELEMENT_SET;
 }
@@ -141,7 +153,7 @@ static bool has_type_index(const uint8_t *at)
 static uint32_t scan_nesting(wop_function *fn, uint32_t opcode, uint32_t weight)
 {
     uint8_t *controls = fn->controls.data;
-    if (opcode >= WA_OP_BLOCK && opcode <= WA_OP_IF) {
+    if ((opcode >= WA_OP_BLOCK && opcode <= WA_OP_IF) || opcode == WA_OP_TRY || opcode == WA_OP_TRY_TABLE) {
         bool deepens = opcode == WA_OP_LOOP && weight < MOST_WEIGHT;
         wop_push_u8(&fn->controls, deepens);
         fn->has_loops |= opcode == WA_OP_LOOP;
@@ -149,7 +161,7 @@ static uint32_t scan_nesting(wop_function *fn, uint32_t opcode, uint32_t weight)
             fn->unit->has_typed_blocks = true;
         return deepens ? weight * LOOP_WEIGHT : weight;
     }
-    if (opcode == WA_OP_END && fn->controls.count > 0 && controls[--fn->controls.count])
+    if ((opcode == WA_OP_END || opcode == WA_OP_DELEGATE) && fn->controls.count > 0 && controls[--fn->controls.count])
         return weight / LOOP_WEIGHT;
     return weight;
 }
@@ -191,6 +203,7 @@ static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
             add_weight(&fn->instance_weight, weight);
     } else if (is_call(opcode)) {
         fn->has_calls = true;
+        fn->has_rethrows |= opcode == WA_OP_RETHROW;
         note_area(fn, opcode, &ahead);
         add_weight(&fn->call_weight, weight);
         add_weight(&fn->instance_weight, weight);

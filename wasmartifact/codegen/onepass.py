@@ -53,6 +53,7 @@ class OnePass:
                 "function_types": self._borrow(
                     "uint32_t[]", context.function_types + array("I", [len(context.signatures)])
                 ),
+                "tag_types": self._borrow("uint32_t[]", context.tag_types),
                 "memories": self._new(
                     "wa_onepass_memory[]", [(m.index == "l", m.checked, m.page_log2) for m in context.memories]
                 ),
@@ -64,8 +65,10 @@ class OnePass:
                 "memory_count": len(context.memories),
                 "table_count": len(context.tables),
                 "global_count": len(context.globals),
+                "tag_count": len(context.tag_types),
                 "memories_offset": layout.memories_offset,
                 "tables_offset": layout.tables_offset,
+                "tags_offset": layout.tags_offset,
                 "imported_functions_offset": layout.imported_functions_offset,
                 "checks_exceptions": context.checks_exceptions,
                 "has_lzcnt": "lzcnt" in features,
