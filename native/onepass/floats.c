@@ -32,16 +32,6 @@ static void finish_from(wop_function *fn, uint8_t type, wop_register reg)
     wop_finish(fn, type, to);
 }
 
-/* A copy of a value in a register that may be overwritten. */
-static wop_register own(wop_function *fn, const wop_value *value, uint32_t height)
-{
-    if (value->place == WA_REGISTER)
-        return value->reg;
-    wop_register reg = wop_allocate(fn, wop_is_vector(value->type), 0);
-    wop_load_value(fn, reg, value, height);
-    return reg;
-}
-
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------- */
 
 static void put_binary(wop_function *fn, uint32_t opcode, bool is_double, bool is_commutative)
@@ -72,7 +62,7 @@ static void put_extremum(wop_function *fn, bool is_double, bool is_max)
     uint8_t type = float_type(is_double);
     wop_value b = wop_pop(fn), a = wop_pop(fn);
     uint32_t height = fn->height, differ = 0, unordered = 0, done = 0;
-    wop_register by = wop_to_register(fn, &b, height + 1), to = own(fn, &a, height);
+    wop_register by = wop_to_register(fn, &b, height + 1), to = wop_own(fn, &a, height);
     wop_x86(fn, packed(is_double) | WA_MAP_0F | 0x2e, to, wop_reg(by)); /* ucomis */
     wop_jump_if(fn, NOT_EQUAL, &differ);
     wop_jump_if(fn, UNORDERED, &unordered);
@@ -91,7 +81,7 @@ static void put_extremum(wop_function *fn, bool is_double, bool is_max)
 static void put_sign(wop_function *fn, bool is_double, bool is_negation)
 {
     wop_value value = wop_pop(fn);
-    wop_register to = own(fn, &value, fn->height);
+    wop_register to = wop_own(fn, &value, fn->height);
     uint64_t mask = is_negation ? sign_bit(is_double) : sign_bit(is_double) - 1;
     wop_load(fn, float_type(is_double), WA_VECTOR_SCRATCH, wop_pool(fn, mask));
     wop_x86(fn, packed(is_double) | WA_MAP_0F | (is_negation ? 0x57u : 0x54u), to, wop_reg(WA_VECTOR_SCRATCH));
@@ -103,7 +93,7 @@ static void put_copysign(wop_function *fn, bool is_double)
     uint8_t type = float_type(is_double);
     wop_value b = wop_pop(fn), a = wop_pop(fn);
     uint32_t height = fn->height;
-    wop_register sign = own(fn, &b, height + 1), to = own(fn, &a, height);
+    wop_register sign = wop_own(fn, &b, height + 1), to = wop_own(fn, &a, height);
     wop_load(fn, type, WA_VECTOR_SCRATCH, wop_pool(fn, sign_bit(is_double)));
     wop_x86(fn, packed(is_double) | WA_MAP_0F | 0x54, sign, wop_reg(WA_VECTOR_SCRATCH));
     wop_x86(fn, packed(is_double) | WA_MAP_0F | 0x55, WA_VECTOR_SCRATCH, wop_reg(to)); /* andn: ~mask & a */

@@ -54,6 +54,10 @@ static void put_operator(wop_function *fn)
         wop_call_reference(fn);
     else if (opcode <= WA_OP_RETURN || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL)
         wop_control(fn);
+    else if (opcode >= WA_OP_MEMORY_ATOMIC_NOTIFY)
+        wop_atomic(fn);
+    else if (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U)
+        wop_wide_arithmetic(fn);
     else if (opcode == WA_OP_TABLE_GET || opcode == WA_OP_TABLE_SET || opcode >= WA_OP_MEMORY_INIT)
         wop_bulk(fn);
     else if (opcode <= WA_OP_GLOBAL_SET || (opcode >= WA_OP_REF_NULL && opcode <= WA_OP_REF_AS_NON_NULL))

@@ -222,6 +222,14 @@ uint32_t wop_area_offset(wop_types results, uint32_t position);
 uint32_t wop_area_size_bytes(wop_types results);
 void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical);
 
+/* memory.c: what an access names, and where it goes. */
+typedef struct {
+    uint32_t memory;
+    uint64_t offset;
+} wop_argument;
+wop_argument wop_read_argument(wop_function *fn);
+wop_operand wop_effective(wop_function *fn, const wop_value *address, uint32_t height, wop_argument at, uint32_t size_bytes);
+
 /* scan.c: what the body uses, and whether it can be compiled here. */
 bool wop_scan(wop_function *fn);
 void wop_skip_immediate(wop_reader *reader, uint32_t opcode);
@@ -247,6 +255,7 @@ wop_operand wop_operand_of(wop_function *fn, const wop_value *value, uint32_t he
 wop_register wop_to_register(wop_function *fn, const wop_value *value, uint32_t height);
 void wop_load_value(wop_function *fn, wop_register to, const wop_value *value, uint32_t height);
 void wop_store_value(wop_function *fn, wop_operand to, const wop_value *value, uint32_t height);
+wop_register wop_own(wop_function *fn, const wop_value *value, uint32_t height);
 wop_register wop_destination(wop_function *fn, uint8_t type, const wop_value *reused);
 void wop_finish(wop_function *fn, uint8_t type, wop_register reg);
 void wop_settle_local(wop_function *fn, uint32_t local);
@@ -311,6 +320,8 @@ void wop_convert(wop_function *fn);
 void wop_variable(wop_function *fn);
 void wop_access(wop_function *fn);
 void wop_bulk(wop_function *fn);
+void wop_atomic(wop_function *fn);
+void wop_wide_arithmetic(wop_function *fn);
 
 wop_register wop_instance(wop_function *fn);
 

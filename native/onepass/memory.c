@@ -3,14 +3,9 @@
 
 enum { SLOT_BYTES = 8 };
 
-typedef struct {
-    uint32_t memory;
-    uint64_t offset;
-} argument;
-
-static argument read_argument(wop_function *fn)
+wop_argument wop_read_argument(wop_function *fn)
 {
-    argument read = {0};
+    wop_argument read = {0};
     if (wop_read_u32(&fn->reader) & 0x40)
         read.memory = wop_read_u32(&fn->reader);
     read.offset = wop_read_u64(&fn->reader);
@@ -57,7 +52,7 @@ static void check_bounds(wop_function *fn, wop_register index, uint64_t extent, 
 }
 
 /* Where an access of size_bytes goes whose address was popped from a height. */
-static wop_operand effective(wop_function *fn, const wop_value *address, uint32_t height, argument at, uint32_t size_bytes)
+wop_operand wop_effective(wop_function *fn, const wop_value *address, uint32_t height, wop_argument at, uint32_t size_bytes)
 {
     const wa_onepass_memory *memory = &fn->module->memories[at.memory];
     if (!memory->is_checked && address->place == WA_CONSTANT && address->bits + at.offset <= INT32_MAX)
@@ -118,11 +113,11 @@ static const access_form stores[] = {
 
 static void put_load(wop_function *fn, const access_form *form)
 {
-    argument at = read_argument(fn);
+    wop_argument at = wop_read_argument(fn);
     wop_value address = wop_pop(fn);
     if (fn->has_failed)
         return;
-    wop_operand from = effective(fn, &address, fn->height, at, form->size_bytes);
+    wop_operand from = wop_effective(fn, &address, fn->height, at, form->size_bytes);
     wop_register to = wop_destination(fn, form->type, &address);
     wop_add_row(fn, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     wop_x86(fn, form->opcode, to, from);
@@ -144,18 +139,18 @@ static void store_constant(wop_function *fn, const access_form *form, wop_operan
 
 static void put_store(wop_function *fn, const access_form *form)
 {
-    argument at = read_argument(fn);
+    wop_argument at = wop_read_argument(fn);
     wop_value value = wop_pop(fn), address = wop_pop(fn);
     uint32_t height = fn->height;
     if (fn->has_failed)
         return;
     bool is_immediate = value.place == WA_CONSTANT && (form->size_bytes < 8 || (int64_t)value.bits == (int32_t)value.bits);
     if (is_immediate) {
-        store_constant(fn, form, effective(fn, &address, height, at, form->size_bytes), value.bits);
+        store_constant(fn, form, wop_effective(fn, &address, height, at, form->size_bytes), value.bits);
         return;
     }
     wop_register from = wop_to_register(fn, &value, height + 1);
-    wop_operand to = effective(fn, &address, height, at, form->size_bytes);
+    wop_operand to = wop_effective(fn, &address, height, at, form->size_bytes);
     wop_add_row(fn, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     wop_x86(fn, form->opcode, from, to);
 }

@@ -17,7 +17,7 @@ typedef struct {
 } wa_onepass_global;
 
 typedef struct {
-    uint8_t is64, is_checked, page_log2;
+    uint8_t is64, is_checked, is_shared, page_log2;
 } wa_onepass_memory;
 
 /* What bodies refer to. All pointers are borrowed for the time of a call. */

@@ -108,9 +108,14 @@ void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
     }
 }
 
+static bool is_atomic(uint32_t opcode)
+{
+    return opcode >= WA_OP_MEMORY_ATOMIC_NOTIFY && opcode <= WA_OP_I64_ATOMIC_RMW32_CMPXCHG_U;
+}
+
 static bool is_access(uint32_t opcode)
 {
-    return opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_I64_STORE32;
+    return (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_I64_STORE32) || (is_atomic(opcode) && opcode != WA_OP_ATOMIC_FENCE);
 }
 
 static bool is_bulk(uint32_t opcode)
@@ -127,7 +132,8 @@ static bool is_compiled(uint32_t opcode)
         return opcode <= WA_OP_CALL_INDIRECT || wop_has_exceptions(opcode) || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
                (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_REF_FUNC) || opcode == WA_OP_REF_AS_NON_NULL ||
                opcode == WA_OP_CALL_REF || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL;
-    return (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode);
+    return (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) ||
+           is_atomic(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
 }
 
 static bool is_call(uint32_t opcode)

@@ -283,6 +283,16 @@ void wop_finish(wop_function *fn, uint8_t type, wop_register reg)
     fn->target = NOTHING;
 }
 
+/* A copy of a value in a register that may be overwritten. */
+wop_register wop_own(wop_function *fn, const wop_value *value, uint32_t height)
+{
+    if (value->place == WA_REGISTER)
+        return value->reg;
+    wop_register reg = wop_allocate(fn, wop_is_vector(value->type), 0);
+    wop_load_value(fn, reg, value, height);
+    return reg;
+}
+
 /* The instance in a register, if need be a temporary one. */
 wop_register wop_instance(wop_function *fn)
 {

@@ -55,7 +55,7 @@ class OnePass:
                 ),
                 "tag_types": self._borrow("uint32_t[]", context.tag_types),
                 "memories": self._new(
-                    "wa_onepass_memory[]", [(m.index == "l", m.checked, m.page_log2) for m in context.memories]
+                    "wa_onepass_memory[]", [(m.index == "l", m.checked, m.shared, m.page_log2) for m in context.memories]
                 ),
                 "tables": self._borrow("uint8_t[]", bytes(letter == "l" for letter in context.tables)),
                 "globals": self._new("wa_onepass_global[]", list(map(_global, context.globals))),
