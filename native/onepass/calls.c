@@ -42,19 +42,42 @@ static void load_homes(wop_function *fn)
 
 /* ---- results ------------------------------------------------------------------------------------------------------- */
 
-/* Where each result is behind a call; registers become values, and those in the area go to their slots. */
-static void push_results(wop_function *fn, wop_types results)
+/* Results that lie in memory go to their slots. */
+static void push_from_memory(wop_function *fn, wop_types results, wop_register base, int32_t start, bool is_spilled)
 {
-    uint32_t integers = 0, vectors = 0;
-    bool is_in_memory = wop_returns_in_memory(results);
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_type_of(results.letters[i]);
-        if (is_in_memory) {
-            wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
-            wop_load(fn, type, scratch, wop_memory(RBP, fn->area_offset + (int32_t)wop_area_offset(results, i)));
-            wop_push_slot(fn, type);
-            wop_store(fn, type, wop_slot(fn, fn->height - 1), scratch);
-        } else if (wop_is_vector(type) && vectors < 2) {
+        int32_t offset = is_spilled ? (int32_t)(WA_OPERAND_BYTES * i) : (int32_t)wop_area_offset(results, i);
+        wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+        wop_load(fn, type, scratch, wop_memory(base, start + offset));
+        wop_push_slot(fn, type);
+        wop_store(fn, type, wop_slot(fn, fn->height - 1), scratch);
+    }
+}
+
+/* The store's bytes for values that no register holds; their address changes when stores join. */
+static void load_operands(wop_function *fn, wop_register to)
+{
+    wop_load(fn, WA_I64, to, wop_instance_operand(fn));
+    wop_load(fn, WA_I64, to, wop_memory(to, offsetof(struct wa_schema_instance, operands)));
+}
+
+/* Where each result is behind a call; registers become values. */
+static void push_results(wop_function *fn, wop_types results, bool is_own)
+{
+    uint32_t integers = 0, vectors = 0;
+    if (wop_has_area(fn->module, results, is_own)) {
+        push_from_memory(fn, results, RBP, fn->area_offset, false);
+        return;
+    }
+    if (is_own && wop_spills_results(fn->module, results)) {
+        load_operands(fn, RAX);
+        push_from_memory(fn, results, RAX, 0, true);
+        return;
+    }
+    for (uint32_t i = 0; i < results.count; i++) {
+        uint8_t type = wop_type_of(results.letters[i]);
+        if (wop_is_vector(type) && vectors < 2) {
             wop_push_register(fn, type, (wop_register)(XMM0 + vectors++));
         } else if (wop_is_vector(type)) {
             wop_register reg = wop_integer_results[integers++];
@@ -69,20 +92,32 @@ static void push_results(wop_function *fn, wop_types results)
     }
 }
 
+/* Results go from their slots, from a height on, to the caller's area or the store's operands. */
+static void return_in_memory(wop_function *fn, uint32_t first, bool is_spilled)
+{
+    wop_types results = fn->results;
+    if (is_spilled)
+        load_operands(fn, RAX);
+    else
+        wop_load(fn, WA_I64, RAX, wop_memory(RBP, fn->area_pointer_offset));
+    for (uint32_t i = 0; i < results.count; i++) {
+        uint8_t type = is_spilled ? wop_type_of(results.letters[i]) : wop_returned_type(results, i);
+        int32_t offset = is_spilled ? (int32_t)(WA_OPERAND_BYTES * i) : (int32_t)wop_area_offset(results, i);
+        wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+        wop_load(fn, type, scratch, wop_slot(fn, first + i));
+        wop_store(fn, type, wop_memory(RAX, offset), scratch);
+    }
+}
+
 /* The results of this function are on the stack: bring them to where its caller expects them. */
 void wop_return_values(wop_function *fn)
 {
     wop_types results = fn->results;
     uint32_t integers = 0, vectors = 0, first = fn->height - results.count;
-    if (wop_returns_in_memory(results)) {
+    bool is_spilled = wop_spills_results(fn->module, results);
+    if (is_spilled || wop_has_area(fn->module, results, true)) {
         wop_flush(fn, first);
-        wop_load(fn, WA_I64, RAX, wop_memory(RBP, fn->area_pointer_offset));
-        for (uint32_t i = 0; i < results.count; i++) {
-            uint8_t type = wop_returned_type(results, i);
-            wop_register area = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
-            wop_load(fn, type, area, wop_slot(fn, first + i));
-            wop_store(fn, type, wop_memory(RAX, (int32_t)wop_area_offset(results, i)), area);
-        }
+        return_in_memory(fn, first, is_spilled);
         return;
     }
     if (results.count > 1)
@@ -99,17 +134,33 @@ void wop_return_values(wop_function *fn)
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */
 
-/* Arguments go to where C has them. first: height of the first; taken: what comes before; moves: of what comes before. */
+/* A register that leads to where arguments go that no register holds. It is none of those that values are in. */
+static wop_register overflow_base(wop_function *fn, uint32_t first, uint32_t count, wop_arguments taken)
+{
+    int32_t offset;
+    if (!taken.spills)
+        return RSP;
+    for (uint32_t i = 0; i < count; i++)
+        wop_next_argument(&taken, wop_values(fn)[first + i].type, &offset);
+    if (taken.stack == 0)
+        return RSP;
+    wop_register base = wop_allocate(fn, false, 0);
+    load_operands(fn, base);
+    return base;
+}
+
+/* Arguments go to where the callee expects them. first: height of the first; taken: what comes before; moves: of what comes
+ * before. */
 static void pass(wop_function *fn, uint32_t first, uint32_t count, wop_arguments taken, wop_move_to *moves, uint32_t move_count)
 {
-    wop_register to[MOST_MOVES];
+    wop_register to[MOST_MOVES], base = overflow_base(fn, first, count, taken);
     uint32_t direct[MOST_MOVES], direct_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         const wop_value *value = wop_values(fn) + first + i;
-        int32_t stack_offset;
-        wop_register reg = wop_next_argument(&taken, value->type, &stack_offset);
+        int32_t offset;
+        wop_register reg = wop_next_argument(&taken, value->type, &offset);
         if (reg == WA_NO_REGISTER) {
-            wop_store_value(fn, wop_memory(RSP, stack_offset), value, first + i);
+            wop_store_value(fn, wop_memory(base, offset), value, first + i);
             continue;
         }
         wop_register from = value->place == WA_REGISTER ? value->reg
@@ -122,7 +173,7 @@ static void pass(wop_function *fn, uint32_t first, uint32_t count, wop_arguments
             direct[direct_count++] = first + i;
         }
     }
-    if (SLOT_BYTES * taken.stack > fn->outgoing_bytes)
+    if (!taken.spills && SLOT_BYTES * taken.stack > fn->outgoing_bytes)
         fn->outgoing_bytes = SLOT_BYTES * taken.stack;
     wop_move_all(fn, moves, move_count);
     for (uint32_t i = 0; i < direct_count; i++)
@@ -165,55 +216,66 @@ static void put_call(wop_function *fn, callee what)
     wop_word(fn, 0);
 }
 
-/* Call with a context: the instance, or what lies at context_base + context_offset, which must not be an argument's register. */
-static void call_with(wop_function *fn, wop_types params, wop_types results, callee what, wop_register context_base, int32_t context_offset)
+/* Everything that a callee of a type gets, its arguments from the top of the stack. The context is the instance, or what lies at
+ * context_base + context_offset; the base must not be an argument's register. is_own: see convention.c. */
+void wop_pass_arguments(wop_function *fn, uint32_t type, bool is_own, wop_register context_base, int32_t context_offset)
 {
     wop_move_to moves[MOST_MOVES];
-    uint32_t count = 0, first = fn->height - params.count;
-    wop_arguments taken = {.integers = 1 + wop_returns_in_memory(results)};
-    wop_register context = taken.integers == 1 ? RDI : RSI;
-    spill_below(fn, first);
-    save_homes(fn);
-    if (context_base == WA_NO_REGISTER && fn->instance != WA_NO_REGISTER)
-        moves[count++] = (wop_move_to){context, fn->instance, true};
-    pass(fn, first, params.count, taken, moves, count);
+    wop_types params = wop_params_of(fn->module, type), results = wop_results_of(fn->module, type);
+    bool has_area = wop_has_area(fn->module, results, is_own), is_moved = context_base == WA_NO_REGISTER && fn->instance != WA_NO_REGISTER;
+    wop_register context = wop_integer_arguments[has_area];
+    if (is_moved)
+        moves[0] = (wop_move_to){context, fn->instance, true};
+    pass(fn, fn->height - params.count, params.count, wop_leading_arguments(fn->module, results, is_own), moves, is_moved);
     if (context_base != WA_NO_REGISTER)
         wop_load(fn, WA_I64, context, wop_memory(context_base, context_offset));
-    else if (count == 0)
+    else if (!is_moved)
         wop_load(fn, WA_I64, context, wop_instance_operand(fn));
-    if (taken.integers == 2)
+    if (has_area)
         wop_x86(fn, 0x8d | WA_WIDE, RDI, wop_memory(RBP, fn->area_offset));
+}
+
+/* Call with a context, as wop_pass_arguments has it. */
+static void call_with(wop_function *fn, uint32_t type, bool is_own, callee what, wop_register context_base, int32_t context_offset)
+{
+    uint32_t first = fn->height - wop_params_of(fn->module, type).count;
+    spill_below(fn, first);
+    save_homes(fn);
+    wop_pass_arguments(fn, type, is_own, context_base, context_offset);
     put_call(fn, what);
     wop_drop_to(fn, first);
     fn->locked = 0;
     load_homes(fn);
-    push_results(fn, results);
+    push_results(fn, wop_results_of(fn->module, type), is_own);
     leave_if_pending(fn);
+}
+
+/* The instance in a register that calls of others may take from, and the offset of an import's slot there. */
+wop_register wop_import_slot(wop_function *fn, uint32_t func_index, int32_t *offset)
+{
+    *offset = (int32_t)(fn->module->imported_functions_offset + func_index * sizeof(struct wa_schema_import_slot));
+    if (fn->instance != WA_NO_REGISTER)
+        return fn->instance;
+    wop_take(fn, R10);
+    wop_load(fn, WA_I64, R10, wop_instance_operand(fn));
+    return R10;
 }
 
 void wop_call(wop_function *fn)
 {
     uint32_t func_index = wop_read_u32(&fn->reader);
-    const wa_onepass_module *module = fn->module;
-    if (func_index >= module->function_count) {
+    if (func_index >= fn->module->function_count) {
         fn->has_failed = true;
         return;
     }
-    uint32_t type = module->function_types[func_index];
-    wop_types params = wop_params_of(module, type), results = wop_results_of(module, type);
-    if (func_index >= module->imported_functions) {
-        call_with(fn, params, results, (callee){TO_FUNCTION, func_index, 0, 0}, WA_NO_REGISTER, 0);
+    uint32_t type = fn->module->function_types[func_index];
+    if (func_index >= fn->module->imported_functions) {
+        call_with(fn, type, true, (callee){TO_FUNCTION, func_index, 0, 0}, WA_NO_REGISTER, 0);
         return;
     }
-    wop_register instance = fn->instance;
-    int32_t slot = (int32_t)(module->imported_functions_offset + func_index * sizeof(struct wa_schema_import_slot));
-    if (instance == WA_NO_REGISTER) {
-        instance = R10;
-        wop_take(fn, R10);
-        wop_load(fn, WA_I64, R10, wop_instance_operand(fn));
-    }
-    call_with(fn, params, results,
-              (callee){TO_MEMORY, 0, instance, slot + (int32_t)offsetof(struct wa_schema_import_slot, code)}, instance,
+    int32_t slot;
+    wop_register base = wop_import_slot(fn, func_index, &slot);
+    call_with(fn, type, false, (callee){TO_MEMORY, 0, base, slot + (int32_t)offsetof(struct wa_schema_import_slot, code)}, base,
               slot + (int32_t)offsetof(struct wa_schema_import_slot, context));
 }
 
@@ -258,27 +320,42 @@ static void note_indirect_type(wop_function *fn, uint32_t canonical)
     wop_push_u32(&fn->unit->indirect_types, canonical);
 }
 
-/* Call the function of a record in R10, whose type is checked by address. */
-static void call_record(wop_function *fn, uint32_t type)
+/* The record in R10 has the type, by address; if not, the runtime says what to call. */
+static void check_record(wop_function *fn, uint32_t type)
 {
-    const wa_onepass_module *module = fn->module;
-    uint32_t canonical = module->canonical[type];
+    uint32_t canonical = fn->module->canonical[type];
     note_indirect_type(fn, canonical);
     wop_load_digest(fn, WA_SCRATCH, canonical);
     wop_arithmetic(fn, X_CMP, true, WA_SCRATCH, wop_memory(R10, offsetof(struct wa_schema_function_record, type)));
     resolve_if(fn, NOT_EQUAL, R10, R10, WA_CALL_INDEX(resolve_call), canonical);
-    call_with(fn, wop_params_of(module, type), wop_results_of(module, type),
-              (callee){TO_MEMORY, 0, R10, offsetof(struct wa_schema_function_record, code)}, R10,
+}
+
+/* Call the function of a record in R10, as C does. */
+static void call_record(wop_function *fn, uint32_t type)
+{
+    call_with(fn, type, false, (callee){TO_MEMORY, 0, R10, offsetof(struct wa_schema_function_record, code)}, R10,
               offsetof(struct wa_schema_function_record, context));
 }
 
-void wop_call_indirect(wop_function *fn)
+/* The record of an import, in R10. */
+void wop_imported_record(wop_function *fn, uint32_t func_index)
 {
-    uint32_t type = wop_read_u32(&fn->reader), table = wop_read_u32(&fn->reader);
+    int32_t slot;
+    wop_register base = wop_import_slot(fn, func_index, &slot);
+    wop_take(fn, R10);
+    wop_load(fn, WA_I64, R10, wop_memory(base, slot + (int32_t)offsetof(struct wa_schema_import_slot, record)));
+    check_record(fn, fn->module->function_types[func_index]);
+}
+
+/* Read a type and a table and pop an index; the record to call for it, in R10. */
+bool wop_indexed_record(wop_function *fn, uint32_t *type)
+{
     const wa_onepass_module *module = fn->module;
-    if (type >= module->type_count || table >= module->table_count) {
+    *type = wop_read_u32(&fn->reader);
+    uint32_t table = wop_read_u32(&fn->reader);
+    if (*type >= module->type_count || table >= module->table_count) {
         fn->has_failed = true;
-        return;
+        return false;
     }
     wop_value index = wop_pop(fn);
     wop_register at = wop_to_register(fn, &index, fn->height);
@@ -297,22 +374,40 @@ void wop_call_indirect(wop_function *fn)
     wop_trap_if(fn, EQUAL, WA_TRAP_UNINITIALIZED_ELEMENT);
     wop_x86_imm8(fn, 0xf6 | WA_BYTE_RM, 0, wop_reg(R10), 1);
     resolve_if(fn, NOT_EQUAL, R10, at, WA_CALL_INDEX(resolve_slot), table);
-    call_record(fn, type);
+    fn->locked = WA_SET(R10);
+    check_record(fn, *type);
+    return true;
 }
 
-void wop_call_reference(wop_function *fn)
+/* Read a type and pop a reference; the record to call for it, in R10. */
+bool wop_referenced_record(wop_function *fn, uint32_t *type)
 {
-    uint32_t type = wop_read_u32(&fn->reader);
-    if (type >= fn->module->type_count) {
+    *type = wop_read_u32(&fn->reader);
+    if (*type >= fn->module->type_count) {
         fn->has_failed = true;
-        return;
+        return false;
     }
     wop_value reference = wop_pop(fn);
     wop_take(fn, R10);
     wop_load_value(fn, R10, &reference, fn->height);
     wop_x86(fn, 0x85 | WA_WIDE, R10, wop_reg(R10));
     wop_trap_if(fn, EQUAL, WA_TRAP_NULL_FUNCTION_REFERENCE);
-    call_record(fn, type);
+    check_record(fn, *type);
+    return true;
+}
+
+void wop_call_indirect(wop_function *fn)
+{
+    uint32_t type;
+    if (wop_indexed_record(fn, &type))
+        call_record(fn, type);
+}
+
+void wop_call_reference(wop_function *fn)
+{
+    uint32_t type;
+    if (wop_referenced_record(fn, &type))
+        call_record(fn, type);
 }
 
 /* Call a function of the runtime with numbers, then values of the stack; result: a type or WA_NO_RESULT. An i32 that the runtime

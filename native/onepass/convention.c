@@ -38,15 +38,15 @@ wop_types wop_results_of(const wa_onepass_module *module, uint32_t type)
 
 /* ---- arguments -------------------------------------------------------------------------------------------------------------- */
 
-/* Where the next argument goes: a register, or WA_NO_REGISTER and an offset among those that go by
- * the stack. */
+/* Where the next argument goes: a register, or WA_NO_REGISTER and an offset among those that go by the stack, or through the
+ * store's operands. */
 wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stack_offset)
 {
     if (wop_is_vector(type) && taken->vectors < 8)
         return (wop_register)(XMM0 + taken->vectors++);
     if (!wop_is_vector(type) && taken->integers < 6)
         return wop_integer_arguments[taken->integers++];
-    *stack_offset = (int32_t)(SLOT_BYTES * taken->stack++);
+    *stack_offset = (int32_t)((taken->spills ? WA_OPERAND_BYTES : SLOT_BYTES) * taken->stack++);
     return WA_NO_REGISTER;
 }
 
@@ -136,6 +136,42 @@ uint32_t wop_area_offset(wop_types results, uint32_t position)
 uint32_t wop_area_size_bytes(wop_types results)
 {
     return wop_returns_in_memory(results) ? wop_area_offset(results, results.count) : 0;
+}
+
+/* ---- modules with tail calls ------------------------------------------------------------------------------------------------
+ *
+ * Their functions call each other in a way that leaves nothing on the stack: two results have registers, more of them go through
+ * the store's operands, as do arguments that no register holds. All else is as in C, and so are calls of others. */
+
+bool wop_spills_results(const wa_onepass_module *module, wop_types results)
+{
+    return module->has_tail_calls && results.count > 2;
+}
+
+/* Whether the caller passes an area for results. is_own: the callee is a function of the module. */
+bool wop_has_area(const wa_onepass_module *module, wop_types results, bool is_own)
+{
+    return !(is_own && module->has_tail_calls) && wop_returns_in_memory(results);
+}
+
+/* What comes before the arguments of a call: such an area, and the context. */
+wop_arguments wop_leading_arguments(const wa_onepass_module *module, wop_types results, bool is_own)
+{
+    return (wop_arguments){
+        .integers = 1u + wop_has_area(module, results, is_own),
+        .spills = is_own && module->has_tail_calls,
+    };
+}
+
+/* Whether a call of a function of the module differs from one in C. */
+bool wop_spills(const wa_onepass_module *module, uint32_t type)
+{
+    wop_types params = wop_params_of(module, type), results = wop_results_of(module, type);
+    wop_arguments taken = wop_leading_arguments(module, results, true);
+    int32_t offset;
+    for (uint32_t i = 0; i < params.count; i++)
+        wop_next_argument(&taken, wop_type_of(params.letters[i]), &offset);
+    return taken.stack > 0 || wop_spills_results(module, results);
 }
 
 /* ---- addresses -------------------------------------------------------------------------------------------------------------- */

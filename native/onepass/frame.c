@@ -19,7 +19,21 @@ static const uint32_t always_temporary =
 /* The instance and, before it, the address of the caller's area for results. */
 static wop_arguments first_arguments(const wop_function *fn)
 {
-    return (wop_arguments){.integers = 1 + wop_returns_in_memory(fn->results)};
+    return wop_leading_arguments(fn->module, fn->results, true);
+}
+
+static bool has_spilled_params(const wop_function *fn)
+{
+    wop_arguments taken = first_arguments(fn);
+    int32_t offset;
+    for (uint32_t i = 0; i < fn->params.count; i++)
+        wop_next_argument(&taken, wop_type_of(fn->params.letters[i]), &offset);
+    return taken.spills && taken.stack > 0;
+}
+
+static bool has_area(const wop_function *fn)
+{
+    return wop_has_area(fn->module, fn->results, true);
 }
 
 /* ---- homes ------------------------------------------------------------------------------------------------------- */
@@ -54,14 +68,14 @@ static uint32_t add_candidate(candidate *list, uint32_t count, candidate added)
 static uint32_t gather(wop_function *fn, candidate *list)
 {
     wop_arguments taken = first_arguments(fn);
-    wop_register instance = wop_integer_arguments[taken.integers - 1];
+    wop_register instance = wop_integer_arguments[has_area(fn)];
     uint32_t count = add_candidate(list, 0, (candidate){THE_INSTANCE, fn->instance_weight, instance, false});
     count = add_candidate(list, count, (candidate){THE_BASE, fn->base_weight, WA_NO_REGISTER, false});
     for (uint32_t i = 0; i < fn->local_count; i++) {
         wop_local *local = wop_locals(fn) + i;
         int32_t stack_offset = -1;
         wop_register arrival = i < fn->param_count ? wop_next_argument(&taken, local->type, &stack_offset) : WA_NO_REGISTER;
-        if (stack_offset >= 0)
+        if (stack_offset >= 0 && !taken.spills)
             local->offset = 2 * SLOT_BYTES + stack_offset;
         count = add_candidate(list, count, (candidate){i, local->weight, arrival, wop_is_vector(local->type)});
     }
@@ -161,7 +175,7 @@ void wop_assign_homes(wop_function *fn)
     bool needs_instance = fn->instance_weight > 0 || (fn->base_weight > 0 && fn->memory_base == WA_NO_REGISTER);
     if (fn->instance == WA_NO_REGISTER && needs_instance)
         fn->instance_offset = take_bytes(fn, SLOT_BYTES);
-    if (wop_returns_in_memory(fn->results))
+    if (has_area(fn))
         fn->area_pointer_offset = take_bytes(fn, SLOT_BYTES);
     place_locals(fn, list, count);
     if (fn->area_bytes > 0) {
@@ -221,6 +235,16 @@ static uint32_t receive(wop_function *fn, wop_move_to *moves)
     return count;
 }
 
+/* A parameter that comes through the store's operands, whose address is in RAX. */
+static void read_spilled(wop_function *fn, wop_local *local, int32_t offset)
+{
+    wop_register to = local->home != WA_NO_REGISTER ? local->home : wop_is_vector(local->type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+    wop_load(fn, local->type, to, wop_memory(RAX, offset));
+    local->is_stored = local->offset != 0;
+    if (local->is_stored)
+        wop_store(fn, local->type, wop_memory(RBP, local->offset), to);
+}
+
 /* What did not arrive in registers: parameters of the stack, and zeros. */
 static void fill_locals(wop_function *fn)
 {
@@ -228,11 +252,13 @@ static void fill_locals(wop_function *fn)
     bool has_zero = false;
     for (uint32_t i = 0; i < fn->local_count; i++) {
         wop_local *local = wop_locals(fn) + i;
-        int32_t unused;
+        int32_t offset;
         bool is_param = i < fn->param_count;
-        if ((is_param && wop_next_argument(&taken, local->type, &unused) != WA_NO_REGISTER) || local->weight == 0)
+        if ((is_param && wop_next_argument(&taken, local->type, &offset) != WA_NO_REGISTER) || local->weight == 0)
             continue;
-        if (is_param && local->home != WA_NO_REGISTER) {
+        if (is_param && taken.spills) {
+            read_spilled(fn, local, offset);
+        } else if (is_param && local->home != WA_NO_REGISTER) {
             wop_load(fn, local->type, local->home, wop_memory(RBP, local->offset));
             local->is_stored = true;
         } else if (!is_param && local->home != WA_NO_REGISTER) {
@@ -252,17 +278,19 @@ static void fill_locals(wop_function *fn)
 void wop_prologue(wop_function *fn)
 {
     wop_move_to moves[WA_REGISTERS];
-    wop_register instance = wop_integer_arguments[first_arguments(fn).integers - 1];
+    wop_register instance = wop_integer_arguments[has_area(fn)];
     wop_byte(fn, 0x55); /* push %rbp */
     wop_x86(fn, 0x89 | WA_WIDE, RSP, wop_reg(RBP)); /* the form that the runtime's handler knows */
     wop_x86_imm32(fn, 0x81 | WA_WIDE, X_SUB, wop_reg(RSP), 0);
     fn->frame_position = wop_text_offset(fn);
     check_stack(fn, instance);
     move_callee_saved(fn, false);
-    if (wop_returns_in_memory(fn->results))
+    if (has_area(fn))
         wop_store(fn, WA_I64, wop_memory(RBP, fn->area_pointer_offset), RDI);
     if (fn->instance_offset != 0)
         wop_store(fn, WA_I64, wop_memory(RBP, fn->instance_offset), instance);
+    if (has_spilled_params(fn))
+        wop_load(fn, WA_I64, RAX, wop_memory(instance, offsetof(struct wa_schema_instance, operands)));
     if (fn->memory_base != WA_NO_REGISTER)
         wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, (int32_t)fn->module->memories_offset));
     uint32_t count = receive(fn, moves);
@@ -274,10 +302,16 @@ void wop_prologue(wop_function *fn)
     fill_locals(fn);
 }
 
-void wop_epilogue(wop_function *fn)
+/* Registers of the caller as it left them, the stack as the call made it. */
+void wop_leave_frame(wop_function *fn)
 {
     move_callee_saved(fn, true);
     wop_byte(fn, 0xc9); /* leave */
+}
+
+void wop_epilogue(wop_function *fn)
+{
+    wop_leave_frame(fn);
     wop_byte(fn, 0xc3);
 }
 

@@ -52,6 +52,8 @@ static void put_operator(wop_function *fn)
         wop_call_indirect(fn);
     else if (opcode == WA_OP_CALL_REF)
         wop_call_reference(fn);
+    else if (opcode >= WA_OP_RETURN_CALL && opcode <= WA_OP_RETURN_CALL_REF)
+        wop_tail_call(fn);
     else if (opcode <= WA_OP_RETURN || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL)
         wop_control(fn);
     else if (opcode >= WA_OP_MEMORY_ATOMIC_NOTIFY)
@@ -172,12 +174,15 @@ static void release_function(wop_function *fn)
 
 /* Counts of a unit's arrays before a function that may come to nothing. */
 typedef struct {
-    uint32_t text, rows, calls, digests;
+    uint32_t text, rows, calls, digests, outward;
 } mark;
 
 static mark mark_of(const wop_unit *unit)
 {
-    return (mark){unit->text.count, unit->row_text_offsets.count, unit->call_offsets.count, unit->digest_offsets.count};
+    return (mark){
+        unit->text.count, unit->row_text_offsets.count, unit->call_offsets.count, unit->digest_offsets.count,
+        unit->outward_offsets.count,
+    };
 }
 
 static void go_back(wop_unit *unit, mark to)
@@ -186,6 +191,7 @@ static void go_back(wop_unit *unit, mark to)
     unit->row_text_offsets.count = unit->row_wasm_offsets.count = unit->row_traps.count = to.rows;
     unit->call_offsets.count = unit->call_functions.count = to.calls;
     unit->digest_offsets.count = unit->digest_types.count = to.digests;
+    unit->outward_offsets.count = unit->outward_types.count = to.outward;
 }
 
 /* Calls within this text get their distance, the others remain. */

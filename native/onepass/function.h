@@ -125,6 +125,7 @@ typedef struct {
     wop_buffer text, function_offsets, function_sizes, function_flags;
     wop_buffer row_text_offsets, row_wasm_offsets, row_traps;
     wop_buffer call_offsets, call_functions, digest_offsets, digest_types, indirect_types;
+    wop_buffer outward_offsets, outward_types;
     uint8_t *used_opcodes;
     bool has_typed_blocks;
 } wop_unit;
@@ -210,7 +211,9 @@ static inline uint32_t wop_text_offset(const wop_function *fn)
 /* convention.c: types, arguments, results. */
 typedef struct {
     uint32_t integers, vectors, stack; /* how many of each are taken */
+    bool spills;                       /* what no register holds goes through the store's operands, not by the stack */
 } wop_arguments;
+enum { WA_OPERAND_BYTES = 16 };
 uint8_t wop_type_of(uint8_t letter);
 wop_types wop_params_of(const wa_onepass_module *module, uint32_t type);
 wop_types wop_results_of(const wa_onepass_module *module, uint32_t type);
@@ -221,6 +224,10 @@ bool wop_returns_in_memory(wop_types results);
 uint32_t wop_area_offset(wop_types results, uint32_t position);
 uint32_t wop_area_size_bytes(wop_types results);
 void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical);
+bool wop_spills_results(const wa_onepass_module *module, wop_types results);
+bool wop_has_area(const wa_onepass_module *module, wop_types results, bool is_own);
+wop_arguments wop_leading_arguments(const wa_onepass_module *module, wop_types results, bool is_own);
+bool wop_spills(const wa_onepass_module *module, uint32_t type);
 
 /* memory.c: what an access names, and where it goes. */
 typedef struct {
@@ -238,6 +245,7 @@ uint32_t wop_read_opcode(wop_reader *reader);
 /* frame.c: homes of locals, prologue and epilogue. */
 void wop_assign_homes(wop_function *fn);
 void wop_prologue(wop_function *fn);
+void wop_leave_frame(wop_function *fn);
 void wop_epilogue(wop_function *fn);
 void wop_finish_frame(wop_function *fn);
 
@@ -299,14 +307,17 @@ void wop_stubs_out(wop_function *fn);
 void wop_call(wop_function *fn);
 void wop_call_indirect(wop_function *fn);
 void wop_call_reference(wop_function *fn);
+void wop_pass_arguments(wop_function *fn, uint32_t type, bool is_own, wop_register context_base, int32_t context_offset);
+void wop_imported_record(wop_function *fn, uint32_t func_index);
+bool wop_indexed_record(wop_function *fn, uint32_t *type);
+bool wop_referenced_record(wop_function *fn, uint32_t *type);
+wop_register wop_import_slot(wop_function *fn, uint32_t func_index, int32_t *offset);
 void wop_call_runtime(wop_function *fn, size_t call, const uint32_t *numbers, uint32_t number_count, uint32_t value_count,
                      uint8_t result);
 void wop_return_values(wop_function *fn);
-bool wop_returns_in_memory(wop_types results);
-uint32_t wop_area_size_bytes(wop_types results);
-void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count);
 
-void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical);
+/* tailcalls.c */
+void wop_tail_call(wop_function *fn);
 
 enum { WA_NO_RESULT = 0xff };
 /* Number of a runtime call. */

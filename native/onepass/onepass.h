@@ -32,6 +32,7 @@ typedef struct {
     const wa_onepass_global *globals;
     uint32_t type_count, function_count, imported_functions, memory_count, table_count, global_count, tag_count;
     uint32_t memories_offset, tables_offset, imported_functions_offset, tags_offset; /* in the instance record */
+    uint8_t has_tail_calls; /* functions call each other by the convention of such modules */
     uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_bmi2;
 } wa_onepass_module;
 
@@ -45,9 +46,10 @@ typedef struct {
     uint8_t *row_traps;
     uint32_t *call_offsets, *call_functions;     /* rel32 of calls, function index: those out of reach of this text */
     uint32_t *digest_offsets, *digest_types;     /* rel32 of addresses of type digests, canonical type */
+    uint32_t *outward_offsets, *outward_types;   /* rel32 of addresses of outward trampolines, canonical type */
     uint32_t *indirect_types;                    /* canonical types of indirect calls, each once */
     uint8_t *used_opcodes;                       /* 5 * 512 flags: no prefix, then by prefix from 0xfb on */
-    uint32_t text_size_bytes, function_count, row_count, call_count, digest_count, indirect_count;
+    uint32_t text_size_bytes, function_count, row_count, call_count, digest_count, outward_count, indirect_count;
     uint8_t has_typed_blocks;
 } wa_onepass_code;
 

@@ -129,9 +129,9 @@ static bool is_compiled(uint32_t opcode)
     if (immediates[opcode_index(opcode)] == 0)
         return false;
     if (opcode < 256)
-        return opcode <= WA_OP_CALL_INDIRECT || wop_has_exceptions(opcode) || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
+        return opcode <= WA_OP_RETURN_CALL_REF || wop_has_exceptions(opcode) || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
                (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_REF_FUNC) || opcode == WA_OP_REF_AS_NON_NULL ||
-               opcode == WA_OP_CALL_REF || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL;
+               opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL;
     return (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) ||
            is_atomic(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
 }
@@ -183,8 +183,9 @@ static void note_area(wop_function *fn, uint32_t opcode, wop_reader *ahead)
         fn->reader.has_failed = true;
         return;
     }
+    bool is_own = opcode == WA_OP_CALL && index >= module->imported_functions;
     wop_types results = wop_results_of(module, opcode == WA_OP_CALL ? module->function_types[index] : index);
-    uint32_t size_bytes = wop_area_size_bytes(results);
+    uint32_t size_bytes = wop_has_area(module, results, is_own) ? wop_area_size_bytes(results) : 0;
     if (size_bytes > fn->area_bytes)
         fn->area_bytes = size_bytes;
 }
@@ -246,6 +247,8 @@ bool wop_scan(wop_function *fn)
         return false;
     const uint8_t *body = fn->reader.at;
     uint32_t weight = 1;
+    if (wop_spills_results(fn->module, fn->results))
+        add_weight(&fn->instance_weight, weight);
     fn->controls.count = 0;
     while (fn->reader.at < fn->reader.end && !fn->reader.has_failed) {
         uint32_t opcode = wop_read_opcode(&fn->reader);

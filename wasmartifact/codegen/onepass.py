@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from wasmartifact.codegen.compiled import INIT_SYMBOL, AddressMap, CompiledGroup, FunctionGroup, GroupFacts
 from wasmartifact.codegen.context import GlobalFacts, ModuleContext
+from wasmartifact.codegen.convention import outward_symbol
 from wasmartifact.codegen.support import TrampolineTypes
 from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, Relocations, Section
 from wasmartifact.elf.relocation import R_X86_64_PC32, R_X86_64_PLT32
@@ -23,8 +24,7 @@ _SHORT: Final = 1
 def is_available(context: ModuleContext) -> bool:
     """Whether functions of the module may be compiled here."""
     options = context.options
-    is_simple = not options.fuel and context.convention is None
-    return options.opt_level == 0 and options.target.machine == "x86_64" and is_simple
+    return options.opt_level == 0 and options.target.machine == "x86_64" and not options.fuel
 
 
 class OnePass:
@@ -55,7 +55,8 @@ class OnePass:
                 ),
                 "tag_types": self._borrow("uint32_t[]", context.tag_types),
                 "memories": self._new(
-                    "wa_onepass_memory[]", [(m.index == "l", m.checked, m.shared, m.page_log2) for m in context.memories]
+                    "wa_onepass_memory[]",
+                    [(m.index == "l", m.checked, m.shared, m.page_log2) for m in context.memories],
                 ),
                 "tables": self._borrow("uint8_t[]", bytes(letter == "l" for letter in context.tables)),
                 "globals": self._new("wa_onepass_global[]", list(map(_global, context.globals))),
@@ -70,6 +71,7 @@ class OnePass:
                 "tables_offset": layout.tables_offset,
                 "tags_offset": layout.tags_offset,
                 "imported_functions_offset": layout.imported_functions_offset,
+                "has_tail_calls": context.convention is not None,
                 "checks_exceptions": context.checks_exceptions,
                 "has_lzcnt": "lzcnt" in features,
                 "has_bmi1": "bmi" in features,
@@ -192,6 +194,7 @@ class OnePass:
         facts = GroupFacts(
             features=self._features(code),
             indirect_types=set(self._numbers(code.indirect_types, code.indirect_count)),
+            outward_types=set(self._numbers(code.outward_types, code.outward_count)),
             short_functions=[first + i for i, flag in enumerate(flags) if flag & _SHORT],
         )
         return CompiledGroup(made, rows, facts)
@@ -219,6 +222,13 @@ class OnePass:
             types = self._numbers(code.digest_types, code.digest_count)
             symbols = array("I", [symbol(TYPE_DIGESTS_SYMBOL)]) * len(offsets)
             addends = array("q", [_DIGEST_SIZE_BYTES * type_ - _REL32_SIZE_BYTES for type_ in types])
+            made.relocations.append(Relocations(0, R_X86_64_PC32, offsets, symbols, addends))
+
+        if code.outward_count:
+            offsets = self._numbers(code.outward_offsets, code.outward_count)
+            types = self._numbers(code.outward_types, code.outward_count)
+            symbols = array("I", [symbol(outward_symbol(type_)) for type_ in types])
+            addends = array("q", [-_REL32_SIZE_BYTES]) * len(offsets)
             made.relocations.append(Relocations(0, R_X86_64_PC32, offsets, symbols, addends))
 
     def _features(self, code: Any) -> set[str]:

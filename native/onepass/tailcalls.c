@@ -1,0 +1,89 @@
+/* Tail calls (spec section 4.4.8.13): the callee takes the caller's place, so that the frame is gone when it begins. */
+#include "x86_64.h"
+
+/* All arguments are in place; RAX has the code. */
+static void jump_to_code(wop_function *fn)
+{
+    wop_leave_frame(fn);
+    wop_x86(fn, 0xff, 4, wop_reg(RAX));
+}
+
+static void jump_to_function(wop_function *fn, uint32_t func_index)
+{
+    wop_pass_arguments(fn, fn->module->function_types[func_index], true, WA_NO_REGISTER, 0);
+    wop_leave_frame(fn);
+    wop_byte(fn, 0xe9);
+    wop_push_u32(&fn->unit->call_offsets, wop_text_offset(fn));
+    wop_push_u32(&fn->unit->call_functions, func_index);
+    wop_word(fn, 0);
+}
+
+/* To what a pair of code and context names, which is called as in C: nothing of the type spills. */
+static void jump_outside(wop_function *fn, uint32_t type, wop_register base, size_t code, size_t context)
+{
+    wop_pass_arguments(fn, type, true, base, (int32_t)context);
+    wop_load(fn, WA_I64, RAX, wop_memory(base, (int32_t)code));
+    jump_to_code(fn);
+}
+
+static void load_outward(wop_function *fn, uint32_t canonical)
+{
+    wop_byte(fn, 0x48); /* lea outward(%rip), %rax */
+    wop_byte(fn, 0x8d);
+    wop_byte(fn, 0x05);
+    wop_push_u32(&fn->unit->outward_offsets, wop_text_offset(fn));
+    wop_push_u32(&fn->unit->outward_types, canonical);
+    wop_word(fn, 0);
+}
+
+/* To the function of a record in R10, of any artifact or the host. Where values spill, functions with this convention have a code
+ * of their own; others get a trampoline, with the record as context. */
+static void jump_to_record(wop_function *fn, uint32_t type)
+{
+    uint32_t is_inside = 0;
+    if (!wop_spills(fn->module, type)) {
+        jump_outside(fn, type, R10, offsetof(struct wa_schema_function_record, code),
+                     offsetof(struct wa_schema_function_record, context));
+        return;
+    }
+    wop_pass_arguments(fn, type, true, R10, offsetof(struct wa_schema_function_record, instance));
+    wop_load(fn, WA_I64, RAX, wop_memory(R10, offsetof(struct wa_schema_function_record, tail_code)));
+    wop_x86(fn, 0x85 | WA_WIDE, RAX, wop_reg(RAX));
+    wop_jump_if(fn, NOT_EQUAL, &is_inside);
+    load_outward(fn, fn->module->canonical[type]);
+    wop_move(fn, true, RDI, R10);
+    wop_bind(fn, &is_inside);
+    jump_to_code(fn);
+}
+
+static void put_return_call(wop_function *fn)
+{
+    uint32_t func_index = wop_read_u32(&fn->reader), type;
+    if (func_index >= fn->module->function_count) {
+        fn->has_failed = true;
+        return;
+    }
+    type = fn->module->function_types[func_index];
+    if (func_index >= fn->module->imported_functions) {
+        jump_to_function(fn, func_index);
+    } else if (wop_spills(fn->module, type)) {
+        wop_imported_record(fn, func_index);
+        jump_to_record(fn, type);
+    } else {
+        int32_t slot;
+        wop_register base = wop_import_slot(fn, func_index, &slot);
+        jump_outside(fn, type, base, (size_t)slot + offsetof(struct wa_schema_import_slot, code),
+                     (size_t)slot + offsetof(struct wa_schema_import_slot, context));
+    }
+}
+
+void wop_tail_call(wop_function *fn)
+{
+    uint32_t type;
+    if (fn->opcode == WA_OP_RETURN_CALL)
+        put_return_call(fn);
+    else if (fn->opcode == WA_OP_RETURN_CALL_INDIRECT ? wop_indexed_record(fn, &type) : wop_referenced_record(fn, &type))
+        jump_to_record(fn, type);
+    if (!fn->has_failed)
+        wop_die(fn);
+}
