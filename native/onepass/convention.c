@@ -104,19 +104,13 @@ uint8_t wop_returned_type(wop_types results, uint32_t position)
     return type;
 }
 
-/* Whether the registers for results don't hold them: three for integers, two for floats. */
+/* Whether the registers for results don't hold them: three for integers, four for vectors, of which floats take the first two. */
 bool wop_returns_in_memory(wop_types results)
 {
     uint32_t integers = 0, vectors = 0;
-    for (uint32_t i = 0; i < results.count; i++) {
-        if (wop_is_vector(wop_type_of(results.letters[i])) && vectors < 2)
-            vectors++;
-        else
-            integers++;
-        if (integers > 3)
-            return true;
-    }
-    return false;
+    for (uint32_t i = 0; i < results.count; i++)
+        *(wop_is_vector(wop_returned_type(results, i)) ? &vectors : &integers) += 1;
+    return integers > 3 || vectors > 4;
 }
 
 /* Offset of a result in such an area, which is laid out as C lays out a struct; of the end for the count of results. */
