@@ -18,6 +18,7 @@ from wasmartifact import schema
 from wasmartifact.bounded import pack_bounded
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
+from wasmartifact.codegen.onepass import ONE_PASS_MACHINE
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_target
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
@@ -196,7 +197,8 @@ def pack(
         with suppress(FileNotFoundError):
             os.stat(keep)  # says of a path that it is too long; makedirs would recurse over it
         os.makedirs(keep, exist_ok=True)
-    check_installed("llvmlite", *CHECKERS if opt_level > 0 else ())
+    if opt_level > 0 or options.target.machine != ONE_PASS_MACHINE:
+        check_installed("llvmlite", *CHECKERS if opt_level > 0 else ())
 
     # Text becomes binary.
     data = read_source(source)
@@ -358,7 +360,7 @@ def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> Me
         type_canonical=plan.canonical,
         cpu_features=target.cpu_features,
         wasm_features=module_features(module) | compiled.features,
-        info=_info(module, plan.options),
+        info=_info(module, plan.options, has_llvm_code=compiled.has_llvm_code),
         library_version=VERSION_NUMBERS,
         wasm_sha256=hashlib.sha256(module.data).digest(),
         checks_exceptions=compiled.checks_exceptions,
@@ -411,15 +413,15 @@ def _trampolines(symbols: dict[int, str], placed: Layout, canonical: Sequence[in
     return [placed.functions[symbols[type_]][0] if type_ in symbols else None for type_ in canonical]
 
 
-def _info(module: Module, options: CodegenOptions) -> dict[str, str]:
-    """What the info columns tell: nothing that differs between machines or runs."""
+def _info(module: Module, options: CodegenOptions, *, has_llvm_code: bool) -> dict[str, str]:
+    """What the info columns tell: nothing that differs between machines or runs. No llvmlite where none was needed."""
     return {
         "module_name": module.name or "",
         "opt_level": str(options.opt_level),
         "cpu": options.target.cpu_name,
         "target": options.target.triple,
         "packer": f"wasmartifact {VERSION}",
-        "llvmlite": llvmlite_version(),
+        "llvmlite": llvmlite_version() if has_llvm_code else "",
     }
 
 

@@ -102,7 +102,8 @@ def page(metadata: Metadata) -> Iterator[str]:
     info = head["info"]
     facts = {
         "format": f"{dotted(head['format'])}, runtime ABI {head['runtime_abi']}",
-        "packed by": f"{info.get('packer', '?')} with llvmlite {info.get('llvmlite', '?')}",
+        "packed by": info.get("packer", "?")
+        + (f" with llvmlite {version}" if (version := info.get("llvmlite")) else ""),
         "opt_level": info.get("opt_level", "?"),
         "machine": f"{head['machine']}, {info.get('target', '?')}, cpu {info.get('cpu', '?')}",
         "CPU features": ", ".join(head["cpu_features"]) or "none",

@@ -55,6 +55,7 @@ class CompiledGroup:
     object: CodeObject
     address_map: AddressMap
     facts: GroupFacts
+    is_by_llvm: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class CompiledModule:
         Per memory of the index space: 1 where code checks every access, as column memory_guard.
     checks_exceptions : bool
         Functions look for a pending exception after calls.
+    has_llvm_code : bool
+        LLVM made some of it.
     """
 
     objects: list[CodeObject]
@@ -91,3 +94,4 @@ class CompiledModule:
     init_symbol: str | None
     memory_guards: list[int]
     checks_exceptions: bool
+    has_llvm_code: bool

@@ -14,6 +14,8 @@ from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, 
 from wasmartifact.elf.relocation import R_X86_64_PC32, R_X86_64_PLT32
 from wasmartifact.wasm.opcodes import OPCODES, PREFIX_GC
 
+#: What it compiles for.
+ONE_PASS_MACHINE: Final = "x86_64"
 _ALIGN_BYTES: Final = 16
 _REL32_SIZE_BYTES: Final = 4
 _DIGEST_SIZE_BYTES: Final = 16
@@ -24,7 +26,7 @@ _SHORT: Final = 1
 def is_available(context: ModuleContext) -> bool:
     """Whether functions of the module may be compiled here."""
     options = context.options
-    return options.opt_level == 0 and options.target.machine == "x86_64" and not options.fuel
+    return options.opt_level == 0 and options.target.machine == ONE_PASS_MACHINE and not options.fuel
 
 
 class OnePass:
@@ -175,7 +177,7 @@ class OnePass:
         count = code.function_count
         offsets, sizes = (self._numbers(data, count) for data in (code.function_offsets, code.function_sizes))
         made = CodeObject(
-            "x86_64",
+            ONE_PASS_MACHINE,
             [Section(".text", self._bytes(code.text, code.text_size_bytes), _ALIGN_BYTES)],
             list(zip(names, offsets, sizes, strict=True)),
             [],
@@ -197,7 +199,7 @@ class OnePass:
             outward_types=set(self._numbers(code.outward_types, code.outward_count)),
             short_functions=[first + i for i, flag in enumerate(flags) if flag & _SHORT],
         )
-        return CompiledGroup(made, rows, facts)
+        return CompiledGroup(made, rows, facts, is_by_llvm=False)
 
     def _add_relocations(self, made: CodeObject, code: Any) -> None:
         """Calls of functions that others compile, and addresses of type digests."""

@@ -8,10 +8,10 @@ from typing import Final
 
 from wasmartifact.errors import MalformedModule
 from wasmartifact.host.input import check_size, read_input
-from wasmartifact.host.packages import require
+from wasmartifact.wasm.wasm_tools import run_wasm_tools, wasmtime_package
 
 #: Where, as wasmtime's parser says it: in a line below the message and above an excerpt, or, for long lines, behind it.
-_PLACE: Final = re.compile(r"(?:\n *-->| at) <anon>:(\d+):(\d+)(?=\n|$)")
+_PLACE: Final = re.compile(r"(?:\n *-->| at) <(?:anon|stdin)>:(\d+):(\d+)(?=\n|$)")
 
 #: Characters of an excerpt that is still worth showing: a module may be one long line.
 MAX_EXCERPT: Final = 1000
@@ -55,6 +55,18 @@ def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
     return _assemble(contents, name)
 
 
+def _assembled(text: str) -> tuple[bytes | None, str]:
+    """The binary module of a text, or None and what is wrong with it."""
+    wasmtime = wasmtime_package()
+    if wasmtime is None:
+        exit_code, output, message = run_wasm_tools(text.encode(), "parse")
+        return (None, message.removeprefix("error: ")) if exit_code else (output, "")
+    try:
+        return bytes(wasmtime.wat2wasm(text)), ""
+    except wasmtime.WasmtimeError as error:
+        return None, str(error)
+
+
 def _assemble(contents: bytes, name: str) -> bytes:
     """Binary module of WebAssembly text."""
     try:
@@ -65,11 +77,9 @@ def _assemble(contents: bytes, name: str) -> bytes:
             f"b'\\x00asm' or text in UTF-8 (byte {error.start:#x}: {error.reason})",
             wasm_offset=0,
         ) from None
-    wasmtime = require("wasmtime", "reading the text format")
-    try:
-        return bytes(wasmtime.wat2wasm(text))
-    except wasmtime.WasmtimeError as error:
-        message = str(error)
+    binary, message = _assembled(text)
+    if binary is not None:
+        return binary
     match = _PLACE.search(message)
     if match is None:
         raise MalformedModule(f"{name}: malformed WebAssembly text: {message}", line=None, column=None, excerpt="")

