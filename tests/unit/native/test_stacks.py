@@ -26,7 +26,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = [ROOT / "tests" / "native" / "stacks.c", *sorted((ROOT / "native" / "runtime").glob("*.c"))]
     folders = [f"-I{ROOT / 'native' / folder}" for folder in ("include", ".")]
     options = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-fno-omit-frame-pointer", "-pthread")
-    command = [find_tool("cc"), *options, *folders, "-o", output, *sources, "-ldl", "-lm"]
+    command: list[str | Path] = [find_tool("cc"), *options, *folders, "-o", output, *sources, "-ldl", "-lm"]
     subprocess.run(command, check=True, cwd=ROOT)
     return output
 
