@@ -60,6 +60,7 @@ def compile(
     fuel: bool = False,
     limits: PackLimits | None = None,
     executor: Executor | None = None,
+    keep_debug: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     cache_size_bytes: int | None = None,
     warn: Callable[[str], None] | None = None,
@@ -94,8 +95,8 @@ def compile(
     sign_with : str | os.PathLike | bytes | Ed25519PrivateKey | None
         The private key that signs what is sent to the store, as for `sign`. With ``key`` and without this, nothing is
         sent: others with that key would refuse it.
-    opt_level, cpu, target, jobs, progress, fuel, limits, executor : optional
-        As for `pack`; all but those that change the code are of no account when the artifact is there already. In the
+    opt_level, cpu, target, jobs, progress, fuel, limits, executor, keep_debug : optional
+        As for `pack`; all but those that change the artifact are of no account when it is there already. In the
         background ``jobs`` are half of the CPUs by default, and ``limits`` an hour and half of the machine's memory.
     cache_dir : str | os.PathLike | None
         Folder of the cache; None for ``$XDG_CACHE_HOME/wasmartifact``, which is ``~/.cache/wasmartifact`` by default.
@@ -130,7 +131,7 @@ def compile(
     limit_bytes = size_limit(cache_size_bytes)
     options = {
         "opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress, "fuel": fuel,
-        "limits": limits, "executor": executor,
+        "limits": limits, "executor": executor, "keep_debug": keep_debug,
     }  # fmt: skip
     toolchain = _toolchain(cpu)
     warn = _warn if warn is None else warn
@@ -456,8 +457,8 @@ class _Packing:
         self.warn = warn
         self.shared = shared
         self._fetched: bytes | None = None
-        fuel = " fuel" if options["fuel"] else ""
-        self.recipe = f"{toolchain} {options['opt_level']!r} {options['cpu']!r} {options['target']!r}{fuel}"
+        extras = "".join(f" {name}" for name in ("fuel", "keep_debug") if options[name])
+        self.recipe = f"{toolchain} {options['opt_level']!r} {options['cpu']!r} {options['target']!r}{extras}"
 
     def key(self, contents: bytes) -> str:
         """Name of the module's artifact in the cache, without suffix."""

@@ -103,6 +103,7 @@ def pack(
     fuel: bool = False,
     limits: PackLimits | None = None,
     executor: Executor | None = None,
+    keep_debug: bool = False,
 ) -> PackReport:
     """Compile a WebAssembly module into an artifact.
 
@@ -140,6 +141,9 @@ def pack(
         Compiles groups of functions in place of processes of this machine: `dask.distributed`'s
         ``Client.get_executor()``, say. Its workers need this package in this version, with the extra ``pack``. What it
         loses is compiled here, after a RuntimeWarning. Level 0 takes less time than to send it, and stays here.
+    keep_debug : bool
+        Whether the module's DWARF (custom sections ``.debug_*``) goes into the artifact as it is, for tools that look
+        for it there. Traps name source lines with and without.
 
     Returns
     -------
@@ -190,7 +194,7 @@ def pack(
         report: PackReport = pack_bounded(
             source, output, limits, progress=progress,
             opt_level=opt_level, cpu=cpu, target=target, jobs=jobs, keep=keep, min_glibc=min_glibc,
-            fuel=fuel,
+            fuel=fuel, keep_debug=keep_debug,
         )  # fmt: skip
         return replace(report, output=name)
     if keep is not None:
@@ -219,7 +223,7 @@ def pack(
 
     # What memories, tables and globals start as: images where it is known now, init code where it is not.
     initial = plan_initial_state(module, schema.PAGE_BYTES[options.target.machine])
-    plan = _Plan(module, initial, options, canonical_types(module), type_digests(module))
+    plan = _Plan(module, initial, options, canonical_types(module), type_digests(module), bool(keep_debug))
 
     # Groups of functions become relocatable objects, in worker processes.
     compiled = compile_module(
@@ -304,6 +308,7 @@ class _Plan:
     """What stands before any code is generated.
 
     ``canonical`` and ``type_digests`` have an entry per type: the first type that equals it, and its digest.
+    ``keep_debug`` is as for `pack`.
     """
 
     module: Module
@@ -311,6 +316,7 @@ class _Plan:
     options: CodegenOptions
     canonical: Sequence[int]
     type_digests: Sequence[bytes]
+    keep_debug: bool
 
 
 class Clock:
@@ -365,6 +371,7 @@ def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> Me
         wasm_sha256=hashlib.sha256(module.data).digest(),
         checks_exceptions=compiled.checks_exceptions,
         fuel=plan.options.fuel,
+        keep_debug=plan.keep_debug,
     )
 
 

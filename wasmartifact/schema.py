@@ -995,7 +995,7 @@ COLUMNS: Final = (
     ),
     *_group(
         15, "custom_sections",
-        ("custom_name", "u32", "offsets", "byte", "name, UTF-8", "custom_name_bytes"),
+        ("custom_name", "u32", "offsets", "byte", "name, UTF-8; the packer leaves .debug_* out unless they are asked for", "custom_name_bytes"),
         ("custom_name_bytes", "u8", "flat", "bytes", "names"),
         ("custom_data", "u64", "offsets", "byte", "contents", "custom_data_bytes"),
         ("custom_data_bytes", "u8", "flat", "bytes", "contents"),

@@ -929,7 +929,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u32 address_wasm_offset;
     /* trap that the range can raise; 0 none; trap code */
     struct wa_schema_column_u8 address_trap;
-    /* name, UTF-8; byte */
+    /* name, UTF-8; the packer leaves .debug_* out unless they are asked for; byte */
     struct wa_schema_column_u32 custom_name;
     /* names; bytes */
     struct wa_schema_column_u8 custom_name_bytes;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +109,43 @@ def test_damaged_line_tables_never_fail_a_pack(tmp_path: Path, version: int) -> 
         wa.verify(tmp_path / "a.so")
         (frame,) = trap_of(tmp_path / "a.so", "divide", (7, 0)).frames
         assert (frame.func_name, frame.source_file, frame.source_line) == ("divide", None, None)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_dwarf_stays_out_unless_it_is_asked_for(tmp_path: Path, version: int) -> None:
+    """The sections come back byte by byte where they are; names and lines of traps are the same without."""
+    wasm = (DATA / f"source_lines.dwarf{version}.wasm").read_bytes()
+    given = {entry.name: wasm[entry.start : entry.end] for entry in decode_module(wasm).custom_sections}
+    assert ".debug_line" in given and "name" in given
+    wa.pack(wasm, tmp_path / "plain.so", opt_level=0)
+    wa.pack(wasm, tmp_path / "debug.so", opt_level=0, keep_debug=True)
+    found, traps = [], []
+    for path in (tmp_path / "plain.so", tmp_path / "debug.so"):
+        wa.verify(path)
+        with wa.open_metadata(path) as metadata:
+            found.append({row.name: bytes(row.data) for row in metadata.custom_sections})
+        traps.append([trap_of(path, export, arguments).frames for export, arguments, _ in TRAPS])
+    assert found == [{name: data for name, data in given.items() if not name.startswith(".debug_")}, given]
+    assert traps[0] == traps[1]
+    command = [
+        sys.executable,
+        "-m",
+        "wasmartifact",
+        "pack",
+        "-O",
+        "0",
+        "--keep-debug",
+        "-o",
+        str(tmp_path / "command.so"),
+    ]
+    subprocess.run([*command, str(DATA / f"source_lines.dwarf{version}.wasm")], check=True, capture_output=True)
+    assert (tmp_path / "command.so").read_bytes() == (tmp_path / "debug.so").read_bytes()
+
+
+def test_the_cache_tells_artifacts_with_dwarf_from_others(tmp_path: Path) -> None:
+    wasm = DATA / "source_lines.dwarf5.wasm"
+    paths = [
+        wa.compile(wasm, opt_level=0, cache_dir=tmp_path / "cache", keep_debug=keep).path
+        for keep in (False, True, False)
+    ]
+    assert paths[0] == paths[2] != paths[1]

@@ -100,6 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     pack.add_argument("--jobs", type=int, help="compiling processes (default: one per CPU)")
     pack.add_argument("--keep", metavar="DIR", help="keep LLVM IR, assembly and objects in this folder")
     pack.add_argument("--fuel", action="store_true", help="count what the code does, so that Store.fuel can bound it")
+    pack.add_argument("--keep-debug", action="store_true", help="keep the module's DWARF in the artifact")
     pack.add_argument("--max-memory", metavar="BYTES", help="most memory that packing may take, as in 2G")
     pack.add_argument("--max-seconds", metavar="SECONDS", type=float, help="most time that packing may take")
     pack.set_defaults(command=run_pack)
@@ -165,6 +166,7 @@ def run_pack(options: argparse.Namespace) -> int:
                 keep=options.keep,
                 min_glibc=options.min_glibc,
                 fuel=options.fuel,
+                keep_debug=options.keep_debug,
                 limits=pack_limits(options),
             )
         except ValueError as error:

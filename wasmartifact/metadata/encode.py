@@ -20,9 +20,9 @@ from wasmartifact import schema
 from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header, rows
 from wasmartifact.wasm.initial import InitialState, evaluate
-from wasmartifact.wasm.model import ACTIVE, ConstExpr, Element, Limits, Module
+from wasmartifact.wasm.model import ACTIVE, ConstExpr, CustomSection, Element, Limits, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
-from wasmartifact.wasm.sourcelines import read_source_lines
+from wasmartifact.wasm.sourcelines import DEBUG_PREFIX, read_source_lines
 
 _ARRAY_CODES: Final = {"u8": "B", "u32": "I", "u64": "Q"}
 _REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
@@ -111,6 +111,8 @@ class MetadataFacts:
         32 bytes, of the module.
     checks_exceptions : bool
         Functions look for a pending exception after calls.
+    keep_debug : bool
+        Custom sections of DWARF are stored, too.
     """
 
     module: Module
@@ -126,6 +128,13 @@ class MetadataFacts:
     wasm_sha256: bytes
     checks_exceptions: bool = False
     fuel: bool = False
+    keep_debug: bool = False
+
+    @property
+    def custom_sections(self) -> list[CustomSection]:
+        """Those that are stored."""
+        sections = self.module.custom_sections
+        return [section for section in sections if self.keep_debug or not section.name.startswith(DEBUG_PREFIX)]
 
 
 def encode_metadata(facts: MetadataFacts) -> bytearray:
@@ -328,7 +337,7 @@ def _columns(facts: MetadataFacts, images: Images) -> Iterator[Named]:
     yield from _exports(module)
     yield "function", _function_rows(facts)
     yield from _code(facts)
-    yield from _function_names(module)
+    yield from _function_names(facts)
     yield from _tables(module)
     yield from image_columns(facts.initial, images, len(module.table_types))
     yield from _memories(facts)
@@ -336,9 +345,10 @@ def _columns(facts: MetadataFacts, images: Images) -> Iterator[Named]:
     yield ints("tag_type", module.tag_types)
     yield from _elements(facts)
     yield from _data(facts)
-    yield from spans("custom_name", [section.name.encode() for section in module.custom_sections])
+    sections = facts.custom_sections
+    yield from spans("custom_name", [section.name.encode() for section in sections])
     data = memoryview(module.data)
-    yield from spans("custom_data", [data[section.start : section.end] for section in module.custom_sections])
+    yield from spans("custom_data", [data[section.start : section.end] for section in sections])
     yield from texts("info_key", list(facts.info))
     yield from texts("info_value", list(facts.info.values()))
     source_lines = read_source_lines(module)
@@ -419,19 +429,19 @@ def _code(facts: MetadataFacts) -> Iterator[Named]:
     yield ints("address_trap", code.address_traps)
 
 
-def _function_names(module: Module) -> Iterator[Named]:
+def _function_names(facts: MetadataFacts) -> Iterator[Named]:
+    module = facts.module
     # The name section is not validated: it may name functions that don't exist.
     indices = sorted(index for index in module.function_names if index < len(module.function_types))
     sizes = [len(module.function_names[index].encode()) for index in indices]
     starts = [module.function_name_ends[index] - size for index, size in zip(indices, sizes, strict=True)]
     yield ints("function_name_index", indices)
-    yield ints("function_name_offset", _custom_data_offsets(module, starts))
+    yield ints("function_name_offset", _custom_data_offsets(facts.custom_sections, starts))
     yield ints("function_name_size", sizes)
 
 
-def _custom_data_offsets(module: Module, starts: Iterable[int]) -> Iterator[int]:
+def _custom_data_offsets(sections: Sequence[CustomSection], starts: Iterable[int]) -> Iterator[int]:
     """Offsets in custom_data_bytes of places in the module that lie in custom sections."""
-    sections = module.custom_sections
     section_starts = [section.start for section in sections]
     stored = list(accumulate((section.end - section.start for section in sections), initial=0))
     for start in starts:

@@ -15,6 +15,8 @@ from typing import Final
 from wasmartifact.wasm.linetable import END, LineTableError, LineUnit, read_units
 from wasmartifact.wasm.model import Module
 
+#: How names of the custom sections begin that hold DWARF.
+DEBUG_PREFIX: Final = ".debug_"
 _U32_MAX: Final = 0xFFFFFFFF
 #: More bytes of file names than this are not kept, whatever a module claims.
 _NAMES_MAX_BYTES: Final = 1 << 24
@@ -40,7 +42,7 @@ class SourceLines:
 
 def read_source_lines(module: Module) -> SourceLines:
     """Decode the line table of a module; no rows where it has none."""
-    sections = {section.name: section for section in module.custom_sections if section.name.startswith(".debug_")}
+    sections = {section.name: section for section in module.custom_sections if section.name.startswith(DEBUG_PREFIX)}
     if ".debug_line" not in sections or module.code_section_start is None:
         return SourceLines()
     line, line_strings, strings = (
