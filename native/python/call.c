@@ -426,13 +426,11 @@ static __attribute__((cold, noinline)) void begin_first(PyThreadState *thread)
 wax_call *wax_enter_python(void)
 {
     wax_call *call = wa_current_user();
-    PyThreadState *thread = call->thread;
-    if (thread != NULL)
-        PyEval_RestoreThread(thread);
-    else
-        thread = PyThreadState_Get();
-    call->thread = NULL; /* an unwound call finds the GIL taken */
+    PyThreadState *saved = call->thread, *thread = saved != NULL ? saved : PyThreadState_Get();
     wa_embedder_begins(thread->datastack_chunk);
+    if (saved != NULL)
+        PyEval_RestoreThread(saved);
+    call->thread = NULL; /* an unwound call finds the GIL taken */
     if (__builtin_expect(thread->datastack_chunk == NULL, 0))
         begin_first(thread);
     return call;

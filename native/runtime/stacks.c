@@ -57,9 +57,9 @@ static wa_activation *exchange(wa_parked **link, wa_activation *others)
 int wa_stack_settle(wa_activation **innermost, void *user)
 {
     wa_activation *current = *innermost;
-    if (current != NULL && is_of_this(user, wa_this_thread.mark))
-        return 0;
     wa_parked **link = &wa_this_thread.parked;
+    if (current == NULL ? *link == NULL : is_of_this(user, wa_this_thread.mark))
+        return 0;
     while (*link != NULL && !is_of_this(user, (*link)->mark))
         link = &(*link)->next;
     if (*link != NULL)
