@@ -77,7 +77,7 @@ static void push_results(wop_function *fn, wop_types results, bool is_own)
     }
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_type_of(results.letters[i]);
-        if (wop_is_vector(type) && vectors < 2) {
+        if (wop_is_vector(wop_returned_type(results, i))) {
             wop_push_register(fn, type, (wop_register)(XMM0 + vectors++));
         } else if (wop_is_vector(type)) {
             wop_register reg = wop_integer_results[integers++];
@@ -291,7 +291,7 @@ static void keep_registers(wop_function *fn, wop_stub *stub)
         uint8_t type = is_value ? wop_values(fn)[fn->owner[reg]].type : local->type;
         int32_t offset = is_value ? wop_slot_offset(fn, fn->owner[reg]) : local->offset;
         if (wop_buffer_reserve(&fn->saved, 1, sizeof(wop_saved)))
-            ((wop_saved *)fn->saved.data)[fn->saved.count++] = (wop_saved){reg, wop_is_wide(type), offset};
+            ((wop_saved *)fn->saved.data)[fn->saved.count++] = (wop_saved){reg, type, offset};
     }
     stub->saved_count = fn->saved.count - stub->saved;
 }

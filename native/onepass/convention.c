@@ -1,8 +1,6 @@
 /* The convention of calls (System V psABI, section 3.2.3), as LLVM has it for the types of WebAssembly. */
 #include "x86_64.h"
 
-enum { SLOT_BYTES = 8 };
-
 const wop_register wop_integer_arguments[6] = {RDI, RSI, RDX, RCX, R8, R9};
 const wop_register wop_integer_results[3] = {RAX, RDX, RCX};
 
@@ -22,6 +20,11 @@ uint8_t wop_type_of(uint8_t letter)
     default:
         return WA_V128;
     }
+}
+
+bool wop_has_vectors(wop_types types)
+{
+    return memchr(types.letters, 'v', types.count) != NULL;
 }
 
 wop_types wop_params_of(const wa_onepass_module *module, uint32_t type)
@@ -46,7 +49,10 @@ wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stac
         return (wop_register)(XMM0 + taken->vectors++);
     if (!wop_is_vector(type) && taken->integers < 6)
         return wop_integer_arguments[taken->integers++];
-    *stack_offset = (int32_t)((taken->spills ? WA_OPERAND_BYTES : SLOT_BYTES) * taken->stack++);
+    uint32_t words = type == WA_V128 && !taken->spills ? 2 : 1;
+    taken->stack = (taken->stack + words - 1) / words * words;
+    *stack_offset = (int32_t)((taken->spills ? WA_OPERAND_BYTES : WA_SLOT_BYTES) * taken->stack);
+    taken->stack += words;
     return WA_NO_REGISTER;
 }
 
@@ -89,7 +95,7 @@ void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count)
 
 static uint32_t size_of(uint8_t type)
 {
-    return type == WA_V128 ? 16 : wop_is_wide(type) ? 8 : 4;
+    return type == WA_V128 ? WA_VECTOR_BYTES : wop_is_wide(type) ? 8 : 4;
 }
 
 /* Types as they are returned: the third float and the next ones go as integers (see codegen/signature.py). */

@@ -22,37 +22,14 @@ static uint64_t sign_bit(bool is_double)
     return is_double ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
 }
 
-/* The result is in a register of our own; it goes where the next operator wants it. */
-static void finish_from(wop_function *fn, uint8_t type, wop_register reg)
-{
-    wop_value here = {.place = WA_REGISTER, .type = type, .reg = reg};
-    wop_register to = wop_destination(fn, type, &here);
-    if (to != reg)
-        wop_move(fn, type == WA_I64, to, reg);
-    wop_finish(fn, type, to);
-}
-
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------- */
 
 static void put_binary(wop_function *fn, uint32_t opcode, bool is_double, bool is_commutative)
 {
     uint8_t type = float_type(is_double);
-    wop_value b = wop_pop(fn), a = wop_pop(fn);
-    uint32_t height = fn->height;
-    wop_register to = wop_destination(fn, type, &a);
-    wop_operand at = wop_operand_of(fn, &b, height + 1);
-    bool is_same = a.place == WA_LOCAL && b.place == WA_LOCAL && a.local == b.local;
-    if (at.kind == WA_IN_REGISTER && at.reg == to && !is_same) {
-        if (is_commutative) {
-            wop_x86(fn, scalar(is_double) | WA_MAP_0F | opcode, to, wop_operand_of(fn, &a, height));
-            wop_finish(fn, type, to);
-            return;
-        }
-        wop_move(fn, true, WA_VECTOR_SCRATCH, to);
-        at = wop_reg(WA_VECTOR_SCRATCH);
-    }
-    wop_load_value(fn, to, &a, height);
-    wop_x86(fn, scalar(is_double) | WA_MAP_0F | opcode, to, at);
+    wop_operand second;
+    wop_register to = wop_prepare_two(fn, type, is_commutative ? WA_EITHER_ORDER : WA_IN_ORDER, &second);
+    wop_x86(fn, scalar(is_double) | WA_MAP_0F | opcode, to, second);
     wop_finish(fn, type, to);
 }
 
@@ -74,7 +51,7 @@ static void put_extremum(wop_function *fn, bool is_double, bool is_max)
     wop_bind(fn, &differ);
     wop_x86(fn, scalar(is_double) | WA_MAP_0F | (is_max ? 0x5fu : 0x5du), to, wop_reg(by));
     wop_bind(fn, &done);
-    finish_from(fn, type, to);
+    wop_finish_from(fn, type, to);
 }
 
 /* abs, neg: on the bits. */
@@ -85,7 +62,7 @@ static void put_sign(wop_function *fn, bool is_double, bool is_negation)
     uint64_t mask = is_negation ? sign_bit(is_double) : sign_bit(is_double) - 1;
     wop_load(fn, float_type(is_double), WA_VECTOR_SCRATCH, wop_pool(fn, mask));
     wop_x86(fn, packed(is_double) | WA_MAP_0F | (is_negation ? 0x57u : 0x54u), to, wop_reg(WA_VECTOR_SCRATCH));
-    finish_from(fn, float_type(is_double), to);
+    wop_finish_from(fn, float_type(is_double), to);
 }
 
 static void put_copysign(wop_function *fn, bool is_double)
@@ -99,7 +76,7 @@ static void put_copysign(wop_function *fn, bool is_double)
     wop_x86(fn, packed(is_double) | WA_MAP_0F | 0x55, WA_VECTOR_SCRATCH, wop_reg(to)); /* andn: ~mask & a */
     wop_x86(fn, packed(is_double) | WA_MAP_0F | 0x56, WA_VECTOR_SCRATCH, wop_reg(sign));
     wop_move(fn, true, to, WA_VECTOR_SCRATCH);
-    finish_from(fn, type, to);
+    wop_finish_from(fn, type, to);
 }
 
 /* ceil, floor, trunc, nearest by roundss; sqrt. */
@@ -237,7 +214,7 @@ static void truncate(wop_function *fn, bool is_wide, bool is_signed, bool is_dou
     wop_x86(fn, compare, from, wop_pool(fn, bits_of(is_double, allowed.upper)));
     wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_INTEGER_OVERFLOW);
     put_truncation(fn, is_wide, is_signed, is_double, from, to);
-    finish_from(fn, is_wide ? WA_I64 : WA_I32, to);
+    wop_finish_from(fn, is_wide ? WA_I64 : WA_I32, to);
 }
 
 static void truncate_saturating(wop_function *fn, bool is_wide, bool is_signed, bool is_double)
@@ -265,7 +242,7 @@ static void truncate_saturating(wop_function *fn, bool is_wide, bool is_signed, 
     wop_load_constant(fn, type, to, is_signed ? half - 1 : all);
     for (size_t i = 0; i < sizeof done / sizeof done[0]; i++)
         wop_bind(fn, &done[i]);
-    finish_from(fn, type, to);
+    wop_finish_from(fn, type, to);
 }
 
 /* From a u64 that is negative as an i64: half of it, rounded to odd, and doubled. */
@@ -299,7 +276,7 @@ static void convert(wop_function *fn, bool is_wide, bool is_signed, bool is_doub
         put_large_conversion(fn, is_double, from, to);
         wop_bind(fn, &done);
     }
-    finish_from(fn, type, to);
+    wop_finish_from(fn, type, to);
 }
 
 /* Between f32 and f64. */

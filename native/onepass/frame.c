@@ -134,8 +134,15 @@ static void settle_in(wop_function *fn, uint32_t what, wop_register home)
 
 static int32_t take_bytes(wop_function *fn, uint32_t size_bytes)
 {
+    if (size_bytes % WA_VECTOR_BYTES == 0)
+        fn->fixed_bytes = (fn->fixed_bytes + WA_VECTOR_BYTES - 1) / WA_VECTOR_BYTES * WA_VECTOR_BYTES;
     fn->fixed_bytes += size_bytes;
     return -(int32_t)fn->fixed_bytes;
+}
+
+static int32_t take_local(wop_function *fn, const wop_local *local)
+{
+    return take_bytes(fn, local->type == WA_V128 ? WA_VECTOR_BYTES : SLOT_BYTES);
 }
 
 /* Places in the frame: for the heaviest locals first, as near offsets have shorter instructions. */
@@ -144,12 +151,12 @@ static void place_locals(wop_function *fn, const candidate *list, uint32_t count
     for (uint32_t i = 0; i < count; i++) {
         wop_local *local = list[i].local < THE_BASE ? wop_locals(fn) + list[i].local : NULL;
         if (local != NULL && local->offset == 0 && (local->home == WA_NO_REGISTER || (fn->caller_homes & WA_SET(local->home))))
-            local->offset = take_bytes(fn, SLOT_BYTES);
+            local->offset = take_local(fn, local);
     }
     for (uint32_t i = 0; i < fn->local_count; i++) {
         wop_local *local = wop_locals(fn) + i;
         if (local->weight > 0 && local->offset == 0 && local->home == WA_NO_REGISTER)
-            local->offset = take_bytes(fn, SLOT_BYTES);
+            local->offset = take_local(fn, local);
     }
 }
 
@@ -178,11 +185,10 @@ void wop_assign_homes(wop_function *fn)
     if (has_area(fn))
         fn->area_pointer_offset = take_bytes(fn, SLOT_BYTES);
     place_locals(fn, list, count);
-    if (fn->area_bytes > 0) {
-        take_bytes(fn, (fn->area_bytes + 15) / 16 * 16);
-        fn->fixed_bytes = (fn->fixed_bytes + 15) / 16 * 16;
-        fn->area_offset = -(int32_t)fn->fixed_bytes;
-    }
+    if (fn->area_bytes > 0)
+        fn->area_offset = take_bytes(fn, (fn->area_bytes + WA_VECTOR_BYTES - 1) / WA_VECTOR_BYTES * WA_VECTOR_BYTES);
+    if (fn->slot_bytes == WA_VECTOR_BYTES)
+        take_bytes(fn, 0);
 }
 
 /* ---- prologue and epilogue ---------------------------------------------------------------------------------------- */
@@ -203,7 +209,7 @@ static void move_callee_saved(wop_function *fn, bool is_loading)
 
 static void check_stack(wop_function *fn, wop_register instance)
 {
-    uint64_t size_bytes = (uint64_t)fn->fixed_bytes + SLOT_BYTES * (uint64_t)(fn->reader.end - fn->reader.at);
+    uint64_t size_bytes = (uint64_t)fn->fixed_bytes + fn->slot_bytes * (uint64_t)(fn->reader.end - fn->reader.at);
     if (!fn->has_calls && size_bytes < UNCHECKED_BYTES)
         return;
     wop_add_row(fn, WA_TRAP_STACK_EXHAUSTED);
@@ -270,7 +276,8 @@ static void fill_locals(wop_function *fn)
             if (!has_zero)
                 wop_arithmetic(fn, X_XOR, false, WA_SCRATCH, wop_reg(WA_SCRATCH));
             has_zero = true;
-            wop_store(fn, WA_I64, wop_memory(RBP, local->offset), WA_SCRATCH);
+            for (int32_t word = 0; word < (local->type == WA_V128 ? WA_VECTOR_BYTES : WA_SLOT_BYTES); word += WA_SLOT_BYTES)
+                wop_store(fn, WA_I64, wop_memory(RBP, local->offset + word), WA_SCRATCH);
         }
     }
 }
@@ -318,7 +325,7 @@ void wop_epilogue(wop_function *fn)
 /* Now that all of the frame is known, its size goes into the prologue. */
 void wop_finish_frame(wop_function *fn)
 {
-    uint64_t size_bytes = (uint64_t)fn->fixed_bytes + SLOT_BYTES * (uint64_t)fn->most_height + fn->outgoing_bytes;
+    uint64_t size_bytes = (uint64_t)fn->fixed_bytes + fn->slot_bytes * (uint64_t)fn->most_height + fn->outgoing_bytes;
     if (size_bytes > INT32_MAX / 2) {
         fn->has_failed = true;
         return;

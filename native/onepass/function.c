@@ -4,11 +4,6 @@
 
 enum { FILL = 0xcc };
 
-static bool has_vectors(wop_types types)
-{
-    return memchr(types.letters, 'v', types.count) != NULL;
-}
-
 /* ---- one function ---------------------------------------------------------------------------------------------------------- */
 
 static void put_constant(wop_function *fn)
@@ -58,6 +53,8 @@ static void put_operator(wop_function *fn)
         wop_control(fn);
     else if (opcode >= WA_OP_MEMORY_ATOMIC_NOTIFY)
         wop_atomic(fn);
+    else if (opcode >= WA_OP_V128_LOAD)
+        wop_vector(fn);
     else if (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U)
         wop_wide_arithmetic(fn);
     else if (opcode == WA_OP_TABLE_GET || opcode == WA_OP_TABLE_SET || opcode >= WA_OP_MEMORY_INIT)
@@ -89,16 +86,21 @@ static void put_body(wop_function *fn)
     fn->has_failed |= fn->reader.has_failed;
 }
 
+/* Vectors first, as they are aligned to more. */
 static void put_pool(wop_function *fn)
 {
     wop_pooled *pool = fn->pool.data;
-    if (fn->pool.count > 0)
-        while (wop_text_offset(fn) % sizeof pool->bits != 0)
-            wop_byte(fn, FILL);
-    for (uint32_t i = 0; i < fn->pool.count; i++) {
-        wop_bind(fn, &pool[i].fixups);
-        wop_word(fn, (uint32_t)pool[i].bits);
-        wop_word(fn, (uint32_t)(pool[i].bits >> 32));
+    for (int is_vector = 1; is_vector >= 0; is_vector--) {
+        for (uint32_t i = 0; i < fn->pool.count; i++) {
+            if (pool[i].is_vector != is_vector)
+                continue;
+            while (wop_text_offset(fn) % (is_vector ? WA_VECTOR_BYTES : WA_SLOT_BYTES) != 0)
+                wop_byte(fn, FILL);
+            wop_bind(fn, &pool[i].fixups);
+            wop_quad(fn, pool[i].bits);
+            if (is_vector)
+                wop_quad(fn, pool[i].high);
+        }
     }
 }
 
@@ -150,8 +152,10 @@ static bool compile_function(wop_function *fn, const uint8_t *data, uint32_t sta
     fn->reader = (wop_reader){data + start, data + end, false};
     fn->offset = fn->unit->base + start;
     open_locals(fn);
-    if (fn->has_failed || has_vectors(fn->params) || has_vectors(fn->results) || !wop_scan(fn))
+    fn->has_vectors = wop_has_vectors(fn->params) || wop_has_vectors(fn->results);
+    if (fn->has_failed || !wop_scan(fn))
         return false;
+    fn->slot_bytes = fn->has_vectors ? WA_VECTOR_BYTES : WA_SLOT_BYTES;
     wop_assign_homes(fn);
     wop_add_row(fn, 0);
     wop_prologue(fn);

@@ -28,7 +28,9 @@ typedef struct {
     uint8_t place, type;
     uint8_t reg; /* WA_CONDITION: the condition */
     uint32_t local;
-    uint64_t bits; /* WA_CONSTANT: its bits; WA_LOCAL: 1 + height of the next lower value of the same local, or 0 */
+    /* WA_CONSTANT: its bits, or of a v128 1 + number in the pool, 0 for zeros; WA_LOCAL: 1 + height of the next lower value of the
+     * same local, or 0 */
+    uint64_t bits;
 } wop_value;
 
 typedef struct {
@@ -97,7 +99,7 @@ typedef struct {
 
 typedef struct {
     wop_register reg;
-    bool is_wide; /* 64 bits, or 128 in a vector register */
+    uint8_t type;
     int32_t offset;
 } wop_saved;
 
@@ -108,8 +110,9 @@ typedef struct {
 } wop_move_to;
 
 typedef struct {
-    uint64_t bits;
-    uint32_t fixups; /* where code refers to it */
+    uint64_t bits, high; /* high: of a v128 */
+    bool is_vector;      /* 16 bytes, aligned to as many */
+    uint32_t fixups;     /* where code refers to it */
 } wop_pooled;
 
 typedef struct {
@@ -139,7 +142,7 @@ typedef struct {
     bool has_failed; /* left to LLVM */
 
     /* What the scan found. */
-    bool has_calls, has_loops, has_rethrows;
+    bool has_calls, has_loops, has_rethrows, has_vectors;
     uint32_t call_weight, instance_weight, base_weight; /* base: of memory 0 */
 
     wop_buffer locals, values, labels, fixups, stubs, saved, pool, tables, targets, controls;
@@ -153,6 +156,7 @@ typedef struct {
     int32_t instance_offset;
 
     /* The frame. */
+    uint32_t slot_bytes; /* 16 where a value may be a v128: then all slots are aligned to as many */
     uint32_t fixed_bytes, most_height, outgoing_bytes, frame_position, unwind_fixups;
     uint32_t area_bytes; /* for results of callees that no register holds; such an area is the caller's */
     int32_t area_offset, area_pointer_offset; /* of ours for callees, and of the pointer to our caller's */
@@ -210,11 +214,12 @@ static inline uint32_t wop_text_offset(const wop_function *fn)
 
 /* convention.c: types, arguments, results. */
 typedef struct {
-    uint32_t integers, vectors, stack; /* how many of each are taken */
+    uint32_t integers, vectors, stack; /* how many of each are taken; stack: in 8 bytes */
     bool spills;                       /* what no register holds goes through the store's operands, not by the stack */
 } wop_arguments;
 enum { WA_OPERAND_BYTES = 16 };
 uint8_t wop_type_of(uint8_t letter);
+bool wop_has_vectors(wop_types types);
 wop_types wop_params_of(const wa_onepass_module *module, uint32_t type);
 wop_types wop_results_of(const wa_onepass_module *module, uint32_t type);
 wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stack_offset);
@@ -252,6 +257,7 @@ void wop_finish_frame(wop_function *fn);
 /* stack.c: values and registers. */
 void wop_push_register(wop_function *fn, uint8_t type, wop_register reg);
 void wop_push_constant(wop_function *fn, uint8_t type, uint64_t bits);
+void wop_push_vector(wop_function *fn, uint64_t low, uint64_t high);
 void wop_push_local(wop_function *fn, uint32_t local);
 void wop_push_condition(wop_function *fn, uint8_t condition);
 void wop_push_slot(wop_function *fn, uint8_t type);
@@ -264,8 +270,12 @@ wop_register wop_to_register(wop_function *fn, const wop_value *value, uint32_t 
 void wop_load_value(wop_function *fn, wop_register to, const wop_value *value, uint32_t height);
 void wop_store_value(wop_function *fn, wop_operand to, const wop_value *value, uint32_t height);
 wop_register wop_own(wop_function *fn, const wop_value *value, uint32_t height);
+/* Which operand an instruction of two overwrites: the first, whichever suits, the second. */
+typedef enum { WA_IN_ORDER, WA_EITHER_ORDER, WA_REVERSED } wop_order;
+wop_register wop_prepare_two(wop_function *fn, uint8_t type, wop_order order, wop_operand *other);
 wop_register wop_destination(wop_function *fn, uint8_t type, const wop_value *reused);
 void wop_finish(wop_function *fn, uint8_t type, wop_register reg);
+void wop_finish_from(wop_function *fn, uint8_t type, wop_register reg);
 void wop_settle_local(wop_function *fn, uint32_t local);
 void wop_flush(wop_function *fn, uint32_t forced_height);
 void wop_drop_to(wop_function *fn, uint32_t height);
@@ -330,6 +340,7 @@ void wop_float(wop_function *fn);
 void wop_convert(wop_function *fn);
 void wop_variable(wop_function *fn);
 void wop_access(wop_function *fn);
+void wop_vector(wop_function *fn);
 void wop_bulk(wop_function *fn);
 void wop_atomic(wop_function *fn);
 void wop_wide_arithmetic(wop_function *fn);

@@ -9,9 +9,9 @@
 
 /* ---- interface (cffi reads from here) ---------------------------------------------------------------------------- */
 
-/* A global; bits: its value where is_constant. */
+/* A global; bits: its value where is_constant; high: the upper half of a v128. */
 typedef struct {
-    uint64_t bits;
+    uint64_t bits, high;
     uint32_t offset; /* in the instance record: of the cell, or of the pointer to it where it is imported */
     uint8_t letter, is_imported, is_constant;
 } wa_onepass_global;
@@ -33,7 +33,7 @@ typedef struct {
     uint32_t type_count, function_count, imported_functions, memory_count, table_count, global_count, tag_count;
     uint32_t memories_offset, tables_offset, imported_functions_offset, tags_offset; /* in the instance record */
     uint8_t has_tail_calls; /* functions call each other by the convention of such modules */
-    uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_bmi2;
+    uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_bmi2, has_fma;
 } wa_onepass_module;
 
 /* Machine code of consecutive functions. The arrays belong to the struct until wa_onepass_release. */

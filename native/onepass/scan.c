@@ -96,7 +96,12 @@ void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
             wop_read_signed(reader);
         return;
     }
+    case WA_IMMEDIATE_MEMARG_LANE:
+        skip_memory_argument(reader);
+        wop_read_byte(reader);
+        return;
     case WA_IMMEDIATE_ZERO:
+    case WA_IMMEDIATE_LANE:
         wop_read_byte(reader);
         return;
     case WA_IMMEDIATE_V128:
@@ -115,12 +120,19 @@ static bool is_atomic(uint32_t opcode)
 
 static bool is_access(uint32_t opcode)
 {
-    return (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_I64_STORE32) || (is_atomic(opcode) && opcode != WA_OP_ATOMIC_FENCE);
+    return (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_I64_STORE32) || (is_atomic(opcode) && opcode != WA_OP_ATOMIC_FENCE) ||
+           (opcode >= WA_OP_V128_LOAD && opcode <= WA_OP_V128_STORE) ||
+           (opcode >= WA_OP_V128_LOAD8_LANE && opcode <= WA_OP_V128_LOAD64_ZERO);
 }
 
 static bool is_bulk(uint32_t opcode)
 {
     return opcode >= WA_OP_MEMORY_INIT && opcode <= WA_OP_TABLE_FILL;
+}
+
+static bool is_vector(uint32_t opcode)
+{
+    return opcode >> 16 == WA_OP_V128_LOAD >> 16;
 }
 
 /* Whether this folder compiles an operator. */
@@ -133,7 +145,7 @@ static bool is_compiled(uint32_t opcode)
                (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_REF_FUNC) || opcode == WA_OP_REF_AS_NON_NULL ||
                opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL;
     return (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) ||
-           is_atomic(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
+           is_atomic(opcode) || is_vector(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
 }
 
 static bool is_call(uint32_t opcode)
@@ -185,14 +197,21 @@ static void note_area(wop_function *fn, uint32_t opcode, wop_reader *ahead)
     }
     bool is_own = opcode == WA_OP_CALL && index >= module->imported_functions;
     wop_types results = wop_results_of(module, opcode == WA_OP_CALL ? module->function_types[index] : index);
+    fn->has_vectors |= wop_has_vectors(results);
     uint32_t size_bytes = wop_has_area(module, results, is_own) ? wop_area_size_bytes(results) : 0;
     if (size_bytes > fn->area_bytes)
         fn->area_bytes = size_bytes;
 }
 
+static bool is_vector_global(const wop_function *fn, uint32_t index)
+{
+    return index < fn->module->global_count && wop_type_of(fn->module->globals[index].letter) == WA_V128;
+}
+
 static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
 {
     wop_reader ahead = fn->reader;
+    fn->has_vectors |= is_vector(opcode);
     if (opcode >= WA_OP_LOCAL_GET && opcode <= WA_OP_LOCAL_TEE) {
         uint32_t index = wop_read_u32(&ahead);
         if (index >= fn->local_count) {
@@ -216,11 +235,12 @@ static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
         add_weight(&fn->instance_weight, weight);
     } else if (opcode == WA_OP_GLOBAL_GET || opcode == WA_OP_GLOBAL_SET || opcode == WA_OP_MEMORY_SIZE ||
                opcode == WA_OP_TABLE_SIZE) {
+        fn->has_vectors |= opcode == WA_OP_GLOBAL_GET && is_vector_global(fn, wop_read_u32(&ahead));
         add_weight(&fn->instance_weight, weight);
     }
 }
 
-/* Add the declared locals to the parameters; false: too many, or of a type that is not known. */
+/* Add the declared locals to the parameters; false: too many. */
 static bool read_locals(wop_function *fn)
 {
     uint32_t runs = wop_read_u32(&fn->reader);
@@ -231,7 +251,8 @@ static bool read_locals(wop_function *fn)
         uint8_t type = code >= 0x7b && code <= 0x7f ? types[code - 0x7b] : WA_I64;
         if (code == 0x63 || code == 0x64)
             wop_read_signed(&fn->reader);
-        if (type == WA_V128 || count > MOST_LOCALS - fn->local_count || !wop_buffer_reserve(&fn->locals, count, sizeof(wop_local)))
+        fn->has_vectors |= type == WA_V128;
+        if (count > MOST_LOCALS - fn->local_count || !wop_buffer_reserve(&fn->locals, count, sizeof(wop_local)))
             return false;
         for (; count > 0; count--)
             wop_locals(fn)[fn->local_count++] = (wop_local){.type = type, .home = WA_NO_REGISTER};

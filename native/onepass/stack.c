@@ -14,6 +14,7 @@ static wop_value *push(wop_function *fn, uint8_t place, uint8_t type)
         fn->has_failed = true;
         return &nowhere;
     }
+    fn->has_failed |= type == WA_V128 && fn->slot_bytes < WA_VECTOR_BYTES; /* the scan saw none */
     wop_value *value = wop_values(fn) + fn->height++;
     fn->values.count = fn->height;
     if (fn->height > fn->most_height)
@@ -32,6 +33,12 @@ void wop_push_register(wop_function *fn, uint8_t type, wop_register reg)
 void wop_push_constant(wop_function *fn, uint8_t type, uint64_t bits)
 {
     push(fn, WA_CONSTANT, type)->bits = bits;
+}
+
+void wop_push_vector(wop_function *fn, uint64_t low, uint64_t high)
+{
+    bool is_zero = (low | high) == 0;
+    wop_push_constant(fn, WA_V128, is_zero ? 0 : (uint64_t)wop_pool_vector(fn, low, high).displacement + 1);
 }
 
 void wop_push_slot(wop_function *fn, uint8_t type)
@@ -148,7 +155,7 @@ wop_operand wop_operand_of(wop_function *fn, const wop_value *value, uint32_t he
     if (value->place == WA_LOCAL)
         return wop_memory(RBP, wop_locals(fn)[value->local].offset);
     if (value->place == WA_CONSTANT && wop_is_vector(value->type) && value->bits != 0)
-        return wop_pool(fn, value->bits);
+        return wop_pooled_constant(fn, value->type, value->bits);
     return wop_reg(wop_to_register(fn, value, height));
 }
 
@@ -283,6 +290,16 @@ void wop_finish(wop_function *fn, uint8_t type, wop_register reg)
     fn->target = NOTHING;
 }
 
+/* The result is in a register of the operator's own; it goes where the next operator wants it. */
+void wop_finish_from(wop_function *fn, uint8_t type, wop_register reg)
+{
+    wop_value here = {.place = WA_REGISTER, .type = type, .reg = reg};
+    wop_register to = wop_destination(fn, type, &here);
+    if (to != reg)
+        wop_move(fn, type == WA_I64, to, reg);
+    wop_finish(fn, type, to);
+}
+
 /* A copy of a value in a register that may be overwritten. */
 wop_register wop_own(wop_function *fn, const wop_value *value, uint32_t height)
 {
@@ -291,6 +308,27 @@ wop_register wop_own(wop_function *fn, const wop_value *value, uint32_t height)
     wop_register reg = wop_allocate(fn, wop_is_vector(value->type), 0);
     wop_load_value(fn, reg, value, height);
     return reg;
+}
+
+/* Pop two operands of a vector register's type: the result's register, which holds one of them, and where the other one is. The
+ * scratch register may be taken. */
+wop_register wop_prepare_two(wop_function *fn, uint8_t type, wop_order order, wop_operand *other)
+{
+    wop_value b = wop_pop(fn), a = wop_pop(fn), *first = order == WA_REVERSED ? &b : &a, *second = order == WA_REVERSED ? &a : &b;
+    uint32_t first_height = fn->height + (first == &b), second_height = fn->height + (second == &b);
+    wop_register to = wop_destination(fn, type, first);
+    *other = wop_operand_of(fn, second, second_height);
+    bool is_same = a.place == WA_LOCAL && b.place == WA_LOCAL && a.local == b.local;
+    if (other->kind == WA_IN_REGISTER && other->reg == to && !is_same) {
+        if (order == WA_EITHER_ORDER) {
+            *other = wop_operand_of(fn, first, first_height);
+            return to;
+        }
+        wop_move(fn, true, WA_VECTOR_SCRATCH, to);
+        *other = wop_reg(WA_VECTOR_SCRATCH);
+    }
+    wop_load_value(fn, to, first, first_height);
+    return to;
 }
 
 /* The instance in a register, if need be a temporary one. */

@@ -53,13 +53,12 @@ static void move_saved(wop_function *fn, const wop_stub *stub, bool is_loading)
 {
     const wop_saved *saved = (const wop_saved *)fn->saved.data + stub->saved;
     for (uint32_t i = 0; i < stub->saved_count; i++) {
-        uint8_t type = (uint8_t)((saved[i].reg >= WA_VECTORS ? WA_F32 : WA_I32) + saved[i].is_wide);
         if (saved[i].reg == stub->reg)
             continue;
         if (is_loading)
-            wop_load(fn, type, saved[i].reg, wop_memory(RBP, saved[i].offset));
+            wop_load(fn, saved[i].type, saved[i].reg, wop_memory(RBP, saved[i].offset));
         else
-            wop_store(fn, type, wop_memory(RBP, saved[i].offset), saved[i].reg);
+            wop_store(fn, saved[i].type, wop_memory(RBP, saved[i].offset), saved[i].reg);
     }
 }
 

@@ -55,7 +55,10 @@ static void get_global(wop_function *fn, const wa_onepass_global *global)
 {
     uint8_t type = global_type(global);
     if (global->is_constant) {
-        wop_push_constant(fn, type, global->bits);
+        if (type == WA_V128)
+            wop_push_vector(fn, global->bits, global->high);
+        else
+            wop_push_constant(fn, type, global->bits);
         return;
     }
     wop_operand from = cell(fn, global);

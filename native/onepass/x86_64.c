@@ -22,6 +22,12 @@ void wop_word(wop_function *fn, uint32_t word)
     fn->unit->text.count += (uint32_t)sizeof word;
 }
 
+void wop_quad(wop_function *fn, uint64_t bits)
+{
+    wop_word(fn, (uint32_t)bits);
+    wop_word(fn, (uint32_t)(bits >> 32));
+}
+
 /* Add to a word that was written. */
 void wop_patch(wop_function *fn, uint32_t position, uint32_t addend)
 {
@@ -181,7 +187,7 @@ void wop_load_constant(wop_function *fn, uint8_t type, wop_register to, uint64_t
         if (bits == 0)
             wop_x86(fn, WA_MAP_0F | 0x57, to, wop_reg(to)); /* xorps */
         else
-            wop_load(fn, type, to, wop_pool(fn, bits));
+            wop_load(fn, type, to, wop_pooled_constant(fn, type, bits));
         return;
     }
     if (type == WA_I32 || bits <= UINT32_MAX) {
@@ -194,8 +200,7 @@ void wop_load_constant(wop_function *fn, uint8_t type, wop_register to, uint64_t
     } else {
         wop_byte(fn, (uint8_t)(0x48 | to >> 3));
         wop_byte(fn, (uint8_t)(0xb8 | (to & 7)));
-        wop_word(fn, (uint32_t)bits);
-        wop_word(fn, (uint32_t)(bits >> 32));
+        wop_quad(fn, bits);
     }
 }
 
@@ -216,19 +221,35 @@ void wop_set_condition(wop_function *fn, uint8_t condition, wop_register to)
 }
 
 /* A constant in memory behind the function; each is there once, if the last few had it. */
-wop_operand wop_pool(wop_function *fn, uint64_t bits)
+static wop_operand pool(wop_function *fn, wop_pooled wanted)
 {
     enum { LOOK_BACK = 32 };
-    wop_pooled *pool = fn->pool.data;
+    const wop_pooled *known = fn->pool.data;
     uint32_t count = fn->pool.count, number = count;
     for (uint32_t i = count; i > 0 && count - i < LOOK_BACK; i--)
-        if (pool[i - 1].bits == bits)
+        if (known[i - 1].bits == wanted.bits && known[i - 1].high == wanted.high && known[i - 1].is_vector == wanted.is_vector)
             number = i - 1;
     if (number == count) {
         if (!wop_buffer_reserve(&fn->pool, 1, sizeof(wop_pooled)))
             return wop_memory(RBP, 0);
         number = fn->pool.count;
-        ((wop_pooled *)fn->pool.data)[fn->pool.count++] = (wop_pooled){.bits = bits};
+        ((wop_pooled *)fn->pool.data)[fn->pool.count++] = wanted;
     }
     return (wop_operand){.kind = WA_IN_POOL, .displacement = (int32_t)number};
+}
+
+wop_operand wop_pool(wop_function *fn, uint64_t bits)
+{
+    return pool(fn, (wop_pooled){.bits = bits});
+}
+
+wop_operand wop_pool_vector(wop_function *fn, uint64_t low, uint64_t high)
+{
+    return pool(fn, (wop_pooled){.bits = low, .high = high, .is_vector = true});
+}
+
+/* The bits of a value WA_CONSTANT of a vector register's type, which are not zero. */
+wop_operand wop_pooled_constant(wop_function *fn, uint8_t type, uint64_t bits)
+{
+    return type == WA_V128 ? (wop_operand){.kind = WA_IN_POOL, .displacement = (int32_t)bits - 1} : wop_pool(fn, bits);
 }

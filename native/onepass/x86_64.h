@@ -54,7 +54,7 @@ static inline wop_operand wop_indexed(wop_register base, wop_register index, uin
     return (wop_operand){.kind = WA_AT_INDEX, .reg = base, .index = index, .scale = scale, .displacement = displacement};
 }
 
-enum { WA_SLOT_BYTES = 8 };
+enum { WA_SLOT_BYTES = 8, WA_VECTOR_BYTES = 16 };
 
 static inline wop_operand wop_instance_operand(const wop_function *fn)
 {
@@ -63,7 +63,7 @@ static inline wop_operand wop_instance_operand(const wop_function *fn)
 
 static inline int32_t wop_slot_offset(const wop_function *fn, uint32_t height)
 {
-    return -(int32_t)(fn->fixed_bytes + WA_SLOT_BYTES * (height + 1));
+    return -(int32_t)(fn->fixed_bytes + fn->slot_bytes * (height + 1));
 }
 
 static inline wop_operand wop_slot(const wop_function *fn, uint32_t height)
@@ -73,6 +73,7 @@ static inline wop_operand wop_slot(const wop_function *fn, uint32_t height)
 
 void wop_byte(wop_function *fn, uint8_t byte);
 void wop_word(wop_function *fn, uint32_t word);
+void wop_quad(wop_function *fn, uint64_t bits);
 void wop_patch(wop_function *fn, uint32_t position, uint32_t word);
 void wop_x86(wop_function *fn, uint32_t opcode, unsigned reg, wop_operand rm);
 void wop_x86_imm8(wop_function *fn, uint32_t opcode, unsigned reg, wop_operand rm, uint8_t immediate);
@@ -86,6 +87,8 @@ void wop_store(wop_function *fn, uint8_t type, wop_operand to, wop_register from
 void wop_load_constant(wop_function *fn, uint8_t type, wop_register to, uint64_t bits);
 void wop_set_condition(wop_function *fn, uint8_t condition, wop_register to);
 wop_operand wop_pool(wop_function *fn, uint64_t bits);
+wop_operand wop_pool_vector(wop_function *fn, uint64_t low, uint64_t high);
+wop_operand wop_pooled_constant(wop_function *fn, uint8_t type, uint64_t bits);
 
 static inline uint32_t wop_wide(bool is_wide)
 {

@@ -78,6 +78,7 @@ class OnePass:
                 "has_lzcnt": "lzcnt" in features,
                 "has_bmi1": "bmi" in features,
                 "has_bmi2": "bmi2" in features,
+                "has_fma": "fma" in features,
             },
         )
 
@@ -245,7 +246,8 @@ class OnePass:
         return features
 
 
-def _global(facts: GlobalFacts) -> tuple[int, int, int, bool, bool]:
+def _global(facts: GlobalFacts) -> tuple[int, int, int, int, bool, bool]:
     """A wa_onepass_global."""
-    bits = int.from_bytes((facts.constant or b"")[:8], "little")
-    return bits, facts.offset, ord(facts.letter), facts.imported, facts.constant is not None
+    value = facts.constant or b""
+    bits, high = (int.from_bytes(half, "little") for half in (value[:8], value[8:]))
+    return bits, high, facts.offset, ord(facts.letter), facts.imported, facts.constant is not None

@@ -31,10 +31,11 @@ PAGE_BYTES: Final = 65536
 LEVELS: Final = range(4)
 CPUS: Final = ("baseline", "native")
 STRICT: Final = [opcode for opcode in OPERATORS if opcode.feature == "simd"]
+RELAXED: Final = [opcode for opcode in OPERATORS if opcode.feature != "simd"]
 #: Operators whose NaNs may have any payload, but must be quiet.
 ARITHMETIC: Final = (
     *("add", "sub", "mul", "div", "sqrt", "ceil", "floor", "trunc", "nearest", "min", "max"),
-    *("promote_low_f32x4", "demote_f64x2_zero"),
+    *("promote_low_f32x4", "demote_f64x2_zero", "relaxed_min", "relaxed_max", "relaxed_madd", "relaxed_nmadd"),
 )
 
 
@@ -186,8 +187,11 @@ STRICT_OF: Final = {
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-def test_relaxed_operators_equal_strict_ones(tmp_path: Path, cpu: str, expected_results: dict[str, Any]) -> None:
-    exports = compiled(operators_module(), tmp_path, 2, cpu)
+@pytest.mark.parametrize("opt_level", [0, 2])
+def test_relaxed_operators_equal_strict_ones(
+    tmp_path: Path, opt_level: int, cpu: str, expected_results: dict[str, Any]
+) -> None:
+    exports = compiled(operators_module(), tmp_path, opt_level, cpu)
     by_name = {opcode.name: opcode for opcode in OPERATORS}
     for relaxed, strict in STRICT_OF.items():
         for slots, expected in expected_results[strict]:
@@ -195,8 +199,9 @@ def test_relaxed_operators_equal_strict_ones(tmp_path: Path, cpu: str, expected_
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-def test_relaxed_multiply_add_rounds_once_or_twice(tmp_path: Path, cpu: str) -> None:
-    exports = compiled(operators_module(), tmp_path, 2, cpu)
+@pytest.mark.parametrize("opt_level", [0, 2])
+def test_relaxed_multiply_add_rounds_once_or_twice(tmp_path: Path, opt_level: int, cpu: str) -> None:
+    exports = compiled(operators_module(), tmp_path, opt_level, cpu)
     random_ = random.Random(1)
     for name, sign in (("f64x2.relaxed_madd", 1), ("f64x2.relaxed_nmadd", -1)):
         for _ in range(200):
@@ -209,8 +214,9 @@ def test_relaxed_multiply_add_rounds_once_or_twice(tmp_path: Path, cpu: str) -> 
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-def test_relaxed_dot_products(tmp_path: Path, cpu: str) -> None:
-    exports = compiled(operators_module(), tmp_path, 2, cpu)
+@pytest.mark.parametrize("opt_level", [0, 2])
+def test_relaxed_dot_products(tmp_path: Path, opt_level: int, cpu: str) -> None:
+    exports = compiled(operators_module(), tmp_path, opt_level, cpu)
     random_ = random.Random(2)
     for _ in range(50):
         a = [random_.randrange(-128, 128) for _ in range(16)]
@@ -223,6 +229,133 @@ def test_relaxed_dot_products(tmp_path: Path, cpu: str) -> None:
         sums = [(pairs[2 * i] + pairs[2 * i + 1] + c[i]) & 0xFFFFFFFF for i in range(4)]
         found = exports["i32x4.relaxed_dot_i8x16_i7x16_add_s"].call_bits([*slots, *halves(struct.pack("<4i", *c))])
         assert struct.pack("<2Q", *found) == struct.pack("<4I", *sums)
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_relaxed_operators_choose_the_same_at_all_levels(tmp_path: Path, cpu: str) -> None:
+    by_level = [compiled(operators_module(RELAXED), tmp_path, opt_level, cpu) for opt_level in (0, 2)]
+    for opcode in RELAXED:
+        for slots in itertools.islice(arguments(opcode), 2000):
+            found, expected = (exports[opcode.name].call_bits(slots) for exports in by_level)
+            check(opcode.name, opcode, slots, found, expected)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Shuffles: some masks are instructions of their own
+
+
+def masks() -> Iterator[list[int]]:
+    """Lanes of two operands: interleaved, runs, blended, in larger pieces, of one operand only, and any."""
+    random_ = random.Random(4)
+    for size_bytes in (1, 2, 4, 8):
+        for first in (0, 8):
+            low = [first + piece + byte for piece in range(0, 8, size_bytes) for byte in range(size_bytes)]
+            pieces = [low[at : at + size_bytes] for at in range(0, 8, size_bytes)]
+            yield [lane + operand for piece in pieces for operand in (0, 16) for lane in piece]
+    yield from ([start + lane for lane in range(16)] for start in range(17))
+    for size_bytes in (2, 4):
+        for _ in range(8):
+            starts = [size_bytes * random_.randrange(32 // size_bytes) for _ in range(16 // size_bytes)]
+            yield [start + byte for start in starts for byte in range(size_bytes)]
+            own = [start + 16 * random_.randrange(2) for start in range(0, 16, size_bytes)]
+            yield [start + byte for start in own for byte in range(size_bytes)]
+    for sides in ((0, 0, 16, 16), (16, 16, 0, 0)):
+        yield [4 * random_.randrange(4) + side + byte for side in sides for byte in range(4)]
+    for count in (16, 32):
+        yield from ([random_.randrange(count) for _ in range(16)] for _ in range(8))
+
+
+@pytest.mark.parametrize("opt_level", [0, 2])
+def test_shuffles_take_the_lanes_of_their_masks(tmp_path: Path, opt_level: int) -> None:
+    # Every mask as it is and with exchanged operands; of parameters, of one value twice, and of a constant.
+    both = [other for mask in masks() for other in (mask, [lane ^ 16 for lane in mask])]
+    constant = bytes(range(100, 116))
+    operands = {
+        "two": "local.get 0 local.get 1",
+        "one": "local.get 1 local.get 1",
+        "constant": f"v128.const i8x16 {' '.join(map(str, constant))} local.get 0",
+        "sums": "(i8x16.add (local.get 0) (local.get 1)) (i8x16.sub (local.get 0) (local.get 1))",
+    }
+    wat = "".join(
+        f'(func (export "{kind}{number}") (param v128 v128) (result v128)'
+        f" {taken} i8x16.shuffle {' '.join(map(str, mask))})"
+        for number, mask in enumerate(both)
+        for kind, taken in operands.items()
+    )
+    exports = compiled(f"(module {wat})", tmp_path, opt_level)
+    a, b = bytes(range(0x10, 0x20)), bytes(range(0x85, 0x95))
+    sums, differences = (bytes((x + sign * y) & 0xFF for x, y in zip(a, b, strict=True)) for sign in (1, -1))
+    sources = {"two": a + b, "one": b + b, "constant": constant + a, "sums": sums + differences}
+    for number, mask in enumerate(both):
+        for kind, source in sources.items():
+            found = struct.pack("<2Q", *exports[f"{kind}{number}"].call_bits([*halves(a), *halves(b)]))
+            assert found == bytes(source[lane] for lane in mask), (kind, mask)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Calls: code of one generator calls code of the other
+
+
+VALUES: Final = {
+    "i32": lambda n: f"i32.const {n}",
+    "i64": lambda n: f"i64.const {n << 40 | n}",
+    "f32": lambda n: f"f32.const {n}.5",
+    "f64": lambda n: f"f64.const {n}.25",
+    "v128": lambda n: f"v128.const i32x4 {n} {n + 1000} {n + 2000} {n + 3000}",
+}
+
+
+def equal(type_: str, local: int, number: int) -> str:
+    """An expression that is 1 where a local holds a value."""
+    operands = f"(local.get {local}) ({VALUES[type_](number)})"
+    return f"(i32x4.all_true (i32x4.eq {operands}))" if type_ == "v128" else f"({type_}.eq {operands})"
+
+
+def callee(params: list[str], results: list[str]) -> str:
+    """Body of a function that traps unless it gets certain values."""
+    checks = "".join(
+        f"(if (i32.eqz {equal(type_, place, 10 + place)}) (then unreachable))" for place, type_ in enumerate(params)
+    )
+    return checks + "".join(f"({VALUES[type_](50 + place)})" for place, type_ in enumerate(results))
+
+
+def caller(params: list[str], results: list[str], call: str) -> str:
+    """Body of a function without parameters that is 1 where a call gives certain values and leaves all else alone."""
+    kept = len(results)
+    arguments_ = "".join(f"({VALUES[type_](10 + place)})" for place, type_ in enumerate(params))
+    taken = "".join(f"(local.set {place})" for place in reversed(range(kept)))
+    tests = "".join(f"(i32.and {equal(type_, place, 50 + place)})" for place, type_ in enumerate(results))
+    return (
+        f"(local {' '.join(results)} v128) (local.set {kept} ({VALUES['v128'](7)})) ({VALUES['v128'](8)})"
+        f"{arguments_} {call} {taken} (i32x4.eq ({VALUES['v128'](8)})) i32x4.all_true"
+        f" (i32.and {equal('v128', kept, 7)}) {tests}"
+    )
+
+
+@pytest.mark.parametrize("levels", [(0, 0), (0, 1), (1, 0)])
+def test_functions_of_all_levels_call_each_other_with_vectors(tmp_path: Path, levels: tuple[int, int]) -> None:
+    random_ = random.Random(5)
+    kinds = [*VALUES, "v128", "v128"]
+    types = [
+        (random_.choices(kinds, k=random_.randrange(20)), random_.choices(kinds, k=1 + place % 8))
+        for place in range(48)
+    ]
+    types += [([], ["v128"] * count) for count in range(1, 7)]
+    headers = [f"(param {' '.join(params)}) (result {' '.join(results)})" for params, results in types]
+    exporting = "".join(
+        f'(func (export "f{place}") {header} {callee(*types[place])})' for place, header in enumerate(headers)
+    )
+    importing = "".join(f'(import "m" "f{place}" (func $f{place} {header}))' for place, header in enumerate(headers))
+    calling = "".join(
+        f'(func (export "f{place}") (result i32) {caller(*type_, f"call $f{place}")})'
+        for place, type_ in enumerate(types)
+    )
+    (tmp_path / "exporting").mkdir()
+    functions = compiled(f"(module {exporting})", tmp_path / "exporting", levels[0])
+    wa.pack(bytes(wasmtime.wat2wasm(f"(module {importing}{calling})")), tmp_path / "a.so", opt_level=levels[1])
+    imports = {"m": {f"f{place}": functions[f"f{place}"] for place in range(len(types))}}
+    exports = wa.load(tmp_path / "a.so").instantiate(imports).exports
+    assert [exports[f"f{place}"]() for place in range(len(types))] == [1] * len(types)
 
 
 # --------------------------------------------------------------------------------------------------------------------
