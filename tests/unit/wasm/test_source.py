@@ -72,7 +72,7 @@ def test_a_missing_parser_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     "text", ['(module (func (export "ü")))', "(module (func (i32.const 4x)))", "(module\n (fun))", "("]
 )
 def test_both_assemblers_agree(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    answers = []
+    answers: list[object] = []
     for is_alone in (False, True):
         if is_alone:
             monkeypatch.setattr(wasmartifact.wasm.source, "wasmtime_package", lambda: None)

@@ -141,12 +141,13 @@ def without_wasmtime(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_both_validators_agree(monkeypatch: pytest.MonkeyPatch, wat: str) -> None:
     """Verdict, offset and features; the words are those of one parser in two versions."""
     data = bytes(wasmtime.wat2wasm(wat))
-    verdicts = []
+    module = decode_module(data)
+    verdicts: list[object] = []
     for is_alone in (False, True):
         if is_alone:
             without_wasmtime(monkeypatch)
         try:
-            verdicts.append(check(data))
+            verdicts.append(validate(data, module))
         except InvalidModule as error:
             verdicts.append((error.facts["wasm_offset"], error.facts["func_index"]))
     assert verdicts[0] == verdicts[1]
