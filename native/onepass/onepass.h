@@ -65,6 +65,9 @@ int wa_onepass_trampolines(const wa_onepass_module *module, const uint32_t *entr
 
 void wa_onepass_release(wa_onepass_code *code);
 
+/* Set a flag for each function whose shape takes LLVM more than linear time. */
+void wa_onepass_find_large(const uint8_t *data, const uint32_t *starts, const uint32_t *ends, uint32_t count, uint8_t *flags);
+
 /* An operator of init functions, with a segment as immediate: put the reference on top into the segment, at the index below. */
 enum { WA_ONEPASS_ELEMENT_SET = 0xfc01ff };
 

@@ -90,8 +90,8 @@ def compile_module(
     """
     context = build_context(module, initial, options, type_canonical, call_features)
     count = _Counter(len(module.codes), progress)
-    one_pass = OnePass(context) if onepass.is_available(context) else None
-    parts = list(_parts(module, options.opt_level, one_pass, count, keep))
+    one_pass = OnePass(context) if options.opt_level == 0 and onepass.is_available(context) else None
+    parts = list(_parts(context, module, one_pass, count, keep))
     groups = [part for part in parts if isinstance(part, FunctionGroup)]
     code_size_bytes = sum(len(group.data) for group in groups)
     workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
@@ -109,17 +109,26 @@ def compile_module(
 
 
 def _parts(
-    module: Module, opt_level: int, one_pass: OnePass | None, count: _Counter, keep: str | None
+    context: ModuleContext, module: Module, one_pass: OnePass | None, count: _Counter, keep: str | None
 ) -> Iterator[CompiledGroup | FunctionGroup]:
-    """All functions in order: code of those that need no LLVM, groups of the others."""
-    if one_pass is None:
-        yield from group_functions(module, GROUP_LIMITS if opt_level > 0 else GROUP_LIMITS_LEVEL_0)
-        return
+    """All functions in order: code of those that need no LLVM, groups of the others.
+
+    One pass does all that it can at level 0, and at the others what would take LLVM too long.
+    """
+    limits = GROUP_LIMITS if context.options.opt_level > 0 else GROUP_LIMITS_LEVEL_0
+    wanted = None
     if not module.codes:
         return
-    for part in one_pass.functions(_make_group(module, 0, len(module.codes))):
+    whole = _make_group(module, 0, len(module.codes))
+    if one_pass is None:
+        wanted = onepass.large_functions(whole) if onepass.is_available(context) else []
+        if not wanted:
+            yield from group_functions(module, limits)
+            return
+        one_pass = OnePass(context)
+    for part in one_pass.functions(whole, wanted):
         if isinstance(part, range):
-            yield from group_functions(module, GROUP_LIMITS_LEVEL_0, part)
+            yield from group_functions(module, limits, part)
             continue
         if keep is not None:
             first, last = (int(part.object.functions[place][0].removeprefix("f")) for place in (0, -1))

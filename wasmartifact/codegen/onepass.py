@@ -16,6 +16,8 @@ from wasmartifact.wasm.opcodes import OPCODES, PREFIX_GC
 
 #: What it compiles for.
 ONE_PASS_MACHINE: Final = "x86_64"
+#: A body of this size has no shape that takes long.
+_SMALL_BODY_BYTES: Final = 1024
 _ALIGN_BYTES: Final = 16
 _REL32_SIZE_BYTES: Final = 4
 _DIGEST_SIZE_BYTES: Final = 16
@@ -24,9 +26,24 @@ _SHORT: Final = 1
 
 
 def is_available(context: ModuleContext) -> bool:
-    """Whether functions of the module may be compiled here."""
-    options = context.options
-    return options.opt_level == 0 and options.target.machine == ONE_PASS_MACHINE and not options.fuel
+    """Whether functions of the module can be compiled here."""
+    return context.options.target.machine == ONE_PASS_MACHINE and not context.options.fuel
+
+
+def large_functions(group: FunctionGroup) -> list[range]:
+    """Positions of functions of a shape that takes LLVM more than linear time."""
+    # Only a large body has such a shape, and few modules have one: most need not even load what looks closer.
+    if not any(end - start > _SMALL_BODY_BYTES for start, end in zip(group.starts, group.ends, strict=True)):
+        return []
+    from wasmartifact._onepass import ffi, lib
+
+    flags = bytearray(len(group.starts))
+    data, starts, ends = (
+        ffi.from_buffer(type_, buffer)
+        for type_, buffer in (("uint8_t[]", group.data), ("uint32_t[]", group.starts), ("uint32_t[]", group.ends))
+    )
+    lib.wa_onepass_find_large(data, starts, ends, len(flags), ffi.from_buffer("uint8_t[]", flags))
+    return [range(position, position + 1) for position, flag in enumerate(flags) if flag]
 
 
 class OnePass:
@@ -82,31 +99,45 @@ class OnePass:
             },
         )
 
-    def functions(self, group: FunctionGroup) -> Iterator[CompiledGroup | range]:
+    def functions(self, group: FunctionGroup, wanted: list[range] | None = None) -> Iterator[CompiledGroup | range]:
         """Compile the functions of a group; a range of positions in it that are left to LLVM stands for itself.
+
+        Parameters
+        ----------
+        group : FunctionGroup
+            Any number of functions.
+        wanted : list[range] | None
+            Positions that are compiled here, ascending; None: all.
 
         Raises
         ------
         MemoryError
             There is no memory for the code.
         """
-        position, count = 0, len(group.starts)
-        while position < count:
-            compiled = self._compile(group, position)
-            if compiled is not None:
-                yield compiled
-                position += len(compiled.object.functions)
-            left = position
-            while position < count and self._is_left(group, position):
-                position += 1
-            if left < position:
-                yield range(left, position)
+        done = 0
+        for span in [range(len(group.starts))] if wanted is None else wanted:
+            if done < span.start:
+                yield range(done, span.start)
+            position = span.start
+            while position < span.stop:
+                compiled = self._compile(group, position, span.stop)
+                if compiled is not None:
+                    yield compiled
+                    position += len(compiled.object.functions)
+                left = position
+                while position < span.stop and self._is_left(group, position):
+                    position += 1
+                if left < position:
+                    yield range(left, position)
+            done = span.stop
+        if done < len(group.starts):
+            yield range(done, len(group.starts))
 
     def init(self, body: bytes) -> CompiledGroup | None:
         """Compile the init function, given as a code entry; None where it is left to LLVM."""
         index = self._module.function_count
         group = FunctionGroup(first=index, data=body, base=0, starts=array("I", [0]), ends=array("I", [len(body)]))
-        return self._compile(group, 0, [INIT_SYMBOL])
+        return self._compile(group, 0, 1, [INIT_SYMBOL])
 
     def trampolines(self, types: TrampolineTypes) -> CompiledGroup:
         """Make the entry and host trampolines."""
@@ -157,9 +188,11 @@ class OnePass:
         self._lib.wa_onepass_release(code)
         return count == 0
 
-    def _compile(self, group: FunctionGroup, position: int, names: list[str] | None = None) -> CompiledGroup | None:
+    def _compile(
+        self, group: FunctionGroup, position: int, stop: int, names: list[str] | None = None
+    ) -> CompiledGroup | None:
         """Compile as many functions as come before one that is left; None where that is the first."""
-        code = self._run(group, position, len(group.starts) - position)
+        code = self._run(group, position, stop - position)
         try:
             if not code.function_count:
                 return None

@@ -1,0 +1,62 @@
+/* Which functions have a shape that an optimising compiler takes too long for: its passes grow with the square of a block, of the
+ * targets of a switch, or of what is live. Real code is far below these limits; what is above gets this folder's code at all levels. */
+#include "function.h"
+
+enum {
+    MOST_BODY_BYTES = 256 * 1024,
+    MOST_BLOCK_OPERATORS = 3000, /* between two operators of control */
+    MOST_BLOCK_SELECTS = 300,
+    MOST_TARGETS = 1500, /* of all br_table together */
+    MOST_INDIRECT_CALLS = 200,
+};
+
+typedef struct {
+    uint64_t operators, selects, targets, indirect_calls;
+} shape;
+
+static bool is_above(const shape *seen)
+{
+    return seen->operators > MOST_BLOCK_OPERATORS || seen->selects > MOST_BLOCK_SELECTS || seen->targets > MOST_TARGETS ||
+           seen->indirect_calls > MOST_INDIRECT_CALLS;
+}
+
+static void count_operator(shape *seen, uint32_t opcode, wop_reader ahead)
+{
+    if (opcode == WA_OP_BR_TABLE)
+        seen->targets += wop_read_u32(&ahead);
+    if (opcode <= WA_OP_RETURN) {
+        seen->operators = seen->selects = 0;
+        return;
+    }
+    seen->operators++;
+    seen->indirect_calls += opcode == WA_OP_CALL_INDIRECT || opcode == WA_OP_CALL_REF;
+    seen->selects += opcode == WA_OP_SELECT || opcode == WA_OP_SELECT_TYPED;
+}
+
+static bool is_large(const uint8_t *data, uint32_t start, uint32_t end)
+{
+    wop_reader reader = {data + start, data + end, false};
+    shape seen = {0};
+    if (end - start > MOST_BODY_BYTES)
+        return true;
+    if (end - start <= MOST_BLOCK_SELECTS)
+        return false;
+    for (uint32_t runs = wop_read_u32(&reader); runs > 0 && !reader.has_failed; runs--) {
+        wop_read_u32(&reader);
+        uint8_t type = wop_read_byte(&reader);
+        if (type == 0x63 || type == 0x64) /* a reference to a type that follows */
+            wop_read_signed(&reader);
+    }
+    while (reader.at < reader.end && !reader.has_failed && !is_above(&seen)) {
+        uint32_t opcode = wop_read_opcode(&reader);
+        count_operator(&seen, opcode, reader);
+        wop_skip_immediate(&reader, opcode);
+    }
+    return is_above(&seen);
+}
+
+void wa_onepass_find_large(const uint8_t *data, const uint32_t *starts, const uint32_t *ends, uint32_t count, uint8_t *flags)
+{
+    for (uint32_t i = 0; i < count; i++)
+        flags[i] = is_large(data, starts[i], ends[i]);
+}
