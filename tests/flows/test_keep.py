@@ -65,6 +65,20 @@ def test_level_0_keeps_its_code(tmp_path: Path) -> None:
     assert all(path.read_bytes().startswith(b"\x55\x48\x89\xe5") for _, _, path in ranges)  # push %rbp; mov %rsp, %rbp
 
 
+def test_innermost_loops_start_a_line_of_the_cache(tmp_path: Path) -> None:
+    """64 bytes: how long a loop takes must not depend on what stands before it."""
+    loops = "".join(
+        f"(func (param i32) (result i32) (local i32) {'nop ' * number} (loop $l (local.set 1 (i32.add (i32.mul "
+        "(local.get 1) (i32.const 31)) (i32.load (local.get 0)))) (br_if $l (local.tee 0 (i32.sub (local.get 0) "
+        "(i32.const 4))))) (local.get 1))"
+        for number in range(4)
+    )
+    wat = f"(module (memory 1) {loops})".encode()
+    wa.pack(wat, tmp_path / "a.so", target="x86_64", keep=tmp_path / "kept")
+    assembly = (tmp_path / "kept" / "functions-000000-000003.s").read_text()
+    assert assembly.count(".p2align\t6") == 4
+
+
 def test_init_code_has_a_name_of_its_own(tmp_path: Path) -> None:
     wat = b'(module (import "env" "base" (global i32)) (memory 1) (data (global.get 0) "x"))'
     wa.pack(wat, tmp_path / "a.so", keep=tmp_path / "kept")

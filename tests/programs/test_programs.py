@@ -25,7 +25,7 @@ PACKAGE = Path(wa.__file__).parent
 def artifacts_folder() -> Path:
     """A cache of artifacts for this very state of the package, of which the version tells nothing."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted((*PACKAGE.rglob("*.py"), *PACKAGE.glob("_onepass*.so"))):
         digest.update(path.read_bytes())
     chosen = folder() / f"artifacts-{digest.hexdigest()[:16]}"
     for other in folder().glob("artifacts-*"):
