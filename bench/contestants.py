@@ -233,8 +233,13 @@ def _numbers(metadata: wa.Metadata) -> Iterator[Sequence[int]]:
     yield column("function_name_index")
     traps: Any = numpy.asarray(column("address_trap"))
     sites = traps != 0
-    for name in ("address_text_offset", "address_wasm_offset"):
-        yield numpy.asarray(column(name))[sites]
+    # Offsets count from those of their block; 0 is no offset in the module.
+    blocks = numpy.diff(numpy.append(column("address_block_row"), len(traps)))
+    for name, base, less in (("address_text", "address_block_text", 0), ("address_wasm", "address_block_wasm", 1)):
+        distances: Any = numpy.asarray(column(name))[sites].astype(numpy.uint32)
+        offsets = numpy.repeat(numpy.asarray(column(base)), blocks)[sites] + distances - numpy.uint32(less)
+        whole: Any = numpy.where(distances < less, numpy.uint32(0), offsets)
+        yield whole
     yield traps[sites]
 
 

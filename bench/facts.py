@@ -17,6 +17,7 @@ import numpy
 
 import wasmartifact as wa
 from wasmartifact.constants import KINDS
+from wasmartifact.schema import TRAP_BY_NAME
 
 #: Below it, Python's own loop over a column is faster than numpy's preparations.
 NUMPY_MIN_VALUES = 200
@@ -76,14 +77,9 @@ def read_facts(artifact: Path) -> Facts:
             )[len(metadata.functions) - len(metadata.column("code_wasm_offset")) :],
             list(metadata.names),
             [
-                site
-                for site in zip(
-                    metadata.column("address_text_offset"),
-                    metadata.column("address_wasm_offset"),
-                    metadata.column("address_trap"),
-                    strict=True,
-                )
-                if site[2]
+                (site.text_offset, site.wasm_offset or 0, TRAP_BY_NAME[site.trap])
+                for site in metadata.trap_sites
+                if site.trap is not None
             ],
         )
 

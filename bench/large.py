@@ -34,7 +34,7 @@ MEMORY_LIMIT_BYTES: Final = 6_000_000_000
 LIMITS: Final = {0: (5, 3.0, 1.5), 2: (15, 14.0, 8.0)}
 #: Columns of the metadata that a large artifact may mostly consist of.
 PARTS: Final = {
-    "address map": ("address_text_offset", "address_wasm_offset", "address_trap"),
+    "address map": ("address_text", "address_wasm", "address_trap"),
     "custom sections": ("custom_data_bytes",),
 }
 PACK: Final = """

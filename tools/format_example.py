@@ -156,7 +156,7 @@ def _values(type_: str, unit: str, doc: str, data: bytes) -> str:
         return doc
     if type_ == "u8" and unit == "bytes":
         return f'"{data.decode()}"'
-    code = {"u8": "B", "u32": "I", "u64": "Q"}[type_]
+    code = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}[type_]
     values = struct.unpack(f"<{len(data) // schema.TYPE_SIZES[type_]}{code}", data)
     return f"{unit}: {', '.join(map(_number, values))}"
 

@@ -6,8 +6,8 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # ruff: noqa: E501
 # fmt: off
 
-FORMAT_MAJOR = 1
-FORMAT_MINOR = 1
+FORMAT_MAJOR = 2
+FORMAT_MINOR = 0
 RUNTIME_ABI = 2
 METADATA_MAGIC = 753352800618771319
 ANCHOR_MAGIC = 752778863987225207
@@ -61,7 +61,7 @@ HEAD_MASKED_RANGES = ((40, 48), (60, 64))
 METADATA_HEADER_BYTES = 384
 DIRECTORY_ENTRY_BYTES = 24
 KINDS = ("func", "table", "memory", "global", "tag")
-FORMAT_VERSION = (1, 1)
+FORMAT_VERSION = (2, 0)
 #: Code of each abstract heap type.
 HEAP_TYPES = {
     "exn": 8388713,
@@ -189,8 +189,8 @@ COLUMNS = {
     "run_memory_offset": (417, 8, ""),
     "run_section_offset": (418, 8, ""),
     "run_size": (419, 8, ""),
-    "address_text_offset": (448, 4, ""),
-    "address_wasm_offset": (449, 4, ""),
+    "address_text": (448, 2, ""),
+    "address_wasm": (449, 2, ""),
     "address_trap": (450, 1, ""),
     "custom_name": (480, 4, "custom_name_bytes"),
     "custom_name_bytes": (481, 1, ""),
@@ -206,6 +206,9 @@ COLUMNS = {
     "source_file_name": (576, 4, "source_file_name_bytes"),
     "source_file_name_bytes": (577, 1, ""),
     "type_inward": (608, 4, ""),
+    "address_block_row": (640, 4, ""),
+    "address_block_text": (641, 4, ""),
+    "address_block_wasm": (642, 4, ""),
 }
 #: Column of structures, place among its u32, number of them.
 COLUMN_FIELDS = {
@@ -220,12 +223,13 @@ COLUMN_FIELDS = {
 }
 #: Column that tells the rows of a group, values it has more.
 ROW_COLUMNS = {
+    "address_blocks": ("address_block_row", 0),
     "inward_trampolines": ("type_inward", 0),
     "source_files": ("source_file_name", 1),
     "source_lines": ("source_wasm_offset", 0),
     "info": ("info_key", 1),
     "custom_sections": ("custom_name", 1),
-    "address_map": ("address_text_offset", 0),
+    "address_map": ("address_text", 0),
     "image_runs": ("run_memory", 0),
     "data": ("data_mode", 0),
     "elements": ("element_mode", 0),

@@ -21,8 +21,8 @@ Buffer = bytes | bytearray | memoryview
 # --------------------------------------------------------------------------------------------------------------------
 # Versions and magic numbers
 
-FORMAT_MAJOR: Final = 1  # an unknown major is refused
-FORMAT_MINOR: Final = 1  # a newer minor only adds columns, which are ignored
+FORMAT_MAJOR: Final = 2  # an unknown major is refused
+FORMAT_MINOR: Final = 0  # a newer minor only adds columns, which are ignored
 RUNTIME_ABI: Final = 2  # contract, instance record, function records, runtime calls, trampolines
 ELF_MAGIC: Final = b"\x7fELF"
 SECTION_NAME: Final = ".wasmartifact"
@@ -989,8 +989,8 @@ COLUMNS: Final = (
     ),
     *_group(
         14, "address_map",
-        ("address_text_offset", "u32", "rows", "text offset", "start of a range of instructions, ascending"),
-        ("address_wasm_offset", "u32", "rows", "wasm offset", "the WebAssembly instruction it came from"),
+        ("address_text", "u16", "rows", "bytes", "start of a range of instructions, from address_block_text of its block, ascending"),
+        ("address_wasm", "u16", "rows", "bytes + 1", "the WebAssembly instruction it came from, from address_block_wasm of its block; 0 where unknown"),
         ("address_trap", "u8", "rows", "trap code", "trap that the range can raise; 0 none"),
     ),
     *_group(
@@ -1021,6 +1021,12 @@ COLUMNS: Final = (
     *_group(
         19, "inward_trampolines",
         ("type_inward", "u32", "rows", "text offset + 1", "per type, if the module has tail calls: the trampoline from C to functions whose values registers don't hold, 0 where there is none; else no rows"),
+    ),
+    *_group(
+        20, "address_blocks",
+        ("address_block_row", "u32", "rows", "row", "the block's first row in the address map, strictly ascending; the first one's is 0"),
+        ("address_block_text", "u32", "rows", "text offset", "where its first row starts, ascending"),
+        ("address_block_wasm", "u32", "rows", "wasm offset", "what its rows count WebAssembly offsets from"),
     ),
 )  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}

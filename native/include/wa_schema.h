@@ -9,8 +9,8 @@
 
 /* ---- constants ------------------------------------------------------------------------------------------------------- */
 
-#define WA_FORMAT_MAJOR 1
-#define WA_FORMAT_MINOR 1
+#define WA_FORMAT_MAJOR 2
+#define WA_FORMAT_MINOR 0
 #define WA_RUNTIME_ABI 2
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
 #define WA_ANCHOR_MAGIC 0xa7268636e617277UL
@@ -693,6 +693,7 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
 #define WA_GROUP_SOURCE_LINES 17
 #define WA_GROUP_SOURCE_FILES 18
 #define WA_GROUP_INWARD_TRAMPOLINES 19
+#define WA_GROUP_ADDRESS_BLOCKS 20
 /* X(id, name, element_size, shape, group), ascending by id */
 #define WA_COLUMNS(X) \
     X(32, type_kind, 1, WA_SHAPE_ROWS, WA_GROUP_TYPES) \
@@ -755,8 +756,8 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
     X(417, run_memory_offset, 8, WA_SHAPE_ROWS, WA_GROUP_IMAGE_RUNS) \
     X(418, run_section_offset, 8, WA_SHAPE_ROWS, WA_GROUP_IMAGE_RUNS) \
     X(419, run_size, 8, WA_SHAPE_ROWS, WA_GROUP_IMAGE_RUNS) \
-    X(448, address_text_offset, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_MAP) \
-    X(449, address_wasm_offset, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_MAP) \
+    X(448, address_text, 2, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_MAP) \
+    X(449, address_wasm, 2, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_MAP) \
     X(450, address_trap, 1, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_MAP) \
     X(480, custom_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_CUSTOM_SECTIONS) \
     X(481, custom_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_CUSTOM_SECTIONS) \
@@ -771,7 +772,10 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
     X(546, source_file, 4, WA_SHAPE_ROWS, WA_GROUP_SOURCE_LINES) \
     X(576, source_file_name, 4, WA_SHAPE_OFFSETS, WA_GROUP_SOURCE_FILES) \
     X(577, source_file_name_bytes, 1, WA_SHAPE_FLAT, WA_GROUP_SOURCE_FILES) \
-    X(608, type_inward, 4, WA_SHAPE_ROWS, WA_GROUP_INWARD_TRAMPOLINES)
+    X(608, type_inward, 4, WA_SHAPE_ROWS, WA_GROUP_INWARD_TRAMPOLINES) \
+    X(640, address_block_row, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_BLOCKS) \
+    X(641, address_block_text, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_BLOCKS) \
+    X(642, address_block_wasm, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_BLOCKS)
 /* 16 bytes as the value of a column: a digest, a cell. */
 struct wa_schema_u8x16 {
     uint8_t bytes[16];
@@ -799,6 +803,10 @@ struct wa_schema_column_function_row {
 };
 struct wa_schema_column_u64 {
     const uint64_t *data;
+    uint64_t count;
+};
+struct wa_schema_column_u16 {
+    const uint16_t *data;
     uint64_t count;
 };
 /* The columns of a mapped section. */
@@ -923,10 +931,10 @@ struct wa_schema_columns {
     struct wa_schema_column_u64 run_section_offset;
     /* multiple of the page size; bytes */
     struct wa_schema_column_u64 run_size;
-    /* start of a range of instructions, ascending; text offset */
-    struct wa_schema_column_u32 address_text_offset;
-    /* the WebAssembly instruction it came from; wasm offset */
-    struct wa_schema_column_u32 address_wasm_offset;
+    /* start of a range of instructions, from address_block_text of its block, ascending; bytes */
+    struct wa_schema_column_u16 address_text;
+    /* the WebAssembly instruction it came from, from address_block_wasm of its block; 0 where unknown; bytes + 1 */
+    struct wa_schema_column_u16 address_wasm;
     /* trap that the range can raise; 0 none; trap code */
     struct wa_schema_column_u8 address_trap;
     /* name, UTF-8; the packer leaves .debug_* out unless they are asked for; byte */
@@ -957,6 +965,12 @@ struct wa_schema_columns {
     struct wa_schema_column_u8 source_file_name_bytes;
     /* per type, if the module has tail calls: the trampoline from C to functions whose values registers don't hold, 0 where there is none; else no rows; text offset + 1 */
     struct wa_schema_column_u32 type_inward;
+    /* the block's first row in the address map, strictly ascending; the first one's is 0; row */
+    struct wa_schema_column_u32 address_block_row;
+    /* where its first row starts, ascending; text offset */
+    struct wa_schema_column_u32 address_block_text;
+    /* what its rows count WebAssembly offsets from; wasm offset */
+    struct wa_schema_column_u32 address_block_wasm;
 };
 
 /* ---- the contract ---------------------------------------------------------------------------------------------------- */

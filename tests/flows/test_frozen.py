@@ -51,6 +51,7 @@ class Frozen(NamedTuple):
 FILES = (
     Frozen("format_1.x86_64.elf", "f9615412bf640b82ab90c080b4d7dc893e998af185ca50da2dfb8f4568d87a32", (1, 0), 1),
     Frozen("format_1_1.x86_64.elf", "1a4d18df4a8e636c71ea6e0ba5ec6441d7f5d11d27c8c837d2578e46ae2e9b45", (1, 1), 2),
+    Frozen("format_2.x86_64.elf", "5311d5780080a78deb936abfc4feb77d4f7137e052e2332e3c8f655b90fb90be", (2, 0), 2),
 )
 READ = [file for file in FILES if file.is_read]
 

@@ -24,7 +24,7 @@ def test_check_names_the_file_that_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     header = tmp_path / "wa_schema.h"
-    header.write_text(generate.c_header().replace("#define WA_FORMAT_MAJOR 1", "#define WA_FORMAT_MAJOR 2"))
+    header.write_text(generate.c_header().replace("#define WA_FORMAT_MAJOR 2", "#define WA_FORMAT_MAJOR 3"))
     monkeypatch.setattr(generate, "HEADER_PATH", header)
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     monkeypatch.setattr(generate, "outputs", lambda: {header: generate.c_header()})

@@ -93,7 +93,7 @@ static struct bytes check_section(struct bytes section)
 {
     if (number(section, 0, 8) != UINT64_C(0x0a747261776d7377))
         fail("wrong magic");
-    if (number(section, 8, 2) != 1)
+    if (number(section, 8, 2) != 2)
         fail("another format version");
     if (number(section, 28, 4) != HEADER_BYTES || number(section, 48, 8) != section.size || section.size < HEADER_BYTES)
         fail("damaged header");

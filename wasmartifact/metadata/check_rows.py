@@ -370,11 +370,40 @@ def _check_runs(columns: Columns) -> None:
 
 
 def _check_address_map(columns: Columns) -> None:
-    _check_ascending(columns, "address_text_offset")
-    _check_below(columns, "address_text_offset", columns.header.numbers["text_size_bytes"])
+    _check_address_blocks(columns)
     known = {0, *TRAPS}
     if not known.issuperset(columns.column("address_trap")):
         _check_each(columns, "address_trap", known.__contains__, "a trap code or 0")
+
+
+def _check_address_blocks(columns: Columns) -> None:
+    """Every row is in a block, and their offsets ascend within .text."""
+    starts, rows = columns.column("address_block_row"), columns.row_count("address_map")
+    _check_ascending(columns, "address_block_row", strictly=True)
+    _check_below(columns, "address_block_row", rows)
+    if rows and not (len(starts) and starts[0] == 0):
+        raise faults.corrupt_row("address_block_row", 0, starts[0] if len(starts) else "missing", 0)
+    end = 0
+    for block, (first, behind) in enumerate(pairwise([*starts, rows])):
+        end = _check_address_block(columns, block, first, behind, end)
+
+
+def _check_address_block(columns: Columns, block: int, first: int, behind: int, end: int) -> int:
+    """One block, whose rows start at ``end`` or later. Returns where its last row starts."""
+    rows, limit = columns.column("address_text")[first:behind], columns.header.numbers["text_size_bytes"]
+    text, wasm = columns.value("address_block_text", block), columns.value("address_block_wasm", block)
+    if text < end:
+        raise faults.corrupt_row("address_block_text", block, text, f"at least {end}")
+    if rows[0]:
+        raise faults.corrupt_row("address_text", first, rows[0], "0, for the block starts with it")
+    if not all(map(operator.le, rows, rows[1:])):
+        row = list(starmap(operator.le, pairwise(rows))).index(False) + 1
+        raise faults.corrupt_row("address_text", first + row, rows[row], f"at least {rows[row - 1]}")
+    if text + rows[-1] >= limit:
+        raise faults.corrupt_row("address_text", behind - 1, text + rows[-1], f"an offset below {limit}")
+    if wasm + max(columns.column("address_wasm")[first:behind]) > 2**32:
+        raise faults.corrupt_row("address_block_wasm", block, wasm, "an offset below 2**32 for each of its rows")
+    return text + rows[-1]
 
 
 def _check_custom_sections(columns: Columns) -> None:

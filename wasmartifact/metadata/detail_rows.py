@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmartifact.constants import NONE_U64, TRAPS
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.rows import code_name, global_type, memory_type, table_type, valtype
+from wasmartifact.metadata.rows import address_at, code_name, global_type, memory_type, table_type, valtype
 from wasmartifact.record import NamedTuple
 from wasmartifact.wasm.externtypes import GlobalType, MemoryType, TableType
 
@@ -147,11 +147,10 @@ def address_row(columns: Columns, row: int) -> AddressRow:
     trap = columns.value("address_trap", row)
     if trap and trap not in TRAPS:
         raise columns.corrupt_row("address_trap", row, trap, "a trap code or 0")
-    return AddressRow(
-        columns.value("address_text_offset", row),
-        columns.value("address_wasm_offset", row) or None,
-        TRAPS[trap][0] if trap else None,
-    )
+    from _bisect import bisect_right  # what bisect shows
+
+    text_offset, wasm_offset = address_at(columns, row, bisect_right(columns.column("address_block_row"), row) - 1)
+    return AddressRow(text_offset, wasm_offset, TRAPS[trap][0] if trap else None)
 
 
 def source_row(columns: Columns, row: int) -> SourceRow:

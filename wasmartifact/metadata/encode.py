@@ -19,12 +19,13 @@ from typing import Final, TypeAlias
 from wasmartifact import schema
 from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header, rows
+from wasmartifact.metadata.addresses import address_columns
 from wasmartifact.wasm.initial import InitialState, evaluate
 from wasmartifact.wasm.model import ACTIVE, ConstExpr, CustomSection, Element, Limits, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 from wasmartifact.wasm.sourcelines import DEBUG_PREFIX, read_source_lines
 
-_ARRAY_CODES: Final = {"u8": "B", "u32": "I", "u64": "Q"}
+_ARRAY_CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
 _REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
 
 Values: TypeAlias = "bytes | bytearray | memoryview | array[int]"
@@ -424,8 +425,11 @@ def _code(facts: MetadataFacts) -> Iterator[Named]:
     codes, code = facts.module.codes, facts.code
     yield ints("code_wasm_offset", (entry.start for entry in codes))
     yield ints("code_wasm_size", (entry.end - entry.start for entry in codes))
-    yield ints("address_text_offset", code.address_text_offsets)
-    yield ints("address_wasm_offset", code.address_wasm_offsets)
+    text_offsets, wasm_offsets = (
+        values if isinstance(values, array) else array("I", values)
+        for values in (code.address_text_offsets, code.address_wasm_offsets)
+    )
+    yield from address_columns(text_offsets, wasm_offsets).items()
     yield ints("address_trap", code.address_traps)
 
 

@@ -263,3 +263,12 @@ def code_name(columns: Columns, column: str, row: int, names: tuple[str, ...]) -
     if code >= len(names):
         raise columns.corrupt_row(column, row, code, f"below {len(names)}")
     return names[code]
+
+
+def address_at(columns: Columns, row: int, block: int) -> tuple[int, int | None]:
+    """Text offset and WebAssembly offset of a row of the address map, which is in this block."""
+    distance = columns.value("address_wasm", row)
+    return (
+        columns.value("address_block_text", block) + columns.value("address_text", row),
+        columns.value("address_block_wasm", block) + distance - 1 if distance else None,
+    )

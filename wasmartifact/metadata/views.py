@@ -267,6 +267,12 @@ class Metadata:
         count = columns.row_count("info")
         return {columns.text("info_key", row): columns.text("info_value", row) for row in range(count)}
 
+    def info_value(self, key: str) -> str | None:
+        """One of the strings about the pack, None where there is none: no others are looked at behind it."""
+        columns = self.columns
+        rows = range(columns.row_count("info"))
+        return next((columns.text("info_value", row) for row in rows if columns.text("info_key", row) == key), None)
+
     def function_name(self, func_index: int) -> str | None:
         """Name of a function. O(log n).
 
@@ -330,10 +336,22 @@ class Metadata:
         row = bisect_right(starts, text_offset, imported) - 1
         if row < imported or text_offset >= starts[row] + columns.value("function.code_size_bytes", row):
             return None
-        ranges = columns.column("address_text_offset")
-        place = bisect_right(ranges, text_offset) - 1
-        known = place >= 0 and ranges[place] >= starts[row]
-        return row, (columns.value("address_wasm_offset", place) or None) if known else None
+        return row, self._wasm_offset_at(text_offset, starts[row])
+
+    def _wasm_offset_at(self, text_offset: int, start: int) -> int | None:
+        """The WebAssembly instruction at a text offset of a function that starts there; None where unknown."""
+        from _bisect import bisect_right
+
+        columns = self.columns
+        starts, ranges = columns.column("address_block_row"), columns.column("address_text")
+        block = bisect_right(columns.column("address_block_text"), text_offset) - 1
+        if block < 0:
+            return None
+        end = min(starts[block + 1], len(ranges)) if block + 1 < len(starts) else len(ranges)
+        first = min(columns.value("address_block_row", block), end)
+        place = bisect_right(ranges, text_offset - columns.value("address_block_text", block), first, end) - 1
+        found, wasm_offset = rows.address_at(columns, place, block)
+        return wasm_offset if found >= start else None
 
     def source_at(self, wasm_offset: int) -> tuple[str | None, int | None]:
         """Source file and line of a WebAssembly instruction, None where unknown. O(log n).

@@ -46,7 +46,7 @@ def _metadata(artifact: Artifact | None) -> Metadata | None:
 
 def _module_name(metadata: Metadata) -> str | None:
     try:
-        return metadata.info.get("module_name")
+        return metadata.info_value("module_name")
     except ArtifactError:  # damaged names must not hide the trap
         return None
 

@@ -68,7 +68,7 @@ def test_failed_opens_leave_no_mapping(path: Path) -> None:
     patch_header(memoryview(artifact)[offset:], format_major=9)
     path.write_bytes(artifact)
     for function in (open_metadata, verify):
-        with pytest.raises(VersionMismatch, match="format 9, this version reads 1"):
+        with pytest.raises(VersionMismatch, match="format 9, this version reads 2"):
             function(path)
     gc.collect()
     assert mappings_of(path) == 0
