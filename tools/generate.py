@@ -402,9 +402,19 @@ def opcodes_header() -> str:
         *(f"    WA_OP_{macro_name(op.name)} = {op.code:#x}," for op in opcodes.OPCODES.values()),
         "};",
         "",
+        "/* X(name): operators that cost no fuel, those that are the last of their block, and those of both kinds. */",
+        *fuel_operators(),
+        "",
         "#endif",
         "",
     ])  # fmt: skip
+
+
+def fuel_operators() -> Iterator[str]:
+    """List macros of operators by what fuel has to do with them."""
+    free, last = set(schema.FUEL_FREE_OPERATORS), set(schema.FUEL_BLOCK_ENDS)
+    for name, operators in (("FREE", free - last), ("LAST", last - free), ("FREE_LAST", free & last)):
+        yield x_macro(f"WA_FUEL_{name}", map(macro_name, sorted(operators)))
 
 
 # --------------------------------------------------------------------------------------------------------------------

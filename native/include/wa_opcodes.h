@@ -1190,4 +1190,32 @@ enum wa_opcode {
     WA_OP_I64_ATOMIC_RMW32_CMPXCHG_U = 0xfe004e,
 };
 
+/* X(name): operators that cost no fuel, those that are the last of their block, and those of both kinds. */
+#define WA_FUEL_FREE(X) \
+    X(BLOCK) \
+    X(DROP) \
+    X(NOP)
+#define WA_FUEL_LAST(X) \
+    X(BR) \
+    X(BR_IF) \
+    X(BR_ON_NON_NULL) \
+    X(BR_ON_NULL) \
+    X(BR_TABLE) \
+    X(IF) \
+    X(RETHROW) \
+    X(RETURN_CALL) \
+    X(RETURN_CALL_INDIRECT) \
+    X(RETURN_CALL_REF) \
+    X(THROW) \
+    X(THROW_REF)
+#define WA_FUEL_FREE_LAST(X) \
+    X(CATCH) \
+    X(CATCH_ALL) \
+    X(DELEGATE) \
+    X(ELSE) \
+    X(END) \
+    X(LOOP) \
+    X(RETURN) \
+    X(UNREACHABLE)
+
 #endif

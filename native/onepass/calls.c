@@ -42,12 +42,22 @@ static void load_homes(wop_function *fn)
 
 /* ---- results ------------------------------------------------------------------------------------------------------- */
 
+/* Where a result is in the area or among the store's operands; the portion of fuel comes first. */
+static int32_t result_offset(const wop_function *fn, wop_types results, uint32_t position, bool is_spilled)
+{
+    return (int32_t)(is_spilled ? WA_OPERAND_BYTES * (position + fn->module->has_fuel) : wop_area_offset(fn->module, results, position));
+}
+
 /* Results that lie in memory go to their slots. */
 static void push_from_memory(wop_function *fn, wop_types results, wop_register base, int32_t start, bool is_spilled)
 {
+    if (fn->module->has_fuel) {
+        wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(base, start));
+        wop_store(fn, WA_I64, wop_portion_operand(fn), WA_SCRATCH);
+    }
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_type_of(results.letters[i]);
-        int32_t offset = is_spilled ? (int32_t)(WA_OPERAND_BYTES * i) : (int32_t)wop_area_offset(results, i);
+        int32_t offset = result_offset(fn, results, i, is_spilled);
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         wop_load(fn, type, scratch, wop_memory(base, start + offset));
         wop_push_slot(fn, type);
@@ -65,7 +75,7 @@ static void load_operands(wop_function *fn, wop_register to)
 /* Where each result is behind a call; registers become values. */
 static void push_results(wop_function *fn, wop_types results, bool is_own)
 {
-    uint32_t integers = 0, vectors = 0;
+    uint32_t integers = fn->module->has_fuel, vectors = 0;
     if (wop_has_area(fn->module, results, is_own)) {
         push_from_memory(fn, results, RBP, fn->area_offset, false);
         return;
@@ -75,6 +85,8 @@ static void push_results(wop_function *fn, wop_types results, bool is_own)
         push_from_memory(fn, results, RAX, 0, true);
         return;
     }
+    if (fn->module->has_fuel)
+        wop_store(fn, WA_I64, wop_portion_operand(fn), RAX);
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_type_of(results.letters[i]);
         if (wop_is_vector(wop_returned_type(results, i))) {
@@ -92,17 +104,31 @@ static void push_results(wop_function *fn, wop_types results, bool is_own)
     }
 }
 
+/* What is left of the portion goes to the caller: with the results, and alone where an exception leaves the function. RAX leads to
+ * the results afterwards, where they go through memory. */
+void wop_return_portion(wop_function *fn)
+{
+    bool is_spilled = wop_spills_results(fn->module, fn->results), has_area = wop_has_area(fn->module, fn->results, true);
+    if (is_spilled)
+        load_operands(fn, RAX);
+    else if (has_area)
+        wop_load(fn, WA_I64, RAX, wop_memory(RBP, fn->area_pointer_offset));
+    if (!fn->module->has_fuel)
+        return;
+    wop_register to = is_spilled || has_area ? WA_SCRATCH : RAX;
+    wop_load(fn, WA_I64, to, wop_portion_operand(fn));
+    if (to == WA_SCRATCH)
+        wop_store(fn, WA_I64, wop_memory(RAX, 0), WA_SCRATCH);
+}
+
 /* Results go from their slots, from a height on, to the caller's area or the store's operands. */
 static void return_in_memory(wop_function *fn, uint32_t first, bool is_spilled)
 {
     wop_types results = fn->results;
-    if (is_spilled)
-        load_operands(fn, RAX);
-    else
-        wop_load(fn, WA_I64, RAX, wop_memory(RBP, fn->area_pointer_offset));
+    wop_return_portion(fn);
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = is_spilled ? wop_type_of(results.letters[i]) : wop_returned_type(results, i);
-        int32_t offset = is_spilled ? (int32_t)(WA_OPERAND_BYTES * i) : (int32_t)wop_area_offset(results, i);
+        int32_t offset = result_offset(fn, results, i, is_spilled);
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         wop_load(fn, type, scratch, wop_slot(fn, first + i));
         wop_store(fn, type, wop_memory(RAX, offset), scratch);
@@ -113,7 +139,7 @@ static void return_in_memory(wop_function *fn, uint32_t first, bool is_spilled)
 void wop_return_values(wop_function *fn)
 {
     wop_types results = fn->results;
-    uint32_t integers = 0, vectors = 0, first = fn->height - results.count;
+    uint32_t integers = fn->module->has_fuel, vectors = 0, first = fn->height - results.count;
     bool is_spilled = wop_spills_results(fn->module, results);
     if (is_spilled || wop_has_area(fn->module, results, true)) {
         wop_flush(fn, first);
@@ -130,6 +156,7 @@ void wop_return_values(wop_function *fn)
         else
             wop_load(fn, type, to, wop_slot(fn, first + i));
     }
+    wop_return_portion(fn);
 }
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */
@@ -223,10 +250,15 @@ void wop_pass_arguments(wop_function *fn, uint32_t type, bool is_own, wop_regist
     wop_move_to moves[MOST_MOVES];
     wop_types params = wop_params_of(fn->module, type), results = wop_results_of(fn->module, type);
     bool has_area = wop_has_area(fn->module, results, is_own), is_moved = context_base == WA_NO_REGISTER && fn->instance != WA_NO_REGISTER;
-    wop_register context = wop_integer_arguments[has_area];
+    wop_register context = wop_integer_arguments[has_area], portion = wop_integer_arguments[has_area + 1];
+    uint32_t count = 0;
     if (is_moved)
-        moves[0] = (wop_move_to){context, fn->instance, true};
-    pass(fn, fn->height - params.count, params.count, wop_leading_arguments(fn->module, results, is_own), moves, is_moved);
+        moves[count++] = (wop_move_to){context, fn->instance, true};
+    if (fn->portion != WA_NO_REGISTER)
+        moves[count++] = (wop_move_to){portion, fn->portion, true};
+    pass(fn, fn->height - params.count, params.count, wop_leading_arguments(fn->module, results, is_own), moves, count);
+    if (fn->module->has_fuel && fn->portion == WA_NO_REGISTER)
+        wop_load(fn, WA_I64, portion, wop_portion_operand(fn));
     if (context_base != WA_NO_REGISTER)
         wop_load(fn, WA_I64, context, wop_memory(context_base, context_offset));
     else if (!is_moved)

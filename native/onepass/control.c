@@ -203,6 +203,7 @@ static void end_function(wop_function *fn)
     }
     if (fn->unwind_fixups != 0) {
         wop_bind(fn, &fn->unwind_fixups);
+        wop_return_portion(fn);
         wop_epilogue(fn);
     }
     fn->labels.count--;
@@ -336,7 +337,7 @@ static void put_return(wop_function *fn)
     wop_label *label = wop_label_at(fn, fn->labels.count - 1);
     if (label->results.count > fn->height) {
         fn->has_failed = true;
-    } else if (fn->callee_saved == 0 && !wop_returns_in_memory(fn->results) && !wop_spills_results(fn->module, fn->results)) {
+    } else if (fn->callee_saved == 0 && !wop_returns_in_memory(fn->module, fn->results) && !wop_spills_results(fn->module, fn->results)) {
         wop_return_values(fn);
         wop_epilogue(fn);
         wop_die(fn);

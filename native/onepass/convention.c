@@ -111,18 +111,18 @@ uint8_t wop_returned_type(wop_types results, uint32_t position)
 }
 
 /* Whether the registers for results don't hold them: three for integers, four for vectors, of which floats take the first two. */
-bool wop_returns_in_memory(wop_types results)
+bool wop_returns_in_memory(const wa_onepass_module *module, wop_types results)
 {
-    uint32_t integers = 0, vectors = 0;
+    uint32_t integers = module->has_fuel, vectors = 0;
     for (uint32_t i = 0; i < results.count; i++)
         *(wop_is_vector(wop_returned_type(results, i)) ? &vectors : &integers) += 1;
     return integers > 3 || vectors > 4;
 }
 
 /* Offset of a result in such an area, which is laid out as C lays out a struct; of the end for the count of results. */
-uint32_t wop_area_offset(wop_types results, uint32_t position)
+uint32_t wop_area_offset(const wa_onepass_module *module, wop_types results, uint32_t position)
 {
-    uint32_t offset = 0;
+    uint32_t offset = module->has_fuel ? WA_FUEL_BYTES : 0;
     for (uint32_t i = 0; i < position; i++) {
         uint32_t size = size_of(wop_returned_type(results, i));
         offset = (offset + size - 1) / size * size + size;
@@ -133,9 +133,9 @@ uint32_t wop_area_offset(wop_types results, uint32_t position)
     return (offset + size - 1) / size * size;
 }
 
-uint32_t wop_area_size_bytes(wop_types results)
+uint32_t wop_area_size_bytes(const wa_onepass_module *module, wop_types results)
 {
-    return wop_returns_in_memory(results) ? wop_area_offset(results, results.count) : 0;
+    return wop_returns_in_memory(module, results) ? wop_area_offset(module, results, results.count) : 0;
 }
 
 /* ---- modules with tail calls ------------------------------------------------------------------------------------------------
@@ -145,20 +145,20 @@ uint32_t wop_area_size_bytes(wop_types results)
 
 bool wop_spills_results(const wa_onepass_module *module, wop_types results)
 {
-    return module->has_tail_calls && results.count > 2;
+    return module->has_tail_calls && results.count + module->has_fuel > 2;
 }
 
 /* Whether the caller passes an area for results. is_own: the callee is a function of the module. */
 bool wop_has_area(const wa_onepass_module *module, wop_types results, bool is_own)
 {
-    return !(is_own && module->has_tail_calls) && wop_returns_in_memory(results);
+    return !(is_own && module->has_tail_calls) && wop_returns_in_memory(module, results);
 }
 
-/* What comes before the arguments of a call: such an area, and the context. */
+/* What comes before the arguments of a call: such an area, the context, and fuel. */
 wop_arguments wop_leading_arguments(const wa_onepass_module *module, wop_types results, bool is_own)
 {
     return (wop_arguments){
-        .integers = 1u + wop_has_area(module, results, is_own),
+        .integers = 1u + wop_has_area(module, results, is_own) + module->has_fuel,
         .spills = is_own && module->has_tail_calls,
     };
 }

@@ -36,9 +36,14 @@ static bool has_area(const wop_function *fn)
     return wop_has_area(fn->module, fn->results, true);
 }
 
+static wop_register portion_arrival(const wop_function *fn)
+{
+    return wop_integer_arguments[has_area(fn) + 1];
+}
+
 /* ---- homes ------------------------------------------------------------------------------------------------------- */
 
-enum { THE_INSTANCE = UINT32_MAX, THE_BASE = UINT32_MAX - 1 };
+enum { THE_INSTANCE = UINT32_MAX, THE_BASE = UINT32_MAX - 1, THE_PORTION = UINT32_MAX - 2, FIRST_SPECIAL = THE_PORTION };
 
 /* What may get a register: a local, or what code needs beside them. */
 typedef struct {
@@ -71,6 +76,7 @@ static uint32_t gather(wop_function *fn, candidate *list)
     wop_register instance = wop_integer_arguments[has_area(fn)];
     uint32_t count = add_candidate(list, 0, (candidate){THE_INSTANCE, fn->instance_weight, instance, false});
     count = add_candidate(list, count, (candidate){THE_BASE, fn->base_weight, WA_NO_REGISTER, false});
+    count = add_candidate(list, count, (candidate){THE_PORTION, fn->portion_weight, portion_arrival(fn), false});
     for (uint32_t i = 0; i < fn->local_count; i++) {
         wop_local *local = wop_locals(fn) + i;
         int32_t stack_offset = -1;
@@ -104,7 +110,7 @@ static wop_register choose_vector(uint32_t available, wop_register arrival)
 static wop_register choose_home(const wop_function *fn, const candidate *one, uint32_t available)
 {
     enum { SAVING_COST = 2 };
-    bool is_local = one->local < THE_BASE, survives_calls = !fn->has_calls;
+    bool is_local = one->local < FIRST_SPECIAL, survives_calls = !fn->has_calls;
     bool may_be_changed = survives_calls || (is_local && one->weight > 2 * (uint64_t)fn->call_weight);
     if (one->is_vector)
         return may_be_changed ? choose_vector(available, one->arrival) : WA_NO_REGISTER;
@@ -124,6 +130,8 @@ static void settle_in(wop_function *fn, uint32_t what, wop_register home)
         fn->instance = home;
     } else if (what == THE_BASE) {
         fn->memory_base = home;
+    } else if (what == THE_PORTION) {
+        fn->portion = home;
     } else {
         wop_locals(fn)[what].home = home;
         fn->home_local[home] = what;
@@ -149,7 +157,7 @@ static int32_t take_local(wop_function *fn, const wop_local *local)
 static void place_locals(wop_function *fn, const candidate *list, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        wop_local *local = list[i].local < THE_BASE ? wop_locals(fn) + list[i].local : NULL;
+        wop_local *local = list[i].local < FIRST_SPECIAL ? wop_locals(fn) + list[i].local : NULL;
         if (local != NULL && local->offset == 0 && (local->home == WA_NO_REGISTER || (fn->caller_homes & WA_SET(local->home))))
             local->offset = take_local(fn, local);
     }
@@ -167,7 +175,7 @@ void wop_assign_homes(wop_function *fn)
                          WA_SET(R14) | WA_SET(R15);
     for (wop_register reg = XMM4; reg < WA_VECTOR_SCRATCH; reg++)
         available |= WA_SET(reg);
-    fn->instance = fn->memory_base = WA_NO_REGISTER;
+    fn->instance = fn->memory_base = fn->portion = WA_NO_REGISTER;
     uint32_t count = gather(fn, list);
     for (uint32_t i = 0; i < count; i++) {
         wop_register home = choose_home(fn, &list[i], available);
@@ -182,6 +190,8 @@ void wop_assign_homes(wop_function *fn)
     bool needs_instance = fn->instance_weight > 0 || (fn->base_weight > 0 && fn->memory_base == WA_NO_REGISTER);
     if (fn->instance == WA_NO_REGISTER && needs_instance)
         fn->instance_offset = take_bytes(fn, SLOT_BYTES);
+    if (fn->module->has_fuel && fn->portion == WA_NO_REGISTER)
+        fn->portion_offset = take_bytes(fn, SLOT_BYTES);
     if (has_area(fn))
         fn->area_pointer_offset = take_bytes(fn, SLOT_BYTES);
     place_locals(fn, list, count);
@@ -301,6 +311,10 @@ void wop_prologue(wop_function *fn)
     if (fn->memory_base != WA_NO_REGISTER)
         wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, (int32_t)fn->module->memories_offset));
     uint32_t count = receive(fn, moves);
+    if (fn->portion != WA_NO_REGISTER)
+        moves[count++] = (wop_move_to){fn->portion, portion_arrival(fn), true};
+    else if (fn->module->has_fuel)
+        wop_store(fn, WA_I64, wop_portion_operand(fn), portion_arrival(fn));
     if (fn->instance != WA_NO_REGISTER)
         moves[count++] = (wop_move_to){fn->instance, instance, true};
     if (fn->memory_base != WA_NO_REGISTER)
@@ -330,7 +344,7 @@ void wop_finish_frame(wop_function *fn)
         fn->has_failed = true;
         return;
     }
-    if (fn->has_calls || size_bytes > RED_ZONE_BYTES) {
+    if (fn->has_calls || fn->module->has_fuel || size_bytes > RED_ZONE_BYTES) {
         wop_patch(fn, fn->frame_position - 4, (uint32_t)(size_bytes + 15) / 16 * 16);
         return;
     }

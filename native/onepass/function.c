@@ -75,11 +75,17 @@ static void put_operator(wop_function *fn)
 
 static void put_body(wop_function *fn)
 {
+    bool has_fuel = fn->module->has_fuel, begins_block = has_fuel;
+    uint32_t per_function = WA_FUEL_PER_FUNCTION;
     wop_open_function(fn);
     while (fn->labels.count > 0 && !fn->has_failed && !fn->reader.has_failed) {
         fn->offset = fn->unit->base + (uint32_t)(fn->reader.at - fn->data);
-        fn->opcode = wop_read_opcode(&fn->reader);
         fn->locked = 0;
+        if (begins_block && !fn->is_dead)
+            wop_charge_block(fn, per_function);
+        fn->opcode = wop_read_opcode(&fn->reader);
+        begins_block = has_fuel && wop_ends_fuel_block(fn->opcode);
+        per_function = 0;
         if (!wop_skip_dead(fn))
             put_operator(fn);
     }

@@ -89,13 +89,14 @@ typedef struct {
     uint32_t wasm_offset;
     uint32_t back;      /* text offset to return to */
     uint8_t trap;       /* 0: it calls the runtime */
-    uint8_t call;       /* its number */
-    wop_register reg;    /* the record, in and out */
+    uint8_t call;       /* its number, or WA_TAKE_FUEL */
+    wop_register reg;    /* the record, in and out; WA_TAKE_FUEL: the cost, if it is no constant */
     wop_register index;  /* resolve_slot: the index */
-    uint32_t number;    /* resolve_slot: table; resolve_call: canonical type */
+    uint32_t number;    /* resolve_slot: table; resolve_call: canonical type; WA_TAKE_FUEL: the cost */
     uint32_t saved;     /* first of its saved registers */
     uint32_t saved_count;
 } wop_stub;
+enum { WA_TAKE_FUEL = 0xff };
 
 typedef struct {
     wop_register reg;
@@ -143,7 +144,7 @@ typedef struct {
 
     /* What the scan found. */
     bool has_calls, has_loops, has_rethrows, has_vectors;
-    uint32_t call_weight, instance_weight, base_weight; /* base: of memory 0 */
+    uint32_t call_weight, instance_weight, base_weight, portion_weight; /* base: of memory 0; portion: of fuel */
 
     wop_buffer locals, values, labels, fixups, stubs, saved, pool, tables, targets, controls;
     uint32_t param_count, local_count;
@@ -154,6 +155,8 @@ typedef struct {
     uint32_t home_local[WA_REGISTERS];
     wop_register instance, memory_base; /* WA_NO_REGISTER: in the frame, and loaded from the instance record */
     int32_t instance_offset;
+    wop_register portion; /* WA_NO_REGISTER: in the frame */
+    int32_t portion_offset;
 
     /* The frame. */
     uint32_t slot_bytes; /* 16 where a value may be a v128: then all slots are aligned to as many */
@@ -217,7 +220,7 @@ typedef struct {
     uint32_t integers, vectors, stack; /* how many of each are taken; stack: in 8 bytes */
     bool spills;                       /* what no register holds goes through the store's operands, not by the stack */
 } wop_arguments;
-enum { WA_OPERAND_BYTES = 16 };
+enum { WA_OPERAND_BYTES = 16, WA_FUEL_BYTES = 8 };
 uint8_t wop_type_of(uint8_t letter);
 bool wop_has_vectors(wop_types types);
 wop_types wop_params_of(const wa_onepass_module *module, uint32_t type);
@@ -225,9 +228,9 @@ wop_types wop_results_of(const wa_onepass_module *module, uint32_t type);
 wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stack_offset);
 void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count);
 uint8_t wop_returned_type(wop_types results, uint32_t position);
-bool wop_returns_in_memory(wop_types results);
-uint32_t wop_area_offset(wop_types results, uint32_t position);
-uint32_t wop_area_size_bytes(wop_types results);
+bool wop_returns_in_memory(const wa_onepass_module *module, wop_types results);
+uint32_t wop_area_offset(const wa_onepass_module *module, wop_types results, uint32_t position);
+uint32_t wop_area_size_bytes(const wa_onepass_module *module, wop_types results);
 void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical);
 bool wop_spills_results(const wa_onepass_module *module, wop_types results);
 bool wop_has_area(const wa_onepass_module *module, wop_types results, bool is_own);
@@ -325,6 +328,14 @@ wop_register wop_import_slot(wop_function *fn, uint32_t func_index, int32_t *off
 void wop_call_runtime(wop_function *fn, size_t call, const uint32_t *numbers, uint32_t number_count, uint32_t value_count,
                      uint8_t result);
 void wop_return_values(wop_function *fn);
+void wop_return_portion(wop_function *fn);
+
+/* fuel.c */
+bool wop_ends_fuel_block(uint32_t opcode);
+void wop_charge_block(wop_function *fn, uint32_t more);
+void wop_charge_count(wop_function *fn);
+void wop_keep_growth(wop_function *fn);
+void wop_charge_growth(wop_function *fn, uint32_t height, uint8_t type);
 
 /* tailcalls.c */
 void wop_tail_call(wop_function *fn);

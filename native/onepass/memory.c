@@ -196,7 +196,10 @@ static uint8_t table_type(const wop_function *fn, uint32_t table)
 static void put_growth(wop_function *fn)
 {
     uint32_t memory = read_index(fn, fn->module->memory_count);
+    uint32_t height = fn->height - 1;
+    wop_keep_growth(fn);
     wop_call_runtime(fn, WA_CALL_INDEX(memory_grow), &memory, 1, 1, memory_type(fn, memory));
+    wop_charge_growth(fn, height, memory_type(fn, memory));
 }
 
 void wop_access(wop_function *fn)
@@ -224,6 +227,14 @@ static void put_table_size(wop_function *fn)
     wop_finish(fn, type, to);
 }
 
+static void put_table_growth(wop_function *fn, uint32_t table)
+{
+    uint32_t height = fn->height - 1;
+    wop_keep_growth(fn);
+    wop_call_runtime(fn, WA_CALL_INDEX(table_grow), &table, 1, 2, table_type(fn, table));
+    wop_charge_growth(fn, height, table_type(fn, table));
+}
+
 /* The runtime does all of it. Segments are what the first index of the init operators names. */
 void wop_bulk(wop_function *fn)
 {
@@ -241,15 +252,18 @@ void wop_bulk(wop_function *fn)
     case WA_OP_MEMORY_INIT:
         numbers[1] = wop_read_u32(&fn->reader);
         numbers[0] = read_index(fn, module->memory_count);
+        wop_charge_count(fn);
         wop_call_runtime(fn, WA_CALL_INDEX(memory_init), numbers, 2, 3, WA_NO_RESULT);
         return;
     case WA_OP_MEMORY_COPY:
         numbers[0] = read_index(fn, module->memory_count);
         numbers[1] = read_index(fn, module->memory_count);
+        wop_charge_count(fn);
         wop_call_runtime(fn, WA_CALL_INDEX(memory_copy), numbers, 2, 3, WA_NO_RESULT);
         return;
     case WA_OP_MEMORY_FILL:
         numbers[0] = read_index(fn, module->memory_count);
+        wop_charge_count(fn);
         wop_call_runtime(fn, WA_CALL_INDEX(memory_fill), numbers, 1, 3, WA_NO_RESULT);
         return;
     case WA_OP_DATA_DROP:
@@ -259,6 +273,7 @@ void wop_bulk(wop_function *fn)
     case WA_OP_TABLE_INIT:
         numbers[1] = wop_read_u32(&fn->reader);
         numbers[0] = read_index(fn, module->table_count);
+        wop_charge_count(fn);
         wop_call_runtime(fn, WA_CALL_INDEX(table_init), numbers, 2, 3, WA_NO_RESULT);
         return;
     case WA_OP_ELEM_DROP:
@@ -272,17 +287,19 @@ void wop_bulk(wop_function *fn)
     case WA_OP_TABLE_COPY:
         numbers[0] = read_index(fn, module->table_count);
         numbers[1] = read_index(fn, module->table_count);
+        wop_charge_count(fn);
         wop_call_runtime(fn, WA_CALL_INDEX(table_copy), numbers, 2, 3, WA_NO_RESULT);
         return;
     case WA_OP_TABLE_GROW:
         numbers[0] = read_index(fn, module->table_count);
-        wop_call_runtime(fn, WA_CALL_INDEX(table_grow), numbers, 1, 2, table_type(fn, numbers[0]));
+        put_table_growth(fn, numbers[0]);
         return;
     case WA_OP_TABLE_SIZE:
         put_table_size(fn);
         return;
     case WA_OP_TABLE_FILL:
         numbers[0] = read_index(fn, module->table_count);
+        wop_charge_count(fn);
         wop_call_runtime(fn, WA_CALL_INDEX(table_fill), numbers, 1, 3, WA_NO_RESULT);
         return;
     default:

@@ -33,6 +33,7 @@ typedef struct {
     uint32_t type_count, function_count, imported_functions, memory_count, table_count, global_count, tag_count;
     uint32_t memories_offset, tables_offset, imported_functions_offset, tags_offset; /* in the instance record */
     uint8_t has_tail_calls; /* functions call each other by the convention of such modules */
+    uint8_t has_fuel;       /* a portion of it goes into and out of each function, before all else */
     uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_bmi2, has_fma;
 } wa_onepass_module;
 
@@ -44,7 +45,7 @@ typedef struct {
     uint8_t *function_flags; /* WA_ONEPASS_SHORT */
     uint32_t *row_text_offsets, *row_wasm_offsets;
     uint8_t *row_traps;
-    uint32_t *call_offsets, *call_functions;     /* rel32 of calls, function index: those out of reach of this text */
+    uint32_t *call_offsets, *call_functions;     /* rel32 of calls, function index: those out of reach of this text, UINT32_MAX: take_fuel */
     uint32_t *digest_offsets, *digest_types;     /* rel32 of addresses of type digests, canonical type */
     uint32_t *outward_offsets, *outward_types;   /* rel32 of addresses of outward trampolines, canonical type */
     uint32_t *indirect_types;                    /* canonical types of indirect calls, each once */

@@ -173,6 +173,8 @@ static uint32_t scan_nesting(wop_function *fn, uint32_t opcode, uint32_t weight)
     uint8_t *controls = fn->controls.data;
     if ((opcode >= WA_OP_BLOCK && opcode <= WA_OP_IF) || opcode == WA_OP_TRY || opcode == WA_OP_TRY_TABLE) {
         bool deepens = opcode == WA_OP_LOOP && weight < MOST_WEIGHT;
+        if (fn->module->has_fuel)
+            add_weight(&fn->portion_weight, deepens ? weight * LOOP_WEIGHT : weight);
         wop_push_u8(&fn->controls, deepens);
         fn->has_loops |= opcode == WA_OP_LOOP;
         if (fn->reader.at < fn->reader.end && has_type_index(fn->reader.at))
@@ -198,7 +200,7 @@ static void note_area(wop_function *fn, uint32_t opcode, wop_reader *ahead)
     bool is_own = opcode == WA_OP_CALL && index >= module->imported_functions;
     wop_types results = wop_results_of(module, opcode == WA_OP_CALL ? module->function_types[index] : index);
     fn->has_vectors |= wop_has_vectors(results);
-    uint32_t size_bytes = wop_has_area(module, results, is_own) ? wop_area_size_bytes(results) : 0;
+    uint32_t size_bytes = wop_has_area(module, results, is_own) ? wop_area_size_bytes(module, results) : 0;
     if (size_bytes > fn->area_bytes)
         fn->area_bytes = size_bytes;
 }
@@ -268,8 +270,10 @@ bool wop_scan(wop_function *fn)
         return false;
     const uint8_t *body = fn->reader.at;
     uint32_t weight = 1;
-    if (wop_spills_results(fn->module, fn->results))
+    if (wop_spills_results(fn->module, fn->results) || fn->module->has_fuel)
         add_weight(&fn->instance_weight, weight);
+    if (fn->module->has_fuel)
+        add_weight(&fn->portion_weight, weight);
     fn->controls.count = 0;
     while (fn->reader.at < fn->reader.end && !fn->reader.has_failed) {
         uint32_t opcode = wop_read_opcode(&fn->reader);

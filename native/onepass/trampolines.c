@@ -62,7 +62,7 @@ static wop_register result_register(uint8_t type, uint32_t *integers, uint32_t *
 static void put_results(wop_function *fn, wop_types results, int32_t area)
 {
     uint32_t integers = 0, vectors = 0, slot = 0;
-    bool is_in_memory = wop_returns_in_memory(results);
+    bool is_in_memory = wop_returns_in_memory(fn->module, results);
     if (results.count > 0)
         wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
     for (uint32_t i = 0; i < results.count; i++) {
@@ -70,7 +70,7 @@ static void put_results(wop_function *fn, wop_types results, int32_t area)
         wop_operand to = wop_memory(R10, (int32_t)(WA_SLOT_BYTES * slot));
         wop_register from = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         if (is_in_memory)
-            wop_load(fn, type, from, wop_memory(RBP, area + (int32_t)wop_area_offset(results, i)));
+            wop_load(fn, type, from, wop_memory(RBP, area + (int32_t)wop_area_offset(fn->module, results, i)));
         else
             from = result_register(type, &integers, &vectors);
         store_slot(fn, type, to, from);
@@ -109,7 +109,7 @@ static uint32_t stack_arguments(wop_types params, wop_arguments taken)
 /* void entry(code, context, slots): call code(context, values of slots), store the results. */
 static void put_entry(wop_function *fn, wop_types params, wop_types results)
 {
-    uint32_t area_bytes = aligned(wop_area_size_bytes(results));
+    uint32_t area_bytes = aligned(wop_area_size_bytes(fn->module, results));
     int32_t area = -(int32_t)(FIXED_BYTES + area_bytes);
     wop_arguments taken = {.integers = 1 + (area_bytes > 0)};
     open_frame(fn, aligned(FIXED_BYTES + area_bytes + WA_SLOT_BYTES * (uint64_t)stack_arguments(params, taken)));
@@ -147,7 +147,7 @@ static void take_arguments(wop_function *fn, wop_types params, wop_arguments tak
 static void return_slots(wop_function *fn, wop_types results)
 {
     uint32_t integers = 0, vectors = 0, slot = 0;
-    bool is_in_memory = wop_returns_in_memory(results);
+    bool is_in_memory = wop_returns_in_memory(fn->module, results);
     if (is_in_memory)
         wop_load(fn, WA_I64, RAX, wop_memory(RBP, AREA_PLACE));
     for (uint32_t i = 0; i < results.count; i++) {
@@ -157,7 +157,7 @@ static void return_slots(wop_function *fn, wop_types results)
         if (is_in_memory) {
             wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
             wop_load(fn, type, scratch, from);
-            wop_store(fn, type, wop_memory(RAX, (int32_t)wop_area_offset(results, i)), scratch);
+            wop_store(fn, type, wop_memory(RAX, (int32_t)wop_area_offset(fn->module, results, i)), scratch);
         } else {
             wop_load(fn, type, result_register(type, &integers, &vectors), from);
         }
@@ -167,7 +167,7 @@ static void return_slots(wop_function *fn, wop_types results)
 /* <result> host(record, params...): store the parameters in slots, call record->invoke(record, slots), load the results. */
 static void put_host(wop_function *fn, wop_types params, wop_types results)
 {
-    bool is_in_memory = wop_returns_in_memory(results);
+    bool is_in_memory = wop_returns_in_memory(fn->module, results);
     uint32_t count = slot_count(params) > slot_count(results) ? slot_count(params) : slot_count(results);
     wop_arguments taken = {.integers = 1 + is_in_memory};
     wop_register record = is_in_memory ? RSI : RDI;

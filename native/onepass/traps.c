@@ -83,6 +83,42 @@ static void put_call(wop_function *fn, const wop_stub *stub)
     wop_word(fn, stub->back - (wop_text_offset(fn) + 4));
 }
 
+/* Take another portion of fuel from the store, or trap. The callee keeps all registers but for the one of its result and the
+ * scratch register; those that pass its arguments are kept here. */
+static void put_fuel_call(wop_function *fn, const wop_stub *stub)
+{
+    static const wop_register kept[] = {RAX, RDX, RSI, RDI};
+    enum { KEPT = sizeof kept / sizeof kept[0] };
+    wop_move_to moves[3];
+    uint32_t count = 0;
+    for (int i = 0; i < KEPT; i++)
+        wop_byte(fn, (uint8_t)(0x50 | kept[i])); /* push */
+    if (fn->instance != WA_NO_REGISTER)
+        moves[count++] = (wop_move_to){RDI, fn->instance, true};
+    if (fn->portion != WA_NO_REGISTER)
+        moves[count++] = (wop_move_to){RSI, fn->portion, true};
+    if (stub->reg != WA_NO_REGISTER)
+        moves[count++] = (wop_move_to){RDX, stub->reg, true};
+    wop_move_all(fn, moves, count);
+    if (fn->instance == WA_NO_REGISTER)
+        wop_load(fn, WA_I64, RDI, wop_instance_operand(fn));
+    if (fn->portion == WA_NO_REGISTER)
+        wop_load(fn, WA_I64, RSI, wop_portion_operand(fn));
+    if (stub->reg == WA_NO_REGISTER)
+        wop_load_constant(fn, WA_I32, RDX, stub->number);
+    wop_add_row(fn, 0);
+    wop_byte(fn, 0xe8);
+    wop_push_u32(&fn->unit->call_offsets, wop_text_offset(fn));
+    wop_push_u32(&fn->unit->call_functions, UINT32_MAX);
+    wop_word(fn, 0);
+    wop_move(fn, true, WA_SCRATCH, RAX);
+    for (int i = KEPT; i > 0; i--)
+        wop_byte(fn, (uint8_t)(0x58 | kept[i - 1])); /* pop */
+    wop_store(fn, WA_I64, wop_portion_operand(fn), WA_SCRATCH);
+    wop_byte(fn, 0xe9);
+    wop_word(fn, stub->back - (wop_text_offset(fn) + 4));
+}
+
 void wop_stubs_out(wop_function *fn)
 {
     for (uint32_t i = 0; i < fn->stubs.count; i++) {
@@ -91,6 +127,8 @@ void wop_stubs_out(wop_function *fn)
         wop_bind(fn, &stub.fixups);
         if (stub.trap != 0)
             put_trap(fn, stub.trap);
+        else if (stub.call == WA_TAKE_FUEL)
+            put_fuel_call(fn, &stub);
         else
             put_call(fn, &stub);
     }

@@ -61,6 +61,11 @@ static inline wop_operand wop_instance_operand(const wop_function *fn)
     return fn->instance != WA_NO_REGISTER ? wop_reg(fn->instance) : wop_memory(RBP, fn->instance_offset);
 }
 
+static inline wop_operand wop_portion_operand(const wop_function *fn)
+{
+    return fn->portion != WA_NO_REGISTER ? wop_reg(fn->portion) : wop_memory(RBP, fn->portion_offset);
+}
+
 static inline int32_t wop_slot_offset(const wop_function *fn, uint32_t height)
 {
     return -(int32_t)(fn->fixed_bytes + fn->slot_bytes * (height + 1));

@@ -9,6 +9,7 @@ from typing import Any, Final
 from wasmartifact.codegen.compiled import INIT_SYMBOL, AddressMap, CompiledGroup, FunctionGroup, GroupFacts
 from wasmartifact.codegen.context import GlobalFacts, ModuleContext
 from wasmartifact.codegen.convention import outward_symbol
+from wasmartifact.codegen.irmodule import TAKE_FUEL
 from wasmartifact.codegen.support import TrampolineTypes
 from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, Relocations, Section
 from wasmartifact.elf.relocation import R_X86_64_PC32, R_X86_64_PLT32
@@ -23,11 +24,13 @@ _REL32_SIZE_BYTES: Final = 4
 _DIGEST_SIZE_BYTES: Final = 16
 _SUBCODES: Final = 512
 _SHORT: Final = 1
+#: As a function index: the function that takes fuel from the store.
+_TAKE_FUEL: Final = 0xFFFFFFFF
 
 
 def is_available(context: ModuleContext) -> bool:
     """Whether functions of the module can be compiled here."""
-    return context.options.target.machine == ONE_PASS_MACHINE and not context.options.fuel
+    return context.options.target.machine == ONE_PASS_MACHINE
 
 
 def large_functions(group: FunctionGroup) -> list[range]:
@@ -91,6 +94,7 @@ class OnePass:
                 "tags_offset": layout.tags_offset,
                 "imported_functions_offset": layout.imported_functions_offset,
                 "has_tail_calls": context.convention is not None,
+                "has_fuel": context.options.fuel,
                 "checks_exceptions": context.checks_exceptions,
                 "has_lzcnt": "lzcnt" in features,
                 "has_bmi1": "bmi" in features,
@@ -250,7 +254,7 @@ class OnePass:
         if code.call_count:
             offsets = self._numbers(code.call_offsets, code.call_count)
             targets = self._numbers(code.call_functions, code.call_count)
-            symbols = array("I", [symbol(f"f{index}") for index in targets])
+            symbols = array("I", [symbol(TAKE_FUEL if index == _TAKE_FUEL else f"f{index}") for index in targets])
             addends = array("q", [-_REL32_SIZE_BYTES]) * len(offsets)
             made.relocations.append(Relocations(0, R_X86_64_PLT32, offsets, symbols, addends))
         if code.digest_count:
