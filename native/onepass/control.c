@@ -98,7 +98,7 @@ static void read_block_type(wop_function *fn, wop_label *label)
     if (type >= 0 && type < fn->module->type_count) {
         label->params = wop_params_of(fn->module, (uint32_t)type);
         label->results = wop_results_of(fn->module, (uint32_t)type);
-    } else if (type == -29 || type == -28) { /* (ref null ht), (ref ht) */
+    } else if (type == WA_REF_NULL_CODE || type == WA_REF_CODE) {
         wop_read_signed(&fn->reader);
         label->results = (wop_types){letters + 3, 1};
     } else if (type >= -5 && type <= -1) {

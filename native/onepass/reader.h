@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* (ref null ht) and (ref ht), as signed numbers; the heap type follows. */
+enum { WA_REF_NULL_CODE = -29, WA_REF_CODE = -28 };
+
 /* Borrowed bytes from at to end. */
 typedef struct {
     const uint8_t *at, *end;

@@ -32,6 +32,14 @@ uint32_t wop_read_opcode(wop_reader *reader)
     return opcode << 16 | (sub < WA_ONEPASS_SUBCODES ? sub : WA_ONEPASS_SUBCODES - 1);
 }
 
+/* A value type, or a block's: references to a heap type have that behind them. */
+static void skip_type(wop_reader *reader)
+{
+    int64_t type = wop_read_signed(reader);
+    if (type == WA_REF_NULL_CODE || type == WA_REF_CODE)
+        wop_read_signed(reader);
+}
+
 static void skip_catches(wop_reader *reader)
 {
     uint32_t count = wop_read_u32(reader);
@@ -72,7 +80,6 @@ void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
         return;
     case WA_IMMEDIATE_I32:
     case WA_IMMEDIATE_I64:
-    case WA_IMMEDIATE_BLOCK:
     case WA_IMMEDIATE_HEAP:
         wop_read_signed(reader);
         return;
@@ -85,17 +92,21 @@ void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
     case WA_IMMEDIATE_MEMARG:
         skip_memory_argument(reader);
         return;
+    case WA_IMMEDIATE_BLOCK:
+        skip_type(reader);
+        return;
     case WA_IMMEDIATE_TRY_TABLE:
-        wop_read_signed(reader);
+        skip_type(reader);
         skip_catches(reader);
         return;
     case WA_IMMEDIATE_SELECT:
-    case WA_IMMEDIATE_BR_TABLE: {
-        uint64_t count = wop_read_u32(reader) + (immediates[opcode_index(opcode)] - 1 == WA_IMMEDIATE_BR_TABLE);
-        for (; count > 0 && !reader->has_failed; count--)
-            wop_read_signed(reader);
+        for (uint32_t count = wop_read_u32(reader); count > 0 && !reader->has_failed; count--)
+            skip_type(reader);
         return;
-    }
+    case WA_IMMEDIATE_BR_TABLE:
+        for (uint64_t count = (uint64_t)wop_read_u32(reader) + 1; count > 0 && !reader->has_failed; count--)
+            wop_read_u32(reader);
+        return;
     case WA_IMMEDIATE_MEMARG_LANE:
         skip_memory_argument(reader);
         wop_read_byte(reader);

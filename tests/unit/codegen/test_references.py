@@ -33,11 +33,21 @@ WAT: Final = """(module
       (return (i32.const -2)))
     (local.set $f)
     (call_ref $unary (local.get 1) (local.get $f)))
+  (func (export "select") (param i32 i32) (result i32)
+    (call_ref $unary (local.get 1)
+      (select (result (ref null $unary)) (table.get $t (local.get 0)) (ref.func $double) (local.get 1))))
+  (func (export "unreached") (param i32 i32) (result i32)
+    (if (local.get 0)
+      (then
+        (return (i32.const -3))
+        (drop (block (result (ref null $unary))
+          (select (result (ref null $unary)) (table.get $t (local.get 0)) (ref.func $double) (local.get 1))))))
+    (local.get 1))
   (func (export "get") (param i32) (result (ref null $unary)) (table.get $t (local.get 0)))
   (func (export "must") (param i32) (result (ref $unary)) (ref.as_non_null (table.get $t (local.get 0))))
   (func (export "take") (param (ref null $unary)) (result i32) (ref.is_null (local.get 0))))
 """
-NAMES: Final = ("call", "as_non_null", "on_null", "on_non_null")
+NAMES: Final = ("call", "as_non_null", "on_null", "on_non_null", "select", "unreached")
 
 
 @pytest.fixture(scope="module", params=[0, 2, 3])
