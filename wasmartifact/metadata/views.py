@@ -268,7 +268,18 @@ class Metadata:
         return {columns.text("info_key", row): columns.text("info_value", row) for row in range(count)}
 
     def info_value(self, key: str) -> str | None:
-        """One of the strings about the pack, None where there is none: no others are looked at behind it."""
+        """One of the strings about the pack, without a look at those behind it.
+
+        Parameters
+        ----------
+        key : str
+            Which one, as in ``info``.
+
+        Returns
+        -------
+        str | None
+            None where there is none.
+        """
         columns = self.columns
         rows = range(columns.row_count("info"))
         return next((columns.text("info_value", row) for row in rows if columns.text("info_key", row) == key), None)
