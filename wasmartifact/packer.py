@@ -395,7 +395,8 @@ def _code_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> CodeFa
     places = [placed.functions[f"f{first + index}"] for index in range(len(module.codes))]
     text_offsets, wasm_offsets, traps = array("I"), array("I"), array("B")
     for rows, start in zip(compiled.address_maps, placed.object_text_offsets, strict=True):
-        text_offsets.extend(start + offset for offset in rows.text_offsets)
+        # The first object, which at level 0 is nearly all of it, lies where its rows say.
+        text_offsets.extend([start + offset for offset in rows.text_offsets] if start else rows.text_offsets)
         wasm_offsets.extend(rows.wasm_offsets)
         traps.extend(rows.traps)
     return CodeFacts(
