@@ -42,10 +42,10 @@ static void load_homes(wop_function *fn)
 
 /* ---- results ------------------------------------------------------------------------------------------------------- */
 
-/* Where a result is in the area or among the store's operands; the portion of fuel comes first. */
-static int32_t result_offset(const wop_function *fn, wop_types results, uint32_t position, bool is_spilled)
+/* Among the store's operands, behind the portion of fuel. */
+static int32_t operand_offset(const wop_function *fn, uint32_t position)
 {
-    return (int32_t)(is_spilled ? WA_OPERAND_BYTES * (position + fn->module->has_fuel) : wop_area_offset(fn->module, results, position));
+    return (int32_t)(WA_OPERAND_BYTES * (position + fn->module->has_fuel));
 }
 
 /* Results that lie in memory go to their slots. */
@@ -55,9 +55,12 @@ static void push_from_memory(wop_function *fn, wop_types results, wop_register b
         wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(base, start));
         wop_store(fn, WA_I64, wop_portion_operand(fn), WA_SCRATCH);
     }
+    wop_returned taken = wop_first_result(fn->module);
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_type_of(results.letters[i]);
-        int32_t offset = result_offset(fn, results, i, is_spilled);
+        int32_t offset;
+        wop_next_result(&taken, results.letters[i], &offset);
+        offset = is_spilled ? operand_offset(fn, i) : offset;
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         wop_load(fn, type, scratch, wop_memory(base, start + offset));
         wop_push_slot(fn, type);
@@ -87,9 +90,11 @@ static void push_results(wop_function *fn, wop_types results, bool is_own)
     }
     if (fn->module->has_fuel)
         wop_store(fn, WA_I64, wop_portion_operand(fn), RAX);
+    wop_returned taken = wop_first_result(fn->module);
+    int32_t unused;
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_type_of(results.letters[i]);
-        if (wop_is_vector(wop_returned_type(results, i))) {
+        if (wop_is_vector(wop_next_result(&taken, results.letters[i], &unused))) {
             wop_push_register(fn, type, (wop_register)(XMM0 + vectors++));
         } else if (wop_is_vector(type)) {
             wop_register reg = wop_integer_results[integers++];
@@ -125,10 +130,15 @@ void wop_return_portion(wop_function *fn)
 static void return_in_memory(wop_function *fn, uint32_t first, bool is_spilled)
 {
     wop_types results = fn->results;
+    wop_returned taken = wop_first_result(fn->module);
     wop_return_portion(fn);
     for (uint32_t i = 0; i < results.count; i++) {
-        uint8_t type = is_spilled ? wop_type_of(results.letters[i]) : wop_returned_type(results, i);
-        int32_t offset = result_offset(fn, results, i, is_spilled);
+        int32_t offset;
+        uint8_t type = wop_next_result(&taken, results.letters[i], &offset);
+        if (is_spilled) {
+            type = wop_type_of(results.letters[i]);
+            offset = operand_offset(fn, i);
+        }
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         wop_load(fn, type, scratch, wop_slot(fn, first + i));
         wop_store(fn, type, wop_memory(RAX, offset), scratch);
@@ -148,8 +158,10 @@ void wop_return_values(wop_function *fn)
     }
     if (results.count > 1)
         wop_flush(fn, first);
+    wop_returned taken = wop_first_result(fn->module);
+    int32_t unused;
     for (uint32_t i = 0; i < results.count; i++) {
-        uint8_t type = wop_returned_type(results, i);
+        uint8_t type = wop_next_result(&taken, results.letters[i], &unused);
         wop_register to = wop_is_vector(type) ? (wop_register)(XMM0 + vectors++) : wop_integer_results[integers++];
         if (results.count == 1)
             wop_load_value(fn, to, &wop_values(fn)[first], first);

@@ -98,15 +98,22 @@ static uint32_t size_of(uint8_t type)
     return type == WA_V128 ? WA_VECTOR_BYTES : wop_is_wide(type) ? 8 : 4;
 }
 
-/* Types as they are returned: the third float and the next ones go as integers (see codegen/signature.py). */
-uint8_t wop_returned_type(wop_types results, uint32_t position)
+/* Before the first result. */
+wop_returned wop_first_result(const wa_onepass_module *module)
 {
-    uint32_t floats = 0;
-    for (uint32_t i = 0; i <= position; i++)
-        floats += wop_is_vector(wop_type_of(results.letters[i]));
-    uint8_t type = wop_type_of(results.letters[position]);
-    if (floats > 2 && wop_is_vector(type) && type != WA_V128)
-        return type == WA_F32 ? WA_I32 : WA_I64;
+    return (wop_returned){.end = module->has_fuel ? WA_FUEL_BYTES : 0};
+}
+
+/* The type with which the next result is returned: the third float and the next ones go as integers (see codegen/signature.py). And
+ * where it lies in an area for results, which is laid out as C lays out a struct. */
+uint8_t wop_next_result(wop_returned *taken, uint8_t letter, int32_t *area_offset)
+{
+    uint8_t type = wop_type_of(letter);
+    if (wop_is_vector(type) && ++taken->floats > 2 && type != WA_V128)
+        type = type == WA_F32 ? WA_I32 : WA_I64;
+    uint32_t size = size_of(type);
+    *area_offset = (int32_t)((taken->end + size - 1) / size * size);
+    taken->end = (uint32_t)*area_offset + size;
     return type;
 }
 
@@ -114,28 +121,20 @@ uint8_t wop_returned_type(wop_types results, uint32_t position)
 bool wop_returns_in_memory(const wa_onepass_module *module, wop_types results)
 {
     uint32_t integers = module->has_fuel, vectors = 0;
+    wop_returned taken = wop_first_result(module);
+    int32_t unused;
     for (uint32_t i = 0; i < results.count; i++)
-        *(wop_is_vector(wop_returned_type(results, i)) ? &vectors : &integers) += 1;
+        *(wop_is_vector(wop_next_result(&taken, results.letters[i], &unused)) ? &vectors : &integers) += 1;
     return integers > 3 || vectors > 4;
-}
-
-/* Offset of a result in such an area, which is laid out as C lays out a struct; of the end for the count of results. */
-uint32_t wop_area_offset(const wa_onepass_module *module, wop_types results, uint32_t position)
-{
-    uint32_t offset = module->has_fuel ? WA_FUEL_BYTES : 0;
-    for (uint32_t i = 0; i < position; i++) {
-        uint32_t size = size_of(wop_returned_type(results, i));
-        offset = (offset + size - 1) / size * size + size;
-    }
-    if (position == results.count)
-        return offset;
-    uint32_t size = size_of(wop_returned_type(results, position));
-    return (offset + size - 1) / size * size;
 }
 
 uint32_t wop_area_size_bytes(const wa_onepass_module *module, wop_types results)
 {
-    return wop_returns_in_memory(module, results) ? wop_area_offset(module, results, results.count) : 0;
+    wop_returned taken = wop_first_result(module);
+    int32_t unused;
+    for (uint32_t i = 0; i < results.count; i++)
+        wop_next_result(&taken, results.letters[i], &unused);
+    return wop_returns_in_memory(module, results) ? taken.end : 0;
 }
 
 /* ---- modules with tail calls ------------------------------------------------------------------------------------------------

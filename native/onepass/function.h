@@ -227,9 +227,12 @@ wop_types wop_params_of(const wa_onepass_module *module, uint32_t type);
 wop_types wop_results_of(const wa_onepass_module *module, uint32_t type);
 wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stack_offset);
 void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count);
-uint8_t wop_returned_type(wop_types results, uint32_t position);
+typedef struct {
+    uint32_t floats, end; /* how many came, and where the area for all of them ends so far */
+} wop_returned;
+wop_returned wop_first_result(const wa_onepass_module *module);
+uint8_t wop_next_result(wop_returned *taken, uint8_t letter, int32_t *area_offset);
 bool wop_returns_in_memory(const wa_onepass_module *module, wop_types results);
-uint32_t wop_area_offset(const wa_onepass_module *module, wop_types results, uint32_t position);
 uint32_t wop_area_size_bytes(const wa_onepass_module *module, wop_types results);
 void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical);
 bool wop_spills_results(const wa_onepass_module *module, wop_types results);

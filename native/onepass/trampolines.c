@@ -65,12 +65,14 @@ static void put_results(wop_function *fn, wop_types results, int32_t area)
     bool is_in_memory = wop_returns_in_memory(fn->module, results);
     if (results.count > 0)
         wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
+    wop_returned taken = wop_first_result(fn->module);
     for (uint32_t i = 0; i < results.count; i++) {
-        uint8_t type = wop_returned_type(results, i);
+        int32_t offset;
+        uint8_t type = wop_next_result(&taken, results.letters[i], &offset);
         wop_operand to = wop_memory(R10, (int32_t)(WA_SLOT_BYTES * slot));
         wop_register from = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         if (is_in_memory)
-            wop_load(fn, type, from, wop_memory(RBP, area + (int32_t)wop_area_offset(fn->module, results, i)));
+            wop_load(fn, type, from, wop_memory(RBP, area + offset));
         else
             from = result_register(type, &integers, &vectors);
         store_slot(fn, type, to, from);
@@ -150,14 +152,16 @@ static void return_slots(wop_function *fn, wop_types results)
     bool is_in_memory = wop_returns_in_memory(fn->module, results);
     if (is_in_memory)
         wop_load(fn, WA_I64, RAX, wop_memory(RBP, AREA_PLACE));
+    wop_returned taken = wop_first_result(fn->module);
     for (uint32_t i = 0; i < results.count; i++) {
-        uint8_t type = wop_returned_type(results, i);
+        int32_t offset;
+        uint8_t type = wop_next_result(&taken, results.letters[i], &offset);
         wop_operand from = wop_memory(RSP, (int32_t)(WA_SLOT_BYTES * slot));
         slot += slots_of(type);
         if (is_in_memory) {
             wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
             wop_load(fn, type, scratch, from);
-            wop_store(fn, type, wop_memory(RAX, (int32_t)wop_area_offset(fn->module, results, i)), scratch);
+            wop_store(fn, type, wop_memory(RAX, offset), scratch);
         } else {
             wop_load(fn, type, result_register(type, &integers, &vectors), from);
         }
