@@ -42,10 +42,7 @@ static wop_types tag_values(wop_function *fn, uint32_t tag)
         fn->has_failed = true;
         return (wop_types){0};
     }
-    wop_types values = wop_params_of(module, module->tag_types[tag]);
-    if (memchr(values.letters, 'v', values.count) != NULL) /* left to LLVM */
-        fn->has_failed = true;
-    return values;
+    return wop_params_of(module, module->tag_types[tag]);
 }
 
 /* ---- throwing -------------------------------------------------------------------------------------------------------- */

@@ -221,6 +221,27 @@ static bool is_vector_global(const wop_function *fn, uint32_t index)
     return index < fn->module->global_count && wop_type_of(fn->module->globals[index].letter) == WA_V128;
 }
 
+static void note_tag(wop_function *fn, uint32_t tag)
+{
+    if (tag < fn->module->tag_count)
+        fn->has_vectors |= wop_has_vectors(wop_params_of(fn->module, fn->module->tag_types[tag]));
+}
+
+/* Whether values of exceptions that the operator throws or catches are vectors. */
+static void note_tags(wop_function *fn, uint32_t opcode, wop_reader *ahead)
+{
+    if (opcode == WA_OP_THROW || opcode == WA_OP_CATCH)
+        note_tag(fn, wop_read_u32(ahead));
+    if (opcode != WA_OP_TRY_TABLE)
+        return;
+    skip_type(ahead);
+    for (uint32_t count = wop_read_u32(ahead); count > 0 && !ahead->has_failed; count--) {
+        if (wop_read_byte(ahead) < WA_CATCH_ALL)
+            note_tag(fn, wop_read_u32(ahead));
+        wop_read_u32(ahead);
+    }
+}
+
 static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
 {
     wop_reader ahead = fn->reader;
@@ -244,6 +265,7 @@ static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
         fn->has_calls = true;
         fn->has_rethrows |= opcode == WA_OP_RETHROW;
         note_area(fn, opcode, &ahead);
+        note_tags(fn, opcode, &ahead);
         add_weight(&fn->call_weight, weight);
         add_weight(&fn->instance_weight, weight);
     } else if (opcode == WA_OP_GLOBAL_GET || opcode == WA_OP_GLOBAL_SET || opcode == WA_OP_MEMORY_SIZE ||

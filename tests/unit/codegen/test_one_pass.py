@@ -1,0 +1,75 @@
+"""What level 0 compiles in one pass: no function of these modules is left to LLVM, and each does what the spec says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import wasmartifact as wa
+from tests.unit.runtime.test_exceptions import LEGACY
+
+TAGGED: Final = """(module
+  (tag $t (param i32 v128 i64))
+  (func $throw (param i32)
+    (throw $t (local.get 0) (v128.const i64x2 3 4) (i64.const 5)))
+  (func (export "go") (param i32) (result i32) (local $x i32)
+    (local.set $x (i32.const 100))
+    (block $caught (result i32 v128 i64)
+      (try_table (catch $t $caught)
+        (local.set $x (i32.const 200))
+        (call $throw (local.get 0)))
+      (unreachable))
+    (i32.wrap_i64)
+    (local.set 0)
+    (i32.wrap_i64 (i64x2.extract_lane 1))
+    (i32.add (local.get 0))
+    (i32.add)
+    (i32.add (local.get $x))))"""
+#: Seven integers and three results: some of both go through the store's operands.
+TAIL: Final = """(module
+  (func $sum (param i32 i64 i32 i32 i32 i32 i32) (result i32 i64 i32)
+    (if (i32.eqz (local.get 0))
+      (then (return (local.get 6) (local.get 1) (local.get 5))))
+    (return_call $sum (i32.sub (local.get 0) (i32.const 1)) (i64.add (local.get 1) (i64.const 1)) (local.get 3)
+      (local.get 4) (local.get 5) (local.get 6) (i32.add (local.get 2) (i32.const 1))))
+  (func (export "go") (param i32) (result i32) (local $a i32) (local $b i64)
+    (call $sum (local.get 0) (i64.const 0) (i32.const 1) (i32.const 2) (i32.const 3) (i32.const 4) (i32.const 5))
+    (drop) (local.set $b) (local.set $a)
+    (i32.add (local.get $a) (i32.wrap_i64 (local.get $b)))))"""
+ATOMIC: Final = """(module (memory 1)
+  (func (export "go") (param i32) (result i32)
+    (i32.atomic.store (i32.const 8) (i32.const 0xfff0))
+    (drop (i32.atomic.rmw.or (i32.const 8) (local.get 0)))
+    (drop (i32.atomic.rmw8.cmpxchg_u (i32.const 8) (i32.const 0xf7) (i32.const 1)))
+    (i32.sub (i32.atomic.rmw16.sub_u (i32.const 8) (i32.const 1)) (i32.atomic.load (i32.const 8)))))"""
+WIDE: Final = """(module
+  (func (export "go") (param i32) (result i32) (local $high i64)
+    (i64.mul_wide_u (i64.const -1) (i64.extend_i32_u (local.get 0)))
+    (i64.add128 (i64.const 8) (i64.const 1))
+    (local.set $high)
+    (i32.add (i32.wrap_i64) (i32.wrap_i64 (local.get $high)))))"""
+#: Name, module, whether it counts fuel, argument, result.
+CASES: Final = (
+    ("exceptions", TAGGED, False, 7, 7 + 4 + 5 + 200),
+    ("legacy", LEGACY, False, 1, 6),
+    ("tail calls", TAIL, False, 1, 1 + 2),  # the last parameter is what the third was, and one
+    ("tail calls with fuel", TAIL, True, 1, 1 + 2),
+    ("atomics", ATOMIC, False, 7, 1),  # 0xfff7, then 0xff01, then less 1
+    ("wide arithmetic", WIDE, False, 3, 5 + 4),  # 3 * (2**64 - 1) + 8 + 2**64: halves 5 and 4
+    ("fuel", TAGGED, True, 7, 7 + 4 + 5 + 200),
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "fuel", "argument", "result"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
+def test_nothing_is_left_to_llvm(source: str | bytes, fuel: bool, argument: int, result: int, tmp_path: Path) -> None:
+    data = source if isinstance(source, bytes) else source.encode()
+    wa.pack(data, tmp_path / "a.so", opt_level=0, keep=tmp_path / "kept", fuel=fuel)
+    assert {path.suffix for path in (tmp_path / "kept").glob("functions-*")} == {".bin"}
+    store = wa.Store()
+    if fuel:
+        store.fuel = 1000
+    assert wa.load(tmp_path / "a.so").instantiate(store=store).exports.go(argument) == result
