@@ -251,6 +251,15 @@ static uint32_t receive(wop_function *fn, wop_move_to *moves)
     return count;
 }
 
+/* The frame keeps the value of a local that nothing sets, where calls change its home: from the start, as any way may lead to one. */
+static void store_once(wop_function *fn, wop_local *local)
+{
+    if (!(fn->caller_homes & WA_SET(local->home)))
+        return;
+    wop_store(fn, local->type, wop_memory(RBP, local->offset), local->home);
+    local->is_stored = true;
+}
+
 /* A parameter that comes through the store's operands, whose address is in RAX. */
 static void read_spilled(wop_function *fn, wop_local *local, int32_t offset)
 {
@@ -282,6 +291,8 @@ static void fill_locals(wop_function *fn)
                 wop_load_constant(fn, local->type, local->home, 0);
             else
                 wop_arithmetic(fn, X_XOR, false, local->home, wop_reg(local->home));
+            if (!local->is_assigned)
+                store_once(fn, local);
         } else if (!is_param) {
             if (!has_zero)
                 wop_arithmetic(fn, X_XOR, false, WA_SCRATCH, wop_reg(WA_SCRATCH));

@@ -50,6 +50,21 @@ WIDE: Final = """(module
     (i64.add128 (i64.const 8) (i64.const 1))
     (local.set $high)
     (i32.add (i32.wrap_i64) (i32.wrap_i64 (local.get $high)))))"""
+#: A local that nothing sets, in a register that calls change: one call is not made, one is. What lies below on
+#: the stack is not zero.
+UNSET: Final = f"""(module
+  (func $nothing)
+  (func $fill {"(local i64)" * 40} {"".join(f"(local.set {i} (i64.const -1))" for i in range(40))}
+    (call $nothing) {"".join(f"(drop (local.get {i}))" for i in range(40))})
+  (func $unset (param i32) (result f64) (local $zero f64) (local $sum f64)
+    (if (local.get 0) (then (call $nothing)))
+    (loop (local.set $sum (f64.add (f64.add (local.get $zero) (local.get $zero)) (local.get $zero)))
+      (br_if 0 (i32.eq (local.get 0) (i32.const 9))))
+    (call $nothing)
+    (f64.add (local.get $zero) (local.get $sum)))
+  (func (export "go") (param i32) (result i32)
+    (call $fill)
+    (i32.eqz (i32.wrap_i64 (i64.shr_u (i64.reinterpret_f64 (call $unset (i32.const 0))) (i64.const 32))))))"""
 #: Name, module, whether it counts fuel, argument, result.
 CASES: Final = (
     ("exceptions", TAGGED, False, 7, 7 + 4 + 5 + 200),
@@ -58,6 +73,7 @@ CASES: Final = (
     ("tail calls with fuel", TAIL, True, 1, 1 + 2),
     ("atomics", ATOMIC, False, 7, 1),  # 0xfff7, then 0xff01, then less 1
     ("wide arithmetic", WIDE, False, 3, 5 + 4),  # 3 * (2**64 - 1) + 8 + 2**64: halves 5 and 4
+    ("a local that nothing sets", UNSET, False, 0, 1),
     ("fuel", TAGGED, True, 7, 7 + 4 + 5 + 200),
 )
 
