@@ -117,3 +117,22 @@ def test_control_flow(tmp_path: Path, opt_level: int) -> None:
         for argument in range(30):
             expected = reference.call(export.name, argument) & 0xFFFFFFFF
             assert program.invoke(export.name, argument) == (None, [expected]), (export.name, argument)
+
+
+@LEVELS
+def test_a_local_that_nothing_sets_is_zero_behind_calls_on_every_way(tmp_path: Path, opt_level: int) -> None:
+    # $dirty leaves its parameter all over the stack; $zeros has its locals in registers that calls change.
+    sums = "".join("(local.set 0 (i64.add (local.get 0) (local.get 1)))" for _ in range(8))
+    lanes = "".join("(local.set 0 (i64.add (local.get 0) (i64x2.extract_lane 1 (local.get 2))))" for _ in range(8))
+    wat = f"""(module
+      (func $none)
+      (func $dirty (param i64)
+        {"(i64.mul (local.get 0) (i64.const 3)) " * 40} call $none {"drop " * 40})
+      (func $zeros (param i64) (result i64) (local i64 v128)
+        (if (i64.ne (local.get 0) (i64.const 0)) (then (call $none)))
+        (call $none) {sums} {lanes} (local.get 0))
+      (func (export "run") (param i64) (result i64)
+        (call $dirty (i64.const -1)) (call $zeros (local.get 0))))"""
+    program = Program(module_from_wat(wat), tmp_path, opt_level)
+    assert program.invoke("run", 0) == (None, [0])
+    assert program.invoke("run", 5) == (None, [5])
