@@ -84,7 +84,7 @@ def run_wasmartifact(wasm: Path, directory: Path) -> Results:
     """Pack into the directory, load, and exercise."""
     results = Results()
     path = directory / "quickjs.so"
-    results.times["pack / compile"], _ = timed(lambda: wa.pack(wasm, path))
+    results.times["pack / compile"], _ = timed(lambda: wa.pack(wasm, path, incremental=False))
     results.times["load / deserialize_file"] = median(sample_ns(path, wa.load, SAMPLES))
     artifact = wa.load(path)
 

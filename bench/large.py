@@ -41,7 +41,10 @@ PACK: Final = """
 import os, sys, wasmartifact as wa
 from wasmartifact.cli.progress import ProgressBar
 with ProgressBar() as bar:
-    report = wa.pack(sys.argv[1], sys.argv[2], opt_level=int(sys.argv[3]), jobs=int(sys.argv[4]) or None, progress=bar)
+    report = wa.pack(
+        sys.argv[1], sys.argv[2], opt_level=int(sys.argv[3]), jobs=int(sys.argv[4]) or None, progress=bar,
+        incremental=False,
+    )
 from wasmartifact.codegen.pool import close_idle_workers
 close_idle_workers()  # so that their CPU time counts as that of ended children
 print(report.functions, report.text_size_bytes, sum(os.times()[:4]))

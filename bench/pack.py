@@ -24,7 +24,9 @@ from bench.quickjs import module_path
 from bench.synthetic import exported_functions
 from bench.timing import duration, table
 
-PACK = "import sys, wasmartifact as wa; wa.pack(sys.argv[1], sys.argv[2], opt_level=int(sys.argv[3]))"
+PACK = (
+    "import sys, wasmartifact as wa; wa.pack(sys.argv[1], sys.argv[2], opt_level=int(sys.argv[3]), incremental=False)"
+)
 COMPILE = (
     "import sys, wasmtime; from pathlib import Path; "
     "module = wasmtime.Module.from_file(wasmtime.Engine(), sys.argv[1]); "

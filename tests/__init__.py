@@ -1,0 +1,8 @@
+"""Tests, and what runs without pytest beside them."""
+
+import os
+
+# What is packed in the background would be measured, and waited for, by tests of other things.
+os.environ["WASMARTIFACT_TIER_UP"] = "0"
+# What one test has packed would be there for the next one, which wants to see workers, limits or times.
+os.environ["WASMARTIFACT_INCREMENTAL"] = "0"

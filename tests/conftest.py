@@ -16,9 +16,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# What is packed in the background would be measured, and waited for, by tests of other things.
-os.environ["WASMARTIFACT_TIER_UP"] = "0"
-
 ROOT = Path(__file__).resolve().parents[1]
 
 

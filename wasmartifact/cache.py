@@ -61,6 +61,7 @@ def compile(
     limits: PackLimits | None = None,
     executor: Executor | None = None,
     keep_debug: bool = False,
+    incremental: bool = True,
     cache_dir: str | os.PathLike[str] | None = None,
     cache_size_bytes: int | None = None,
     warn: Callable[[str], None] | None = None,
@@ -95,9 +96,10 @@ def compile(
     sign_with : str | os.PathLike | bytes | Ed25519PrivateKey | None
         The private key that signs what is sent to the store, as for `sign`. With ``key`` and without this, nothing is
         sent: others with that key would refuse it.
-    opt_level, cpu, target, jobs, progress, fuel, limits, executor, keep_debug : optional
-        As for `pack`; all but those that change the artifact are of no account when it is there already. In the
-        background ``jobs`` are half of the CPUs by default, and ``limits`` an hour and half of the machine's memory.
+    opt_level, cpu, target, jobs, progress, fuel, limits, executor, keep_debug, incremental : optional
+        As for `pack`; code of functions is kept in the folder of this cache. All but those that change the artifact
+        are of no account when it is there already. In the background ``jobs`` are half of the CPUs by default, and
+        ``limits`` an hour and half of the machine's memory.
     cache_dir : str | os.PathLike | None
         Folder of the cache; None for ``$XDG_CACHE_HOME/wasmartifact``, which is ``~/.cache/wasmartifact`` by default.
         Made with mode 0700 if need be; its parent must be one that only trusted users can write to.
@@ -131,7 +133,7 @@ def compile(
     limit_bytes = size_limit(cache_size_bytes)
     options = {
         "opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress, "fuel": fuel,
-        "limits": limits, "executor": executor, "keep_debug": keep_debug,
+        "limits": limits, "executor": executor, "keep_debug": keep_debug, "incremental": incremental,
     }  # fmt: skip
     toolchain = _toolchain(cpu)
     warn = _warn if warn is None else warn
@@ -141,6 +143,7 @@ def compile(
         folder = open_folder(cache_dir)
     except OSError as problem:
         return packing.into_memory(_read(source)[0], problem)
+    packing.folder = folder
     cache = _Cache(folder, limit_bytes, source)
     artifact = cache.find_linked(packing)
     if artifact is not None:
@@ -268,6 +271,7 @@ def pack_in_background(
     }
     shared = None if store is None else _Shared(**store, warn=_warn)
     packing = _Packing(bounded, _toolchain(options["cpu"]), _warn, shared)
+    packing.folder = folder
     if packing.key(contents) != key:
         raise ValueError("the package that packs is not the one that asked for it")
     path = os.path.join(folder, f"{key}.so")
@@ -447,7 +451,7 @@ class _Shared:
 class _Packing:
     """How to come to an artifact that the cache lacks: a store, else the options of `pack`; and what hears of problems.
 
-    ``recipe`` is all that decides about the code besides the module.
+    ``recipe`` is all that decides about the code besides the module; in ``folder`` the code of functions is kept.
     """
 
     def __init__(
@@ -456,6 +460,7 @@ class _Packing:
         self.options = options
         self.warn = warn
         self.shared = shared
+        self.folder: str | None = None
         self._fetched: bytes | None = None
         extras = "".join(f" {name}" for name in ("fuel", "keep_debug") if options[name])
         self.recipe = f"{toolchain} {options['opt_level']!r} {options['cpu']!r} {options['target']!r}{extras}"
@@ -537,9 +542,10 @@ class _Packing:
 
     def _pack_into(self, packed: ScratchFile, contents: bytes) -> None:
         from wasmartifact.codegen.pool import close_idle_workers
-        from wasmartifact.packer import pack
+        from wasmartifact.packer import INCREMENTAL_VARIABLE, pack
 
-        pack(contents, packed.fd, **self.options)
+        kept = self.folder if self.options["incremental"] and os.environ.get(INCREMENTAL_VARIABLE) != "0" else None
+        pack(contents, packed.fd, **self.options | {"incremental": kept or False})
         close_idle_workers()  # who compiles wants to run the module; the workers would stay as long as it runs
 
     def _warn_of(self, problem: Exception) -> None:

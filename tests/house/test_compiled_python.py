@@ -42,7 +42,7 @@ digest = hashlib.sha256()
 for number, functions in enumerate(group_functions(module, GROUP_LIMITS)):
     if number % 8 == 0:
         digest.update(emit_group.emit_group(known, functions)[0].encode())
-        rows = llvm.compile_group(known, functions).address_map
+        rows = llvm.compile_group(known, functions)[0].address_map
         digest.update(rows.text_offsets.tobytes() + rows.wasm_offsets.tobytes() + rows.traps)
 print(digest.hexdigest(), *sorted({Path(sys.modules[name].__file__).suffix for name in names}))
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,6 +37,17 @@ class GroupFacts:
     short_functions: list[int] = field(default_factory=list)
 
 
+def joined(facts: Iterable[GroupFacts]) -> GroupFacts:
+    """What was learnt of several functions together."""
+    result = GroupFacts()
+    for some in facts:
+        result.features |= some.features
+        result.indirect_types |= some.indirect_types
+        result.outward_types |= some.outward_types
+        result.short_functions += some.short_functions
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class AddressMap:
     """Rows sorted by text offset: from there to the next row, code stands for this wasm offset and can raise this trap.
@@ -50,7 +62,7 @@ class AddressMap:
 
 @dataclass(frozen=True, slots=True)
 class CompiledGroup:
-    """One object: code, address map, and what was learnt of its functions."""
+    """One object: code, address map, and what was learnt of its functions: one of them, or a whole group."""
 
     object: CodeObject
     address_map: AddressMap

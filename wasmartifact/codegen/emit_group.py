@@ -11,7 +11,7 @@ from wasmartifact.codegen.control import open_function
 from wasmartifact.codegen.convention import outward_symbol
 from wasmartifact.codegen.dispatch import CALLING_OPCODES, LOOP_OPCODE, emit_instructions
 from wasmartifact.codegen.emitter import MANY_LOCALS, FunctionEmitter
-from wasmartifact.codegen.irmodule import FIRST_SCOPE, module_text, subprogram
+from wasmartifact.codegen.irmodule import APART, FIRST_SCOPE, apart, module_text, subprogram
 from wasmartifact.codegen.signature import letter_of
 from wasmartifact.wasm import opcodes
 from wasmartifact.wasm.instructions import decode_instructions, decode_locals
@@ -24,8 +24,8 @@ _RETHROW: Final = opcodes.OPCODE_BY_NAME["rethrow"].code
 _LOCAL_WRITES: Final = (opcodes.OPCODE_BY_NAME["local.set"].code, opcodes.OPCODE_BY_NAME["local.tee"].code)
 
 
-def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, GroupFacts]:
-    """IR text of a group of functions.
+def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, list[GroupFacts]]:
+    """IR text of a group of functions, and what was learnt of each of them.
 
     Raises
     ------
@@ -34,24 +34,28 @@ def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, Group
     UnsupportedModule
         A body that needs what is not compiled.
     """
-    facts = GroupFacts()
+    all_facts: list[GroupFacts] = []
     bodies: list[str] = []
     scopes: list[str] = []
     calls: set[int] = set()
+    outward: set[int] = set()
     for position, (start, end) in enumerate(zip(group.starts, group.ends, strict=True)):
         func_index = group.first + position
         scope = FIRST_SCOPE + position
         signature = context.function_signature(func_index)
         fn = FunctionEmitter(context, signature, scope, group.base + start, f"function {func_index}")
+        facts = GroupFacts()
+        all_facts.append(facts)
         bodies.append(_emit_function(fn, func_index, group, start, end, facts))
         scopes.append(subprogram(scope, group.base + start))
         calls |= fn.calls
         facts.indirect_types |= fn.type_uses
         facts.outward_types |= fn.outward_types
+        outward |= fn.outward_types
     defined = range(group.first, group.first + len(bodies))
     declared = [(f"f{index}", context.function_signature(index)) for index in sorted(calls) if index not in defined]
-    declared += [(outward_symbol(index), context.signatures[index]) for index in sorted(facts.outward_types)]
-    return module_text(context, declared, bodies, scopes, takes_fuel=context.options.fuel), facts
+    declared += [(outward_symbol(index), context.signatures[index]) for index in sorted(outward)]
+    return module_text(context, declared, bodies, scopes, takes_fuel=context.options.fuel), all_facts
 
 
 def _emit_function(
@@ -76,7 +80,8 @@ def _emit_function(
         _emit_metered(fn, instructions, group.base)
     else:
         emit_instructions(fn, instructions, group.base)
-    return fn.finish(f"f{func_index}")
+    name = f"f{func_index}"
+    return apart(name) + fn.finish(name, APART) if fn.context.options.splits_groups else fn.finish(name)
 
 
 def _emit_metered(fn: FunctionEmitter, instructions: list[Instruction], base: int) -> None:

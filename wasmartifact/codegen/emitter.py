@@ -428,12 +428,12 @@ class FunctionEmitter:
             else:
                 self.fixed[index] = initial
 
-    def finish(self, name: str) -> str:
-        """The function definition as text, once the body is complete."""
+    def finish(self, name: str, apart: str = "") -> str:
+        """The function definition as text, once the body is complete; ``apart`` as `irmodule.APART` or empty."""
         result, _ = self.context.llvm_type(self.signature)
         head = f"define hidden {result} @{name}({self._parameters()})"
         return "\n".join([
-            f"{head} {FUNCTION_ATTRIBUTES} !dbg !{self.scope} {{",
+            f"{head} {FUNCTION_ATTRIBUTES}{apart} !dbg !{self.scope} {{",
             "entry:",
             *self._nothing_to_follow(),
             *self.entry,

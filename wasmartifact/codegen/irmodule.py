@@ -12,6 +12,8 @@ from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL
 #: Attribute groups and metadata that the header of every group of functions defines.
 #: The section is named lest LLVM moves cold functions to another one: functions stay in order.
 FUNCTION_ATTRIBUTES: Final = '#0 section ".text"'
+#: After them: the function gets sections of its own, for its code and its jump tables, in a section group.
+APART: Final = " comdat"
 TRAP_ATTRIBUTES: Final = "#1"
 INVARIANT: Final = "!invariant.load !0"
 UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold
@@ -22,7 +24,13 @@ _STACK_REGISTERS: Final = {"x86_64": "rsp", "aarch64": "sp"}
 
 
 def _declaration(name: str, result: str, params: str) -> str:
-    return f"declare hidden {result} @{name}({params})"
+    # As definitions are: what LLVM knows of a function must not depend on what else is in the module.
+    return f"declare hidden {result} @{name}({params}) nounwind"
+
+
+def apart(name: str) -> str:
+    """What goes before the definition of a function that has `APART`."""
+    return f"${name} = comdat nodeduplicate\n"
 
 
 def subprogram(scope: int, wasm_offset: int) -> str:

@@ -6,6 +6,7 @@ The code generator put the wasm offset into the line and the trap code into the 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from typing import Final
 
 from wasmartifact.codegen.compiled import AddressMap
@@ -24,6 +25,20 @@ def read_address_map(section: bytes | None) -> AddressMap:
     ToolchainError
         The section is not what LLVM writes.
     """
+    return _columns(_rows(section))
+
+
+def read_address_maps(section: bytes | None, starts: list[int]) -> list[AddressMap]:
+    """The same for parts of the text, each from one of the ascending offsets to the next; offsets count from there."""
+    parts: list[list[Row]] = [[] for _ in starts]
+    for address, file, line, column in _rows(section):
+        if line != END:  # that of a part is the start of the next, or lies in the gap before
+            part = bisect_right(starts, address) - 1
+            parts[part].append((address - starts[part], file, line, column))
+    return [_columns(part) for part in parts]
+
+
+def _rows(section: bytes | None) -> list[Row]:
     rows: list[Row] = []
     try:
         for unit in read_units(section or b""):
@@ -33,7 +48,7 @@ def read_address_map(section: bytes | None) -> AddressMap:
                 rows += some
     except LineTableError as error:
         raise ToolchainError(f"the code generator gave a damaged line table: {error}") from error
-    return _columns(rows)
+    return rows
 
 
 def _columns(rows: list[Row]) -> AddressMap:

@@ -8,18 +8,20 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from wasmartifact.codegen.compiled import CompiledGroup, FunctionGroup, GroupFacts
+from wasmartifact.codegen.compiled import CompiledGroup, FunctionGroup, GroupFacts, joined
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.emit_group import emit_group
 from wasmartifact.codegen.emitter import FULL_PIPELINE_LEVEL
-from wasmartifact.codegen.lineprogram import read_address_map
+from wasmartifact.codegen.lineprogram import read_address_map, read_address_maps
 from wasmartifact.codegen.options import CodegenOptions
-from wasmartifact.elf.object import read_object, section_bytes
+from wasmartifact.elf.object import read_functions, read_object, section_bytes
 from wasmartifact.errors import ToolchainError
 
 
-def compile_group(context: ModuleContext, group: FunctionGroup, keep: str | None = None) -> CompiledGroup:
+def compile_group(context: ModuleContext, group: FunctionGroup, keep: str | None = None) -> list[CompiledGroup]:
     """Compile a group of functions in this process; ``keep`` as for `emit_object`.
+
+    Levels that split groups give an object for each function, whose code is the same whatever else was in the group.
 
     Raises
     ------
@@ -29,16 +31,24 @@ def compile_group(context: ModuleContext, group: FunctionGroup, keep: str | None
         LLVM rejects what we emitted, or emits what we can't lay out.
     """
     text, facts = emit_group(context, group)
-    return compile_text(context.options, text, keep, facts)
+    data = emit_object(context.options, text, keep)
+    if context.options.splits_groups:
+        return _apart(data, facts)
+    return [CompiledGroup(read_object(data), read_address_map(section_bytes(data, ".debug_line")), joined(facts))]
 
 
-def compile_text(
-    options: CodegenOptions, text: str, keep: str | None = None, facts: GroupFacts | None = None
-) -> CompiledGroup:
+def _apart(data: bytes, facts: list[GroupFacts]) -> list[CompiledGroup]:
+    """A group's object as an object for each function."""
+    functions = read_functions(data)
+    starts = [start for start, _ in functions]
+    maps = read_address_maps(section_bytes(data, ".debug_line"), starts)
+    return [CompiledGroup(code, rows, some) for (_, code), rows, some in zip(functions, maps, facts, strict=True)]
+
+
+def compile_text(options: CodegenOptions, text: str, keep: str | None = None) -> list[CompiledGroup]:
     """Compile an LLVM module given as text, in a context of its own; ``keep`` as for `emit_object`."""
-    facts = facts or GroupFacts()
     data = emit_object(options, text, keep)
-    return CompiledGroup(read_object(data), read_address_map(section_bytes(data, ".debug_line")), facts)
+    return [CompiledGroup(read_object(data), read_address_map(section_bytes(data, ".debug_line")), GroupFacts())]
 
 
 def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +16,7 @@ from wasmartifact.codegen import onepass
 from wasmartifact.codegen.compiled import INIT_SYMBOL, CompiledGroup, CompiledModule, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
 from wasmartifact.codegen.initbody import init_body
+from wasmartifact.codegen.kept import KeptCode
 from wasmartifact.codegen.onepass import OnePass
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.codegen.pool import GroupDied, Session, Task
@@ -39,7 +40,7 @@ BYTES_PER_WORKER: Final = 32 * 1024
 #: Called with the number of functions compiled so far and their total.
 Progress = Callable[[int, int], None]
 #: Does tasks, calls with the index of each that is done, and returns the results in the order of the tasks.
-Run = Callable[[Sequence[Task], Callable[[int], object]], list[CompiledGroup]]
+Run = Callable[[Sequence[Task], Callable[[int], object]], list[list[CompiledGroup]]]
 
 
 def compile_module(
@@ -53,6 +54,7 @@ def compile_module(
     call_features: frozenset[str] = frozenset(),
     keep: str | None = None,
     executor: Executor | None = None,
+    kept_folder: str | None = None,
 ) -> CompiledModule:
     """Compile all functions of a valid module, its trampolines and its init code.
 
@@ -76,6 +78,8 @@ def compile_module(
         Folder for IR, assembly and object of every group, None to keep none.
     executor : Executor | None
         Compiles groups of functions in place of worker processes.
+    kept_folder : str | None
+        Where the code of functions is kept from pack to pack, None where it is not.
 
     Raises
     ------
@@ -89,9 +93,12 @@ def compile_module(
         A file can't be kept.
     """
     context = build_context(module, initial, options, type_canonical, call_features)
+    kept = None if kept_folder is None or not options.splits_groups else KeptCode(kept_folder, module, context)
+    there = {} if kept is None else kept.find()
     count = _Counter(len(module.codes), progress)
+    count.add(len(there))
     one_pass = OnePass(context) if options.opt_level == 0 and onepass.is_available(context) else None
-    parts = list(_parts(context, module, one_pass, count, keep))
+    parts = list(_parts(context, module, one_pass, count, keep, there))
     groups = [part for part in parts if isinstance(part, FunctionGroup)]
     code_size_bytes = sum(len(group.data) for group in groups)
     workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
@@ -102,16 +109,23 @@ def compile_module(
 
             run = partial(run_remotely, executor, session, context)
         by_llvm = iter(_compile_functions(session, run, module, groups, count, keep))
-        compiled = [next(by_llvm) if isinstance(part, FunctionGroup) else part for part in parts]
+        compiled = [one for part in parts for one in (next(by_llvm) if isinstance(part, FunctionGroup) else [part])]
+        if kept is not None:
+            compiled = kept.complete(there, compiled)
         types = trampoline_types(module, context, compiled)
         compiled += _compile_support(session, module, initial, types, one_pass, keep)
     return _join(context, compiled, types, INIT_SYMBOL if has_init(module, initial) else None)
 
 
 def _parts(
-    context: ModuleContext, module: Module, one_pass: OnePass | None, count: _Counter, keep: str | None
+    context: ModuleContext,
+    module: Module,
+    one_pass: OnePass | None,
+    count: _Counter,
+    keep: str | None,
+    there: Container[int] = (),
 ) -> Iterator[CompiledGroup | FunctionGroup]:
-    """All functions in order: code of those that need no LLVM, groups of the others.
+    """All functions in order but for those that are there: code of those that need no LLVM, groups of the others.
 
     One pass does all that it can at level 0, and at the others what would take LLVM too long.
     """
@@ -123,12 +137,12 @@ def _parts(
     if one_pass is None:
         wanted = onepass.large_functions(whole) if onepass.is_available(context) else []
         if not wanted:
-            yield from group_functions(module, limits)
+            yield from group_functions(module, limits, None, there)
             return
         one_pass = OnePass(context)
     for part in one_pass.functions(whole, wanted):
         if isinstance(part, range):
-            yield from group_functions(module, limits, part)
+            yield from group_functions(module, limits, part, there)
             continue
         if keep is not None:
             first, last = (int(part.object.functions[place][0].removeprefix("f")) for place in (0, -1))
@@ -139,7 +153,7 @@ def _parts(
 
 def _compile_functions(
     session: Session, run: Run, module: Module, groups: list[FunctionGroup], count: _Counter, keep: str | None
-) -> list[CompiledGroup]:
+) -> list[list[CompiledGroup]]:
     """Compile the functions of the module by ``run``, and tell of every group that is done."""
 
     def done(task: int) -> None:
@@ -178,7 +192,7 @@ def _compile_support(
         (len(text), ("text", text, keep and os.path.join(keep, name))) for text, name in zip(texts, names, strict=True)
     ]
     try:
-        compiled += session.run(tasks)
+        compiled += [part for some in session.run(tasks) for part in some]
     except GroupDied as death:
         raise ToolchainError(f"LLVM ended the process that compiled trampolines and init code ({death})") from None
     return compiled if init is None else [*compiled, init]
@@ -236,19 +250,26 @@ class _Counter:
     def add(self, functions: int) -> None:
         """So many more are compiled."""
         self._done += functions
-        if self._progress is not None:
+        if self._progress is not None and functions:
             self._progress(self._done, self._total)
 
 
 # Groups -----------------------------------------------------------------------------------------------------------
 
 
-def group_functions(module: Module, limits: tuple[int, int], positions: range | None = None) -> Iterator[FunctionGroup]:
-    """Consecutive functions, until a group has enough of them or enough code."""
+def group_functions(
+    module: Module, limits: tuple[int, int], positions: range | None = None, there: Container[int] = ()
+) -> Iterator[FunctionGroup]:
+    """Consecutive functions but for those that are there, until a group has enough of them or enough code."""
     most_functions, most_bytes = limits
     positions = range(len(module.codes)) if positions is None else positions
     first = positions.start
     for position in positions:
+        if position in there:
+            if first < position:
+                yield _make_group(module, first, position)
+            first = position + 1
+            continue
         start = module.codes[first].start
         if (
             position + 1 - first >= most_functions

@@ -19,6 +19,7 @@ _ALIASES: Final = {"x86-64": "x86_64", "amd64": "x86_64", "x64": "x86_64", "arm6
 FLOOR_CPUS: Final = {"x86_64": "x86-64", "aarch64": "generic"}
 BASELINE_NAMES: Final = {"x86_64": "x86-64-v2", "aarch64": "armv8-a"}
 OPT_LEVELS: Final = range(4)
+_FUNCTION_LEVELS: Final = (1, 2)
 
 
 def llvmlite_version() -> str:
@@ -69,6 +70,11 @@ class CodegenOptions:
     opt_level: int
     target: TargetSpec
     fuel: bool = False
+
+    @property
+    def splits_groups(self) -> bool:
+        """Whether a group becomes an object for each function: where no pass looks beyond a function."""
+        return self.opt_level in _FUNCTION_LEVELS
 
     def __post_init__(self) -> None:
         if self.opt_level not in OPT_LEVELS:

@@ -49,7 +49,7 @@ class Session:
         with _idle_lock:
             _idle.extend(self._waiting)
 
-    def run(self, tasks: Sequence[Task], finished: Callable[[int], object] | None = None) -> list[CompiledGroup]:
+    def run(self, tasks: Sequence[Task], finished: Callable[[int], object] | None = None) -> list[list[CompiledGroup]]:
         """Do all tasks, the costly ones first; return the results in the order of the tasks.
 
         ``finished`` is called in this thread with the index of each task that is done.
@@ -62,11 +62,11 @@ class Session:
                 worker.close()
             self._busy.clear()
 
-    def _run(self, tasks: Sequence[Task], finished: Callable[[int], object] | None) -> list[CompiledGroup]:
+    def _run(self, tasks: Sequence[Task], finished: Callable[[int], object] | None) -> list[list[CompiledGroup]]:
         if tasks and not self._context_message:
             self._context_message = encode_message(("context", self.context))
             self._context_key = blake2b(self._context_message).digest()
-        results: dict[int, CompiledGroup] = {}
+        results: dict[int, list[CompiledGroup]] = {}
         todo = sorted(range(len(tasks)), key=lambda task: tasks[task][0])
         retried: set[int] = set()
         with selectors.DefaultSelector() as selector:
@@ -100,7 +100,7 @@ class Session:
         worker.send(encode_message(request))
         selector.register(worker, selectors.EVENT_READ)
 
-    def _receive(self, worker: WorkerProcess) -> CompiledGroup:
+    def _receive(self, worker: WorkerProcess) -> list[CompiledGroup]:
         """A worker's answer; WorkerDied where there is none."""
         try:
             kind, value = worker.receive()
@@ -110,7 +110,7 @@ class Session:
         self._waiting.append(worker)
         if kind == "failed":
             raise value
-        assert isinstance(value, CompiledGroup)
+        assert isinstance(value, list)
         return value
 
 

@@ -34,7 +34,7 @@ def run_remotely(
     context: ModuleContext,
     tasks: Sequence[Task],
     finished: Callable[[int], object] | None = None,
-) -> list[CompiledGroup]:
+) -> list[list[CompiledGroup]]:
     """Do all tasks by an executor, and in the end by the session where it fails; as `Session.run` otherwise.
 
     Raises
@@ -64,7 +64,7 @@ def run_remotely(
 
 def _run_here(
     session: Session, tasks: Sequence[Task], left: Sequence[int], finished: Callable[[int], object] | None
-) -> list[CompiledGroup]:
+) -> list[list[CompiledGroup]]:
     """Do some of the tasks by the session, under the numbers that they have among all."""
     try:
         return session.run(
@@ -79,7 +79,7 @@ class _Remote:
 
     Attributes
     ----------
-    results : dict[int, CompiledGroup]
+    results : dict[int, list[CompiledGroup]]
         By task, as far as the executor did them.
     problem : str | None
         Why the last one that it did not do was lost.
@@ -97,7 +97,7 @@ class _Remote:
         self._tasks = tasks
         self._finished = finished
         self._pending: dict[Future[bytes], tuple[Sequence[int], int]] = {}  # -> tasks, attempts
-        self.results: dict[int, CompiledGroup] = {}
+        self.results: dict[int, list[CompiledGroup]] = {}
         self.problem: str | None = None
 
     def run(self) -> None:
@@ -204,7 +204,7 @@ def compile_batch(wanted: str, context: bytes, requests: bytes, attempt: int) ->
     Returns
     -------
     bytes
-        Pickled: ("done", list of CompiledGroup), ("failed", exception) or ("died", how the process ended).
+        Pickled: ("done", list of results), ("failed", exception) or ("died", how the process ended).
     """
     return pickle.dumps(_compile_batch(wanted, context, requests), protocol=pickle.HIGHEST_PROTOCOL)
 

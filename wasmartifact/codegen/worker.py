@@ -17,8 +17,8 @@ from wasmartifact.host.packages import require
 def main(parent: int) -> None:
     """Answer requests: ("context", ModuleContext), ("functions", FunctionGroup, keep), ("text", IR text, keep).
 
-    A context has no answer; that of the others is ("done", CompiledGroup) or ("failed", exception). For ``keep`` see
-    ``llvm.emit_object``.
+    A context has no answer; that of the others is ("done", list of CompiledGroup) or ("failed", exception). For
+    ``keep`` see ``llvm.emit_object``.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the packer, which ends us
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -54,14 +54,14 @@ def main(parent: int) -> None:
         answers.flush()
 
 
-def _code_generator() -> tuple[Callable[..., CompiledGroup], Callable[..., CompiledGroup]]:
+def _code_generator() -> tuple[Callable[..., list[CompiledGroup]], Callable[..., list[CompiledGroup]]]:
     """`compile_group` and `compile_text`; where LLVM can't be imported, functions that say so."""
     try:
         require("llvmlite.binding", "generating code")
     except ToolchainError as error:
         problem = error
 
-        def fail(*_: object) -> CompiledGroup:
+        def fail(*_: object) -> list[CompiledGroup]:
             raise problem
 
         return fail, fail

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -27,6 +27,7 @@ from wasmartifact.elf.structs import (
     SHF_WRITE,
     SHN_LORESERVE,
     SHN_UNDEF,
+    SHT_GROUP,
     SHT_NOBITS,
     SHT_PROGBITS,
     SHT_REL,
@@ -164,6 +165,14 @@ class _ElfFile:
                     f"up to {ALIGN_MAX_BYTES}"
                 )
         self.symbols = self._read_symbols()
+        self.tables: dict[int, list[_Header]] = {}  # of relocations, by the section that they are for
+        self.groups: dict[int, frozenset[int]] = {}  # the members of a section group, for each of them
+        for header in self.headers:
+            if header.type in (SHT_REL, SHT_RELA):
+                self.tables.setdefault(header.info, []).append(header)
+            elif header.type == SHT_GROUP:
+                members = array("I", self.contents(header))[1:]  # behind a word of flags
+                self.groups.update(dict.fromkeys(members, frozenset(members)))
 
     def contents(self, header: _Header) -> bytes:
         """Bytes of a section; ToolchainError where they lie outside the file."""
@@ -186,11 +195,10 @@ class _ElfFile:
 
     def relocations(self, section: int) -> Iterator[tuple[int, int, int, int]]:
         """(offset, type number, symbol index, addend) of all relocations of a section."""
-        for header in self.headers:
-            if header.info == section and header.type == SHT_REL:
+        for header in self.tables.get(section, ()):
+            if header.type == SHT_REL:
                 raise ToolchainError(f"section {header.name} of the object has no addends, expected RELA")
-            if header.info == section and header.type == SHT_RELA:
-                yield from RELA.iter_unpack(self.contents(header))
+            yield from RELA.iter_unpack(self.contents(header))
 
     def symbol_label(self, index: int) -> str:
         """Name of a symbol for messages; a section symbol has its section's."""
@@ -220,6 +228,37 @@ def read_object(data: bytes) -> CodeObject:
     """
     try:
         return _Reader(_ElfFile(data)).read()
+    except (struct.error, IndexError, ValueError, KeyError, OverflowError) as error:
+        raise ToolchainError(f"the code generator gave a damaged object: {error}") from error
+
+
+def read_functions(data: bytes) -> list[tuple[int, CodeObject]]:
+    """Read an object whose functions have section groups of their own, each into an object of its own.
+
+    It gets what its group holds, and those entries of merged sections that it refers to: what another function needs
+    changes nothing of it.
+
+    Returns
+    -------
+    list[tuple[int, CodeObject]]
+        In the order of the text, with the offset in the joined text that `section_bytes` means.
+
+    Raises
+    ------
+    ToolchainError
+        As `read_object`; or code lies outside of the groups.
+    """
+    try:
+        elf = _ElfFile(data)
+        homes = _place_text(elf)
+        loose = [index for index in homes if index not in elf.groups and elf.headers[index].size]
+        if loose:
+            raise ToolchainError(f"the object has code in {len(loose)} sections that belong to no function")
+        return [
+            (home.offset, _Reader(elf, elf.groups[index]).read())
+            for index, home in homes.items()
+            if index in elf.groups
+        ]
     except (struct.error, IndexError, ValueError, KeyError, OverflowError) as error:
         raise ToolchainError(f"the code generator gave a damaged object: {error}") from error
 
@@ -261,11 +300,12 @@ def _relocated_section(elf: _ElfFile, name: str) -> bytes | None:
     return bytes(image)
 
 
-def _place_text(elf: _ElfFile) -> dict[int, _Home]:
-    """Where each text section starts in the joined text."""
+def _place_text(elf: _ElfFile, members: Iterable[int] | None = None) -> dict[int, _Home]:
+    """Where each text section, or each of some, starts in the joined text."""
     homes = {}
     size = 0
-    for index, header in enumerate(elf.headers):
+    for index in range(len(elf.headers)) if members is None else sorted(members):
+        header = elf.headers[index]
         if header.flags & SHF_ALLOC and header.flags & SHF_EXECINSTR:
             if header.type != SHT_PROGBITS or header.flags & SHF_WRITE:
                 raise ToolchainError(f"text {header.name} of the object is writable or of type {header.type:#x}")
@@ -276,11 +316,13 @@ def _place_text(elf: _ElfFile) -> dict[int, _Home]:
 
 
 class _Reader:
-    """Builds one CodeObject; the steps of `read` in order."""
+    """Builds one CodeObject, of all sections or of some; the steps of `read` in order."""
 
-    def __init__(self, elf: _ElfFile) -> None:
+    def __init__(self, elf: _ElfFile, members: frozenset[int] | None = None) -> None:
         self.elf = elf
-        self.homes = _place_text(elf)
+        self.members = members
+        self.entries: dict[tuple[int, int], int] = {}  # (section of all, entry) -> entry here, where members share it
+        self.homes = _place_text(elf, members)
         self.images: list[bytearray] = [bytearray()]
         self.result = CodeObject(elf.machine, [], [], [], [], array("i"), array("Q"), [])
         self.known: dict[tuple[int, int] | str, int] = {}  # (section, offset) or name -> index of the symbol
@@ -312,6 +354,8 @@ class _Reader:
     def _read_constants(self) -> None:
         whole = self._sections_with_inexact_references()
         for index, header in enumerate(self.elf.headers):
+            if self.members is not None and index not in self.members and index in self.elf.groups:
+                continue
             if not header.flags & SHF_ALLOC or header.flags & SHF_EXECINSTR or not header.size:
                 continue
             is_unwind = header.name == UNWIND_NAME and header.type in (SHT_PROGBITS, SHT_X86_64_UNWIND)
@@ -325,16 +369,30 @@ class _Reader:
             mergeable = header.flags & SHF_MERGE and not header.flags & SHF_STRINGS and index not in whole
             fits = header.entry_size in MERGE_SIZES and not header.size % header.entry_size
             entry_size = header.entry_size if mergeable and fits and header.align <= header.entry_size else 0
+            is_shared = self.members is not None and index not in self.members
+            if is_shared and not self._refers_to(index):
+                continue
             self.homes[index] = _Home(len(self.images), 0)
-            self.images.append(bytearray(self.elf.contents(header)))
-            self.result.sections.append(Section(header.name, b"", max(header.align, 1), entry_size))
+            self.images.append(bytearray() if is_shared and entry_size else bytearray(self.elf.contents(header)))
+            name = header.name if index not in self.elf.groups else ".rodata"  # not the function's as well
+            self.result.sections.append(Section(name, b"", max(header.align, 1), entry_size))
+
+    def _refers_to(self, section: int) -> bool:
+        """Whether a member refers to a section."""
+        symbols = self.elf.symbols
+        return any(symbols[symbol].section == section for _, _, symbol, _ in self._own_relocations())
+
+    def _own_relocations(self) -> Iterator[tuple[int, int, int, int]]:
+        for index in self.members or ():
+            yield from self.elf.relocations(index)
 
     def _sections_with_inexact_references(self) -> set[int]:
         """Sections that a relocation refers to by section symbol without telling which entry it means."""
         kinds = relocation.KINDS[self.elf.machine]
         symbols = self.elf.symbols
         found = set()
-        for index, header in enumerate(self.elf.headers):
+        for index in range(len(self.elf.headers)) if self.members is None else sorted(self.members):
+            header = self.elf.headers[index]
             if header.flags & SHF_ALLOC:
                 for _, number, symbol, _ in self.elf.relocations(index):
                     if symbols[symbol].type == STT_SECTION and number in kinds and not kinds[number].is_exact:
@@ -347,6 +405,8 @@ class _Reader:
     def _read_definitions(self) -> None:
         for symbol in self.elf.symbols:
             if symbol.binding == STB_LOCAL or symbol.section == SHN_UNDEF:
+                continue
+            if self.members is not None and symbol.section not in self.members:
                 continue
             if symbol.binding != STB_GLOBAL or symbol.section not in self.homes or symbol.type > STT_FUNC:
                 raise ToolchainError(
@@ -399,8 +459,8 @@ class _Reader:
             target = home.offset + symbol.value
             if kind.is_exact:  # entries of a merged section move apart: say which one is meant
                 target, addend = target + addend, 0
-            key: tuple[int, int] | str = (home.section, target)
-        elif symbol.section == SHN_UNDEF and symbol.binding == STB_GLOBAL:
+            key: tuple[int, int] | str = (home.section, self._own_place(symbol.section, home.section, target))
+        elif symbol.binding == STB_GLOBAL and (symbol.section == SHN_UNDEF or self.members is not None):
             key = symbol.name
         else:
             raise ToolchainError(
@@ -415,6 +475,18 @@ class _Reader:
         group.offsets.append(offset)
         group.symbols.append(self._symbol(key))
         group.addends.append(addend)
+
+    def _own_place(self, shared: int, section: int, offset: int) -> int:
+        """Offset of what lies at an offset of a merged section, in the part of it that this object has."""
+        size = self.result.sections[section].entry_size_bytes
+        if self.members is None or shared in self.members or not size:
+            return offset
+        entry, rest = divmod(offset, size)
+        image = self.images[section]
+        if (shared, entry) not in self.entries:
+            self.entries[shared, entry] = len(image) // size
+            image += self.elf.contents(self.elf.headers[shared])[entry * size : (entry + 1) * size]
+        return self.entries[shared, entry] * size + rest
 
     def _symbol(self, key: tuple[int, int] | str) -> int:
         index = self.known.get(key)

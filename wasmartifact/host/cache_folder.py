@@ -4,6 +4,7 @@ It has no subfolders. What it holds is told by the suffix after a key of 64 hexa
 
     .so             an artifact
     .src            a source file that is known without being read: a symbolic link
+    .code           the code of a module's functions, for the next pack of one like it
     .tier           what a process that packs in the background does
     lock            byte ranges of it are locked, by keys
     .wasmartifact.* files that don't have their names yet

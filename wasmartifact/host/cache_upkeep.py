@@ -15,7 +15,7 @@ MAX_LINKS: Final = 1000
 LEFTOVER_AGE_NS: Final = 3_600 * 10**9
 #: What a background process left that failed; until then it keeps others from failing again.
 STATE_AGE_NS: Final = 30 * 86_400 * 10**9
-_SUFFIXES: Final = frozenset({"so", "src", "tier"})
+_SUFFIXES: Final = frozenset({"so", "src", "tier", "code"})
 
 
 def sweep(folder: str, limit_bytes: int, *, max_age_s: float | None = None) -> list[str]:

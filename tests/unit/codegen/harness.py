@@ -261,7 +261,7 @@ class Program:
 
     def trap_wasm_offset(self) -> tuple[int, int]:
         """Wasm offset and trap code that the address map gives for the last trap."""
-        code = compile_text(self.context.options, self.text)
+        (code,) = compile_text(self.context.options, self.text)
         functions = (ctypes.c_void_p * len(self.module.function_types)).in_dll(self.library, "functions")
         base = (functions[self.module.imported_functions] or 0) - code.object.functions[0][1]
         row = (

@@ -36,6 +36,9 @@ def test_rows_agree_with_pyelftools(target: str, opt_level: int) -> None:
     dwarf = ELFFile(io.BytesIO(data)).get_dwarf_info()
     structs = DWARFStructs(little_endian=True, dwarf_format=32, address_size=8, dwarf_version=4)
     # There are line directives only, hence no unit that would lead to the program.
+    assert dwarf.debug_line_sec is not None
+    dwarf.debug_line_sec.stream.seek(0)
+    dwarf.debug_line_sec.stream.write(section_bytes(data, ".debug_line") or b"")  # with addresses in the joined text
     program = dwarf._parse_line_program_at_offset(0, structs)
     states = [entry.state for entry in program.get_entries() if entry.state and not entry.state.end_sequence]
     expected = {state.address: (state.line, state.column if state.line else 0) for state in states}

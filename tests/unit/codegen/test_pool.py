@@ -122,7 +122,7 @@ def test_a_worker_that_dies_names_the_function(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_llvm_errors_are_toolchain_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module_compiler, "support_texts", lambda *_: (["this is no LLVM IR"], None))
+    monkeypatch.setattr(module_compiler, "trampoline_texts", lambda *_, **__: ["this is no LLVM IR"])
     with pytest.raises(ToolchainError, match="LLVM rejected"):
         compile_wat("(module (func))")
 
