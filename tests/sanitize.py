@@ -22,7 +22,7 @@ from typing import Final
 from tests.spec.run import SUITE_VARIABLE, suite_directory
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PARTS: Final = ("bench", "native", "tests", "wasmartifact", "pyproject.toml")
+PARTS: Final = ("bench", "docs", "native", "tests", "wasmartifact", "pyproject.toml")
 #: What reaches the C runtime in depth.
 TESTS: Final = (
     "tests/unit/runtime",
@@ -32,6 +32,11 @@ TESTS: Final = (
     "tests/unit/metadata/test_contract.py",
     "tests/flows/test_load.py",
     "tests/flows/test_images.py",
+)
+#: Greenlet copies stacks, redzones and all; ASan keeps memory that was freed, so that counts of it say nothing.
+LEFT_OUT: Final = (
+    "tests/unit/native/test_greenlets.py",
+    "tests/unit/native/test_stops.py::test_nothing_is_left_behind",
 )
 #: Counts resident memory, of which ASan's allocator keeps for a while what was freed: here it may keep little.
 COUNTING_TESTS: Final = ("tests/flows/test_instances.py",)
@@ -104,7 +109,8 @@ def run_inputs(scratch: Path, given: argparse.Namespace) -> list[bool]:
 
 def run_tests(scratch: Path, *tests: str, asan_options: str = "") -> bool:
     """Tests by their paths."""
-    return run(scratch, "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *tests, asan_options=asan_options)
+    options = ("-q", "-p", "no:cacheprovider", "--no-header", *(f"--deselect={test}" for test in LEFT_OUT))
+    return run(scratch, "pytest", *options, *tests, asan_options=asan_options)
 
 
 def main() -> int:

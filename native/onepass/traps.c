@@ -39,8 +39,8 @@ wop_stub *wop_add_stub(wop_function *fn)
 
 void wop_trap_if(wop_function *fn, uint8_t condition, uint8_t trap)
 {
-    wop_stub *last = (wop_stub *)fn->stubs.data + fn->stubs.count - 1;
-    if (fn->stubs.count == 0 || last->trap != trap || last->wasm_offset != fn->offset) {
+    wop_stub *last = fn->stubs.count == 0 ? NULL : (wop_stub *)fn->stubs.data + fn->stubs.count - 1;
+    if (last == NULL || last->trap != trap || last->wasm_offset != fn->offset) {
         last = wop_add_stub(fn);
         if (last == NULL)
             return;
