@@ -176,7 +176,9 @@ class Metadata:
     @property
     def functions(self) -> Rows[rows.FunctionRow]:
         """The function index space: imported functions first."""
-        return self._rows("functions", self._function_row)
+        from wasmartifact.metadata.places import function_row
+
+        return self._rows("functions", function_row)
 
     @property
     def memories(self) -> Rows[detail_rows.MemoryRow]:
@@ -297,14 +299,9 @@ class Metadata:
         str | None
             From the name section, None where it has none.
         """
-        from _bisect import bisect_left  # what bisect shows
+        from wasmartifact.metadata.places import function_name
 
-        columns = self.columns
-        indices = columns.column("function_name_index")
-        row = bisect_left(indices, func_index)
-        if row == len(indices) or indices[row] != func_index:
-            return None
-        return columns.function_name(row)
+        return function_name(self.columns, func_index)
 
     def exported_names(self, func_indices: Container[int]) -> dict[int, str]:
         """Under which name functions are exported. One pass over the exports.
@@ -340,29 +337,9 @@ class Metadata:
         tuple[int, int | None] | None
             Function index, byte offset in the module or None where unknown; None outside every function body.
         """
-        from _bisect import bisect_right
+        from wasmartifact.metadata.places import function_at
 
-        columns = self.columns
-        starts, imported = columns.column("function.text_offset"), self._imported_functions()
-        row = bisect_right(starts, text_offset, imported) - 1
-        if row < imported or text_offset >= starts[row] + columns.value("function.code_size_bytes", row):
-            return None
-        return row, self._wasm_offset_at(text_offset, starts[row])
-
-    def _wasm_offset_at(self, text_offset: int, start: int) -> int | None:
-        """The WebAssembly instruction at a text offset of a function that starts there; None where unknown."""
-        from _bisect import bisect_right
-
-        columns = self.columns
-        starts, ranges = columns.column("address_block_row"), columns.column("address_text")
-        block = bisect_right(columns.column("address_block_text"), text_offset) - 1
-        if block < 0:
-            return None
-        end = min(starts[block + 1], len(ranges)) if block + 1 < len(starts) else len(ranges)
-        first = min(columns.value("address_block_row", block), end)
-        place = bisect_right(ranges, text_offset - columns.value("address_block_text", block), first, end) - 1
-        found, wasm_offset = rows.address_at(columns, place, block)
-        return wasm_offset if found >= start else None
+        return function_at(self.columns, text_offset)
 
     def source_at(self, wasm_offset: int) -> tuple[str | None, int | None]:
         """Source file and line of a WebAssembly instruction, None where unknown. O(log n).
@@ -377,33 +354,6 @@ class Metadata:
         tuple[str | None, int | None]
             The path as the compiler wrote it, and the line.
         """
-        from _bisect import bisect_right
+        from wasmartifact.metadata.places import source_at
 
-        from wasmartifact.metadata.detail_rows import source_row
-
-        columns = self.columns
-        row = bisect_right(columns.column("source_wasm_offset"), wasm_offset) - 1
-        return source_row(columns, row)[1:] if row >= 0 else (None, None)
-
-    def _imported_functions(self) -> int:
-        """Number of imported functions: all functions but those with code."""
-        columns = self.columns
-        functions, defined = columns.row_count("functions"), columns.row_count("code")
-        if defined > functions:
-            raise columns.corrupt_row("code_wasm_offset", functions, "a function", f"at most {functions} functions")
-        return functions - defined
-
-    def _function_row(self, columns: Columns, func_index: int) -> rows.FunctionRow:
-        name, type_ = self.function_name(func_index), rows.function_type(columns, func_index)
-        row = func_index - self._imported_functions()
-        if row < 0:
-            return rows.FunctionRow(name, type_, None, None, False, None, None)
-        return rows.FunctionRow(
-            name,
-            type_,
-            columns.value("function.text_offset", func_index),
-            columns.value("function.code_size_bytes", func_index),
-            bool(columns.value("function.flags", func_index) & 1),
-            columns.value("code_wasm_offset", row),
-            columns.value("code_wasm_size", row),
-        )
+        return source_at(self.columns, wasm_offset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasmartifact.constants import TRAPS
 from wasmartifact.errors import ArtifactError, DeadlineExceeded, Frame, Interrupted, OutOfFuel, Trap
+from wasmartifact.metadata.places import function_at, function_name, source_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _exported_names(
         return {}
     try:
         running = {func_index for place, func_index, _ in frames if place is artifact}
-        unnamed = {func_index for func_index in running if metadata.function_name(func_index) is None}
+        unnamed = {func_index for func_index in running if function_name(metadata.columns, func_index) is None}
         return metadata.exported_names(unnamed) if unnamed else {}
     except ArtifactError:
         return {}
@@ -71,10 +72,11 @@ def _frame(
     if metadata is None:
         return Frame(func_index, None, None)
     try:
-        place = metadata.function_at(text_offset)
+        columns = metadata.columns
+        place = function_at(columns, text_offset)
         wasm_offset = place[1] if place else None
-        source = (None, None) if wasm_offset is None else metadata.source_at(wasm_offset)
-        name = metadata.function_name(func_index)
+        source = (None, None) if wasm_offset is None else source_at(columns, wasm_offset)
+        name = function_name(columns, func_index)
         name = exported.get(func_index) if name is None else name
         return Frame(func_index, name, wasm_offset, module_name, *source)
     except ArtifactError:
