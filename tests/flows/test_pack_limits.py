@@ -22,14 +22,22 @@ TIMEOUT_S = 120
 WIDE = wa.PackLimits(memory_bytes=4 * 10**9, seconds=TIMEOUT_S)
 
 
+#: Above some shapes and sizes one pass compiles a function, and takes no time.
+STEPS_PER_FUNCTION = 2_000
+
+
 def long_wat(steps: int) -> str:
-    """One function of so many branches, which LLVM takes seconds for each thousand of."""
-    arms = "".join(
+    """Functions of so many branches together, which LLVM takes seconds for each thousand of."""
+    arms = [
         f"(if (i32.and (local.get 0) (i32.const {step % 31 + 1})) (then (local.set 1 (i32.add (local.get 1)"
         f" (i32.load offset={step * 4} (local.get {step % 2}))))))"
         for step in range(steps)
+    ]
+    functions = (
+        f"(func (param i32 i32) (result i32) {''.join(arms[start : start + STEPS_PER_FUNCTION])} (local.get 1))"
+        for start in range(0, steps, STEPS_PER_FUNCTION)
     )
-    return f"(module (memory 4) (func (param i32 i32) (result i32) {arms} (local.get 1)))"
+    return f"(module (memory 4) {' '.join(functions)})"
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +176,7 @@ def test_what_takes_too_much_ends(long_module: Path, output: Path, limits: wa.Pa
     thread.start()
     try:
         with pytest.raises(wa.LimitExceeded) as caught:
-            wa.pack(long_module, output, opt_level=3 if limits.seconds else 0, limits=limits)
+            wa.pack(long_module, output, opt_level=3 if limits.seconds else 2, limits=limits)
     finally:
         over.set()
         thread.join()
