@@ -47,7 +47,7 @@ def open_metadata(path: Any) -> None:
 
 def keep(path: Any) -> None:
     wa.pack(WAT, Path(os.fsdecode(path)).with_name("n.so"), keep=path, opt_level=0)
-    assert [name for name in os.listdir(os.fsdecode(path)) if name.endswith(".ll")]
+    assert [name for name in os.listdir(os.fsdecode(path)) if name.endswith(".bin")]
 
 
 def use_cache(path: Any) -> None:

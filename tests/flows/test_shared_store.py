@@ -341,7 +341,7 @@ def test_a_claim_whose_owner_lives_is_waited_for(tmp_path: Path, monkeypatch: py
 
 
 def test_a_warm_start_does_not_open_the_store(tmp_path: Path) -> None:
-    machine = Machine(tmp_path / "1", str(tmp_path / "store"), key=PUBLIC)
+    machine = Machine(tmp_path / "1", str(tmp_path / "store"), key=PUBLIC, sign_with=PRIVATE)
     machine.answer()
     code = (
         "import sys, wasmartifact as wa; wa.compile(sys.argv[1].encode(), opt_level=0, cache_dir=sys.argv[2], "

@@ -153,6 +153,7 @@ def test_of_ten_programs_one_has_it_packed(folder: Path, tmp_path: Path) -> None
 
 def test_what_was_killed_is_taken_up(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     wa.compile(LONG_WAT.encode())
+    wait_until(lambda: bool(builders(folder)), "nobody builds")
     (pid,) = builders(folder)
     (row,) = tier.list_builds(str(folder))
     assert (row["state"], row["level"], row["attempts"]) == ("building", 2, 1)
@@ -165,6 +166,7 @@ def test_what_was_killed_is_taken_up(folder: Path, capfd: pytest.CaptureFixture[
     assert (row["state"], row["attempts"]) == ("building", 2)
     assert main(["cache", "list", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["builds"][0]["state"] == "building"
+    wait_until(lambda: bool(builders(folder)), "nobody builds")
     (pid,) = builders(folder)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not builders(folder), "it lives on")

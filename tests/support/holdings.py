@@ -65,7 +65,7 @@ def holdings() -> Holdings:
         threads=len(os.listdir("/proc/self/task")),
         descriptors=len(os.listdir("/proc/self/fd")),
         mappings=len(Path("/proc/self/maps").read_text().splitlines()),
-        objects=sum(type(one).__module__.startswith("wasmartifact") for one in gc.get_objects()),
+        objects=sum(str(type(one).__module__).startswith("wasmartifact") for one in gc.get_objects()),
         blocks=sys.getallocatedblocks(),
         heap_bytes=_heap_bytes(),
         blocked_signals=len(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
