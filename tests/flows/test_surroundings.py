@@ -38,6 +38,8 @@ def words(work):
         return f"{type(error).__name__}: {error}"
     except OSError as error:
         return f"OSError: {error}"
+    except MemoryError:  # not even an object of Python's had room
+        return "no memory for Python itself"
 """
 
 

@@ -91,6 +91,7 @@ def _grow(exporter: wa.Instance) -> None:
 def test_what_a_lie_does_to_others_is_found(
     offence: Callable[[wa.Instance], None], words: str, lies: Lies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Path("/proc/self/clear_refs").write_text("5")  # the peak of tests before would hide what this one takes
     courtroom = Courtroom(lies.artifacts, tmp_path)
     monkeypatch.setattr(courtroom, "_abuse", lambda name, data, exporter, rng: offence(exporter))
     artifact = lies.artifacts["calls"]

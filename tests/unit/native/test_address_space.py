@@ -32,11 +32,13 @@ except wa.LoadError:
 ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 def fill():
-    try:
-        while True:
+    while True:
+        try:
             kept.append(linked.instantiate())
-    except wa.LoadError as error:
-        return error
+        except wa.LoadError as error:
+            return error
+        except MemoryError:  # it was Python's allocator that found none: with one more it has a page for all that follows
+            kept.pop()
 
 """
 LIMITED = """
