@@ -118,6 +118,7 @@ def test_wrong_options_are_refused_as_ever(folder: Path) -> None:
 
 def test_the_process_is_nobodys_and_stands_back(folder: Path) -> None:
     wa.compile(LONG_WAT.encode())
+    wait_until(lambda: bool(builders(folder)), "nobody builds")
     (pid,) = builders(folder)
     wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, "the process has its full priority")
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
