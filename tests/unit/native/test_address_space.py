@@ -37,7 +37,7 @@ def fill():
             kept.append(linked.instantiate())
         except wa.LoadError as error:
             return error
-        except MemoryError:  # it was Python's allocator that found none: with one more it has a page for all that follows
+        except MemoryError:  # it was Python's allocator that found none: now it has a page for what follows
             kept.pop()
 
 """
