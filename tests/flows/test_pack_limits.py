@@ -158,7 +158,7 @@ def test_a_cached_pack_takes_limits(tmp_path: Path) -> None:
 # ---- too much --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("limits", [wa.PackLimits(seconds=4), wa.PackLimits(memory_bytes=150 * 10**6)])
+@pytest.mark.parametrize("limits", [wa.PackLimits(seconds=4), wa.PackLimits(memory_bytes=120 * 10**6)])
 def test_what_takes_too_much_ends(long_module: Path, output: Path, limits: wa.PackLimits) -> None:
     output.write_bytes(b"before")
     seen: set[int] = set()
@@ -176,13 +176,13 @@ def test_what_takes_too_much_ends(long_module: Path, output: Path, limits: wa.Pa
     thread.start()
     try:
         with pytest.raises(wa.LimitExceeded) as caught:
-            wa.pack(long_module, output, opt_level=3 if limits.seconds else 2, limits=limits)
+            wa.pack(long_module, output, opt_level=3 if limits.seconds else 2, jobs=6, limits=limits)
     finally:
         over.set()
         thread.join()
     error = caught.value
     assert (error.which, error.limit, error.exit_code) == (
-        ("seconds", 4, 43) if limits.seconds else ("memory_bytes", 150 * 10**6, 43)
+        ("seconds", 4, 43) if limits.seconds else ("memory_bytes", 120 * 10**6, 43)
     )
     assert error.limit <= error.wanted and "long.wat" in str(error) and "raise the limit" in str(error)
     assert error.wanted < 60 if limits.seconds else max(error.wanted, most_bytes[0]) < 350 * 10**6
