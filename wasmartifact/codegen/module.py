@@ -23,6 +23,7 @@ from wasmartifact.codegen.pool import GroupDied, Session, Task
 from wasmartifact.codegen.support import TrampolineTypes, has_init, init_text, trampoline_texts, trampoline_types
 from wasmartifact.elf.object import TEXT
 from wasmartifact.errors import MalformedModule, ToolchainError
+from wasmartifact.host.limits import memory_advice
 from wasmartifact.wasm.decode import decode_bodies
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import Module
@@ -227,9 +228,10 @@ def _blame(
         except GroupDied as alone:
             func_index = position + module.imported_functions
             name = module.function_names.get(func_index)
+            advice = memory_advice() or "report this with the module, or try another opt_level"
             return ToolchainError(
                 f"LLVM ended the process that compiled function {func_index}{f' ({name})' if name else ''}: {alone}; "
-                "report this with the module, or try another opt_level",
+                f"{advice}",
                 func_index=func_index,
                 func_name=name,
             )
