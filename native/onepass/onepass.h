@@ -9,6 +9,14 @@
 
 /* ---- interface (cffi reads from here) ---------------------------------------------------------------------------- */
 
+enum {
+    WA_ONEPASS_SHORT = 1,         /* flag of a function without loops and calls */
+    WA_ONEPASS_PREFIXES = 5,      /* of opcodes: none, then 0xfb and so on */
+    WA_ONEPASS_SUBCODES = 512,    /* opcodes of each of them */
+    WA_ONEPASS_TAKE_FUEL = -1,    /* in place of the index of a function that is called */
+    WA_ONEPASS_ELEMENT_SET = 0xfc01ff, /* an operator of init functions: see codegen/initbody.py */
+};
+
 /* A global; bits: its value where is_constant; high: the upper half of a v128. */
 typedef struct {
     uint64_t bits, high;
@@ -34,7 +42,7 @@ typedef struct {
     uint32_t memories_offset, tables_offset, imported_functions_offset, tags_offset; /* in the instance record */
     uint8_t has_tail_calls; /* functions call each other by the convention of such modules */
     uint8_t has_fuel;       /* a portion of it goes into and out of each function, before all else */
-    uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_bmi2, has_fma;
+    uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_fma;
 } wa_onepass_module;
 
 /* Machine code of consecutive functions. The arrays belong to the struct until wa_onepass_release. */
@@ -45,11 +53,11 @@ typedef struct {
     uint8_t *function_flags; /* WA_ONEPASS_SHORT */
     uint32_t *row_text_offsets, *row_wasm_offsets;
     uint8_t *row_traps;
-    uint32_t *call_offsets, *call_functions;     /* rel32 of calls, function index: those out of reach of this text, UINT32_MAX: take_fuel */
+    uint32_t *call_offsets, *call_functions;     /* rel32 of calls, function index: those out of reach of this text, or WA_ONEPASS_TAKE_FUEL */
     uint32_t *digest_offsets, *digest_types;     /* rel32 of addresses of type digests, canonical type */
     uint32_t *outward_offsets, *outward_types;   /* rel32 of addresses of outward trampolines, canonical type */
     uint32_t *indirect_types;                    /* canonical types of indirect calls, each once */
-    uint8_t *used_opcodes;                       /* 5 * 512 flags: no prefix, then by prefix from 0xfb on */
+    uint8_t *used_opcodes;                       /* a flag for each sub-opcode of each prefix */
     uint32_t text_size_bytes, function_count, row_count, call_count, digest_count, outward_count, indirect_count;
     uint8_t has_typed_blocks;
 } wa_onepass_code;
@@ -69,12 +77,6 @@ void wa_onepass_release(wa_onepass_code *code);
 /* Set a flag for each function whose shape takes LLVM more than linear time. */
 void wa_onepass_find_large(const uint8_t *data, const uint32_t *starts, const uint32_t *ends, uint32_t count, uint8_t *flags);
 
-/* An operator of init functions, with a segment as immediate: put the reference on top into the segment, at the index below. */
-enum { WA_ONEPASS_ELEMENT_SET = 0xfc01ff };
-
 /* ---- end of the interface ---------------------------------------------------------------------------------------- */
-
-enum { WA_ONEPASS_SHORT = 1 };
-enum { WA_ONEPASS_PREFIXES = 5, WA_ONEPASS_SUBCODES = 512 };
 
 #endif

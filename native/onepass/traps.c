@@ -109,7 +109,7 @@ static void put_fuel_call(wop_function *fn, const wop_stub *stub)
     wop_add_row(fn, 0);
     wop_byte(fn, 0xe8);
     wop_push_u32(&fn->unit->call_offsets, wop_text_offset(fn));
-    wop_push_u32(&fn->unit->call_functions, UINT32_MAX);
+    wop_push_u32(&fn->unit->call_functions, (uint32_t)WA_ONEPASS_TAKE_FUEL);
     wop_word(fn, 0);
     wop_move(fn, true, WA_SCRATCH, RAX);
     for (int i = KEPT; i > 0; i--)

@@ -12,10 +12,10 @@ from wasmartifact.codegen.irmodule import UNLIKELY
 from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 from wasmartifact.codegen.variables import TABLE_HEAD, table_pointer
 from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL
+from wasmartifact.wasm.types import DIGEST_SIZE_BYTES
 
 _IMPORT_SLOT: Final = schema.IMPORT_SLOT.offsets()
 _FUNCTION_RECORD: Final = schema.FUNCTION_RECORD.offsets()
-_DIGEST_SIZE_BYTES: Final = 16
 
 
 def emit_call(
@@ -118,7 +118,7 @@ def _checked_record(fn: FunctionEmitter, record: str, type_index: int) -> str:
     """The record to call: itself where its type has the expected address, else what the runtime says."""
     canonical = fn.context.canonical[type_index]
     fn.type_uses.add(canonical)
-    expected = f"getelementptr (i8, ptr @{TYPE_DIGESTS_SYMBOL}, i64 {_DIGEST_SIZE_BYTES * canonical})"
+    expected = f"getelementptr (i8, ptr @{TYPE_DIGESTS_SYMBOL}, i64 {DIGEST_SIZE_BYTES * canonical})"
     found = fn.load_field(record, _FUNCTION_RECORD["type"])
     differs = fn.define("c", f"icmp ne ptr {found}, {expected}")
     return _replace_if(fn, differs, record, "resolve_call", record, expected)

@@ -12,9 +12,6 @@ from wasmartifact.wasm.initial import CONSTANT_ITEMS, InitialState
 from wasmartifact.wasm.model import ConstExpr, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
-#: As WA_ONEPASS_ELEMENT_SET of native/onepass/onepass.h.
-_ELEMENT_SET: Final = 0xFC01FF
-
 
 def init_body(module: Module, initial: InitialState) -> bytes:
     """The code entry: no locals, what the plan says, the call of the start function."""
@@ -76,10 +73,14 @@ def _init_table(module: Module, index: int) -> bytes:
 
 
 def _init_element_values(module: Module, index: int) -> bytes:
+    from wasmartifact._onepass import lib  # as the caller has done
+
     body = bytearray()
     for position, item in enumerate(module.elements[index].items):
         if isinstance(item, ConstExpr) and item.instructions[0][1] not in CONSTANT_ITEMS:
-            body += _constant(position, is64=True) + _expression(module, item) + _encoded(_ELEMENT_SET, index)
+            body += (
+                _constant(position, is64=True) + _expression(module, item) + _encoded(lib.WA_ONEPASS_ELEMENT_SET, index)
+            )
     return bytes(body)
 
 

@@ -141,14 +141,14 @@ def _parts(
             yield from group_functions(module, limits, None, there)
             return
         one_pass = OnePass(context)
-    for part in one_pass.functions(whole, wanted):
-        if isinstance(part, range):
-            yield from group_functions(module, limits, part, there)
+    for positions, part in one_pass.functions(whole, wanted):
+        if part is None:
+            yield from group_functions(module, limits, positions, there)
             continue
         if keep is not None:
-            first, last = (int(part.object.functions[place][0].removeprefix("f")) for place in (0, -1))
-            Path(_kept_path(keep, first, last) + ".bin").write_bytes(part.object.sections[TEXT].data)
-        count.add(len(part.object.functions))
+            path = _kept_path(keep, whole.first + positions[0], whole.first + positions[-1])
+            Path(f"{path}.bin").write_bytes(part.object.sections[TEXT].data)
+        count.add(len(positions))
         yield part
 
 

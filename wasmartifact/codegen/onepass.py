@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from wasmartifact.codegen.compiled import INIT_SYMBOL, AddressMap, CompiledGroup, FunctionGroup, GroupFacts
@@ -11,9 +11,10 @@ from wasmartifact.codegen.context import GlobalFacts, ModuleContext
 from wasmartifact.codegen.convention import outward_symbol
 from wasmartifact.codegen.irmodule import TAKE_FUEL
 from wasmartifact.codegen.support import TrampolineTypes
-from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, Relocations, Section
+from wasmartifact.elf.object import TEXT, TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, Relocations, Section
 from wasmartifact.elf.relocation import R_X86_64_PC32, R_X86_64_PLT32
 from wasmartifact.wasm.opcodes import OPCODES, PREFIX_GC
+from wasmartifact.wasm.types import DIGEST_SIZE_BYTES
 
 #: What it compiles for.
 ONE_PASS_MACHINE: Final = "x86_64"
@@ -21,11 +22,6 @@ ONE_PASS_MACHINE: Final = "x86_64"
 _SMALL_BODY_BYTES: Final = 1024
 _ALIGN_BYTES: Final = 16
 _REL32_SIZE_BYTES: Final = 4
-_DIGEST_SIZE_BYTES: Final = 16
-_SUBCODES: Final = 512
-_SHORT: Final = 1
-#: As a function index: the function that takes fuel from the store.
-_TAKE_FUEL: Final = 0xFFFFFFFF
 
 
 def is_available(context: ModuleContext) -> bool:
@@ -98,13 +94,14 @@ class OnePass:
                 "checks_exceptions": context.checks_exceptions,
                 "has_lzcnt": "lzcnt" in features,
                 "has_bmi1": "bmi" in features,
-                "has_bmi2": "bmi2" in features,
                 "has_fma": "fma" in features,
             },
         )
 
-    def functions(self, group: FunctionGroup, wanted: list[range] | None = None) -> Iterator[CompiledGroup | range]:
-        """Compile the functions of a group; a range of positions in it that are left to LLVM stands for itself.
+    def functions(
+        self, group: FunctionGroup, wanted: list[range] | None = None
+    ) -> Iterator[tuple[range, CompiledGroup | None]]:
+        """Compile the functions of a group: ranges of positions in it with their code, None where it is left to LLVM.
 
         Parameters
         ----------
@@ -121,21 +118,18 @@ class OnePass:
         done = 0
         for span in [range(len(group.starts))] if wanted is None else wanted:
             if done < span.start:
-                yield range(done, span.start)
+                yield range(done, span.start), None
             position = span.start
             while position < span.stop:
                 compiled = self._compile(group, position, span.stop)
-                if compiled is not None:
-                    yield compiled
-                    position += len(compiled.object.functions)
-                left = position
-                while position < span.stop and self._is_left(group, position):
-                    position += 1
-                if left < position:
-                    yield range(left, position)
+                end = position + (0 if compiled is None else len(compiled.object.functions))
+                if compiled is None:
+                    end = next((p for p in range(position + 1, span.stop) if not self._is_left(group, p)), span.stop)
+                yield range(position, end), compiled
+                position = end
             done = span.stop
         if done < len(group.starts):
-            yield range(done, len(group.starts))
+            yield range(done, len(group.starts)), None
 
     def init(self, body: bytes) -> CompiledGroup | None:
         """Compile the init function, given as a code entry; None where it is left to LLVM."""
@@ -235,48 +229,44 @@ class OnePass:
             features=self._features(code),
             indirect_types=set(self._numbers(code.indirect_types, code.indirect_count)),
             outward_types=set(self._numbers(code.outward_types, code.outward_count)),
-            short_functions=[first + i for i, flag in enumerate(flags) if flag & _SHORT],
+            short_functions=[first + i for i, flag in enumerate(flags) if flag & self._lib.WA_ONEPASS_SHORT],
         )
         return CompiledGroup(made, rows, facts, is_by_llvm=False)
 
     def _add_relocations(self, made: CodeObject, code: Any) -> None:
-        """Calls of functions that others compile, and addresses of type digests."""
+        """Calls of functions that others compile, addresses of type digests and of outward trampolines."""
         known: dict[str, int] = {}
 
-        def symbol(name: str) -> int:
-            index = known.setdefault(name, len(known))
-            if index == len(made.symbol_names):
-                made.symbol_names.append(name)
-                made.symbol_sections.append(UNDEFINED)
-                made.symbol_offsets.append(0)
-            return index
+        def add(kind: int, places: Any, names: list[str], distances: Iterable[int]) -> None:
+            if names:
+                symbols = array("I", [known.setdefault(name, len(known)) for name in names])
+                addends = array("q", [distance - _REL32_SIZE_BYTES for distance in distances])
+                made.relocations.append(Relocations(TEXT, kind, self._numbers(places, len(names)), symbols, addends))
 
-        if code.call_count:
-            offsets = self._numbers(code.call_offsets, code.call_count)
-            targets = self._numbers(code.call_functions, code.call_count)
-            symbols = array("I", [symbol(TAKE_FUEL if index == _TAKE_FUEL else f"f{index}") for index in targets])
-            addends = array("q", [-_REL32_SIZE_BYTES]) * len(offsets)
-            made.relocations.append(Relocations(0, R_X86_64_PLT32, offsets, symbols, addends))
-        if code.digest_count:
-            offsets = self._numbers(code.digest_offsets, code.digest_count)
-            types = self._numbers(code.digest_types, code.digest_count)
-            symbols = array("I", [symbol(TYPE_DIGESTS_SYMBOL)]) * len(offsets)
-            addends = array("q", [_DIGEST_SIZE_BYTES * type_ - _REL32_SIZE_BYTES for type_ in types])
-            made.relocations.append(Relocations(0, R_X86_64_PC32, offsets, symbols, addends))
-
-        if code.outward_count:
-            offsets = self._numbers(code.outward_offsets, code.outward_count)
-            types = self._numbers(code.outward_types, code.outward_count)
-            symbols = array("I", [symbol(outward_symbol(type_)) for type_ in types])
-            addends = array("q", [-_REL32_SIZE_BYTES]) * len(offsets)
-            made.relocations.append(Relocations(0, R_X86_64_PC32, offsets, symbols, addends))
+        take_fuel = self._lib.WA_ONEPASS_TAKE_FUEL % (1 << 32)
+        callees = self._numbers(code.call_functions, code.call_count)
+        names = [TAKE_FUEL if index == take_fuel else f"f{index}" for index in callees]
+        add(R_X86_64_PLT32, code.call_offsets, names, [0] * len(names))
+        types = self._numbers(code.digest_types, code.digest_count)
+        add(
+            R_X86_64_PC32,
+            code.digest_offsets,
+            [TYPE_DIGESTS_SYMBOL] * len(types),
+            [DIGEST_SIZE_BYTES * t for t in types],
+        )
+        names = [outward_symbol(type_) for type_ in self._numbers(code.outward_types, code.outward_count)]
+        add(R_X86_64_PC32, code.outward_offsets, names, [0] * len(names))
+        made.symbol_names += known
+        made.symbol_sections.extend([UNDEFINED] * len(known))
+        made.symbol_offsets.extend([0] * len(known))
 
     def _features(self, code: Any) -> set[str]:
-        used = self._bytes(code.used_opcodes, 5 * _SUBCODES if code.used_opcodes else 0)
+        prefixes, sub_opcodes = self._lib.WA_ONEPASS_PREFIXES, self._lib.WA_ONEPASS_SUBCODES
+        used = self._bytes(code.used_opcodes, prefixes * sub_opcodes if code.used_opcodes else 0)
         features = {"multi-value"} if code.has_typed_blocks else set()
         for place, flag in enumerate(used):
             if flag:
-                prefix, sub = divmod(place, _SUBCODES)
+                prefix, sub = divmod(place, sub_opcodes)
                 opcode = sub if prefix == 0 else (PREFIX_GC + prefix - 1) << 16 | sub
                 if opcode in OPCODES and (feature := OPCODES[opcode].feature) is not None:
                     features.add(feature)
