@@ -116,6 +116,11 @@ def _look(fd: int, path: str | None) -> types.NativeArtifact:
     """Look before you load: head, section table, metadata header, directory, their checksum, host."""
     try:
         return types.NativeArtifact(fd, path)
+    except MemoryError:
+        from errno import ENOMEM
+
+        os.close(fd)
+        raise _refused(path, OSError(ENOMEM, os.strerror(ENOMEM))) from None
     except Exception as problem:
         from wasmartifact.diagnosis import explain
 

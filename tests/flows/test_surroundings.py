@@ -38,8 +38,6 @@ def words(work):
         return f"{type(error).__name__}: {error}"
     except OSError as error:
         return f"OSError: {error}"
-    except MemoryError:  # not even an object of Python's had room
-        return "no memory for Python itself"
 """
 
 
@@ -298,7 +296,6 @@ for spare in (0, 16 << 10, 64 << 20):
     for work in works:
         print(words(work))
 """
-    lines = run(code, folder)
-    refused = [line for line in lines if "Error: " in line]
-    assert refused and len(refused) + lines.count("no memory for Python itself") >= 6
+    refused = [line for line in run(code, folder) if "Error: " in line]
+    assert len(refused) >= 6
     assert all("raise the limit on virtual memory (ulimit -v), which is " in line for line in refused), refused
