@@ -1,4 +1,6 @@
-/* The state of one function's compilation, and what the files of this folder do for each other. */
+/* The state of one function's compilation, and what the files of this folder do for each other.
+ *
+ * wa_onepass_ is the interface, wop_ what the files share. */
 #ifndef WA_ONEPASS_FUNCTION_H
 #define WA_ONEPASS_FUNCTION_H
 

@@ -1,14 +1,22 @@
 /* Vector loads and stores (spec section 4.4.7), each one access of exactly its width. */
 #include "vectors.h"
 
-/* immediate: size in bytes; WA_SPLAT: the loaded f32 goes to all lanes. */
-void wop_put_vector_load(wop_function *fn, const wop_vector_row *row)
+/* Where a load of row->immediate bytes goes; false: it is left to LLVM. */
+static bool begin_load(wop_function *fn, const wop_vector_row *row, wop_operand *from)
 {
     wop_argument at = wop_read_argument(fn);
     wop_value address = wop_pop(fn);
-    if (fn->has_failed)
+    if (!fn->has_failed)
+        *from = wop_effective(fn, &address, fn->height, at, row->immediate);
+    return !fn->has_failed;
+}
+
+/* immediate: size in bytes; WA_SPLAT: the loaded f32 goes to all lanes. */
+void wop_put_vector_load(wop_function *fn, const wop_vector_row *row)
+{
+    wop_operand from;
+    if (!begin_load(fn, row, &from))
         return;
-    wop_operand from = wop_effective(fn, &address, fn->height, at, row->immediate);
     wop_register to = wop_destination(fn, WA_V128, NULL);
     wop_add_row(fn, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     wop_x86(fn, row->opcode, to, from);
@@ -20,11 +28,9 @@ void wop_put_vector_load(wop_function *fn, const wop_vector_row *row)
 /* Bytes or words: through an integer register, as insertion into a vector costs no less. */
 void wop_put_small_splat_load(wop_function *fn, const wop_vector_row *row)
 {
-    wop_argument at = wop_read_argument(fn);
-    wop_value address = wop_pop(fn);
-    if (fn->has_failed)
+    wop_operand from;
+    if (!begin_load(fn, row, &from))
         return;
-    wop_operand from = wop_effective(fn, &address, fn->height, at, row->immediate);
     wop_register to = wop_destination(fn, WA_V128, NULL);
     wop_add_row(fn, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     wop_x86(fn, row->opcode, WA_SCRATCH, from);
