@@ -512,7 +512,7 @@ class _Packing:
     def is_shared(self, contents: bytes) -> bool:
         """Whether the store has the artifact, which is kept for `into_cache`."""
         if self.shared is not None:
-            self._fetched = self.shared.open().fetch(f"{self.key(contents)}.so")
+            self._fetched = self.shared.open().fetch(f"{self.key(contents)}.so", _wasm_digest(contents))
         return self._fetched is not None
 
     def _pack(self, contents: bytes) -> ScratchFile:
@@ -534,7 +534,7 @@ class _Packing:
                         with_code.close()
 
                 name = f"{self.key(contents)}.so"
-                packed.write([self._fetched or self.shared.open().get_or_make(name, make)])
+                packed.write([self._fetched or self.shared.open().get_or_make(name, _wasm_digest(contents), make)])
         except BaseException:
             packed.close()
             raise
@@ -550,6 +550,15 @@ class _Packing:
 
     def _warn_of(self, problem: Exception) -> None:
         self.warn(f"the module is packed for this process only, without the cache: {problem}")
+
+
+def _wasm_digest(contents: bytes) -> bytes:
+    """SHA-256 of the binary module, as its artifact has it."""
+    from hashlib import sha256
+
+    from wasmartifact.wasm.source import read_source
+
+    return sha256(read_source(contents)).digest()
 
 
 def _keep(packed: ScratchFile, path: str) -> None:

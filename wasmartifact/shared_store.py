@@ -18,6 +18,7 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
+from wasmartifact.diagnosis import check_front
 from wasmartifact.errors import ArtifactError, ToolchainError
 from wasmartifact.host.keys import read_private_key, read_public_key
 from wasmartifact.host.output import write_atomically
@@ -80,33 +81,33 @@ class SharedStore:
         """Arguments that make the same store in another process."""
         return {"place": self.place, "key": self._public, "trusted": self._trusted, "sign_with": self._private}
 
-    def fetch(self, name: str) -> bytes | None:
-        """An artifact that may run here; None where there is none."""
+    def fetch(self, name: str, wasm_digest: bytes) -> bytes | None:
+        """An artifact of the module with this SHA-256 that may run here; None where there is none."""
         if not self._may_read:
             return None
         try:
-            return self._fetch(name)
+            return self._fetch(name, wasm_digest)
         except Exception as problem:
             self._give_up(problem)
             return None
 
-    def get_or_make(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """An artifact that may run here, of the store, or made here and sent there: once, however many want it.
+    def get_or_make(self, name: str, wasm_digest: bytes, make: Callable[[], bytes]) -> bytes:
+        """The same, or made here and sent there: once, however many want it.
 
         Who has a key to check with and none to sign with only reads.
         """
         if not self._may_send:
-            return self.fetch(name) or make()
+            return self.fetch(name, wasm_digest) or make()
         claim = None
         if self._may_read:
             try:
                 claim = _Claim(self._fs, self._path(f"{name}.claim"))
-                found = self._fetch(name)
+                found = self._fetch(name, wasm_digest)
                 while found is None and not claim.take():
                     time.sleep(POLL_SECONDS)
-                    found = self._fetch(name)
+                    found = self._fetch(name, wasm_digest)
                 # Who had the claim before may have let it go since the last look.
-                found = found or self._fetch(name)
+                found = found or self._fetch(name, wasm_digest)
                 if found is not None:
                     claim.release()
                     return found
@@ -135,14 +136,14 @@ class SharedStore:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if self._root else name
 
-    def _fetch(self, name: str) -> bytes | None:
+    def _fetch(self, name: str, wasm_digest: bytes) -> bytes | None:
         """What the store has under a name, if it is trusted."""
         try:
             data: bytes = self._fs.cat_file(self._path(name))
         except FileNotFoundError:
             return None
         digest = sha256(data).hexdigest()
-        problem = self._distrust(data, digest)
+        problem = self._distrust(data, digest, wasm_digest)
         if problem is None:
             return data
         if digest not in self._rejected:
@@ -150,16 +151,22 @@ class SharedStore:
             self._warn(f"{name} of the store {self.place} is not used: {problem}")
         return None
 
-    def _distrust(self, data: bytes, digest: str) -> str | None:
-        """Why contents may not run; None where they may."""
-        if digest in self._trusted:
-            return None
-        if self._public is None:
+    def _distrust(self, data: bytes, digest: str, wasm_digest: bytes) -> str | None:
+        """Why contents may not run; None where they may.
+
+        Whoever can write to the store can put one artifact that is trusted under the name of another.
+        """
+        is_listed = digest in self._trusted
+        if not is_listed and self._public is None:
             return f"its digest {digest} is not in the list of those that are trusted"
         try:
-            verify_bytes(memoryview(data), read_public_key(self._public))
+            if not is_listed and self._public is not None:
+                verify_bytes(memoryview(data), read_public_key(self._public))
+            found = check_front(memoryview(data))[1].header.digests["wasm_digest"]
         except ArtifactError as problem:
             return str(problem)
+        if found != wasm_digest:
+            return f"it is of another module, with the digest {found.hex()}, expected {wasm_digest.hex()}"
         return None
 
     def _send(self, name: str, data: bytes) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wasmtime
 
 import wasmartifact as wa
 from tests.flows.test_tier_up import builders, level, no_space, wait_for_builds
@@ -113,6 +114,27 @@ def test_what_one_machine_packs_another_runs(store: str, tmp_path: Path) -> None
         wa.verify(path, key=PUBLIC)
     assert (second.answer(OTHER), second.packs) == (43, 1)
     assert second.compile(opt_level=1).instantiate().exports.f() == 42 and second.packs == 2
+
+
+@pytest.mark.parametrize("is_listed", [False, True], ids=["signed", "listed"])
+def test_what_is_trusted_runs_for_its_own_module_alone(tmp_path: Path, is_listed: bool) -> None:
+    """Somebody who can write to the store puts one trusted artifact under the name of another."""
+    place = tmp_path / "store"
+    Machine(tmp_path / "0", str(place), key=PUBLIC, sign_with=PRIVATE).answer()
+    (wanted,) = place.glob("*.so")
+    Machine(tmp_path / "0", str(place), key=PUBLIC, sign_with=PRIVATE).answer(OTHER)
+    (other,) = set(place.glob("*.so")) - {wanted}
+    wanted.write_bytes(other.read_bytes())
+    trust: dict[str, Any] = (
+        {"trusted": [hashlib.sha256(other.read_bytes()).hexdigest()]} if is_listed else {"key": PUBLIC}
+    )
+    machine = Machine(tmp_path / "1", str(place), **trust)
+    with pytest.warns(
+        RuntimeWarning,
+        match=f"of another module.*expected {hashlib.sha256(bytes(wasmtime.wat2wasm(ADD.decode()))).hexdigest()}",
+    ):
+        assert machine.answer() == 42
+    assert machine.packs == 1
 
 
 def test_only_what_is_trusted_runs(store: str, tmp_path: Path) -> None:
