@@ -26,13 +26,12 @@ static void raise_exception(wop_function *fn, wop_register exception)
     wop_die(fn);
 }
 
-/* Where an exception is in a register, the place of one of its values. */
-static wop_operand value_place(wop_register exception, wop_types values, uint32_t position)
+/* Where an exception is in a register, the place of its next value. offset: of that, behind the head at first. */
+static wop_operand next_value(wop_register exception, uint8_t letter, int32_t *offset)
 {
-    int32_t offset = sizeof(struct wa_schema_exception);
-    for (uint32_t i = 0; i < position; i++)
-        offset += SLOT_BYTES * (1 + (wop_type_of(values.letters[i]) == WA_V128));
-    return wop_memory(exception, offset);
+    wop_operand place = wop_memory(exception, *offset);
+    *offset += SLOT_BYTES * (1 + (wop_type_of(letter) == WA_V128));
+    return place;
 }
 
 static wop_types tag_values(wop_function *fn, uint32_t tag)
@@ -58,9 +57,10 @@ static void put_throw(wop_function *fn)
         return;
     }
     uint32_t first = fn->height - values.count;
+    int32_t offset = sizeof(struct wa_schema_exception);
     for (uint32_t i = 0; i < values.count; i++) {
         wop_value value = wop_values(fn)[first + i];
-        wop_store_value(fn, value_place(made.reg, values, i), &value, first + i);
+        wop_store_value(fn, next_value(made.reg, values.letters[i], &offset), &value, first + i);
     }
     raise_exception(fn, made.reg);
 }
@@ -100,11 +100,12 @@ static void compare_tag(wop_function *fn, uint32_t tag, uint32_t *other)
 /* Catch the exception in RAX: its values go to slots. keeps: code goes on to refer to it, so it is the collector's from now on. */
 static void take_exception(wop_function *fn, wop_types values, bool keeps)
 {
+    int32_t offset = sizeof(struct wa_schema_exception);
     wop_x86_imm32(fn, 0xc7 | WA_WIDE, 0, pending_cell(fn), 0);
     for (uint32_t i = 0; i < values.count; i++) {
         uint8_t type = wop_type_of(values.letters[i]);
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
-        wop_load(fn, type, scratch, value_place(RAX, values, i));
+        wop_load(fn, type, scratch, next_value(RAX, values.letters[i], &offset));
         wop_push_slot(fn, type);
         wop_store(fn, type, wop_slot(fn, fn->height - 1), scratch);
     }

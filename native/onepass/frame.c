@@ -13,6 +13,7 @@ enum {
 
 static const wop_register callee_pool[] = {RBX, R12, R13, R14, R15};
 static const wop_register caller_pool[] = {RSI, RDI, R8, R9};
+static const uint32_t callees = WA_SET(RBX) | WA_SET(R12) | WA_SET(R13) | WA_SET(R14) | WA_SET(R15); /* of callee_pool */
 static const uint32_t always_temporary =
     WA_SET(RAX) | WA_SET(RCX) | WA_SET(RDX) | WA_SET(R10) | WA_SET(XMM0) | WA_SET(XMM1) | WA_SET(XMM2) | WA_SET(XMM3);
 
@@ -123,7 +124,6 @@ static wop_register choose_home(const wop_function *fn, const candidate *one, ui
 
 static void settle_in(wop_function *fn, uint32_t what, wop_register home)
 {
-    static const uint32_t callees = WA_SET(RBX) | WA_SET(R12) | WA_SET(R13) | WA_SET(R14) | WA_SET(R15);
     if (callees & WA_SET(home))
         fn->callee_saved |= WA_SET(home);
     if (what == THE_INSTANCE) {
@@ -171,8 +171,7 @@ static void place_locals(wop_function *fn, const candidate *list, uint32_t count
 void wop_assign_homes(wop_function *fn)
 {
     candidate list[MOST_CANDIDATES];
-    uint32_t available = WA_SET(RSI) | WA_SET(RDI) | WA_SET(R8) | WA_SET(R9) | WA_SET(RBX) | WA_SET(R12) | WA_SET(R13) |
-                         WA_SET(R14) | WA_SET(R15);
+    uint32_t available = callees | WA_SET(RSI) | WA_SET(RDI) | WA_SET(R8) | WA_SET(R9);
     for (wop_register reg = XMM4; reg < WA_VECTOR_SCRATCH; reg++)
         available |= WA_SET(reg);
     fn->instance = fn->memory_base = fn->portion = WA_NO_REGISTER;
@@ -184,7 +183,6 @@ void wop_assign_homes(wop_function *fn)
         available &= ~WA_SET(home);
         settle_in(fn, list[i].local, home);
     }
-    static const uint32_t callees = WA_SET(RBX) | WA_SET(R12) | WA_SET(R13) | WA_SET(R14) | WA_SET(R15);
     fn->temporaries = always_temporary | (available & ~callees);
     fn->fixed_bytes = SLOT_BYTES * (uint32_t)__builtin_popcount(fn->callee_saved);
     bool needs_instance = fn->instance_weight > 0 || (fn->base_weight > 0 && fn->memory_base == WA_NO_REGISTER);
