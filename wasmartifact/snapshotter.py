@@ -27,6 +27,7 @@ from wasmartifact.verifier import verify, verify_open
 from wasmartifact.version import VERSION_NUMBERS
 from wasmartifact.wasm.externtypes import GlobalType
 from wasmartifact.wasm.initial import MERGE_GAP_BYTES, InitialState, image_runs, table_image
+from wasmartifact.wasm.model import DECLARATIVE
 
 #: What stands in a slot for a reference that no artifact can hold: WA_SNAPSHOT_* of native/include/wasmartifact.h.
 _UNKEPT: Final = {
@@ -173,9 +174,8 @@ def _take_state(instance: types.Instance, metadata: Metadata) -> InstanceState:
 def _dropped_segments(columns: Columns, segments: list[bytes]) -> Iterator[int]:
     """Segments that are gone, but for declarative ones, which never were there, and empty ones, which may stay."""
     starts, modes = columns.column("element_slots"), columns.column("element_mode")
-    declarative = 2
     for index, slots in enumerate(segments):
-        if not slots and starts[index] != starts[index + 1] and modes[index] != declarative:
+        if not slots and starts[index] != starts[index + 1] and modes[index] != DECLARATIVE:
             yield index
 
 
