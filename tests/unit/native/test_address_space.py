@@ -30,6 +30,8 @@ try:
 except wa.LoadError:
     pass
 ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+spare = [(object(), bytearray(1000)) for _ in range(100_000)]  # pages of Python's allocator and of malloc's
+pinned = spare[::1000]  # so that what these lie in stays the process's
 
 def fill():
     while True:
@@ -37,8 +39,10 @@ def fill():
             kept.append(linked.instantiate())
         except wa.LoadError as error:
             return error
-        except MemoryError:  # it was Python's allocator that found none: now it has a page for what follows
-            kept.pop()
+        except MemoryError:  # an allocator found none
+            if not spare:
+                raise
+            spare.clear()
 
 """
 LIMITED = """
