@@ -91,7 +91,7 @@ def example() -> tuple[SharedObject, Layout]:
         )
     )
     placed.write_contract(encode_contract(section, {}))
-    built = assemble(placed, section=section, symbol_names={"f0": "sum"})
+    built = assemble(placed, section=section, runtime_abi=schema.RUNTIME_ABI_OLDEST, symbol_names={"f0": "sum"})
     seal(built)
     return built, placed
 

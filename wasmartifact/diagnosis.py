@@ -80,8 +80,9 @@ def check_code(data: memoryview, metadata: Metadata) -> None:
     anchor_offset = file_offset(segments, "the anchor", numbers["anchor_vaddr"], schema.ANCHOR.size_bytes)
     build_id = metadata.header.digests["build_id"]
     anchor = _ANCHOR.unpack_from(data, anchor_offset)
-    if anchor != (schema.ANCHOR_MAGIC, schema.RUNTIME_ABI, 0, build_id):
-        raise corrupt_elf("the anchor", anchor, (schema.ANCHOR_MAGIC, schema.RUNTIME_ABI, 0, build_id))
+    expected = (schema.ANCHOR_MAGIC, numbers["runtime_abi"], 0, build_id)
+    if anchor != expected:
+        raise corrupt_elf("the anchor", anchor, expected)
     _check_contract(data, segments, anchor_offset, metadata)
     file_offset(segments, ".text", numbers["text_vaddr"], numbers["text_size_bytes"])
     code = digests.mapped_code(

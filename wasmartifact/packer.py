@@ -30,7 +30,7 @@ from wasmartifact.host.packages import check_installed
 from wasmartifact.limits import PackLimits
 from wasmartifact.metadata import digests
 from wasmartifact.metadata.contract import contract_size_bytes, encode_contract, mapped_images
-from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata
+from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata, runtime_abi
 from wasmartifact.metadata.header import patch_header
 from wasmartifact.verifier import open_metadata
 from wasmartifact.version import VERSION, VERSION_NUMBERS
@@ -275,7 +275,7 @@ def pack(
     clock.lap("metadata")
 
     # The pieces become one file. Beyond this point nothing but sizes and digests changes.
-    built = assemble(placed, section=section, symbol_names=_symbol_names(module))
+    built = assemble(placed, section=section, runtime_abi=runtime_abi(module), symbol_names=_symbol_names(module))
     build_id = seal(built)
     clock.lap("seal")
 

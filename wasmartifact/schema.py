@@ -23,7 +23,9 @@ Buffer = bytes | bytearray | memoryview
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
 FORMAT_MINOR: Final = 0  # a newer minor only adds columns, which are ignored
-RUNTIME_ABI: Final = 2  # contract, instance record, function records, runtime calls, trampolines
+RUNTIME_ABI: Final = 3  # contract, instance record, function records, runtime calls, trampolines
+#: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
+RUNTIME_ABI_OLDEST: Final = 2
 ELF_MAGIC: Final = b"\x7fELF"
 SECTION_NAME: Final = ".wasmartifact"
 TEMPORARY_PREFIX: Final = ".wasmartifact."  # of files that do not have their names yet
@@ -606,6 +608,14 @@ RUNTIME_CALLS: Final = (
     RuntimeCall("exception_new", "pi", "(tag) -> exception with room for the tag's values; traps"),
     RuntimeCall("exception_done", "vp", "(exception): it was caught, and no exnref to it was made by this catch"),
     RuntimeCall("trap", "vi", "(trap code): for traps that code does not raise by an instruction"),
+    # From ABI 3 on, for shared memories.
+    RuntimeCall(
+        "memory_wait32",
+        "iillil",
+        "(memory, offset, address, expected, timeout in ns) -> 0 woken, 1 not equal, 2 timed out; traps",
+    ),
+    RuntimeCall("memory_wait64", "iillll", "likewise"),
+    RuntimeCall("memory_notify", "iilli", "(memory, offset, address, count) -> how many were woken; traps"),
 )
 RUNTIME_CALL_INDEX: Final = {call.name: index for index, call in enumerate(RUNTIME_CALLS)}
 

@@ -246,7 +246,7 @@ def _assemble(data: memoryview, columns: Columns, section: bytearray, state: Ins
     layout.write_contract(
         encode_contract(section, {table: (offset, counts[table]) for table, offset in places.items()})
     )
-    return assemble(layout, section=section, symbol_names=names), layout.text_size
+    return assemble(layout, section=section, runtime_abi=numbers["runtime_abi"], symbol_names=names), layout.text_size
 
 
 def _report(output: str | int, built: SharedObject, text_size_bytes: int, build_id: bytes, clock: Clock) -> PackReport:

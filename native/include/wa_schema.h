@@ -11,7 +11,8 @@
 
 #define WA_FORMAT_MAJOR 2
 #define WA_FORMAT_MINOR 0
-#define WA_RUNTIME_ABI 2
+#define WA_RUNTIME_ABI 3
+#define WA_RUNTIME_ABI_OLDEST 2
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
 #define WA_ANCHOR_MAGIC 0xa7268636e617277UL
 #define WA_COLUMN_ALIGN_BYTES 64
@@ -1067,8 +1068,14 @@ struct wa_schema_calls {
     void (*exception_done)(struct wa_schema_instance *instance, uint64_t);
     /* (trap code): for traps that code does not raise by an instruction */
     void (*trap)(struct wa_schema_instance *instance, uint32_t);
+    /* (memory, offset, address, expected, timeout in ns) -> 0 woken, 1 not equal, 2 timed out; traps */
+    uint32_t (*memory_wait32)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t, uint32_t, uint64_t);
+    /* likewise */
+    uint32_t (*memory_wait64)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t, uint64_t, uint64_t);
+    /* (memory, offset, address, count) -> how many were woken; traps */
+    uint32_t (*memory_notify)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t, uint32_t);
 };
-_Static_assert(sizeof(struct wa_schema_calls) == 152, "one pointer per runtime call");
+_Static_assert(sizeof(struct wa_schema_calls) == 176, "one pointer per runtime call");
 
 /* ---- CPU features ---------------------------------------------------------------------------------------------------- */
 

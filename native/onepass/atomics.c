@@ -1,7 +1,7 @@
 /* Atomic operators (threads proposal): sequentially consistent, and trapping where an address is not aligned.
  *
- * The address of an access is in the scratch register; what comes between it and the access must leave that alone. Waiting is
- * compiled for memories that are not shared, where it traps; since nobody waits, nobody is woken. */
+ * The address of an access is in the scratch register; what comes between it and the access must leave that alone. On a memory
+ * that is not shared, waiting traps, and since nobody waits, nobody is woken; on a shared one the runtime does both. */
 #include "x86_64.h"
 
 enum { LOCK = 0xf0 };
@@ -164,11 +164,30 @@ static void probe(wop_function *fn, wop_argument at, uint32_t operands, uint32_t
         wop_pop(fn);
 }
 
-static void put_wait(wop_function *fn, uint32_t size_bytes)
+/* On a shared memory: call the runtime, which looks at the address. */
+static void call_runtime(wop_function *fn, size_t call, wop_argument at, uint32_t operands)
+{
+    const uint32_t numbers[] = {at.memory, (uint32_t)at.offset};
+    fn->has_failed |= at.offset > UINT32_MAX; /* LLVM's side has it */
+    wop_call_runtime(fn, call, numbers, 2, operands, WA_I32);
+}
+
+static void put_notify(wop_function *fn)
 {
     wop_argument at = wop_read_argument(fn);
-    if (fn->has_failed || fn->module->memories[at.memory].is_shared) { /* LLVM's side refuses that */
-        fn->has_failed = true;
+    if (!fn->has_failed && fn->module->memories[at.memory].is_shared) {
+        call_runtime(fn, WA_CALL_INDEX(memory_notify), at, 2);
+        return;
+    }
+    probe(fn, at, 2, 4);
+    wop_push_constant(fn, WA_I32, 0);
+}
+
+static void put_wait(wop_function *fn, size_t call, uint32_t size_bytes)
+{
+    wop_argument at = wop_read_argument(fn);
+    if (!fn->has_failed && fn->module->memories[at.memory].is_shared) {
+        call_runtime(fn, call, at, 3);
         return;
     }
     probe(fn, at, 3, size_bytes);
@@ -207,12 +226,13 @@ void wop_atomic(wop_function *fn)
 {
     switch (fn->opcode) {
     case WA_OP_MEMORY_ATOMIC_NOTIFY:
-        probe(fn, wop_read_argument(fn), 2, 4);
-        wop_push_constant(fn, WA_I32, 0);
+        put_notify(fn);
         return;
     case WA_OP_MEMORY_ATOMIC_WAIT32:
+        put_wait(fn, WA_CALL_INDEX(memory_wait32), 4);
+        return;
     case WA_OP_MEMORY_ATOMIC_WAIT64:
-        put_wait(fn, fn->opcode == WA_OP_MEMORY_ATOMIC_WAIT32 ? 4 : 8);
+        put_wait(fn, WA_CALL_INDEX(memory_wait64), 8);
         return;
     case WA_OP_ATOMIC_FENCE:
         put_fence(fn);

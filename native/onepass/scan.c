@@ -166,6 +166,15 @@ static bool is_call(uint32_t opcode)
            (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE) || opcode == WA_ONEPASS_ELEMENT_SET;
 }
 
+/* Whether an operator waits or notifies at a shared memory, which the runtime does. */
+static bool waits(const wop_function *fn, uint32_t opcode, wop_reader ahead)
+{
+    if (opcode < WA_OP_MEMORY_ATOMIC_NOTIFY || opcode > WA_OP_MEMORY_ATOMIC_WAIT64)
+        return false;
+    uint32_t memory = wop_read_u32(&ahead) & 0x40 ? wop_read_u32(&ahead) : 0;
+    return memory < fn->module->memory_count && fn->module->memories[memory].is_shared;
+}
+
 static void add_weight(uint32_t *total, uint32_t weight)
 {
     if (*total < MOST_TOTAL)
@@ -255,6 +264,10 @@ static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
         wop_local *local = wop_locals(fn) + index;
         add_weight(&local->weight, weight);
         local->is_assigned |= opcode != WA_OP_LOCAL_GET;
+    } else if (waits(fn, opcode, ahead)) {
+        fn->has_calls = true;
+        add_weight(&fn->call_weight, weight);
+        add_weight(&fn->instance_weight, weight);
     } else if (is_access(opcode)) {
         bool is_first = (wop_read_u32(&ahead) & 0x40) == 0 || wop_read_u32(&ahead) == 0;
         if (is_first)

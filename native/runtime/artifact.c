@@ -214,7 +214,7 @@ int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor,
         memcpy(&found, anchor, sizeof found);
     if (found.magic != WA_ANCHOR_MAGIC || memcmp(found.build_id, artifact->header->build_id, sizeof found.build_id) != 0)
         return wa_fail(error, WA_ERROR_BUILD_ID, 0, found.magic, WA_ANCHOR_MAGIC, "");
-    if (found.runtime_abi != WA_RUNTIME_ABI)
+    if (found.runtime_abi != artifact->header->runtime_abi)
         return wa_fail(error, WA_ERROR_RUNTIME_ABI, 0, found.runtime_abi, WA_RUNTIME_ABI, "");
     if (wa_contract_bind(artifact, anchor, error) < 0)
         return -1;

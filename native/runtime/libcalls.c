@@ -78,7 +78,7 @@ static uint64_t memory_grow(head *self, uint32_t memory, uint64_t delta_pages)
 static void memory_copy(head *self, uint32_t dst_memory, uint32_t src_memory, uint64_t dst, uint64_t src, uint64_t size_bytes)
 {
     wa_memory *target = memory_at(self, dst_memory), *source = memory_at(self, src_memory);
-    if (is_outside(dst, size_bytes, target->head.size_bytes) || is_outside(src, size_bytes, source->head.size_bytes))
+    if (is_outside(dst, size_bytes, wa_memory_bytes(target)) || is_outside(src, size_bytes, wa_memory_bytes(source)))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     move_bytes((uint8_t *)target->head.base + dst, (uint8_t *)source->head.base + src, size_bytes);
 }
@@ -86,7 +86,7 @@ static void memory_copy(head *self, uint32_t dst_memory, uint32_t src_memory, ui
 static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t value, uint64_t size_bytes)
 {
     wa_memory *target = memory_at(self, memory);
-    if (is_outside(dst, size_bytes, target->head.size_bytes))
+    if (is_outside(dst, size_bytes, wa_memory_bytes(target)))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     uint64_t done = 0;
     do {
@@ -105,9 +105,38 @@ static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t 
     uint64_t start = offsets[0], end = offsets[1];
     if (wa_data_dropped(instance_of(self))[segment] || end > WA_ROWS(artifact, data_bytes) || start > end)
         end = start = 0;
-    if (is_outside(src, size_bytes, end - start) || is_outside(dst, size_bytes, target->head.size_bytes))
+    if (is_outside(src, size_bytes, end - start) || is_outside(dst, size_bytes, wa_memory_bytes(target)))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     move_bytes((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes) + start + src, size_bytes);
+}
+
+/* A place in a shared memory that somebody waits or notifies at. */
+static const void *waiting_place(head *self, uint32_t index, uint64_t offset, uint64_t address, uint32_t size_bytes)
+{
+    wa_memory *memory = memory_at(self, index);
+    uint64_t place = address + offset;
+    if (place % size_bytes != 0)
+        wa_trap(WA_TRAP_UNALIGNED_ATOMIC);
+    if (place < address || is_outside(place, size_bytes, wa_memory_bytes(memory)))
+        wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
+    return (const uint8_t *)memory->head.base + place;
+}
+
+static uint32_t memory_wait32(head *self, uint32_t memory, uint64_t offset, uint64_t address, uint32_t expected, uint64_t timeout)
+{
+    return wa_wait(waiting_place(self, memory, offset, address, 4), expected, 4, (int64_t)timeout);
+}
+
+static uint32_t memory_wait64(head *self, uint32_t memory, uint64_t offset, uint64_t address, uint64_t expected, uint64_t timeout)
+{
+    return wa_wait(waiting_place(self, memory, offset, address, 8), expected, 8, (int64_t)timeout);
+}
+
+static uint32_t memory_notify(head *self, uint32_t memory, uint64_t offset, uint64_t address, uint32_t count)
+{
+    uint32_t woken = wa_notify(waiting_place(self, memory, offset, address, 4), count);
+    wa_heed_interrupt();
+    return woken;
 }
 
 static void data_drop(head *self, uint32_t segment)
@@ -305,4 +334,7 @@ const struct wa_schema_calls wa_runtime_calls = {
     .exception_new = exception_new,
     .exception_done = exception_done,
     .trap = trap,
+    .memory_wait32 = memory_wait32,
+    .memory_wait64 = memory_wait64,
+    .memory_notify = memory_notify,
 };

@@ -60,7 +60,7 @@ static int link_memory(wa_details *details, uint64_t row, uint32_t index, wa_mem
     uint32_t page_log2 = WA_COLUMN(artifact, memory_page_log2)[index];
     if (memory->page_log2 != page_log2)
         return fail_import(error, row, "the page size differs");
-    if (check_limits(row, memory->head.size_bytes >> page_log2, memory->max_pages, memory->flags,
+    if (check_limits(row, wa_memory_bytes(memory) >> page_log2, memory->max_pages, memory->flags,
                      WA_COLUMN(artifact, memory_min_pages)[index], WA_COLUMN(artifact, memory_max_pages)[index],
                      WA_COLUMN(artifact, memory_flags)[index], error) < 0)
         return -1;

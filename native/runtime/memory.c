@@ -41,7 +41,7 @@ static int commit(wa_memory *memory, uint64_t new_size_bytes)
     if (new_end > old_end &&
         mprotect((uint8_t *)memory->head.base + old_end, new_end - old_end, PROT_READ | PROT_WRITE) != 0)
         return -1;
-    memory->head.size_bytes = new_size_bytes;
+    __atomic_store_n(&memory->head.size_bytes, new_size_bytes, __ATOMIC_SEQ_CST);
     return 0;
 }
 
@@ -275,7 +275,7 @@ uint8_t *wa_memory_base(const wa_memory *memory)
 
 uint64_t wa_memory_size(const wa_memory *memory)
 {
-    return memory->head.size_bytes;
+    return wa_memory_bytes(memory);
 }
 
 uint32_t wa_memory_page_log2(const wa_memory *memory)

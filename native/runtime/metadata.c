@@ -20,7 +20,7 @@ static int check_header(const wa_artifact *artifact, wa_error *error)
         return wa_fail(error, WA_ERROR_BAD_MAGIC, 0, header->magic, WA_METADATA_MAGIC, "");
     if (header->format_major != WA_FORMAT_MAJOR)
         return wa_fail(error, WA_ERROR_FORMAT_VERSION, 0, header->format_major, WA_FORMAT_MAJOR, "");
-    if (header->runtime_abi != WA_RUNTIME_ABI)
+    if (header->runtime_abi < WA_RUNTIME_ABI_OLDEST || header->runtime_abi > WA_RUNTIME_ABI)
         return wa_fail(error, WA_ERROR_RUNTIME_ABI, 0, header->runtime_abi, WA_RUNTIME_ABI, "");
     if (header->machine != wa_host_machine())
         return wa_fail(error, WA_ERROR_MACHINE, 0, header->machine, wa_host_machine(), "");

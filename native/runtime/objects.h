@@ -37,6 +37,12 @@ struct wa_memory {
     _Atomic(wa_quota *) quota; /* where its bytes count; retained; NULL: nowhere */
 };
 
+/* Bytes that there are. A shared memory grows while others use it: who sees the size may use the bytes. */
+static inline uint64_t wa_memory_bytes(const wa_memory *memory)
+{
+    return __atomic_load_n(&memory->head.size_bytes, __ATOMIC_SEQ_CST);
+}
+
 wa_memory *wa_memory_new_image(wa_artifact *artifact, uint32_t memory_index, wa_error *error);
 /* Put the run of the memory image in this row into a memory that there is already, by mapping or by copying it. */
 int wa_memory_put_run(wa_memory *memory, const wa_artifact *artifact, uint64_t row, wa_error *error);

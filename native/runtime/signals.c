@@ -288,6 +288,13 @@ static bool is_queued(const siginfo_t *info, const char *mark)
     return info->si_code == SI_QUEUE && info->si_value.sival_ptr == mark && info->si_pid == getpid();
 }
 
+/* For who looks before the way back to compiled code; a wait ends at once, however shortly before the system call it is. */
+static void leave_note(volatile bool *note)
+{
+    *note = true;
+    atomic_fetch_or(&wa_this_thread.wake, WA_WAKE_NOTED);
+}
+
 /* Leave the innermost call where the main thread is in compiled code, if the embedder wants it. Elsewhere leave a note: the
  * runtime's C code looks at it before it returns to compiled code, the embedder before it starts any. Compiled code holds no
  * lock, so the embedder is as free here as in a function that it calls, but for the small stack. */
@@ -296,7 +303,7 @@ static void try_interrupt(const ucontext_t *context)
     if (getpid() != gettid())
         queue_signal((uint32_t)getpid(), SIGINT, &forward_mark); /* the kernel chose another thread */
     else if (leavable_artifact(context) == NULL)
-        wa_this_thread.notes.sigint = true;
+        leave_note(&wa_this_thread.notes.sigint);
     else if (judge_interrupt(wa_this_thread.current->info->user))
         wa_leap(WA_INTERRUPTED);
 }
@@ -320,7 +327,7 @@ static void try_stop(const ucontext_t *context)
         pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL); /* lets SIGINT in again, see install */
         wa_leap(WA_TRAPPED);
     }
-    wa_this_thread.notes.stop = true;
+    leave_note(&wa_this_thread.notes.stop);
     if (!wa_is_away())
         *heard_by(wa_this_thread.id) = wa_this_thread.id;
 }

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "error.h"
 
@@ -49,6 +50,9 @@ typedef union wa_notes {
     volatile uint32_t any;
 } wa_notes;
 
+/* What ends a wait: somebody notified it, or a note was left. */
+enum { WA_WAKE_NOTIFIED = 1, WA_WAKE_NOTED = 2 };
+
 /* Per thread; initial-exec so that the signal handler reaches it without a call. */
 typedef struct wa_thread {
     wa_activation *current; /* while is_outside, of a stack that may not be the one that runs: then it is compared, not read */
@@ -60,6 +64,7 @@ typedef struct wa_thread {
     uintptr_t chaining;   /* frame of the handler that hands a signal on */
     uint32_t id;          /* of the kernel; 0: nobody asked for it yet, see wa_thread_id */
     wa_notes notes;
+    _Atomic uint32_t wake; /* WA_WAKE_*: what a wait of this thread looks at, see waiters.c */
     volatile bool is_outside;  /* the embedder's code runs inside of a call */
     volatile bool is_handling; /* the handler reads what it trusts: a fault there is no guest's */
     volatile bool is_ready;
@@ -143,6 +148,14 @@ static inline void wa_heed_interrupt(void)
     if (__builtin_expect(wa_this_thread.notes.any, 0))
         wa_leave_if_interrupted();
 }
+
+/* ---- waiters.c -------------------------------------------------------------------------------------------------- */
+
+/* Wait at an address of a shared memory for so long, less than 0: for ever, unless it holds something else than expected, which
+ * was size_bytes (4 or 8) wide. What memory.atomic.wait gives; an interrupt or a stop leaves the call. */
+uint32_t wa_wait(const void *address, uint64_t expected, uint32_t size_bytes, int64_t timeout_nanoseconds);
+/* Wake at most so many of those that wait there, those that came first; how many. */
+uint32_t wa_notify(const void *address, uint32_t count);
 
 /* ---- activation.c ----------------------------------------------------------------------------------------------- */
 

@@ -5,7 +5,9 @@ words. A change that makes this test fail has changed the format: then raise one
 pack another.
 
 They have two segments, so that they load whatever the C library. Their calls have the results that wasmtime gives for
-``format_1.wat``, from which they were packed: ``pack(..., opt_level=2, target="x86_64", min_glibc="2.17")``.
+``format_1.wat``, from which they were packed: ``pack(..., opt_level=2, target="x86_64", min_glibc="2.17")``. That
+with a shared memory was packed from ``shared.wat``; a module without one has an older runtime ABI, which has all that
+it needs.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import wasmtime
 import wasmartifact as wa
 from tests.support.artifact_files import header_numbers, resealed, write
 from wasmartifact import schema
-from wasmartifact.wasm.externtypes import FuncType
+from wasmartifact.wasm.externtypes import FuncType, MemoryType
 
 FOLDER = Path(__file__).parents[1] / "data" / "frozen"
 
@@ -34,6 +36,7 @@ class Frozen(NamedTuple):
     sha256: str
     format: tuple[int, int]
     runtime_abi: int
+    has_shared_memory: bool = False
 
     @property
     def path(self) -> Path:
@@ -45,20 +48,24 @@ class Frozen(NamedTuple):
 
     @property
     def loads(self) -> bool:
-        return self.is_read and self.runtime_abi == schema.RUNTIME_ABI
+        return self.is_read and schema.RUNTIME_ABI_OLDEST <= self.runtime_abi <= schema.RUNTIME_ABI
 
 
 FILES = (
     Frozen("format_1.x86_64.elf", "f9615412bf640b82ab90c080b4d7dc893e998af185ca50da2dfb8f4568d87a32", (1, 0), 1),
     Frozen("format_1_1.x86_64.elf", "1a4d18df4a8e636c71ea6e0ba5ec6441d7f5d11d27c8c837d2578e46ae2e9b45", (1, 1), 2),
     Frozen("format_2.x86_64.elf", "5311d5780080a78deb936abfc4feb77d4f7137e052e2332e3c8f655b90fb90be", (2, 0), 2),
+    Frozen("shared_2.x86_64.elf", "c11c7f74f0a1f791f5952c285bb5707ac385171eefc2441bdf69177287793b0c", (2, 0), 3, True),
 )
 READ = [file for file in FILES if file.is_read]
+PLAIN = [file for file in FILES if not file.has_shared_memory]
+SHARED = [file for file in FILES if file.has_shared_memory and file.loads]
 
 needs_its_machine = pytest.mark.skipif(platform.machine() != "x86_64", reason="the artifact's code is for x86-64")
 each = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 each_that_is_read = pytest.mark.parametrize("file", READ, ids=lambda file: file.name)
-each_that_loads = pytest.mark.parametrize("file", [file for file in FILES if file.loads], ids=lambda file: file.name)
+each_that_loads = pytest.mark.parametrize("file", [file for file in PLAIN if file.loads], ids=lambda file: file.name)
+each_that_is_shared = pytest.mark.parametrize("file", SHARED, ids=lambda file: file.name)
 
 
 @each
@@ -72,10 +79,10 @@ def test_nobody_packed_it_again(file: Frozen) -> None:
 
 
 def test_there_is_one_of_this_version() -> None:
-    """Who raises a version packs the module of these files with it."""
-    assert (FILES[-1].format, FILES[-1].runtime_abi) == (
-        (schema.FORMAT_MAJOR, schema.FORMAT_MINOR), schema.RUNTIME_ABI
-    )  # fmt: skip
+    """Who raises a version packs the modules of these files with it."""
+    version = schema.FORMAT_MAJOR, schema.FORMAT_MINOR
+    abis = {file.runtime_abi for file in FILES if file.format == version}
+    assert {schema.RUNTIME_ABI_OLDEST, schema.RUNTIME_ABI} <= abis
 
 
 @each
@@ -104,7 +111,7 @@ def test_another_runtime_abi_refuses_to_load_it(file: Frozen, tmp_path: Path) ->
             use(path)
 
 
-@each_that_is_read
+@pytest.mark.parametrize("file", [file for file in READ if file in PLAIN], ids=lambda file: file.name)
 def test_it_is_whole_and_reads_as_ever(file: Frozen) -> None:
     if file.loads:
         wa.verify(file.path)
@@ -144,6 +151,20 @@ def test_it_runs_as_wasmtime_runs_its_module(file: Frozen) -> None:
     with pytest.raises(wa.Trap) as trapped:
         exports.divide(1, 0)
     assert trapped.value.frames[0].func_name == "divide"
+
+
+@needs_its_machine
+@each_that_is_shared
+def test_it_waits_and_wakes(file: Frozen) -> None:
+    """Results are those that the threads proposal has for its instructions."""
+    wa.verify(file.path)
+    got = wa.load(file.path).instantiate().exports
+    assert got.memory[16:22] == b"frozen"
+    assert got.memory.type == MemoryType(1, 3, shared=True, memory64=False, page_size_bytes=65536)
+    assert (got.wait(0, 1, -1), got["wait long"](8, 1, -1)) == (1, 1)
+    assert (got.wait(0, 0, 0), got["wait long"](8, 0, 1000)) == (2, 2)
+    assert (got.notify(0, 1), got.count(0, 5), got.count(0, 0)) == (0, 0, 5)
+    assert (got.grow(1), got.grow(2)) == (1, -1)
 
 
 CALLS: tuple[tuple[str, tuple[Any, ...]], ...] = (

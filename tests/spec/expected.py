@@ -7,7 +7,6 @@ from __future__ import annotations
 UNSUPPORTED_FEATURES = frozenset(
     {
         "gc",
-        "threads",
     }
 )
 

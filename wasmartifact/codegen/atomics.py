@@ -1,7 +1,7 @@
 """Atomic instructions (threads proposal): sequentially consistent, and trapping where an address is not aligned.
 
-Code for one thread uses them too, where it was compiled so that it could run in several. Waiting is compiled for
-memories that are not shared, where it traps; since nobody waits, nobody is woken.
+Code for one thread uses them too, where it was compiled so that it could run in several. On a memory that is not
+shared, waiting traps, and since nobody waits, nobody is woken; on a shared one the runtime does both.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from wasmartifact import schema
 from wasmartifact.codegen.emitter import ZEROS, FunctionEmitter, Handler, i64_constant
 from wasmartifact.codegen.memory import MemoryArgument, effective_address
 from wasmartifact.codegen.signature import LLVM_TYPES
-from wasmartifact.errors import UnsupportedModule
 
 _OUT_OF_BOUNDS: Final = schema.TRAP_BY_NAME["memory_out_of_bounds"]
 _NOT_SHARED: Final = schema.TRAP_BY_NAME["expected_shared_memory"]
@@ -92,27 +91,35 @@ def _compare_exchange(letter: str, bits: int) -> Handler:
 
 
 def _notify(fn: FunctionEmitter, argument: MemoryArgument) -> None:
-    """Nobody was woken; the address must be right all the same."""
-    operand, _ = fn.pop_values(2)
+    """Where nobody waits, nobody is woken; the address must be right all the same."""
+    operand, count = fn.pop_values(2)
+    if fn.context.memories[argument[2]].shared:
+        _call_runtime(fn, "memory_notify", argument, operand, count)
+        return
     _probe(fn, operand, argument, 32)
     fn.stack.append(ZEROS["i"])
 
 
 def _wait(bits: int) -> Handler:
     def emit(fn: FunctionEmitter, argument: MemoryArgument) -> None:
+        operand, expected, timeout = fn.pop_values(3)
         if fn.context.memories[argument[2]].shared:
-            raise UnsupportedModule(
-                f"{fn.where} uses memory.atomic.wait{bits} at wasm offset {fn.offset:#x} (feature threads), "
-                "which this version does not compile for a shared memory",
-                feature="threads",
-                wasm_offset=fn.offset,
-            )
-        operand, _, _ = fn.pop_values(3)
+            _call_runtime(fn, f"memory_wait{bits}", argument, operand, expected, timeout)
+            return
         _probe(fn, operand, argument, bits)
         fn.trap_if("true", _NOT_SHARED)
         fn.stack.append(ZEROS["i"])
 
     return emit
+
+
+def _call_runtime(fn: FunctionEmitter, name: str, argument: MemoryArgument, operand: str, *values: str) -> None:
+    """Push what the runtime gives, which looks at the address."""
+    _, offset, memory = argument
+    address = fn.widen(operand, fn.context.memories[memory].index)
+    fn.dbg = fn.located(0)
+    fn.stack.append(fn.runtime_call(name, str(memory), i64_constant(offset), address, *values))
+    fn.dbg = ""
 
 
 def _probe(fn: FunctionEmitter, operand: str, argument: MemoryArgument, bits: int) -> None:

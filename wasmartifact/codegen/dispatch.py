@@ -32,6 +32,10 @@ CALLING_OPCODES: Final = frozenset(
         "throw",
     )
 )  # fmt: skip
+#: Opcodes that call the runtime where their memory is shared.
+WAITING_OPCODES: Final = frozenset(
+    OPCODE_BY_NAME[f"memory.atomic.{name}"].code for name in ("notify", "wait32", "wait64")
+)
 #: Opcodes that compute a value from the operands alone.
 _PLAIN_OPERATORS: Final = frozenset(
     OPCODE_BY_NAME[name].code

@@ -9,7 +9,7 @@ from wasmartifact.codegen.compiled import FunctionGroup, GroupFacts
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.control import open_function
 from wasmartifact.codegen.convention import outward_symbol
-from wasmartifact.codegen.dispatch import CALLING_OPCODES, LOOP_OPCODE, emit_instructions
+from wasmartifact.codegen.dispatch import CALLING_OPCODES, LOOP_OPCODE, WAITING_OPCODES, emit_instructions
 from wasmartifact.codegen.emitter import MANY_LOCALS, FunctionEmitter
 from wasmartifact.codegen.irmodule import APART, FIRST_SCOPE, apart, module_text, subprogram
 from wasmartifact.codegen.signature import letter_of
@@ -64,7 +64,9 @@ def _emit_function(
     runs, body = decode_locals(group.data, start, end)
     instructions = decode_instructions(group.data, body, end)
     used = {opcode for _, opcode, _ in instructions}
-    calls_something = not used.isdisjoint(CALLING_OPCODES)
+    calls_something = not used.isdisjoint(CALLING_OPCODES) or (
+        not used.isdisjoint(WAITING_OPCODES) and _waits(fn.context, instructions)
+    )
     if not calls_something and LOOP_OPCODE not in used:
         facts.short_functions.append(func_index)
     facts.features.update(feature for opcode in used if (feature := opcodes.OPCODES[opcode].feature) is not None)
@@ -90,6 +92,13 @@ def _emit_metered(fn: FunctionEmitter, instructions: list[Instruction], base: in
             fn.offset = block[0][0] + base
             fuel.charge(fn, cost)
         emit_instructions(fn, block, base)
+
+
+def _waits(context: ModuleContext, instructions: list[Instruction]) -> bool:
+    """Whether a function waits or notifies at a shared memory."""
+    return any(
+        opcode in WAITING_OPCODES and context.memories[immediate[2]].shared for _, opcode, immediate in instructions
+    )
 
 
 def _has_typed_blocks(instructions: list[Instruction]) -> bool:

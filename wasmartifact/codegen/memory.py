@@ -48,9 +48,13 @@ def _check_bounds(fn: FunctionEmitter, index: str, extent: int, memory: int) -> 
 
 
 def memory_size_bytes(fn: FunctionEmitter, memory: int) -> str:
-    """Current size of a memory as an i64."""
+    """Current size of a memory as an i64. A shared one grows in other threads: each look is one of its own."""
     slot = fn.context.layout.memories_offset + schema.MEMORY_SLOT.size_bytes * memory
-    return fn.load_field(fn.load_invariant(slot + _MEMORY_SLOT["memory"]), _MEMORY_HEAD["size_bytes"], "i64")
+    head = fn.load_invariant(slot + _MEMORY_SLOT["memory"])
+    if fn.context.memories[memory].shared:
+        address = fn.define("p", f"getelementptr i8, ptr {head}, i64 {_MEMORY_HEAD['size_bytes']}")
+        return fn.define("l", f"load atomic volatile i64, ptr {address} seq_cst, align 8")
+    return fn.load_field(head, _MEMORY_HEAD["size_bytes"], "i64")
 
 
 def _load(letter: str, narrow_bits: int = 0, extension: str = "") -> Handler:

@@ -35,7 +35,7 @@ from wasmartifact.elf.structs import (
     SYMBOL,
 )
 from wasmartifact.errors import ToolchainError
-from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, BUILD_ID_BYTES, RUNTIME_ABI, SECTION_NAME, Buffer, align_up
+from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, BUILD_ID_BYTES, SECTION_NAME, Buffer, align_up
 
 #: Table images of a snapshot that have no room before the text.
 IMAGES_NAME: Final = ".images"
@@ -106,7 +106,7 @@ class _Section:
         return self.offset + self.size
 
 
-def assemble(layout: Layout, *, section: bytearray, symbol_names: Mapping[str, str]) -> SharedObject:
+def assemble(layout: Layout, *, section: bytearray, runtime_abi: int, symbol_names: Mapping[str, str]) -> SharedObject:
     """Put the file together; its build id is zero.
 
     Parameters
@@ -115,10 +115,12 @@ def assemble(layout: Layout, *, section: bytearray, symbol_names: Mapping[str, s
         What is mapped.
     section : bytearray
         Contents of ``.wasmartifact``.
+    runtime_abi : int
+        What its header says of that, for the anchor.
     symbol_names : Mapping[str, str]
         Symbol of a global function to the name that debuggers show. Symbols that are not there keep theirs.
     """
-    rodata = _rodata(layout)
+    rodata = _rodata(layout, runtime_abi)
     sections = [*_head_sections(layout.head), *_code_sections(layout, rodata)]
     mapped = len(sections)
     mapped_end = sections[-1].end
@@ -199,10 +201,10 @@ def _anchor_offset(layout: Layout) -> int:
     return layout.anchor_vaddr - layout.rodata_vaddr
 
 
-def _rodata(layout: Layout) -> bytearray:
+def _rodata(layout: Layout, runtime_abi: int) -> bytearray:
     """The constants, with an anchor that has no build id yet."""
     rodata = bytearray(layout.rodata)
-    _ANCHOR.pack_into(rodata, _anchor_offset(layout), ANCHOR_MAGIC, RUNTIME_ABI, 0, bytes(BUILD_ID_BYTES))
+    _ANCHOR.pack_into(rodata, _anchor_offset(layout), ANCHOR_MAGIC, runtime_abi, 0, bytes(BUILD_ID_BYTES))
     return rodata
 
 

@@ -47,7 +47,7 @@ def check_rows(buffer: bytes | bytearray | memoryview) -> None:
     check_directory(buffer)
     columns = Columns(buffer)
     abi = columns.header.numbers["runtime_abi"]
-    if abi != schema.RUNTIME_ABI:
+    if not schema.RUNTIME_ABI_OLDEST <= abi <= schema.RUNTIME_ABI:
         raise faults.version_mismatch("runtime_abi", abi, schema.RUNTIME_ABI)
     for column in schema.COLUMNS:
         if column.shape == "offsets":

@@ -188,7 +188,6 @@ def build_section(
         magic=schema.METADATA_MAGIC,
         format_major=schema.FORMAT_MAJOR,
         format_minor=schema.FORMAT_MINOR,
-        runtime_abi=schema.RUNTIME_ABI,
         header_size_bytes=schema.METADATA_HEADER.size_bytes,
         directory_offset=schema.METADATA_HEADER.size_bytes,
         directory_count=len(schema.COLUMNS),
@@ -275,6 +274,12 @@ def _write_directory(section: bytearray, columns: Mapping[str, Values], places: 
     section[schema.METADATA_HEADER.size_bytes : schema.METADATA_HEADER.size_bytes + len(entries)] = entries
 
 
+def runtime_abi(module: Module) -> int:
+    """The oldest runtime ABI that has all that the code calls."""
+    is_shared = any(memory.limits.shared for memory in module.memory_types)
+    return schema.RUNTIME_ABI if is_shared else schema.RUNTIME_ABI_OLDEST
+
+
 def _write_header(section: bytearray, facts: MetadataFacts) -> None:
     module, layout = facts.module, facts.layout
     record = module.instance_layout
@@ -283,6 +288,7 @@ def _write_header(section: bytearray, facts: MetadataFacts) -> None:
         flags=(schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0)
         | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0)
         | (schema.HEADER_FUEL if facts.fuel else 0),
+        runtime_abi=runtime_abi(module),
         library_version=library_version(facts.library_version),
         machine=schema.MACHINES[layout.machine],
         page_size_bytes=schema.PAGE_BYTES[layout.machine],

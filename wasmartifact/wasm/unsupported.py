@@ -8,8 +8,6 @@ its own.
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
@@ -21,15 +19,8 @@ from wasmartifact.wasm.model import Instruction, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
 from wasmartifact.wasm.validate import FOREIGN_PROPOSALS, message_offset, parses, wasm_tools_problem
 
-#: Those that are compiled for memories that are not shared.
-_WAITS: Final = frozenset(OPCODE_BY_NAME[f"memory.atomic.wait{bits}"].code for bits in (32, 64))
 #: Instructions that the table of opcodes knows and code generation does not.
-UNCOMPILED: Final = _WAITS | {code for code, opcode in OPCODES.items() if opcode.feature == "gc"}
-#: Bytes of those that do not count as "gc", with the alignment that a valid one has, and longer LEB128 forms of both.
-#: Almost nothing else looks like this, so that a search (10 ms for 1 MB) replaces decoding (0.4 s).
-_ATOMIC_BYTES: Final = re.compile(
-    rb"\xfe(?:(?:\x01|\x81\x80*\x00)[\x02\x42\x82\xc2]|(?:\x02|\x82\x80*\x00)[\x03\x43\x83\xc3])"
-)
+UNCOMPILED: Final = frozenset(code for code, opcode in OPCODES.items() if opcode.feature == "gc")
 #: What wasm-tools can be asked with and without.
 _PROPOSALS: Final = ("gc", "threads", *FOREIGN_PROPOSALS)
 #: Features of the decoder's errors of which wasm-tools can say whether the module is valid with them.
@@ -68,30 +59,20 @@ def refuse_uncompiled(module: Module, features: frozenset[str]) -> None:
         A reachable instruction is not compiled: ``feature``, ``wasm_offset`` and ``func_index`` (None outside of
         functions) say which and where.
     """
-    shared = frozenset(index for index, memory in enumerate(module.memory_types) if memory.limits.shared)
     for expression in const_exprs(module):
-        found = _first_live(expression.instructions, shared)
+        found = _first_live(expression.instructions)
         if found is not None:
             raise _uncompiled(module, None, found)
-    for position in range(len(module.codes)) if "gc" in features else _suspects(module) if shared else ():
+    for position in range(len(module.codes)) if "gc" in features else ():
         code = module.codes[position]
         _, first = decode_locals(module.data, code.start, code.end)
-        found = _first_live(decode_instructions(module.data, first, code.end), shared)
+        found = _first_live(decode_instructions(module.data, first, code.end))
         if found is not None:
             raise _uncompiled(module, module.imported_functions + position, found)
 
 
-def _suspects(module: Module) -> list[int]:
-    """Positions of the bodies in which the bytes of an instruction like that occur, by chance perhaps."""
-    if not module.codes:
-        return []
-    starts = [code.start for code in module.codes]
-    found = _ATOMIC_BYTES.finditer(module.data, starts[0], module.codes[-1].end)
-    return sorted({bisect_right(starts, match.start()) - 1 for match in found})
-
-
-def _first_live(instructions: Iterable[Instruction], shared: frozenset[int]) -> Instruction | None:
-    """The first that is not compiled, given the shared memories; behind a branch within its block it does no harm."""
+def _first_live(instructions: Iterable[Instruction]) -> Instruction | None:
+    """The first that is not compiled; behind a branch within its block it does no harm."""
     depth = 0
     dead_depth: int | None = None
     for instruction in instructions:
@@ -106,7 +87,7 @@ def _first_live(instructions: Iterable[Instruction], shared: frozenset[int]) -> 
             if dead_depth == depth:
                 dead_depth = None
         elif dead_depth is None:
-            if opcode in UNCOMPILED and (opcode not in _WAITS or instruction[2][2] in shared):
+            if opcode in UNCOMPILED:
                 return instruction
             if opcode in _ENDERS:
                 dead_depth = depth

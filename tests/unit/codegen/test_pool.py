@@ -88,16 +88,15 @@ def test_what_layout_and_metadata_need() -> None:
 
 
 def test_an_unsupported_opcode_is_named() -> None:
-    wat = """(module (memory 1 1 shared) (func) (func (param i32)
-      (drop (memory.atomic.wait32 (local.get 0) (i32.const 1) (i64.const 0)))))"""
+    wat = "(module (func) (func (drop (ref.i31 (i32.const 1)))))"
     with pytest.raises(
-        UnsupportedModule, match=r"function 1 uses memory.atomic.wait32 at wasm offset 0x[0-9a-f]+ \(feature threads\)"
+        UnsupportedModule, match=r"function 1 uses ref.i31 at wasm offset 0x[0-9a-f]+ \(feature gc\)"
     ) as caught:
         compile_wat(wat)
     module = module_from_wat(wat)
-    assert caught.value.facts["feature"] == "threads"
+    assert caught.value.facts["feature"] == "gc"
     wasm_offset = caught.value.facts["wasm_offset"]
-    assert module.data[wasm_offset : wasm_offset + 2] == b"\xfe\x01"
+    assert module.data[wasm_offset : wasm_offset + 2] == b"\xfb\x1c"
 
 
 def test_a_worker_that_dies_names_the_function(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tests.support.tools import find_tool
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, read_object
-from wasmartifact.schema import ANCHOR, TIED_ARRAYS_OFFSET
+from wasmartifact.schema import ANCHOR, RUNTIME_ABI, TIED_ARRAYS_OFFSET
 
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
 CPUS = {"x86_64": "x86-64-v2", "aarch64": "generic"}
@@ -192,7 +192,7 @@ def link(
     """Read, lay out and write objects."""
     read = [read_object(data) for data in inputs]
     placed = lay_out(read, machine, segments)
-    built = assemble(placed, section=bytearray(section), symbol_names=symbol_names or {})
+    built = assemble(placed, section=bytearray(section), runtime_abi=RUNTIME_ABI, symbol_names=symbol_names or {})
     built.write_build_id(BUILD_ID)
     path.write_bytes(b"".join(built.pieces))
     return placed

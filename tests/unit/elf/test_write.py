@@ -218,7 +218,7 @@ def test_chunks_can_be_patched_after_assembly(machine: str, segments: int) -> No
     read = [read_object(data) for data in elf_objects.objects(machine)]
     placed = elf_objects.lay_out(read, machine, segments)
     section = bytearray(SECTION)
-    built = assemble(placed, section=section, symbol_names={})
+    built = assemble(placed, section=section, runtime_abi=RUNTIME_ABI, symbol_names={})
     assert len(built.head) == placed.head_size_bytes <= HEAD_MAX_BYTES
     plain = b"".join(built.pieces)
     assert len(plain) == built.size_bytes

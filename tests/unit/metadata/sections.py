@@ -116,6 +116,6 @@ def artifact_from_text(wat: str, machine: str = "x86_64") -> bytes:
     placed = fake_layout(module, machine)
     section = encode_metadata(fake_facts(module, machine))
     placed.write_contract(encode_contract(section, {}))
-    built = assemble(placed, section=section, symbol_names={})
+    built = assemble(placed, section=section, runtime_abi=schema.RUNTIME_ABI_OLDEST, symbol_names={})
     seal(built)
     return b"".join(built.pieces)

@@ -23,19 +23,6 @@ PROPOSALS = [
     ("(module (func (drop (ref.i31 (i32.const 1)))))", "gc"),
     ("(module (global i31ref (ref.i31 (i32.const 1))))", "gc"),
     ("(module (elem i31ref (ref.i31 (i32.const 1))))", "gc"),
-    (
-        "(module (memory 1 1 shared) (func (drop (memory.atomic.wait32 (i32.const 0) (i32.const 1) (i64.const 0)))))",
-        "threads",
-    ),
-    (
-        "(module (memory 1 1 shared) (func (drop (memory.atomic.wait64 (i32.const 0) (i64.const 1) (i64.const 0)))))",
-        "threads",
-    ),
-    (
-        "(module (memory 1) (memory 1 1 shared)"
-        " (func (drop (memory.atomic.wait64 1 offset=300 (i32.const 0) (i64.const 126) (i64.const 0)))))",
-        "threads",
-    ),
     ("(module (global (shared mut i32) (i32.const 0)))", "shared-everything-threads"),
     ("(module (type (shared (func))))", "shared-everything-threads"),
     ("(module (type $f (func)) (func (param (ref (exact $f)))))", "custom-descriptors"),
@@ -108,8 +95,7 @@ def test_what_is_broken_is_broken(
 @pytest.mark.parametrize(
     "body",
     [
-        "(i32.const 126) (i32.const 16638) drop drop",  # looks like an instruction of threads
-        "(unreachable) (drop (memory.atomic.wait32 (i32.const 0) (i32.const 1) (i64.const 0)))",
+        "(unreachable) (drop (ref.i31 (i32.const 0)))",
         "(block (br 0) (block) (drop (ref.i31 (i32.const 0))))",
         "(if (i32.const 0) (then (return) (drop (ref.i31 (i32.const 0)))) (else (nop)))",
     ],
@@ -130,17 +116,16 @@ def test_behind_a_dead_end_code_lives_again(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_function_is_named_behind_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    last = "(func $last (drop (memory.atomic.wait32 (i32.const 0) (i32.const 1) (i64.const 0))))"
-    data = wat(f'(module (import "m" "f" (func)) (memory 1 1 shared) {"(func (nop) (nop))" * 500} {last})')
+    last = "(func $last (drop (ref.i31 (i32.const 0))))"
+    data = wat(f'(module (import "m" "f" (func)) {"(func (nop) (nop))" * 500} {last})')
     problem = refused(data, monkeypatch, tmp_path)
     assert problem.facts["func_index"] == 501
-    assert "function 501 (last) uses memory.atomic.wait32" in str(problem)
+    assert "function 501 (last) uses ref.i31" in str(problem)
 
 
 def test_all_that_is_not_compiled_is_looked_for() -> None:
-    """The list agrees with what code generation has handlers for; those of waiting refuse shared memories."""
-    waits = {code for code, opcode in OPCODES.items() if "atomic.wait" in opcode.name}
-    assert (OPCODES.keys() - HANDLERS.keys()) | waits == UNCOMPILED
+    """The list agrees with what code generation has handlers for."""
+    assert OPCODES.keys() - HANDLERS.keys() == UNCOMPILED
 
 
 def test_without_wasm_tools_the_first_word_stands(monkeypatch: pytest.MonkeyPatch) -> None:
