@@ -204,7 +204,18 @@ class Store:
     def __new__(cls, *, limits: Limits | None = None) -> Self: ...
     @property
     def limits(self) -> Limits | None:
-        """What the guests of the store may take, or None."""
+        """What the guests of the store may take, or None.
+
+        Other limits can be set, also while guests run, where the store was made with some; ``Limits()`` has none yet,
+        and counts. What is there already stays, also where it is more than the new limits allow.
+
+        Raises
+        ------
+        ValueError
+            The store was made without limits.
+        """
+    @limits.setter
+    def limits(self, limits: Limits) -> None: ...
     @property
     def fuel(self) -> int | None:
         """Units of fuel that are left, 0 to 2**63 - 1; None, at first, where the store counts none.
@@ -294,9 +305,11 @@ class Memory(Entity):
     Parameters
     ----------
     min_pages, max_pages : int
-        Size at the start and at most, in pages of 64 KiB; ``max_pages`` None: no maximum.
+        Size at the start and at most, in pages; ``max_pages`` None: no maximum.
     shared, memory64 : bool
         As in the type of the import that it is meant for.
+    page_size_bytes : int
+        Size of a page: 65536, or 1 for an import of that page size.
 
     Attributes
     ----------
@@ -322,7 +335,13 @@ class Memory(Entity):
     """
 
     def __new__(
-        cls, min_pages: int, max_pages: int | None = None, *, shared: bool = False, memory64: bool = False
+        cls,
+        min_pages: int,
+        max_pages: int | None = None,
+        *,
+        shared: bool = False,
+        memory64: bool = False,
+        page_size_bytes: int = 65536,
     ) -> Self: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int: ...
@@ -505,8 +524,12 @@ class WasiHost:
     def _avoid_openat2(self) -> None:
         """Resolve paths as on kernels that lack openat2."""
 
-    def _functions(self, is_unstable: bool, /) -> dict[str, Func]:
-        """The functions of the newer or the older module by name."""
+    def _function(self, name: str, is_unstable: bool, /) -> Func | None:
+        """A function of the newer or the older module, made anew; None where the module has none of this name."""
+
+    @staticmethod
+    def _function_names(is_unstable: bool, /) -> tuple[str, ...]:
+        """The names in the newer or the older module."""
 
 # Functions of the runtime's Python half.
 

@@ -295,9 +295,11 @@ class Frame:
         Path of the source file as the compiler wrote it, or None where the module has no debug information.
     source_line : int | None
         Line in the source file, or None.
+    func_offset : int | None
+        Byte offset of the instruction in the function's body, or None where unknown.
     """
 
-    __slots__ = ("func_index", "func_name", "module_name", "source_file", "source_line", "wasm_offset")
+    __slots__ = ("func_index", "func_name", "func_offset", "module_name", "source_file", "source_line", "wasm_offset")
 
     def __init__(
         self,
@@ -307,6 +309,7 @@ class Frame:
         module_name: str | None = None,
         source_file: str | None = None,
         source_line: int | None = None,
+        func_offset: int | None = None,
     ) -> None:
         self.func_index = func_index
         self.func_name = func_name
@@ -314,8 +317,9 @@ class Frame:
         self.module_name = module_name
         self.source_file = source_file
         self.source_line = source_line
+        self.func_offset = func_offset
 
-    def _facts(self) -> tuple[int, str | None, int | None, str | None, str | None, int | None]:
+    def _facts(self) -> tuple[int, str | None, int | None, str | None, str | None, int | None, int | None]:
         return (
             self.func_index,
             self.func_name,
@@ -323,6 +327,7 @@ class Frame:
             self.module_name,
             self.source_file,
             self.source_line,
+            self.func_offset,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

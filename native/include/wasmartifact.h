@@ -98,6 +98,8 @@ typedef struct wa_limits {
 /* Give limits to a store that is still empty: growth beyond them is refused, and so is what wa_instantiate, wa_store_adopt and
  * wa_store_join would add (over_...). -1: no memory. */
 int wa_store_limit(wa_store *store, const wa_limits *limits);
+/* Other limits for a store that has some, also while guests run. What is there already stays. -1: it has none. */
+int wa_store_change_limits(wa_store *store, const wa_limits *limits);
 /* Make both stores one; `from` becomes an alias of `into`, which it retains. Limits, which only one of the two may have, hold
  * for all then. 0, or -1: store_busy, over_... */
 int wa_store_join(wa_store *into, wa_store *from, wa_error *error);

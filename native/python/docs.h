@@ -166,7 +166,15 @@
     "True"
 
 #define WAX_DOC_Store_limits \
-    "What the guests of the store may take, or None."
+    "What the guests of the store may take, or None.\n" \
+    "\n" \
+    "Other limits can be set, also while guests run, where the store was made with some; ``Limits()`` has none yet,\n" \
+    "and counts. What is there already stays, also where it is more than the new limits allow.\n" \
+    "\n" \
+    "Raises\n" \
+    "------\n" \
+    "ValueError\n" \
+    "    The store was made without limits."
 
 #define WAX_DOC_Store_fuel \
     "Units of fuel that are left, 0 to 2**63 - 1; None, at first, where the store counts none.\n" \
@@ -247,7 +255,7 @@
     "The Store that this belongs to."
 
 #define WAX_DOC_Memory \
-    "Memory(min_pages, max_pages=None, *, shared=False, memory64=False)\n" \
+    "Memory(min_pages, max_pages=None, *, shared=False, memory64=False, page_size_bytes=65536)\n" \
     "--\n" \
     "\n" \
     "A linear memory; its bytes are a writable buffer: memoryview(memory), numpy.frombuffer(memory).\n" \
@@ -259,9 +267,11 @@
     "Parameters\n" \
     "----------\n" \
     "min_pages, max_pages : int\n" \
-    "    Size at the start and at most, in pages of 64 KiB; ``max_pages`` None: no maximum.\n" \
+    "    Size at the start and at most, in pages; ``max_pages`` None: no maximum.\n" \
     "shared, memory64 : bool\n" \
     "    As in the type of the import that it is meant for.\n" \
+    "page_size_bytes : int\n" \
+    "    Size of a page: 65536, or 1 for an import of that page size.\n" \
     "\n" \
     "Attributes\n" \
     "----------\n" \
@@ -469,11 +479,17 @@
     "\n" \
     "Resolve paths as on kernels that lack openat2."
 
-#define WAX_DOC_WasiHost__functions \
-    "_functions($self, is_unstable, /)\n" \
+#define WAX_DOC_WasiHost__function \
+    "_function($self, name, is_unstable, /)\n" \
     "--\n" \
     "\n" \
-    "The functions of the newer or the older module by name."
+    "A function of the newer or the older module, made anew; None where the module has none of this name."
+
+#define WAX_DOC_WasiHost__function_names \
+    "_function_names($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "The names in the newer or the older module."
 
 #define WAX_DOC_instantiate \
     "instantiate($module, artifact, native, imports, store, /)\n" \

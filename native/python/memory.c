@@ -21,15 +21,23 @@ static int page_count(PyObject *object, const char *name, uint64_t *count)
 
 static PyObject *memory_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"min_pages", "max_pages", "shared", "memory64", NULL};
+    static char *names[] = {"min_pages", "max_pages", "shared", "memory64", "page_size_bytes", NULL};
     PyObject *min_object, *max_object = Py_None;
     int shared = 0, memory64 = 0;
+    unsigned page_size_bytes = WA_WASM_PAGE_BYTES;
     uint64_t min, max = UINT64_MAX;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$pp:Memory", names, &min_object, &max_object, &shared, &memory64) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$ppI:Memory", names, &min_object, &max_object, &shared, &memory64,
+                                     &page_size_bytes) ||
         page_count(min_object, "min_pages", &min) < 0 ||
         (max_object != Py_None && page_count(max_object, "max_pages", &max) < 0))
         return NULL;
-    uint64_t limit = memory64 ? UINT64_C(1) << 48 : UINT64_C(1) << 16;
+    if (page_size_bytes != 1 && page_size_bytes != WA_WASM_PAGE_BYTES) {
+        PyErr_Format(PyExc_ValueError, "page_size_bytes is %u: expected 1 or %d", page_size_bytes, WA_WASM_PAGE_BYTES);
+        return NULL;
+    }
+    uint32_t page_log2 = page_size_bytes == 1 ? 0 : 16;
+    /* Of 2**32 pages of one byte, the package has memories of at most 2**32 - 1. */
+    uint64_t limit = page_log2 == 0 ? (memory64 ? UINT64_MAX : UINT32_MAX) : memory64 ? UINT64_C(1) << 48 : UINT64_C(1) << 16;
     if (min > max || min > limit || (max_object != Py_None && max > limit)) {
         PyErr_Format(PyExc_ValueError, "min_pages %llu and max_pages %R: expected min_pages <= max_pages <= %llu",
                      (unsigned long long)min, max_object, (unsigned long long)limit);
@@ -42,7 +50,7 @@ static PyObject *memory_new(PyTypeObject *class, PyObject *args, PyObject *kwarg
     uint32_t flags = (max_object != Py_None ? WA_LIMITS_HAS_MAX : 0u) | (shared ? WA_LIMITS_SHARED : 0u) |
                      (memory64 ? WA_LIMITS_64 : 0u);
     wa_error error;
-    wa_memory *native = wa_memory_new(min, max, flags, 16, &error);
+    wa_memory *native = wa_memory_new(min, max, flags, page_log2, &error);
     if (native == NULL) {
         wax_raise_error(&error, NULL);
         return NULL;

@@ -385,6 +385,23 @@ static PyObject *store_get_limits(PyObject *object, void *closure)
     return Py_NewRef(limits == NULL ? Py_None : limits);
 }
 
+static int store_set_limits(PyObject *object, PyObject *limits, void *closure)
+{
+    (void)closure;
+    wax_store *store = wax_root((wax_store *)object);
+    wa_limits native;
+    if (limits == NULL || limits == Py_None || store->limits == NULL) {
+        PyErr_SetString(PyExc_ValueError, "limits can be changed to other ones, where the store was made with some: wa.Store("
+                                          "limits=wa.Limits()) has none yet, and counts");
+        return -1;
+    }
+    if (read_limits(limits, &native) < 0)
+        return -1;
+    wa_store_change_limits(store->native, &native);
+    Py_SETREF(store->limits, Py_NewRef(limits));
+    return 0;
+}
+
 static int store_traverse(PyObject *object, visitproc visit, void *arg)
 {
     wax_store *store = (wax_store *)object;
@@ -490,7 +507,7 @@ static PyMemberDef store_members[] = {
 
 static PyGetSetDef store_getset[] = {
     {"fuel", store_get_fuel, store_set_fuel, WAX_DOC_Store_fuel, NULL},
-    {"limits", store_get_limits, NULL, WAX_DOC_Store_limits, NULL},
+    {"limits", store_get_limits, store_set_limits, WAX_DOC_Store_limits, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -251,20 +251,36 @@ static PyObject *make_func(wasi_host *self, size_t index, bool is_unstable)
     return func;
 }
 
-/* functions(of wasi_unstable) -> {name: Func} */
-static PyObject *functions(PyObject *object, PyObject *flag)
+/* function(name, of wasi_unstable) -> Func or None */
+static PyObject *function(PyObject *object, PyObject *args)
 {
+    const char *name;
+    int is_unstable;
+    if (!PyArg_ParseTuple(args, "sp:_function", &name, &is_unstable))
+        return NULL;
+    for (size_t i = 0; i < wa_wasi_function_count; i++)
+        if (strcmp(wa_wasi_functions[i].name, name) == 0 && (!is_unstable || wa_wasi_functions[i].is_in_unstable))
+            return make_func((wasi_host *)object, i, is_unstable != 0);
+    Py_RETURN_NONE;
+}
+
+/* function_names(of wasi_unstable) -> (name, ...) */
+static PyObject *function_names(PyObject *none, PyObject *flag)
+{
+    (void)none;
     int is_unstable = PyObject_IsTrue(flag);
-    PyObject *made = is_unstable < 0 ? NULL : PyDict_New();
+    PyObject *made = is_unstable < 0 ? NULL : PyList_New(0);
     for (size_t i = 0; made != NULL && i < wa_wasi_function_count; i++) {
         if (is_unstable && !wa_wasi_functions[i].is_in_unstable)
             continue;
-        PyObject *func = make_func((wasi_host *)object, i, is_unstable != 0);
-        if (func == NULL || PyDict_SetItemString(made, wa_wasi_functions[i].name, func) < 0)
+        PyObject *name = PyUnicode_InternFromString(wa_wasi_functions[i].name);
+        if (name == NULL || PyList_Append(made, name) < 0)
             Py_CLEAR(made);
-        Py_XDECREF(func);
+        Py_XDECREF(name);
     }
-    return made;
+    PyObject *names = made == NULL ? NULL : PyList_AsTuple(made);
+    Py_XDECREF(made);
+    return names;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------- */
@@ -305,7 +321,8 @@ static PyMethodDef wasi_host_methods[] = {
     {"_add_directory", add_directory, METH_VARARGS, WAX_DOC_WasiHost__add_directory},
     {"_limit_descriptors", limit_descriptors, METH_O, WAX_DOC_WasiHost__limit_descriptors},
     {"_avoid_openat2", avoid_openat2, METH_NOARGS, WAX_DOC_WasiHost__avoid_openat2},
-    {"_functions", functions, METH_O, WAX_DOC_WasiHost__functions},
+    {"_function", function, METH_VARARGS, WAX_DOC_WasiHost__function},
+    {"_function_names", function_names, METH_O | METH_STATIC, WAX_DOC_WasiHost__function_names},
     {NULL, NULL, 0, NULL},
 };
 

@@ -10,6 +10,14 @@ int wa_store_limit(wa_store *store, const wa_limits *limits)
     return store->quota != NULL ? 0 : -1;
 }
 
+int wa_store_change_limits(wa_store *store, const wa_limits *limits)
+{
+    wa_quota *quota = wa_root(store)->quota;
+    if (quota != NULL)
+        wa_quota_change(quota, limits);
+    return quota != NULL ? 0 : -1;
+}
+
 static void add(uint64_t *sum, uint64_t amount)
 {
     *sum = amount > UINT64_MAX - *sum ? UINT64_MAX : *sum + amount;

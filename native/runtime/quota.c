@@ -9,8 +9,15 @@ wa_quota *wa_quota_new(const wa_limits *limits)
     if (quota == NULL)
         return NULL;
     quota->references = 1;
-    quota->limits = *limits;
+    wa_quota_change(quota, limits);
     return quota;
+}
+
+void wa_quota_change(wa_quota *quota, const wa_limits *limits)
+{
+    for (uint32_t what = 0; what < WA_COUNTED; what++)
+        atomic_store(&quota->limits[what], limits->counted[what]);
+    atomic_store(&quota->stack_bytes, limits->stack_bytes);
 }
 
 wa_quota *wa_quota_retain(wa_quota *quota)
@@ -27,7 +34,7 @@ void wa_quota_release(wa_quota *quota)
 
 static uint64_t left_of(const wa_quota *quota, uint32_t what, uint64_t used)
 {
-    uint64_t limit = quota->limits.counted[what];
+    uint64_t limit = atomic_load(&quota->limits[what]);
     return used < limit ? limit - used : 0;
 }
 
@@ -41,7 +48,7 @@ int wa_quota_check(const wa_quota *quota, const uint64_t *amounts, wa_error *err
     for (uint32_t what = 0; what < WA_COUNTED; what++) {
         uint64_t used = atomic_load(&quota->used[what]), wanted = used + amounts[what];
         if (amounts[what] > left_of(quota, what, used))
-            return wa_fail(error, errors[what], 0, wanted < used ? UINT64_MAX : wanted, quota->limits.counted[what], "");
+            return wa_fail(error, errors[what], 0, wanted < used ? UINT64_MAX : wanted, atomic_load(&quota->limits[what]), "");
     }
     return 0;
 }

@@ -10,7 +10,7 @@
  * shared memories grow while other threads are inside the store. */
 typedef struct wa_quota {
     atomic_uint references;
-    wa_limits limits;
+    _Atomic uint64_t limits[WA_COUNTED], stack_bytes; /* the embedder may change them while guests run */
     _Atomic uint64_t used[WA_COUNTED];
 } wa_quota;
 
@@ -18,6 +18,7 @@ typedef struct wa_quota {
 
 /* Owned: wa_quota_release. NULL: no memory. */
 wa_quota *wa_quota_new(const wa_limits *limits);
+void wa_quota_change(wa_quota *quota, const wa_limits *limits);
 wa_quota *wa_quota_retain(wa_quota *quota);
 WA_COLD void wa_quota_release(wa_quota *quota);
 /* Whether so much more is within the limit; else the error says what it would come to. */

@@ -119,7 +119,7 @@ void wa_store_set_stack_limit(wa_store *store, uint64_t limit)
 void wa_store_fit_stack_limit(wa_store *store)
 {
     uint64_t limit = wa_this_thread.stack_limit, here = (uintptr_t)__builtin_frame_address(0);
-    uint64_t own = store->quota != NULL ? store->quota->limits.stack_bytes : UINT64_MAX;
+    uint64_t own = store->quota != NULL ? atomic_load(&store->quota->stack_bytes) : UINT64_MAX;
     if (own != UINT64_MAX) {
         if (store->active != 0 && store->stack_limit > limit)
             return; /* counted from the outermost call */

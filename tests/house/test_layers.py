@@ -21,7 +21,7 @@ LAYERS = (
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "bounded", "loader", "verifier", "signer", "snapshotter", "diagnosis"),
     ("cache", "pack_child", "shared_store", "tier", "tier_child"),
-    ("program",),
+    ("program", "wasmtime"),
     ("__init__",),
     ("cli",),
     ("__main__",),

@@ -52,6 +52,11 @@ def source_at(columns: Columns, wasm_offset: int) -> tuple[str | None, int | Non
     return source_row(columns, row)[1:]
 
 
+def body_offset(columns: Columns, func_index: int) -> int:
+    """Bytes from the start of the module to the body of a function that has code."""
+    return columns.value("code_wasm_offset", func_index - _imported_functions(columns))
+
+
 def function_row(columns: Columns, func_index: int) -> FunctionRow:
     """A row of the function index space."""
     name, type_ = function_name(columns, func_index), function_type(columns, func_index)

@@ -45,6 +45,22 @@ class Artifact:
             self._metadata = Metadata(memoryview(self._native), path=self.path)
         return self._metadata
 
+    def contents(self) -> bytes:
+        """The bytes of the file that it was loaded from, for `wasmartifact.load` and for keeping.
+
+        Returns
+        -------
+        bytes
+            A copy; the file itself may be gone by now.
+        """
+        import os
+
+        fd, parts, offset = self._native.fileno(), [], 0
+        while part := os.pread(fd, 1 << 24, offset):
+            parts.append(part)
+            offset += len(part)
+        return b"".join(parts)
+
     def instantiate(
         self,
         imports: Mapping[str, Mapping[str, Any] | types.Instance] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmartifact.constants import TRAPS
 from wasmartifact.errors import ArtifactError, DeadlineExceeded, Frame, Interrupted, OutOfFuel, Trap
-from wasmartifact.metadata.places import function_at, function_name, source_at
+from wasmartifact.metadata.places import body_offset, function_at, function_name, source_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _metadata(artifact: Artifact | None) -> Metadata | None:
 
 def _module_name(metadata: Metadata) -> str | None:
     try:
-        return metadata.info_value("module_name")
+        return metadata.info_value("module_name") or None
     except ArtifactError:  # damaged names must not hide the trap
         return None
 
@@ -78,6 +78,7 @@ def _frame(
         source = (None, None) if wasm_offset is None else source_at(columns, wasm_offset)
         name = function_name(columns, func_index)
         name = exported.get(func_index) if name is None else name
-        return Frame(func_index, name, wasm_offset, module_name, *source)
+        func_offset = None if wasm_offset is None else wasm_offset - body_offset(columns, func_index)
+        return Frame(func_index, name, wasm_offset, module_name, *source, func_offset)
     except ArtifactError:
         return Frame(func_index, None, None, module_name)

@@ -6,6 +6,7 @@ import os
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 
 from wasmartifact import _types as types
+from wasmartifact.wasi.functions import Functions
 from wasmartifact.wasi.streams import as_stream
 
 TYPE_CHECKING = False  # importing typing costs more than a load
@@ -126,13 +127,17 @@ class Wasi(types.WasiHost):
         Returns
         -------
         dict
-            The import modules ``wasi_snapshot_preview1`` and ``wasi_unstable``, each a dictionary of Funcs by name.
+            The import modules ``wasi_snapshot_preview1`` and ``wasi_unstable``, each a dictionary of Funcs by name; a
+            Func is made when it is first asked for.
             Functions of other modules can be added: ``wasi.imports() | {"env": {...}}``.
         """
         for file in self._files:  # what Python wrote before the program starts comes first
             if not file.closed:
                 file.flush()
-        return {"wasi_snapshot_preview1": self._functions(False), "wasi_unstable": self._functions(True)}
+        return {
+            "wasi_snapshot_preview1": Functions(self, is_unstable=False),
+            "wasi_unstable": Functions(self, is_unstable=True),
+        }
 
     def _limit(self, limits: Limits, given: int) -> None:
         from wasmartifact.limits import Limits

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import subprocess
+import sys
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -36,9 +37,15 @@ CONFIG_SWITCHES: Final = (
 )
 
 
+#: What has wasmtime's names and is no validator.
+_FACE: Final = "wasmartifact.wasmtime"
+
+
 @lru_cache(maxsize=1)
 def wasmtime_package() -> Any | None:
     """The module ``wasmtime``, None where it is not installed, broken, or too old to know all proposals."""
+    if _FACE in sys.modules:  # a program that runs on this package in wasmtime's place has none of it in its process
+        return None
     try:
         wasmtime = importlib.import_module("wasmtime")
     except Exception:  # a package that is broken raises whatever it meets

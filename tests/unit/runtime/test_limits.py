@@ -430,3 +430,36 @@ def test_run_takes_limits(tmp_path: Path) -> None:
         wa.run(source, limits=wa.Limits(memory_bytes=PAGE))
     with pytest.raises(wa.Trap):
         wa.run(source)
+
+
+def test_limits_change_while_the_store_lives() -> None:
+    store = wa.Store(limits=wa.Limits())
+    instance = load('(module (memory (export "memory") 1) (table (export "table") 1 funcref))').instantiate(store=store)
+    memory, table = instance.exports.memory, instance.exports.table
+    memory.grow(1)
+    store.limits = wa.Limits(memory_bytes=3 * 65536, table_elements=2, instances=1)
+    assert store.limits == wa.Limits(memory_bytes=3 * 65536, table_elements=2, instances=1)
+    memory.grow(1)
+    table.grow(1)
+    with pytest.raises(ValueError, match="can't grow"):
+        memory.grow(1)
+    with pytest.raises(ValueError, match="can't grow"):
+        table.grow(1)
+    with pytest.raises(wa.LimitExceeded, match="2 instances, its limits allow 1"):
+        load("(module)").instantiate(store=store)
+    store.limits = wa.Limits(memory_bytes=65536)  # less than there is: it stays
+    assert memory.size_bytes == 3 * 65536
+    table.grow(5)
+    with pytest.raises(ValueError, match="can't grow"):
+        memory.grow(1)
+
+
+def test_a_stores_limits_stay_some() -> None:
+    with pytest.raises(ValueError, match="where the store was made with some"):
+        wa.Store().limits = wa.Limits()
+    store = wa.Store(limits=wa.Limits(instances=1))
+    with pytest.raises(ValueError, match="where the store was made with some"):
+        store.limits = None  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="Limits"):
+        store.limits = 3  # type: ignore[assignment]
+    assert store.limits == wa.Limits(instances=1)

@@ -377,3 +377,19 @@ def test_instances_come_from_artifacts_only() -> None:
     made = artifact.instantiate()
     assert made.artifact is artifact
     assert isinstance(made.store, wa.Store)
+
+
+def test_a_memory_with_pages_of_one_byte() -> None:
+    """The proposal custom-page-sizes: an import of that page size takes it, and no other."""
+    memory = wa.Memory(3, 10, page_size_bytes=1)
+    assert (memory.size_bytes, memory.type.page_size_bytes) == (3, 1)
+    wat = '(module (import "m" "m" (memory 3 10 (pagesize 1))) (func (export "size") (result i32) memory.size))'
+    guest = load(wat).instantiate({"m": {"m": memory}})
+    assert memory.grow(7) == 3
+    assert guest.exports.size() == 10
+    with pytest.raises(ValueError, match="maximum of 10 can't grow"):
+        memory.grow(1)
+    with pytest.raises(wa.UnlinkableModule):
+        load(wat).instantiate({"m": {"m": wa.Memory(3, 10)}})
+    with pytest.raises(ValueError, match="page_size_bytes is 4096: expected 1 or 65536"):
+        wa.Memory(1, page_size_bytes=4096)

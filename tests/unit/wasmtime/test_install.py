@@ -1,0 +1,91 @@
+"""install, and ``python -m wasmartifact.wasmtime``: programs run unedited, and no libwasmtime is mapped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import sys
+import wasmtime
+from wasmtime import Engine, Instance, Module, Store
+
+store = Store(Engine())
+module = Module(store.engine, '(module (func (export "add") (param i32 i32) (result i32)'
+                              ' (i32.add (local.get 0) (local.get 1))))')
+add = Instance(store, module, []).exports(store)["add"]
+with open("/proc/self/maps") as maps:
+    mapped = "libwasmtime" in maps.read()
+print(__name__, sys.argv, add(store, 2, 3), wasmtime.__name__, mapped)
+"""
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "WASMARTIFACT_TIER_UP": "0"}
+    command = [sys.executable, "-m", "wasmartifact.wasmtime", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, check=False, timeout=120
+    )
+
+
+def test_a_script(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    done = run(tmp_path, str(script), "a", "-b")
+    assert done.stdout == f"__main__ ['{script}', 'a', '-b'] 5 wasmartifact.wasmtime False\n", done.stderr
+
+
+def test_a_module(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = run(tmp_path, "-m", "program", "a")
+    assert done.stdout == f"__main__ ['{tmp_path}/program.py', 'a'] 5 wasmartifact.wasmtime False\n", done.stderr
+
+
+def test_code(tmp_path: Path) -> None:
+    done = run(tmp_path, "-c", PROGRAM, "a")
+    assert done.stdout == "__main__ ['-c', 'a'] 5 wasmartifact.wasmtime False\n", done.stderr
+
+
+def test_what_the_program_exits_with(tmp_path: Path) -> None:
+    assert run(tmp_path, "-c", "raise SystemExit(7)").returncode == 7
+
+
+def test_no_program(tmp_path: Path) -> None:
+    for arguments in ((), ("-m",), ("-c",)):
+        done = run(tmp_path, *arguments)
+        assert done.returncode == 2
+        assert "usage: python -m wasmartifact.wasmtime" in done.stderr
+
+
+def test_install_comes_first(tmp_path: Path) -> None:
+    """A program that has names of the real one would not see the change."""
+    (tmp_path / "wasmtime.py").write_text("")
+    code = "import wasmtime, wasmartifact.wasmtime\nwasmartifact.wasmtime.install()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert "ImportError: wasmtime is imported already" in done.stderr
+
+
+def test_submodules_exist_once(tmp_path: Path) -> None:
+    code = (
+        "import wasmartifact.wasmtime as face; face.install(); face.install(); import wasmtime._types\n"
+        "print(wasmtime is face, wasmtime._types.ValType is face.ValType)\n"
+        "try:\n    import wasmtime.nothing\nexcept ModuleNotFoundError as error:\n    print(error)"
+    )
+    done = run(tmp_path, "-c", code)
+    assert done.stdout == "True True\nNo module named 'wasmtime.nothing'\n", done.stderr
+
+
+def test_the_import_is_lean() -> None:
+    """Nothing of what other people's start-ups pay for: no ctypes, re, enum, typing by the import and a call."""
+    code = (
+        "import sys; before = set(sys.modules); import wasmartifact.wasmtime as w; store = w.Store()\n"
+        "print(sorted({'ctypes', 'typing', 'cffi', 'wasmtime', 'argparse'} & (set(sys.modules) - before)))"
+    )
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,39 @@
+"""What crosses between modules: which class of wasmtime-py's stands for each of the package's."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Face = TypeVar("Face", bound=type)
+
+#: Class of the package -> what makes the face of such an object.
+_MAKERS: dict[type, Callable[[Any], Any]] = {}
+_FACES: list[type] = []
+
+
+def stands_for(native: type | None) -> Callable[[Face], Face]:
+    """Decorate a face, whose ``_of`` makes it of a native object, which is its ``_native``; None: others make it."""
+
+    def register(face: Face) -> Face:
+        if native is not None:
+            _MAKERS[native] = face._of  # type: ignore[attr-defined]
+        _FACES.append(face)
+        return face
+
+    return register
+
+
+def wrap(item: Any) -> Any:
+    """An object of the package as wasmtime-py has it."""
+    return _MAKERS[type(item)](item)
+
+
+def unwrap(item: Any) -> Any:
+    """The package's object behind one of wasmtime-py's kind; TypeError for anything else."""
+    if not isinstance(item, tuple(_FACES)):
+        names = ", ".join(face.__name__ for face in _FACES)
+        raise TypeError(f"expected one of {names}; found {type(item).__name__}")
+    return item._native  # type: ignore[attr-defined]

@@ -1,0 +1,179 @@
+"""Instance, its exports, and InstancePre, which makes many."""
+
+from __future__ import annotations
+
+from _collections_abc import Mapping  # what collections.abc shows, without the import of collections
+
+from wasmartifact import _types as native
+from wasmartifact.errors import WasmArtifactError
+from wasmartifact.wasmtime import _entities, _memory  # noqa: F401  # so that they are known to wrap
+from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._errors import WasmtimeError, translated
+from wasmartifact.wasmtime._extern import unwrap, wrap
+from wasmartifact.wasmtime._func import check_open
+from wasmartifact.wasmtime._module import Module
+from wasmartifact.wasmtime._store import Store
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, TypeAlias
+
+    from wasmartifact.runtime.artifact import Artifact
+    from wasmartifact.wasmtime._entities import Global, Table, Tag
+    from wasmartifact.wasmtime._func import Func, Storelike
+    from wasmartifact.wasmtime._memory import Memory, SharedMemory
+
+    AsExtern: TypeAlias = Func | Table | Memory | SharedMemory | Global | Tag
+
+
+class Instance:
+    """A module with memories, tables and globals of its own.
+
+    Parameters
+    ----------
+    store : Store
+    module : Module
+    imports : sequence of Func, Table, Memory, SharedMemory, Global and Tag
+        One for each import of the module, in order.
+
+    Raises
+    ------
+    WasmtimeError
+        The imports are not those that the module needs, or the store's limits don't allow it.
+    Trap
+        Its start function trapped, or a segment does not fit.
+    """
+
+    def __init__(self, store: Storelike, module: Module, imports: Sequence[AsExtern]) -> None:
+        check_type(module, Module, "a Module")
+        module._check_open()
+        given = [unwrap(item) for item in imports]
+        wanted = module._artifact._native.imports
+        if len(given) != len(wanted):
+            raise WasmtimeError(f"expected {len(wanted)} imports, found {len(given)}")
+        names: dict[str, dict[str, Any]] = {}
+        for (module_name, name, *_), item in zip(wanted, given, strict=True):
+            names.setdefault(module_name, {})[name] = item
+        self._bind(instantiate(store, module, names))
+
+    def _bind(self, instance: native.Instance) -> None:
+        self._native = instance
+        self._exports: InstanceExports | None = None
+
+    @classmethod
+    def _of(cls, instance: native.Instance) -> Instance:
+        made = cls.__new__(cls)
+        made._bind(instance)
+        return made
+
+    def exports(self, store: Storelike) -> InstanceExports:
+        """What it exports, by name."""
+        check_open(store)
+        if self._exports is None:
+            self._exports = InstanceExports(self._native)
+        return self._exports
+
+
+class InstanceExports(Mapping[str, "AsExtern"]):
+    """What an instance exports, by name; ``by_index`` has it in order. Each object is made when it is asked for."""
+
+    __slots__ = ("_made", "_native")
+
+    def __init__(self, instance: native.Instance) -> None:
+        self._native = instance.exports
+        self._made: dict[str, AsExtern] = {}
+
+    @property
+    def by_index(self) -> Sequence[AsExtern]:
+        """The exports in the module's order."""
+        return tuple(self[name] for name in self._native)
+
+    def __getitem__(self, idx: str) -> AsExtern:
+        found = self._made.get(idx)
+        if found is None:
+            found = self._made[idx] = wrap(self._native[idx])
+        return found
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._native)
+
+
+class InstancePre(Managed):
+    """A module with its imports resolved; `Linker.instantiate_pre` makes it."""
+
+    def __init__(self, module: Module, names: dict[str, dict[str, Any]], wasi_modules: tuple[str, ...]) -> None:
+        self._module = module
+        self._names = names
+        self._wasi_modules = wasi_modules
+
+    def instantiate(self, store: Storelike) -> Instance:
+        """Make an instance; raises what `Linker.instantiate` does."""
+        self._check_open()
+        names = with_wasi(self._names, self._wasi_modules, store)
+        return Instance._of(instantiate(store, self._module, names))
+
+    @property
+    def module(self) -> Module:
+        """What it makes instances of."""
+        self._check_open()
+        return self._module
+
+
+def instantiate(store: Storelike, module: Module, names: dict[str, dict[str, Any]]) -> native.Instance:
+    """An instance of the package, with the errors of wasmtime-py."""
+    check_open(store)
+    if isinstance(store, Store) and ("tables" in store._limits or "memories" in store._limits):
+        _count(store, module._artifact)
+    try:
+        return module._artifact.instantiate(names, store=_native_store(store))
+    except WasmArtifactError as problem:
+        raise translated(problem) from None
+
+
+def _native_store(store: Storelike) -> native.Store | None:
+    if isinstance(store, Store):
+        return store.native
+    caller = getattr(
+        store, "_instance", None
+    )  # a host function may make instances in the store that it was called from
+    return None if caller is None else caller.store
+
+
+def _count(store: Store, artifact: Artifact) -> None:
+    """Take the tables and memories that the module defines from what the store's limits allow."""
+    rows = artifact.metadata
+    for what, defined, kind in (("tables", rows.tables, "table"), ("memories", rows.memories, "memory")):
+        store._count(what, len(defined) - sum(row.kind == kind for row in rows.imports))
+
+
+def with_wasi(
+    names: dict[str, dict[str, Any]], wasi_modules: tuple[str, ...], store: Storelike
+) -> dict[str, dict[str, Any]]:
+    """The imports of a linker with the functions of the store's WASI program; what the linker shadows comes first."""
+    if not wasi_modules:
+        return names
+    if not isinstance(store, Store):
+        raise TypeError(f"expected a Store, found {type(store).__name__}; WASI programs are instantiated with a Store")
+    functions = store._wasi_imports()
+    merged = dict(names)
+    for module in wasi_modules:
+        own = names.get(module)
+        merged[module] = Shadowed(own, functions[module]) if own else functions[module]
+    return merged
+
+
+class Shadowed(dict[str, "Any"]):
+    """Functions of a linker, and beneath them those of WASI."""
+
+    __slots__ = ("_below",)
+
+    def __init__(self, above: dict[str, Any], below: Any) -> None:
+        super().__init__(above)
+        self._below = below
+
+    def __missing__(self, name: str) -> Any:
+        return self._below[name]

@@ -1,0 +1,160 @@
+"""Module: a compiled module, which is an artifact of the cache; and the text format."""
+
+from __future__ import annotations
+
+import os
+
+from wasmartifact.cache import compile
+from wasmartifact.errors import WasmArtifactError
+from wasmartifact.loader import load
+from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._engine import Engine
+from wasmartifact.wasmtime._errors import WasmtimeError
+from wasmartifact.wasmtime._types import ExportType, ImportType, wrap_type
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from wasmartifact.runtime.artifact import Artifact
+    from wasmartifact.wasmtime._config import Settings
+
+
+def wat2wasm(wat: str | bytes) -> bytearray:
+    """Turn the text format into the binary one.
+
+    Raises
+    ------
+    WasmtimeError
+        It is no WebAssembly text; the message shows where.
+    """
+    from wasmartifact.wasm.source import read_source
+
+    text = wat.encode() if isinstance(wat, str) else bytes(wat)
+    try:
+        return bytearray(read_source(text))
+    except WasmArtifactError as problem:
+        raise WasmtimeError(str(problem)) from None
+
+
+def _contents(wasm: str | bytes | bytearray) -> bytes:
+    """What a program gives for a module, in the binary or the text format."""
+    if isinstance(wasm, str):
+        return wasm.encode()
+    if not isinstance(wasm, (bytes, bytearray)):
+        raise TypeError(f"expected wasm bytes, found {type(wasm).__name__}")
+    return bytes(wasm)
+
+
+class Module(Managed):
+    """A compiled module.
+
+    The first time on a machine, it is compiled at once by a quick compiler, and better in the background; after that it
+    comes from the cache of `wasmartifact.compile`.
+
+    Parameters
+    ----------
+    engine : Engine
+    wasm : str | bytes
+        The module: text, or binary.
+
+    Raises
+    ------
+    WasmtimeError
+        It is no valid module, or needs what the engine's Config switched off, or what the package does not compile.
+    """
+
+    def __init__(self, engine: Engine, wasm: str | bytes | bytearray) -> None:
+        check_type(engine, Engine, "an Engine")
+        self._bind(engine, _compile(engine._settings, _contents(wasm)))
+
+    def _bind(self, engine: Engine, artifact: Artifact) -> None:
+        engine._check_open()
+        self._artifact = artifact
+        if engine._settings.forbidden:
+            _check_features(artifact, engine._settings.forbidden)
+
+    @classmethod
+    def _of(cls, engine: Engine, artifact: Artifact) -> Module:
+        made = cls.__new__(cls)
+        made._bind(engine, artifact)
+        return made
+
+    @classmethod
+    def from_file(cls, engine: Engine, path: str | bytes | os.PathLike[str]) -> Module:
+        """Compile a file, in the binary or the text format. One that was seen before is not even read."""
+        check_type(engine, Engine, "an Engine")
+        return cls._of(engine, _compile(engine._settings, os.fsdecode(path)))
+
+    @classmethod
+    def validate(cls, engine: Engine, wasm: bytes | bytearray) -> None:
+        """Raise WasmtimeError where this is no valid module in the binary format."""
+        check_type(engine, Engine, "an Engine")
+        if not isinstance(wasm, (bytes, bytearray)):
+            raise TypeError(f"expected wasm bytes, found {type(wasm).__name__}")
+        from wasmartifact.wasm.decode import decode_module
+        from wasmartifact.wasm.validate import validate
+
+        data = bytes(wasm)
+        try:
+            validate(data, decode_module(data))
+        except WasmArtifactError as problem:
+            raise WasmtimeError(str(problem)) from None
+
+    @classmethod
+    def deserialize(cls, engine: Engine, encoded: bytes | bytearray) -> Module:
+        """Load what `serialize` gave. It is code: only what you trust may be loaded."""
+        check_type(engine, Engine, "an Engine")
+        if not isinstance(encoded, (bytes, bytearray)):
+            raise TypeError(f"expected bytes, found {type(encoded).__name__}")
+        try:
+            return cls._of(engine, load(bytes(encoded)))
+        except WasmArtifactError as problem:
+            raise WasmtimeError(problem.message) from None
+
+    @classmethod
+    def deserialize_file(cls, engine: Engine, path: str) -> Module:
+        """Load a file that has what `serialize` gave, or that `wasmartifact.pack` wrote."""
+        check_type(engine, Engine, "an Engine")
+        try:
+            return cls._of(engine, load(path))
+        except WasmArtifactError as problem:
+            raise WasmtimeError(problem.message) from None
+        except OSError as problem:
+            raise WasmtimeError(f"failed to open file {os.fsdecode(path)}: {problem.strerror}") from None
+
+    @property
+    def imports(self) -> list[ImportType]:
+        """What it imports, in order."""
+        self._check_open()
+        return [ImportType(row.module, row.name, wrap_type(row.type)) for row in self._artifact.metadata.imports]
+
+    @property
+    def exports(self) -> list[ExportType]:
+        """What it exports, in order."""
+        self._check_open()
+        return [ExportType(row.name, wrap_type(row.type)) for row in self._artifact.metadata.exports]
+
+    def serialize(self) -> bytearray:
+        """The artifact: an ELF shared object, for `deserialize` and for `wasmartifact.load`."""
+        self._check_open()
+        return bytearray(self._artifact.contents())
+
+
+def _compile(settings: Settings, source: str | bytes) -> Artifact:
+    try:
+        return compile(
+            source,
+            opt_level=settings.opt_level,
+            fuel=settings.consume_fuel,
+            jobs=None if settings.parallel_compilation else 1,
+        )
+    except WasmArtifactError as problem:
+        raise WasmtimeError(str(problem)) from None
+
+
+def _check_features(artifact: Artifact, forbidden: frozenset[str]) -> None:
+    from wasmartifact.schema import WASM_FEATURES
+
+    bits = artifact.metadata.header.numbers["wasm_features"]
+    for number, feature in enumerate(WASM_FEATURES):
+        if bits >> number & 1 and feature in forbidden:
+            raise WasmtimeError(f"the module uses {feature}, which the engine's Config switches off")

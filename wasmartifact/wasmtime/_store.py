@@ -1,0 +1,183 @@
+"""Store: what instances live in, with its fuel, epoch, limits and WASI program."""
+
+from __future__ import annotations
+
+from wasmartifact import _types as native
+from wasmartifact.limits import Limits
+from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._engine import Engine
+from wasmartifact.wasmtime._errors import WasmtimeError
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from typing import Any, Final
+
+    from wasmartifact.wasmtime._wasi import WasiConfig
+
+#: The largest amount that the package takes; wasmtime's largest one is twice that.
+_MAX_FUEL: Final = 2**63 - 1
+
+
+class Store(Managed):
+    """What instances live in. Any thread may use and drop it; one at a time is inside.
+
+    Parameters
+    ----------
+    engine : Engine, optional
+    data : object, optional
+        What `data` gives.
+
+    Attributes
+    ----------
+    engine : Engine
+    native : wasmartifact.Store
+        The store of the package, for what wasmtime-py has no names for: ``with store.native.deadline(seconds):``.
+    """
+
+    def __init__(self, engine: Engine | None = None, data: Any | None = None) -> None:
+        if engine is None:
+            engine = Engine()
+        check_type(engine, Engine, "an Engine")
+        engine._check_open()
+        settings = engine._settings
+        self.engine = engine
+        self._data = data
+        self._limits: dict[str, int] = {}
+        self._counts = {"tables": 0, "memories": 0}
+        self.native = native.Store(limits=Limits(stack_bytes=settings.max_wasm_stack))
+        self._wasi: Mapping[str, Any] | None = None
+        if settings.consume_fuel:
+            self.native.fuel = 0
+        self._over: AbstractContextManager[object] | None = None
+        if settings.epoch_interruption:
+            self._epoch_deadline = 0
+            self._watch_epoch()
+            engine._stores.add(self)
+
+    def data(self) -> Any | None:
+        """What the store was made with; None for what is false."""
+        self._check_open()
+        return self._data or None
+
+    def gc(self) -> None:
+        """Nothing: references are counted, and Python's collector sees through stores."""
+        self._check_open()
+
+    # ---- fuel
+
+    def set_fuel(self, fuel: int) -> None:
+        """Set what is left of the fuel; WasmtimeError where the engine's Config does not count any."""
+        self._check_fuel()
+        if not isinstance(fuel, int):
+            raise TypeError(f"expected an int, found {type(fuel).__name__}")
+        self.native.fuel = min(fuel % 2**64, _MAX_FUEL)
+
+    def get_fuel(self) -> int:
+        """What is left of the fuel; WasmtimeError where the engine's Config does not count any."""
+        self._check_fuel()
+        return self.native.fuel or 0
+
+    def _check_fuel(self) -> None:
+        self._check_open()
+        if not self.engine._settings.consume_fuel:
+            raise WasmtimeError("fuel is not configured in this store")
+
+    # ---- epochs
+
+    def set_epoch_deadline(self, ticks_after_current: int) -> None:
+        """Let calls end once the engine's epoch was incremented so often from now on."""
+        self._check_open()
+        if not isinstance(ticks_after_current, int):
+            raise TypeError(f"expected an int, found {type(ticks_after_current).__name__}")
+        if not self.engine._settings.epoch_interruption:
+            return
+        self._epoch_deadline = self.engine._epoch + ticks_after_current
+        over, self._over = self._over, None
+        if over is not None:
+            over.__exit__(None, None, None)
+        self._watch_epoch()
+
+    def _watch_epoch(self) -> None:
+        """End what runs, and what will be called, where the deadline has come: a deadline of no seconds does both."""
+        if self._over is None and self.engine._epoch >= self._epoch_deadline and not self._closed:
+            self._over = self.native.deadline(0)
+            self._over.__enter__()
+
+    # ---- limits
+
+    def set_limits(
+        self,
+        memory_size: int = -1,
+        table_elements: int = -1,
+        instances: int = -1,
+        tables: int = -1,
+        memories: int = -1,
+    ) -> None:
+        """Bound what the guests take; negative numbers change nothing.
+
+        Parameters
+        ----------
+        memory_size : int
+            Bytes of all memories of the store together (wasmtime: of each).
+        table_elements : int
+            Elements of all tables of the store together (wasmtime: of each).
+        instances, tables, memories : int
+            How many the store has at most.
+        """
+        self._check_open()
+        given = {"memory_size": memory_size, "table_elements": table_elements, "instances": instances}
+        given |= {"tables": tables, "memories": memories}
+        for name, number in given.items():
+            if not isinstance(number, int):
+                raise TypeError(f"{name}: expected an int, found {type(number).__name__}")
+            if number >= 0:
+                self._limits[name] = number
+        self.native.limits = Limits(
+            memory_bytes=self._limits.get("memory_size"),
+            table_elements=self._limits.get("table_elements"),
+            instances=self._limits.get("instances"),
+            stack_bytes=self.engine._settings.max_wasm_stack,
+        )
+
+    def _count(self, what: str, number: int) -> None:
+        """Take so many tables or memories more; WasmtimeError where that is over the limit."""
+        count = self._counts[what] + number
+        limit = self._limits.get(what)
+        if limit is not None and count > limit:
+            words = {"tables": "table", "memories": "memory"}[what]
+            raise WasmtimeError(f"resource limit exceeded: {words} count too high at {count}")
+        self._counts[what] = count
+
+    # ---- WASI
+
+    def set_wasi(self, wasi: WasiConfig) -> None:
+        """Give the guests a WASI program's surroundings, which the store takes over."""
+        self._check_open()
+        check_type(wasi, _wasi_config(), "a WasiConfig")
+        self._wasi = wasi._consume().imports()
+
+    def _wasi_imports(self) -> Mapping[str, Any]:
+        """What a WASI program imports; without a WasiConfig it has nothing but that."""
+        if self._wasi is None:
+            from wasmartifact.wasi.host import Wasi
+
+            self._wasi = Wasi().imports()
+        return self._wasi
+
+    def set_wasi_http(self) -> None:
+        """For components, which take what they need of HTTP from here."""
+        self._check_open()
+
+
+def _wasi_config() -> type:
+    from wasmartifact.wasmtime._wasi import WasiConfig
+
+    return WasiConfig
+
+
+class StoreContext:
+    """What wasmtime-py passes for a store within a host function of a component."""
+
+    _closed = False

@@ -1,0 +1,343 @@
+"""Types of values, functions, globals, tables, memories and tags, as wasmtime-py has them."""
+
+from __future__ import annotations
+
+from wasmartifact.wasm import externtypes
+from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._errors import WasmtimeError
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final, TypeAlias
+
+
+#: How wasmtime-py prints a type that it has another name for.
+_PRINTED: Final = {"externref": "anyref"}
+
+
+class ValType:
+    """A value type; `i32`, `i64`, `f32`, `f64`, `externref` and `funcref` make one, equal types are equal."""
+
+    __slots__ = ("_name",)
+    _name: str
+
+    def __init__(self) -> None:
+        raise WasmtimeError("cannot construct directly")
+
+    @classmethod
+    def _of(cls, name: str) -> ValType:
+        made = cls.__new__(cls)
+        made._name = name
+        return made
+
+    @classmethod
+    def i32(cls) -> ValType:
+        """An integer of 32 bits."""
+        return cls._of("i32")
+
+    @classmethod
+    def i64(cls) -> ValType:
+        """An integer of 64 bits."""
+        return cls._of("i64")
+
+    @classmethod
+    def f32(cls) -> ValType:
+        """A floating-point number of 32 bits."""
+        return cls._of("f32")
+
+    @classmethod
+    def f64(cls) -> ValType:
+        """A floating-point number of 64 bits."""
+        return cls._of("f64")
+
+    @classmethod
+    def externref(cls) -> ValType:
+        """Any object of Python, or null."""
+        return cls._of("externref")
+
+    @classmethod
+    def funcref(cls) -> ValType:
+        """A function or null."""
+        return cls._of("funcref")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ValType) and self._name == other._name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def __str__(self) -> str:
+        return _PRINTED.get(self._name, self._name)
+
+    __repr__ = __str__
+
+
+def _name_of(valtype: object) -> str:
+    check_type(valtype, ValType, "ValType")
+    return valtype._name  # type: ignore[attr-defined, no-any-return]
+
+
+class FuncType(Managed):
+    """Type of a function.
+
+    Parameters
+    ----------
+    params, results : list[ValType]
+    """
+
+    def __init__(self, params: Iterable[ValType], results: Iterable[ValType]) -> None:
+        self._type = externtypes.FuncType(
+            [_name_of(param) for param in params], [_name_of(result) for result in results]
+        )
+
+    @classmethod
+    def _of(cls, native: externtypes.FuncType) -> FuncType:
+        made = cls.__new__(cls)
+        made._type = native
+        return made
+
+    @property
+    def params(self) -> list[ValType]:
+        """Types of the parameters."""
+        return [ValType._of(name) for name in self._type.params]
+
+    @property
+    def results(self) -> list[ValType]:
+        """Types of the results."""
+        return [ValType._of(name) for name in self._type.results]
+
+
+class GlobalType(Managed):
+    """Type of a global.
+
+    Parameters
+    ----------
+    valtype : ValType
+    mutable : bool
+    """
+
+    def __init__(self, valtype: ValType, mutable: bool) -> None:
+        self._type = externtypes.GlobalType(_name_of(valtype), bool(mutable))
+
+    @classmethod
+    def _of(cls, native: externtypes.GlobalType) -> GlobalType:
+        made = cls.__new__(cls)
+        made._type = native
+        return made
+
+    @property
+    def content(self) -> ValType:
+        """Type of the value."""
+        return ValType._of(self._type.type)
+
+    @property
+    def mutable(self) -> bool:
+        """Whether the value can change."""
+        return self._type.mutable
+
+
+class Limits:
+    """Sizes: at the start, and at most (None: no maximum).
+
+    Parameters
+    ----------
+    min : int
+    max : int | None
+    """
+
+    def __init__(self, min: int, max: int | None) -> None:
+        self.min = min
+        self.max = max
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Limits) and (self.min, self.max) == (other.min, other.max)
+
+    def __hash__(self) -> int:
+        return hash((self.min, self.max))
+
+    def __repr__(self) -> str:
+        return f"Limits({self.min!r}, {self.max!r})"
+
+
+def _checked_limits(limits: Limits, bits: int) -> Limits:
+    check_type(limits, Limits, "Limits")
+    for word, size in (("minimum", limits.min), ("maximum", limits.max)):
+        if size is None:
+            continue
+        if not isinstance(size, int):
+            raise TypeError(f"expected an int for the {word} size, found {type(size).__name__}")
+        if not 0 <= size < 1 << bits:
+            raise WasmtimeError(f"{word} size too large" if size > 0 else f"{word} size is negative")
+    return limits
+
+
+class TableType(Managed):
+    """Type of a table.
+
+    Parameters
+    ----------
+    valtype : ValType
+        Of the elements.
+    limits : Limits
+        In elements.
+    """
+
+    def __init__(self, valtype: ValType, limits: Limits) -> None:
+        _checked_limits(limits, 32)
+        self._type = externtypes.TableType(_name_of(valtype), limits.min, limits.max, False, False)
+
+    @classmethod
+    def _of(cls, native: externtypes.TableType) -> TableType:
+        made = cls.__new__(cls)
+        made._type = native
+        return made
+
+    @property
+    def element(self) -> ValType:
+        """Type of the elements."""
+        return ValType._of(self._type.element)
+
+    @property
+    def limits(self) -> Limits:
+        """Sizes, in elements."""
+        return Limits(self._type.min, self._type.max)
+
+
+class MemoryType(Managed):
+    """Type of a memory.
+
+    Parameters
+    ----------
+    limits : Limits
+        In pages.
+    is_64, shared : bool
+    page_size_log2 : int
+        16, or 0 for pages of one byte.
+    """
+
+    def __init__(self, limits: Limits, is_64: bool = False, shared: bool = False, page_size_log2: int = 16) -> None:
+        _checked_limits(limits, 64 if is_64 else 32)
+        if page_size_log2 not in (0, 16):
+            raise WasmtimeError(
+                f"page size must be 1 or 65536 bytes: page_size_log2 is 0 or 16, found {page_size_log2}"
+            )
+        if limits.max is not None and limits.max < limits.min:
+            raise WasmtimeError("maximum page size cannot be smaller than the minimum page size")
+        if shared and limits.max is None:
+            raise WasmtimeError("shared memories must have a maximum size")
+        self._type = externtypes.MemoryType(limits.min, limits.max, bool(shared), bool(is_64), 1 << page_size_log2)
+
+    @classmethod
+    def _of(cls, native: externtypes.MemoryType) -> MemoryType:
+        made = cls.__new__(cls)
+        made._type = native
+        return made
+
+    @property
+    def limits(self) -> Limits:
+        """Sizes, in pages."""
+        return Limits(self._type.min_pages, self._type.max_pages)
+
+    @property
+    def is_64(self) -> bool:
+        """Whether addresses have 64 bits."""
+        return self._type.memory64
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether threads may share it."""
+        return self._type.shared
+
+    @property
+    def page_size(self) -> int:
+        """Size of a page in bytes."""
+        return self._type.page_size_bytes
+
+    @property
+    def page_size_log2(self) -> int:
+        """The same, as a power of two."""
+        return self._type.page_size_bytes.bit_length() - 1
+
+
+class TagType(Managed):
+    """Type of an exception's tag.
+
+    Parameters
+    ----------
+    functype : FuncType
+        Its parameters are what an exception carries. wasmtime-py takes it over: it is closed afterwards.
+    """
+
+    def __init__(self, functype: FuncType) -> None:
+        check_type(functype, FuncType, "a FuncType")
+        functype._check_open()
+        self._functype = functype._type
+        functype.close()
+
+    @classmethod
+    def _of(cls, native: externtypes.TagType) -> TagType:
+        made = cls.__new__(cls)
+        made._functype = externtypes.FuncType(native.params, ())
+        return made
+
+    @property
+    def functype(self) -> FuncType:
+        """Its parameters are what an exception carries."""
+        return FuncType._of(self._functype)
+
+
+AsExternType: TypeAlias = "FuncType | TableType | MemoryType | GlobalType | TagType"
+_FACES: Final = {
+    externtypes.FuncType: FuncType,
+    externtypes.GlobalType: GlobalType,
+    externtypes.TableType: TableType,
+    externtypes.MemoryType: MemoryType,
+    externtypes.TagType: TagType,
+}
+
+
+def wrap_type(native: externtypes.ExternType) -> AsExternType:
+    """The type as wasmtime-py has it."""
+    return _FACES[type(native)]._of(native)  # type: ignore[attr-defined, no-any-return]
+
+
+class ImportType:
+    """What a module imports: ``module``, ``name``, ``type``."""
+
+    def __init__(self, module: str, name: str, type: AsExternType) -> None:
+        self._names = (module, name)
+        self._type = type
+
+    @property
+    def module(self) -> str:
+        """Name of the module that it is imported from."""
+        return self._names[0]
+
+    @property
+    def name(self) -> str | None:
+        """Its name there."""
+        return self._names[1]
+
+    @property
+    def type(self) -> AsExternType:
+        """Its type."""
+        return self._type
+
+
+class ExportType:
+    """What a module exports: ``name``, ``type``."""
+
+    def __init__(self, name: str, type: AsExternType) -> None:
+        self._name = name
+        self._type = type
+
+    @property
+    def name(self) -> str:
+        """The name that it is exported by."""
+        return self._name
+
+    @property
+    def type(self) -> AsExternType:
+        """Its type."""
+        return self._type
