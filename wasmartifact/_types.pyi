@@ -527,10 +527,6 @@ class WasiHost:
     def _function(self, name: str, is_unstable: bool, /) -> Func | None:
         """A function of the newer or the older module, made anew; None where the module has none of this name."""
 
-    @staticmethod
-    def _function_names(is_unstable: bool, /) -> tuple[str, ...]:
-        """The names in the newer or the older module."""
-
 # Functions of the runtime's Python half.
 
 def instantiate(artifact: Artifact, native: NativeArtifact, imports: _Imports, store: Store | None, /) -> Instance:
@@ -599,6 +595,9 @@ def global_set(global_: Entity, value: object, /) -> None:
 
 def global_type(global_: Entity, /) -> tuple[str, bool]:
     """Value type, whether it is mutable."""
+
+def wasi_names(is_unstable: bool, /) -> tuple[str, ...]:
+    """The names of WASI's functions in the newer or the older module."""
 
 def tag_params(tag: Entity, /) -> tuple[str, ...]:
     """Types of the values that an exception of this tag carries."""

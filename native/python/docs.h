@@ -485,12 +485,6 @@
     "\n" \
     "A function of the newer or the older module, made anew; None where the module has none of this name."
 
-#define WAX_DOC_WasiHost__function_names \
-    "_function_names($self, /)\n" \
-    "--\n" \
-    "\n" \
-    "The names in the newer or the older module."
-
 #define WAX_DOC_instantiate \
     "instantiate($module, artifact, native, imports, store, /)\n" \
     "--\n" \
@@ -588,6 +582,12 @@
     "--\n" \
     "\n" \
     "Value type, whether it is mutable."
+
+#define WAX_DOC_wasi_names \
+    "wasi_names($module, is_unstable, /)\n" \
+    "--\n" \
+    "\n" \
+    "The names of WASI's functions in the newer or the older module."
 
 #define WAX_DOC_tag_params \
     "tag_params($module, tag, /)\n" \

@@ -264,10 +264,10 @@ static PyObject *function(PyObject *object, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* function_names(of wasi_unstable) -> (name, ...) */
-static PyObject *function_names(PyObject *none, PyObject *flag)
+/* wasi_names(of wasi_unstable) -> (name, ...) */
+static PyObject *wasi_names(PyObject *module, PyObject *flag)
 {
-    (void)none;
+    (void)module;
     int is_unstable = PyObject_IsTrue(flag);
     PyObject *made = is_unstable < 0 ? NULL : PyList_New(0);
     for (size_t i = 0; made != NULL && i < wa_wasi_function_count; i++) {
@@ -282,6 +282,11 @@ static PyObject *function_names(PyObject *none, PyObject *flag)
     Py_XDECREF(made);
     return names;
 }
+
+PyMethodDef wax_wasi_functions[] = {
+    {"wasi_names", wasi_names, METH_O, WAX_DOC_wasi_names},
+    {NULL, NULL, 0, NULL},
+};
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------- */
 
@@ -322,7 +327,6 @@ static PyMethodDef wasi_host_methods[] = {
     {"_limit_descriptors", limit_descriptors, METH_O, WAX_DOC_WasiHost__limit_descriptors},
     {"_avoid_openat2", avoid_openat2, METH_NOARGS, WAX_DOC_WasiHost__avoid_openat2},
     {"_function", function, METH_VARARGS, WAX_DOC_WasiHost__function},
-    {"_function_names", function_names, METH_O | METH_STATIC, WAX_DOC_WasiHost__function_names},
     {NULL, NULL, 0, NULL},
 };
 

@@ -45,7 +45,7 @@ class Functions(dict[str, "types.Func"]):
         if self._is_lazy:
             given = dict(super().items())
             super().clear()
-            for name in types.WasiHost._function_names(self._is_unstable):
+            for name in types.wasi_names(self._is_unstable):
                 self[name] = given.pop(name) if name in given else self[name]
             super().update(given)
             self._host = None  # type: ignore[assignment]

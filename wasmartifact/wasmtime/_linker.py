@@ -195,7 +195,7 @@ class Linker(Managed):
 
 
 def _wasi_names(module: str) -> tuple[str, ...]:
-    return native.WasiHost._function_names(module == "wasi_unstable")
+    return native.wasi_names(module == "wasi_unstable")
 
 
 def _unknown(row: Any) -> Callable[..., Any]:

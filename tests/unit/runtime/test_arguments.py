@@ -46,7 +46,7 @@ def test_signatures_are_known() -> None:
     found = {kind.__name__: str(inspect.signature(kind)) for kind in (wa.Func, wa.Memory, wa.Store)}
     assert found == {
         "Func": "(callable, params=(), results=(), *, caller=False)",
-        "Memory": "(min_pages, max_pages=None, *, shared=False, memory64=False)",
+        "Memory": "(min_pages, max_pages=None, *, shared=False, memory64=False, page_size_bytes=65536)",
         "Store": "(*, limits=None)",
     }
     assert list(inspect.signature(wa.FuncType).parameters) == ["params", "results"]
