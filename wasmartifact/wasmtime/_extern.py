@@ -28,7 +28,11 @@ def stands_for(native: type | None) -> Callable[[Face], Face]:
 
 def wrap(item: Any) -> Any:
     """An object of the package as wasmtime-py has it."""
-    return _MAKERS[type(item)](item)
+    make = _MAKERS.get(type(item))
+    if make is None:  # of the classes that few programs need: they register themselves when they are imported
+        __import__("wasmartifact.wasmtime._entities")
+        make = _MAKERS[type(item)]
+    return make(item)
 
 
 def unwrap(item: Any) -> Any:

@@ -6,7 +6,7 @@ from _collections_abc import Mapping  # what collections.abc shows, without the 
 
 from wasmartifact import _types as native
 from wasmartifact.errors import WasmArtifactError
-from wasmartifact.wasmtime import _entities, _memory  # noqa: F401  # so that they are known to wrap
+from wasmartifact.wasmtime import _memory  # noqa: F401  # so that wrap knows it
 from wasmartifact.wasmtime._closing import Managed, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError, translated
 from wasmartifact.wasmtime._extern import unwrap, wrap
