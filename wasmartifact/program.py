@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from wasmartifact._types import Instance
     from wasmartifact.runtime.artifact import Artifact
+    from wasmartifact.wasi.threads import Threads
 
 
 def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: Any) -> int:
@@ -57,7 +58,7 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
         from wasmartifact.cache import compile
 
         artifact = compile(program)
-    return start(instantiate(artifact, program, args, **wasi), program)
+    return start(*instantiate(artifact, program, args, **wasi), program)
 
 
 def is_artifact(source: str | bytes) -> bool:
@@ -74,8 +75,10 @@ def is_artifact(source: str | bytes) -> bool:
 
 def instantiate(
     artifact: Artifact, program: str, args: Sequence[str | bytes], entry: str = "_start", **wasi: Any
-) -> Instance:
+) -> tuple[Instance, Threads | None]:
     """An instance with WASI: the program's name before its arguments, this process's streams unless told otherwise.
+
+    And its threads, where it was built for them.
 
     Raises ValueError where ``entry``, or ``_initialize`` before it, can't be called from outside.
     """
@@ -94,11 +97,31 @@ def instantiate(
                 stream.flush()
     imports = Wasi(args=(os.path.basename(program), *args), **(streams | wasi)).imports()
     limits = wasi.get("limits")
-    instance = artifact.instantiate(imports, store=None if limits is None else types.Store(limits=limits))
+    threads = None
+    try:
+        instance = artifact.instantiate(imports, store=None if limits is None else types.Store(limits=limits))
+    except Exception as problem:
+        threads = _threads(problem, artifact, imports, limits)
+        if threads is None:
+            raise
+        instance = threads.instantiate()
     for name in ("_initialize", entry):
         if name in instance.exports:
             _check_entry(instance.exports[name], name, program, imports)
-    return instance
+    return instance, threads
+
+
+def _threads(
+    problem: Exception, artifact: Artifact, imports: Mapping[str, Mapping[str, types.Func]], limits: Any
+) -> Threads | None:
+    """The threads of a module that could not be instantiated without them; None for others."""
+    from wasmartifact.errors import UnlinkableModule
+
+    if not isinstance(problem, UnlinkableModule):
+        return None
+    from wasmartifact.wasi.threads import Threads, is_threaded
+
+    return Threads(artifact, imports, limits) if is_threaded(artifact) else None
 
 
 def _check_entry(found: Any, name: str, program: str, imports: Mapping[str, Mapping[str, types.Func]]) -> None:
@@ -123,7 +146,7 @@ def initialize(instance: Instance) -> None:
         instance.exports["_initialize"]()
 
 
-def start(instance: Instance, name: str) -> int:
+def start(instance: Instance, threads: Threads | None, name: str) -> int:
     """Call ``_start`` of a command; returns its exit code."""
     exports = instance.exports
     if "_start" not in exports:
@@ -132,13 +155,16 @@ def start(instance: Instance, name: str) -> int:
             f"{name} is {what}, but no _start; call its functions one by one (run --invoke NAME, or instantiate it "
             "with wa.Wasi(...).imports())"
         )
-    return exit_code(exports["_start"])
+    return exit_code(exports["_start"], threads)
 
 
-def exit_code(call: Callable[[], object]) -> int:
-    """Call what may end with ``proc_exit``; returns the exit code."""
+def exit_code(call: Callable[[], object], threads: Threads | None) -> int:
+    """Call what may end with ``proc_exit``, by any of its threads; returns the exit code."""
     try:
-        call()
+        if threads is None:
+            call()
+        else:
+            threads.run(call)
     except Exception as problem:
         from wasmartifact.errors import Exit
 

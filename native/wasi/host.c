@@ -64,7 +64,7 @@ static void invoke(wa_function *record, uint64_t *slots)
     const wa_memory *memory = wa_instance_memory(record->instance);
     if (memory != NULL) {
         call.memory = memory->head.base;
-        call.memory_bytes = memory->head.size_bytes;
+        call.memory_bytes = wa_memory_bytes(memory);
     }
     if (__builtin_expect(bound->wasi->is_narrowed, 0) && lacks_right(bound, slots)) {
         slots[0] = WA_WASI_ENOTCAPABLE;

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from wasmartifact._types import Instance
     from wasmartifact.runtime.artifact import Artifact
+    from wasmartifact.wasi.threads import Threads
 
 HELP: Final = """\
 usage: wasmartifact run [OPTIONS] PROGRAM [--] [ARGS ...]
@@ -192,17 +193,17 @@ def _leave(code: int) -> NoReturn:
 
 def _start(artifact: Artifact, program: str, options: Options) -> int:
     """Run a WASI command."""
-    instance = make_instance(artifact, program, options.arguments, "_start", options)
+    instance, threads = make_instance(artifact, program, options.arguments, "_start", options)
     try:
-        return start(instance, program)
+        return start(instance, threads, program)
     except ValueError as problem:  # no command
         raise UsageError(str(problem)) from None
 
 
 def make_instance(
     artifact: Artifact, program: str, arguments: Sequence[str], entry: str, options: Options, **streams: Any
-) -> Instance:
-    """An instance with what the options give it, and this process's streams unless others are given."""
+) -> tuple[Instance, Threads | None]:
+    """An instance with what the options give it, and this process's streams unless others are given; its threads."""
     given: dict[str, Any] = {"env": options.env, "preopens": options.preopens, **streams}
     if options.limits:
         from wasmartifact.limits import Limits
@@ -218,14 +219,14 @@ def _invoke(artifact: Artifact, options: Options) -> int:
     """Call one function and print its results; a reactor is initialised first."""
     program, name = options.program or "", options.invoke or ""
     values, types = read_call(artifact, options)
-    instance = make_instance(artifact, program, (), name, options)
+    instance, threads = make_instance(artifact, program, (), name, options)
     returned: list[Any] = []
 
     def call() -> None:
         initialize(instance)
         returned.append(instance.exports[name](*values))
 
-    code = exit_code(call)
+    code = exit_code(call, threads)
     for value in returned[0] if len(types) > 1 and returned else returned[: len(types)]:
         print(value_text(value))
     return code

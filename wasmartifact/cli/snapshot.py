@@ -62,7 +62,7 @@ def _initialised(options: Options, program: str, output: str) -> wa.Instance:
     arguments = options.arguments if options.invoke is None else ()
     # What the program prints must not get into an artifact that goes to standard output.
     streams = {"stdout": sys.__stderr__} if is_standard_output(output) else {}
-    instance = make_instance(artifact, program, arguments, options.invoke or "_initialize", options, **streams)
+    instance, _ = make_instance(artifact, program, arguments, options.invoke or "_initialize", options, **streams)
     try:
         initialize(instance)
         if options.invoke is not None:
