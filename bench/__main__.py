@@ -29,6 +29,7 @@ BENCHES: Final = {
     "exports": "bench.exports",
     "instantiate": "bench.instantiate",
     "calls": "bench.calls",
+    "face": "bench.face",
     "process": "bench.process",
     "programs": "bench.programs",
     "metadata": "bench.metadata",

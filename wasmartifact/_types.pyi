@@ -524,8 +524,11 @@ class WasiHost:
     def _avoid_openat2(self) -> None:
         """Resolve paths as on kernels that lack openat2."""
 
-    def _function(self, name: str, is_unstable: bool, /) -> Func | None:
-        """A function of the newer or the older module, made anew; None where the module has none of this name."""
+    def _function(self, name: object, /) -> Func | None:
+        """A function of the newer module, made anew; None where it has none of this name."""
+
+    def _unstable_function(self, name: object, /) -> Func | None:
+        """The same of the older module."""
 
 # Functions of the runtime's Python half.
 
@@ -598,6 +601,12 @@ def global_type(global_: Entity, /) -> tuple[str, bool]:
 
 def wasi_names(is_unstable: bool, /) -> tuple[str, ...]:
     """The names of WASI's functions in the newer or the older module."""
+
+def wasi_functions(is_unstable: bool, /) -> dict[str, Func]:
+    """Functions of WASI that work for the program that the store has which calls them, see set_program."""
+
+def set_program(store: Store, host: WasiHost, /) -> None:
+    """Make a store's guests a WASI program, for those who link the functions of wasi_functions."""
 
 def tag_params(tag: Entity, /) -> tuple[str, ...]:
     """Types of the values that an exception of this tag carries."""

@@ -47,11 +47,14 @@ typedef struct wa_wasi_function {
 } wa_wasi_function;
 extern const wa_wasi_function wa_wasi_functions[];
 extern const size_t wa_wasi_function_count;
-/* Make a host function of it. Owned: wa_host_release. */
+/* Make a host function of it. wasi NULL: of the program of the store that calls it (wa_store_set_program). Owned:
+ * wa_host_release. */
 wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable);
 
 /* The program whose function this is, borrowed; NULL: it is no function of WASI. */
-wa_wasi *wa_wasi_of(const wa_function *function);
+wa_wasi *wa_wasi_of(const wa_function *function, wa_store *store);
+/* Make it the program of a store, which retains it. The store must be entered. */
+void wa_wasi_set_program(wa_store *store, wa_wasi *wasi);
 /* The first descriptor from *number on that the program opened or moved: *fd is the host's, which is open until the program runs
  * again, or -1. False: there is none. */
 bool wa_wasi_next_own(wa_wasi *wasi, uint32_t *number, int *fd);

@@ -100,6 +100,10 @@ typedef struct wa_limits {
 int wa_store_limit(wa_store *store, const wa_limits *limits);
 /* Other limits for a store that has some, also while guests run. What is there already stays. -1: it has none. */
 int wa_store_change_limits(wa_store *store, const wa_limits *limits);
+/* Give a store the state of the program that its guests are, for host functions that have none of their own (wa_wasi_host). Taken
+ * over: the finalizer ends it when another one is set, and with the store. The store must be entered. */
+void wa_store_set_program(wa_store *store, void *program, void (*finalizer)(void *program));
+void *wa_store_program(wa_store *store);
 /* Make both stores one; `from` becomes an alias of `into`, which it retains. Limits, which only one of the two may have, hold
  * for all then. 0, or -1: store_busy, over_... */
 int wa_store_join(wa_store *into, wa_store *from, wa_error *error);

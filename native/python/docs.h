@@ -480,10 +480,16 @@
     "Resolve paths as on kernels that lack openat2."
 
 #define WAX_DOC_WasiHost__function \
-    "_function($self, name, is_unstable, /)\n" \
+    "_function($self, name, /)\n" \
     "--\n" \
     "\n" \
-    "A function of the newer or the older module, made anew; None where the module has none of this name."
+    "A function of the newer module, made anew; None where it has none of this name."
+
+#define WAX_DOC_WasiHost__unstable_function \
+    "_unstable_function($self, name, /)\n" \
+    "--\n" \
+    "\n" \
+    "The same of the older module."
 
 #define WAX_DOC_instantiate \
     "instantiate($module, artifact, native, imports, store, /)\n" \
@@ -588,6 +594,18 @@
     "--\n" \
     "\n" \
     "The names of WASI's functions in the newer or the older module."
+
+#define WAX_DOC_wasi_functions \
+    "wasi_functions($module, is_unstable, /)\n" \
+    "--\n" \
+    "\n" \
+    "Functions of WASI that work for the program that the store has which calls them, see set_program."
+
+#define WAX_DOC_set_program \
+    "set_program($module, store, host, /)\n" \
+    "--\n" \
+    "\n" \
+    "Make a store's guests a WASI program, for those who link the functions of wasi_functions."
 
 #define WAX_DOC_tag_params \
     "tag_params($module, tag, /)\n" \

@@ -118,12 +118,12 @@ static int add_files(PyObject *files, wa_wasi *wasi)
 
 /* (descriptor, path or "") of what WASI programs whose functions the instance imports have open; (None, "") for rights that
  * they gave up. */
-static PyObject *take_files(wa_instance *instance, uint32_t imported)
+static PyObject *take_files(wa_instance *instance, wa_store *store, uint32_t imported)
 {
     PyObject *files = PyList_New(0);
     wa_wasi *last = NULL;
     for (uint32_t i = 0; files != NULL && i < imported; i++) {
-        wa_wasi *wasi = wa_wasi_of(wa_instance_function(instance, i));
+        wa_wasi *wasi = wa_wasi_of(wa_instance_function(instance, i), store);
         if (wasi != NULL && wasi != last && add_files(files, wasi) < 0)
             Py_CLEAR(files);
         last = wasi == NULL ? last : wasi;
@@ -133,7 +133,7 @@ static PyObject *take_files(wa_instance *instance, uint32_t imported)
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------ */
 
-static PyObject *take(wa_instance *instance, const uint64_t *grain)
+static PyObject *take(wa_instance *instance, wa_store *store, const uint64_t *grain)
 {
     const struct wa_schema_columns *columns = wa_artifact_columns(wa_instance_artifact(instance));
     wa_snapshot *snapshot = wa_snapshot_begin(instance);
@@ -145,7 +145,7 @@ static PyObject *take(wa_instance *instance, const uint64_t *grain)
     PyObject *dropped =
         PyBytes_FromStringAndSize((const char *)wa_snapshot_dropped(snapshot), (Py_ssize_t)columns->data_mode.count);
     PyObject *memories = take_memories(snapshot, columns, grain);
-    PyObject *files = take_files(instance, wa_snapshot_imported(snapshot, WA_KIND_FUNC));
+    PyObject *files = take_files(instance, store, wa_snapshot_imported(snapshot, WA_KIND_FUNC));
     wa_snapshot_end(snapshot);
     if (tables == NULL || globals == NULL || segments == NULL || dropped == NULL || memories == NULL || files == NULL) {
         Py_XDECREF(tables);
@@ -172,7 +172,7 @@ static PyObject *take_state(PyObject *module, PyObject *args)
     if (wax_store_enter(store) < 0)
         return NULL;
     const uint64_t grain[] = {page_bytes, gap_bytes};
-    PyObject *state = wa_store_is_active(store->native) ? Py_NewRef(Py_None) : take(instance->entity.native, grain);
+    PyObject *state = wa_store_is_active(store->native) ? Py_NewRef(Py_None) : take(instance->entity.native, store->native, grain);
     wa_store_leave(store->native);
     return state;
 }

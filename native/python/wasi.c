@@ -234,6 +234,7 @@ static uint32_t codes_of(const char *letters, uint32_t *codes)
     return count;
 }
 
+/* self NULL: of whatever program the store that calls it has */
 static PyObject *make_func(wasi_host *self, size_t index, bool is_unstable)
 {
     const wa_wasi_function *function = &wa_wasi_functions[index];
@@ -241,9 +242,9 @@ static PyObject *make_func(wasi_host *self, size_t index, bool is_unstable)
     uint32_t param_count = codes_of(function->params, params), result_count = codes_of(function->results, results);
     wax_signature *type = wax_signature_from_codes(params, param_count, results, result_count, function->digest);
     PyObject *name = type == NULL ? NULL : PyUnicode_InternFromString(function->name), *func = NULL;
-    wa_host *host = name == NULL ? NULL : wa_wasi_host(self->native, index, is_unstable);
+    wa_host *host = name == NULL ? NULL : wa_wasi_host(self == NULL ? NULL : self->native, index, is_unstable);
     if (host != NULL)
-        func = wax_func_from_host(host, type, call_wasi, (PyObject *)self, name);
+        func = wax_func_from_host(host, type, call_wasi, self == NULL ? Py_None : (PyObject *)self, name);
     else if (name != NULL)
         PyErr_NoMemory();
     Py_XDECREF(type);
@@ -251,17 +252,26 @@ static PyObject *make_func(wasi_host *self, size_t index, bool is_unstable)
     return func;
 }
 
-/* function(name, of wasi_unstable) -> Func or None */
-static PyObject *function(PyObject *object, PyObject *args)
+/* The function of a name -> Func or None */
+static PyObject *find_func(PyObject *object, PyObject *name_object, bool is_unstable)
 {
-    const char *name;
-    int is_unstable;
-    if (!PyArg_ParseTuple(args, "sp:_function", &name, &is_unstable))
-        return NULL;
-    for (size_t i = 0; i < wa_wasi_function_count; i++)
+    const char *name = PyUnicode_Check(name_object) ? PyUnicode_AsUTF8(name_object) : "";
+    if (name == NULL)
+        PyErr_Clear(); /* a lone surrogate */
+    for (size_t i = 0; name != NULL && i < wa_wasi_function_count; i++)
         if (strcmp(wa_wasi_functions[i].name, name) == 0 && (!is_unstable || wa_wasi_functions[i].is_in_unstable))
-            return make_func((wasi_host *)object, i, is_unstable != 0);
+            return make_func((wasi_host *)object, i, is_unstable);
     Py_RETURN_NONE;
+}
+
+static PyObject *function(PyObject *object, PyObject *name)
+{
+    return find_func(object, name, false);
+}
+
+static PyObject *unstable_function(PyObject *object, PyObject *name)
+{
+    return find_func(object, name, true);
 }
 
 /* wasi_names(of wasi_unstable) -> (name, ...) */
@@ -283,8 +293,45 @@ static PyObject *wasi_names(PyObject *module, PyObject *flag)
     return names;
 }
 
+/* wasi_functions(of wasi_unstable) -> {name: Func} */
+static PyObject *wasi_functions(PyObject *module, PyObject *flag)
+{
+    (void)module;
+    int is_unstable = PyObject_IsTrue(flag);
+    PyObject *made = is_unstable < 0 ? NULL : PyDict_New();
+    for (size_t i = 0; made != NULL && i < wa_wasi_function_count; i++) {
+        if (is_unstable && !wa_wasi_functions[i].is_in_unstable)
+            continue;
+        PyObject *func = make_func(NULL, i, is_unstable != 0);
+        if (func == NULL || PyDict_SetItemString(made, wa_wasi_functions[i].name, func) < 0)
+            Py_CLEAR(made);
+        Py_XDECREF(func);
+    }
+    return made;
+}
+
+/* set_program(store, WasiHost) */
+static PyObject *set_program(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *store_object, *host;
+    if (!PyArg_ParseTuple(args, "O!O!:set_program", wax_here()->store_type, &store_object, wax_here()->wasi_type, &host))
+        return NULL;
+    wax_store *store = wax_root((wax_store *)store_object);
+    wa_wasi *wasi = ((wasi_host *)host)->native;
+    if (wax_store_enter(store) < 0)
+        return NULL;
+    int failed = wax_store_keep(store, wasi, host); /* for the collector: it may reach the store */
+    if (!failed)
+        wa_wasi_set_program(store->native, wasi);
+    wa_store_leave(store->native);
+    return failed ? NULL : Py_NewRef(Py_None);
+}
+
 PyMethodDef wax_wasi_functions[] = {
     {"wasi_names", wasi_names, METH_O, WAX_DOC_wasi_names},
+    {"wasi_functions", wasi_functions, METH_O, WAX_DOC_wasi_functions},
+    {"set_program", set_program, METH_VARARGS, WAX_DOC_set_program},
     {NULL, NULL, 0, NULL},
 };
 
@@ -326,7 +373,8 @@ static PyMethodDef wasi_host_methods[] = {
     {"_add_directory", add_directory, METH_VARARGS, WAX_DOC_WasiHost__add_directory},
     {"_limit_descriptors", limit_descriptors, METH_O, WAX_DOC_WasiHost__limit_descriptors},
     {"_avoid_openat2", avoid_openat2, METH_NOARGS, WAX_DOC_WasiHost__avoid_openat2},
-    {"_function", function, METH_VARARGS, WAX_DOC_WasiHost__function},
+    {"_function", function, METH_O, WAX_DOC_WasiHost__function},
+    {"_unstable_function", unstable_function, METH_O, WAX_DOC_WasiHost__unstable_function},
     {NULL, NULL, 0, NULL},
 };
 

@@ -27,6 +27,7 @@ void wa_store_release(wa_store *store)
         free_contents(store);
         wa_stops_forget(store);
         free(store->operands);
+        wa_store_set_program(store, NULL, NULL);
         if (store->quota != NULL)
             wa_quota_release(store->quota);
         pthread_cond_destroy(&store->left);
@@ -82,6 +83,28 @@ static void move_contents(wa_store *into, wa_store *from)
 
 /* Calls of this thread that are inside now run with the same limit: the stricter of what was there, and from here on that of a
  * store with limits. */
+void wa_store_set_program(wa_store *store, void *program, void (*finalizer)(void *program))
+{
+    if (store->program != NULL)
+        store->program_finalizer(store->program);
+    store->program = program;
+    store->program_finalizer = finalizer;
+}
+
+void *wa_store_program(wa_store *store)
+{
+    return wa_root(store)->program;
+}
+
+/* What a store lacks comes from the other. */
+static void join_programs(wa_store *into, wa_store *from)
+{
+    if (into->program == NULL) {
+        wa_store_set_program(into, from->program, from->program_finalizer);
+        from->program = NULL;
+    }
+}
+
 static void join_stack_limits(wa_store *into, const wa_store *from)
 {
     if (from->active != 0 && (into->active == 0 || from->stack_limit > into->stack_limit))
@@ -120,6 +143,7 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
     }
     wa_exceptions_move(into, from);
     wa_fuel_join(into, from);
+    join_programs(into, from);
     move_contents(into, from);
     join_stack_limits(into, from);
     into->depth += from->depth;

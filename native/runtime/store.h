@@ -47,6 +47,8 @@ struct wa_store {
     uint64_t fuel;              /* but for the portion that running code holds; WA_FUEL_MAX where none is counted */
     bool counts_fuel;           /* the embedder gave a number */
     bool is_metered;            /* an instance has code that takes fuel */
+    void *program;              /* what host functions of the store's program work on: wa_store_set_program; NULL: none */
+    wa_finalizer program_finalizer;
 };
 
 /* ---- store.c ---------------------------------------------------------------------------------------------------- */

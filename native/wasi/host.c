@@ -20,7 +20,7 @@ static const wasi_function functions[] = {
 
 /* What a host function works on: the user of its wa_host. */
 typedef struct binding {
-    wa_wasi *wasi; /* retained */
+    wa_wasi *wasi; /* retained; NULL: the program of the store that calls */
     wasi_function function;
     bool is_unstable;
 } binding;
@@ -36,13 +36,13 @@ static const struct {
 };
 
 /* Whether the guest gave up a right that a call needs. A descriptor that is not open is for the call to find. */
-static bool lacks_right(const binding *bound, const uint64_t *args)
+static bool lacks_right(wa_wasi *wasi, wasi_function function, const uint64_t *args)
 {
     bool lacks = false;
     for (size_t i = 0; i < sizeof needed_rights / sizeof needed_rights[0]; i++) {
-        if (needed_rights[i].function != bound->function)
+        if (needed_rights[i].function != function)
             continue;
-        wasi_file *file = wasi_fd_get(bound->wasi, (uint32_t)args[needed_rights[i].place]);
+        wasi_file *file = wasi_fd_get(wasi, (uint32_t)args[needed_rights[i].place]);
         lacks = lacks || (file != NULL && (file->rights & needed_rights[i].right) == 0);
         wasi_file_release(file);
     }
@@ -51,7 +51,9 @@ static bool lacks_right(const binding *bound, const uint64_t *args)
 
 static void finalize(void *user)
 {
-    wa_wasi_release(((binding *)user)->wasi);
+    wa_wasi *wasi = ((binding *)user)->wasi;
+    if (wasi != NULL)
+        wa_wasi_release(wasi);
     free(user);
 }
 
@@ -60,13 +62,18 @@ static void invoke(wa_function *record, uint64_t *slots)
     const binding *bound = wa_host_user(record->host);
     if (wa_stack_is_short())
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
-    wasi_call call = {.wasi = bound->wasi, .is_unstable = bound->is_unstable};
+    wa_wasi *wasi = bound->wasi != NULL ? bound->wasi : wa_store_program(wa_this_thread.current->store);
+    if (wasi == NULL) {
+        slots[0] = WA_WASI_ENOSYS;
+        return;
+    }
+    wasi_call call = {.wasi = wasi, .is_unstable = bound->is_unstable};
     const wa_memory *memory = wa_instance_memory(record->instance);
     if (memory != NULL) {
         call.memory = memory->head.base;
         call.memory_bytes = wa_memory_bytes(memory);
     }
-    if (__builtin_expect(bound->wasi->is_narrowed, 0) && lacks_right(bound, slots)) {
+    if (__builtin_expect(wasi->is_narrowed, 0) && lacks_right(wasi, bound->function, slots)) {
         slots[0] = WA_WASI_ENOTCAPABLE;
         return;
     }
@@ -89,12 +96,26 @@ wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable)
         return NULL;
     }
     *bound = (binding){wasi, functions[index], is_unstable};
-    atomic_fetch_add_explicit(&wasi->references, 1, memory_order_relaxed);
+    if (wasi != NULL)
+        atomic_fetch_add_explicit(&wasi->references, 1, memory_order_relaxed);
     return host;
 }
 
-wa_wasi *wa_wasi_of(const wa_function *function)
+wa_wasi *wa_wasi_of(const wa_function *function, wa_store *store)
 {
-    bool is_ours = function->host != NULL && function->invoke == (void *)(uintptr_t)invoke;
-    return is_ours ? ((const binding *)wa_host_user(function->host))->wasi : NULL;
+    if (function->host == NULL || function->invoke != (void *)(uintptr_t)invoke)
+        return NULL;
+    wa_wasi *wasi = ((const binding *)wa_host_user(function->host))->wasi;
+    return wasi != NULL ? wasi : wa_store_program(store);
+}
+
+static void release_program(void *program)
+{
+    wa_wasi_release(program);
+}
+
+void wa_wasi_set_program(wa_store *store, wa_wasi *wasi)
+{
+    atomic_fetch_add_explicit(&wasi->references, 1, memory_order_relaxed);
+    wa_store_set_program(store, wasi, release_program);
 }

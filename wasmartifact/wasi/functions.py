@@ -6,7 +6,7 @@ from wasmartifact import _types as types
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+    from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
     from typing import Any
 
 
@@ -21,34 +21,31 @@ class Functions(dict[str, "types.Func"]):
         Which module: ``wasi_unstable``, or ``wasi_snapshot_preview1``.
     """
 
-    __slots__ = ("_host", "_is_unstable")
+    __slots__ = ("_is_unstable", "_make")
 
     def __init__(self, host: types.WasiHost, is_unstable: bool) -> None:
-        super().__init__()
-        self._host = host
         self._is_unstable = is_unstable
+        self._make: Callable[[str], types.Func | None] | None = (
+            host._unstable_function if is_unstable else host._function
+        )
 
     def __missing__(self, name: str) -> types.Func:
         """Make the function. Raises KeyError where WASI has none of this name, or it was removed."""
-        found = self._host._function(name, self._is_unstable) if self._is_lazy and isinstance(name, str) else None
+        found = None if self._make is None else self._make(name)
         if found is None:
             raise KeyError(name)
         self[name] = found
         return found
 
-    @property
-    def _is_lazy(self) -> bool:
-        return self._host is not None
-
     def _fill(self) -> None:
         """Have all of them, before something looks at the whole, or takes one away."""
-        if self._is_lazy:
+        if self._make is not None:
             given = dict(super().items())
             super().clear()
             for name in types.wasi_names(self._is_unstable):
                 self[name] = given.pop(name) if name in given else self[name]
             super().update(given)
-            self._host = None  # type: ignore[assignment]
+            self._make = None
 
     def __iter__(self) -> Iterator[str]:
         self._fill()

@@ -107,7 +107,7 @@ class Wasi(types.WasiHost):
         limits: Limits | None = None,
     ) -> Self:
         """See the class."""
-        self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env or {})))
+        self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env)) if env else b"")
         self._files = []
         sockets = tuple(sockets)
         if limits is not None:
@@ -159,8 +159,8 @@ class Wasi(types.WasiHost):
         self._limit_descriptors(min(limits.descriptors, 2**32 - 1))
 
     def _give_stream(self, name: str, stream: Any, writes: bool) -> None:
-        found = as_stream(name, stream, writes)
         direction = types.WASI_OUTPUT if writes else types.WASI_INPUT
+        found = None if stream is None else as_stream(name, stream, writes)
         if isinstance(found, int):
             self._give_descriptor(found, direction)
             if writes and hasattr(stream, "flush") and hasattr(stream, "closed"):

@@ -55,7 +55,7 @@ class Instance:
         names: dict[str, dict[str, Any]] = {}
         for (module_name, name, *_), item in zip(wanted, given, strict=True):
             names.setdefault(module_name, {})[name] = item
-        self._bind(instantiate(store, module, names))
+        self._bind(instantiate(store, link(module, names)))
 
     def _bind(self, instance: native.Instance) -> None:
         self._native = instance
@@ -105,16 +105,14 @@ class InstanceExports(Mapping[str, "AsExtern"]):
 class InstancePre(Managed):
     """A module with its imports resolved; `Linker.instantiate_pre` makes it."""
 
-    def __init__(self, module: Module, names: dict[str, dict[str, Any]], wasi_modules: tuple[str, ...]) -> None:
+    def __init__(self, module: Module, linked: native.Linked) -> None:
         self._module = module
-        self._names = names
-        self._wasi_modules = wasi_modules
+        self._linked = linked
 
     def instantiate(self, store: Storelike) -> Instance:
         """Make an instance; raises what `Linker.instantiate` does."""
         self._check_open()
-        names = with_wasi(self._names, self._wasi_modules, store)
-        return Instance._of(instantiate(store, self._module, names))
+        return Instance._of(instantiate(store, self._linked))
 
     @property
     def module(self) -> Module:
@@ -123,13 +121,21 @@ class InstancePre(Managed):
         return self._module
 
 
-def instantiate(store: Storelike, module: Module, names: dict[str, dict[str, Any]]) -> native.Instance:
+def link(module: Module, names: dict[str, dict[str, Any]]) -> native.Linked:
+    """A module of the package with its imports resolved, with the errors of wasmtime-py."""
+    try:
+        return module._artifact.link(names)
+    except WasmArtifactError as problem:
+        raise translated(problem) from None
+
+
+def instantiate(store: Storelike, linked: native.Linked) -> native.Instance:
     """An instance of the package, with the errors of wasmtime-py."""
     check_open(store)
     if isinstance(store, Store) and ("tables" in store._limits or "memories" in store._limits):
-        _count(store, module._artifact)
+        _count(store, linked.artifact)
     try:
-        return module._artifact.instantiate(names, store=_native_store(store))
+        return linked.instantiate(store=_native_store(store))
     except WasmArtifactError as problem:
         raise translated(problem) from None
 
@@ -137,9 +143,8 @@ def instantiate(store: Storelike, module: Module, names: dict[str, dict[str, Any
 def _native_store(store: Storelike) -> native.Store | None:
     if isinstance(store, Store):
         return store.native
-    caller = getattr(
-        store, "_instance", None
-    )  # a host function may make instances in the store that it was called from
+    # A host function may make instances in the store that it was called from.
+    caller = getattr(store, "_instance", None)
     return None if caller is None else caller.store
 
 
@@ -148,32 +153,3 @@ def _count(store: Store, artifact: Artifact) -> None:
     rows = artifact.metadata
     for what, defined, kind in (("tables", rows.tables, "table"), ("memories", rows.memories, "memory")):
         store._count(what, len(defined) - sum(row.kind == kind for row in rows.imports))
-
-
-def with_wasi(
-    names: dict[str, dict[str, Any]], wasi_modules: tuple[str, ...], store: Storelike
-) -> dict[str, dict[str, Any]]:
-    """The imports of a linker with the functions of the store's WASI program; what the linker shadows comes first."""
-    if not wasi_modules:
-        return names
-    if not isinstance(store, Store):
-        raise TypeError(f"expected a Store, found {type(store).__name__}; WASI programs are instantiated with a Store")
-    functions = store._wasi_imports()
-    merged = dict(names)
-    for module in wasi_modules:
-        own = names.get(module)
-        merged[module] = Shadowed(own, functions[module]) if own else functions[module]
-    return merged
-
-
-class Shadowed(dict[str, "Any"]):
-    """Functions of a linker, and beneath them those of WASI."""
-
-    __slots__ = ("_below",)
-
-    def __init__(self, above: dict[str, Any], below: Any) -> None:
-        super().__init__(above)
-        self._below = below
-
-    def __missing__(self, name: str) -> Any:
-        return self._below[name]

@@ -9,7 +9,7 @@ from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
 from wasmartifact.wasmtime._extern import unwrap, wrap
 from wasmartifact.wasmtime._func import Func, check_open, host_function
-from wasmartifact.wasmtime._instance import Instance, InstancePre, instantiate, with_wasi
+from wasmartifact.wasmtime._instance import Instance, InstancePre, instantiate, link
 from wasmartifact.wasmtime._module import Module
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Final
 
+    from wasmartifact.runtime.artifact import Artifact
     from wasmartifact.wasmtime._func import Storelike
     from wasmartifact.wasmtime._instance import AsExtern
     from wasmartifact.wasmtime._types import FuncType
@@ -41,7 +42,8 @@ class Linker(Managed):
         self.engine = engine
         self._may_shadow = False
         self._names: dict[str, dict[str, Any]] = {}
-        self._wasi_modules: tuple[str, ...] = ()
+        #: The module that was instantiated last, and what it was linked to: most linkers serve one module.
+        self._last: tuple[Artifact | None, Any] = (None, None)
 
     @property
     def allow_shadowing(self) -> bool:
@@ -61,9 +63,10 @@ class Linker(Managed):
         if not self._may_shadow and self._knows(module, name):
             raise WasmtimeError(f"import of `{module}::{name}` defined twice")
         self._names.setdefault(module, {})[name] = item
+        self._last = (None, None)
 
     def _knows(self, module: str, name: str) -> bool:
-        return name in self._names.get(module, {}) or (module in self._wasi_modules and name in _wasi_names(module))
+        return name in self._names.get(module, {})
 
     def define(self, store: Storelike, module: str, name: str, item: AsExtern) -> None:
         """Define an object; WasmtimeError where the name is taken."""
@@ -89,15 +92,13 @@ class Linker(Managed):
     def define_wasi(self) -> None:
         """Define the functions of WASI preview 1; they work on what `Store.set_wasi` gave."""
         self._check_open()
-        if not self._may_shadow:
-            for module in _WASI_MODULES:
-                for name in _wasi_names(module):
-                    if self._knows(module, name):
-                        raise WasmtimeError(f"import of `{module}::{name}` defined twice")
-        for module in _WASI_MODULES:
-            for name in _wasi_names(module):
-                self._names.get(module, {}).pop(name, None)
-        self._wasi_modules = _WASI_MODULES
+        for module, functions in _wasi_functions().items():
+            given = self._names.setdefault(module, {})
+            if not self._may_shadow:
+                for name in (name for name in functions if name in given):
+                    raise WasmtimeError(f"import of `{module}::{name}` defined twice")
+            given.update(functions)
+        self._last = (None, None)
 
     def define_module(self, store: Storelike, name: str, module: Module) -> None:
         """Define what a module exports: of one instance, or, of a WASI command, of a new one for each call."""
@@ -160,23 +161,25 @@ class Linker(Managed):
         self._check_open()
         check_type(module, Module, "a `Module`")
         module._check_open()
-        return Instance._of(instantiate(store, module, with_wasi(self._names, self._wasi_modules, store)))
+        artifact, linked = self._last
+        if artifact is not module._artifact:
+            linked = link(module, self._names)
+            self._last = (module._artifact, linked)
+        return Instance._of(instantiate(store, linked))
 
     def instantiate_pre(self, module: Module) -> InstancePre:
         """Resolve a module's imports once; later definitions don't count for it."""
         self._check_open()
         check_type(module, Module, "a `Module`")
-        for row in self._unknown(module):
-            raise WasmtimeError(f"unknown import: `{row.module}::{row.name}` has not been defined")
-        return InstancePre(module, {name: dict(items) for name, items in self._names.items()}, self._wasi_modules)
+        module._check_open()
+        return InstancePre(module, link(module, self._names))
 
     def get(self, store: Storelike, module: str, name: str) -> AsExtern:
         """What is defined by a name; WasmtimeError where nothing is."""
         self._check_open()
         check_open(store)
-        names = with_wasi(self._names, self._wasi_modules, store) if module in self._wasi_modules else self._names
         try:
-            found: AsExtern = wrap(names[module][name])
+            found: AsExtern = wrap(self._names[module][name])
         except KeyError:
             raise WasmtimeError("item not defined in linker") from None
         return found
@@ -194,8 +197,15 @@ class Linker(Managed):
         return Func._of(item)
 
 
-def _wasi_names(module: str) -> tuple[str, ...]:
-    return native.wasi_names(module == "wasi_unstable")
+#: Functions of WASI by module and name; made once.
+_WASI: dict[str, dict[str, native.Func]] = {}
+
+
+def _wasi_functions() -> dict[str, dict[str, native.Func]]:
+    if not _WASI:
+        for module in _WASI_MODULES:
+            _WASI[module] = native.wasi_functions(module == "wasi_unstable")
+    return _WASI
 
 
 def _unknown(row: Any) -> Callable[..., Any]:

@@ -10,7 +10,6 @@ from wasmartifact.wasmtime._errors import WasmtimeError
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from typing import Any, Final
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The largest amount that the package takes; wasmtime's largest one is twice that.
 _MAX_FUEL: Final = 2**63 - 1
+#: With limits, if none yet, so that they can be set later.
+_UNLIMITED = Limits()
 
 
 class Store(Managed):
@@ -46,8 +47,8 @@ class Store(Managed):
         self._data = data
         self._limits: dict[str, int] = {}
         self._counts = {"tables": 0, "memories": 0}
-        self.native = native.Store(limits=Limits(stack_bytes=settings.max_wasm_stack))
-        self._wasi: Mapping[str, Any] | None = None
+        stack_bytes = settings.max_wasm_stack
+        self.native = native.Store(limits=_UNLIMITED if stack_bytes is None else Limits(stack_bytes=stack_bytes))
         if settings.consume_fuel:
             self.native.fuel = 0
         self._over: AbstractContextManager[object] | None = None
@@ -156,15 +157,7 @@ class Store(Managed):
         """Give the guests a WASI program's surroundings, which the store takes over."""
         self._check_open()
         check_type(wasi, _wasi_config(), "a WasiConfig")
-        self._wasi = wasi._consume().imports()
-
-    def _wasi_imports(self) -> Mapping[str, Any]:
-        """What a WASI program imports; without a WasiConfig it has nothing but that."""
-        if self._wasi is None:
-            from wasmartifact.wasi.host import Wasi
-
-            self._wasi = Wasi().imports()
-        return self._wasi
+        native.set_program(self.native, wasi._consume())
 
     def set_wasi_http(self) -> None:
         """For components, which take what they need of HTTP from here."""

@@ -12,7 +12,7 @@ from wasmartifact.wasmtime._errors import WasmtimeError
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, TypeAlias
+    from typing import IO, Any, TypeAlias
 
     HostPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
     CustomOutput: TypeAlias = Callable[[bytes], int | None]
@@ -50,9 +50,8 @@ class WasiConfig(Managed):
         self._env: dict[str | bytes, str | bytes] = {}
         self._preopens: dict[str | bytes, Any] = {}
         self._streams: dict[str, Any] = {"stdin": None, "stdout": None, "stderr": None}
-
-    def __del__(self) -> None:
-        self._close_files()
+        #: Those that were opened for it.
+        self._files: list[IO[bytes]] = []
 
     def close(self) -> None:
         """End its use; files that were opened for it are closed."""
@@ -60,9 +59,9 @@ class WasiConfig(Managed):
         self._close_files()
 
     def _close_files(self) -> None:
-        for stream in getattr(self, "_streams", {}).values():
-            if hasattr(stream, "close") and not isinstance(stream, int):
-                stream.close()
+        for file in self._files:
+            file.close()
+        self._files.clear()
 
     @_OnlySet
     def argv(self, argv: list[str]) -> None:
@@ -87,16 +86,16 @@ class WasiConfig(Managed):
 
     def _open(self, name: str, path: HostPath, mode: str) -> None:
         try:
-            self._give(name, open(path, mode, buffering=0))  # noqa: SIM115
+            file: IO[bytes] = open(path, mode, buffering=0)  # noqa: SIM115
         except OSError as problem:
             words = f"failed to set {name} file: {os.fsdecode(path)}: {problem.strerror}"
             raise WasmtimeError(words) from None
+        self._files.append(file)
+        self._give(name, file)
 
     def _give(self, name: str, stream: Any) -> None:
         self._check_open()
-        before, self._streams[name] = self._streams[name], stream
-        if hasattr(before, "close"):
-            before.close()
+        self._streams[name] = stream
 
     @_OnlySet
     def stdin_file(self, path: HostPath) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import io
+import weakref
+
 import pytest
 
 import wasmartifact as wa
-from wasmartifact.wasi.abi import FUNCTIONS
+from wasmartifact import _types as types
+from wasmartifact.wasi.abi import ERRNOS, FUNCTIONS
 
 MODULE = "wasi_snapshot_preview1"
 NAMES = {function.name for function in FUNCTIONS}
@@ -67,3 +72,56 @@ def test_one_that_was_removed_is_an_unknown_import() -> None:
     wat = b'(module (import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32))))'
     with pytest.raises(wa.UnlinkableModule, match="unknown import"):
         wa.compile(wat, opt_level=0).instantiate(imports)
+
+
+ECHO = b"""(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\\10\\00\\00\\00\\02\\00\\00\\00")
+  (data (i32.const 16) "hi")
+  (func (export "write") (result i32) (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+  (func (export "arguments") (result i32)
+    (drop (call $sizes (i32.const 32) (i32.const 36))) (i32.load (i32.const 32))))"""
+
+
+def test_functions_of_the_stores_program() -> None:
+    """Linked once, each instance works on what its store was given: output, arguments."""
+    linked = wa.compile(ECHO, opt_level=0).link({MODULE: types.wasi_functions(False)})
+    stores = [wa.Store() for _ in range(3)]
+    outputs = [io.BytesIO() for _ in stores]
+    for number, (store, output) in enumerate(zip(stores, outputs, strict=True)):
+        types.set_program(store, wa.Wasi(args=["x"] * number, stdout=output))
+    instances = [linked.instantiate(store=store) for store in stores]
+    gc.collect()
+    assert [instance.exports.write() for instance in instances] == [0, 0, 0]
+    assert [instance.exports.arguments() for instance in instances] == [0, 1, 2]
+    assert [output.getvalue() for output in outputs] == [b"hi"] * 3
+
+
+def test_another_program_takes_the_place_of_the_first() -> None:
+    store, outputs = wa.Store(), (io.BytesIO(), io.BytesIO())
+    instance = wa.compile(ECHO, opt_level=0).instantiate({MODULE: types.wasi_functions(False)}, store=store)
+    for output in outputs:
+        types.set_program(store, wa.Wasi(stdout=output))
+        assert instance.exports.write() == 0
+    assert [output.getvalue() for output in outputs] == [b"hi", b"hi"]
+
+
+def test_a_store_without_a_program() -> None:
+    instance = wa.compile(ECHO, opt_level=0).instantiate({MODULE: types.wasi_functions(False)})
+    assert instance.exports.write() == ERRNOS.index("nosys")
+
+
+def test_a_program_that_reaches_its_store_is_collected() -> None:
+    store = wa.Store()
+    instance = wa.compile(ECHO, opt_level=0).instantiate({MODULE: types.wasi_functions(False)}, store=store)
+
+    def write(data: bytes, kept: object = instance) -> None:
+        del data, kept
+
+    seen = weakref.ref(write)
+    types.set_program(store, wa.Wasi(stdout=write))
+    del store, instance, write
+    gc.collect()
+    assert seen() is None
