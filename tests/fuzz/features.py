@@ -24,6 +24,7 @@ OFTEN: Final = (
     "exceptions",
     "memory64",
     "tail-call",
+    "threads",
     "wide-arithmetic",
 )
 OFTEN_SHARE: Final = 0.6
@@ -35,9 +36,7 @@ OFF: Final = (
     "compact-imports",
     "custom-descriptors",
     "shared-everything-threads",
-    # smith makes shared memories with it, which wait for an issue of their own; atomic instructions don't.
-    "threads",
-    # Likewise. Without it, smith makes no typed function references; our own programs do.
+    # This one waits for an issue of its own. Without it, smith makes no typed function references; our own programs do.
     "gc",
 )
 MAX_MEMORIES: Final = 3

@@ -61,7 +61,7 @@ class _Hashing(Throwing):
     depth, statements, max_statements = 4, 3, 3
     nested_share, plain_share, handler_share = 0.45, 0.2, 1.0
     any_indirect = False
-    wide_arithmetic = False
+    wide_arithmetic = threads = False
 
     def __init__(self, rng: random.Random, *, legacy: bool, host_acts: bool, first: Shape | None) -> None:
         self.legacy = legacy

@@ -9,7 +9,7 @@ NaN an operation gives.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +43,12 @@ _CONVERSIONS: Final = {
     "f32": [("demote_f64", "f64"), *((f"convert_{i}_{s}", i) for i in INTEGERS for s in "su")],
     "f64": [("promote_f32", "f32"), *((f"convert_{i}_{s}", i) for i in INTEGERS for s in "su")],
 }
+#: Bytes of an atomic access, and the ends of the names of what accesses them.
+_ATOMIC_WIDTHS: Final = {
+    "i32": ((4, "", ""), (1, "8", "_u"), (2, "16", "_u")),
+    "i64": ((8, "", ""), (1, "8", "_u"), (2, "16", "_u"), (4, "32", "_u")),
+}
+_MODIFIERS: Final = ("add", "sub", "and", "or", "xor", "xchg", "cmpxchg")
 _REINTERPRET: Final = {"i32": "f32", "i64": "f64", "f32": "i32", "f64": "i64"}
 _LOADS: Final = {
     "i32": ("load", "load8_s", "load8_u", "load16_s", "load16_u"),
@@ -85,6 +91,7 @@ class Memory:
     is_64: bool
     size_bytes: int
     page_log2: int
+    is_shared: bool = False
 
     @property
     def address(self) -> str:
@@ -95,8 +102,9 @@ class Memory:
         """The definition."""
         name = "memory" if self.index == 0 else f"memory{self.index}"
         pages = self.size_bytes >> self.page_log2
+        shared = " shared" if self.is_shared else ""
         suffix = "" if self.page_log2 == 16 else f" (pagesize {1 << self.page_log2})"
-        return f'(memory $m{self.index} (export "{name}") {self.address} {pages} {pages + grown_pages}{suffix})'
+        return f'(memory $m{self.index} (export "{name}") {self.address} {pages} {pages + grown_pages}{shared}{suffix})'
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ class Program:
     """One module in the making."""
 
     #: Whether code may use the proposal of that name.
-    wide_arithmetic = True
+    wide_arithmetic = threads = True
     #: How deep statements nest, and how many the body of a function has at most.
     depth, statements = 3, 6
 
@@ -156,7 +164,7 @@ class Program:
         rng = self.rng
         if rng.random() < 0.2:
             return Memory(index, rng.random() < 0.3, rng.randrange(300, 5000), 0)
-        return Memory(index, rng.random() < 0.3, 65536 * rng.choice((1, 1, 2)), 16)
+        return Memory(index, rng.random() < 0.3, 65536 * rng.choice((1, 1, 2)), 16, self.threads and rng.random() < 0.4)
 
     def _function(self, index: int, signature: Signature) -> Function:
         extra = tuple(self.rng.choice(self.types) for _ in range(self.rng.randrange(1, 6)))
@@ -244,7 +252,18 @@ class Program:
         if depth and rng.random() < 0.35:
             return rng.choice(self._nested())(depth - 1)
         return rng.choice(
-            (self._set_local, self._set_local, self._set_global, self._store, self._store, self._bulk, self._table)
+            (
+                *(
+                    self._set_local,
+                    self._set_local,
+                    self._set_global,
+                    self._store,
+                    self._store,
+                    self._bulk,
+                    self._table,
+                ),
+                self._store_atomic if self.threads else self._store,
+            )
         )()
 
     def _nested(self) -> list[Callable[[int], str]]:
@@ -265,6 +284,14 @@ class Program:
             return self._vector(self.rng.choice(_VECTOR_STORES), 3)
         name = self.rng.choice(_STORES[kind])
         return f"({kind}.{name} {self._place(3)} {self._visible(kind, 3)})"
+
+    def _store_atomic(self) -> str:
+        """An atomic store, or a fence."""
+        if self.rng.random() < 0.1:
+            return "(atomic.fence)"
+        kind = self.rng.choice(INTEGERS)
+        width, bits, _ = self.rng.choice(_ATOMIC_WIDTHS[kind])
+        return f"({kind}.atomic.store{bits} {self._aligned(width, 2)} {self._expression(kind, 2)})"
 
     def _bulk(self) -> str:
         memory, other = (self.rng.choice(self.memories) for _ in range(2))
@@ -358,6 +385,7 @@ class Program:
         makers += [self._binary, self._binary, self._binary, self._unary, self._convert, self._load, self._reinterpret]
         makers += [self._compare, self._compare, self._query] if kind == "i32" else []
         makers += [self._divide] if kind in INTEGERS else [self._copysign]
+        makers += [self._atomic] * 2 if kind in INTEGERS and self.threads else []
         makers += [self._wide] if kind == "i64" and self.wide_arithmetic else []
         makers += [self._operate] * 3 if VECTOR in self.types else []
         return rng.choice(makers)(kind, depth - 1)
@@ -461,6 +489,30 @@ class Program:
     def _load(self, kind: str, depth: int) -> str:
         return f"({kind}.{self.rng.choice(_LOADS[kind])} {self._place(depth)})"
 
+    def _atomic(self, kind: str, depth: int) -> str:
+        """An atomic load or read-modify-write, or a wait that is soon over."""
+        rng = self.rng
+        if kind == "i32" and rng.random() < 0.3:
+            return self._wait(depth)
+        width, bits, sign = rng.choice(_ATOMIC_WIDTHS[kind])
+        place = self._aligned(width, depth)
+        if rng.random() < 0.2:
+            return f"({kind}.atomic.load{bits}{sign} {place})"
+        name = rng.choice(_MODIFIERS)
+        operands = " ".join(self._expression(kind, depth) for _ in range(2 if name == "cmpxchg" else 1))
+        return f"({kind}.atomic.rmw{bits}.{name}{sign} {place} {operands})"
+
+    def _wait(self, depth: int) -> str:
+        """There is one thread: nobody is woken, and a wait is for at most a microsecond."""
+        rng = self.rng
+        kind, width = rng.choice((("i32", 4), ("i64", 8)))
+        memories = [memory for memory in self.memories if memory.is_shared]
+        if rng.random() < 0.5 or not (memories or self._risky()):
+            return f"(memory.atomic.notify {self._aligned(4, depth)} {self._expression('i32', depth)})"
+        place = self._aligned(width, depth, memories)
+        timeout = rng.choice((0, 1000))
+        return f"(memory.atomic.wait{8 * width} {place} {self._expression(kind, depth)} (i64.const {timeout}))"
+
     def _wide(self, kind: str, depth: int) -> str:
         """An operator with two results; the upper one is what counts, or the lower one."""
         name = self.rng.choice(("mul_wide_s", "mul_wide_u", "add128", "sub128"))
@@ -513,6 +565,14 @@ class Program:
         """A memory, an offset and an address."""
         memory = self.rng.choice(self.memories)
         return f"$m{memory.index} {self._offset(memory)} {self._address(memory, depth)}"
+
+    def _aligned(self, width: int, depth: int, memories: Sequence[Memory] = ()) -> str:
+        """A place for an access of so many bytes that must be aligned, in one of these memories, else in any."""
+        memory = self.rng.choice(memories or self.memories)
+        address = self._address(memory, depth)
+        if not self._risky():
+            address = f"({memory.address}.and {address} ({memory.address}.const {-width}))"
+        return f"$m{memory.index} offset={width * self.rng.randrange(8 // width + 1)} {address}"
 
     def _address(self, memory: Memory, depth: int) -> str:
         if memory.is_64 and self._risky():

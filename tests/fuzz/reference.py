@@ -60,12 +60,14 @@ TRAP_KINDS: Final = {
     _CODE.BAD_CONVERSION_TO_INTEGER: "conversion",
     _CODE.UNREACHABLE: UNREACHABLE,
     _CODE.NULL_REFERENCE: "null reference",
+    _CODE.HEAP_MISALIGNED: "unaligned",
+    _CODE.ATOMIC_WAIT_NON_SHARED_MEMORY: "not shared",
 }
 #: Message of the trap that a host function raises.
 HOST_MESSAGE: Final = "host"
 _KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3, "v128": 4, "funcref": 5, "externref": 6, EXCEPTION: 8}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
-_EXTERN_FUNC, _EXTERN_GLOBAL, _EXTERN_TABLE, _EXTERN_MEMORY, _EXTERN_TAG = 0, 1, 2, 3, 5
+_EXTERN_FUNC, _EXTERN_GLOBAL, _EXTERN_TABLE, _EXTERN_MEMORY, _EXTERN_SHARED_MEMORY, _EXTERN_TAG = range(6)
 #: Deeper than this, an exception within exceptions is not looked at.
 MAX_DEPTH: Final = 100
 #: A module whose function has a parameter of each type, as there is no other way to all of them.
@@ -92,6 +94,7 @@ def _engine(canonical_nans: bool) -> Any:
     config.parallel_compilation = False
     config.cranelift_nan_canonicalization = canonical_nans
     config.wasm_relaxed_simd_deterministic = True
+    config.shared_memory = True
     for feature in ("exceptions", "tail_call", "memory64", "multi_memory", "wide_arithmetic", "custom_page_sizes"):
         setattr(config, f"wasm_{feature}", True)
     config.wasm_gc = config.wasm_function_references = True  # exceptions need the one, the one the other
@@ -181,6 +184,7 @@ class Reference:
         self._tags: dict[str, tuple[Any, tuple[str, ...]]] = {}
         self._host_tags: dict[HostTag, Any] = {}
         self._nested = 0
+        self._shared: list[wasmtime.SharedMemory] = []  # externs borrow them
 
     def instantiate(self, module: int, imports: Sequence[Given]) -> Outcome:
         """Make the imports of a module, and an instance of it."""
@@ -267,6 +271,10 @@ class Reference:
         return [self._window(extern) for extern in self._chosen(keys, HostMemory)]
 
     def _window(self, extern: Any) -> Window:
+        if extern.kind == _EXTERN_SHARED_MEMORY:
+            shared = extern.of.sharedmemory
+            data, size_bytes = ffi.wasmtime_sharedmemory_data(shared), ffi.wasmtime_sharedmemory_data_size(shared)
+            return Window(ctypes.cast(data, ctypes.c_void_p).value or 0, size_bytes)
         memory = byref(extern.of.memory)
         data = ffi.wasmtime_memory_data(self._context, memory)
         size_bytes = ffi.wasmtime_memory_data_size(self._context, memory)
@@ -395,6 +403,12 @@ class Reference:
         extern = ffi.wasmtime_extern_t()
         if isinstance(given, HostFunc):
             extern.kind, extern.of.func = _EXTERN_FUNC, self._host(given)
+        elif isinstance(given, HostMemory) and given.type.is_shared:
+            limits = wasmtime.Limits(given.type.min, given.type.max)
+            shared = wasmtime.SharedMemory(self._modules[0].engine, wasmtime.MemoryType(limits, given.type.is_64, True))
+            ctypes.memmove(shared.data_ptr(), given.contents, len(given.contents))
+            self._shared.append(shared)
+            extern.kind, extern.of.sharedmemory = _EXTERN_SHARED_MEMORY, shared.ptr()
         elif isinstance(given, HostMemory):
             memory_type = wasmtime.MemoryType(wasmtime.Limits(given.type.min, given.type.max), given.type.is_64)
             memory = wasmtime.Memory(self._store, memory_type)

@@ -27,7 +27,7 @@ _TYPE_CODES: Final = {
 }
 _PAGE_LOG2: Final = 16
 #: Bits of the flags before limits.
-_HAS_MAX, _IS_64, _HAS_PAGE_SIZE = 1, 4, 8
+_HAS_MAX, _IS_SHARED, _IS_64, _HAS_PAGE_SIZE = 1, 2, 4, 8
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class MemoryType:
     max: int | None
     is_64: bool = False
     page_log2: int = _PAGE_LOG2
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def _type_of(module: Module, kind: int, index: int) -> ExternType:
         return Signature(tuple(map(valtype_name, type_.params)), tuple(map(valtype_name, type_.results)))
     if kind == schema.KIND_MEMORY:
         memory = module.memory_types[index]
-        return MemoryType(memory.limits.min, memory.limits.max, memory.limits.is64, memory.page_log2)
+        limits = memory.limits
+        return MemoryType(limits.min, limits.max, limits.is64, memory.page_log2, limits.shared)
     if kind == schema.KIND_TABLE:
         table = module.table_types[index]
         return TableType(valtype_name(table.element), table.limits.min, table.limits.max, table.limits.is64)
@@ -169,12 +171,12 @@ def _extern_type(type_: ExternType, signatures: list[Signature]) -> bytes:
     if isinstance(type_, TableType):
         return bytes([1, _TYPE_CODES[type_.element]]) + _limits(type_)
     if isinstance(type_, MemoryType):
-        return b"\2" + _limits(type_, type_.page_log2)
+        return b"\2" + _limits(type_, type_.page_log2, is_shared=type_.is_shared)
     return bytes([3, _TYPE_CODES[type_.content], type_.mutable])
 
 
-def _limits(type_: TableType | MemoryType, page_log2: int = _PAGE_LOG2) -> bytes:
+def _limits(type_: TableType | MemoryType, page_log2: int = _PAGE_LOG2, *, is_shared: bool = False) -> bytes:
     has_max, has_page_size = type_.max is not None, page_log2 != _PAGE_LOG2
-    flags = _HAS_MAX * has_max | _IS_64 * type_.is_64 | _HAS_PAGE_SIZE * has_page_size
+    flags = _HAS_MAX * has_max | _IS_SHARED * is_shared | _IS_64 * type_.is_64 | _HAS_PAGE_SIZE * has_page_size
     limits = leb128(type_.min) + (b"" if type_.max is None else leb128(type_.max))
     return bytes([flags]) + limits + (leb128(page_log2) if has_page_size else b"")

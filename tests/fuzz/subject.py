@@ -58,6 +58,8 @@ TRAP_KINDS: Final = {
     "null_reference": "null reference",
     "null_function_reference": "null reference",
     "null_exception_reference": "null reference",
+    "unaligned_atomic": "unaligned",
+    "expected_shared_memory": "not shared",
 }
 
 
@@ -187,7 +189,7 @@ class Subject:
         if isinstance(given, HostFunc):
             return self._host(given)
         if isinstance(given, HostMemory):
-            memory = wa.Memory(given.type.min, given.type.max, memory64=given.type.is_64)
+            memory = wa.Memory(given.type.min, given.type.max, shared=given.type.is_shared, memory64=given.type.is_64)
             memoryview(memory)[: len(given.contents)] = given.contents
             return memory
         if isinstance(given, HostTable):
