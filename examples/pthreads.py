@@ -88,7 +88,7 @@ class Program:
         return found
 
     def count_primes(self, limit: int, threads: int) -> tuple[int, int]:
-        """How many primes there are below the limit: what the main thread found, and the sum of what all threads say."""
+        """How many primes there are below the limit: by the main thread, and as the sum of what all threads say."""
         total: int = self.exports["count_primes"](limit, threads)
         return total, sum(thread.result() for thread in self._running)
 

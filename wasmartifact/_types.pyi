@@ -307,7 +307,8 @@ class Memory(Entity):
     min_pages, max_pages : int
         Size at the start and at most, in pages; ``max_pages`` None: no maximum.
     shared, memory64 : bool
-        As in the type of the import that it is meant for.
+        As in the type of the import that it is meant for. Instances that import one shared memory run at the same time,
+        in stores of their own; it needs ``max_pages``.
     page_size_bytes : int
         Size of a page: 65536, or 1 for an import of that page size.
 

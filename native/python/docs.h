@@ -269,7 +269,8 @@
     "min_pages, max_pages : int\n" \
     "    Size at the start and at most, in pages; ``max_pages`` None: no maximum.\n" \
     "shared, memory64 : bool\n" \
-    "    As in the type of the import that it is meant for.\n" \
+    "    As in the type of the import that it is meant for. Instances that import one shared memory run at the same time,\n" \
+    "    in stores of their own; it needs ``max_pages``.\n" \
     "page_size_bytes : int\n" \
     "    Size of a page: 65536, or 1 for an import of that page size.\n" \
     "\n" \

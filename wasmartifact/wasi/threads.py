@@ -146,7 +146,13 @@ class Threads:
 
 
 def _make(type_: MemoryType) -> types.Memory:
-    return types.Memory(type_.min_pages, type_.max_pages, shared=True, memory64=type_.memory64)
+    return types.Memory(
+        type_.min_pages,
+        type_.max_pages,
+        shared=True,
+        memory64=type_.memory64,
+        page_size_bytes=type_.page_size_bytes,
+    )
 
 
 def _check_entry(artifact: Artifact) -> None:
