@@ -3,7 +3,8 @@ one, `_onepass`, with the compiler of level 0, which only packing loads.
 
 setuptools finds `ffibuilder` and `onepass_builder` here (``cffi_modules``); ``python native/build_native.py`` builds in
 place.
-WASMARTIFACT_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer (run with libasan preloaded).
+WASMARTIFACT_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer (run with libasan preloaded),
+WASMARTIFACT_SANITIZE=thread with ThreadSanitizer.
 Warnings are errors with WASMARTIFACT_WERROR=1, which the Makefile sets, and in a build in place: not in a user's, whose
 compiler or Python may be newer than ours and warn of more.
 """
@@ -33,7 +34,11 @@ CODE: Final = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-g", "-fvisibility=hidden", 
 THREAD_LOCALS: Final = ("-ftls-model=initial-exec",)
 #: The signal handler must not call the dynamic linker for a function either.
 LINK: Final = ("-Wl,-z,now",)
-SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
+#: By the value of WASMARTIFACT_SANITIZE.
+SANITIZERS: Final = {
+    "1": ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"),
+    "thread": ("-fsanitize=thread",),
+}
 
 #: cffi's generated code is not written for our warnings.
 PREAMBLE: Final = """
@@ -65,7 +70,7 @@ def onepass_declarations() -> str:
 
 def _extension(name: str, cdef: str, preamble: str, sources: Iterable[Path], libraries: list[str]) -> FFI:
     """The build of one module as cffi describes it."""
-    sanitizers = SANITIZERS if os.environ.get("WASMARTIFACT_SANITIZE") == "1" else ()
+    sanitizers = SANITIZERS.get(os.environ.get("WASMARTIFACT_SANITIZE", ""), ())
     strict = STRICT if os.environ.get("WASMARTIFACT_WERROR") == "1" or __name__ == "__main__" else ()
     made = FFI()
     made.cdef(cdef)

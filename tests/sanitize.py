@@ -1,7 +1,8 @@
-"""The tests of the C runtime under AddressSanitizer and UndefinedBehaviorSanitizer.
+"""The tests of the C runtime under AddressSanitizer and UndefinedBehaviorSanitizer, or under ThreadSanitizer.
 
 ``python -m tests.sanitize [--inputs N] [--seed S]`` runs them, a part of the spec suite where there is one, N mutated
 inputs and as many artifacts whose metadata lies; ``--only-tests PATH ...`` runs these tests and nothing else.
+``--threads`` runs those of shared memories under ThreadSanitizer.
 
 The package is copied into a scratch directory and built there with WASMARTIFACT_SANITIZE=1, so that the ordinary build
 stays as it is. Python's allocator is replaced by malloc, so that what happens to Python objects is seen too. Exits with
@@ -48,6 +49,21 @@ SCRIPTS: Final = (
     "ref_is_null", "skip-stack-guard-page", "stack", "start", "store", "table", "table_copy", "table_fill",
     "table_get", "table_grow", "table_init", "table_set", "tag", "throw", "throw_ref", "traps", "try_table", "unwind",
 )  # fmt: skip
+#: What threads share. ThreadSanitizer holds signals back until the next call of a function that it knows, so that none
+#: ends a guest; it does not know of the atomic instructions of guests, which order what they do to their memory.
+THREAD_TESTS: Final = (
+    "tests/unit/runtime/test_shared_memory.py",
+    "tests/unit/runtime/test_threads.py",
+    "tests/unit/runtime/test_limits.py",
+    "tests/unit/wasi/test_threads.py::test_a_thread_gets_its_number_and_its_argument",
+    "tests/unit/wasi/test_threads.py::test_who_returns_ends_no_other",
+)
+NEED_SIGNALS: Final = ("ends_a_wait", "the_waits_of_others", "ctrl_c", "a_child", "deadline", "interrupt")
+#: Its findings end the run; the runtime takes faults over.
+THREAD_OPTIONS: Final = {
+    "TSAN_OPTIONS": "exitcode=86:report_signal_unsafe=0:handle_segv=0:handle_sigbus=0:handle_sigill=0",
+    "PYTHONMALLOC": "malloc",
+}
 #: Allocations of CPython that live to its end are no leaks of ours; the runtime takes faults and alternate stacks over.
 OPTIONS: Final = {
     "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigill=0:use_sigaltstack=0:exitcode=86",
@@ -65,15 +81,15 @@ def compiler_file(name: str) -> str:
     return os.path.realpath(path)
 
 
-def copy_and_build(scratch: Path) -> None:
-    """A copy of the package and its tests with a sanitized extension."""
+def copy_and_build(scratch: Path, sanitizers: str = "1") -> None:
+    """A copy of the package and its tests with a sanitized extension. ``sanitizers``: of WASMARTIFACT_SANITIZE."""
     ignored = shutil.ignore_patterns("*.so", "*.o", "__pycache__", "_native.c")
     for part in PARTS:
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, scratch / part, ignore=ignored)
         else:
             shutil.copy(ROOT / part, scratch / part)
-    environment = {**os.environ, "WASMARTIFACT_SANITIZE": "1"}
+    environment = {**os.environ, "WASMARTIFACT_SANITIZE": sanitizers}
     subprocess.run([sys.executable, "native/build_native.py"], cwd=scratch, env=environment, check=True)
 
 
@@ -85,6 +101,16 @@ def run(scratch: Path, *arguments: str, asan_options: str = "") -> bool:
     environment["ASAN_OPTIONS"] += asan_options
     print("sanitized:", " ".join(arguments), flush=True)
     return subprocess.run([sys.executable, "-m", *arguments], cwd=scratch, env=environment, check=False).returncode == 0
+
+
+def run_threads(scratch: Path) -> bool:
+    """The tests of what threads share, under ThreadSanitizer."""
+    preloaded = " ".join(map(compiler_file, ("libtsan.so", "libstdc++.so")))
+    environment = {**os.environ, **THREAD_OPTIONS, "LD_PRELOAD": preloaded, "PYTHONPATH": str(scratch)}
+    unwanted = " and ".join(f"not {name}" for name in NEED_SIGNALS)
+    options = ("-q", "-p", "no:cacheprovider", "--no-header", "--capture=sys", "-n0", "-k", unwanted)
+    command = [sys.executable, "-m", "pytest", *options, *THREAD_TESTS]
+    return subprocess.run(command, cwd=scratch, env=environment, check=False).returncode == 0
 
 
 def run_scripts(scratch: Path) -> bool:
@@ -121,11 +147,14 @@ def main() -> int:
     parser.add_argument("--jobs", default="2", help="processes that read mutated inputs")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--only-inputs", action="store_true", help="leave the tests and the spec suite out")
+    only.add_argument("--threads", action="store_true", help="run the tests of shared memories under ThreadSanitizer")
     only.add_argument("--only-tests", nargs="+", metavar="PATH", help="run these tests only")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wasmartifact-sanitized-") as directory:
         scratch = Path(directory)
-        copy_and_build(scratch)
+        copy_and_build(scratch, "thread" if given.threads else "1")
+        if given.threads:
+            return 0 if run_threads(scratch) else 1
         passed = []
         if not given.only_inputs:
             passed.append(run_tests(scratch, *(given.only_tests or TESTS)))

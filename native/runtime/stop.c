@@ -331,7 +331,7 @@ void wa_stops_join(wa_store *into, wa_store *from)
 
 void wa_stops_forget(wa_store *store)
 {
-    if (!atomic_load_explicit(&store->stops.is_watched, memory_order_relaxed))
+    if (!atomic_load_explicit(&store->stops.is_watched, memory_order_acquire)) /* the watcher is done with it */
         return;
     pthread_mutex_lock(&mutex);
     unwatch_store(store);
