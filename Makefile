@@ -12,7 +12,7 @@ STUBTEST := --concise --mypy-config-file pyproject.toml --allowlist tests/data/s
 	wasmartifact._types wasmartifact._native
 FUZZ_SEED ?= 1
 
-NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/calls/*.c)
+NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/calls/*.c native/python/component/*.[ch])
 # Python files that mypyc compiles.
 COMPILED := $(shell cat native/compiled_python.txt)
 

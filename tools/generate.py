@@ -78,6 +78,12 @@ def named_constants() -> Iterator[str]:
     yield from (define(f"HEAP_{name}", value) for name, value in schema.HEAP_TYPES.items())
     yield from (define(f"MACHINE_{name}", value) for name, value in schema.MACHINES.items())
     yield "/* X(start, end): bytes of the file's head that count as zero in load_checksum. */"
+    for prefix, names in (
+        ("CTYPE", schema.COMPONENT_KINDS),
+        ("SORT", schema.COMPONENT_SORTS),
+        ("ENCODING", schema.STRING_ENCODINGS),
+    ):
+        yield from (define(f"{prefix}_{name}", number) for number, name in enumerate(names))
     yield x_macro("WA_HEAD_MASKED_RANGES", (f"{start}, {end}" for start, end in schema.HEAD_MASKED_RANGES))
 
 
@@ -135,6 +141,7 @@ def columns() -> Iterator[str]:
             for column in schema.COLUMNS
         ),
     )
+    yield from (define(f"COLUMN_{column.name}", column.id, "of components only") for column in schema.COMPONENT_COLUMNS)
     yield "/* 16 bytes as the value of a column: a digest, a cell. */"
     yield "struct wa_schema_u8x16 {\n    uint8_t bytes[16];\n};"
     yield "/* A column by the type of its values: count of them at data. */"
@@ -285,10 +292,11 @@ def struct_table(struct: schema.Struct) -> str:
 def column_tables() -> str:
     """One table per column group."""
     parts = []
-    for group in dict.fromkeys(column.group for column in schema.COLUMNS):
+    columns = (*schema.COLUMNS, *schema.COMPONENT_COLUMNS)
+    for group in dict.fromkeys(column.group for column in columns):
         rows = (
             (c.id, f"`{c.name}`", c.type, f"{c.shape} into `{c.target}`" if c.target else c.shape, c.unit, c.doc)
-            for c in schema.COLUMNS
+            for c in columns
             if c.group == group
         )
         parts.append(f"### Group `{group}`\n\n" + table("id|column|type|shape|unit|meaning", rows))
@@ -474,6 +482,8 @@ def python_constants() -> str:
         "METADATA_HEADER_BYTES": schema.METADATA_HEADER.size_bytes,
         "DIRECTORY_ENTRY_BYTES": schema.DIRECTORY_ENTRY.size_bytes,
         "KINDS": schema.KINDS,
+        "COMPONENT_KINDS": schema.COMPONENT_KINDS,
+        "COMPONENT_SORTS": schema.COMPONENT_SORTS,
         "FORMAT_VERSION": (schema.FORMAT_MAJOR, schema.FORMAT_MINOR),
     }
     return "\n".join([

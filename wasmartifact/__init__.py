@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     from wasmartifact.packer import pack as pack
     from wasmartifact.program import run as run
     from wasmartifact.runtime.artifact import Artifact as Artifact
+    from wasmartifact.runtime.component import Component as Component
+    from wasmartifact.runtime.component import ComponentInstance as ComponentInstance
+    from wasmartifact.runtime.component_types import Err as Err
+    from wasmartifact.runtime.component_types import Ok as Ok
+    from wasmartifact.runtime.component_types import Some as Some
     from wasmartifact.runtime.entities import Global as Global
     from wasmartifact.runtime.entities import Table as Table
     from wasmartifact.runtime.entities import Tag as Tag
@@ -94,6 +99,11 @@ _HOMES: Final = {
     "pack": "wasmartifact.packer",
     "run": "wasmartifact.program",
     "Artifact": "wasmartifact.runtime.artifact",
+    "Component": "wasmartifact.runtime.component",
+    "ComponentInstance": "wasmartifact.runtime.component",
+    "Err": "wasmartifact.runtime.component_types",
+    "Ok": "wasmartifact.runtime.component_types",
+    "Some": "wasmartifact.runtime.component_types",
     "Exports": "wasmartifact._types",
     "Func": "wasmartifact._types",
     "FuncType": "wasmartifact.wasm.externtypes",

@@ -55,6 +55,10 @@ class NativeArtifact:
     def bind(self, dl_handle: int, anchor: int, /) -> _Fault | None:
         """Join the metadata with the mapped code. Takes dl_handle over, unless a fault is returned."""
 
+    @property
+    def is_component(self) -> bool:
+        """Whether its module is a flattened component."""
+
     def discard(self) -> None:
         """Unmap at once what could not be bound: nobody else may know the object, and it has no buffers."""
 
@@ -546,6 +550,35 @@ def take_state(instance: Instance, page_bytes: int, gap_bytes: int, /) -> _State
     wasmartifact.h names. Stretches are whole pages, the last one up to the memory's end, with less than gap_bytes of
     zeros within.
     """
+
+class _NativeComponent(Protocol):
+    def types(self) -> list[tuple[int, list[tuple[str, int]]]]: ...
+    def externs(self) -> list[tuple[str, int, int, int, int]]: ...
+    def canons(self) -> list[tuple[int, int, int]]: ...
+
+class _NativeComponentInstance(Protocol):
+    @property
+    def core(self) -> Instance: ...
+    @property
+    def classes(self) -> dict[int, type]: ...
+    def function(self, canon: int, name: str, is_method: bool, /) -> Callable[..., Any]: ...
+
+def component_open(component: Artifact, native: NativeArtifact, /) -> _NativeComponent:
+    """What the columns of a component say, checked.
+
+    Raises
+    ------
+    CorruptArtifact
+        They name what is not there.
+    """
+
+def component_instantiate(
+    component: _NativeComponent, native: NativeArtifact, callables: tuple[Any, ...], store: Store | None, /
+) -> _NativeComponentInstance:
+    """An instance of a component: a callable for each import of its module, None where it is no host function."""
+
+def resource_base() -> type:
+    """The class that the classes of resources are made of."""
 
 class _Ticket(Protocol):
     """One call that can be ended apart from others in the same store."""

@@ -7,7 +7,7 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # fmt: off
 
 FORMAT_MAJOR = 2
-FORMAT_MINOR = 0
+FORMAT_MINOR = 1
 RUNTIME_ABI = 3
 RUNTIME_ABI_OLDEST = 2
 METADATA_MAGIC = 753352800618771319
@@ -41,7 +41,8 @@ HEADER_READ_ONLY_DYNAMIC = 1
 HEADER_CHECKS_EXCEPTIONS = 2
 HEADER_FUEL = 4
 HEADER_SNAPSHOT = 8
-HEADER_FLAGS = 15
+HEADER_COMPONENT = 16
+HEADER_FLAGS = 31
 MAX_SECTIONS = 64
 MAX_SECTION_NAMES_BYTES = 2048
 MAX_MODULE_BYTES = 4294967295
@@ -52,6 +53,15 @@ FUEL_PER_FUNCTION = 1
 FUEL_PORTION = 65536
 FUEL_COUNT_LIMIT = 281474976710656
 FUEL_MAX = 9223372036854775807
+CANON_LIFT = 0
+CANON_HOST = 1
+CANON_ADAPTER = 2
+CANON_RESOURCE_NEW = 3
+CANON_RESOURCE_REP = 4
+CANON_RESOURCE_DROP = 5
+MAX_FLAT_PARAMS = 16
+MAX_FLAT_RESULTS = 1
+MAX_VALUE_BYTES = 268435455
 TIED_ALIGN_BYTES = 16
 TIED_ARRAYS_OFFSET = 352
 ELF_MAGIC = b'\x7fELF'
@@ -62,7 +72,9 @@ HEAD_MASKED_RANGES = ((40, 48), (60, 64))
 METADATA_HEADER_BYTES = 384
 DIRECTORY_ENTRY_BYTES = 24
 KINDS = ("func", "table", "memory", "global", "tag")
-FORMAT_VERSION = (2, 0)
+COMPONENT_KINDS = ("bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list", "record", "tuple", "variant", "enum", "option", "result", "flags", "own", "borrow", "func")
+COMPONENT_SORTS = ("func", "type", "resource", "instance", "component", "core module", "imported func")
+FORMAT_VERSION = (2, 1)
 #: Code of each abstract heap type.
 HEAP_TYPES = {
     "exn": 8388713,
@@ -270,6 +282,26 @@ TRAPS = {
     21: ("out_of_fuel", "out of fuel"),
     22: ("calls_interleaved", "a call can't go on before a later call in the same store ends"),
     23: ("missing_trampoline", "the artifact has no code for this call; it is damaged: pack the module again"),
+    32: ("cannot_leave_component", "cannot leave component instance"),
+    33: ("cannot_enter_component", "cannot enter component instance"),
+    34: ("unaligned_pointer", "unaligned pointer"),
+    35: ("unknown_handle", "unknown handle index"),
+    36: ("wrong_handle_type", "handle index used with the wrong type"),
+    37: ("invalid_variant", "invalid variant discriminant"),
+    38: ("invalid_char", "invalid `char` bit pattern"),
+    39: ("string_out_of_bounds", "string pointer/length out of bounds of memory"),
+    40: ("list_out_of_bounds", "list content out-of-bounds"),
+    41: ("pointer_out_of_bounds", "pointer out of bounds of memory"),
+    42: ("realloc_out_of_bounds", "realloc return: beyond end of memory"),
+    43: ("realloc_unaligned", "realloc return: result not aligned"),
+    44: ("invalid_utf8", "invalid utf-8"),
+    45: ("incomplete_utf8", "incomplete utf-8 byte sequence"),
+    46: ("invalid_utf16", "unpaired surrogate in a utf-16 string"),
+    47: ("resource_borrowed", "cannot remove owned resource while borrowed"),
+    48: ("borrows_remain", "borrow handles still remain at the end of the call"),
+    49: ("too_long", "a string or list longer than the canonical ABI allows"),
+    50: ("damaged_component", "the component's description does not fit its code; it is damaged: pack it again"),
+    51: ("string_content_out_of_bounds", "string content out-of-bounds"),
 }
 #: Name, exception and message template of each error of the C runtime.
 NATIVE_ERRORS = {

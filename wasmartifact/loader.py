@@ -101,7 +101,7 @@ def load(
         # What was checked is this open file: its name may lead to another one by now.
         refusal = _bind(native, fd, path if check is None else None, path)
         if refusal is None:
-            return Artifact(native, path)
+            return _component(native, path) if native.is_component else Artifact(native, path)
         if _can_copy_help(fd):
             return _load_copy(fd, path, check)
         refusal = _descriptor_problem(fd) or refusal
@@ -110,6 +110,13 @@ def load(
         raise
     native.discard()
     raise _refused(path, refusal)
+
+
+def _component(native: types.NativeArtifact, path: str | None) -> Artifact:
+    """The face of an artifact whose module is a flattened component."""
+    from wasmartifact.runtime.component import Component
+
+    return Component(native, path)
 
 
 def _look(fd: int, path: str | None) -> types.NativeArtifact:
@@ -234,7 +241,7 @@ def _load_contents(
         try:
             refusal = _bind(native, scratch.fd, scratch.path, path)
             if refusal is None:
-                return Artifact(native, path)
+                return _component(native, path) if native.is_component else Artifact(native, path)
             refusal = _descriptor_problem(scratch.fd) or refusal
         except BaseException:
             native.discard()

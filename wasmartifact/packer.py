@@ -20,6 +20,8 @@ from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.onepass import ONE_PASS_MACHINE
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_target
+from wasmartifact.component.decode import is_component
+from wasmartifact.component.flow import flatten_component
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
@@ -216,8 +218,14 @@ def pack(
         check_installed("llvmlite", *CHECKERS if opt_level > 0 else ())
 
     # Text becomes binary.
-    data = read_source(source)
+    given = data = read_source(source)
     clock.lap("read")
+
+    # The core modules of a component become one, and columns tell the rest.
+    component = None
+    if is_component(given):
+        data, component = flatten_component(given)
+        clock.lap("flatten")
 
     try:
         # Bytes become the typed model; what is malformed ends here.
@@ -229,6 +237,8 @@ def pack(
         refuse_uncompiled(module, call_features)
         clock.lap("validate")
     except (MalformedModule, UnsupportedModule) as problem:
+        if component is not None:
+            raise
         raise judge(data, problem) from None
     # Beyond this point the module is valid, and code generation has an answer to all of it.
 
@@ -263,7 +273,9 @@ def pack(
     clock.lap("layout")
 
     # Module and code offsets become columns.
-    facts = _metadata_facts(plan, compiled, placed)
+    facts = replace(
+        _metadata_facts(plan, compiled, placed), wasm_sha256=hashlib.sha256(given).digest(), component=component
+    )
     section = encode_metadata(facts)
 
     # What code and runtime rely on together goes into the code, where no change of metadata reaches it.

@@ -22,7 +22,7 @@ Buffer = bytes | bytearray | memoryview
 # Versions and magic numbers
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
-FORMAT_MINOR: Final = 0  # a newer minor only adds columns, which are ignored
+FORMAT_MINOR: Final = 1  # a newer minor only adds columns, which are ignored
 RUNTIME_ABI: Final = 3  # contract, instance record, function records, runtime calls, trampolines
 #: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
 RUNTIME_ABI_OLDEST: Final = 2
@@ -95,7 +95,11 @@ HEADER_CHECKS_EXCEPTIONS: Final = 2
 HEADER_FUEL: Final = 4
 #: Header flag: the images are the state of an instance; functions in its globals stand in the image as slots.
 HEADER_SNAPSHOT: Final = 8
-HEADER_FLAGS: Final = HEADER_READ_ONLY_DYNAMIC | HEADER_CHECKS_EXCEPTIONS | HEADER_FUEL | HEADER_SNAPSHOT
+#: Header flag: a component, whose core modules are one module here; the component columns tell the rest.
+HEADER_COMPONENT: Final = 16
+HEADER_FLAGS: Final = (
+    HEADER_READ_ONLY_DYNAMIC | HEADER_CHECKS_EXCEPTIONS | HEADER_FUEL | HEADER_SNAPSHOT | HEADER_COMPONENT
+)
 GLIBC_MIN: Final = (2, 35)
 #: Limits of what a reader looks at to find the metadata section. An artifact has about a dozen sections; strip adds none.
 MAX_SECTIONS: Final = 64
@@ -170,6 +174,28 @@ TRAP_CODES: Final = (
     TrapCode(21, "out_of_fuel", "out of fuel"),
     TrapCode(22, "calls_interleaved", "a call can't go on before a later call in the same store ends"),
     TrapCode(23, "missing_trampoline", "the artifact has no code for this call; it is damaged: pack the module again"),
+    TrapCode(32, "cannot_leave_component", "cannot leave component instance"),
+    TrapCode(33, "cannot_enter_component", "cannot enter component instance"),
+    TrapCode(34, "unaligned_pointer", "unaligned pointer"),
+    TrapCode(35, "unknown_handle", "unknown handle index"),
+    TrapCode(36, "wrong_handle_type", "handle index used with the wrong type"),
+    TrapCode(37, "invalid_variant", "invalid variant discriminant"),
+    TrapCode(38, "invalid_char", "invalid `char` bit pattern"),
+    TrapCode(39, "string_out_of_bounds", "string pointer/length out of bounds of memory"),
+    TrapCode(40, "list_out_of_bounds", "list content out-of-bounds"),
+    TrapCode(41, "pointer_out_of_bounds", "pointer out of bounds of memory"),
+    TrapCode(42, "realloc_out_of_bounds", "realloc return: beyond end of memory"),
+    TrapCode(43, "realloc_unaligned", "realloc return: result not aligned"),
+    TrapCode(44, "invalid_utf8", "invalid utf-8"),
+    TrapCode(45, "incomplete_utf8", "incomplete utf-8 byte sequence"),
+    TrapCode(46, "invalid_utf16", "unpaired surrogate in a utf-16 string"),
+    TrapCode(47, "resource_borrowed", "cannot remove owned resource while borrowed"),
+    TrapCode(48, "borrows_remain", "borrow handles still remain at the end of the call"),
+    TrapCode(49, "too_long", "a string or list longer than the canonical ABI allows"),
+    TrapCode(
+        50, "damaged_component", "the component's description does not fit its code; it is damaged: pack it again"
+    ),
+    TrapCode(51, "string_content_out_of_bounds", "string content out-of-bounds"),
 )
 TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
 
@@ -240,7 +266,7 @@ METADATA_HEADER: Final = Struct(
             "flags",
             "u32",
             "1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception "
-            "after calls; 4: the code counts fuel; 8: a snapshot; other bits zero",
+            "after calls; 4: the code counts fuel; 8: a snapshot; 16: a component; other bits zero",
         ),
         Field("section_size_bytes", "u64", "size of the section, memory image included"),
         Field("file_size_bytes", "u64", "size of the whole file as packed, before any strip"),
@@ -506,8 +532,104 @@ FUNCTION_ROW: Final = Struct(
     ),
 )
 
+# Components: what the columns that only they have are made of. "+ 1": 0 stands for none.
+
+#: Types of the component model; those up to "string" have no items. An own or borrow has one, its resource.
+COMPONENT_KINDS: Final = (
+    "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list", "record",
+    "tuple", "variant", "enum", "option", "result", "flags", "own", "borrow", "func",
+)  # fmt: skip
+#: Sorts of what is imported and exported. An "imported func" is one that is exported again as it came.
+COMPONENT_SORTS: Final = ("func", "type", "resource", "instance", "component", "core module", "imported func")
+#: What a function of the canonical ABI does: exports are lifted; the rest is imported by the flattened module.
+CANON_LIFT, CANON_HOST, CANON_ADAPTER, CANON_RESOURCE_NEW, CANON_RESOURCE_REP, CANON_RESOURCE_DROP = range(6)
+STRING_ENCODINGS: Final = ("utf8", "utf16", "latin1+utf16")
+#: Values that are passed in registers, at most, as parameters and as results; more lie in memory.
+MAX_FLAT_PARAMS: Final = 16
+MAX_FLAT_RESULTS: Final = 1
+#: What the canonical ABI calls MAX_LIST_BYTE_LENGTH and MAX_STRING_BYTE_LENGTH.
+MAX_VALUE_BYTES: Final = 2**28 - 1
+
+COMPONENT_TYPE: Final = Struct(
+    "component_type",
+    "A type of a component. Types come after those that they consist of.",
+    12,
+    (
+        Field("kind", "u32", "place in COMPONENT_KINDS"),
+        Field("first_item", "u32", "its first item in component_item"),
+        Field(
+            "item_count",
+            "u32",
+            "number of items: fields, cases, labels, parts; of a func its parameters, then its result",
+        ),
+    ),
+)
+
+COMPONENT_ITEM: Final = Struct(
+    "component_item",
+    "A part of a type.",
+    8,
+    (
+        Field("name", "u32", "row of component_name + 1"),
+        Field("type", "u32", "row of component_type + 1; of own and borrow, row of component_resource + 1"),
+    ),
+)
+
+COMPONENT_RESOURCE: Final = Struct(
+    "component_resource",
+    "A type of resources.",
+    12,
+    (
+        Field("owner", "u32", "component instance that defines it + 1; 0: the embedder does"),
+        Field("destructor", "u32", "index of the function that ends one + 1"),
+        Field("name", "u32", "row of component_name + 1"),
+    ),
+)
+
+COMPONENT_CANON: Final = Struct(
+    "component_canon",
+    "A function of the canonical ABI. Those that are imported stand first, in the order of the imports.",
+    36,
+    (
+        Field(
+            "kind",
+            "u32",
+            "0 lift, 1 lower of a host function, 2 lower of a lifted one, 3 resource.new, 4 .rep, 5 .drop",
+        ),
+        Field("instance", "u32", "component instance that it belongs to"),
+        Field("type", "u32", "row of component_type + 1"),
+        Field("function", "u32", "index of the function that is lifted, or of the import, + 1"),
+        Field("memory", "u32", "memory index + 1"),
+        Field("realloc", "u32", "function index + 1"),
+        Field("post_return", "u32", "function index + 1"),
+        Field("encoding", "u32", "of strings, place in STRING_ENCODINGS"),
+        Field(
+            "target", "u32", "row + 1: of component_extern (kind 1), component_canon (2) or component_resource (3 to 5)"
+        ),
+    ),
+)
+
+COMPONENT_EXTERN: Final = Struct(
+    "component_extern",
+    "What the component imports or exports, or what is in an instance that it does.",
+    20,
+    (
+        Field("name", "u32", "row of component_name + 1"),
+        Field("sort", "u32", "place in COMPONENT_SORTS"),
+        Field("parent", "u32", "row of the instance that it is in + 1"),
+        Field("is_export", "u32", "1 exported, 0 imported"),
+        Field(
+            "index",
+            "u32",
+            "row + 1: of component_type (types, imported functions), component_canon (exported functions), "
+            "component_resource (resources), component_extern (imported func)",
+        ),
+    ),
+)
+COMPONENT_STRUCTS: Final = (COMPONENT_TYPE, COMPONENT_ITEM, COMPONENT_RESOURCE, COMPONENT_CANON, COMPONENT_EXTERN)
+
 #: Structures whose fields are all u32, that columns are made of.
-ROW_STRUCTS: Final = (EXPORT_SLOT, FUNCTION_ROW)
+ROW_STRUCTS: Final = (EXPORT_SLOT, FUNCTION_ROW, *COMPONENT_STRUCTS)
 #: Size of a value of a column or an array of the contract, by its type.
 VALUE_SIZES: Final = TYPE_SIZES | {
     struct.name: struct.size_bytes for struct in (*ROW_STRUCTS, TIED_FUNCTION, TIED_IMAGE)
@@ -1038,6 +1160,19 @@ COLUMNS: Final = (
         ("address_block_text", "u32", "rows", "text offset", "where its first row starts, ascending"),
         ("address_block_wasm", "u32", "rows", "wasm offset", "what its rows count WebAssembly offsets from"),
     ),
+)  # fmt: skip
+#: Columns that only components have. Readers of other artifacts never meet them.
+COMPONENT_COLUMNS: Final = (
+    *_group(
+        24, "component_names",
+        ("component_name", "u32", "offsets", "byte", "names, UTF-8, each once", "component_name_bytes"),
+        ("component_name_bytes", "u8", "flat", "bytes", "their bytes"),
+    ),
+    *_group(25, "component_types", ("component_type", "component_type", "rows", "row", "types; equal ones have one row")),
+    *_group(26, "component_items", ("component_item", "component_item", "rows", "row", "items of types")),
+    *_group(27, "component_resources", ("component_resource", "component_resource", "rows", "row", "types of resources")),
+    *_group(28, "component_canons", ("component_canon", "component_canon", "rows", "row", "functions of the canonical ABI")),
+    *_group(29, "component_externs", ("component_extern", "component_extern", "rows", "row", "imports and exports")),
 )  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}
 STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}

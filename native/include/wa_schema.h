@@ -10,7 +10,7 @@
 /* ---- constants ------------------------------------------------------------------------------------------------------- */
 
 #define WA_FORMAT_MAJOR 2
-#define WA_FORMAT_MINOR 0
+#define WA_FORMAT_MINOR 1
 #define WA_RUNTIME_ABI 3
 #define WA_RUNTIME_ABI_OLDEST 2
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
@@ -44,7 +44,8 @@
 #define WA_HEADER_CHECKS_EXCEPTIONS 2
 #define WA_HEADER_FUEL 4
 #define WA_HEADER_SNAPSHOT 8
-#define WA_HEADER_FLAGS 15
+#define WA_HEADER_COMPONENT 16
+#define WA_HEADER_FLAGS 31
 #define WA_MAX_SECTIONS 64
 #define WA_MAX_SECTION_NAMES_BYTES 2048
 #define WA_MAX_MODULE_BYTES 0xffffffffU
@@ -55,6 +56,15 @@
 #define WA_FUEL_PORTION 0x10000
 #define WA_FUEL_COUNT_LIMIT 0x1000000000000UL
 #define WA_FUEL_MAX 0x7fffffffffffffffUL
+#define WA_CANON_LIFT 0
+#define WA_CANON_HOST 1
+#define WA_CANON_ADAPTER 2
+#define WA_CANON_RESOURCE_NEW 3
+#define WA_CANON_RESOURCE_REP 4
+#define WA_CANON_RESOURCE_DROP 5
+#define WA_MAX_FLAT_PARAMS 16
+#define WA_MAX_FLAT_RESULTS 1
+#define WA_MAX_VALUE_BYTES 0xfffffff
 #define WA_TIED_ALIGN_BYTES 16
 #define WA_TIED_ARRAYS_OFFSET 352
 #define WA_GLIBC_MIN_MAJOR 2
@@ -79,6 +89,40 @@
 #define WA_MACHINE_X86_64 62
 #define WA_MACHINE_AARCH64 183
 /* X(start, end): bytes of the file's head that count as zero in load_checksum. */
+#define WA_CTYPE_BOOL 0
+#define WA_CTYPE_S8 1
+#define WA_CTYPE_U8 2
+#define WA_CTYPE_S16 3
+#define WA_CTYPE_U16 4
+#define WA_CTYPE_S32 5
+#define WA_CTYPE_U32 6
+#define WA_CTYPE_S64 7
+#define WA_CTYPE_U64 8
+#define WA_CTYPE_F32 9
+#define WA_CTYPE_F64 10
+#define WA_CTYPE_CHAR 11
+#define WA_CTYPE_STRING 12
+#define WA_CTYPE_LIST 13
+#define WA_CTYPE_RECORD 14
+#define WA_CTYPE_TUPLE 15
+#define WA_CTYPE_VARIANT 16
+#define WA_CTYPE_ENUM 17
+#define WA_CTYPE_OPTION 18
+#define WA_CTYPE_RESULT 19
+#define WA_CTYPE_FLAGS 20
+#define WA_CTYPE_OWN 21
+#define WA_CTYPE_BORROW 22
+#define WA_CTYPE_FUNC 23
+#define WA_SORT_FUNC 0
+#define WA_SORT_TYPE 1
+#define WA_SORT_RESOURCE 2
+#define WA_SORT_INSTANCE 3
+#define WA_SORT_COMPONENT 4
+#define WA_SORT_CORE_MODULE 5
+#define WA_SORT_IMPORTED_FUNC 6
+#define WA_ENCODING_UTF8 0
+#define WA_ENCODING_UTF16 1
+#define WA_ENCODING_LATIN1_UTF16 2
 #define WA_HEAD_MASKED_RANGES(X) \
     X(40, 48) \
     X(60, 64)
@@ -131,6 +175,46 @@
 #define WA_TRAP_CALLS_INTERLEAVED 22
 /* the artifact has no code for this call; it is damaged: pack the module again */
 #define WA_TRAP_MISSING_TRAMPOLINE 23
+/* cannot leave component instance */
+#define WA_TRAP_CANNOT_LEAVE_COMPONENT 32
+/* cannot enter component instance */
+#define WA_TRAP_CANNOT_ENTER_COMPONENT 33
+/* unaligned pointer */
+#define WA_TRAP_UNALIGNED_POINTER 34
+/* unknown handle index */
+#define WA_TRAP_UNKNOWN_HANDLE 35
+/* handle index used with the wrong type */
+#define WA_TRAP_WRONG_HANDLE_TYPE 36
+/* invalid variant discriminant */
+#define WA_TRAP_INVALID_VARIANT 37
+/* invalid `char` bit pattern */
+#define WA_TRAP_INVALID_CHAR 38
+/* string pointer/length out of bounds of memory */
+#define WA_TRAP_STRING_OUT_OF_BOUNDS 39
+/* list content out-of-bounds */
+#define WA_TRAP_LIST_OUT_OF_BOUNDS 40
+/* pointer out of bounds of memory */
+#define WA_TRAP_POINTER_OUT_OF_BOUNDS 41
+/* realloc return: beyond end of memory */
+#define WA_TRAP_REALLOC_OUT_OF_BOUNDS 42
+/* realloc return: result not aligned */
+#define WA_TRAP_REALLOC_UNALIGNED 43
+/* invalid utf-8 */
+#define WA_TRAP_INVALID_UTF8 44
+/* incomplete utf-8 byte sequence */
+#define WA_TRAP_INCOMPLETE_UTF8 45
+/* unpaired surrogate in a utf-16 string */
+#define WA_TRAP_INVALID_UTF16 46
+/* cannot remove owned resource while borrowed */
+#define WA_TRAP_RESOURCE_BORROWED 47
+/* borrow handles still remain at the end of the call */
+#define WA_TRAP_BORROWS_REMAIN 48
+/* a string or list longer than the canonical ABI allows */
+#define WA_TRAP_TOO_LONG 49
+/* the component's description does not fit its code; it is damaged: pack it again */
+#define WA_TRAP_DAMAGED_COMPONENT 50
+/* string content out-of-bounds */
+#define WA_TRAP_STRING_CONTENT_OUT_OF_BOUNDS 51
 
 /* ---- errors of the runtime ------------------------------------------------------------------------------------------- */
 
@@ -231,7 +315,7 @@ struct wa_schema_metadata_header {
     uint32_t directory_count;
     /* bytes from the file's start that load_checksum covers */
     uint32_t head_size_bytes;
-    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; 4: the code counts fuel; 8: a snapshot; other bits zero */
+    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; 4: the code counts fuel; 8: a snapshot; 16: a component; other bits zero */
     uint32_t flags;
     /* size of the section, memory image included */
     uint64_t section_size_bytes;
@@ -670,6 +754,97 @@ _Static_assert(offsetof(struct wa_schema_function_row, text_offset) == 4, "offse
 _Static_assert(offsetof(struct wa_schema_function_row, code_size_bytes) == 8, "offset of function_row.code_size_bytes");
 _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of function_row.flags");
 
+/* A type of a component. Types come after those that they consist of. */
+struct wa_schema_component_type {
+    /* place in COMPONENT_KINDS */
+    uint32_t kind;
+    /* its first item in component_item */
+    uint32_t first_item;
+    /* number of items: fields, cases, labels, parts; of a func its parameters, then its result */
+    uint32_t item_count;
+};
+_Static_assert(sizeof(struct wa_schema_component_type) == 12, "size of component_type");
+_Static_assert(offsetof(struct wa_schema_component_type, kind) == 0, "offset of component_type.kind");
+_Static_assert(offsetof(struct wa_schema_component_type, first_item) == 4, "offset of component_type.first_item");
+_Static_assert(offsetof(struct wa_schema_component_type, item_count) == 8, "offset of component_type.item_count");
+
+/* A part of a type. */
+struct wa_schema_component_item {
+    /* row of component_name + 1 */
+    uint32_t name;
+    /* row of component_type + 1; of own and borrow, row of component_resource + 1 */
+    uint32_t type;
+};
+_Static_assert(sizeof(struct wa_schema_component_item) == 8, "size of component_item");
+_Static_assert(offsetof(struct wa_schema_component_item, name) == 0, "offset of component_item.name");
+_Static_assert(offsetof(struct wa_schema_component_item, type) == 4, "offset of component_item.type");
+
+/* A type of resources. */
+struct wa_schema_component_resource {
+    /* component instance that defines it + 1; 0: the embedder does */
+    uint32_t owner;
+    /* index of the function that ends one + 1 */
+    uint32_t destructor;
+    /* row of component_name + 1 */
+    uint32_t name;
+};
+_Static_assert(sizeof(struct wa_schema_component_resource) == 12, "size of component_resource");
+_Static_assert(offsetof(struct wa_schema_component_resource, owner) == 0, "offset of component_resource.owner");
+_Static_assert(offsetof(struct wa_schema_component_resource, destructor) == 4, "offset of component_resource.destructor");
+_Static_assert(offsetof(struct wa_schema_component_resource, name) == 8, "offset of component_resource.name");
+
+/* A function of the canonical ABI. Those that are imported stand first, in the order of the imports. */
+struct wa_schema_component_canon {
+    /* 0 lift, 1 lower of a host function, 2 lower of a lifted one, 3 resource.new, 4 .rep, 5 .drop */
+    uint32_t kind;
+    /* component instance that it belongs to */
+    uint32_t instance;
+    /* row of component_type + 1 */
+    uint32_t type;
+    /* index of the function that is lifted, or of the import, + 1 */
+    uint32_t function;
+    /* memory index + 1 */
+    uint32_t memory;
+    /* function index + 1 */
+    uint32_t realloc;
+    /* function index + 1 */
+    uint32_t post_return;
+    /* of strings, place in STRING_ENCODINGS */
+    uint32_t encoding;
+    /* row + 1: of component_extern (kind 1), component_canon (2) or component_resource (3 to 5) */
+    uint32_t target;
+};
+_Static_assert(sizeof(struct wa_schema_component_canon) == 36, "size of component_canon");
+_Static_assert(offsetof(struct wa_schema_component_canon, kind) == 0, "offset of component_canon.kind");
+_Static_assert(offsetof(struct wa_schema_component_canon, instance) == 4, "offset of component_canon.instance");
+_Static_assert(offsetof(struct wa_schema_component_canon, type) == 8, "offset of component_canon.type");
+_Static_assert(offsetof(struct wa_schema_component_canon, function) == 12, "offset of component_canon.function");
+_Static_assert(offsetof(struct wa_schema_component_canon, memory) == 16, "offset of component_canon.memory");
+_Static_assert(offsetof(struct wa_schema_component_canon, realloc) == 20, "offset of component_canon.realloc");
+_Static_assert(offsetof(struct wa_schema_component_canon, post_return) == 24, "offset of component_canon.post_return");
+_Static_assert(offsetof(struct wa_schema_component_canon, encoding) == 28, "offset of component_canon.encoding");
+_Static_assert(offsetof(struct wa_schema_component_canon, target) == 32, "offset of component_canon.target");
+
+/* What the component imports or exports, or what is in an instance that it does. */
+struct wa_schema_component_extern {
+    /* row of component_name + 1 */
+    uint32_t name;
+    /* place in COMPONENT_SORTS */
+    uint32_t sort;
+    /* row of the instance that it is in + 1 */
+    uint32_t parent;
+    /* 1 exported, 0 imported */
+    uint32_t is_export;
+    /* row + 1: of component_type (types, imported functions), component_canon (exported functions), component_resource (resources), component_extern (imported func) */
+    uint32_t index;
+};
+_Static_assert(sizeof(struct wa_schema_component_extern) == 20, "size of component_extern");
+_Static_assert(offsetof(struct wa_schema_component_extern, name) == 0, "offset of component_extern.name");
+_Static_assert(offsetof(struct wa_schema_component_extern, sort) == 4, "offset of component_extern.sort");
+_Static_assert(offsetof(struct wa_schema_component_extern, parent) == 8, "offset of component_extern.parent");
+_Static_assert(offsetof(struct wa_schema_component_extern, is_export) == 12, "offset of component_extern.is_export");
+_Static_assert(offsetof(struct wa_schema_component_extern, index) == 16, "offset of component_extern.index");
+
 /* ---- columns of the metadata section --------------------------------------------------------------------------------- */
 
 #define WA_SHAPE_ROWS 0
@@ -777,6 +952,20 @@ _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of 
     X(640, address_block_row, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_BLOCKS) \
     X(641, address_block_text, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_BLOCKS) \
     X(642, address_block_wasm, 4, WA_SHAPE_ROWS, WA_GROUP_ADDRESS_BLOCKS)
+/* of components only */
+#define WA_COLUMN_COMPONENT_NAME 768
+/* of components only */
+#define WA_COLUMN_COMPONENT_NAME_BYTES 769
+/* of components only */
+#define WA_COLUMN_COMPONENT_TYPE 800
+/* of components only */
+#define WA_COLUMN_COMPONENT_ITEM 832
+/* of components only */
+#define WA_COLUMN_COMPONENT_RESOURCE 864
+/* of components only */
+#define WA_COLUMN_COMPONENT_CANON 896
+/* of components only */
+#define WA_COLUMN_COMPONENT_EXTERN 928
 /* 16 bytes as the value of a column: a digest, a cell. */
 struct wa_schema_u8x16 {
     uint8_t bytes[16];

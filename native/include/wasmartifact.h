@@ -54,6 +54,8 @@ uint64_t wa_host_cpu_features(void);
 wa_artifact *wa_artifact_open(int fd, wa_error *error);
 /* The mapped metadata section. */
 const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_bytes);
+/* Whether its module is a flattened component. */
+bool wa_artifact_is_component(const wa_artifact *artifact);
 /* The file, borrowed. */
 int wa_artifact_file(const wa_artifact *artifact);
 /* Join metadata and mapped code: dl_handle from dlopen, anchor from dlsym(ANCHOR_SYMBOL), NULL where there is none.

@@ -124,8 +124,16 @@ static PyMethodDef artifact_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *artifact_is_component(PyObject *object, void *closure)
+{
+    (void)closure;
+    const wa_artifact *native = native_of(object);
+    return native == NULL ? NULL : PyBool_FromLong(wa_artifact_is_component(native));
+}
+
 static PyGetSetDef artifact_getset[] = {
     {"imports", artifact_get_imports, NULL, WAX_DOC_NativeArtifact_imports, NULL},
+    {"is_component", artifact_is_component, NULL, WAX_DOC_NativeArtifact_is_component, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

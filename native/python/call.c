@@ -109,6 +109,11 @@ int wax_run_init(wax_store *store, wa_instance *instance)
     return run(store, NULL, NULL, NULL, instance, false);
 }
 
+int wax_run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, bool keeps_gil)
+{
+    return run(store, function, entry, slots, NULL, keeps_gil);
+}
+
 /* "add(i32, i32) -> i32: result 2", a new reference; number 0: without one. */
 static PyObject *place(const wax_func *func, const char *what, Py_ssize_t number)
 {

@@ -23,6 +23,9 @@
     "\n" \
     "Join the metadata with the mapped code. Takes dl_handle over, unless a fault is returned."
 
+#define WAX_DOC_NativeArtifact_is_component \
+    "Whether its module is a flattened component."
+
 #define WAX_DOC_NativeArtifact_discard \
     "discard($self)\n" \
     "--\n" \
@@ -513,6 +516,29 @@
     "References are slots of the format; what no artifact can hold is one of the even numbers that ``WA_SNAPSHOT_*`` of\n" \
     "wasmartifact.h names. Stretches are whole pages, the last one up to the memory's end, with less than gap_bytes of\n" \
     "zeros within."
+
+#define WAX_DOC_component_open \
+    "component_open($module, component, native, /)\n" \
+    "--\n" \
+    "\n" \
+    "What the columns of a component say, checked.\n" \
+    "\n" \
+    "Raises\n" \
+    "------\n" \
+    "CorruptArtifact\n" \
+    "    They name what is not there."
+
+#define WAX_DOC_component_instantiate \
+    "component_instantiate($module, component, native, callables, store, /)\n" \
+    "--\n" \
+    "\n" \
+    "An instance of a component: a callable for each import of its module, None where it is no host function."
+
+#define WAX_DOC_resource_base \
+    "resource_base($module)\n" \
+    "--\n" \
+    "\n" \
+    "The class that the classes of resources are made of."
 
 #define WAX_DOC__Ticket \
     "One call that can be ended apart from others in the same store."

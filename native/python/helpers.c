@@ -34,6 +34,10 @@ int wax_state_traverse(wax_state *state, visitproc visit, void *arg)
     Py_VISIT(state->exports_type);
     Py_VISIT(state->linked_type);
     Py_VISIT(state->wasi_type);
+    Py_VISIT(state->component_type);
+    Py_VISIT(state->component_instance_type);
+    Py_VISIT(state->component_func_type);
+    Py_VISIT(state->resource_type);
     Py_VISIT(state->deadline_type);
     Py_VISIT(state->ticket_type);
     for (size_t i = 0; i < WAX_HELPER_COUNT; i++)
@@ -70,6 +74,10 @@ void wax_state_end(wax_state *state)
     if (state->spare_deadline != NULL)
         PyObject_GC_Del(state->spare_deadline);
     state->spare_deadline = NULL;
+    Py_CLEAR(state->component_type);
+    Py_CLEAR(state->component_instance_type);
+    Py_CLEAR(state->component_func_type);
+    Py_CLEAR(state->resource_type);
     Py_CLEAR(state->deadline_type);
     Py_CLEAR(state->ticket_type);
     for (size_t i = 0; i < WAX_HELPER_COUNT; i++)
@@ -112,6 +120,9 @@ static const struct {
     [WAX_WASM_EXCEPTION] = {"wasmartifact.errors", "WasmException"},
     [WAX_CALL_ASYNC] = {"wasmartifact.runtime.asynchronous", "call_async"},
     [WAX_AWAIT_HOST] = {"wasmartifact.runtime.asynchronous", "await_host"},
+    [WAX_COMPONENT_WRAPPERS] = {"wasmartifact.runtime.component_types", "WRAPPERS"},
+    [WAX_MAKE_FACE] = {"wasmartifact.runtime.component_types", "make_face"},
+    [WAX_RESOURCE_CLASS] = {"wasmartifact.runtime.component", "make_resource_class"},
     [WAX_DEFAULT_INT_HANDLER] = {"_signal", "default_int_handler"},
 };
 

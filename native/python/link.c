@@ -13,25 +13,30 @@ typedef struct wax_linked {
     PyObject *weakrefs;
 } wax_linked;
 
-static wax_linked *new_linked(PyObject *face, PyObject *native, PyObject *imports)
+/* Takes over objects and externs. */
+static inline wax_linked *linked_of(PyObject *face, wax_artifact *artifact, PyObject *objects, wa_extern *externs)
 {
-    wax_state *state = wax_here();
-    PyObject *objects;
-    wa_extern *externs;
-    if (!wax_check_type(native, state->artifact_type) ||
-        wax_resolve_imports(face, (wax_artifact *)native, imports, &objects, &externs) < 0)
-        return NULL;
-    wax_linked *linked = (wax_linked *)PyType_GenericAlloc(state->linked_type, 0);
+    wax_linked *linked = (wax_linked *)PyType_GenericAlloc(wax_here()->linked_type, 0);
     if (linked == NULL) {
         Py_DECREF(objects);
         PyMem_Free(externs);
         return NULL;
     }
     linked->face = Py_NewRef(face);
-    linked->artifact = (wax_artifact *)Py_NewRef(native);
+    linked->artifact = (wax_artifact *)Py_NewRef(artifact);
     linked->objects = objects;
     linked->externs = externs;
     return linked;
+}
+
+static wax_linked *new_linked(PyObject *face, PyObject *native, PyObject *imports)
+{
+    PyObject *objects;
+    wa_extern *externs;
+    if (!wax_check_type(native, wax_here()->artifact_type) ||
+        wax_resolve_imports(face, (wax_artifact *)native, imports, &objects, &externs) < 0)
+        return NULL;
+    return linked_of(face, (wax_artifact *)native, objects, externs);
 }
 
 /* ---- instances ---------------------------------------------------------------------------------------------------------- */
@@ -128,6 +133,17 @@ static PyObject *make_instance(wax_linked *linked, PyObject *given)
     PyObject *instance = start(store, linked);
     wax_store_unpin(store);
     Py_DECREF(store);
+    return instance;
+}
+
+PyObject *wax_instantiate_objects(PyObject *face, wax_artifact *artifact, PyObject *objects, wax_store *store)
+{
+    wa_extern *externs;
+    if (wax_externs_of(objects, &externs) < 0)
+        return NULL;
+    wax_linked *linked = linked_of(face, artifact, Py_NewRef(objects), externs);
+    PyObject *instance = linked == NULL ? NULL : make_instance(linked, (PyObject *)store);
+    Py_XDECREF(linked);
     return instance;
 }
 

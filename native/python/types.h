@@ -138,6 +138,9 @@ typedef enum wax_helper {
     WAX_PRINTABLE,       /* (str) -> str: fit for a message */
     WAX_CALL_ASYNC,      /* (func, arguments) -> coroutine */
     WAX_AWAIT_HOST,      /* (coroutine) -> its result */
+    WAX_COMPONENT_WRAPPERS, /* (Ok, Err, Some) */
+    WAX_MAKE_FACE,       /* (Component, row of a type) -> tuple */
+    WAX_RESOURCE_CLASS,  /* (Component, NativeComponentInstance, row of a resource) -> class */
     WAX_HELPER_COUNT
 } wax_helper;
 
@@ -148,6 +151,7 @@ typedef struct wax_state {
     struct wax_state *next;
     PyTypeObject *artifact_type, *signature_type, *func_type, *store_type, *entity_type, *memory_type, *instance_type,
         *exports_type, *linked_type, *wasi_type;
+    PyTypeObject *component_type, *component_instance_type, *component_func_type, *resource_type; /* NULL until they are needed */
     PyTypeObject *deadline_type, *ticket_type; /* NULL until they are needed: see wax_new_object */
     PyObject *spare_deadline;  /* stop.c: one that was dropped, without a reference to its type */
     PyObject *helpers[WAX_HELPER_COUNT];
@@ -207,7 +211,7 @@ static inline bool wax_is_entity(PyObject *object)
 extern PyType_Spec wax_artifact_spec, wax_signature_spec, wax_func_spec, wax_store_spec, wax_entity_spec, wax_memory_spec,
     wax_instance_spec, wax_exports_spec, wax_linked_spec, wax_wasi_spec;
 extern PyMethodDef wax_entity_functions[], wax_link_functions[], wax_stop_functions[], wax_ticket_functions[],
-    wax_snapshot_functions[], wax_wasi_functions[];
+    wax_snapshot_functions[], wax_wasi_functions[], wax_component_functions[];
 
 /* ---- signature.c -------------------------------------------------------------------------------------------------------- */
 
@@ -383,6 +387,8 @@ void wax_tell_stacks_apart(void);
 bool wax_judge_interrupt(void *call);
 /* Run the init code of an instance. 0, or -1 with an exception set. */
 int wax_run_init(wax_store *store, wa_instance *instance);
+/* Run a function. 0, or -1 with an exception set. */
+int wax_run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, bool keeps_gil);
 
 /* ---- exception.c -------------------------------------------------------------------------------------------------------- */
 
@@ -392,12 +398,20 @@ void wax_raise_exception(wax_store *store, wa_exception *exception);
  * clear it and make it pending. False: it, or another one, is set. */
 bool wax_throw_raised(wax_store *store, const wa_instance *caller);
 
+/* ---- link.c ------------------------------------------------------------------------------------------------------------- */
+
+/* An Instance whose imports are these objects, a tuple, as wax_resolve_imports makes it. New reference. */
+PyObject *wax_instantiate_objects(PyObject *face, wax_artifact *artifact, PyObject *objects, wax_store *store);
+
 /* ---- imports.c ---------------------------------------------------------------------------------------------------------- */
 
 /* Find all that the artifact imports in what the user gave: a Func or Entity for each import in `objects`, a new tuple, and the
  * same for the native side in `externs`, to be freed with PyMem_Free. face: the wasmartifact.Artifact. 0, or -1 with an
  * exception set and nothing to release. */
 int wax_resolve_imports(PyObject *face, wax_artifact *artifact, PyObject *imports, PyObject **objects, wa_extern **externs);
+
+/* The same for objects that are imports already. */
+int wax_externs_of(PyObject *objects, wa_extern **externs);
 
 /* ---- artifact.c --------------------------------------------------------------------------------------------------------- */
 

@@ -202,6 +202,11 @@ const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_b
     return artifact->section;
 }
 
+bool wa_artifact_is_component(const wa_artifact *artifact)
+{
+    return (artifact->header->flags & WA_HEADER_COMPONENT) != 0;
+}
+
 int wa_artifact_file(const wa_artifact *artifact)
 {
     return artifact->fd;

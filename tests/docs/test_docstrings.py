@@ -40,7 +40,18 @@ FILES: Final = {
 #: its first line, may be long, and may name what a thing is instead of what it does.
 STYLE: Final = {"GL01", "GL02", "GL03", "ES01", "SA01", "SS03", "SS05", "SS06", "PR08", "PR09", "RT02", "RT03", "RT04"}
 #: Classes that come from a function, a method or a list of members, whose example shows them.
-MADE_BY_CALLS: Final = {"Artifact", "Exports", "Instance", "Linked", "PackReport", "ExportRows", "Frame", "ValType"}
+MADE_BY_CALLS: Final = {
+    "Artifact",
+    "Exports",
+    "Instance",
+    "Linked",
+    "PackReport",
+    "ExportRows",
+    "Frame",
+    "ValType",
+    "Component",
+    "ComponentInstance",
+}
 NAMES: Final = sorted(set(wa.__all__) - {"__version__"})
 
 

@@ -56,6 +56,10 @@ FILES = (
     Frozen("format_1_1.x86_64.elf", "1a4d18df4a8e636c71ea6e0ba5ec6441d7f5d11d27c8c837d2578e46ae2e9b45", (1, 1), 2),
     Frozen("format_2.x86_64.elf", "5311d5780080a78deb936abfc4feb77d4f7137e052e2332e3c8f655b90fb90be", (2, 0), 2),
     Frozen("shared_2.x86_64.elf", "c11c7f74f0a1f791f5952c285bb5707ac385171eefc2441bdf69177287793b0c", (2, 0), 3, True),
+    Frozen("format_2_1.x86_64.elf", "85eca1913161081abd2640509129c371a8dd70d97b8d8f36ed38e81c29d55555", (2, 1), 2),
+    Frozen(
+        "shared_2_1.x86_64.elf", "436e0c42cef2b4bf13bc800c3a7409bcaacdc1aebbf9284a0072b6ab4934812c", (2, 1), 3, True
+    ),
 )
 READ = [file for file in FILES if file.is_read]
 PLAIN = [file for file in FILES if not file.has_shared_memory]

@@ -18,6 +18,7 @@ LAYERS = (
     ("constants", "errors", "frozen", "limits", "schema", "version"),
     ("host",),
     ("wasm",),
+    ("component",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "bounded", "loader", "verifier", "signer", "snapshotter", "diagnosis"),
     ("cache", "pack_child", "shared_store", "tier", "tier_child"),

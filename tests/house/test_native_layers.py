@@ -28,10 +28,11 @@ MAY_INCLUDE = {
     "onepass": ("onepass/", "include/wa_schema.h", "include/wa_opcodes.h"),
     "runtime": ("runtime/", "include/wasmartifact.h", "include/wa_schema.h"),
     "wasi": ("wasi/", "runtime/", "include/"),
+    "component": ("component/", "runtime/", "include/"),
     "python": ("python/", "include/"),
 }
 #: From the bottom: a part uses no symbol of a part above.
-PARTS = ("onepass", "runtime", "wasi", "python")
+PARTS = ("onepass", "runtime", "wasi", "component", "python")
 #: The circle that stays: a value may be a function, whose call converts values, which may throw.
 PYTHON_CIRCLE = {f"python/{name}.c" for name in ("call", "convert", "entity", "exception", "func")}
 #: What the file of the signal handler takes from others: of the C library what POSIX calls

@@ -114,6 +114,8 @@ class MetadataFacts:
         Functions look for a pending exception after calls.
     keep_debug : bool
         Custom sections of DWARF are stored, too.
+    component : Mapping[str, Values] | None
+        The columns that only components have; None for a module.
     """
 
     module: Module
@@ -130,6 +132,7 @@ class MetadataFacts:
     checks_exceptions: bool = False
     fuel: bool = False
     keep_debug: bool = False
+    component: Mapping[str, Values] | None = None
 
     @property
     def custom_sections(self) -> list[CustomSection]:
@@ -150,7 +153,7 @@ def encode_metadata(facts: MetadataFacts) -> bytearray:
         raise ToolchainError("metadata is written on little-endian hosts only; this host is big-endian")
     page_size_bytes = schema.PAGE_BYTES[facts.layout.machine]
     images = Images.plan(facts.initial, page_size_bytes)
-    columns = dict(_columns(facts, images))
+    columns = dict(_columns(facts, images)) | dict(facts.component or {})
     return build_section(columns, images, page_size_bytes, lambda section: _write_header(section, facts))
 
 
@@ -175,8 +178,10 @@ def build_section(
     ToolchainError
         A column is missing, or is no whole number of values.
     """
-    if set(columns) != set(schema.COLUMN_BY_NAME):
-        raise ToolchainError(f"columns not encoded: {sorted(set(schema.COLUMN_BY_NAME) ^ set(columns))}")
+    known = all_columns(columns)
+    names = {column.name for column in known}
+    if set(columns) != names:
+        raise ToolchainError(f"columns not encoded: {sorted(names ^ set(columns))}")
     places, columns_end = _place(columns)
     images_start = schema.align_up(columns_end, page_size_bytes)
     _move_images(columns, images_start)
@@ -190,7 +195,7 @@ def build_section(
         format_minor=schema.FORMAT_MINOR,
         header_size_bytes=schema.METADATA_HEADER.size_bytes,
         directory_offset=schema.METADATA_HEADER.size_bytes,
-        directory_count=len(schema.COLUMNS),
+        directory_count=len(known),
         section_size_bytes=len(section),
     )
     _write_directory(section, columns, places)
@@ -201,6 +206,12 @@ def build_section(
         data = memoryview(piece).cast("B")
         section[images_start + offset : images_start + offset + len(data)] = data
     return section
+
+
+def all_columns(columns: Mapping[str, Values]) -> tuple[schema.Column, ...]:
+    """The columns that a section has: those of components only where it is one's."""
+    is_component = any(column.name in columns for column in schema.COMPONENT_COLUMNS)
+    return (*schema.COLUMNS, *schema.COMPONENT_COLUMNS) if is_component else schema.COLUMNS
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -244,7 +255,7 @@ def _place(columns: Mapping[str, Values]) -> tuple[dict[str, int], int]:
     Small columns come first: a load reads the start of the section, and then has them without touching the mapping.
     """
     offset = schema.METADATA_HEADER.size_bytes + len(columns) * schema.DIRECTORY_ENTRY.size_bytes
-    sizes = {column.name: memoryview(columns[column.name]).nbytes for column in schema.COLUMNS}
+    sizes = {column.name: memoryview(columns[column.name]).nbytes for column in all_columns(columns)}
     places = {}
     for name in sorted(sizes, key=sizes.__getitem__):  # stable: equal ones by ascending id
         places[name] = offset = schema.align_up(offset, schema.COLUMN_ALIGN_BYTES)
@@ -264,7 +275,7 @@ def _move_images(columns: dict[str, Values], images_start: int) -> None:
 
 def _write_directory(section: bytearray, columns: Mapping[str, Values], places: Mapping[str, int]) -> None:
     entries = bytearray()
-    for column in schema.COLUMNS:
+    for column in all_columns(columns):
         size = schema.VALUE_SIZES[column.type]
         count, rest = divmod(memoryview(columns[column.name]).nbytes, size)
         if rest:
@@ -287,7 +298,8 @@ def _write_header(section: bytearray, facts: MetadataFacts) -> None:
         section,
         flags=(schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0)
         | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0)
-        | (schema.HEADER_FUEL if facts.fuel else 0),
+        | (schema.HEADER_FUEL if facts.fuel else 0)
+        | (schema.HEADER_COMPONENT if facts.component else 0),
         runtime_abi=runtime_abi(module),
         library_version=library_version(facts.library_version),
         machine=schema.MACHINES[layout.machine],

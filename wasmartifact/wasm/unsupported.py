@@ -24,7 +24,7 @@ UNCOMPILED: Final = frozenset(code for code, opcode in OPCODES.items() if opcode
 #: What wasm-tools can be asked with and without.
 _PROPOSALS: Final = ("gc", "threads", *FOREIGN_PROPOSALS)
 #: Features of the decoder's errors of which wasm-tools can say whether the module is valid with them.
-_JUDGED: Final = frozenset((*_PROPOSALS, "component-model"))
+_JUDGED: Final = frozenset(_PROPOSALS)
 _ENDERS: Final = frozenset(
     OPCODE_BY_NAME[name].code
     for name in (

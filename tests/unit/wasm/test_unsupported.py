@@ -16,7 +16,11 @@ from wasmartifact.wasm.unsupported import UNCOMPILED, judge
 
 #: Text, the feature that it can't do without.
 PROPOSALS = [
-    ("(component)", "component-model"),
+    ('(component (import "a" (component)))', "component-imports"),
+    ("(component (type (stream u8)))", "streams"),
+    ("(component (type (future u8)))", "futures"),
+    ('(component (type (func (param "e" error-context))))', "error-context"),
+    ("(component (core func (canon task.cancel)))", "component-async"),
     ("(module (type $f (func)) (type $c (cont $f)) (func (param (ref $c))))", "stack-switching"),
     ("(module (func (param (ref null cont))))", "stack-switching"),
     ("(module (type (struct)))", "gc"),

@@ -1,0 +1,58 @@
+/* Instances of components: what each canonical function of one works with, found when it is first used. */
+#include <stdlib.h>
+
+#include "runtime/instance.h"
+#include "wa_component.h"
+
+int wa_component_instance_begin(wa_component_instance *instance, const wa_component *component)
+{
+    *instance = (wa_component_instance){.component = component};
+    instance->subs = calloc(component->sub_count, sizeof *instance->subs);
+    instance->options = calloc(component->canon_count + 1u, sizeof *instance->options);
+    if (instance->subs != NULL && instance->options != NULL)
+        return 0;
+    wa_component_instance_end(instance);
+    return -1;
+}
+
+void wa_component_instance_end(wa_component_instance *instance)
+{
+    for (uint32_t i = 0; instance->subs != NULL && i < instance->component->sub_count; i++)
+        free(instance->subs[i].handles);
+    free(instance->subs);
+    free(instance->options);
+    free(instance->lends);
+    instance->subs = NULL;
+    instance->options = NULL;
+    instance->lends = NULL;
+}
+
+/* The record of a function of the core instance; *found is false where there is no memory for it. */
+static wa_function *function_of(wa_instance *core, uint32_t place, bool *found)
+{
+    wa_function *function = place == 0 ? NULL : wa_instance_function(core, place - 1);
+    *found = *found && (place == 0 || function != NULL);
+    return function;
+}
+
+const wac_options *wac_options_of(wa_component_instance *instance, uint32_t row)
+{
+    wac_options *options = &instance->options[row];
+    if (options->is_resolved)
+        return options;
+    const struct wa_schema_component_canon *canon = &instance->component->canons[row];
+    bool found = wa_component_canon_is_sound(instance->component, row);
+    options->encoding = (uint8_t)canon->encoding;
+    options->sub = canon->instance;
+    if (canon->memory != 0) {
+        const struct wa_schema_memory_slot *slot = &wa_memory_slots(instance->core)[canon->memory - 1];
+        options->base = slot->base;
+        options->memory = slot->memory;
+    }
+    if (canon->kind == WA_CANON_LIFT)
+        options->function = function_of(instance->core, canon->function, &found);
+    options->realloc = function_of(instance->core, canon->realloc, &found);
+    options->post_return = function_of(instance->core, canon->post_return, &found);
+    options->is_resolved = found;
+    return found ? options : NULL;
+}

@@ -1,0 +1,141 @@
+/* Private to native/python/component/: components as Python has them.
+ *
+ * None of these types is made before the first component is instantiated. Everything here runs with the GIL held. */
+#ifndef WAX_COMPONENT_H
+#define WAX_COMPONENT_H
+
+#include "python/types.h"
+#include "wa_component.h"
+
+/* The description of a component, and what Python's values of its types need: made once for each artifact. */
+typedef struct wax_component {
+    PyObject_HEAD
+    wa_component *native; /* owned */
+    PyObject *face;       /* wasmartifact.Component; NULL once cleared */
+    PyObject **faces;     /* per type: what `wax_face` gives, or NULL; owned */
+} wax_component;
+
+/* Objects of the embedder that guests have handles of, by rep. */
+typedef struct wax_host_object {
+    PyObject *object; /* NULL: free */
+    uint32_t next;    /* of a free one */
+} wax_host_object;
+
+/* A resource whose last reference went while its component could not be entered. */
+typedef struct wax_ended {
+    uint32_t resource, rep;
+} wax_ended;
+
+/* An instance of a component. */
+typedef struct wax_component_instance {
+    PyObject_HEAD
+    wa_component_instance native;
+    wax_component *component; /* owned */
+    wax_store *store;         /* owned */
+    PyObject *core;           /* Instance of the flattened module; NULL until it is linked */
+    PyObject *classes;        /* dict {resource: class} */
+    wax_host_object *objects; /* owned; the first one is never used */
+    uint32_t object_count, object_capacity, free_object;
+    wax_ended *ended;
+    uint32_t ended_count, ended_capacity;
+    PyObject *weakrefs;
+} wax_component_instance;
+
+typedef enum wax_resource_state { WAX_OWNED, WAX_BORROWED, WAX_GONE } wax_resource_state;
+
+/* A resource that a component defines. */
+typedef struct wax_resource {
+    PyObject_HEAD
+    wax_component_instance *instance; /* owned; NULL once cleared */
+    uint32_t resource, rep;
+    uint32_t lends; /* calls that it is lent to */
+    wax_resource_state state;
+    PyObject *weakrefs;
+} wax_resource;
+
+/* A function that a component exports. */
+typedef struct wax_component_func {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    wax_component_instance *instance; /* owned; NULL once cleared */
+    const wac_options *options;
+    const wac_type *type;
+    wa_entry entry;
+    uint32_t canon;
+    bool is_short, is_method, is_scalar;
+    PyObject *name;
+    PyObject *weakrefs;
+} wax_component_func;
+
+/* ---- enter.c ------------------------------------------------------------------------------------------------------- */
+
+/* Raise the Trap of a code, unless it is WAC_RAISED: NULL. */
+PyObject *wax_raise_trap_code(uint32_t code);
+/* Enter the component: 0, or -1 with an exception set. What is done inside is ended by leave, which poisons the instance where
+ * it failed. */
+int wax_component_enter(wax_component_instance *instance);
+void wax_component_leave(wax_component_instance *instance, bool is_poisoned);
+uint32_t wax_component_run(wa_component_instance *native, const wa_function *function, uint64_t *slots);
+/* A resource ends: its destructor runs, now, or when the component can be entered. 0, or -1 with an exception set. */
+int wax_end_resource(wax_component_instance *instance, uint32_t resource, uint32_t rep);
+
+/* ---- values.c: Python objects to bytes, and back ------------------------------------------------------------------ */
+
+/* What a conversion has to undo or to finish. */
+typedef struct wax_passing {
+    wax_component_instance *instance;
+    const wac_options *options;
+    wac_scope *scope;
+    /* Handles that a guest got, and owned resources that they were made of, which are given away when all is converted. */
+    struct {
+        wax_resource *resource; /* owned reference; NULL for an object of the embedder */
+        uint32_t handle, object;
+        bool is_own;
+    } *given;
+    uint32_t given_count, given_capacity;
+    PyObject *lent; /* list of resources that were lent to Python, or NULL */
+} wax_passing;
+
+void wax_passing_begin(wax_passing *passing, wax_component_instance *instance, const wac_options *options, wac_scope *scope);
+/* All was converted: owned resources are the guest's now. */
+void wax_passing_commit(wax_passing *passing);
+/* Something was not converted: handles are taken back, resources stay Python's. */
+void wax_passing_undo(wax_passing *passing);
+/* The call is over. */
+void wax_passing_end(wax_passing *passing);
+/* Python object -> bytes in the guest's layout: 0, or -1 with an exception set. */
+int wax_store_value(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to);
+/* Bytes -> Python object: a new reference. */
+PyObject *wax_load_value(wax_passing *passing, const wac_type *type, const uint8_t *from);
+/* Scalars in registers, without any bytes: false where it has to go through them. */
+bool wax_store_scalar(const wac_type *type, PyObject *value, uint64_t *slot);
+PyObject *wax_load_scalar(const wac_type *type, uint64_t slot);
+/* The class of Ok (0), Err (1) or Some (2): borrowed. */
+PyObject *wax_wrapper(int which);
+
+/* ---- objects.c ------------------------------------------------------------------------------------------------------ */
+
+/* An object of the embedder as a rep: 0 with an exception set. */
+uint32_t wax_object_new(wax_component_instance *instance, PyObject *object);
+/* Borrowed; NULL with an exception set. */
+PyObject *wax_object_get(wax_component_instance *instance, uint32_t rep);
+void wax_object_free(wax_component_instance *instance, uint32_t rep);
+/* What Python's values of a type need, see runtime/component_types.py: borrowed. */
+PyObject *wax_face(wax_component *component, const wac_type *type);
+/* Text of a name of the component: new reference. */
+PyObject *wax_component_text(const wax_component *component, uint32_t number);
+
+/* ---- calls.c -------------------------------------------------------------------------------------------------------- */
+
+PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t canon, PyObject *name, bool is_method);
+/* An import of the flattened module. new reference. */
+PyObject *wax_component_import(wax_component_instance *instance, uint32_t canon, PyObject *callable, PyObject *name);
+uint32_t wax_component_drop(wa_component_instance *native, uint32_t resource, uint32_t rep);
+
+/* ---- resource.c ----------------------------------------------------------------------------------------------------- */
+
+PyObject *wax_resource_new(wax_component_instance *instance, uint32_t resource, uint32_t rep, wax_resource_state state);
+
+extern PyType_Spec wax_resource_spec, wax_component_func_spec;
+
+#endif

@@ -1,0 +1,326 @@
+/* Components and their instances: what the artifact says, read once; the flattened module, linked with canonical functions. */
+#include "component.h"
+#include "python/docs.h"
+
+static PyType_Spec description_spec, instance_spec;
+
+static int make_type(PyTypeObject **place, PyType_Spec *spec)
+{
+    if (*place == NULL)
+        *place = (PyTypeObject *)PyType_FromSpec(spec);
+    return *place == NULL ? -1 : 0;
+}
+
+static int make_types(wax_state *state)
+{
+    return make_type(&state->component_type, &description_spec) < 0 ||
+                   make_type(&state->component_instance_type, &instance_spec) < 0 ||
+                   make_type(&state->component_func_type, &wax_component_func_spec) < 0 ||
+                   make_type(&state->resource_type, &wax_resource_spec) < 0
+               ? -1
+               : 0;
+}
+
+/* ---- descriptions --------------------------------------------------------------------------------------------------------- */
+
+/* component_open(Component, its NativeArtifact) -> NativeComponent */
+static PyObject *component_open(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    wax_state *state = wax_here();
+    wa_error error;
+    if (!wax_check_count("component_open", count, 2) || !wax_check_type(args[1], state->artifact_type) ||
+        make_types(state) < 0)
+        return NULL;
+    wax_artifact *artifact = (wax_artifact *)args[1];
+    wa_component *native = wa_component_open(artifact->native, &error);
+    if (native == NULL) {
+        wax_raise_error(&error, artifact->path);
+        return NULL;
+    }
+    wax_component *component = (wax_component *)PyType_GenericAlloc(state->component_type, 0);
+    PyObject **faces = PyMem_Calloc(native->type_count + 1u, sizeof *faces);
+    if (component == NULL || faces == NULL) {
+        Py_XDECREF(component);
+        PyMem_Free(faces);
+        wa_component_release(native);
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    component->native = native;
+    component->faces = faces;
+    component->face = Py_NewRef(args[0]);
+    return (PyObject *)component;
+}
+
+static PyObject *component_types(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    const wax_component *component = (const wax_component *)object;
+    PyObject *rows = PyList_New(component->native->type_count);
+    for (uint32_t row = 0; rows != NULL && row < component->native->type_count; row++) {
+        const wac_type *type = &component->native->types[row];
+        PyObject *items = PyList_New(type->item_count);
+        for (uint32_t i = 0; items != NULL && i < type->item_count; i++) {
+            PyObject *name = wax_component_text(component, type->items[i].name);
+            PyObject *item = name == NULL ? NULL : Py_BuildValue("Nk", name, (unsigned long)type->items[i].type);
+            if (item == NULL)
+                Py_CLEAR(items);
+            else
+                PyList_SET_ITEM(items, i, item);
+        }
+        PyObject *made = items == NULL ? NULL : Py_BuildValue("kN", (unsigned long)type->kind, items);
+        if (made == NULL)
+            Py_CLEAR(rows);
+        else
+            PyList_SET_ITEM(rows, row, made);
+    }
+    return rows;
+}
+
+static PyObject *component_externs(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    const wax_component *component = (const wax_component *)object;
+    PyObject *rows = PyList_New(component->native->extern_count);
+    for (uint32_t row = 0; rows != NULL && row < component->native->extern_count; row++) {
+        const struct wa_schema_component_extern *item = &component->native->externs[row];
+        PyObject *name = wax_component_text(component, item->name);
+        PyObject *made = name == NULL ? NULL
+                                      : Py_BuildValue("Nkkkk", name, (unsigned long)item->sort, (unsigned long)item->parent,
+                                                      (unsigned long)item->is_export, (unsigned long)item->index);
+        if (made == NULL)
+            Py_CLEAR(rows);
+        else
+            PyList_SET_ITEM(rows, row, made);
+    }
+    return rows;
+}
+
+static PyObject *component_canons(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    const wax_component *component = (const wax_component *)object;
+    PyObject *rows = PyList_New(component->native->canon_count);
+    for (uint32_t row = 0; rows != NULL && row < component->native->canon_count; row++) {
+        const struct wa_schema_component_canon *canon = &component->native->canons[row];
+        PyObject *made = Py_BuildValue("kkk", (unsigned long)canon->kind, (unsigned long)canon->type, (unsigned long)canon->target);
+        if (made == NULL)
+            Py_CLEAR(rows);
+        else
+            PyList_SET_ITEM(rows, row, made);
+    }
+    return rows;
+}
+
+static int description_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    const wax_component *component = (const wax_component *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(component->face);
+    for (uint32_t i = 0; component->faces != NULL && i < component->native->type_count; i++)
+        Py_VISIT(component->faces[i]);
+    return 0;
+}
+
+static int description_clear(PyObject *object)
+{
+    Py_CLEAR(((wax_component *)object)->face);
+    return 0;
+}
+
+static void description_dealloc(PyObject *object)
+{
+    wax_component *component = (wax_component *)object;
+    PyTypeObject *class = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    for (uint32_t i = 0; component->faces != NULL && i < component->native->type_count; i++)
+        Py_CLEAR(component->faces[i]);
+    PyMem_Free(component->faces);
+    Py_CLEAR(component->face);
+    wa_component_release(component->native);
+    class->tp_free(object);
+    Py_DECREF(class);
+}
+
+static PyMethodDef description_methods[] = {
+    {"types", component_types, METH_NOARGS, NULL},
+    {"externs", component_externs, METH_NOARGS, NULL},
+    {"canons", component_canons, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot description_slots[] = {
+    {Py_tp_dealloc, description_dealloc}, {Py_tp_traverse, description_traverse},
+    {Py_tp_clear, description_clear},     {Py_tp_methods, description_methods},
+    {0, NULL},
+};
+
+static PyType_Spec description_spec = {
+    .name = "wasmartifact._types.NativeComponent",
+    .basicsize = sizeof(wax_component),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = description_slots,
+};
+
+/* ---- instances ---------------------------------------------------------------------------------------------------------------- */
+
+/* A Func for each import of the flattened module: a new tuple. */
+static PyObject *make_imports(wax_component_instance *instance, PyObject *callables)
+{
+    const wa_component *description = instance->native.component;
+    PyObject *funcs = PyTuple_New(description->import_count);
+    for (uint32_t i = 0; funcs != NULL && i < description->import_count; i++) {
+        PyObject *name = PyUnicode_FromString("component");
+        PyObject *func = name == NULL ? NULL : wax_component_import(instance, i, PyTuple_GET_ITEM(callables, i), name);
+        Py_XDECREF(name);
+        if (func == NULL)
+            Py_CLEAR(funcs);
+        else
+            PyTuple_SET_ITEM(funcs, i, func);
+    }
+    return funcs;
+}
+
+static wax_component_instance *new_instance(wax_component *component, PyObject *store)
+{
+    wax_component_instance *instance =
+        (wax_component_instance *)PyType_GenericAlloc(wax_here()->component_instance_type, 0);
+    if (instance == NULL)
+        return NULL;
+    if (wa_component_instance_begin(&instance->native, component->native) < 0) {
+        PyErr_NoMemory();
+        Py_DECREF(instance);
+        return NULL;
+    }
+    instance->component = (wax_component *)Py_NewRef(component);
+    instance->native.run = wax_component_run;
+    instance->native.drop = wax_component_drop;
+    instance->store = store == Py_None ? wax_store_new_implicit() : (wax_store *)Py_NewRef(store);
+    instance->classes = instance->store == NULL ? NULL : PyDict_New();
+    if (instance->classes == NULL)
+        Py_CLEAR(instance);
+    return instance;
+}
+
+/* component_instantiate(NativeComponent, NativeArtifact, callables, store) -> ComponentInstance */
+static PyObject *component_instantiate(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    wax_state *state = wax_here();
+    if (!wax_check_count("component_instantiate", count, 4) || make_types(state) < 0 ||
+        !wax_check_type(args[0], state->component_type) || !wax_check_type(args[1], state->artifact_type) ||
+        !wax_check_type(args[2], &PyTuple_Type))
+        return NULL;
+    wax_component *component = (wax_component *)args[0];
+    if (PyTuple_GET_SIZE(args[2]) != (Py_ssize_t)component->native->import_count)
+        return PyErr_Format(PyExc_ValueError, "%u imports, found %zd", component->native->import_count, PyTuple_GET_SIZE(args[2]));
+    if (args[3] != Py_None && !Py_IS_TYPE(args[3], state->store_type))
+        return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(args[3])->tp_name);
+    wax_component_instance *instance = new_instance(component, args[3]);
+    PyObject *funcs = instance == NULL ? NULL : make_imports(instance, args[2]);
+    if (funcs != NULL)
+        instance->core = wax_instantiate_objects(component->face, (wax_artifact *)args[1], funcs, instance->store);
+    Py_XDECREF(funcs);
+    if (instance != NULL && instance->core == NULL)
+        Py_CLEAR(instance);
+    if (instance != NULL)
+        instance->native.core = ((wax_entity *)instance->core)->native;
+    return (PyObject *)instance;
+}
+
+/* function(canon, name, is_method) -> ComponentFunc */
+static PyObject *instance_function(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    if (!wax_check_count("function", count, 3))
+        return NULL;
+    unsigned long canon = PyLong_AsUnsignedLong(args[0]);
+    int is_method = PyErr_Occurred() ? -1 : PyObject_IsTrue(args[2]);
+    if (is_method < 0 || !wax_check_type(args[1], &PyUnicode_Type))
+        return NULL;
+    if (canon > UINT32_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "no such row");
+        return NULL;
+    }
+    return wax_component_func_new((wax_component_instance *)object, (uint32_t)canon, args[1], is_method != 0);
+}
+
+static int instance_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    const wax_component_instance *instance = (const wax_component_instance *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(instance->component);
+    Py_VISIT(instance->core);
+    Py_VISIT(instance->store);
+    Py_VISIT(instance->classes);
+    for (uint32_t i = 0; i < instance->object_count; i++)
+        Py_VISIT(instance->objects[i].object);
+    return 0;
+}
+
+static int instance_clear(PyObject *object)
+{
+    wax_component_instance *instance = (wax_component_instance *)object;
+    instance->native.is_poisoned = true;
+    for (uint32_t i = 0; i < instance->object_count; i++)
+        Py_CLEAR(instance->objects[i].object);
+    Py_CLEAR(instance->classes);
+    return 0;
+}
+
+static void instance_dealloc(PyObject *object)
+{
+    wax_component_instance *instance = (wax_component_instance *)object;
+    PyTypeObject *class = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    if (instance->weakrefs != NULL)
+        PyObject_ClearWeakRefs(object);
+    instance_clear(object);
+    Py_CLEAR(instance->core);
+    Py_CLEAR(instance->store);
+    PyMem_Free(instance->objects);
+    PyMem_Free(instance->ended);
+    if (instance->native.component != NULL)
+        wa_component_instance_end(&instance->native);
+    Py_CLEAR(instance->component);
+    class->tp_free(object);
+    Py_DECREF(class);
+}
+
+static PyMethodDef instance_methods[] = {
+    {"function", WAX_FASTCALL(instance_function), METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef instance_members[] = {
+    {"core", T_OBJECT, offsetof(wax_component_instance, core), READONLY, NULL},
+    {"classes", T_OBJECT, offsetof(wax_component_instance, classes), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_component_instance, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot instance_slots[] = {
+    {Py_tp_dealloc, instance_dealloc}, {Py_tp_traverse, instance_traverse}, {Py_tp_clear, instance_clear},
+    {Py_tp_methods, instance_methods}, {Py_tp_members, instance_members},   {0, NULL},
+};
+
+static PyType_Spec instance_spec = {
+    .name = "wasmartifact._types.NativeComponentInstance",
+    .basicsize = sizeof(wax_component_instance),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = instance_slots,
+};
+
+/* The class that resources' classes are made of. */
+static PyObject *resource_base(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return make_types(wax_here()) < 0 ? NULL : Py_NewRef((PyObject *)wax_here()->resource_type);
+}
+
+PyMethodDef wax_component_functions[] = {
+    {"component_open", WAX_FASTCALL(component_open), METH_FASTCALL, WAX_DOC_component_open},
+    {"component_instantiate", WAX_FASTCALL(component_instantiate), METH_FASTCALL, WAX_DOC_component_instantiate},
+    {"resource_base", resource_base, METH_NOARGS, WAX_DOC_resource_base},
+    {NULL, NULL, 0, NULL},
+};

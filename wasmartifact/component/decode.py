@@ -1,0 +1,409 @@
+"""Decoding of the component binary format (Binary.md of the component model), after a validator had its word.
+
+What is asynchronous, and what no published toolchain makes, is refused by the name of its feature.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from wasmartifact.component import model
+from wasmartifact.component.model import CORE_SORTS, PRIMITIVES, SORTS, Definition, ExternDesc, ValType
+from wasmartifact.errors import UnsupportedModule
+from wasmartifact.wasm.reader import Reader, malformed
+
+MAGIC: Final = b"\0asm\x0d\0\x01\0"
+#: Components within components, and types within types: as deep as validators go, too.
+MAX_DEPTH: Final = 100
+#: Longer lists of fixed length are refused.
+MAX_FIXED_LENGTH: Final = 1 << 16
+
+_ENCODINGS: Final = {0: "utf8", 1: "utf16", 2: "latin1+utf16"}
+_RESOURCE_CANONS: Final = {0x02: "resource.new", 0x03: "resource.drop", 0x04: "resource.rep"}
+_INSTANTIATE_SORT: Final = 0x12
+
+
+def is_component(data: bytes) -> bool:
+    """Whether bytes begin as a component does."""
+    return data[:8] == MAGIC
+
+
+def decode_component(data: bytes) -> model.Component:
+    """Decode a component.
+
+    Raises
+    ------
+    MalformedModule
+        It breaks the binary format; ``wasm_offset`` tells where.
+    UnsupportedModule
+        It needs what this version lacks; ``feature`` names it.
+    """
+    if not is_component(data):
+        raise malformed(0, f"magic header not detected: found {data[:8]!r}, expected {MAGIC!r}")
+    return _Decoder(data).component(0, len(data), 0)
+
+
+def unsupported(offset: int, what: str, feature: str) -> UnsupportedModule:
+    """The error for a part that is valid and not compiled."""
+    return UnsupportedModule(
+        f"component: byte {offset:#x}: {what} (feature {feature}) is not supported; build the component without it",
+        feature=feature,
+        wasm_offset=offset,
+    )
+
+
+class _Decoder:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def component(self, start: int, end: int, depth: int) -> model.Component:
+        """A component with its preamble."""
+        if depth > MAX_DEPTH:
+            raise malformed(start, f"components are nested more than {MAX_DEPTH} deep")
+        reader = Reader(self.data, start, end)
+        if self.data[start : start + 8] != MAGIC:
+            raise malformed(start, "a nested component without its preamble")
+        reader.take(8)
+        definitions: list[Definition] = []
+        while reader.pos < end:
+            offset = reader.pos
+            section_id = reader.byte()
+            size_bytes = reader.u32()
+            body = Reader(self.data, reader.take(size_bytes), reader.pos)
+            if section_id == 1:
+                definitions.append(model.CoreModule(offset, body.pos, body.end))
+                continue
+            if section_id == 4:
+                definitions.append(self.component(body.pos, body.end, depth + 1))
+                continue
+            if section_id == 0:
+                continue
+            if section_id not in _SECTIONS:
+                if section_id in (9, 12):
+                    raise unsupported(offset, "a start function or value", "component-values")
+                raise malformed(offset, f"malformed section id {section_id}")
+            decode = _SECTIONS[section_id]
+            definitions.extend([decode(self, body, depth) for _ in range(body.count())])
+            if body.pos != body.end:
+                raise malformed(body.pos, f"section {section_id} ends here, expected {body.end:#x}")
+        return model.Component(start, tuple(definitions))
+
+    # Instances and aliases ----------------------------------------------------------------------------------------
+
+    def core_sort(self, reader: Reader) -> str:
+        offset = reader.pos
+        code = reader.byte()
+        if code not in CORE_SORTS:
+            raise malformed(offset, f"malformed core sort {code:#04x}")
+        return CORE_SORTS[code]
+
+    def sort(self, reader: Reader) -> str:
+        offset = reader.pos
+        code = reader.byte()
+        if code == 0:
+            return self.core_sort(reader)
+        if code not in SORTS:
+            raise malformed(offset, f"malformed sort {code:#04x}")
+        if code == 2:
+            raise unsupported(offset, "a value", "component-values")
+        return SORTS[code]
+
+    def core_instance(self, reader: Reader, depth: int) -> Definition:
+        offset = reader.pos
+        form = reader.byte()
+        if form == 0:
+            module = reader.u32()
+            arguments = []
+            for _ in range(reader.count()):
+                name = reader.name()
+                if reader.byte() != _INSTANTIATE_SORT:
+                    raise malformed(reader.pos - 1, "an argument of a core module that is no instance")
+                arguments.append((name, reader.u32()))
+            return model.CoreInstantiate(offset, module, tuple(arguments))
+        if form != 1:
+            raise malformed(offset, f"malformed core instance {form:#04x}")
+        items = [(reader.name(), self.core_sort(reader), reader.u32()) for _ in range(reader.count())]
+        return model.InlineInstance(offset, True, tuple(items))
+
+    def instance(self, reader: Reader, depth: int) -> Definition:
+        offset = reader.pos
+        form = reader.byte()
+        if form == 0:
+            component = reader.u32()
+            items = [(reader.name(), self.sort(reader), reader.u32()) for _ in range(reader.count())]
+            return model.Instantiate(offset, component, tuple(items))
+        if form != 1:
+            raise malformed(offset, f"malformed instance {form:#04x}")
+        items = [(self.extern_name(reader), self.sort(reader), reader.u32()) for _ in range(reader.count())]
+        return model.InlineInstance(offset, False, tuple(items))
+
+    def alias(self, reader: Reader, depth: int) -> Definition:
+        offset = reader.pos
+        sort = self.sort(reader)
+        form = reader.byte()
+        if form in (0, 1):
+            instance = reader.u32()
+            return model.Alias(offset, sort, instance, name=reader.name())
+        if form != 2:
+            raise malformed(offset, f"malformed alias {form:#04x}")
+        outer = reader.u32()
+        return model.Alias(offset, sort, reader.u32(), depth=outer)
+
+    # Types --------------------------------------------------------------------------------------------------------
+
+    def core_type(self, reader: Reader, depth: int) -> Definition:
+        offset = reader.pos
+        form = reader.byte()
+        if form == 0x50:
+            for _ in range(reader.count()):
+                self.module_declaration(reader)
+            return model.Type(offset, model.ModuleType(), is_core=True)
+        reader.pos = offset
+        self.skip_core_type(reader)
+        return model.Type(offset, model.ModuleType(), is_core=True)
+
+    def skip_core_type(self, reader: Reader) -> None:
+        offset = reader.pos
+        if reader.byte() != 0x60:
+            raise unsupported(offset, "a core type that is no function type", "gc")
+        for _ in range(2):
+            for _ in range(reader.count()):
+                reader.valtype()
+
+    def module_declaration(self, reader: Reader) -> None:
+        offset = reader.pos
+        form = reader.byte()
+        if form == 0:
+            reader.name()
+            reader.name()
+            self.skip_core_desc(reader)
+        elif form == 1:
+            self.skip_core_type(reader)
+        elif form == 2:
+            reader.take(2)
+            reader.u32()
+            reader.u32()
+        elif form == 3:
+            reader.name()
+            self.skip_core_desc(reader)
+        else:
+            raise malformed(offset, f"malformed declaration of a module type {form:#04x}")
+
+    def skip_core_desc(self, reader: Reader) -> None:
+        kind = reader.byte()
+        if kind == 0:
+            reader.u32()
+        elif kind == 3:
+            reader.valtype()
+            reader.byte()
+        elif kind == 4:
+            reader.byte()
+            reader.u32()
+        else:
+            if kind == 1:
+                reader.reftype()
+            flags = reader.byte()
+            reader.u64()
+            if flags & 1:
+                reader.u64()
+            if flags & 8:
+                reader.u32()
+
+    def valtype(self, reader: Reader) -> ValType:
+        offset = reader.pos
+        byte = reader.byte()
+        if byte in PRIMITIVES:
+            return PRIMITIVES[byte]
+        if byte == 0x64:
+            raise unsupported(offset, "an error-context", "error-context")
+        reader.pos = offset
+        index = reader.s33()
+        if index < 0:
+            raise malformed(offset, f"malformed value type {byte:#04x}")
+        return index
+
+    def optional(self, reader: Reader) -> ValType | None:
+        offset = reader.pos
+        flag = reader.byte()
+        if flag > 1:
+            raise malformed(offset, f"malformed option {flag:#04x}")
+        return self.valtype(reader) if flag else None
+
+    def type(self, reader: Reader, depth: int) -> Definition:
+        return model.Type(reader.pos, self.type_definition(reader, depth))
+
+    def type_definition(self, reader: Reader, depth: int) -> model.TypeDef:
+        offset = reader.pos
+        form = reader.byte()
+        if form in PRIMITIVES:
+            return model.DefinedType(PRIMITIVES[form])
+        if form in (0x40, 0x43):
+            return self.func_type(reader, is_async=form == 0x43)
+        if form in (0x41, 0x42):
+            return self.scope_type(reader, form == 0x41, depth)
+        if form == 0x3F:
+            reader.byte()
+            return model.ResourceType(reader.u32() if reader.byte() else None)
+        if form in _FOREIGN_TYPES:
+            raise unsupported(offset, *_FOREIGN_TYPES[form])
+        if form not in _TYPES:
+            raise malformed(offset, f"malformed type {form:#04x}")
+        definition: model.TypeDef = _TYPES[form](self, reader)
+        return definition
+
+    def func_type(self, reader: Reader, *, is_async: bool) -> model.FuncType:
+        params = tuple([(reader.name(), self.valtype(reader)) for _ in range(reader.count())])
+        offset = reader.pos
+        form = reader.byte()
+        if form == 0:
+            return model.FuncType(params, self.valtype(reader), is_async)
+        if form != 1 or reader.byte():
+            raise malformed(offset, "malformed results of a function type")
+        return model.FuncType(params, None, is_async)
+
+    def record(self, reader: Reader) -> model.DefinedType:
+        fields = [(reader.name(), self.valtype(reader)) for _ in range(reader.count())]
+        return model.DefinedType("record", tuple([name for name, _ in fields]), tuple([type_ for _, type_ in fields]))
+
+    def variant(self, reader: Reader) -> model.DefinedType:
+        names, parts = [], []
+        for _ in range(reader.count()):
+            names.append(reader.name())
+            parts.append(self.optional(reader))
+            if reader.byte():
+                raise malformed(reader.pos - 1, "a case that refines another one")
+        return model.DefinedType("variant", tuple(names), tuple(parts))
+
+    def fixed_list(self, reader: Reader) -> model.DefinedType:
+        """A list of fixed length, which is passed as a tuple is."""
+        offset, part, length = reader.pos, self.valtype(reader), reader.u32()
+        if length > MAX_FIXED_LENGTH:
+            raise unsupported(offset, f"a list of fixed length {length}", "fixed-length-lists")
+        return model.DefinedType("tuple", parts=(part,) * length)
+
+    def labels(self, reader: Reader, kind: str) -> model.DefinedType:
+        return model.DefinedType(kind, tuple([reader.name() for _ in range(reader.count())]))
+
+    def scope_type(self, reader: Reader, is_component: bool, depth: int) -> model.ScopeType:
+        if depth > MAX_DEPTH:
+            raise malformed(reader.pos, f"types are nested more than {MAX_DEPTH} deep")
+        declarations = [self.declaration(reader, is_component, depth + 1) for _ in range(reader.count())]
+        return model.ScopeType(is_component, tuple(declarations))
+
+    def declaration(self, reader: Reader, is_component: bool, depth: int) -> Definition:
+        offset = reader.pos
+        form = reader.byte()
+        if form == 0:
+            return self.core_type(reader, depth)
+        if form == 1:
+            return self.type(reader, depth)
+        if form == 2:
+            return self.alias(reader, depth)
+        if form == 3 and is_component:
+            return model.Import(offset, self.extern_name(reader), self.extern_desc(reader))
+        if form == 4:
+            return model.ExportDecl(offset, self.extern_name(reader), self.extern_desc(reader))
+        raise malformed(offset, f"malformed declaration {form:#04x}")
+
+    # Functions, imports, exports ----------------------------------------------------------------------------------
+
+    def canon(self, reader: Reader, depth: int) -> Definition:
+        offset = reader.pos
+        form = reader.byte()
+        if form in (0, 1):
+            if reader.byte():
+                raise malformed(reader.pos - 1, "malformed canonical function")
+            function = reader.u32()
+            options = self.options(reader)
+            if form == 1:
+                return model.Canon(offset, "lower", function=function, options=options)
+            return model.Canon(offset, "lift", function=function, type=reader.u32(), options=options)
+        if form in _RESOURCE_CANONS:
+            return model.Canon(offset, _RESOURCE_CANONS[form], type=reader.u32())
+        raise unsupported(offset, f"the canonical function {form:#04x}", "component-async")
+
+    def options(self, reader: Reader) -> model.CanonOptions:
+        encoding, places = "utf8", {}
+        for _ in range(reader.count()):
+            offset = reader.pos
+            option = reader.byte()
+            if option in _ENCODINGS:
+                encoding = _ENCODINGS[option]
+            elif option in (3, 4, 5):
+                places[option] = reader.u32()
+            elif option in (6, 7):
+                raise unsupported(offset, "a function that is called asynchronously", "component-async")
+            else:
+                raise unsupported(offset, f"the canonical option {option:#04x}", "component-gc")
+        return model.CanonOptions(encoding, places.get(3), places.get(4), places.get(5))
+
+    def extern_name(self, reader: Reader) -> str:
+        offset = reader.pos
+        form = reader.byte()
+        if form > 2:
+            raise malformed(offset, f"malformed name of an import or export {form:#04x}")
+        name = reader.name()
+        if form == 2:
+            for _ in range(reader.count()):
+                reader.byte()
+                reader.name()
+        return name
+
+    def extern_desc(self, reader: Reader) -> ExternDesc:
+        offset = reader.pos
+        form = reader.byte()
+        if form == 0:
+            reader.byte()
+            return ExternDesc("core module", reader.u32())
+        if form == 2:
+            raise unsupported(offset, "a value", "component-values")
+        if form == 3:
+            if reader.byte():
+                return ExternDesc("type", bound="sub")
+            return ExternDesc("type", reader.u32())
+        if form not in SORTS:
+            raise malformed(offset, f"malformed type of an import or export {form:#04x}")
+        return ExternDesc(SORTS[form], reader.u32())
+
+    def import_(self, reader: Reader, depth: int) -> Definition:
+        return model.Import(reader.pos, self.extern_name(reader), self.extern_desc(reader))
+
+    def export(self, reader: Reader, depth: int) -> Definition:
+        offset = reader.pos
+        name, sort, index = self.extern_name(reader), self.sort(reader), reader.u32()
+        return model.Export(offset, name, sort, index, self.extern_desc(reader) if reader.byte() else None)
+
+
+_SECTIONS: Final = {
+    2: _Decoder.core_instance,
+    3: _Decoder.core_type,
+    5: _Decoder.instance,
+    6: _Decoder.alias,
+    7: _Decoder.type,
+    8: _Decoder.canon,
+    10: _Decoder.import_,
+    11: _Decoder.export,
+}
+_TYPES: Final[dict[int, Any]] = {
+    0x72: _Decoder.record,
+    0x71: _Decoder.variant,
+    0x70: lambda self, reader: model.DefinedType("list", parts=(self.valtype(reader),)),
+    0x6F: lambda self, reader: model.DefinedType(
+        "tuple", parts=tuple([self.valtype(reader) for _ in range(reader.count())])
+    ),
+    0x6E: lambda self, reader: self.labels(reader, "flags"),
+    0x6D: lambda self, reader: self.labels(reader, "enum"),
+    0x6B: lambda self, reader: model.DefinedType("option", parts=(self.valtype(reader),)),
+    0x6A: lambda self, reader: model.DefinedType("result", parts=(self.optional(reader), self.optional(reader))),
+    0x67: _Decoder.fixed_list,
+    0x63: lambda self, reader: model.DefinedType("map", parts=(self.valtype(reader), self.valtype(reader))),
+    0x69: lambda self, reader: model.DefinedType("own", parts=(reader.u32(),)),
+    0x68: lambda self, reader: model.DefinedType("borrow", parts=(reader.u32(),)),
+}
+#: Types that are refused, with their features.
+_FOREIGN_TYPES: Final = {
+    0x66: ("a stream", "streams"),
+    0x65: ("a future", "futures"),
+    0x64: ("an error-context", "error-context"),
+    0x3E: ("a resource with an asynchronous destructor", "component-async"),
+}

@@ -1,0 +1,290 @@
+"""Component: a loaded component, and its instances with what they export as attributes."""
+
+from __future__ import annotations
+
+from wasmartifact import _types as types
+from wasmartifact.constants import CANON_HOST, CANON_LIFT, COMPONENT_SORTS
+from wasmartifact.runtime.artifact import Artifact
+from wasmartifact.runtime.component_types import camel, snake
+
+TYPE_CHECKING = False  # importing typing costs more than a load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+SORT_FUNC, SORT_TYPE, SORT_RESOURCE, SORT_INSTANCE, SORT_IMPORTED_FUNC = (
+    COMPONENT_SORTS.index(sort) for sort in ("func", "type", "resource", "instance", "imported func")
+)
+#: Kinds of functions of resources, as their names begin.
+_METHOD, _STATIC, _CONSTRUCTOR = "[method]", "[static]", "[constructor]"
+
+
+class Component(Artifact):
+    """A loaded component; `wasmartifact.load` makes it of what was packed from one.
+
+    Attributes
+    ----------
+    path : str | None
+        Where it was loaded from; None for one loaded from bytes.
+    metadata : Metadata
+        Everything that the artifact says about the core module that the component's modules became.
+    """
+
+    __slots__ = ("_canons", "_description", "_exports", "_externs", "_names", "_type_rows")
+
+    def __init__(self, native: types.NativeArtifact, path: str | None) -> None:
+        """Of its native half, bound to its code."""
+        super().__init__(native, path)
+        self._description: types._NativeComponent | None = None
+
+    def __repr__(self) -> str:
+        return f"<Component {self.path or 'from bytes'}>"
+
+    def instantiate(  # type: ignore[override]
+        self,
+        imports: Mapping[str, Any] | None = None,
+        *,
+        store: types.Store | None = None,
+    ) -> ComponentInstance:
+        """Make an instance: give it what it imports, run what its modules run at the start.
+
+        Parameters
+        ----------
+        imports : mapping, optional
+            By the name of each imported interface, as ``"wasi:clocks/wall-clock@0.2.6"``, something that has its
+            functions: a mapping of names, or an object with attributes, in which names are as in WIT or as in Python.
+            Functions that are imported by themselves stand beside them. Methods of a resource are found as
+            ``"[method]blob.read"``, or as attributes of the class that stands under the resource's name.
+            Interfaces that differ in the last number of their version fit.
+        store : Store, optional
+            Where the instance shall live; by default it gets a store of its own.
+
+        Returns
+        -------
+        ComponentInstance
+            What it exports are its attributes.
+
+        Raises
+        ------
+        UnlinkableModule
+            An import is missing.
+        Trap
+            A start function trapped.
+        """
+        description = self._open()
+        callables = tuple([self._find(row, imports) for row in self._imported()])
+        return ComponentInstance(self, types.component_instantiate(description, self._native, callables, store))
+
+    # What the columns say, read when it is first needed -----------------------------------------------------------
+
+    def _open(self) -> types._NativeComponent:
+        if self._description is None:
+            description = types.component_open(self, self._native)
+            self._externs = description.externs()
+            self._canons = description.canons()
+            self._names: dict[int, str] = {}
+            self._exports: dict[int, dict[str, int]] = {}
+            self._type_rows: list[tuple[int, list[tuple[str, int]]]] | None = None
+            self._description = description
+        return self._description
+
+    @property
+    def _rows(self) -> list[tuple[int, list[tuple[str, int]]]]:
+        """(kind, [(name, type + 1)]) of each type."""
+        description = self._open()
+        if self._type_rows is None:
+            self._type_rows = description.types()
+        return self._type_rows
+
+    @property
+    def _module_name(self) -> str:
+        return "component"
+
+    def _type_name(self, row: int) -> str:
+        """The name that a type is imported or exported by, or ""."""
+        if not self._names:
+            for name, sort, _, _, index in self._externs:
+                if sort == SORT_TYPE and index:
+                    self._names.setdefault(index - 1, name)
+        return self._names.get(row, "")
+
+    def _imported(self) -> Iterator[int | None]:
+        """Row of the extern of each import of the flattened module; None where it is no host function."""
+        for kind, _, target in self._canons:
+            if kind == CANON_LIFT:
+                break
+            yield target - 1 if kind == CANON_HOST else None
+
+    def _find(self, row: int | None, imports: Mapping[str, Any] | None) -> Callable[..., Any] | None:
+        """The callable for an import."""
+        if row is None:
+            return None
+        name, _, parent, _, _ = self._externs[row]
+        place = None if parent == 0 else self._externs[parent - 1][0]
+        from wasmartifact.runtime.component_imports import find_callable
+
+        return find_callable(place, name, imports)
+
+    def _children(self, parent: int) -> dict[str, int]:
+        """Rows of what is exported in an instance, by the Python name and by the name in WIT; 0: by the component."""
+        self._open()
+        if parent not in self._exports:
+            found: dict[str, int] = {}
+            for row, (name, _, owner, is_export, _) in enumerate(self._externs):
+                if not is_export or owner != parent or name.startswith("["):
+                    continue
+                found.setdefault(name, row)
+            for name, row in list(found.items()):
+                for short in _python_names(name, self._externs[row][1]):
+                    found.setdefault(short, row)
+            self._exports[parent] = found
+        return self._exports[parent]
+
+
+def _python_names(name: str, sort: int) -> Iterator[str]:
+    """What an export is called in Python: an interface by its own name, without package and version, or in full."""
+    if sort in (SORT_TYPE, SORT_RESOURCE):
+        yield camel(name)
+    elif sort == SORT_INSTANCE and "/" in name:
+        package, _, rest = name.partition("/")
+        interface = rest.partition("@")[0]
+        yield snake(interface)
+        yield snake(package.replace(":", "-") + "-" + interface)
+    else:
+        yield snake(name)
+
+
+class Namespace:
+    """What an interface exports, or a component: functions, types and interfaces as attributes, or by name as items.
+
+    Iterating gives the names as they are in WIT. ``None`` was the parent of what the component itself exports.
+    """
+
+    __slots__ = ("_cache", "_component", "_native", "_parent")
+
+    def __init__(self, component: Component, native: types._NativeComponentInstance, parent: int) -> None:
+        """Of an instance, and the row of the interface + 1; 0 for the component's own exports."""
+        self._component = component
+        self._native = native
+        self._parent = parent
+        self._cache: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._cache:
+            return self._cache[name]
+        row = self._component._children(self._parent).get(name)
+        if row is None or name.startswith("__"):
+            raise AttributeError(f"{self!r} has no {name!r}; it has {', '.join(self) or 'nothing'}")
+        value = self._cache[name] = self._make(row)
+        return value
+
+    def __getitem__(self, name: str) -> Any:
+        row = self._component._children(self._parent).get(name)
+        if row is None:
+            raise KeyError(name)
+        return self.__getattr__(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._component._children(self._parent)
+
+    def __iter__(self) -> Iterator[str]:
+        rows = self._component._children(self._parent)
+        return iter([name for name, row in rows.items() if self._component._externs[row][0] == name])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __dir__(self) -> list[str]:
+        return [name for name in self._component._children(self._parent) if name.isidentifier()]
+
+    def keys(self) -> list[str]:
+        """The names, as they are in WIT."""
+        return list(self)
+
+    def __repr__(self) -> str:
+        if self._parent == 0:
+            return f"<exports of {self._component!r}>"
+        return f"<interface {self._component._externs[self._parent - 1][0]}>"
+
+    def _make(self, row: int) -> Any:
+        """The object of an export."""
+        name, sort, _, _, index = self._component._externs[row]
+        if sort == SORT_FUNC:
+            return self._native.function(index - 1, name, False)
+        if sort == SORT_INSTANCE:
+            return Namespace(self._component, self._native, row + 1)
+        if sort == SORT_RESOURCE:
+            return resource_class(self._component, self._native, index - 1)
+        if sort == SORT_TYPE:
+            from wasmartifact.runtime.component_types import make_face
+
+            return make_face(self._component, index - 1)[0]
+        if sort == SORT_IMPORTED_FUNC:
+            from wasmartifact.errors import UnsupportedModule
+
+            raise UnsupportedModule(
+                f"{name!r} is a function that the component imports and exports as it is: call the imported one",
+                feature="component-reexports",
+            )
+        return None
+
+
+class ComponentInstance(Namespace):
+    """An instance of a component; `Component.instantiate` makes it.
+
+    What it exports are attributes: functions by their names with underscores in the place of dashes, interfaces by
+    their names without package and version (``instance.run`` for ``wasi:cli/run@0.2.6``), types by their names in
+    CamelCase. As items they have the names of WIT.
+
+    Attributes
+    ----------
+    exports : Namespace
+        The same, where a name would be hidden by one of these.
+    component : Component
+        What it is an instance of.
+    """
+
+    __slots__ = ("__weakref__", "component", "exports")
+
+    def __init__(self, component: Component, native: types._NativeComponentInstance) -> None:
+        """Of a component, and the native half."""
+        super().__init__(component, native, 0)
+        self.component = component
+        self.exports = Namespace(component, native, 0)
+
+    def __repr__(self) -> str:
+        return f"<Instance of {self.component!r}>"
+
+
+def resource_class(component: Component, native: types._NativeComponentInstance, resource: int) -> type:
+    """The class of a resource of an instance."""
+    if resource not in native.classes:
+        native.classes[resource] = make_resource_class(component, native, resource)
+    made: type = native.classes[resource]
+    return made
+
+
+def make_resource_class(component: Component, native: types._NativeComponentInstance, resource: int) -> type:
+    """A class with the methods of a resource that the component exports."""
+    component._open()
+    name, parents = "resource", set()
+    for text, sort, parent, is_export, index in component._externs:
+        if sort == SORT_RESOURCE and is_export and index == resource + 1:
+            name = text
+            parents.add(parent)
+    namespace: dict[str, Any] = {"__module__": component._module_name, "__slots__": ()}
+    for text, sort, parent, is_export, index in component._externs:
+        if sort != SORT_FUNC or not is_export or parent not in parents:
+            continue
+        kind, _, rest = text.partition("]")
+        owner, _, method = rest.partition(".")
+        if owner != name:
+            continue
+        if kind + "]" == _CONSTRUCTOR:
+            constructor = native.function(index - 1, text, False)
+            namespace["__new__"] = lambda cls, *args, _made=constructor, **kwargs: _made(*args, **kwargs)
+        elif kind + "]" == _METHOD:
+            namespace[snake(method)] = native.function(index - 1, text, True)
+        elif kind + "]" == _STATIC:
+            namespace[snake(method)] = staticmethod(native.function(index - 1, text, False))
+    return type(camel(name), (types.resource_base(),), namespace)
