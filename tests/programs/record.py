@@ -1,4 +1,4 @@
-"""``python -m tests.programs.record [NAME...]``: run scenarios under their reference and record what they leave."""
+"""``python -m tests.programs.record [NAME...]``: run scenarios and jobs of packages under their reference, record results."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.programs.environments import read_jobs, run_job
 from tests.programs.engines import outcomes, run_node, run_wasmtime
 from tests.programs.packages import module_path, share_path
-from tests.programs.scenario import read_scenarios, write_expected
+from tests.programs.scenario import read_scenarios, write_expected, write_outcomes
 
 
 def main(names: list[str]) -> int:
-    """Record the named scenarios, or all."""
+    """Record the named scenarios and jobs, or all."""
     modules, scenarios = read_scenarios()
     for scenario in scenarios:
         if names and scenario.name not in names:
@@ -29,6 +30,12 @@ def main(names: list[str]) -> int:
             )
         write_expected(scenario, found)
         print(f"{scenario.name}: exit codes {', '.join(str(outcome.exit_code) for outcome in found)}", flush=True)
+    for job in read_jobs():
+        if names and job.name not in names:
+            continue
+        outcome = run_job(job, [module_path(modules[name]) for name in job.modules], ours=False)
+        write_outcomes(job.expected, [outcome])
+        print(f"{job.name}: exit code {outcome.exit_code}", flush=True)
     return 0
 
 

@@ -131,12 +131,22 @@ def expected_path(scenario: Scenario) -> Path:
 
 
 def read_expected(scenario: Scenario) -> list[Outcome]:
-    """The recorded outcomes."""
-    return [Outcome(**entry) for entry in json.loads(expected_path(scenario).read_text(encoding="utf-8"))]
+    """The recorded outcomes of a scenario."""
+    return read_outcomes(expected_path(scenario))
+
+
+def read_outcomes(path: Path) -> list[Outcome]:
+    """Outcomes of a file."""
+    return [Outcome(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def write_expected(scenario: Scenario, outcomes: list[Outcome]) -> None:
-    """Record the outcomes."""
-    EXPECTED.mkdir(exist_ok=True)
+    """Record the outcomes of a scenario."""
+    write_outcomes(expected_path(scenario), outcomes)
+
+
+def write_outcomes(path: Path, outcomes: list[Outcome]) -> None:
+    """Write outcomes into a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps([asdict(outcome) for outcome in outcomes], indent=1, ensure_ascii=False)
-    expected_path(scenario).write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
