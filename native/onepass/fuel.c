@@ -70,7 +70,7 @@ void wop_charge_block(wop_function *fn, uint32_t more)
 void wop_charge_count(wop_function *fn)
 {
     uint32_t enough = 0;
-    if (!fn->module->has_fuel || fn->has_failed || fn->height == 0)
+    if (!fn->pays || fn->has_failed || fn->height == 0)
         return;
     wop_register cost = wop_allocate(fn, false, 0);
     wop_value count = wop_values(fn)[fn->height - 1];
@@ -89,7 +89,7 @@ void wop_charge_count(wop_function *fn)
 /* Before an operator that grows something by the value on top of the stack: keep that in its slot. */
 void wop_keep_growth(wop_function *fn)
 {
-    if (!fn->module->has_fuel || fn->has_failed || fn->height == 0)
+    if (!fn->pays || fn->has_failed || fn->height == 0)
         return;
     wop_value count = wop_values(fn)[fn->height - 1];
     if (count.place != WA_SLOT)
@@ -100,7 +100,7 @@ void wop_keep_growth(wop_function *fn)
 void wop_charge_growth(wop_function *fn, uint32_t height, uint8_t type)
 {
     uint32_t grown = 0;
-    if (!fn->module->has_fuel || fn->has_failed)
+    if (!fn->pays || fn->has_failed)
         return;
     wop_register cost = wop_allocate(fn, false, 0);
     wop_value old_size = wop_values(fn)[fn->height - 1];

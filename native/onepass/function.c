@@ -75,7 +75,7 @@ static void put_operator(wop_function *fn)
 
 static void put_body(wop_function *fn)
 {
-    bool has_fuel = fn->module->has_fuel, begins_block = has_fuel;
+    bool begins_block = fn->pays;
     uint32_t per_function = WA_FUEL_PER_FUNCTION;
     wop_open_function(fn);
     while (fn->labels.count > 0 && !fn->has_failed && !fn->reader.has_failed) {
@@ -84,7 +84,7 @@ static void put_body(wop_function *fn)
         if (begins_block && !fn->is_dead)
             wop_charge_block(fn, per_function);
         fn->opcode = wop_read_opcode(&fn->reader);
-        begins_block = has_fuel && wop_ends_fuel_block(fn->opcode);
+        begins_block = fn->pays && wop_ends_fuel_block(fn->opcode);
         per_function = 0;
         if (!wop_skip_dead(fn))
             put_operator(fn);
@@ -152,6 +152,7 @@ static bool compile_function(wop_function *fn, const uint8_t *data, uint32_t sta
 {
     reset(fn);
     uint32_t type = fn->module->function_types[func_index];
+    fn->pays = fn->module->has_fuel && func_index != fn->module->function_count;
     fn->data = data;
     fn->params = wop_params_of(fn->module, type);
     fn->results = wop_results_of(fn->module, type);

@@ -143,6 +143,7 @@ typedef struct {
     const uint8_t *data; /* start of the group's data */
     wop_types params, results;
     bool has_failed; /* left to LLVM */
+    bool pays;       /* fuel for its blocks: where code counts it, all do but the init function */
 
     /* What the scan found. */
     bool has_calls, has_loops, has_rethrows, has_vectors;
@@ -316,6 +317,7 @@ void wop_exception(wop_function *fn);
 
 /* traps.c: traps, rows of the address map, code behind the end. */
 void wop_add_row(wop_function *fn, uint8_t trap);
+void wop_put_trap_code(wop_function *fn, uint8_t trap);
 void wop_trap(wop_function *fn, uint8_t trap);
 void wop_trap_if(wop_function *fn, uint8_t condition, uint8_t trap);
 wop_stub *wop_add_stub(wop_function *fn);

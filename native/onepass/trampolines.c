@@ -27,7 +27,8 @@ static void open_frame(wop_function *fn, uint32_t size_bytes)
 {
     wop_byte(fn, 0x55);
     wop_x86(fn, 0x89 | WA_WIDE, RSP, wop_reg(RBP));
-    wop_arithmetic_constant(fn, X_SUB, true, wop_reg(RSP), (int32_t)size_bytes);
+    if (size_bytes > 0)
+        wop_arithmetic_constant(fn, X_SUB, true, wop_reg(RSP), (int32_t)size_bytes);
 }
 
 static void close_frame(wop_function *fn)
@@ -58,10 +59,11 @@ static wop_register result_register(uint8_t type, uint32_t *integers, uint32_t *
 
 /* ---- from slots ------------------------------------------------------------------------------------------------------------ */
 
-/* Results go from registers, or from the area, to slots at the address that the frame keeps. */
+/* Results go from registers, or from the area, to slots at the address that the frame keeps. The fuel that is left is the first
+ * one: it goes on to the caller. */
 static void put_results(wop_function *fn, wop_types results, int32_t area)
 {
-    uint32_t integers = 0, vectors = 0, slot = 0;
+    uint32_t integers = fn->module->has_fuel, vectors = 0, slot = 0;
     bool is_in_memory = wop_returns_in_memory(fn->module, results);
     if (results.count > 0)
         wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
@@ -78,6 +80,8 @@ static void put_results(wop_function *fn, wop_types results, int32_t area)
         store_slot(fn, type, to, from);
         slot += slots_of(type);
     }
+    if (fn->module->has_fuel && is_in_memory)
+        wop_load(fn, WA_I64, RAX, wop_memory(RBP, area));
 }
 
 /* Arguments that go by the stack first: their copies need the scratch registers only. */
@@ -108,12 +112,13 @@ static uint32_t stack_arguments(wop_types params, wop_arguments taken)
     return taken.stack;
 }
 
-/* void entry(code, context, slots): call code(context, values of slots), store the results. */
+/* void entry(code, context, slots): call code(context, values of slots), store the results. With fuel, the call begins with an
+ * empty portion, and what is left of it is returned. */
 static void put_entry(wop_function *fn, wop_types params, wop_types results)
 {
     uint32_t area_bytes = aligned(wop_area_size_bytes(fn->module, results));
     int32_t area = -(int32_t)(FIXED_BYTES + area_bytes);
-    wop_arguments taken = {.integers = 1 + (area_bytes > 0)};
+    wop_arguments taken = wop_leading_arguments(fn->module, results, false);
     open_frame(fn, aligned(FIXED_BYTES + area_bytes + WA_SLOT_BYTES * (uint64_t)stack_arguments(params, taken)));
     wop_store(fn, WA_I64, wop_memory(RBP, RECORD_PLACE), RDX);
     wop_move(fn, true, R10, RDX);
@@ -121,6 +126,8 @@ static void put_entry(wop_function *fn, wop_types params, wop_types results)
     wop_move(fn, true, area_bytes > 0 ? RSI : RDI, RSI);
     if (area_bytes > 0)
         wop_x86(fn, 0x8d | WA_WIDE, RDI, wop_memory(RBP, area));
+    if (fn->module->has_fuel)
+        wop_load_constant(fn, WA_I64, wop_integer_arguments[taken.integers - 1], 0);
     pass_slots(fn, params, taken, true);
     pass_slots(fn, params, taken, false);
     wop_x86(fn, 0xff, 2, wop_reg(RAX));
@@ -148,7 +155,7 @@ static void take_arguments(wop_function *fn, wop_types params, wop_arguments tak
 
 static void return_slots(wop_function *fn, wop_types results)
 {
-    uint32_t integers = 0, vectors = 0, slot = 0;
+    uint32_t integers = fn->module->has_fuel, vectors = 0, slot = 0;
     bool is_in_memory = wop_returns_in_memory(fn->module, results);
     if (is_in_memory)
         wop_load(fn, WA_I64, RAX, wop_memory(RBP, AREA_PLACE));
@@ -166,18 +173,34 @@ static void return_slots(wop_function *fn, wop_types results)
             wop_load(fn, type, result_register(type, &integers, &vectors), from);
         }
     }
+    if (!fn->module->has_fuel)
+        return;
+    wop_load_constant(fn, WA_I64, is_in_memory ? WA_SCRATCH : RAX, 0);
+    if (is_in_memory)
+        wop_store(fn, WA_I64, wop_memory(RAX, 0), WA_SCRATCH);
 }
 
-/* <result> host(record, params...): store the parameters in slots, call record->invoke(record, slots), load the results. */
+/* A portion goes back to the store, by the instance of a record. */
+static void give_fuel_back(wop_function *fn, wop_register record, wop_register portion)
+{
+    wop_load(fn, WA_I64, RAX, wop_memory(record, offsetof(struct wa_schema_function_record, instance)));
+    wop_load(fn, WA_I64, RAX, wop_memory(RAX, offsetof(struct wa_schema_instance, fuel)));
+    wop_x86(fn, 0x01 | WA_WIDE, portion, wop_memory(RAX, 0)); /* add */
+}
+
+/* <result> host(record, params...): store the parameters in slots, call record->invoke(record, slots), load the results. With
+ * fuel, the portion goes back to the store before, and the caller gets an empty one. */
 static void put_host(wop_function *fn, wop_types params, wop_types results)
 {
     bool is_in_memory = wop_returns_in_memory(fn->module, results);
     uint32_t count = slot_count(params) > slot_count(results) ? slot_count(params) : slot_count(results);
-    wop_arguments taken = {.integers = 1 + is_in_memory};
+    wop_arguments taken = wop_leading_arguments(fn->module, results, false);
     wop_register record = is_in_memory ? RSI : RDI;
     open_frame(fn, aligned(FIXED_BYTES + WA_SLOT_BYTES * (uint64_t)count));
     if (is_in_memory)
         wop_store(fn, WA_I64, wop_memory(RBP, AREA_PLACE), RDI);
+    if (fn->module->has_fuel)
+        give_fuel_back(fn, record, wop_integer_arguments[taken.integers - 1]);
     take_arguments(fn, params, taken);
     if (is_in_memory)
         wop_move(fn, true, RDI, record);
@@ -185,6 +208,37 @@ static void put_host(wop_function *fn, wop_types params, wop_types results)
     wop_x86(fn, 0xff, 2, wop_memory(RDI, offsetof(struct wa_schema_function_record, invoke)));
     return_slots(fn, results);
     close_frame(fn);
+}
+
+/* ---- fuel -------------------------------------------------------------------------------------------------------------------- */
+
+/* take_fuel(instance, left, cost): the new portion, after a cost was paid that the old one did not hold; left is what would be left
+ * of it, modulo 2**64. Or a trap, whose frames are found by this one. It keeps all registers but for RAX and the scratch register.
+ * codegen/portion.py is the same for LLVM. */
+static void put_take_fuel(wop_function *fn)
+{
+    uint32_t out = 0;
+    open_frame(fn, 0);
+    wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(RDI, offsetof(struct wa_schema_instance, fuel)));
+    wop_move(fn, true, RAX, RSI);
+    wop_x86(fn, 0xf7 | WA_WIDE, 3, wop_reg(RAX)); /* neg: what is needed at least */
+    wop_arithmetic(fn, X_CMP, true, RAX, wop_memory(WA_SCRATCH, 0));
+    wop_jump_if(fn, ABOVE, &out);
+    wop_byte(fn, 0x50 | RDX); /* push */
+    wop_load_constant(fn, WA_I64, RDX, WA_FUEL_PORTION);
+    wop_arithmetic(fn, X_CMP, true, RAX, wop_reg(RDX));
+    wop_x86(fn, WA_MAP_0F | 0x40u | BELOW | WA_WIDE, RAX, wop_reg(RDX)); /* cmov: so much is wanted */
+    wop_load(fn, WA_I64, RDX, wop_memory(WA_SCRATCH, 0));
+    wop_arithmetic(fn, X_CMP, true, RDX, wop_reg(RAX));
+    wop_x86(fn, WA_MAP_0F | 0x40u | BELOW | WA_WIDE, RAX, wop_reg(RDX)); /* so much is taken */
+    wop_x86(fn, 0x29 | WA_WIDE, RAX, wop_memory(WA_SCRATCH, 0));         /* sub */
+    wop_x86(fn, 0x01 | WA_WIDE, RSI, wop_reg(RAX));                      /* add */
+    wop_byte(fn, 0x58 | RDX);                                            /* pop */
+    close_frame(fn);
+    wop_bind(fn, &out);
+    wop_load_constant(fn, WA_I64, RAX, 0);
+    wop_store(fn, WA_I64, wop_memory(WA_SCRATCH, 0), RAX);
+    wop_put_trap_code(fn, WA_TRAP_OUT_OF_FUEL);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------------------- */
@@ -207,5 +261,10 @@ int wa_onepass_trampolines(const wa_onepass_module *module, const uint32_t *entr
     wop_function fn = {.unit = &unit, .module = module};
     put_all(&fn, put_entry, entry_types, entry_count);
     put_all(&fn, put_host, host_types, host_count);
+    if (module->has_fuel) {
+        uint32_t start = wop_begin_function(&unit);
+        put_take_fuel(&fn);
+        wop_end_function(&unit, start, 0);
+    }
     return wop_hand_over(&unit, code);
 }

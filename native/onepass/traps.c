@@ -15,11 +15,16 @@ void wop_add_row(wop_function *fn, uint8_t trap)
 }
 
 /* ud1 with the code as displacement, as the runtime's handler of signals reads it. */
+void wop_put_trap_code(wop_function *fn, uint8_t trap)
+{
+    wop_word(fn, 0x40b90f67);
+    wop_byte(fn, trap);
+}
+
 static void put_trap(wop_function *fn, uint8_t trap)
 {
     wop_add_row(fn, trap);
-    wop_word(fn, 0x40b90f67);
-    wop_byte(fn, trap);
+    wop_put_trap_code(fn, trap);
 }
 
 void wop_trap(wop_function *fn, uint8_t trap)

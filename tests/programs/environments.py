@@ -62,7 +62,13 @@ def read_jobs() -> list[PackageJob]:
     """All jobs of packages.toml."""
     content = tomllib.loads((FOLDER / "packages.toml").read_text(encoding="utf-8"))
     return [
-        PackageJob(name, **{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
+        PackageJob(
+            name,
+            requires=tuple(entry["requires"]),
+            wasmtime=entry["wasmtime"],
+            modules=tuple(entry.get("modules", ())),
+            is_large=entry.get("is_large", False),
+        )
         for name, entry in content.items()
     ]
 
@@ -78,7 +84,10 @@ def command(job: PackageJob, modules: Iterable[Path], *, ours: bool) -> tuple[li
     NotAvailableError
         A package can't be downloaded; the message says why.
     """
-    engine = [_tree(), _installed(_packers())] if ours else [_installed((f"wasmtime=={job.wasmtime}",), with_needed=True)]
+    if ours:
+        engine = [_tree(), _installed(_needed())]
+    else:
+        engine = [_installed((f"wasmtime=={job.wasmtime}",), with_needed=True)]
     environment = {
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
@@ -109,7 +118,6 @@ def run_job(job: PackageJob, modules: Sequence[Path], *, ours: bool, artifacts: 
         work = Path(temporary) / "work"
         work.mkdir()
         environment |= private_folders(Path(temporary), artifacts)
-        environment["WASMARTIFACT_TIER_UP"] = "0"  # what goes on in the background would slow the next job
         result = subprocess.run(
             arguments, cwd=work, env=environment, capture_output=True, check=False, timeout=TIMEOUT_SECONDS
         )
@@ -148,16 +156,15 @@ def _tree() -> Path:
 
 
 @lru_cache
-def _packers() -> tuple[str, ...]:
-    """What wasmartifact needs for loading and packing, at the versions that it is tested with."""
+def _needed() -> tuple[str, ...]:
+    """What pip installs with wasmartifact alone, at versions that it is tested with: modules are packed at level 0."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    needed = {_name(one) for one in (*project["dependencies"], *extras["pack"])}
-    return tuple(one for one in extras["dev"] if _name(one) in needed)
+    needed = {_name(one) for one in project["dependencies"]}
+    return tuple(one for one in project["optional-dependencies"]["dev"] if _name(one) in needed)
 
 
 def _name(requirement: str) -> str:
-    return requirement.split("=")[0].split(">")[0].split("<")[0]
+    return requirement.split("=", maxsplit=1)[0].split(">", maxsplit=1)[0].split("<", maxsplit=1)[0]
 
 
 @lru_cache

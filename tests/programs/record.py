@@ -1,4 +1,4 @@
-"""``python -m tests.programs.record [NAME...]``: run scenarios and jobs of packages under their reference, record results."""
+"""``python -m tests.programs.record [NAME...]``: record what scenarios and jobs of packages leave under wasmtime."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.programs.environments import read_jobs, run_job
 from tests.programs.engines import outcomes, run_node, run_wasmtime
+from tests.programs.environments import read_jobs, run_job
 from tests.programs.packages import module_path, share_path
 from tests.programs.scenario import read_scenarios, write_expected, write_outcomes
 

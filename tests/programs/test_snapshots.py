@@ -9,7 +9,10 @@ import pytest
 import wasmartifact as wa
 from tests.programs.interpreters import INTERPRETERS, ready, resumed
 from tests.programs.packages import module_path, share_path
-from tests.programs.test_programs import artifacts_folder, available
+from tests.programs.scenario import read_scenarios
+from tests.programs.support import artifacts_folder, available
+
+MODULES = read_scenarios()[0]
 
 
 @pytest.mark.parametrize(
@@ -17,8 +20,9 @@ from tests.programs.test_programs import artifacts_folder, available
 )
 def test_an_interpreter(name: str, tmp_path: Path) -> None:
     kind, source, question, answer = INTERPRETERS[name]
-    share = available(share_path, kind.module)
-    artifact = wa.compile(available(module_path, kind.module), opt_level=0, cache_dir=artifacts_folder(), tier_up=False)
+    package = MODULES[kind.module]
+    share = available(share_path, package)
+    artifact = wa.compile(available(module_path, package), opt_level=0, cache_dir=artifacts_folder(), tier_up=False)
     made = ready(kind, artifact, source, share)
     wa.snapshot(made.instance, tmp_path / "ready.so")  # type: ignore[arg-type]
     assert made.evaluate(question) == answer

@@ -180,11 +180,10 @@ def _compile_support(
     """Compile trampolines and the init function, if there is something for it to do; the latter comes last."""
     compiled: list[CompiledGroup] = []
     init = None
-    by_llvm = one_pass is None or session.context.options.fuel
-    if one_pass is not None and not by_llvm:
+    if one_pass is not None:
         compiled.append(one_pass.trampolines(types))
         init = one_pass.init(init_body(module, initial)) if has_init(module, initial) else None
-    texts = trampoline_texts(session.context, types, with_slots=by_llvm)
+    texts = trampoline_texts(session.context, types, with_slots=one_pass is None)
     names = [f"trampolines-{number}" for number in range(len(texts))]
     if init is None and has_init(module, initial):
         texts.append(init_text(session.context, module, initial))

@@ -132,14 +132,15 @@ class OnePass:
             yield range(done, len(group.starts)), None
 
     def init(self, body: bytes) -> CompiledGroup | None:
-        """Compile the init function, given as a code entry; None where it is left to LLVM."""
+        """Compile the init function, given as a code entry; None where it is left to LLVM. It pays no fuel."""
         index = self._module.function_count
         group = FunctionGroup(first=index, data=body, base=0, starts=array("I", [0]), ends=array("I", [len(body)]))
         return self._compile(group, 0, 1, [INIT_SYMBOL])
 
     def trampolines(self, types: TrampolineTypes) -> CompiledGroup:
-        """Make the entry and host trampolines."""
+        """Make the entry and host trampolines, and with fuel the function that takes it."""
         names = [*types.entry_symbols().values(), *types.host_symbols().values()]
+        names += [TAKE_FUEL] if self._module.has_fuel else []
         code = self._ffi.new("wa_onepass_code *")
         entry, host = (
             self._ffi.from_buffer("uint32_t[]", array("I", indices)) for indices in (types.entry, types.host)

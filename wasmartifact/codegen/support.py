@@ -85,7 +85,7 @@ def _reachable_functions(module: Module) -> set[int]:
 
 
 def trampoline_texts(context: ModuleContext, types: TrampolineTypes, *, with_slots: bool = True) -> list[str]:
-    """LLVM modules with the trampolines, with or without those between C's convention and slots."""
+    """LLVM modules with the trampolines; those between C's convention and slots, and what takes fuel, `with_slots`."""
     signatures, called = context.signatures, [context.called(signature) for signature in context.signatures]
     trampolines = []
     if with_slots:
@@ -94,7 +94,7 @@ def trampoline_texts(context: ModuleContext, types: TrampolineTypes, *, with_slo
     if context.convention is not None:
         for make, indices in ((inward_trampoline, types.inward), (outward_trampoline, types.outward)):
             trampolines += [make(index, called[index], context.convention) for index in indices]
-    if context.options.fuel:
+    if context.options.fuel and with_slots:
         trampolines.append(take_fuel())
     return [
         module_text(context, (), trampolines[start : start + TRAMPOLINES_PER_GROUP], ())

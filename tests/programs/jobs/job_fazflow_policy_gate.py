@@ -9,10 +9,21 @@ BUNDLES = [
     {"versao": "v3", "politicas": "permit(principal, action"},
     {"politicas": 3},
 ]
-NUMBERS = (
-    "agora_epoch ambiente assurance classificacao contem_pessoal custo_mes_centavos delegation_depth delegation_unique "
-    "grounding_score hora_local injection_score manifest_hash origem_input"
-).split()
+NUMBERS = [
+    "agora_epoch",
+    "ambiente",
+    "assurance",
+    "classificacao",
+    "contem_pessoal",
+    "custo_mes_centavos",
+    "delegation_depth",
+    "delegation_unique",
+    "grounding_score",
+    "hora_local",
+    "injection_score",
+    "manifest_hash",
+    "origem_input",
+]
 REQUEST = {
     "user": 'User::"u_8891"',
     "agent": 'Agent::"copiloto"',

@@ -1,4 +1,4 @@
-"""gooddata-code-convertors turns metrics from one form into the other: JavaScript in WebAssembly, an instance per call."""
+"""gooddata-code-convertors turns metrics from one form into the other: JavaScript, in an instance per call."""
 
 from gooddata_code_convertors import declarative_metric_to_yaml, yaml_metric_to_declarative
 from gooddata_code_convertors._wasm_runtime import ConversionError
@@ -9,7 +9,7 @@ METRIC = {
     "id": "revenue",
     "title": "Revenue",
     "description": "Sum of orders — ä",
-    "maql": "SELECT SUM({fact/order_price}) WHERE {label/state} = \"open\"",
+    "maql": 'SELECT SUM({fact/order_price}) WHERE {label/state} = "open"',
     "format": "#,##0.00",
     "tags": ["a", "b"],
 }

@@ -9,7 +9,8 @@ DATA = b"a text that says the same again and again, a text that says the same ag
 def job() -> object:
     """Bytes and text, there and back."""
     packed = [compress_stringify(DATA, stringify=text, compression_level=7) for text in (False, True)]
-    return [packed, [parse_string_decompress(one, parse_string=text) for one, text in zip(packed, (False, True))]]
+    back = [parse_string_decompress(one, parse_string=text) for one, text in zip(packed, (False, True), strict=True)]
+    return [packed, back]
 
 
 run(job)

@@ -25,7 +25,9 @@ def job() -> object:
         short = ExecutionPolicy(fuel_budget=200_000_000)
         endless = create_sandbox(runtime=RuntimeType.JAVASCRIPT, workspace_root=root, policy=short)
         return [
-            told(python.execute("print('hello', 2 ** 70)\nopen('/app/note.txt', 'w').write('text')\nopen('/etc/passwd')")),
+            told(
+                python.execute("print('hello', 2 ** 70)\nopen('/app/note.txt', 'w').write('text')\nopen('/etc/passwd')")
+            ),
             [path.read_text() for path in root.rglob("note.txt")],
             told(kept.execute("console.log('hello', [3, 1, 2].sort(), 'ä'.length); _state.counter = 3")),
             told(kept.execute("console.log(_state.counter)")),

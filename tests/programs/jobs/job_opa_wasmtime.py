@@ -5,7 +5,11 @@ import sys
 from opa_wasmtime import OPAPolicy
 from running import run
 
-INPUTS = [{"content": "FROM node:latest\nUSER root\nENV PASSWORD=secret"}, {"content": "kind: Pod\nprivileged: true"}, {}]
+INPUTS = [
+    {"content": "FROM node:latest\nUSER root\nENV PASSWORD=secret"},
+    {"content": "kind: Pod\nprivileged: true"},
+    {},
+]
 policy = OPAPolicy(sys.argv[1])
 policy.set_data({"company": "ACME"})
 

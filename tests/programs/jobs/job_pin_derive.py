@@ -1,7 +1,7 @@
 """pin-derive narrows cells of a network: its README's program."""
 
-from running import run
 from pin_derive import Network, by, count, permits, point, product, quantize, ranges, sum_over
+from running import run
 
 PRICES = {"potion": 4, "gem": 9, "rope": 2, "torch": 1}
 

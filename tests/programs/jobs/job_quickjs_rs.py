@@ -43,7 +43,9 @@ def job() -> object:
             def greet(name: str) -> str:
                 return f"hi {name}"
 
-            found = [context.eval(code) for code in ("1 + 2", "greet('world')", "[1, 'a', null, {b: [true]}]", "2n ** 70n")]
+            found = [
+                context.eval(code) for code in ("1 + 2", "greet('world')", "[1, 'a', null, {b: [true]}]", "2n ** 70n")
+            ]
             try:
                 context.eval("null.x")
             except JSError as problem:

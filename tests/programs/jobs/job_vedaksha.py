@@ -11,7 +11,11 @@ def job() -> object:
     return [
         [tool["name"] for tool in vedaksha.list_tools()],
         vedaksha.natal_chart(
-            julian_day=2451545.0, latitude=28.6139, longitude=77.2090, ayanamsha="IndianOfficial", house_system="WholeSign"
+            julian_day=2451545.0,
+            latitude=28.6139,
+            longitude=77.2090,
+            ayanamsha="IndianOfficial",
+            house_system="WholeSign",
         ),
         vedaksha.call_tool(
             "compute_panchanga",

@@ -3,7 +3,12 @@
 from running import run
 from vt100wasm import Screen
 
-LINES = [b"one\r\ntwo \x1b[1;31mred\x1b[0m", b"\x1b[3;5Hthere\x1b[A\x1b[2Kgone? ", "é漢".encode(), b"\r\n" * 12 + b"last\x1b[?25l"]
+LINES = [
+    b"one\r\ntwo \x1b[1;31mred\x1b[0m",
+    b"\x1b[3;5Hthere\x1b[A\x1b[2Kgone? ",
+    "é漢".encode(),
+    b"\r\n" * 12 + b"last\x1b[?25l",
+]
 
 
 def job() -> object:

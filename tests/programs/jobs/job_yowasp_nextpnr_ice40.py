@@ -39,7 +39,9 @@ def job() -> object:
     """Exit codes, and the bits."""
     Path("netlist.json").write_text(json.dumps(NETLIST))
     codes = [
-        run_nextpnr_ice40(["-q", "--hx1k", "--package", "tq144", "--seed", "3", "--json", "netlist.json", "--asc", "out.asc"]),
+        run_nextpnr_ice40(
+            ["-q", "--hx1k", "--package", "tq144", "--seed", "3", "--json", "netlist.json", "--asc", "out.asc"]
+        ),
         run_icepack(["out.asc", "out.bin"]),
         run_icepll(["-i", "12", "-o", "48", "-q", "-f", "pll.v"]),
         run_nextpnr_ice40(["-q", "--hx1k", "--json", "absent.json"]),

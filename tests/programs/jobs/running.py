@@ -14,9 +14,9 @@ from collections.abc import Callable
 def run(job: Callable[[], object]) -> None:
     """Do a job once and print what it gave, as JSON.
 
-    With the environment variable JOB_TIMES it is done so often, and how long that took is written to the file descriptor
-    JOB_TIMES_TO: a list with wall and CPU seconds of each time, the first of them since the process was started, at
-    JOB_STARTED on the monotonic clock.
+    With the environment variable JOB_TIMES it is done so often, and how long that took is written to the file
+    descriptor JOB_TIMES_TO: a list with wall and CPU seconds of each time, the first of them since the process was
+    started, at JOB_STARTED on the monotonic clock.
     """
     count = int(os.environ.get("JOB_TIMES", "1"))
     wall, cpu = float(os.environ.get("JOB_STARTED", "0")), 0.0

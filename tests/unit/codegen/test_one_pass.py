@@ -89,3 +89,39 @@ def test_nothing_is_left_to_llvm(source: str | bytes, fuel: bool, argument: int,
     if fuel:
         store.fuel = 1000
     assert wa.load(tmp_path / "a.so").instantiate(store=store).exports.go(argument) == result
+
+
+MANY_RESULTS = """(module
+  (import "env" "mix" (func $mix (param i32 i64 f32 f64 i32 i64 i32 i64 f32) (result f64 i32 f32 i64 f32)))
+  (import "env" "place" (global $place i32))
+  (memory (export "memory") 1)
+  (data (global.get $place) "text")
+  (func $start (i32.store8 (i32.const 0) (i32.const 9)))
+  (start $start)
+  (func (export "mix") (param i32 i64 f32 f64 i32 i64 i32 i64 f32) (result f64 i32 f32 i64 f32)
+    (call $mix (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5) (local.get 6)
+      (local.get 7) (local.get 8))))"""
+
+
+@pytest.mark.parametrize("opt_level", [0, 1])
+def test_fuel_needs_no_llvm_at_level_0(opt_level: int, tmp_path: Path) -> None:
+    wa.pack(MANY_RESULTS.encode(), tmp_path / "a.so", opt_level=opt_level, keep=tmp_path / "kept", fuel=True)
+    texts = {path.stem for path in (tmp_path / "kept").glob("*.ll")}
+    assert bool(texts) == (opt_level > 0), texts
+    store = wa.Store()
+    store.fuel = 100
+
+    seen: list[object] = []
+
+    def mix(*values: float) -> tuple[float, ...]:
+        seen.append((values, store.fuel))
+        return 0.75, 2, 3.5, 1 << 40, 4.5
+
+    imports = {"env": {"mix": mix, "place": 100}}
+    instance = wa.load(tmp_path / "a.so").instantiate(imports, store=store)
+    assert store.fuel == 96  # start: one for the function, two operands, the store
+    assert instance.exports.memory[100:104] == b"text"
+    assert instance.exports.memory[0] == 9
+    assert instance.exports.mix(1, 2, 0.5, 0.25, 5, 6, 7, 8, 1.5) == (0.75, 2, 3.5, 1 << 40, 4.5)
+    assert store.fuel == 85  # one for the function, nine operands, the call
+    assert seen == [((1, 2, 0.5, 0.25, 5, 6, 7, 8, 1.5), 85)]
