@@ -121,7 +121,8 @@ def _type_of(module: Module, kind: int, index: int) -> ExternType:
 def asks_too_much(data: bytes) -> bool:
     """Whether a module imports from the host what Python can't give, or wasmtime's C API.
 
-    That is an exnref, a table with indices of 64 bits, a memory with pages of another size.
+    That is an exnref, a table with indices of 64 bits, a memory with pages of another size; and a shared memory:
+    an access outside of one that was imported ends the process of wasmtime 50, where it should trap.
     """
     return any(_is_too_much(item.type) for item in shape_of(data).imports if item.module != LINK_MODULE)
 
@@ -132,14 +133,15 @@ def _is_too_much(type_: ExternType) -> bool:
     if isinstance(type_, TableType):
         return type_.is_64 or type_.element == EXCEPTION
     if isinstance(type_, MemoryType):
-        return type_.page_log2 != _PAGE_LOG2
+        return type_.page_log2 != _PAGE_LOG2 or type_.is_shared
     return isinstance(type_, GlobalType) and type_.content == EXCEPTION
 
 
 def importer_of(shape: Shape) -> bytes:
     """A module that imports all that one of this shape exports, under LINK_MODULE.
 
-    But for the fuel, the last of the globals, under either name: who could fill it up might run for ever.
+    But for the fuel, the last of the globals, under either name: who could fill it up might run for ever. And but for
+    shared memories, see ``asks_too_much``.
     """
     globals_ = [name for name in shape.exports if name.startswith(GLOBAL_PREFIX)]
     hidden = {FUEL_NAME, CAUGHT_NAME, *globals_[-1:]}
@@ -149,7 +151,7 @@ def importer_of(shape: Shape) -> bytes:
     imports = [
         encode_name(LINK_MODULE.encode()) + encode_name(name.encode()) + _extern_type(type_, signatures)
         for name, type_ in shape.exports.items()
-        if name not in hidden
+        if name not in hidden and not (isinstance(type_, MemoryType) and type_.is_shared)
     ]
     return b"\0asm\1\0\0\0" + _section(1, types) + _section(2, imports)
 
