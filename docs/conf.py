@@ -1,5 +1,10 @@
 """How Sphinx builds the documentation site: `make docs`, with warnings as errors, into build/docs."""
 
+from typing import Any, ClassVar
+
+from pygments.lexers.webassembly import WatLexer
+from pygments.token import Name
+
 from wasmartifact.version import VERSION
 
 project = "wasmartifact"
@@ -21,3 +26,17 @@ numpydoc_show_class_members = False  # autodoc lists them
 # Headings can be linked to, and `.md` links lead to pages.
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_block", "colon_fence"]
+
+
+class WebAssemblyLexer(WatLexer):
+    """Pygments' own, and the words that are newer than it."""
+
+    tokens: ClassVar[dict[str, Any]] = {
+        **WatLexer.tokens,
+        "root": [*WatLexer.tokens["root"], (r"[a-z][a-z0-9_.]*", Name.Builtin)],
+    }
+
+
+def setup(app: Any) -> None:
+    """Sphinx calls this."""
+    app.add_lexer("wat", WebAssemblyLexer)

@@ -36,13 +36,15 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
     Returns
     -------
     int
-        The exit code: what the program gave to ``proc_exit``, or 0 where it returned.
+        The exit code: what the program gave to ``proc_exit``, or 0 where it returned. The first of its threads that
+        gives one ends a program that was built for wasi-threads; so do a trap of any thread and the main one's return.
 
     Raises
     ------
     ValueError
         The module is no command: a reactor, whose functions are to be called one by one, or no WASI module; or its
-        ``_start`` is no function without parameters, or one of WASI itself. An environment variable has no name.
+        ``_start`` is no function without parameters, or one of WASI itself. An environment variable has no name. The
+        module starts threads, but exports no ``wasi_thread_start`` for them.
     Trap
         The program trapped.
 
