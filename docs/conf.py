@@ -33,7 +33,11 @@ class WebAssemblyLexer(WatLexer):
 
     tokens: ClassVar[dict[str, Any]] = {
         **WatLexer.tokens,
-        "root": [*WatLexer.tokens["root"], (r"[a-z][a-z0-9_.]*", Name.Builtin)],
+        "root": [
+            (r"(?:i32|i64|memory)\.atomic\.[a-z0-9_.]+|atomic\.fence", Name.Builtin),
+            *WatLexer.tokens["root"],
+            (r"shared", Name.Builtin),
+        ],
     }
 
 
