@@ -36,7 +36,7 @@ class WebAssemblyLexer(WatLexer):
         "root": [
             (r"(?:i32|i64|memory)\.atomic\.[a-z0-9_.]+|atomic\.fence", Name.Builtin),
             *WatLexer.tokens["root"],
-            (r"shared", Name.Builtin),
+            (r"[a-z][a-z0-9_-]*", Name.Builtin),
         ],
     }
 
