@@ -1,0 +1,95 @@
+"""The face has the names of wasmtime-py: classes, methods, properties, parameters and their defaults."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import pytest
+
+from .conftest import FACE, real
+
+#: What wasmtime-py shows for want of a better place: pointers of its C library, and what takes them.
+INNER = {"ptr"}
+
+
+def public(owner: Any) -> dict[str, Any]:
+    """The public attributes of a class of wasmtime-py, inherited ones among them, but not Python's own."""
+    names = {name for base in owner.__mro__ if base.__module__.startswith("wasmtime") for name in vars(base)}
+    return {
+        name: inspect.getattr_static(owner, name) for name in names if not name.startswith("_") and name not in INNER
+    }
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    """Name, kind and default of each."""
+    return [(one.name, one.kind, one.default) for one in inspect.signature(function).parameters.values()]
+
+
+@pytest.fixture(scope="module")
+def names() -> list[str]:
+    return [*real().__all__, "Managed"]
+
+
+def test_every_name_is_there(names: list[str]) -> None:
+    face = importlib.import_module(FACE)
+    assert [name for name in names if not hasattr(face, name)] == []
+    assert set(real().__all__) <= set(face.__all__)
+
+
+def test_every_attribute_is_there(names: list[str]) -> None:
+    """Instance attributes apart: those are set when an object is made."""
+    face = importlib.import_module(FACE)
+    missing = [
+        f"{name}.{attribute}"
+        for name in names
+        if inspect.isclass(getattr(real(), name))
+        for attribute in public(getattr(real(), name))
+        if not hasattr(getattr(face, name), attribute)
+    ]
+    assert missing == []
+
+
+def test_every_parameter_has_its_name_and_default(names: list[str]) -> None:
+    face = importlib.import_module(FACE)
+    different = []
+    for name in names:
+        owner = getattr(real(), name)
+        if not inspect.isclass(owner):
+            pairs = {name: (owner, getattr(face, name))}
+        else:
+            ours = getattr(face, name)
+            pairs = {
+                f"{name}.{attribute}": (getattr(owner, attribute), getattr(ours, attribute))
+                for attribute, value in public(owner).items()
+                if inspect.isfunction(value) or isinstance(value, classmethod)
+            }
+            if "__init__" in vars(owner) and name not in {"Caller", "StoreContext", "Val"}:
+                pairs[name] = (owner, ours)
+        different += [
+            f"{place}: {inspect.signature(ours)}, there {inspect.signature(theirs)}"
+            for place, (theirs, ours) in pairs.items()
+            if parameters(theirs) != parameters(ours)
+        ]
+    assert different == []
+
+
+def test_classes_are_related_as_there(names: list[str]) -> None:
+    """`except wasmtime.WasmtimeError` catches the same."""
+    face = importlib.import_module(FACE)
+    classes = [name for name in names if inspect.isclass(getattr(real(), name))]
+    pairs = [(a, b) for a in classes for b in classes if a != b]
+    different = [
+        (a, b)
+        for a, b in pairs
+        if issubclass(getattr(real(), a), getattr(real(), b)) != issubclass(getattr(face, a), getattr(face, b))
+    ]
+    assert different == []
+    for name in ("WasmtimeError", "Trap", "ExitTrap"):
+        assert issubclass(getattr(face, name), Exception)
+
+
+def test_trap_codes_have_their_numbers() -> None:
+    face = importlib.import_module(FACE)
+    assert {code.name: code.value for code in real().TrapCode} == {code.name: code.value for code in face.TrapCode}
