@@ -1,4 +1,4 @@
-"""Each test of this folder runs twice: on wasmtime-py itself, which proves what the test expects, and on our face of it."""
+"""Each test of this folder runs twice: on wasmtime-py itself, which proves what it expects, and on our face of it."""
 
 from __future__ import annotations
 

@@ -197,7 +197,9 @@ def test_exports_of_one_are_imports_of_another(w: ModuleType, store: Any) -> Non
         (module
           (import "" "f" (func $f (result i32)))
           (import "" "m" (memory 1))
-          (func (export "g") (result i32) (i32.store8 (i32.const 0) (i32.const 1)) (i32.add (call $f) (i32.const 22))))"""
+          (func (export "g") (result i32) 
+            (i32.store8 (i32.const 0) (i32.const 1))
+            (i32.add (call $f) (i32.const 22))))"""
     assert exports(w, store, text, [lower["f"], lower["m"]])["g"](store) == 42
     assert lower["m"].read(store, 0, 1) == b"\1"
 

@@ -14,25 +14,6 @@ from .harness import engine_with, exports, func_type, instantiate
 
 Use = Callable[[ModuleType, Any], Any]
 
-#: What can be closed: how it is made, and a use of it that fails afterwards.
-CLOSABLE: dict[str, tuple[Callable[[ModuleType], Any], Use]] = {
-    "Config": (lambda w: w.Config(), lambda w, one: w.Engine(one)),
-    "Engine": (lambda w: w.Engine(), lambda w, one: one.increment_epoch()),
-    "Store": (lambda w: w.Store(), lambda w, one: one.gc()),
-    "Module": (lambda w: w.Module(w.Engine(), "(module)"), lambda w, one: one.serialize()),
-    "Linker": (lambda w: w.Linker(w.Engine()), lambda w, one: one.define_wasi()),
-    "InstancePre": (lambda w: linked_ahead(w), lambda w, one: one.instantiate(w.Store())),
-    "SharedMemory": (lambda w: shared_memory(w), lambda w, one: one.data_len()),
-    "WasiConfig": (lambda w: w.WasiConfig(), lambda w, one: one.inherit_argv()),
-    "FuncType": (lambda w: func_type(w, "i32"), lambda w, one: one.params),
-    "GlobalType": (lambda w: w.GlobalType(w.ValType.i32(), True), lambda w, one: one.mutable),
-    "TableType": (lambda w: w.TableType(w.ValType.funcref(), w.Limits(1, None)), lambda w, one: one.limits),
-    "MemoryType": (lambda w: w.MemoryType(w.Limits(1, None)), lambda w, one: one.limits),
-    "TagType": (lambda w: w.TagType(func_type(w)), lambda w, one: one.functype),
-    "ValType": (lambda w: w.ValType.i32(), lambda w, one: str(one)),
-    "Trap": (lambda w: w.Trap("x"), lambda w, one: one.message),
-}
-
 
 def linked_ahead(w: ModuleType) -> Any:
     engine = w.Engine()
@@ -42,6 +23,26 @@ def linked_ahead(w: ModuleType) -> Any:
 def shared_memory(w: ModuleType) -> Any:
     engine = engine_with(w, shared_memory=True)
     return w.SharedMemory(engine, w.MemoryType(w.Limits(1, 1), shared=True))
+
+
+#: What can be closed: how it is made, and a use of it that fails afterwards.
+CLOSABLE: dict[str, tuple[Callable[[ModuleType], Any], Use]] = {
+    "Config": (lambda w: w.Config(), lambda w, one: w.Engine(one)),
+    "Engine": (lambda w: w.Engine(), lambda w, one: one.increment_epoch()),
+    "Store": (lambda w: w.Store(), lambda w, one: one.gc()),
+    "Module": (lambda w: w.Module(w.Engine(), "(module)"), lambda w, one: one.serialize()),
+    "Linker": (lambda w: w.Linker(w.Engine()), lambda w, one: one.define_wasi()),
+    "InstancePre": (linked_ahead, lambda w, one: one.instantiate(w.Store())),
+    "SharedMemory": (shared_memory, lambda w, one: one.data_len()),
+    "WasiConfig": (lambda w: w.WasiConfig(), lambda w, one: one.inherit_argv()),
+    "FuncType": (lambda w: func_type(w, "i32"), lambda w, one: one.params),
+    "GlobalType": (lambda w: w.GlobalType(w.ValType.i32(), True), lambda w, one: one.mutable),
+    "TableType": (lambda w: w.TableType(w.ValType.funcref(), w.Limits(1, None)), lambda w, one: one.limits),
+    "MemoryType": (lambda w: w.MemoryType(w.Limits(1, None)), lambda w, one: one.limits),
+    "TagType": (lambda w: w.TagType(func_type(w)), lambda w, one: one.functype),
+    "ValType": (lambda w: w.ValType.i32(), lambda w, one: str(one)),
+    "Trap": (lambda w: w.Trap("x"), lambda w, one: one.message),
+}
 
 
 @pytest.mark.parametrize("name", CLOSABLE)
