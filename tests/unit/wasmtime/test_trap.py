@@ -145,16 +145,29 @@ EXIT = """
       (func (export "exit") (param i32) (call $exit (local.get 0))))"""
 
 
-@pytest.mark.core
-@pytest.mark.parametrize("code", [0, 1, 42, 125])
-def test_exit_of_a_program(w: ModuleType, code: int) -> None:
+def leaving(w: ModuleType) -> tuple[Any, Any]:
+    """A function that leaves with the code that it is given, and its store."""
     linker = w.Linker(w.Engine())
     linker.define_wasi()
     store = w.Store(linker.engine)
     store.set_wasi(w.WasiConfig())
-    leave = linker.instantiate(store, w.Module(linker.engine, EXIT)).exports(store)["exit"]
+    return linker.instantiate(store, w.Module(linker.engine, EXIT)).exports(store)["exit"], store
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("code", [0, 1, 42, 125])
+def test_exit_of_a_program(w: ModuleType, code: int) -> None:
+    leave, store = leaving(w)
     with pytest.raises(w.ExitTrap) as caught:
         leave(store, code)
     assert caught.value.code == code
     assert f"Exited with i32 exit status {code}" in str(caught.value)
     assert isinstance(caught.value, w.WasmtimeError)
+
+
+@pytest.mark.parametrize("code", [126, 255, -1])
+def test_exit_beyond_what_codes_are(w: ModuleType, code: int) -> None:
+    """Preview 1 knows codes up to 125 in wasmtime: more is an error, of which ExitTrap is one."""
+    leave, store = leaving(w)
+    with pytest.raises(w.WasmtimeError):
+        leave(store, code)
