@@ -286,7 +286,7 @@ class Frame:
     func_index : int
         Index in the function index space of the module.
     func_name : str | None
-        Name from the name section, or None.
+        Name from the name section, else that of an export, or None.
     wasm_offset : int | None
         Byte offset in the module of the instruction, or None where unknown.
     module_name : str | None
@@ -297,9 +297,14 @@ class Frame:
         Line in the source file, or None.
     func_offset : int | None
         Byte offset of the instruction in the function's body, or None where unknown.
+    is_export_name : bool
+        Whether ``func_name`` is that of an export, for want of one in the name section.
     """
 
-    __slots__ = ("func_index", "func_name", "func_offset", "module_name", "source_file", "source_line", "wasm_offset")
+    __slots__ = (
+        "func_index", "func_name", "func_offset", "is_export_name", "module_name", "source_file", "source_line",
+        "wasm_offset",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -310,6 +315,7 @@ class Frame:
         source_file: str | None = None,
         source_line: int | None = None,
         func_offset: int | None = None,
+        is_export_name: bool = False,
     ) -> None:
         self.func_index = func_index
         self.func_name = func_name
@@ -318,8 +324,9 @@ class Frame:
         self.source_file = source_file
         self.source_line = source_line
         self.func_offset = func_offset
+        self.is_export_name = is_export_name
 
-    def _facts(self) -> tuple[int, str | None, int | None, str | None, str | None, int | None, int | None]:
+    def _facts(self) -> tuple[int, str | None, int | None, str | None, str | None, int | None, int | None, bool]:
         return (
             self.func_index,
             self.func_name,
@@ -328,6 +335,7 @@ class Frame:
             self.source_file,
             self.source_line,
             self.func_offset,
+            self.is_export_name,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

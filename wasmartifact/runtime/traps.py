@@ -77,8 +77,9 @@ def _frame(
         wasm_offset = place[1] if place else None
         source = (None, None) if wasm_offset is None else source_at(columns, wasm_offset)
         name = function_name(columns, func_index)
-        name = exported.get(func_index) if name is None else name
+        is_export_name = name is None and func_index in exported
+        name = exported[func_index] if is_export_name else name
         func_offset = None if wasm_offset is None else wasm_offset - body_offset(columns, func_index)
-        return Frame(func_index, name, wasm_offset, module_name, *source, func_offset)
+        return Frame(func_index, name, wasm_offset, module_name, *source, func_offset, is_export_name)
     except ArtifactError:
         return Frame(func_index, None, None, module_name)

@@ -27,7 +27,14 @@ class Managed:
             raise ValueError("already closed")
 
 
+class WrongType(TypeError, AttributeError):
+    """An argument is of another class. wasmtime-py raises a TypeError for some, an AttributeError for others."""
+
+    def __init__(self, words: str, value: object) -> None:
+        super().__init__(f"expected {words}, found {type(value).__name__}")
+
+
 def check_type(value: object, expected: type, words: str) -> None:
-    """Raise TypeError, as wasmtime-py words it, where a value is of another class."""
+    """Raise WrongType, as wasmtime-py words it, where a value is of another class."""
     if not isinstance(value, expected):
-        raise TypeError(f"expected {words}, found {type(value).__name__}")
+        raise WrongType(words, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
@@ -135,7 +135,7 @@ class _Cache(_Setting):
             except OSError as problem:
                 raise WasmtimeError(f"failed to read the cache configuration {value}: {problem.strerror}") from None
         elif not isinstance(value, bool):
-            raise TypeError(f"expected string or bool, found {type(value).__name__}")
+            raise WrongType("string or bool", value)
         elif not value:
             raise WasmtimeError("caching cannot be explicitly disabled")
 
@@ -174,7 +174,7 @@ class Config(Managed):
     wasm_gc = _Switch()
     wasm_wide_arithmetic = _Switch()
     wasm_custom_page_sizes = _Switch()
-    wasm_stack_switching = _Switch(True, "the package does not compile stack switching")
+    wasm_stack_switching = _Switch()  # modules that use it are refused by name
     wasm_component_model = _Switch()
     wasm_component_model_map = _Switch()
     wasm_component_model_implements = _Switch()

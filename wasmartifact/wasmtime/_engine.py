@@ -36,6 +36,7 @@ class Engine(Managed):
 
     def increment_epoch(self) -> None:
         """Begin the next epoch, from any thread: calls end in the stores whose deadline has come."""
+        self._check_open()
         self._epoch += 1
         if self._settings.epoch_interruption:
             for store in list(self._stores):

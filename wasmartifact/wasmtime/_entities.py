@@ -6,8 +6,7 @@ from wasmartifact.runtime import entities as native
 from wasmartifact.wasmtime._closing import check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
 from wasmartifact.wasmtime._extern import stands_for
-from wasmartifact.wasmtime._func import check_open
-from wasmartifact.wasmtime._store import Store
+from wasmartifact.wasmtime._func import check_limit, check_open
 from wasmartifact.wasmtime._types import GlobalType, TableType, TagType
 from wasmartifact.wasmtime._value import Val, from_native, to_native
 
@@ -35,7 +34,7 @@ class Global:
         What it starts as.
     """
 
-    __slots__ = ("_native",)
+    __slots__ = ("__weakref__", "_native")
     _native: native.Global
 
     def __init__(self, store: Storelike, ty: GlobalType, val: Any) -> None:
@@ -82,17 +81,15 @@ class Table:
         What the elements start as; None is null.
     """
 
-    __slots__ = ("_native",)
+    __slots__ = ("__weakref__", "_native")
     _native: native.Table
 
-    def __init__(self, store: Store, ty: TableType, init: Any) -> None:
+    def __init__(self, store: Storelike, ty: TableType, init: Any) -> None:
         check_open(store)
         check_type(ty, TableType, "a TableType")
         wanted = ty._type
         init = to_native(wanted.element, init)
-        limit = store._limits.get("table_elements") if isinstance(store, Store) else None
-        if limit is not None and wanted.min > limit:
-            raise WasmtimeError(f"table minimum size of {wanted.min} elements exceeds table limits")
+        check_limit(store, "table_elements", wanted.min, "table")
         try:
             self._native = native.Table(wanted.element, wanted.min, wanted.max, init)
         except ValueError as problem:
@@ -117,20 +114,22 @@ class Table:
     def grow(self, store: Storelike, amt: int, init: Any) -> int:
         """Add elements: its size before; WasmtimeError where it can't grow."""
         check_open(store)
+        check_type(amt, int, "an int")
         init = to_native(self._native.type.element, init)
+        check_limit(store, "table_elements", len(self._native) + amt, "table")
         try:
             return self._native.grow(amt, init)
         except ValueError:
             raise WasmtimeError(f"failed to grow table by `{amt}`") from None
 
-    def get(self, store: Store, idx: int) -> Any | None:
+    def get(self, store: Storelike, idx: int) -> Any | None:
         """An element: a Func, an object, a Val for null; None outside of the table."""
         check_open(store)
         if not 0 <= idx < len(self._native):
             return None
         return _given(self._native.type.element, self._native[idx])
 
-    def set(self, store: Store, idx: int, val: Any) -> None:
+    def set(self, store: Storelike, idx: int, val: Any) -> None:
         """Store an element; WasmtimeError outside of the table."""
         check_open(store)
         value = to_native(self._native.type.element, val)
@@ -149,7 +148,7 @@ class Tag:
     ty : TagType
     """
 
-    __slots__ = ("_native",)
+    __slots__ = ("__weakref__", "_native")
     _native: native.Tag
 
     def __init__(self, store: Storelike, ty: TagType) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmartifact.errors import Exit, UnlinkableModule, WasmArtifactError, WasmException
 from wasmartifact.errors import Trap as NativeTrap
-from wasmartifact.wasmtime._closing import Managed
+from wasmartifact.wasmtime._closing import Managed, check_type
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _WORDS: Final = {
     "unreachable": "wasm `unreachable` instruction executed",
     "undefined_element": "undefined element: out of bounds table access",
+    "null_function_reference": "null reference",
+    "null_exception_reference": "null reference",
     "interrupted": "interrupt",
     "deadline_exceeded": "interrupt",
     "out_of_fuel": "all fuel consumed by WebAssembly",
@@ -32,6 +34,7 @@ class WasmtimeError(Exception, Managed):
     """
 
     def __init__(self, message: str) -> None:
+        check_type(message, str, "a str")
         super().__init__(message)
         self._message = message
 
@@ -68,6 +71,7 @@ class Trap(Exception, Managed):
     """
 
     def __init__(self, message: str) -> None:
+        check_type(message, str, "a str")
         super().__init__(message)
         self._message = message
         self._frames: tuple[NativeFrame, ...] = ()
@@ -76,6 +80,7 @@ class Trap(Exception, Managed):
     @property
     def message(self) -> str:
         """What happened, with the backtrace of the guest."""
+        self._check_open()
         return self._message
 
     @property
@@ -96,7 +101,7 @@ class Trap(Exception, Managed):
         return self._message
 
 
-class Frame:
+class Frame(Managed):
     """A function that was running when a trap happened.
 
     Attributes
@@ -104,7 +109,7 @@ class Frame:
     func_index : int
         In the function index space of the module.
     func_name : str | None
-        From the name section, else that of an export.
+        From the name section.
     module_name : str | None
         From the name section.
     module_offset, func_offset : int
@@ -121,8 +126,8 @@ class Frame:
 
     @property
     def func_name(self) -> str | None:
-        """Its name from the name section, else of an export; None where it has neither."""
-        return self._frame.func_name
+        """Its name from the name section, or None. (The package's frames have that of an export, too.)"""
+        return own_name(self._frame)
 
     @property
     def module_name(self) -> str | None:
@@ -138,6 +143,11 @@ class Frame:
     def func_offset(self) -> int:
         """Bytes from the start of the function's body to the instruction; 0 where unknown."""
         return self._frame.func_offset or 0
+
+
+def own_name(frame: NativeFrame) -> str | None:
+    """Name of a function from the name section: wasmtime does not look among the exports."""
+    return None if frame.is_export_name else frame.func_name
 
 
 def translated(problem: Exception) -> Exception:
@@ -172,7 +182,8 @@ def _backtrace(frames: tuple[NativeFrame, ...]) -> str:
     """The lines that wasmtime puts before the cause."""
     lines = ["error while executing at wasm backtrace:"]
     for number, frame in enumerate(frames):
-        name = f"<wasm function {frame.func_index}>" if frame.func_name is None else frame.func_name
+        name = own_name(frame)
+        name = f"<wasm function {frame.func_index}>" if name is None else name
         offset = "<unknown>" if frame.wasm_offset is None else f"{frame.wasm_offset:#8x}"
         lines.append(f"{number:5}: {offset} - {frame.module_name or '<unknown>'}!{name}")
     return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wasmartifact.wasmtime._closing import WrongType
+
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,5 +41,5 @@ def unwrap(item: Any) -> Any:
     """The package's object behind one of wasmtime-py's kind; TypeError for anything else."""
     if not isinstance(item, tuple(_FACES)):
         names = ", ".join(face.__name__ for face in _FACES)
-        raise TypeError(f"expected one of {names}; found {type(item).__name__}")
+        raise WrongType(f"one of {names}", item)
     return item._native  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact import _types as native
-from wasmartifact.wasmtime._closing import check_type
+from wasmartifact.wasmtime._closing import WrongType, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError, translated
 from wasmartifact.wasmtime._extern import stands_for, wrap
 from wasmartifact.wasmtime._store import Store, StoreContext
@@ -30,7 +30,7 @@ class Func:
         Whether it gets a Caller first.
     """
 
-    __slots__ = ("_call", "_native")
+    __slots__ = ("__weakref__", "_call", "_native")
     _native: native.Func
     _call: Callable[..., Any]
 
@@ -68,17 +68,19 @@ class Func:
         TypeError, OverflowError
             A parameter does not fit its type.
         """
-        if store._closed:
-            raise ValueError("already closed")
         try:
+            if store._ended:
+                check_open(store)
             return self._call(*params)
         except Exception as problem:
-            found = self._explained(problem, len(params))
+            found = self._explained(problem, store, len(params))
             if found is problem:
                 raise
             raise found from None
 
-    def _explained(self, problem: Exception, given: int) -> Exception:
+    def _explained(self, problem: Exception, store: Storelike, given: int) -> Exception:
+        if not hasattr(store, "_ended"):
+            check_open(store)
         if isinstance(problem, TypeError):
             expected = len(self._native.type.params)
             if given != expected:
@@ -95,7 +97,8 @@ def _wrong_results(problem: TypeError) -> Exception:
     """For what the package says of host functions that give something else than their type says."""
     import re
 
-    found = re.search(r": the host function must return (None|a tuple of \d+ values), found ", str(problem))
+    words = r": the host function must return (None|a tuple of \d+ values(?=, found \d+ values$)), found "
+    found = re.search(words, str(problem))
     if found is None:
         return problem
     words = "results when it shouldn't" if found[1] == "None" else "wrong number of results"
@@ -103,16 +106,37 @@ def _wrong_results(problem: TypeError) -> Exception:
 
 
 def check_open(store: Storelike) -> None:
-    """Raise ValueError where a store is closed, or a Caller is used after its call."""
-    if store._closed:
+    """Raise ValueError where a store is closed, or a Caller is used after its call; WrongType for anything else."""
+    try:
+        ended = store._ended
+    except AttributeError:
+        raise WrongType("a Store or a Caller", store) from None
+    if ended:
         raise ValueError("already closed" if isinstance(store, Store) else "caller is no longer valid")
+
+
+def native_store(store: Storelike) -> native.Store | None:
+    """The package's store: a host function's work belongs to the store that it was called from."""
+    if isinstance(store, Store):
+        return store.native
+    caller: native.Instance | None = getattr(store, "_instance", None)
+    return None if caller is None else caller.store
+
+
+def check_limit(store: Storelike, limit: str, size: int, what: str) -> None:
+    """Raise WasmtimeError where `Store.set_limits` allows no memory or table (``what``) of this size."""
+    found = native_store(store)
+    limits = None if found is None else found.limits
+    most = None if limits is None else getattr(limits, limit)
+    if most is not None and size > most:
+        raise WasmtimeError(f"{what} size exceeds {what} limits: {size} of {most}")
 
 
 def host_function(ty: FuncType, func: Callable[..., Any], access_caller: bool) -> native.Func:
     """A function of the package for a callable of wasmtime-py's kind."""
     check_type(ty, FuncType, "a FuncType")
     if not callable(func):
-        raise TypeError(f"expected a callable, found {type(func).__name__}")
+        raise WrongType("a callable", func)
     params, results = ty._type
     served = serving(func, params, results, leading=int(bool(access_caller)))
     return native.Func(_with_caller(served) if access_caller else served, params, results, caller=bool(access_caller))
@@ -124,7 +148,7 @@ def _with_caller(func: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return func(caller, *arguments)
         finally:
-            caller._closed = True
+            caller._ended = True
 
     return call
 
@@ -132,11 +156,11 @@ def _with_caller(func: Callable[..., Any]) -> Callable[..., Any]:
 class Caller:
     """The instance that calls a host function, while the call lasts; it can stand for the store."""
 
-    __slots__ = ("_closed", "_instance")
+    __slots__ = ("__weakref__", "_ended", "_instance")
 
     def __init__(self, instance: native.Instance | None) -> None:
         self._instance = instance
-        self._closed = False
+        self._ended = False
 
     def __getitem__(self, name: str) -> Any:
         """An export of the caller; KeyError where there is none, or the call is over."""
@@ -148,7 +172,7 @@ class Caller:
     def get(self, name: str) -> Any | None:
         """An export of the caller; None where there is none, or the call is over."""
         check_type(name, str, "a str")
-        if self._closed or self._instance is None:
+        if self._ended or self._instance is None:
             return None
         found = self._instance.exports.get(name)
         return None if found is None else wrap(found)

@@ -10,7 +10,7 @@ from wasmartifact.wasmtime import _memory  # noqa: F401  # so that wrap knows it
 from wasmartifact.wasmtime._closing import Managed, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError, translated
 from wasmartifact.wasmtime._extern import unwrap, wrap
-from wasmartifact.wasmtime._func import check_open
+from wasmartifact.wasmtime._func import check_open, native_store
 from wasmartifact.wasmtime._module import Module
 from wasmartifact.wasmtime._store import Store
 
@@ -135,17 +135,9 @@ def instantiate(store: Storelike, linked: native.Linked) -> native.Instance:
     if isinstance(store, Store) and ("tables" in store._limits or "memories" in store._limits):
         _count(store, linked.artifact)
     try:
-        return linked.instantiate(store=_native_store(store))
+        return linked.instantiate(store=native_store(store))
     except WasmArtifactError as problem:
         raise translated(problem) from None
-
-
-def _native_store(store: Storelike) -> native.Store | None:
-    if isinstance(store, Store):
-        return store.native
-    # A host function may make instances in the store that it was called from.
-    caller = getattr(store, "_instance", None)
-    return None if caller is None else caller.store
 
 
 def _count(store: Store, artifact: Artifact) -> None:

@@ -8,13 +8,13 @@ from wasmartifact.wasmtime._closing import Managed, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
 from wasmartifact.wasmtime._extern import stands_for
-from wasmartifact.wasmtime._func import check_open
-from wasmartifact.wasmtime._store import Store
+from wasmartifact.wasmtime._func import check_limit, check_open
 from wasmartifact.wasmtime._types import MemoryType
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     import ctypes
+    from collections.abc import Iterable
 
     from wasmartifact.wasmtime._func import Storelike
 
@@ -56,15 +56,13 @@ class Memory:
     ty : MemoryType
     """
 
-    __slots__ = ("_native",)
+    __slots__ = ("__weakref__", "_native")
     _native: native.Memory
 
     def __init__(self, store: Storelike, ty: MemoryType) -> None:
         check_open(store)
         check_type(ty, MemoryType, "a MemoryType")
-        limit = store._limits.get("memory_size") if isinstance(store, Store) else None
-        if limit is not None and ty._type.min_pages * ty._type.page_size_bytes > limit:
-            raise WasmtimeError(f"memory minimum size of {ty._type.min_pages} pages exceeds memory limits")
+        check_limit(store, "memory_bytes", ty._type.min_pages * ty._type.page_size_bytes, "memory")
         self._native = _make(ty)
 
     @classmethod
@@ -83,6 +81,9 @@ class Memory:
     def grow(self, store: Storelike, delta: int) -> int:
         """Add pages: its size before, in pages; WasmtimeError where it can't grow."""
         check_open(store)
+        check_type(delta, int, "an int")
+        type_ = self._native.type
+        check_limit(store, "memory_bytes", (type_.min_pages + delta) * type_.page_size_bytes, "memory")
         return _grow(self._native, delta)
 
     def size(self, store: Storelike) -> int:
@@ -113,7 +114,7 @@ class Memory:
 
     def read(self, store: Storelike, start: int | None = 0, stop: int | None = None) -> bytearray:
         """A copy of its bytes from start to stop, which count as in slices: what lies outside is left out."""
-        if store._closed:
+        if store._ended:
             check_open(store)
         memory = self._native
         if start is None or stop is None or not 0 <= start <= stop <= memory.size_bytes:
@@ -122,7 +123,7 @@ class Memory:
                 return bytearray()
         return bytearray(memory[start:stop])
 
-    def write(self, store: Storelike, value: bytes | bytearray, start: int | None = None) -> int:
+    def write(self, store: Storelike, value: bytes | bytearray | Iterable[int], start: int | None = None) -> int:
         """Write bytes from start on, which counts as in slices; how many were written.
 
         Raises
@@ -137,7 +138,7 @@ class Memory:
         if start >= size_bytes:
             raise IndexError("index out of range")
         if not isinstance(value, (bytes, bytearray)):
-            value = bytearray(value)  # type: ignore[unreachable]
+            value = bytearray(value)
         if start + len(value) > size_bytes:
             raise IndexError("index out of range")
         memory[start : start + len(value)] = value

@@ -7,7 +7,7 @@ import os
 from wasmartifact.cache import compile
 from wasmartifact.errors import WasmArtifactError
 from wasmartifact.loader import load
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
 from wasmartifact.wasmtime._types import ExportType, ImportType, wrap_type
@@ -28,7 +28,7 @@ def wat2wasm(wat: str | bytes) -> bytearray:
     """
     from wasmartifact.wasm.source import read_source
 
-    text = wat.encode() if isinstance(wat, str) else bytes(wat)
+    text = _contents(wat)
     try:
         return bytearray(read_source(text))
     except WasmArtifactError as problem:
@@ -40,7 +40,7 @@ def _contents(wasm: str | bytes | bytearray) -> bytes:
     if isinstance(wasm, str):
         return wasm.encode()
     if not isinstance(wasm, (bytes, bytearray)):
-        raise TypeError(f"expected wasm bytes, found {type(wasm).__name__}")
+        raise WrongType("wasm bytes", wasm)
     return bytes(wasm)
 
 
@@ -89,7 +89,7 @@ class Module(Managed):
         """Raise WasmtimeError where this is no valid module in the binary format."""
         check_type(engine, Engine, "an Engine")
         if not isinstance(wasm, (bytes, bytearray)):
-            raise TypeError(f"expected wasm bytes, found {type(wasm).__name__}")
+            raise WrongType("wasm bytes", wasm)
         from wasmartifact.wasm.decode import decode_module
         from wasmartifact.wasm.validate import validate
 
@@ -98,13 +98,15 @@ class Module(Managed):
             validate(data, decode_module(data))
         except WasmArtifactError as problem:
             raise WasmtimeError(str(problem)) from None
+        if engine._settings.forbidden:  # which instructions there are is known once it is compiled
+            cls(engine, data)
 
     @classmethod
     def deserialize(cls, engine: Engine, encoded: bytes | bytearray) -> Module:
         """Load what `serialize` gave. It is code: only what you trust may be loaded."""
         check_type(engine, Engine, "an Engine")
         if not isinstance(encoded, (bytes, bytearray)):
-            raise TypeError(f"expected bytes, found {type(encoded).__name__}")
+            raise WrongType("bytes", encoded)
         try:
             return cls._of(engine, load(bytes(encoded)))
         except WasmArtifactError as problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmartifact import _types as native
 from wasmartifact.limits import Limits
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
 
@@ -37,6 +37,9 @@ class Store(Managed):
         The store of the package, for what wasmtime-py has no names for: ``with store.native.deadline(seconds):``.
     """
 
+    #: What every Storelike has: whether it can't be used any more.
+    _ended = False
+
     def __init__(self, engine: Engine | None = None, data: Any | None = None) -> None:
         if engine is None:
             engine = Engine()
@@ -57,6 +60,11 @@ class Store(Managed):
             self._watch_epoch()
             engine._stores.add(self)
 
+    def close(self) -> None:
+        """End its use, and that of what is in it."""
+        super().close()
+        self._ended = True
+
     def data(self) -> Any | None:
         """What the store was made with; None for what is false."""
         self._check_open()
@@ -72,7 +80,7 @@ class Store(Managed):
         """Set what is left of the fuel; WasmtimeError where the engine's Config does not count any."""
         self._check_fuel()
         if not isinstance(fuel, int):
-            raise TypeError(f"expected an int, found {type(fuel).__name__}")
+            raise WrongType("an int", fuel)
         self.native.fuel = min(fuel % 2**64, _MAX_FUEL)
 
     def get_fuel(self) -> int:
@@ -91,7 +99,7 @@ class Store(Managed):
         """Let calls end once the engine's epoch was incremented so often from now on."""
         self._check_open()
         if not isinstance(ticks_after_current, int):
-            raise TypeError(f"expected an int, found {type(ticks_after_current).__name__}")
+            raise WrongType("an int", ticks_after_current)
         if not self.engine._settings.epoch_interruption:
             return
         self._epoch_deadline = self.engine._epoch + ticks_after_current
@@ -132,7 +140,7 @@ class Store(Managed):
         given |= {"tables": tables, "memories": memories}
         for name, number in given.items():
             if not isinstance(number, int):
-                raise TypeError(f"{name}: expected an int, found {type(number).__name__}")
+                raise WrongType(f"an int for {name}", number)
             if number >= 0:
                 self._limits[name] = number
         self.native.limits = Limits(
@@ -173,4 +181,4 @@ def _wasi_config() -> type:
 class StoreContext:
     """What wasmtime-py passes for a store within a host function of a component."""
 
-    _closed = False
+    _ended = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact.wasm import externtypes
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 _PRINTED: Final = {"externref": "anyref"}
 
 
-class ValType:
+class ValType(Managed):
     """A value type; `i32`, `i64`, `f32`, `f64`, `externref` and `funcref` make one, equal types are equal."""
 
-    __slots__ = ("_name",)
     _name: str
 
     def __init__(self) -> None:
@@ -68,6 +67,7 @@ class ValType:
         return hash(self._name)
 
     def __str__(self) -> str:
+        self._check_open()
         return _PRINTED.get(self._name, self._name)
 
     __repr__ = __str__
@@ -100,11 +100,13 @@ class FuncType(Managed):
     @property
     def params(self) -> list[ValType]:
         """Types of the parameters."""
+        self._check_open()
         return [ValType._of(name) for name in self._type.params]
 
     @property
     def results(self) -> list[ValType]:
         """Types of the results."""
+        self._check_open()
         return [ValType._of(name) for name in self._type.results]
 
 
@@ -129,11 +131,13 @@ class GlobalType(Managed):
     @property
     def content(self) -> ValType:
         """Type of the value."""
+        self._check_open()
         return ValType._of(self._type.type)
 
     @property
     def mutable(self) -> bool:
         """Whether the value can change."""
+        self._check_open()
         return self._type.mutable
 
 
@@ -166,10 +170,17 @@ def _checked_limits(limits: Limits, bits: int) -> Limits:
         if size is None:
             continue
         if not isinstance(size, int):
-            raise TypeError(f"expected an int for the {word} size, found {type(size).__name__}")
+            raise WrongType(f"an int for the {word} size", size)
         if not 0 <= size < 1 << bits:
             raise WasmtimeError(f"{word} size too large" if size > 0 else f"{word} size is negative")
     return limits
+
+
+def _check_bytes(limits: Limits, page_size_log2: int, bits: int) -> None:
+    """Raise WasmtimeError where a memory would have more bytes than there are addresses."""
+    for word, pages in (("minimum", limits.min), ("maximum", limits.max)):
+        if pages is not None and pages << page_size_log2 > 1 << bits:
+            raise WasmtimeError(f"{word} size of {pages} pages is more than addresses of {bits} bits reach")
 
 
 class TableType(Managed):
@@ -196,11 +207,13 @@ class TableType(Managed):
     @property
     def element(self) -> ValType:
         """Type of the elements."""
+        self._check_open()
         return ValType._of(self._type.element)
 
     @property
     def limits(self) -> Limits:
         """Sizes, in elements."""
+        self._check_open()
         return Limits(self._type.min, self._type.max)
 
 
@@ -222,6 +235,7 @@ class MemoryType(Managed):
             raise WasmtimeError(
                 f"page size must be 1 or 65536 bytes: page_size_log2 is 0 or 16, found {page_size_log2}"
             )
+        _check_bytes(limits, page_size_log2, 64 if is_64 else 32)
         if limits.max is not None and limits.max < limits.min:
             raise WasmtimeError("maximum page size cannot be smaller than the minimum page size")
         if shared and limits.max is None:
@@ -237,26 +251,31 @@ class MemoryType(Managed):
     @property
     def limits(self) -> Limits:
         """Sizes, in pages."""
+        self._check_open()
         return Limits(self._type.min_pages, self._type.max_pages)
 
     @property
     def is_64(self) -> bool:
         """Whether addresses have 64 bits."""
+        self._check_open()
         return self._type.memory64
 
     @property
     def is_shared(self) -> bool:
         """Whether threads may share it."""
+        self._check_open()
         return self._type.shared
 
     @property
     def page_size(self) -> int:
         """Size of a page in bytes."""
+        self._check_open()
         return self._type.page_size_bytes
 
     @property
     def page_size_log2(self) -> int:
         """The same, as a power of two."""
+        self._check_open()
         return self._type.page_size_bytes.bit_length() - 1
 
 
@@ -284,6 +303,7 @@ class TagType(Managed):
     @property
     def functype(self) -> FuncType:
         """Its parameters are what an exception carries."""
+        self._check_open()
         return FuncType._of(self._functype)
 
 
@@ -302,7 +322,7 @@ def wrap_type(native: externtypes.ExternType) -> AsExternType:
     return _FACES[type(native)]._of(native)  # type: ignore[attr-defined, no-any-return]
 
 
-class ImportType:
+class ImportType(Managed):
     """What a module imports: ``module``, ``name``, ``type``."""
 
     def __init__(self, module: str, name: str, type: AsExternType) -> None:
@@ -312,20 +332,23 @@ class ImportType:
     @property
     def module(self) -> str:
         """Name of the module that it is imported from."""
+        self._check_open()
         return self._names[0]
 
     @property
     def name(self) -> str | None:
         """Its name there."""
+        self._check_open()
         return self._names[1]
 
     @property
     def type(self) -> AsExternType:
         """Its type."""
+        self._check_open()
         return self._type
 
 
-class ExportType:
+class ExportType(Managed):
     """What a module exports: ``name``, ``type``."""
 
     def __init__(self, name: str, type: AsExternType) -> None:
@@ -335,9 +358,11 @@ class ExportType:
     @property
     def name(self) -> str:
         """The name that it is exported by."""
+        self._check_open()
         return self._name
 
     @property
     def type(self) -> AsExternType:
         """Its type."""
+        self._check_open()
         return self._type

@@ -21,7 +21,7 @@ class Val:
     Calls take and give plain Python values. A Val serves where a null needs a type, and in programs that make them.
     """
 
-    __slots__ = ("_name", "_val")
+    __slots__ = ("__weakref__", "_name", "_val")
 
     def __init__(self, kind: str, val: Any) -> None:
         self._name = kind

@@ -6,7 +6,7 @@ import os
 import sys
 
 from wasmartifact.wasi.host import ReadOnly, Wasi
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
@@ -85,6 +85,7 @@ class WasiConfig(Managed):
         self._env.update(os.environ.items())
 
     def _open(self, name: str, path: HostPath, mode: str) -> None:
+        check_type(path, (str, bytes, os.PathLike), f"a path for {name}_file")  # type: ignore[arg-type]
         try:
             file: IO[bytes] = open(path, mode, buffering=0)  # noqa: SIM115
         except OSError as problem:
@@ -177,7 +178,7 @@ def _texts(name: str, texts: Iterable[str]) -> Iterable[str]:
 
 def _output(callback: CustomOutput) -> Callable[[bytes], None]:
     if not callable(callback):
-        raise TypeError(f"expected a callable, found {type(callback).__name__}")
+        raise WrongType("a callable", callback)
 
     def write(data: bytes) -> None:
         while data:

@@ -351,8 +351,9 @@ def attempt(call: Callable[..., Any], args: list[Any], allowed: tuple[type[BaseE
             call(*args)
     except RuntimeError as error:
         return "" if str(error) == "spite" else describe(error)
-    except allowed:
-        return ""
+    except allowed as error:
+        is_ours = type(error).__module__.startswith("wasmartifact.") and not type(error).__module__.startswith(FACE)
+        return describe(error) if is_ours else ""
     except Exception as error:
         return describe(error)
     return ""

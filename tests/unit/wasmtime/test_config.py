@@ -35,11 +35,9 @@ SWITCHES = [
     "parallel_compilation",
     "shared_memory",
     "gc_support",
-    "cranelift_nan_canonicalization",
     "memory_may_move",
     "native_unwind_info",
     "macos_use_mach_ports",
-    "signals_based_traps",
     "memory_init_cow",
 ]
 SIZES = ["max_wasm_stack", "memory_reservation", "memory_guard_size", "memory_reservation_for_growth"]
@@ -59,6 +57,16 @@ def test_switch_takes_a_bool_and_nothing_else(w: ModuleType, name: str) -> None:
     for other in (1, "yes", None):
         with pytest.raises(TypeError):
             setattr(config, name, other)
+
+
+@pytest.mark.core
+@pytest.mark.differs("what can't be kept is refused by name: NaNs are the CPU's, and traps of memories are page faults")
+@pytest.mark.parametrize(("name", "value"), [("cranelift_nan_canonicalization", True), ("signals_based_traps", False)])
+def test_switch_that_the_face_refuses(w: ModuleType, name: str, value: bool) -> None:
+    setattr(w.Config(), name, not value)
+    with pytest.raises(TypeError):
+        setattr(w.Config(), name, 1)
+    setattr(w.Config(), name, value)
 
 
 @pytest.mark.parametrize("name", SIZES)

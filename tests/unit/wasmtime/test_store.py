@@ -65,11 +65,6 @@ def test_store_lets_its_data_go(w: ModuleType) -> None:
     assert gone() is None
 
 
-def test_module_of_another_engine(w: ModuleType) -> None:
-    with pytest.raises(w.WasmtimeError, match="Engine"):
-        w.Instance(w.Store(), w.Module(w.Engine(), "(module)"), [])
-
-
 # ---- fuel ----------------------------------------------------------------------------------------------------------
 
 

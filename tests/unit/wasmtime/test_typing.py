@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import FACE, REAL
+
+ROOT = Path(__file__).resolve().parents[3]
 
 #: What typed programs write: narrowing of exports, callbacks with a Caller, types in signatures, properties that can
 #: only be set. The last function has a mistake in each line, which mypy has to find.
@@ -132,9 +135,16 @@ def test_typed_program(module: str, tmp_path: Path) -> None:
         pytest.importorskip(REAL, reason="wasmtime-py, whose types these are, is not installed")
     program = PROGRAM.format(module=module)
     (tmp_path / "program.py").write_text(program + MISTAKES)
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache")]
+    command = [sys.executable, "-m", "mypy", "--no-error-summary", "--config-file", str(ROOT / "pyproject.toml")]
+    command += ["--strict", "--cache-dir", str(ROOT / ".mypy_cache")]  # what `mypy` itself leaves is found there
     result = subprocess.run(
-        [*command, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        [*command, "program.py"],
+        cwd=tmp_path,
+        env=os.environ | {"MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     first = program.count("\n") + 3
     lines = sorted({int(line.split(":")[1]) for line in result.stdout.splitlines() if ": error:" in line})
