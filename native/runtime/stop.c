@@ -69,6 +69,14 @@ static void set_stop(wa_store *store, uint32_t stop)
     watch_store(store);
 }
 
+/* A host function may have stopped the very call that it serves: this thread then looks on its way back, without a signal, which
+ * would come after any number of further calls. */
+static void note_own_stop(void)
+{
+    if (wa_has_stop())
+        wa_this_thread.notes.stop = true;
+}
+
 static void clear_stop(wa_store *store, uint32_t stop)
 {
     atomic_fetch_and(&store->stop, ~stop);
@@ -247,6 +255,8 @@ int wa_deadline_begin(wa_deadline *deadline, wa_store *store, uint64_t nanosecon
         end_deadlines(); /* the next call finds it over, however late the watcher wakes */
     wake_before(deadline->end_nanoseconds);
     pthread_mutex_unlock(&mutex);
+    if (nanoseconds == 0)
+        note_own_stop();
     return 0;
 }
 
@@ -270,6 +280,7 @@ int wa_store_interrupt(wa_store *store, wa_error *error)
     set_stop(wa_root(store), WA_STOP_INTERRUPT);
     wake_before(0);
     pthread_mutex_unlock(&mutex);
+    note_own_stop();
     return 0;
 }
 
@@ -307,6 +318,7 @@ int wa_ticket_cancel(wa_ticket *ticket, wa_error *error)
         wake_before(0);
     }
     pthread_mutex_unlock(&mutex);
+    note_own_stop();
     return 0;
 }
 

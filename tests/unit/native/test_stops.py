@@ -143,6 +143,25 @@ def test_a_deadline_that_is_over_ends_calls_at_once() -> None:
             assert is_usable(guest)
 
 
+@pytest.mark.parametrize("stop", ["interrupt", "deadline"])
+def test_a_host_function_stops_the_call_that_it_serves(stop: str) -> None:
+    """On the way back from it: no signal has to come first, and no further call is made."""
+    stops: list[object] = []
+
+    def host() -> None:
+        if stop == "interrupt":
+            store.interrupt()
+        stops.append(store.deadline(0 if stop == "deadline" else 60).__enter__())
+
+    text = '(module (import "" "f" (func $f)) (func (export "run") (loop $l (call $f) (br $l))))'
+    instance = load(text).instantiate({"": {"f": wa.Func(host)}})
+    store = instance.store
+    with pytest.raises(wa.Trap) as caught:
+        instance.exports.run()
+    assert isinstance(caught.value, wa.Interrupted if stop == "interrupt" else wa.DeadlineExceeded)
+    assert len(stops) == 1
+
+
 def test_what_is_no_deadline() -> None:
     store = wa.Store()
     with pytest.raises(ValueError, match="NaN"):

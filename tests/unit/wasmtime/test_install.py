@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import sys
 import wasmtime
@@ -89,3 +91,52 @@ def test_the_import_is_lean() -> None:
     command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_script_finds_its_neighbours(tmp_path: Path) -> None:
+    """The first entry of sys.path is the script's folder, as Python itself has it."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "neighbour.py").write_text("print('found')\n")
+    (folder / "script.py").write_text("import neighbour\n")
+    assert run(tmp_path, str(folder / "script.py")).stdout == "found\n"
+
+
+def test_a_traceback_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("import wasmtime\nwasmtime.Engine(3)\n")
+    done = run(tmp_path, "script.py")
+    assert done.returncode == 1
+    assert "script.py" in done.stderr
+    assert done.stderr.endswith("expected Config, found int\n")
+
+
+@pytest.mark.parametrize("arguments", [("missing.py",), ("-m", "no_such_module")])
+def test_a_program_that_is_missing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 1
+    assert arguments[-1] in done.stderr
+
+
+def test_the_import_alone_stands_in_for_nothing() -> None:
+    code = "import wasmartifact.wasmtime, sys; print('wasmtime' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_both_in_one_process() -> None:
+    """Each has signal handlers for its own traps."""
+    pytest.importorskip("wasmtime", reason="wasmtime-py is not installed")
+    code = """
+import wasmtime
+import wasmartifact.wasmtime as face
+TEXT = '(module (func (export "f") (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0))))'
+for w in (wasmtime, face, wasmtime, face):
+    store = w.Store()
+    f = w.Instance(store, w.Module(store.engine, TEXT), []).exports(store)["f"]
+    try:
+        f(store, 0)
+    except w.Trap as trap:
+        print(trap.trap_code.name, f(store, 1))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "INTEGER_DIVISION_BY_ZERO 1\n" * 4
