@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from wasmartifact import _types as types
-from wasmartifact.constants import CANON_HOST, CANON_LIFT, COMPONENT_SORTS
+from wasmartifact.constants import CANON_HOST, CANON_LIFT, COMPONENT_KINDS, COMPONENT_SORTS
 from wasmartifact.runtime.artifact import Artifact
 from wasmartifact.runtime.component_types import camel, snake
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
+
+    from wasmartifact.runtime.component_imports import Wanted
 
 SORT_FUNC, SORT_TYPE, SORT_RESOURCE, SORT_INSTANCE, SORT_IMPORTED_FUNC = (
     COMPONENT_SORTS.index(sort) for sort in ("func", "type", "resource", "instance", "imported func")
 )
+#: Types from here on name a resource, or are functions.
+FIRST_HANDLE = COMPONENT_KINDS.index("own")
 #: Kinds of functions of resources, as their names begin.
 _METHOD, _STATIC, _CONSTRUCTOR = "[method]", "[static]", "[constructor]"
 
@@ -30,7 +34,7 @@ class Component(Artifact):
         Everything that the artifact says about the core module that the component's modules became.
     """
 
-    __slots__ = ("_canons", "_description", "_exports", "_externs", "_names", "_type_rows")
+    __slots__ = ("_canons", "_description", "_exports", "_externs", "_names", "_type_rows", "_wanted")
 
     def __init__(self, native: types.NativeArtifact, path: str | None) -> None:
         """Of its native half, bound to its code."""
@@ -42,7 +46,7 @@ class Component(Artifact):
 
     def instantiate(  # type: ignore[override]
         self,
-        imports: Mapping[str, Any] | None = None,
+        imports: Mapping[str, Any] | types.WasiHost | None = None,
         *,
         store: types.Store | None = None,
     ) -> ComponentInstance:
@@ -55,7 +59,8 @@ class Component(Artifact):
             functions: a mapping of names, or an object with attributes, in which names are as in WIT or as in Python.
             Functions that are imported by themselves stand beside them. Methods of a resource are found as
             ``"[method]blob.read"``, or as attributes of the class that stands under the resource's name.
-            Interfaces that differ in the last number of their version fit.
+            Interfaces that differ in the last number of their version fit. A `Wasi`, or its imports among the others,
+            has those of WASI 0.2.
         store : Store, optional
             Where the instance shall live; by default it gets a store of its own.
 
@@ -72,7 +77,9 @@ class Component(Artifact):
             A start function trapped.
         """
         description = self._open()
-        callables = tuple([self._find(row, imports) for row in self._imported()])
+        from wasmartifact.runtime.component_imports import find_callables
+
+        callables = find_callables(self._imported(), imports)
         return ComponentInstance(self, types.component_instantiate(description, self._native, callables, store))
 
     # What the columns say, read when it is first needed -----------------------------------------------------------
@@ -84,6 +91,7 @@ class Component(Artifact):
             self._canons = description.canons()
             self._names: dict[int, str] = {}
             self._exports: dict[int, dict[str, int]] = {}
+            self._wanted: list[Wanted | None] | None = None
             self._type_rows: list[tuple[int, list[tuple[str, int]]]] | None = None
             self._description = description
         return self._description
@@ -108,22 +116,30 @@ class Component(Artifact):
                     self._names.setdefault(index - 1, name)
         return self._names.get(row, "")
 
-    def _imported(self) -> Iterator[int | None]:
-        """Row of the extern of each import of the flattened module; None where it is no host function."""
-        for kind, _, target in self._canons:
-            if kind == CANON_LIFT:
-                break
-            yield target - 1 if kind == CANON_HOST else None
+    def _python_type(self, row: int) -> Any:
+        """The class of a type; where it has none of its own, what its values are."""
+        from wasmartifact.runtime.component_types import HAS_FACE, plain_type
 
-    def _find(self, row: int | None, imports: Mapping[str, Any] | None) -> Callable[..., Any] | None:
-        """The callable for an import."""
-        if row is None:
-            return None
-        name, _, parent, _, _ = self._externs[row]
-        place = None if parent == 0 else self._externs[parent - 1][0]
-        from wasmartifact.runtime.component_imports import find_callable
+        kind, items = self._rows[row]
+        if kind in HAS_FACE:
+            return self._open().face(row)[0]
+        parts = [None if part == 0 else self._python_type(part - 1) for _, part in items if kind < FIRST_HANDLE]
+        return plain_type(kind, parts)
 
-        return find_callable(place, name, imports)
+    def _imported(self) -> list[Wanted | None]:
+        """Each import of the flattened module; None where it is no host function."""
+        self._open()
+        if self._wanted is None:
+            from wasmartifact.runtime.component_imports import Wanted
+
+            self._wanted = []
+            for kind, _, target in self._canons:
+                if kind == CANON_LIFT:
+                    break
+                name, _, parent, _, _ = self._externs[target - 1] if kind == CANON_HOST else ("", 0, 0, 0, 0)
+                place = None if parent == 0 else self._externs[parent - 1][0]
+                self._wanted.append(Wanted(place, name) if kind == CANON_HOST else None)
+        return self._wanted
 
     def _children(self, parent: int) -> dict[str, int]:
         """Rows of what is exported in an instance, by the Python name and by the name in WIT; 0: by the component."""
@@ -216,9 +232,7 @@ class Namespace:
         if sort == SORT_RESOURCE:
             return resource_class(self._component, self._native, index - 1)
         if sort == SORT_TYPE:
-            from wasmartifact.runtime.component_types import make_face
-
-            return make_face(self._component, index - 1)[0]
+            return self._component._python_type(index - 1)
         if sort == SORT_IMPORTED_FUNC:
             from wasmartifact.errors import UnsupportedModule
 

@@ -174,3 +174,24 @@ _MAKERS: dict[int, Any] = {
     COMPONENT_KINDS.index("enum"): _make_enum,
     COMPONENT_KINDS.index("flags"): _make_flags,
 }
+#: Kinds of types that have a class of their own.
+HAS_FACE = frozenset(_MAKERS)
+
+
+def plain_type(kind: int, parts: list[Any]) -> Any:
+    """What values of other types are, as annotations have it."""
+    name = COMPONENT_KINDS[kind]
+    if name == "list":
+        numbers = {int: memoryview, float: memoryview}
+        return numbers.get(parts[0], list[parts[0]])  # type: ignore[valid-type]
+    if name == "tuple":
+        return tuple[tuple(parts)]  # type: ignore[misc]
+    if name == "option":
+        return parts[0] | None
+    return _PLAIN.get(name, object)
+
+
+_PLAIN: dict[str, Any] = {
+    "bool": bool, "f32": float, "f64": float, "char": str, "string": str, "result": object,
+    **dict.fromkeys(("s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64"), int),
+}  # fmt: skip

@@ -21,9 +21,10 @@ class Functions(dict[str, "types.Func"]):
         Which module: ``wasi_unstable``, or ``wasi_snapshot_preview1``.
     """
 
-    __slots__ = ("_is_unstable", "_make")
+    __slots__ = ("_is_unstable", "_make", "host")
 
     def __init__(self, host: types.WasiHost, is_unstable: bool) -> None:
+        self.host = host
         self._is_unstable = is_unstable
         self._make: Callable[[str], types.Func | None] | None = (
             host._unstable_function if is_unstable else host._function

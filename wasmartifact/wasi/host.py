@@ -91,8 +91,10 @@ class Wasi(types.WasiHost):
     3 b'hello\\n'
     """
 
-    __slots__ = ("_files",)
+    __slots__ = ("_files", "_given", "_interfaces")
     _files: list[Any]
+    _given: tuple[Any, ...]
+    _interfaces: Any
 
     def __new__(
         cls,
@@ -107,8 +109,11 @@ class Wasi(types.WasiHost):
         limits: Limits | None = None,
     ) -> Self:
         """See the class."""
+        args = args if isinstance(args, str | bytes) else tuple(args)
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env)) if env else b"")
         self._files = []
+        self._interfaces = None
+        self._given = (args, dict(env or {}), stdin, stdout, stderr, bool(preopens))
         sockets = tuple(sockets)
         if limits is not None:
             self._limit(limits, given=STREAMS + len(preopens or ()) + len(sockets))
@@ -128,7 +133,7 @@ class Wasi(types.WasiHost):
         -------
         dict
             The import modules ``wasi_snapshot_preview1`` and ``wasi_unstable``, each a dictionary of Funcs by name; a
-            Func is made when it is first asked for.
+            Func is made when it is first asked for. Components find the interfaces of WASI 0.2 by these, too.
             Functions of other modules can be added: ``wasi.imports() | {"env": {...}}``.
         """
         for file in self._files:  # what Python wrote before the program starts comes first
@@ -138,6 +143,30 @@ class Wasi(types.WasiHost):
             "wasi_snapshot_preview1": Functions(self, is_unstable=False),
             "wasi_unstable": Functions(self, is_unstable=True),
         }
+
+    def _component_interfaces(self) -> Any:
+        """The interfaces of WASI 0.2, with the same arguments, variables and streams: made once, for components."""
+        if self._interfaces is not None:
+            return self._interfaces
+        from wasmartifact.wasi.preview2 import Preview2
+
+        args, env, stdin, stdout, stderr, has_directories = self._given
+        if has_directories:
+            from wasmartifact.errors import UnsupportedModule
+
+            raise UnsupportedModule(
+                "preopens are not served to components yet: give wa.Wasi without, and the interfaces "
+                "wasi:filesystem/preopens and wasi:filesystem/types yourself",
+                feature="component-filesystem",
+            )
+        streams = (
+            as_stream("stdin", stdin, False),
+            as_stream("stdout", stdout, True),
+            as_stream("stderr", stderr, True),
+        )
+        variables = [(_text(name), _text(value)) for name, value in env.items()]
+        self._interfaces = Preview2([_text(argument) for argument in args], variables, streams)
+        return self._interfaces
 
     def _limit(self, limits: Limits, given: int) -> None:
         from wasmartifact.limits import Limits
@@ -186,6 +215,10 @@ class Wasi(types.WasiHost):
         except OSError:
             os.close(own)
             raise
+
+
+def _text(text: Text) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8", "replace")
 
 
 def _bytes(name: str, text: Text) -> bytes:

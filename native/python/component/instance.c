@@ -112,6 +112,20 @@ static PyObject *component_canons(PyObject *object, PyObject *unused)
     return rows;
 }
 
+/* face(row of a type) -> what Python's values of it need */
+static PyObject *component_face(PyObject *object, PyObject *row)
+{
+    wax_component *component = (wax_component *)object;
+    unsigned long number = PyLong_AsUnsignedLong(row);
+    if (PyErr_Occurred())
+        return NULL;
+    if (number >= component->native->type_count) {
+        PyErr_SetString(PyExc_IndexError, "no such type");
+        return NULL;
+    }
+    return Py_XNewRef(wax_face(component, &component->native->types[number]));
+}
+
 static int description_traverse(PyObject *object, visitproc visit, void *arg)
 {
     const wax_component *component = (const wax_component *)object;
@@ -146,6 +160,7 @@ static PyMethodDef description_methods[] = {
     {"types", component_types, METH_NOARGS, NULL},
     {"externs", component_externs, METH_NOARGS, NULL},
     {"canons", component_canons, METH_NOARGS, NULL},
+    {"face", component_face, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

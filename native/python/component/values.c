@@ -551,8 +551,15 @@ static int64_t find_case(PyObject *cases, PyObject *key, PyObject *value)
     if (number == NULL && PyErr_ExceptionMatches(PyExc_TypeError))
         PyErr_Clear(); /* not hashable: no case */
     if (number == NULL && !PyErr_Occurred()) {
-        PyObject *names = PySequence_List(cases);
-        PyErr_Format(PyExc_ValueError, "expected one of %R, found %R", names == NULL ? Py_None : names, value);
+        PyObject *names = PyList_New(0), *name, *unused;
+        Py_ssize_t place = 0;
+        while (names != NULL && PyDict_Next(cases, &place, &name, &unused))
+            if (PyUnicode_CheckExact(name) && PyList_Append(names, name) < 0)
+                Py_CLEAR(names);
+        if (names != NULL && PyUnicode_CheckExact(value))
+            PyErr_Format(PyExc_ValueError, "expected one of %R, found %R", names, value);
+        else if (names != NULL)
+            PyErr_Format(PyExc_TypeError, "expected one of %R, found %s", names, Py_TYPE(value)->tp_name);
         Py_XDECREF(names);
     }
     return number == NULL ? -1 : PyLong_AsLongLong(number);

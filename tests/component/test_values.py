@@ -1,0 +1,263 @@
+"""Values, resources, imports and errors of components, from Python."""
+
+from __future__ import annotations
+
+import array
+import gc
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wasmartifact as wa
+from tests.fuzz.components import FUNCTIONS, Type, component, random_type, random_value, run_ours
+
+#: A resource with a destructor that counts, and functions that take and give it; a record; a host function.
+COUNTER = """(component
+  (import "example:host/log" (instance $log
+    (export "note" (func (param "text" string) (result (result u32 (error string)))))))
+  (core module $libc (memory (export "memory") 1) (global $end (mut i32) (i32.const 1024))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.set $end (i32.and (i32.add (global.get $end) (i32.const 7)) (i32.const -8)))
+      (global.get $end) (global.set $end (i32.add (global.get $end) (local.get 3)))))
+  (core instance $libc (instantiate $libc))
+  (alias core export $libc "memory" (core memory $memory))
+  (alias core export $libc "realloc" (core func $realloc))
+  (core module $ends (global $ended (mut i32) (i32.const 0))
+    (func (export "end") (param i32) (global.set $ended (i32.add (global.get $ended) (local.get 0))))
+    (func (export "ended") (result i32) (global.get $ended)))
+  (core instance $ends (instantiate $ends))
+  (type $counter' (resource (rep i32) (dtor (core func $ends "end"))))
+  (core func $new (canon resource.new $counter'))
+  (core func $drop (canon resource.drop $counter'))
+  (core func $note (canon lower (func $log "note") (memory $memory) (realloc $realloc)))
+  (core module $code
+    (import "" "new" (func $new (param i32) (result i32)))
+    (import "" "drop" (func $drop (param i32)))
+    (import "" "note" (func $note (param i32 i32 i32)))
+    (import "" "memory" (memory 1))
+    (func (export "make") (param i32) (result i32) (call $new (local.get 0)))
+    (func (export "value") (param i32) (result i32) (local.get 0))
+    (func (export "take") (param i32) (call $drop (local.get 0)))
+    (func (export "trap") (unreachable))
+    (func (export "note") (param i32 i32) (result i32)
+      (call $note (local.get 0) (local.get 1) (i32.const 16)) (i32.const 16)))
+  (core instance $code (instantiate $code (with "" (instance
+    (export "new" (func $new)) (export "drop" (func $drop)) (export "note" (func $note))
+    (export "memory" (memory $memory))))))
+  (export $counter "counter" (type $counter'))
+  (func (export "[constructor]counter") (param "value" u32) (result (own $counter))
+    (canon lift (core func $code "make")))
+  (func (export "[method]counter.value") (param "self" (borrow $counter)) (result u32)
+    (canon lift (core func $code "value")))
+  (func (export "take") (param "it" (own $counter)) (param "n" u8) (canon lift (core func $code "take2")))
+  (func (export "ended") (result u32) (canon lift (core func $ends "ended")))
+  (func (export "trap") (canon lift (core func $code "trap")))
+  (func (export "note") (param "text" string) (result (result u32 (error string)))
+    (canon lift (core func $code "note") (memory $memory) (realloc $realloc))))
+""".replace(
+    '(func (export "trap") (unreachable))',
+    '(func (export "trap") (unreachable))\n    (func (export "take2") (param i32 i32) (call $drop (local.get 0)))',
+)
+
+
+@pytest.fixture(scope="module")
+def counters(tmp_path_factory: pytest.TempPathFactory) -> wa.Component:
+    output = tmp_path_factory.mktemp("counter") / "counter.so"
+    wa.pack(COUNTER.encode(), output, opt_level=0)
+    return load(output)
+
+
+def load(path: Path) -> wa.Component:
+    loaded = wa.load(path)
+    assert isinstance(loaded, wa.Component)
+    return loaded
+
+
+def instance_of(counters: wa.Component, note: Any = len) -> wa.ComponentInstance:
+    return counters.instantiate({"example:host/log": {"note": note}})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_values_come_back_as_they_were(seed: int, tmp_path: Path) -> None:
+    source = random.Random(seed)
+    types = [random_type(source, source.randint(0, 4)) for _ in range(FUNCTIONS)]
+    values = [[random_value(source, type_) for _ in range(4)] for type_ in types]
+    assert list(run_ours(component(types), types, values, tmp_path)) == []
+
+
+def test_resources_end_once(counters: wa.Component) -> None:
+    instance = instance_of(counters)
+    one = instance.Counter(1)
+    assert one.value() == 1
+    assert instance.ended() == 0
+    one.close()
+    one.close()
+    assert (one.closed, instance.ended()) == (True, 1)
+    with pytest.raises(ValueError, match="closed"):
+        one.value()
+    with instance.Counter(10) as ten:
+        assert ten.value() == 10
+    assert instance.ended() == 11
+    hundred = instance.Counter(value=100)
+    del hundred
+    gc.collect()
+    assert instance.ended() == 111
+    instance.take(instance.Counter(1000), 1)
+    assert instance.ended() == 1111
+
+
+def test_a_wrong_argument_consumes_nothing(counters: wa.Component) -> None:
+    instance, other = instance_of(counters), instance_of(counters)
+    one = instance.Counter(1)
+    for wrong, error in (
+        ((one, 300), OverflowError),
+        ((one, "x"), TypeError),
+        ((one,), TypeError),
+        ((3, 3), TypeError),
+    ):
+        with pytest.raises(error):
+            instance.take(*wrong)
+        assert one.value() == 1
+    with pytest.raises(ValueError, match="another instance"):
+        other.take(one, 1)
+    instance.take(one, 1)
+    assert (one.closed, instance.ended(), other.ended()) == (True, 1, 0)
+
+
+def test_a_trap_ends_its_instance_alone(counters: wa.Component) -> None:
+    store = wa.Store()
+    first = counters.instantiate({"example:host/log": {"note": len}}, store=store)
+    second = counters.instantiate({"example:host/log": {"note": len}}, store=store)
+    with pytest.raises(wa.Trap) as trap:
+        first.trap()
+    assert trap.value.facts["code"] == "unreachable"
+    with pytest.raises(wa.Trap) as again:
+        first.ended()
+    assert again.value.facts["code"] == "cannot_enter_component"
+    assert second.ended() == 0
+
+
+def test_results_are_values_or_errors(counters: wa.Component) -> None:
+    def note(text: str) -> int:
+        if not text:
+            raise wa.Err("nothing to note")
+        return len(text)
+
+    instance = instance_of(counters, note)
+    assert instance.note("Zoë") == 3
+    with pytest.raises(wa.Err) as problem:
+        instance.note("")
+    assert problem.value.value == "nothing to note"
+    assert instance.note("still there") == 11
+
+
+def test_a_host_function_that_raises(counters: wa.Component) -> None:
+    def note(text: str) -> int:
+        raise KeyError(text)
+
+    instance = instance_of(counters, note)
+    with pytest.raises(KeyError, match="text"):
+        instance.note("text")
+    with pytest.raises(wa.Trap, match="cannot enter"):
+        instance.ended()
+
+
+def test_a_host_function_cannot_call_back(counters: wa.Component) -> None:
+    holder: list[wa.ComponentInstance] = []
+
+    def note(text: str) -> int:
+        return int(holder[0].ended())
+
+    holder.append(instance_of(counters, note))
+    with pytest.raises(wa.Trap, match="cannot enter"):
+        holder[0].note("x")
+
+
+def test_a_coroutine_has_nobody_to_wait_for_it(counters: wa.Component) -> None:
+    async def note(text: str) -> int:
+        return len(text)
+
+    with pytest.raises(TypeError, match="coroutine"):
+        instance_of(counters, note).note("four")
+
+
+def test_imports_by_attributes_and_by_compatible_versions(tmp_path: Path) -> None:
+    text = """(component (import "example:host/log@1.2.3" (instance $log (export "the-answer" (func (result u32)))))
+      (core func $f (canon lower (func $log "the-answer")))
+      (core module $m (import "" "f" (func $f (result i32))) (func (export "f") (result i32) (call $f)))
+      (core instance $i (instantiate $m (with "" (instance (export "f" (func $f))))))
+      (func (export "f") (result u32) (canon lift (core func $i "f"))))"""
+    wa.pack(text.encode(), tmp_path / "a.so", opt_level=0)
+    loaded = load(tmp_path / "a.so")
+
+    class Log:
+        @staticmethod
+        def the_answer() -> int:
+            return 42
+
+    for given in (Log, {"the-answer": Log.the_answer}, {"the_answer": Log.the_answer}):
+        assert loaded.instantiate({"example:host/log@1.9.0": given}).f() == 42
+    for wrong in ({}, {"example:host/log@2.0.0": Log}, {"example:host/log@1.2.3": {"the-answer": 3}}):
+        with pytest.raises(wa.UnlinkableModule, match="the-answer"):
+            loaded.instantiate(wrong)
+    with pytest.raises(TypeError, match="mapping"):
+        loaded.instantiate(3)  # type: ignore[arg-type]
+
+
+def test_lists_of_numbers_are_buffers(tmp_path: Path) -> None:
+    types: list[Type] = [("list", (), ((kind, (), ()),)) for kind in ("u8", "s16", "f64")]
+    wa.pack(component(types), tmp_path / "a.so", opt_level=0)
+    seen: list[Any] = []
+
+    def echo(value: Any) -> Any:
+        seen.append(value)
+        return value
+
+    imports = {f"g{number}": echo for number in range(3)}
+    instance = load(tmp_path / "a.so").instantiate(imports)
+    numbers = array.array("d", [1.5, -2.5])
+    assert instance.f2(numbers) == memoryview(numbers)
+    assert isinstance(seen[-1], memoryview)
+    assert instance.f0(b"bytes") == bytes(bytearray(b"bytes"))
+    assert instance.f0(memoryview(b"..bytes")[2:]) == b"bytes"
+    assert list(instance.f1(array.array("h", [1, -2]))) == [1, -2]
+    assert list(instance.f1((1, -2))) == [1, -2]
+    for wrong, error in (
+        (array.array("i", [1]), TypeError), (array.array("H", [1]), TypeError), ("text", TypeError),
+        ([40000], OverflowError),
+        ([1, "x"], TypeError), (3, TypeError),
+    ):  # fmt: skip
+        with pytest.raises(error, match="f1: argument x"):
+            instance.f1(wrong)
+
+
+def test_wasi_has_arguments_streams_clocks_and_random(tmp_path: Path) -> None:
+    text = """(component
+      (import "wasi:random/random@0.2.3" (instance $random (export "get-random-u64" (func (result u64)))))
+      (import "wasi:cli/exit@0.2.3" (instance $exit (export "exit" (func (param "status" (result))))))
+      (import "wasi:clocks/monotonic-clock@0.2.3" (instance $clock (export "now" (func (result u64)))))
+      (core func $random (canon lower (func $random "get-random-u64")))
+      (core func $exit (canon lower (func $exit "exit")))
+      (core func $now (canon lower (func $clock "now")))
+      (core module $m
+        (import "" "random" (func $random (result i64)))
+        (import "" "exit" (func $exit (param i32)))
+        (import "" "now" (func $now (result i64)))
+        (export "random" (func $random)) (export "exit" (func $exit)) (export "now" (func $now)))
+      (core instance $i (instantiate $m (with "" (instance
+        (export "random" (func $random)) (export "exit" (func $exit)) (export "now" (func $now))))))
+      (func (export "random") (result u64) (canon lift (core func $i "random")))
+      (func (export "now") (result u64) (canon lift (core func $i "now")))
+      (func (export "exit") (param "status" (result)) (canon lift (core func $i "exit"))))"""
+    wa.pack(text.encode(), tmp_path / "a.so", opt_level=0)
+    loaded = load(tmp_path / "a.so")
+    instance = loaded.instantiate(wa.Wasi())
+    assert len({instance.random() for _ in range(5)}) == 5
+    assert instance.now() <= instance.now()
+    with pytest.raises(wa.Exit) as end:
+        instance.exit(wa.Err())
+    assert end.value.code == 1
+    with pytest.raises(wa.UnlinkableModule, match="Wasi"):
+        loaded.instantiate({})
