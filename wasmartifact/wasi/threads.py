@@ -29,7 +29,7 @@ LAST_THREAD: Final = 2**29 - 1
 #: What `thread-spawn` gives, negative, where no thread can be had.
 EAGAIN: Final = 6
 #: An interrupt ends a thread within milliseconds, but for one in a callable of Python's, a stream: that is left alone.
-LEAVE_SECONDS: Final = 2.0
+LEAVE_SECONDS: Final = 5.0
 
 
 def is_threaded(artifact: Artifact) -> bool:

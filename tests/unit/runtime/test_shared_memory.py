@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -257,6 +258,20 @@ def test_ctrl_c_ends_a_wait(artifact: wa.Artifact, memory: wa.Memory) -> None:
             timer.start()
             got.wait(0, 0, FOREVER)
         timer.join()
+
+
+def test_a_cancelled_task_ends_a_wait(artifact: wa.Artifact, memory: wa.Memory) -> None:
+    got = make(artifact, memory)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(got.wait.call_async(0, 0, FOREVER))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await got.wait.call_async(0, 1, FOREVER) == 1
+
+    asyncio.run(main())
 
 
 def test_a_stop_does_not_end_the_waits_of_others(
