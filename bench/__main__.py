@@ -38,6 +38,7 @@ BENCHES: Final = {
     "fuel": "bench.fuel",
     "deadlines": "bench.deadlines",
     "snapshots": "bench.snapshots",
+    "packages": "bench.packages",
     "pack": "bench.pack",
 }
 Results = Mapping[str, Sequence[Figure]]

@@ -73,11 +73,13 @@ def read_jobs() -> list[PackageJob]:
     ]
 
 
-def command(job: PackageJob, modules: Iterable[Path], *, ours: bool) -> tuple[list[str], dict[str, str]]:
+def command(
+    job: PackageJob, modules: Iterable[Path], *, ours: bool, with_llvm: bool = False
+) -> tuple[list[str], dict[str, str]]:
     """Command of a job and its environment, but for the folders of `private_folders`.
 
     Packages are downloaded and installed on first use. Ours is the command for programs that nobody may edit, where
-    there is no wasmtime to import.
+    there is no wasmtime to import; without LLVM modules stay at level 0.
 
     Raises
     ------
@@ -85,14 +87,13 @@ def command(job: PackageJob, modules: Iterable[Path], *, ours: bool) -> tuple[li
         A package can't be downloaded; the message says why.
     """
     if ours:
-        engine = [_tree(), _installed(_needed())]
+        engine = [_tree(), _installed(_needed(with_llvm=with_llvm))]
     else:
         engine = [_installed((f"wasmtime=={job.wasmtime}",), with_needed=True)]
     environment = {
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.pathsep.join(map(str, (_installed(job.requires), *engine))),
-        "PYTHONDONTWRITEBYTECODE": "1",  # into this tree
     }
     start = ["-m", "wasmartifact.wasmtime"] if ours else []
     return [str(_python()), *start, str(job.script), *map(str, modules)], environment
@@ -156,11 +157,12 @@ def _tree() -> Path:
 
 
 @lru_cache
-def _needed() -> tuple[str, ...]:
-    """What pip installs with wasmartifact alone, at versions that it is tested with: modules are packed at level 0."""
+def _needed(*, with_llvm: bool) -> tuple[str, ...]:
+    """What pip installs with wasmartifact, or ``wasmartifact[pack]``, at the versions that it is tested with."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = {_name(one) for one in project["dependencies"]}
-    return tuple(one for one in project["optional-dependencies"]["dev"] if _name(one) in needed)
+    extras = project["optional-dependencies"]
+    needed = {_name(one) for one in (*project["dependencies"], *(extras["pack"] if with_llvm else ()))}
+    return tuple(one for one in extras["dev"] if _name(one) in needed)
 
 
 def _name(requirement: str) -> str:
