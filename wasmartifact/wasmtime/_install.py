@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -17,17 +15,22 @@ _NAME: Final = "wasmtime"
 _PACKAGE: Final = __name__.rpartition(".")[0]
 
 
-class _Alias(MetaPathFinder, Loader):
-    """Finds ``wasmtime.x`` in this package, so that each of its modules exists once."""
+class _Alias:
+    """Finds ``wasmtime.x`` in this package, so that each of its modules exists once.
+
+    A finder and a loader without their base classes, whose module imports more than all the rest here.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if not fullname.startswith(f"{_NAME}."):
             return None
+        from importlib.util import find_spec
+
         if find_spec(_PACKAGE + fullname[len(_NAME) :]) is None:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-        return ModuleSpec(fullname, self)
+        return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # by its methods it is a loader
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         from importlib import import_module
