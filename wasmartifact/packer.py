@@ -20,8 +20,6 @@ from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.onepass import ONE_PASS_MACHINE
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_target
-from wasmartifact.component.decode import is_component
-from wasmartifact.component.flow import flatten_component
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
@@ -36,7 +34,7 @@ from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, 
 from wasmartifact.metadata.header import patch_header
 from wasmartifact.verifier import open_metadata
 from wasmartifact.version import VERSION, VERSION_NUMBERS
-from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.decode import COMPONENT_MAGIC, decode_module
 from wasmartifact.wasm.features import module_features
 from wasmartifact.wasm.initial import InitialState, plan_initial_state
 from wasmartifact.wasm.model import Module
@@ -223,7 +221,9 @@ def pack(
 
     # The core modules of a component become one, and columns tell the rest.
     component = None
-    if is_component(given):
+    if given[:8] == COMPONENT_MAGIC:
+        from wasmartifact.component.flow import flatten_component  # modules need nothing of it
+
         data, component = flatten_component(given)
         clock.lap("flatten")
 

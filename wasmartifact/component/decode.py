@@ -10,9 +10,9 @@ from typing import Any, Final
 from wasmartifact.component import model
 from wasmartifact.component.model import CORE_SORTS, PRIMITIVES, SORTS, Definition, ExternDesc, ValType
 from wasmartifact.errors import UnsupportedModule
+from wasmartifact.wasm.decode import COMPONENT_MAGIC
 from wasmartifact.wasm.reader import Reader, malformed
 
-MAGIC: Final = b"\0asm\x0d\0\x01\0"
 #: Components within components, and types within types: as deep as validators go, too.
 MAX_DEPTH: Final = 100
 #: Longer lists of fixed length are refused.
@@ -21,11 +21,6 @@ MAX_FIXED_LENGTH: Final = 1 << 16
 _ENCODINGS: Final = {0: "utf8", 1: "utf16", 2: "latin1+utf16"}
 _RESOURCE_CANONS: Final = {0x02: "resource.new", 0x03: "resource.drop", 0x04: "resource.rep"}
 _INSTANTIATE_SORT: Final = 0x12
-
-
-def is_component(data: bytes) -> bool:
-    """Whether bytes begin as a component does."""
-    return data[:8] == MAGIC
 
 
 def decode_component(data: bytes) -> model.Component:
@@ -38,8 +33,8 @@ def decode_component(data: bytes) -> model.Component:
     UnsupportedModule
         It needs what this version lacks; ``feature`` names it.
     """
-    if not is_component(data):
-        raise malformed(0, f"magic header not detected: found {data[:8]!r}, expected {MAGIC!r}")
+    if data[:8] != COMPONENT_MAGIC:
+        raise malformed(0, f"magic header not detected: found {data[:8]!r}, expected {COMPONENT_MAGIC!r}")
     return _Decoder(data).component(0, len(data), 0)
 
 
@@ -61,7 +56,7 @@ class _Decoder:
         if depth > MAX_DEPTH:
             raise malformed(start, f"components are nested more than {MAX_DEPTH} deep")
         reader = Reader(self.data, start, end)
-        if self.data[start : start + 8] != MAGIC:
+        if self.data[start : start + 8] != COMPONENT_MAGIC:
             raise malformed(start, "a nested component without its preamble")
         reader.take(8)
         definitions: list[Definition] = []

@@ -48,6 +48,8 @@ __all__ = ["decode_bodies", "decode_instructions", "decode_locals", "decode_modu
 _MAGIC: Final = b"\0asm"
 _VERSION: Final = b"\1\0\0\0"
 _COMPONENT_VERSION: Final = b"\x0d\0\1\0"
+#: What a component begins with.
+COMPONENT_MAGIC: Final = _MAGIC + _COMPONENT_VERSION
 
 _CUSTOM = 0
 #: Section ids in the order that the format wants; custom sections may stand anywhere.

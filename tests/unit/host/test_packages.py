@@ -55,14 +55,17 @@ def test_the_extra_is_named(tmp_path: Path, package: str, distribution: str, sou
 
 
 def test_level_0_needs_no_extra(tmp_path: Path) -> None:
-    """The same bytes, and no process but the validator's."""
+    """The same bytes, no process but the validator's, and nothing of what only components take."""
     for package in ("llvmlite", "lief", "elftools", "wasmtime"):
         (tmp_path / f"{package}.py").write_text(ABSENT)
     source = b'(module (memory 1) (data (i32.const 8) "x") (func (export "f") (param i32) (result i32) (local.get 0)))'
     wa.pack(source, tmp_path / "with.so", opt_level=0)
-    program = "import sys; import wasmartifact as wa; wa.pack(sys.stdin.buffer.read(), sys.argv[1], opt_level=0)"
+    program = (
+        "import sys; import wasmartifact as wa; wa.pack(sys.stdin.buffer.read(), sys.argv[1], opt_level=0); "
+        "print([name for name in sys.modules if name.startswith('wasmartifact.component')])"
+    )
     result = run(tmp_path, program, str(tmp_path / "without.so"), stdin=source)
-    assert result.stderr == b""
+    assert (result.stderr, result.stdout) == (b"", b"[]\n")
     assert (tmp_path / "without.so").read_bytes() == (tmp_path / "with.so").read_bytes()
 
 
