@@ -65,7 +65,7 @@ def test_files_outputs_and_ellipses(tmp_path: Path) -> None:
         "```python\nfrom a import answer\n```",
         "```python\nprint(answer, 'x')\n```",
         "```output\n42 ...\n```",
-        "```console\n$ cat a.py\nanswer = ...\n$ ls; \\\n  (exit 3); echo $?\na.py\n3\n```",
+        "```console\n$ cat a.py\nanswer = ...\n$ ls *.py; \\\n  (exit 3); echo $?\na.py\n3\n```",
         "```sh\nfalse\n```",
     ]
     path.write_text("\n\n".join(fences))
