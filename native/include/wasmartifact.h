@@ -172,9 +172,12 @@ _Noreturn void wa_unwind(void);
 /* From inside a host function only: the innermost wa_call returns WA_TRAPPED with this code. */
 _Noreturn void wa_trap(uint32_t trap_code);
 /* Let a SIGINT that arrives on the main thread end the call there that is away, if the judge says so of the call's user, after
- * the handler that is installed has run; whether that was asked for. The judge runs on a small stack, and must not jump. */
+ * the handler that is installed has run; whether that was asked for. The judge runs on a small stack, and must not jump. heed runs
+ * as a host function does, before a wait, where signals may have come that no handler of ours saw: whether the embedder has an
+ * exception to raise, for which the guest is left by wa_unwind. */
 typedef bool (*wa_judge)(void *user);
-int wa_interrupts_watch(wa_judge judge, wa_error *error);
+typedef bool (*wa_heed)(void);
+int wa_interrupts_watch(wa_judge judge, wa_heed heed, wa_error *error);
 bool wa_interrupts_watched(void);
 /* Whether a SIGINT came to this thread, the main one, that nobody has seen to; after this call somebody has. A call that
  * starts away ends at once if one came since. */

@@ -470,6 +470,12 @@ int wax_leave_raised(wax_call *call)
     return -1;
 }
 
+bool wax_heed_signals(void)
+{
+    wax_call *call = wax_enter_python();
+    return (PyErr_CheckSignals() < 0 ? wax_leave_raised(call) : wax_leave_python(call)) < 0;
+}
+
 void wax_invoke_host(wa_function *record, uint64_t *slots)
 {
     if (wa_stack_is_short())

@@ -63,7 +63,7 @@ static int watch_interrupts(void)
         return 0;
     if (wax_help(WAX_GETSIGNAL) == NULL || wax_help(WAX_DEFAULT_INT_HANDLER) == NULL) /* what the judge needs */
         return -1;
-    if (wa_interrupts_watch(wax_judge_interrupt, &error) == 0)
+    if (wa_interrupts_watch(wax_judge_interrupt, wax_heed_signals, &error) == 0)
         return 0;
     wax_raise_error(&error, NULL);
     return -1;

@@ -385,6 +385,8 @@ int wax_leave_raised(wax_call *call);
 void wax_tell_stacks_apart(void);
 /* The wa_judge of Ctrl-C: whether it ends a call that released the GIL. */
 bool wax_judge_interrupt(void *call);
+/* The wa_heed: let Python's handlers run. */
+bool wax_heed_signals(void);
 /* Run the init code of an instance. 0, or -1 with an exception set. */
 int wax_run_init(wax_store *store, wa_instance *instance);
 /* Run a function. 0, or -1 with an exception set. */

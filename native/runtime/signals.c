@@ -46,6 +46,7 @@ static timer_t check_timer;
 static int check_signal; /* of the timer; 0: there is none */
 
 static wa_judge judge_interrupt;
+static wa_heed heed_signals;
 
 /* ---- registers -------------------------------------------------------------------------------------------------- */
 
@@ -453,9 +454,10 @@ static int install_for_interrupts(void)
     return found.sa_handler == SIG_DFL || found.sa_handler == SIG_IGN ? 0 : install(SIGINT, 0);
 }
 
-int wa_interrupts_watch(wa_judge judge, wa_error *error)
+int wa_interrupts_watch(wa_judge judge, wa_heed heed, wa_error *error)
 {
     judge_interrupt = judge;
+    heed_signals = heed;
     pthread_mutex_lock(&install_mutex);
     int result = install_for_interrupts();
     pthread_mutex_unlock(&install_mutex);
@@ -478,6 +480,17 @@ static void check_interrupts(void)
         return;
     install_for_interrupts();
     pthread_mutex_unlock(&install_mutex);
+}
+
+bool wa_missed_signal_raises(void)
+{
+    struct sigaction found;
+    if (heed_signals == NULL || wa_thread_id() != (uint32_t)getpid() || sigaction(SIGINT, NULL, &found) != 0 || is_ours(&found))
+        return false;
+    pthread_mutex_lock(&install_mutex);
+    install_for_interrupts();
+    pthread_mutex_unlock(&install_mutex);
+    return wa_is_away() && heed_signals();
 }
 
 void wa_interrupts_forget_timer(void)

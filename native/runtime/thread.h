@@ -127,6 +127,9 @@ void wa_interrupts_check_soon(void);
 void wa_interrupts_forget_timer(void);
 /* Whether the embedder wants a SIGINT to end the innermost call, which is away. */
 bool wa_interrupt_is_wanted(void);
+/* Before a wait: whether the embedder has an exception to raise, with which the guest is to be left. While another handler than
+ * ours has SIGINT (Python's own, where it was set again), a signal leaves no note; from here on ours has it. */
+bool wa_missed_signal_raises(void);
 /* The signal for stops. */
 int wa_stop_signal(void);
 /* Where a thread is. */

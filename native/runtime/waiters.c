@@ -83,16 +83,20 @@ static const struct timespec *end_of(int64_t timeout_nanoseconds, struct timespe
     return end;
 }
 
-/* Until a notification, the end, or something that shall end the call; whether it was the end. */
-static bool sleep_until(const struct timespec *end)
+enum { WOKEN, NOT_EQUAL, TIMED_OUT, RAISED };
+
+/* Until a notification, the end, or something that shall end the call: WOKEN, TIMED_OUT, or RAISED for wa_unwind. */
+static uint32_t sleep_until(const struct timespec *end)
 {
     _Atomic uint32_t *wake = &wa_this_thread.wake;
+    if (wa_missed_signal_raises())
+        return RAISED;
     for (;;) {
         uint32_t found = atomic_fetch_and(wake, ~(uint32_t)WA_WAKE_NOTED); /* before the look at the notes: later ones show here */
         if (found & WA_WAKE_NOTIFIED || wa_interrupt_is_due())
-            return false;
+            return WOKEN;
         if (syscall(SYS_futex, wake, FUTEX_WAIT_BITSET_PRIVATE, 0, end, NULL, FUTEX_BITSET_MATCH_ANY) != 0 && errno == ETIMEDOUT)
-            return true;
+            return TIMED_OUT;
     }
 }
 
@@ -106,8 +110,6 @@ static bool end_wait(const waiter *item)
     pthread_mutex_unlock(&from->mutex);
     return is_notified;
 }
-
-enum { WOKEN, NOT_EQUAL, TIMED_OUT };
 
 uint32_t wa_wait(const void *address, uint64_t expected, uint32_t size_bytes, int64_t timeout_nanoseconds)
 {
@@ -126,9 +128,12 @@ uint32_t wa_wait(const void *address, uint64_t expected, uint32_t size_bytes, in
         wa_heed_interrupt();
         return NOT_EQUAL;
     }
-    bool is_over = sleep_until(end), is_notified = end_wait(&self);
+    uint32_t result = sleep_until(end);
+    bool is_notified = end_wait(&self);
+    if (result == RAISED)
+        wa_unwind();
     wa_heed_interrupt(); /* where a stop was taken back meanwhile, it wakes for nothing: who waits looks again */
-    return is_notified || !is_over ? WOKEN : TIMED_OUT;
+    return is_notified ? WOKEN : result;
 }
 
 uint32_t wa_notify(const void *address, uint32_t count)

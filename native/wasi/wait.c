@@ -21,6 +21,8 @@ uint32_t wasi_wait(struct pollfd *fds, nfds_t count, uint64_t deadline, int *rea
     *ready = poll(fds, count, 0);
     if (*ready > 0)
         return WA_WASI_ESUCCESS;
+    if (wa_missed_signal_raises())
+        return WASI_RAISED;
     block_signals(&saved);
     for (;;) {
         if (wa_interrupt_is_due()) {

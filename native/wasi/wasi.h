@@ -168,7 +168,7 @@ uint8_t wasi_filetype(mode_t mode, int fd);
 /* ---- wait.c ----------------------------------------------------------------------------------------------------- */
 
 /* Wait until one of the descriptors is ready or the deadline on the monotonic clock has passed. *ready: how many. 0, an errno
- * of WASI, or WASI_INTERRUPTED. */
+ * of WASI, or WASI_INTERRUPTED, or WASI_RAISED. */
 #define WASI_NEVER UINT64_MAX
 uint32_t wasi_wait(struct pollfd *fds, nfds_t count, uint64_t deadline, int *ready);
 

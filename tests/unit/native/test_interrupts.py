@@ -206,3 +206,38 @@ def test_a_process_that_does_not_catch_it_ends_by_the_signal() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == -2
     assert done.stderr.rstrip().endswith("KeyboardInterrupt")
+
+
+WAITS_WAT = """(module
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (memory $shared 1 1 shared)
+  (data (i32.const 24) "\\ff\\ff\\ff\\ff\\ff\\ff\\ff\\0f")
+  (func (export "sleep") (result i32) (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+  (func (export "wait") (result i32)
+    (memory.atomic.wait32 $shared (i32.const 0) (i32.const 0) (i64.const -1))))"""
+SET_AGAIN = """
+import asyncio, os, signal, sys, threading
+import wasmartifact as wa
+
+async def nothing():
+    pass
+
+wait = wa.load(sys.argv[1]).instantiate(wa.Wasi().imports()).exports[sys.argv[2]]
+for number in range(200):
+    asyncio.run(nothing())  # sets the handler of SIGINT, and Python's own again
+    timer = threading.Timer(number % 20 * 2e-5, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        wait()
+    except KeyboardInterrupt:
+        timer.join()
+print("ended")
+"""
+
+
+@pytest.mark.parametrize("wait", ["sleep", "wait"])
+def test_a_signal_before_a_wait_is_not_lost_where_the_handler_was_set_again(wait: str) -> None:
+    command = [sys.executable, "-c", SET_AGAIN, str(packed(WAITS_WAT)), wait]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
