@@ -30,15 +30,20 @@ class Engine(Managed):
         self._settings = config._consume()
         self._epoch = 0
         if self._settings.epoch_interruption:
+            from _thread import RLock  # one that a signal handler may take again in the thread that has it
             from weakref import WeakSet
 
             self._stores: WeakSet[_Watcher] = WeakSet()
+            #: Of the epoch, and of the deadlines that stores have in it.
+            self._epoch_lock = RLock()
 
     def increment_epoch(self) -> None:
         """Begin the next epoch, from any thread: calls end in the stores whose deadline has come."""
         self._check_open()
-        self._epoch += 1
-        if self._settings.epoch_interruption:
+        if not self._settings.epoch_interruption:
+            return
+        with self._epoch_lock:
+            self._epoch += 1
             for store in list(self._stores):
                 store._watch_epoch()
 

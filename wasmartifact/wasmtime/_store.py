@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmartifact import _types as native
 from wasmartifact.limits import Limits
-from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
+from wasmartifact.wasmtime._closing import Managed, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
 
@@ -57,8 +57,9 @@ class Store(Managed):
         self._over: AbstractContextManager[object] | None = None
         if settings.epoch_interruption:
             self._epoch_deadline = 0
-            self._watch_epoch()
-            engine._stores.add(self)
+            with engine._epoch_lock:
+                self._watch_epoch()
+                engine._stores.add(self)
 
     def close(self) -> None:
         """End its use, and that of what is in it."""
@@ -79,8 +80,7 @@ class Store(Managed):
     def set_fuel(self, fuel: int) -> None:
         """Set what is left of the fuel; WasmtimeError where the engine's Config does not count any."""
         self._check_fuel()
-        if not isinstance(fuel, int):
-            raise WrongType("an int", fuel)
+        check_type(fuel, int, "an int")
         self.native.fuel = min(fuel % 2**64, _MAX_FUEL)
 
     def get_fuel(self) -> int:
@@ -98,15 +98,15 @@ class Store(Managed):
     def set_epoch_deadline(self, ticks_after_current: int) -> None:
         """Let calls end once the engine's epoch was incremented so often from now on."""
         self._check_open()
-        if not isinstance(ticks_after_current, int):
-            raise WrongType("an int", ticks_after_current)
+        check_type(ticks_after_current, int, "an int")
         if not self.engine._settings.epoch_interruption:
             return
-        self._epoch_deadline = self.engine._epoch + ticks_after_current
-        over, self._over = self._over, None
-        if over is not None:
-            over.__exit__(None, None, None)
-        self._watch_epoch()
+        with self.engine._epoch_lock:
+            self._epoch_deadline = self.engine._epoch + ticks_after_current
+            over, self._over = self._over, None
+            if over is not None:
+                over.__exit__(None, None, None)
+            self._watch_epoch()
 
     def _watch_epoch(self) -> None:
         """End what runs, and what will be called, where the deadline has come: a deadline of no seconds does both."""
@@ -139,8 +139,7 @@ class Store(Managed):
         given = {"memory_size": memory_size, "table_elements": table_elements, "instances": instances}
         given |= {"tables": tables, "memories": memories}
         for name, number in given.items():
-            if not isinstance(number, int):
-                raise WrongType(f"an int for {name}", number)
+            check_type(number, int, f"an int for {name}")
             if number >= 0:
                 self._limits[name] = number
         self.native.limits = Limits(

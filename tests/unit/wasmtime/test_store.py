@@ -311,3 +311,30 @@ def test_negative_limits_are_none(w: ModuleType, store: Any) -> None:
     store.set_limits()
     store.set_limits(memory_size=-1, table_elements=-5)
     memory(w, store, 4)
+
+
+def test_a_deadline_that_is_set_while_an_epoch_begins_counts(face: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ticker that has seen the old deadline come must not end what the new one allows."""
+    config = face.Config()
+    config.epoch_interruption = True
+    store = face.Store(face.Engine(config))
+    store.set_epoch_deadline(1)
+    run = face.Instance(store, face.Module(store.engine, '(module (func (export "run")))'), []).exports(store)["run"]
+    native, has_seen, is_set = store.native, threading.Event(), threading.Event()
+
+    class Slow:
+        """The store as the ticker gets it: it is held up just before it ends what runs."""
+
+        def deadline(self, seconds: float) -> object:
+            has_seen.set()
+            is_set.wait(0.3)
+            return native.deadline(seconds)
+
+    monkeypatch.setattr(store, "native", Slow())
+    ticker = threading.Thread(target=store.engine.increment_epoch)
+    ticker.start()
+    has_seen.wait()
+    store.set_epoch_deadline(10)
+    is_set.set()
+    ticker.join()
+    assert run(store) is None
