@@ -1,10 +1,10 @@
-"""Managed: what can be closed, and says so when it is used afterwards."""
+"""What the classes of the face have in common: Managed, which can be closed, SetOnly attributes, types of arguments."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Any, Self
 
 
 class Managed:
@@ -27,6 +27,18 @@ class Managed:
             raise ValueError("already closed")
 
 
+class SetOnly:
+    """Base of attributes of a Managed that can be set and not read; who derives from it defines ``__set__``."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, item: Managed | None, owner: type) -> Any:
+        if item is None:
+            return self
+        raise AttributeError(f"{owner.__name__}.{self._name} can only be set, not read")
+
+
 class WrongType(TypeError, AttributeError):
     """An argument is of another class. wasmtime-py raises a TypeError for some, an AttributeError for others."""
 
@@ -34,7 +46,7 @@ class WrongType(TypeError, AttributeError):
         super().__init__(f"expected {words}, found {type(value).__name__}")
 
 
-def check_type(value: object, expected: type, words: str) -> None:
+def check_type(value: object, expected: type | tuple[type, ...], words: str) -> None:
     """Raise WrongType, as wasmtime-py words it, where a value is of another class."""
     if not isinstance(value, expected):
         raise WrongType(words, value)

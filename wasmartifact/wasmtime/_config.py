@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
+from wasmartifact.wasmtime._closing import Managed, SetOnly, WrongType, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
-    from typing import Any, Final, NoReturn
+    from typing import Final, NoReturn
 
 #: Switch -> what modules must not use while it is off, by the name in ``schema.WASM_FEATURES``.
 _FEATURES: Final = {
@@ -50,16 +50,8 @@ class Settings:
         self.shared_memory = False
 
 
-class _Setting:
-    """An attribute of Config that can be set and not read."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, config: Config | None, owner: type) -> Any:
-        if config is None:
-            return self
-        raise AttributeError(f"Config.{self._name} can only be set, not read")
+class _Setting(SetOnly):
+    """An attribute of Config."""
 
     def _refuse(self, value: object, why: str) -> NoReturn:
         raise WasmtimeError(f"Config.{self._name} = {value!r} can't be kept: {why}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wasmartifact.runtime import entities as native
 from wasmartifact.wasmtime._closing import check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
-from wasmartifact.wasmtime._extern import stands_for
+from wasmartifact.wasmtime._extern import Extern, stands_for
 from wasmartifact.wasmtime._func import check_limit, check_open
 from wasmartifact.wasmtime._types import GlobalType, TableType, TagType
 from wasmartifact.wasmtime._value import Val, from_native, to_native
@@ -23,7 +23,7 @@ def _given(name: str, value: Any) -> Any:
 
 
 @stands_for(native.Global)
-class Global:
+class Global(Extern):
     """A global variable.
 
     Parameters
@@ -34,7 +34,7 @@ class Global:
         What it starts as.
     """
 
-    __slots__ = ("__weakref__", "_native")
+    __slots__ = ()
     _native: native.Global
 
     def __init__(self, store: Storelike, ty: GlobalType, val: Any) -> None:
@@ -42,12 +42,6 @@ class Global:
         check_type(ty, GlobalType, "a GlobalType")
         name, mutable = ty._type
         self._native = native.Global(name, to_native(name, val), mutable=mutable)
-
-    @classmethod
-    def _of(cls, item: native.Global) -> Global:
-        made = cls.__new__(cls)
-        made._native = item
-        return made
 
     def type(self, store: Storelike) -> GlobalType:
         """Its type."""
@@ -70,7 +64,7 @@ class Global:
 
 
 @stands_for(native.Table)
-class Table:
+class Table(Extern):
     """A table of references.
 
     Parameters
@@ -81,7 +75,7 @@ class Table:
         What the elements start as; None is null.
     """
 
-    __slots__ = ("__weakref__", "_native")
+    __slots__ = ()
     _native: native.Table
 
     def __init__(self, store: Storelike, ty: TableType, init: Any) -> None:
@@ -94,12 +88,6 @@ class Table:
             self._native = native.Table(wanted.element, wanted.min, wanted.max, init)
         except ValueError as problem:
             raise WasmtimeError(str(problem)) from None
-
-    @classmethod
-    def _of(cls, item: native.Table) -> Table:
-        made = cls.__new__(cls)
-        made._native = item
-        return made
 
     def type(self, store: Storelike) -> TableType:
         """Its type, with its size now for the minimum."""
@@ -139,7 +127,7 @@ class Table:
 
 
 @stands_for(native.Tag)
-class Tag:
+class Tag(Extern):
     """What identifies a kind of exception.
 
     Parameters
@@ -148,7 +136,7 @@ class Tag:
     ty : TagType
     """
 
-    __slots__ = ("__weakref__", "_native")
+    __slots__ = ()
     _native: native.Tag
 
     def __init__(self, store: Storelike, ty: TagType) -> None:
@@ -157,12 +145,6 @@ class Tag:
         if ty._functype.results:
             raise WasmtimeError(f"the type of a tag has no results, found {ty._functype}")
         self._native = native.Tag(ty._functype.params)
-
-    @classmethod
-    def _of(cls, item: native.Tag) -> Tag:
-        made = cls.__new__(cls)
-        made._native = item
-        return made
 
     def type(self, store: Storelike) -> TagType:
         """Its type."""

@@ -7,19 +7,32 @@ from wasmartifact.wasmtime._closing import WrongType
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from typing import Any, Self, TypeVar
 
-    Face = TypeVar("Face", bound=type)
+    Class = TypeVar("Class", bound=type)
 
 #: Class of the package -> what makes the face of such an object.
 _MAKERS: dict[type, Callable[[Any], Any]] = {}
 _FACES: list[type] = []
 
 
-def stands_for(native: type | None) -> Callable[[Face], Face]:
+class Extern:
+    """Base of what stands for an object of the package, ``_native``."""
+
+    __slots__ = ("__weakref__", "_native")
+    _native: Any
+
+    @classmethod
+    def _of(cls, native: Any) -> Self:
+        made = cls.__new__(cls)
+        made._native = native
+        return made
+
+
+def stands_for(native: type | None) -> Callable[[Class], Class]:
     """Decorate a face, whose ``_of`` makes it of a native object, which is its ``_native``; None: others make it."""
 
-    def register(face: Face) -> Face:
+    def register(face: Class) -> Class:
         if native is not None:
             _MAKERS[native] = face._of  # type: ignore[attr-defined]
         _FACES.append(face)

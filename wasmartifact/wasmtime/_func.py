@@ -5,7 +5,7 @@ from __future__ import annotations
 from wasmartifact import _types as native
 from wasmartifact.wasmtime._closing import WrongType, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError, translated
-from wasmartifact.wasmtime._extern import stands_for, wrap
+from wasmartifact.wasmtime._extern import Extern, stands_for, wrap
 from wasmartifact.wasmtime._store import Store, StoreContext
 from wasmartifact.wasmtime._types import FuncType
 from wasmartifact.wasmtime._value import calling, serving
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @stands_for(native.Func)
-class Func:
+class Func(Extern):
     """A function, called with a store before its arguments.
 
     Parameters
@@ -30,7 +30,7 @@ class Func:
         Whether it gets a Caller first.
     """
 
-    __slots__ = ("__weakref__", "_call", "_native")
+    __slots__ = ("_call",)
     _native: native.Func
     _call: Callable[..., Any]
 

@@ -7,7 +7,7 @@ from wasmartifact.errors import LoadError
 from wasmartifact.wasmtime._closing import Managed, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
-from wasmartifact.wasmtime._extern import stands_for
+from wasmartifact.wasmtime._extern import Extern, stands_for
 from wasmartifact.wasmtime._func import check_limit, check_open
 from wasmartifact.wasmtime._types import MemoryType
 
@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     import ctypes
     from collections.abc import Iterable
+    from typing import Any
 
     from wasmartifact.wasmtime._func import Storelike
 
@@ -29,7 +30,6 @@ def _make(ty: MemoryType) -> native.Memory:
 
 
 def _grow(memory: native.Memory, delta: int) -> int:
-    check_type(delta, int, "an int")
     if delta < 0:
         raise WasmtimeError("cannot grow by negative amount")
     try:
@@ -47,7 +47,7 @@ def _pointer(memory: native.Memory) -> ctypes._Pointer[ctypes.c_ubyte]:
 
 
 @stands_for(native.Memory)
-class Memory:
+class Memory(Extern):
     """A linear memory. Its bytes never move: a pointer to them stays good when it grows.
 
     Parameters
@@ -56,7 +56,7 @@ class Memory:
     ty : MemoryType
     """
 
-    __slots__ = ("__weakref__", "_native")
+    __slots__ = ()
     _native: native.Memory
 
     def __init__(self, store: Storelike, ty: MemoryType) -> None:
@@ -66,12 +66,10 @@ class Memory:
         self._native = _make(ty)
 
     @classmethod
-    def _of(cls, item: native.Memory) -> Memory | SharedMemory:
+    def _of(cls, item: native.Memory) -> Any:
         if item.type.shared:
             return SharedMemory._of(item)
-        made = cls.__new__(cls)
-        made._native = item
-        return made
+        return super()._of(item)
 
     def type(self, store: Storelike) -> MemoryType:
         """Its type, with its size now for the minimum."""
@@ -160,7 +158,7 @@ class Memory:
 
 
 @stands_for(None)
-class SharedMemory(Managed):
+class SharedMemory(Extern, Managed):
     """A memory that threads share; it belongs to no store.
 
     Parameters
@@ -169,6 +167,8 @@ class SharedMemory(Managed):
     ty : MemoryType
         Of a shared memory.
     """
+
+    _native: native.Memory
 
     def __init__(self, engine: Engine, ty: MemoryType) -> None:
         check_type(engine, Engine, "an Engine")
@@ -179,12 +179,6 @@ class SharedMemory(Managed):
             raise WasmtimeError("shared memories are not enabled: set Config.shared_memory")
         self._native = _make(ty)
 
-    @classmethod
-    def _of(cls, item: native.Memory) -> SharedMemory:
-        made = cls.__new__(cls)
-        made._native = item
-        return made
-
     def type(self) -> MemoryType:
         """Its type, with its size now for the minimum."""
         self._check_open()
@@ -193,6 +187,7 @@ class SharedMemory(Managed):
     def grow(self, delta: int) -> int:
         """Add pages: its size before, in pages; WasmtimeError where it can't grow."""
         self._check_open()
+        check_type(delta, int, "an int")
         return _grow(self._native, delta)
 
     def size(self) -> int:

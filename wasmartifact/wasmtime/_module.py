@@ -7,7 +7,7 @@ import os
 from wasmartifact.cache import compile
 from wasmartifact.errors import WasmArtifactError
 from wasmartifact.loader import load
-from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
+from wasmartifact.wasmtime._closing import Managed, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
 from wasmartifact.wasmtime._types import ExportType, ImportType, wrap_type
@@ -39,8 +39,7 @@ def _contents(wasm: str | bytes | bytearray) -> bytes:
     """What a program gives for a module, in the binary or the text format."""
     if isinstance(wasm, str):
         return wasm.encode()
-    if not isinstance(wasm, (bytes, bytearray)):
-        raise WrongType("wasm bytes", wasm)
+    check_type(wasm, (bytes, bytearray), "wasm bytes")
     return bytes(wasm)
 
 
@@ -88,8 +87,7 @@ class Module(Managed):
     def validate(cls, engine: Engine, wasm: bytes | bytearray) -> None:
         """Raise WasmtimeError where this is no valid module in the binary format."""
         check_type(engine, Engine, "an Engine")
-        if not isinstance(wasm, (bytes, bytearray)):
-            raise WrongType("wasm bytes", wasm)
+        check_type(wasm, (bytes, bytearray), "wasm bytes")
         from wasmartifact.wasm.decode import decode_module
         from wasmartifact.wasm.validate import validate
 
@@ -105,8 +103,7 @@ class Module(Managed):
     def deserialize(cls, engine: Engine, encoded: bytes | bytearray) -> Module:
         """Load what `serialize` gave. It is code: only what you trust may be loaded."""
         check_type(engine, Engine, "an Engine")
-        if not isinstance(encoded, (bytes, bytearray)):
-            raise WrongType("bytes", encoded)
+        check_type(encoded, (bytes, bytearray), "bytes")
         try:
             return cls._of(engine, load(bytes(encoded)))
         except WasmArtifactError as problem:

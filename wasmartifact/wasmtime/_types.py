@@ -9,7 +9,7 @@ from wasmartifact.wasmtime._errors import WasmtimeError
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Final, TypeAlias
+    from typing import Any, Final, Self, TypeAlias
 
 
 #: How wasmtime-py prints a type that it has another name for.
@@ -78,7 +78,19 @@ def _name_of(valtype: object) -> str:
     return valtype._name  # type: ignore[attr-defined, no-any-return]
 
 
-class FuncType(Managed):
+class _Type(Managed):
+    """Base of the types that stand for one of the package's, ``_type``."""
+
+    _type: Any
+
+    @classmethod
+    def _of(cls, native: Any) -> Self:
+        made = cls.__new__(cls)
+        made._type = native
+        return made
+
+
+class FuncType(_Type):
     """Type of a function.
 
     Parameters
@@ -86,16 +98,12 @@ class FuncType(Managed):
     params, results : list[ValType]
     """
 
+    _type: externtypes.FuncType
+
     def __init__(self, params: Iterable[ValType], results: Iterable[ValType]) -> None:
         self._type = externtypes.FuncType(
             [_name_of(param) for param in params], [_name_of(result) for result in results]
         )
-
-    @classmethod
-    def _of(cls, native: externtypes.FuncType) -> FuncType:
-        made = cls.__new__(cls)
-        made._type = native
-        return made
 
     @property
     def params(self) -> list[ValType]:
@@ -110,7 +118,7 @@ class FuncType(Managed):
         return [ValType._of(name) for name in self._type.results]
 
 
-class GlobalType(Managed):
+class GlobalType(_Type):
     """Type of a global.
 
     Parameters
@@ -119,14 +127,10 @@ class GlobalType(Managed):
     mutable : bool
     """
 
+    _type: externtypes.GlobalType
+
     def __init__(self, valtype: ValType, mutable: bool) -> None:
         self._type = externtypes.GlobalType(_name_of(valtype), bool(mutable))
-
-    @classmethod
-    def _of(cls, native: externtypes.GlobalType) -> GlobalType:
-        made = cls.__new__(cls)
-        made._type = native
-        return made
 
     @property
     def content(self) -> ValType:
@@ -183,7 +187,7 @@ def _check_bytes(limits: Limits, page_size_log2: int, bits: int) -> None:
             raise WasmtimeError(f"{word} size of {pages} pages is more than addresses of {bits} bits reach")
 
 
-class TableType(Managed):
+class TableType(_Type):
     """Type of a table.
 
     Parameters
@@ -194,15 +198,11 @@ class TableType(Managed):
         In elements.
     """
 
+    _type: externtypes.TableType
+
     def __init__(self, valtype: ValType, limits: Limits) -> None:
         _checked_limits(limits, 32)
         self._type = externtypes.TableType(_name_of(valtype), limits.min, limits.max, False, False)
-
-    @classmethod
-    def _of(cls, native: externtypes.TableType) -> TableType:
-        made = cls.__new__(cls)
-        made._type = native
-        return made
 
     @property
     def element(self) -> ValType:
@@ -217,7 +217,7 @@ class TableType(Managed):
         return Limits(self._type.min, self._type.max)
 
 
-class MemoryType(Managed):
+class MemoryType(_Type):
     """Type of a memory.
 
     Parameters
@@ -228,6 +228,8 @@ class MemoryType(Managed):
     page_size_log2 : int
         16, or 0 for pages of one byte.
     """
+
+    _type: externtypes.MemoryType
 
     def __init__(self, limits: Limits, is_64: bool = False, shared: bool = False, page_size_log2: int = 16) -> None:
         _checked_limits(limits, 64 if is_64 else 32)
@@ -241,12 +243,6 @@ class MemoryType(Managed):
         if shared and limits.max is None:
             raise WasmtimeError("shared memories must have a maximum size")
         self._type = externtypes.MemoryType(limits.min, limits.max, bool(shared), bool(is_64), 1 << page_size_log2)
-
-    @classmethod
-    def _of(cls, native: externtypes.MemoryType) -> MemoryType:
-        made = cls.__new__(cls)
-        made._type = native
-        return made
 
     @property
     def limits(self) -> Limits:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from wasmartifact.wasi.host import ReadOnly, Wasi
-from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
+from wasmartifact.wasmtime._closing import Managed, SetOnly, WrongType, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
@@ -22,20 +22,12 @@ if TYPE_CHECKING:
 _WRITE = 2
 
 
-class _OnlySet:
-    """An attribute that can be set and not read."""
+class _OnlySet(SetOnly):
+    """An attribute of WasiConfig; what is decorated takes the value."""
 
     def __init__(self, take: Callable[[Any, Any], None]) -> None:
         self._take = take
         self.__doc__ = take.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, config: WasiConfig | None, owner: type) -> Any:
-        if config is None:
-            return self
-        raise AttributeError(f"WasiConfig.{self._name} can only be set, not read")
 
     def __set__(self, config: WasiConfig, value: Any) -> None:
         config._check_open()
@@ -85,7 +77,7 @@ class WasiConfig(Managed):
         self._env.update(os.environ.items())
 
     def _open(self, name: str, path: HostPath, mode: str) -> None:
-        check_type(path, (str, bytes, os.PathLike), f"a path for {name}_file")  # type: ignore[arg-type]
+        check_type(path, (str, bytes, os.PathLike), f"a path for {name}_file")
         try:
             file: IO[bytes] = open(path, mode, buffering=0)  # noqa: SIM115
         except OSError as problem:
@@ -151,7 +143,7 @@ class WasiConfig(Managed):
         """
         self._check_open()
         for name, value in (("path", path), ("guest_path", guest_path)):
-            check_type(value, (str, os.PathLike), f"a str for {name}")  # type: ignore[arg-type]
+            check_type(value, (str, os.PathLike), f"a str for {name}")
         if not os.path.isdir(path):
             raise WasmtimeError(f"failed to add preopen dir: {os.fsdecode(path)} is no directory")
         is_writable = fs_mutable is True or (not isinstance(fs_mutable, bool) and fs_mutable & _WRITE)
