@@ -485,7 +485,7 @@ static void check_interrupts(void)
 bool wa_missed_signal_raises(void)
 {
     struct sigaction found;
-    if (heed_signals == NULL || wa_thread_id() != (uint32_t)getpid() || sigaction(SIGINT, NULL, &found) != 0 || is_ours(&found))
+    if (heed_signals == NULL || getpid() != gettid() || sigaction(SIGINT, NULL, &found) != 0 || is_ours(&found))
         return false;
     pthread_mutex_lock(&install_mutex);
     install_for_interrupts();
