@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from wasmartifact.wasm.encode import constant, opcode_bytes, operator, unsigned
 from wasmartifact.wasm.initial import CONSTANT_ITEMS, InitialState
 from wasmartifact.wasm.model import ConstExpr, Module
-from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 
 def init_body(module: Module, initial: InitialState) -> bytes:
@@ -19,40 +19,8 @@ def init_body(module: Module, initial: InitialState) -> bytes:
     for kind, index in initial.actions:
         body += _ACTIONS[kind](module, index)
     if module.start is not None:
-        body += _operator("call", module.start)
-    return bytes(body + _operator("end"))
-
-
-def _leb(value: int) -> bytes:
-    """An unsigned number (spec section 5.2.2)."""
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
-
-
-def _signed_leb(value: int) -> bytes:
-    encoded = bytearray()
-    while not -0x40 <= value < 0x40:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value & 0x7F])
-
-
-def _encoded(code: int, *indices: int) -> bytes:
-    opcode = bytes([code]) if code < 256 else bytes([code >> 16]) + _leb(code & 0xFFFF)
-    return opcode + b"".join(map(_leb, indices))
-
-
-def _operator(name: str, *indices: int) -> bytes:
-    return _encoded(OPCODE_BY_NAME[name].code, *indices)
-
-
-def _constant(value: int, *, is64: bool = False) -> bytes:
-    """A number of either type; those of i32 are given without sign."""
-    signed = value if is64 else (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-    return _operator("i64.const" if is64 else "i32.const") + _signed_leb(signed)
+        body += operator("call", module.start)
+    return bytes(body + operator("end"))
 
 
 def _expression(module: Module, expression: ConstExpr) -> bytes:
@@ -61,15 +29,15 @@ def _expression(module: Module, expression: ConstExpr) -> bytes:
 
 def _init_global(module: Module, index: int) -> bytes:
     value = _expression(module, module.globals[index].init)
-    return value + _operator("global.set", module.imported_globals + index)
+    return value + operator("global.set", module.imported_globals + index)
 
 
 def _init_table(module: Module, index: int) -> bytes:
     table = module.tables[index]
     assert table.init is not None
     is64 = table.type.limits.is64
-    values = _constant(0, is64=is64) + _expression(module, table.init) + _constant(table.type.limits.min, is64=is64)
-    return values + _operator("table.fill", module.imported_tables + index)
+    values = constant(0, is64=is64) + _expression(module, table.init) + constant(table.type.limits.min, is64=is64)
+    return values + operator("table.fill", module.imported_tables + index)
 
 
 def _init_element_values(module: Module, index: int) -> bytes:
@@ -78,24 +46,23 @@ def _init_element_values(module: Module, index: int) -> bytes:
     body = bytearray()
     for position, item in enumerate(module.elements[index].items):
         if isinstance(item, ConstExpr) and item.instructions[0][1] not in CONSTANT_ITEMS:
-            body += (
-                _constant(position, is64=True) + _expression(module, item) + _encoded(lib.WA_ONEPASS_ELEMENT_SET, index)
-            )
+            body += constant(position, is64=True) + _expression(module, item)
+            body += opcode_bytes(lib.WA_ONEPASS_ELEMENT_SET) + unsigned(index)
     return bytes(body)
 
 
 def _init_element(module: Module, index: int) -> bytes:
     segment = module.elements[index]
     assert segment.offset is not None
-    values = _expression(module, segment.offset) + _constant(0) + _constant(len(segment.items))
-    return values + _operator("table.init", index, segment.table) + _operator("elem.drop", index)
+    values = _expression(module, segment.offset) + constant(0) + constant(len(segment.items))
+    return values + operator("table.init", index, segment.table) + operator("elem.drop", index)
 
 
 def _init_data(module: Module, index: int) -> bytes:
     segment = module.datas[index]
     assert segment.offset is not None
-    values = _expression(module, segment.offset) + _constant(0) + _constant(segment.end - segment.start)
-    return values + _operator("memory.init", index, segment.memory) + _operator("data.drop", index)
+    values = _expression(module, segment.offset) + constant(0) + constant(segment.end - segment.start)
+    return values + operator("memory.init", index, segment.memory) + operator("data.drop", index)
 
 
 _ACTIONS: Final[dict[str, Callable[[Module, int], bytes]]] = {

@@ -21,8 +21,6 @@ from wasmartifact.schema import (
 from wasmartifact.wasm.model import FuncType
 
 _SCALARS: Final = {"s64": VALTYPE_I64, "u64": VALTYPE_I64, "f32": VALTYPE_F32, "f64": VALTYPE_F64}
-#: Flags of one type, at most.
-_MAX_FLAGS: Final = 32
 Flat = tuple[int, ...]
 
 
@@ -31,13 +29,12 @@ class Flattener:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.known: dict[int, Flat | None] = {}
+        self.known: list[Flat | None] = []
 
     def type(self, row: int) -> Flat | None:
         """Flat form of a value type. Types come after their parts, so that this never goes deep."""
-        for place in range(row + 1):
-            if place not in self.known:
-                self.known[place] = self._flatten(place)
+        while len(self.known) <= row:
+            self.known.append(self._flatten(len(self.known)))
         return self.known[row]
 
     def _flatten(self, row: int) -> Flat | None:

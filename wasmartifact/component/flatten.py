@@ -13,7 +13,7 @@ from typing import Final
 
 from wasmartifact.component.abi import Flattener
 from wasmartifact.component.link import CANON, CanonRow, CoreRef, Program
-from wasmartifact.component.rewrite import Maps, Rewriter, unsigned
+from wasmartifact.component.rewrite import Maps, Rewriter
 from wasmartifact.component.shims import direct_functions
 from wasmartifact.schema import (
     CANON_ADAPTER,
@@ -29,11 +29,12 @@ from wasmartifact.schema import (
     LIMITS_HAS_MAX,
     LIMITS_SHARED,
 )
+from wasmartifact.wasm.encode import constant, operator, text, unsigned, vector
 from wasmartifact.wasm.model import ACTIVE, DECLARATIVE, PASSIVE, ConstExpr, Data, Element, FuncType, Limits, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
-_GLOBAL_GET, _REF_FUNC, _CALL = (OPCODE_BY_NAME[name].code for name in ("global.get", "ref.func", "call"))
-_END: Final = b"\x0b"
+_GLOBAL_GET: Final = OPCODE_BY_NAME["global.get"].code
+_END: Final = operator("end")
 _FUNC_FORM, _FUNCREF, _PAGE_SIZE_FLAG = b"\x60", b"\x70", 8
 
 
@@ -191,25 +192,25 @@ class _Flatten:
             functions.append(self.type_index(FuncType((), ()), None))
             bodies.append(start[1])
         imports = [
-            _name(module) + _name(name) + b"\0" + unsigned(type_)
+            text(module) + text(name) + b"\0" + unsigned(type_)
             for (module, name), type_ in zip(self._import_names(), canon_types, strict=True)
         ]
-        exports = [_name(str(index)) + b"\0" + unsigned(index) for index in sorted(set(function_places.values()))]
+        exports = [text(str(index)) + b"\0" + unsigned(index) for index in sorted(set(function_places.values()))]
         sections = (
-            (1, _vector(self.type_list)),
-            (2, _vector(imports)),
-            (3, _vector([unsigned(type_) for type_ in functions])),
-            (4, _vector(self._tables())),
-            (5, _vector(self._memories())),
-            (13, _vector(self._tags())),
-            (6, _vector(self._globals())),
-            (7, _vector(exports)),
+            (1, vector(self.type_list)),
+            (2, vector(imports)),
+            (3, vector([unsigned(type_) for type_ in functions])),
+            (4, vector(self._tables())),
+            (5, vector(self._memories())),
+            (13, vector(self._tags())),
+            (6, vector(self._globals())),
+            (7, vector(exports)),
             (8, b"" if start is None else unsigned(start[0])),
-            (9, _vector(elements)),
+            (9, vector(elements)),
             (12, unsigned(len(datas)) if datas else b""),
-            (10, _vector([unsigned(len(body)) + body for body in bodies])),
-            (11, _vector(datas)),
-            (0, _name("name") + self._names()),
+            (10, vector([unsigned(len(body)) + body for body in bodies])),
+            (11, vector(datas)),
+            (0, text("name") + self._names()),
         )
         written = [bytes((id_,)) + unsigned(len(body)) + body for id_, body in sections if body not in (b"", b"\0")]
         data = b"\0asm\1\0\0\0" + b"".join(written)
@@ -230,8 +231,8 @@ class _Flatten:
     def _wrap(self, index: int) -> int:
         """A function that does nothing but to call an imported one."""
         type_ = self.abi.core_type(self.program.canons[self.canons[index]])
-        parameters = b"".join(b"\x20" + unsigned(place) for place in range(len(type_.params)))
-        self.wrappers.append((self.type_index(type_, None), b"\0" + parameters + b"\x10" + unsigned(index) + _END))
+        parameters = b"".join(operator("local.get", place) for place in range(len(type_.params)))
+        self.wrappers.append((self.type_index(type_, None), b"\0" + parameters + operator("call", index) + _END))
         return self.spaces[KIND_FUNC].size + len(self.wrappers) - 1
 
     def _memory_places(self) -> dict[CoreRef, int]:
@@ -310,7 +311,6 @@ class _Flatten:
 
     def constant(self, number: int, expr: ConstExpr) -> bytes:
         """A constant expression of a core instance, with the expressions of globals in the place of their reading."""
-        core, maps = self.cores[number], self.maps[number]
         ends = [place for place, _, _ in expr.instructions[1:]] + [expr.end - 1]
         pieces = []
         for (place, opcode, immediate), end in zip(expr.instructions, ends, strict=True):
@@ -318,7 +318,6 @@ class _Flatten:
                 pieces.append(self.global_value(number, immediate))
             else:
                 pieces += self.rewriters[number].expression(place, [(place, opcode, immediate), (end, 0, None)], end)
-        assert core.module.data is self.rewriters[number].data and maps is self.rewriters[number].maps
         return b"".join(pieces)
 
     def global_value(self, number: int, index: int) -> bytes:
@@ -360,7 +359,7 @@ class _Flatten:
         ]
         if self.referenced:
             indices = [unsigned(index) for index in sorted(self.referenced)]
-            segments.append(b"\x03\0" + _vector(indices))
+            segments.append(b"\x03\0" + vector(indices))
         return segments
 
     def _element(self, number: int, element: Element, mode: int) -> bytes:
@@ -368,14 +367,14 @@ class _Flatten:
         items = [
             self.constant(number, item) + _END
             if isinstance(item, ConstExpr)
-            else b"\xd2" + unsigned(maps.functions[item]) + _END
+            else operator("ref.func", maps.functions[item]) + _END
             for item in element.items
         ]
         head = {PASSIVE: b"\x05", DECLARATIVE: b"\x07", ACTIVE: b"\x06"}[mode]
         if mode == ACTIVE:
             assert element.offset is not None
             head += unsigned(maps.tables[element.table]) + self.constant(number, element.offset) + _END
-        return head + maps.valtype(element.type) + _vector(items)
+        return head + maps.valtype(element.type) + vector(items)
 
     def _datas(self, converted: tuple[set[tuple[int, int]], set[tuple[int, int]]]) -> list[bytes]:
         return [
@@ -407,7 +406,7 @@ class _Flatten:
         for number, core in enumerate(self.cores):
             pieces += self._applied(number, core.module, converted)
             if core.module.start is not None:
-                pieces.append(b"\x10" + unsigned(self.maps[number].functions[core.module.start]))
+                pieces.append(operator("call", self.maps[number].functions[core.module.start]))
         pieces.append(_END)
         return self.spaces[KIND_FUNC].size + len(self.wrappers), b"".join(pieces)
 
@@ -418,29 +417,29 @@ class _Flatten:
         maps = self.maps[number]
         for index, element in enumerate(module.elements):
             if (number, index) in converted[0] and element.offset is not None:
-                segment = unsigned(maps.elements[index])
-                yield self.constant(number, element.offset) + b"\x41\0\x41" + _signed_length(len(element.items))
-                yield b"\xfc\x0c" + segment + unsigned(maps.tables[element.table]) + b"\xfc\x0d" + segment
+                segment = maps.elements[index]
+                yield self.constant(number, element.offset) + constant(0) + constant(len(element.items))
+                yield operator("table.init", segment, maps.tables[element.table]) + operator("elem.drop", segment)
         for index, data in enumerate(module.datas):
             if (number, index) in converted[1] and data.offset is not None:
-                segment = unsigned(maps.datas[index])
-                yield self.constant(number, data.offset) + b"\x41\0\x41" + _signed_length(data.end - data.start)
-                yield b"\xfc\x08" + segment + unsigned(maps.memories[data.memory]) + b"\xfc\x09" + segment
+                segment = maps.datas[index]
+                yield self.constant(number, data.offset) + constant(0) + constant(data.end - data.start)
+                yield operator("memory.init", segment, maps.memories[data.memory]) + operator("data.drop", segment)
 
     def _names(self) -> bytes:
         """Subsection with the names of functions."""
         names = []
         for (module, name), place in zip(self._import_names(), range(len(self.canons)), strict=True):
-            names.append(unsigned(place) + _name(f"{module}#{name}" if module else name))
+            names.append(unsigned(place) + text(f"{module}#{name}" if module else name))
         for number, core in enumerate(self.cores):
             imported = core.module.imported_functions
             base = self.spaces[KIND_FUNC].bases[number]
             names += [
-                unsigned(base + index - imported) + _name(name)
+                unsigned(base + index - imported) + text(name)
                 for index, name in core.module.function_names.items()
                 if index >= imported
             ]
-        body = _vector(names)
+        body = vector(names)
         return b"\1" + unsigned(len(body)) + body
 
 
@@ -465,22 +464,6 @@ def _needed_canons(program: Program) -> list[int]:
 def _functions_of(canon: CanonRow) -> list[CoreRef]:
     """Core functions that a canonical function calls."""
     return [ref for ref in (canon.core, canon.realloc, canon.post_return) if ref is not None]
-
-
-def _vector(items: list[bytes]) -> bytes:
-    return unsigned(len(items)) + b"".join(items)
-
-
-def _name(text: str) -> bytes:
-    encoded = text.encode()
-    return unsigned(len(encoded)) + encoded
-
-
-def _signed_length(length: int) -> bytes:
-    """The immediate of an i32.const."""
-    from wasmartifact.component.rewrite import signed
-
-    return signed(length - (1 << 32) if length >= 1 << 31 else length)
 
 
 def _limits(limits: Limits, more_flags: int = 0) -> bytes:

@@ -9,29 +9,10 @@ from typing import Any, Final
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.schema import HEAP_ABSTRACT, VALTYPE_REF, VALTYPE_REF_NULL
 from wasmartifact.wasm import opcodes
+from wasmartifact.wasm.encode import opcode_bytes, signed, unsigned
 from wasmartifact.wasm.instructions import decode_instructions, decode_locals
 from wasmartifact.wasm.model import Instruction
 from wasmartifact.wasm.opcodes import CATCH_TAG, CATCH_TAG_REF, OPCODE_BY_NAME, OPCODES
-
-
-def unsigned(value: int) -> bytes:
-    """LEB128."""
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-def signed(value: int) -> bytes:
-    """LEB128, signed."""
-    encoded = bytearray()
-    while not -0x40 <= value < 0x40:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value & 0x7F)
-    return bytes(encoded)
 
 
 @dataclass(slots=True)
@@ -90,11 +71,6 @@ _PAIRS: Final = {
     "table.copy": ("tables", "tables"),
 }
 _REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
-
-
-def encode_opcode(code: int) -> bytes:
-    """An opcode."""
-    return bytes((code,)) if code <= 0xFF else bytes((code >> 16,)) + unsigned(code & 0xFFFF)
 
 
 def _index(space: str) -> Callable[[Maps, Any], bytes]:
@@ -194,7 +170,7 @@ class Rewriter:
             if opcode == _REF_FUNC:
                 self.referenced.add(maps.functions[immediate])
             pieces.append(data[last:place])
-            pieces.append(encode_opcode(opcode))
+            pieces.append(opcode_bytes(opcode))
             pieces.append(rewrite(maps, immediate))
             last = instructions[number][0]
         pieces.append(data[last:end])
