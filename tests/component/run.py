@@ -6,15 +6,16 @@ Prints passed, failed and expected-to-fail assertions per script and in total; e
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.component.script import EXPECTED, FAILED, PASSED, Outcome, Script
+from tests.component.script import Script
 from tests.spec.convert import convert
+from tests.spec.script import EXPECTED, FAILED, PASSED, Outcome
+from tests.support.suites import find_suite
 
 SUITE_VARIABLE = "WASM_COMPONENT_TESTS"
 #: Folders of the suite but that of the asynchronous ABI.
@@ -22,23 +23,10 @@ FOLDERS = ("binary", "linking", "resources", "validation", "values")
 
 
 def suite_directory() -> Path:
-    """Root of the suite: what the variable names, else ``suite`` beside this file, else beside the repository.
-
-    Raises
-    ------
-    FileNotFoundError
-        It is in none of these places; the message says what to do.
-    """
-    given = os.environ.get(SUITE_VARIABLE)
-    here = Path(__file__).resolve()
-    places = [Path(given)] if given else [here.with_name("suite"), here.parents[3] / "shared" / "component-tests"]
-    for place in places:
-        if (place / "values").is_dir():
-            return place.resolve()
-    raise FileNotFoundError(
-        f"the component model's tests are not in {' or '.join(map(str, places))}; "
-        f"set {SUITE_VARIABLE} to the folder test/ of WebAssembly/component-model"
-    )
+    """Root of the suite; FileNotFoundError says what to do where it is not there."""
+    here = Path(__file__).resolve().with_name("suite")
+    what = "the folder test/ of WebAssembly/component-model"
+    return find_suite(SUITE_VARIABLE, here, "component-tests", "values", what)
 
 
 def run_scripts(scripts: Sequence[Path], suite: Path, *, opt_level: int = 0) -> Iterator[tuple[str, list[Outcome]]]:

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import wasmartifact as wa
+from tests.spec.script import EXPECTED, FAILED, PASSED, Failure, Outcome
+from tests.spec.values import Json
 
-Json: TypeAlias = dict[str, Any]
-PASSED, FAILED, EXPECTED = "passed", "failed", "expected"
 #: What is asynchronous or not to be had before it runs, and refused by its name.
 UNSUPPORTED: frozenset[str] = frozenset({
     "component-async", "streams", "futures", "error-context", "component-gc", "component-imports", "fixed-length-lists",
@@ -22,20 +22,6 @@ UNSUPPORTED: frozenset[str] = frozenset({
 })  # fmt: skip
 #: The suite does not tell what breaks the binary format from what breaks another rule.
 ERRORS = (wa.MalformedModule, wa.InvalidModule)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of one command; ``detail`` says why it failed, or names the feature that it needs."""
-
-    line: int
-    command: str
-    result: str
-    detail: str = ""
-
-
-class Failure(Exception):
-    """The command did not do what the script says."""
 
 
 @dataclass

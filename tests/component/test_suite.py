@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.component.run import FOLDERS, counted, run_scripts, suite_directory
-from tests.component.script import FAILED, PASSED
+from tests.spec.script import FAILED, PASSED
 
 #: Modules that the installed wasm-tools refuses, which has other rules than the suite, and a list of 268 million items.
 REFUSED = {("binary/binary", 974), ("validation/kebab", 4)}

