@@ -14,6 +14,7 @@ from typing import Any, Final
 import wasmtime
 
 import wasmartifact.wasmtime
+from bench import scratch
 from bench.calls import CALL_BACKS, READ_BYTES, WAT, callback, callback_with_caller
 from bench.figures import Figure
 from bench.quickjs import module_path
@@ -63,7 +64,10 @@ class Program:
 def import_ns(package: str, samples: int) -> float:
     """Median CPU time of the imports, in processes that do nothing else."""
     command = [sys.executable, "-c", IMPORT.format(package)]
-    return median(int(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(samples))
+    environment = scratch.child_environment()
+    return median(
+        int(subprocess.run(command, check=True, capture_output=True, env=environment).stdout) for _ in range(samples)
+    )
 
 
 def figures(*, quick: bool) -> list[Figure]:
@@ -72,19 +76,21 @@ def figures(*, quick: bool) -> list[Figure]:
     samples, calls = (5, 200) if quick else (51, 2_000)
     end = 64 + READ_BYTES
 
-    def turns(text: str, per_sample: int, caller: bool = False) -> dict[str, float]:
-        spaces = {
-            name: {"f": program.caller_exports if caller else program.exports, "store": program.store}
-            for name, program in programs.items()
-        }
-        return statements_ns({name: (text, space) for name, space in spaces.items()}, samples, per_sample)
+    def turns(export: str, text: str, per_sample: int, caller: bool = False) -> dict[str, float]:
+        statements = {}
+        for name, program in programs.items():
+            exports = program.caller_exports if caller else program.exports
+            statements[name] = (text, {"it": exports[export], "store": program.store})
+        return statements_ns(statements, samples, per_sample)
 
-    loop = f'f["repeat"](store, {CALL_BACKS})'
+    loop = f"it(store, {CALL_BACKS})"
     found = {
-        "call (i32, i32) -> i32": turns('f["add"](store, 20, 22)', calls),
-        "call back": {name: value / CALL_BACKS for name, value in turns(loop, 1).items()},
-        "call back, with its caller": {name: value / CALL_BACKS for name, value in turns(loop, 1, caller=True).items()},
-        f"read {READ_BYTES} bytes of memory": turns(f'f["memory"].read(store, 64, {end})', calls),
+        "call (i32, i32) -> i32": turns("add", "it(store, 20, 22)", calls),
+        "call back": {name: value / CALL_BACKS for name, value in turns("repeat", loop, 1).items()},
+        "call back, with its caller": {
+            name: value / CALL_BACKS for name, value in turns("repeat", loop, 1, caller=True).items()
+        },
+        f"read {READ_BYTES} bytes of memory": turns("memory", f"it.read(store, 64, {end})", calls),
         "store, WASI and instance of QuickJS": actions_ns(
             {name: program.instantiate for name, program in programs.items()}, samples
         ),

@@ -38,6 +38,12 @@ def _grow(memory: native.Memory, delta: int) -> int:
         raise WasmtimeError(f"failed to grow memory by `{delta}`") from None
 
 
+def _bounds(memory: native.Memory, start: int | None, stop: int | None) -> tuple[int, int]:
+    """Start and end of a slice of a memory's bytes, both within it."""
+    first, last, _ = slice(start, stop).indices(memory.size_bytes)
+    return first, max(first, last)
+
+
 def _pointer(memory: native.Memory) -> ctypes._Pointer[ctypes.c_ubyte]:
     """A pointer to the first byte, which keeps the memory alive."""
     import ctypes
@@ -115,11 +121,13 @@ class Memory(Extern):
         if store._ended:
             check_open(store)
         memory = self._native
-        if start is None or stop is None or not 0 <= start <= stop <= memory.size_bytes:
-            start, stop, _ = slice(start, stop).indices(memory.size_bytes)
-            if stop <= start:
-                return bytearray()
-        return bytearray(memory[start:stop])
+        if start is None or stop is None or not 0 <= start <= stop:
+            start, stop = _bounds(memory, start, stop)
+        try:
+            return bytearray(memory[start:stop])
+        except IndexError:  # beyond the end: slices leave that out
+            start, stop = _bounds(memory, start, stop)
+            return bytearray(memory[start:stop])
 
     def write(self, store: Storelike, value: bytes | bytearray | Iterable[int], start: int | None = None) -> int:
         """Write bytes from start on, which counts as in slices; how many were written.
