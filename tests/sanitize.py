@@ -18,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
-from tests.spec.run import SUITE_VARIABLE, suite_directory
+import tests.component.run
+import tests.spec.run
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PARTS: Final = ("bench", "docs", "native", "tests", "wasmartifact", "pyproject.toml")
@@ -29,6 +31,7 @@ TESTS: Final = (
     "tests/unit/runtime",
     "tests/unit/native",
     "tests/unit/wasi",
+    "tests/component",
     "tests/unit/codegen/test_fuel.py",
     "tests/unit/metadata/test_contract.py",
     "tests/flows/test_load.py",
@@ -113,15 +116,14 @@ def run_threads(scratch: Path) -> bool:
     return subprocess.run(command, cwd=scratch, env=environment, check=False).returncode == 0
 
 
-def run_scripts(scratch: Path) -> bool:
-    """The part of the spec suite; where there is no suite, say so and go on."""
+def tell_of(suite: ModuleType) -> bool:
+    """Let the copy, which has none beside it, find a suite; where there is none, say so. Whether there is one."""
     try:
-        suite = suite_directory()
+        os.environ[suite.SUITE_VARIABLE] = str(suite.suite_directory())
     except FileNotFoundError as error:
-        print(f"sanitized: no scripts of the spec suite: {error}", flush=True)
-        return True
-    os.environ[SUITE_VARIABLE] = str(suite)  # the copy has none beside it
-    return run(scratch, "tests.spec.run", *SCRIPTS)
+        print(f"sanitized: without a suite: {error}", flush=True)
+        return False
+    return True
 
 
 def run_inputs(scratch: Path, given: argparse.Namespace) -> list[bool]:
@@ -155,12 +157,14 @@ def main() -> int:
         copy_and_build(scratch, "thread" if given.threads else "1")
         if given.threads:
             return 0 if run_threads(scratch) else 1
+        tell_of(tests.component.run)
+        has_scripts = tell_of(tests.spec.run)
         passed = []
         if not given.only_inputs:
             passed.append(run_tests(scratch, *(given.only_tests or TESTS)))
         if not given.only_inputs and not given.only_tests:
             passed.append(run_tests(scratch, *COUNTING_TESTS, asan_options=SMALL_QUARANTINE))
-            passed.append(run_scripts(scratch))
+            passed += [run(scratch, "tests.spec.run", *SCRIPTS)] if has_scripts else []
         if not given.only_tests:
             passed += run_inputs(scratch, given)
     return 0 if all(passed) else 1
