@@ -7,12 +7,6 @@
 /* Above every WA_GROUP_*. */
 enum { GROUP_LIMIT = 32 };
 
-/* Rows of a group, known once its first "rows" or "offsets" column was seen. */
-typedef struct group_rows {
-    uint64_t rows;
-    bool is_known;
-} group_rows;
-
 static int check_header(const wa_artifact *artifact, wa_error *error)
 {
     const struct wa_schema_metadata_header *header = artifact->header;
@@ -67,7 +61,8 @@ static const uint8_t *at(const wa_artifact *artifact, uint64_t offset, uint64_t 
     return (offset + size_bytes <= artifact->front_size_bytes ? artifact->front : artifact->section) + offset;
 }
 
-static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups, wa_error *error)
+/* `group_rows`: rows of each group + 1, known once its first "rows" or "offsets" column was seen. */
+static int check_entry(wa_artifact *artifact, uint32_t index, uint64_t *group_rows, wa_error *error)
 {
     const struct wa_schema_directory_entry *entry = artifact->directory + index;
     uint64_t size_bytes;
@@ -93,10 +88,10 @@ static int check_entry(wa_artifact *artifact, uint32_t index, group_rows *groups
     if (known.shape == WA_SHAPE_OFFSETS && count == 0)
         return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, 0, 1, "count");
     uint64_t rows = known.shape == WA_SHAPE_OFFSETS ? count - 1 : count;
-    group_rows *group = &groups[known.group];
-    if (group->is_known && group->rows != rows)
-        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, rows, group->rows, "rows");
-    *group = (group_rows){.rows = rows, .is_known = true};
+    uint64_t expected = group_rows[known.group];
+    if (expected != 0 && expected != rows + 1)
+        return wa_fail(error, WA_ERROR_CORRUPT_DIRECTORY, index, rows, expected - 1, "rows");
+    group_rows[known.group] = rows + 1;
     return 0;
 }
 
@@ -119,9 +114,9 @@ int wa_metadata_check(wa_artifact *artifact, wa_error *error)
         return -1;
     artifact->directory = (const void *)at(artifact, artifact->header->directory_offset,
                                            artifact->header->directory_count * sizeof *artifact->directory);
-    group_rows groups[GROUP_LIMIT] = {{0, false}};
+    uint64_t group_rows[GROUP_LIMIT] = {0};
     for (uint32_t index = 0; index < artifact->header->directory_count; index++)
-        if (check_entry(artifact, index, groups, error) < 0)
+        if (check_entry(artifact, index, group_rows, error) < 0)
             return -1;
 #define X(id, name, element_size, shape, group) \
     if (WA_COLUMN(artifact, name) == NULL) \
