@@ -556,3 +556,15 @@ def test_a_pack_leaves_no_threads() -> None:
         [sys.executable, "-c", program, str(module_path())], capture_output=True, text=True, check=True
     )
     assert done.stdout == "1\n"
+
+
+def test_a_module_with_imports_in_groups_runs(tmp_path: Path) -> None:
+    """What binaryen's -all writes; most engines, wasmtime 50 and node 20 among them, refuse it."""
+    grouped = (
+        '(module (import "m" (item "a") (item "b") (func (param i32) (result i32)))'
+        ' (import "m" (item "seven" (global $seven i32)))'
+        ' (func (export "run") (result i32) (call 0 (call 1 (global.get $seven)))))'
+    )
+    wa.pack(grouped.encode(), tmp_path / "a.so", opt_level=0)
+    imports = {"m": {"a": lambda number: number + 1, "b": lambda number: number * 10, "seven": 7}}
+    assert wa.load(tmp_path / "a.so").instantiate(imports).exports.run() == 7 * 10 + 1

@@ -32,8 +32,9 @@ OFTEN_SHARE: Final = 0.6
 #: Relaxed operators are those of wasmtime's deterministic mode, see ``relaxed.py``.
 ON_WITH_CANONICAL_NANS: Final = ("relaxed-simd", "simd")
 OFF: Final = (
-    # The compiler refuses these: they are no part of WebAssembly 3.0, or wait for an issue of their own.
+    # wasmtime refuses this one; `tests/unit/wasm/test_decode.py` has modules with it.
     "compact-imports",
+    # The compiler refuses these: they are no part of WebAssembly 3.0.
     "custom-descriptors",
     "shared-everything-threads",
     # This one waits for an issue of its own. Without it, smith makes no typed function references; our own programs do.

@@ -145,8 +145,9 @@ def _holds_strings(reader: Reader) -> bool:
     return is_plain and body.pos == body.end
 
 
-#: In place of a kind, after an empty name: what the proposal of compact import sections calls groups of one module.
-_COMPACT_KINDS: Final = (0x7E, 0x7F)
+#: In place of a kind, after an empty name: where groups of one module begin (proposal "compact import section").
+_GROUP_OF_ONE_TYPE: Final = 0x7E
+_GROUP: Final = 0x7F
 
 
 class _Decoder:
@@ -282,27 +283,45 @@ class _Decoder:
 
     def imports(self, reader: Reader) -> None:
         """Import section."""
-        module = self.module
         for _ in range(reader.count()):
             module_name, name = reader.name(), reader.name()
-            if not name and reader.pos < reader.end and reader.data[reader.pos] in _COMPACT_KINDS:
-                raise UnsupportedModule(
-                    f"import {len(module.imports)} (byte {reader.pos:#x}) begins a group of imports (feature "
-                    "compact-imports), which is not supported; build the module without it",
-                    feature="compact-imports",
-                    wasm_offset=reader.pos,
-                )
-            kind = self.kind(reader, "import")
-            index_space: list[object]
-            index_space, decode_type = {  # type: ignore[assignment]
-                KIND_FUNC: (module.function_types, Reader.u32),
-                KIND_TABLE: (module.table_types, self.table_type),
-                KIND_MEMORY: (module.memory_types, self.memory_type),
-                KIND_GLOBAL: (module.global_types, self.global_type),
-                KIND_TAG: (module.tag_types, self.tag_type),
-            }[kind]
-            module.imports.append(Import(module_name, name, kind, len(index_space)))
-            index_space.append(decode_type(reader))
+            if not name and reader.pos < reader.end and reader.data[reader.pos] in (_GROUP_OF_ONE_TYPE, _GROUP):
+                self.import_group(reader, module_name)
+            else:
+                self.add_import(module_name, name, *self.import_type(reader))
+
+    def import_group(self, reader: Reader, module_name: str) -> None:
+        """Imports of one module, see the proposal of compact import sections."""
+        self.module.has_compact_imports = True
+        shared_type = self.import_type(reader) if reader.byte() == _GROUP_OF_ONE_TYPE else None
+        for _ in range(reader.count()):
+            name = reader.name()
+            self.add_import(module_name, name, *(shared_type or self.import_type(reader)))
+
+    def import_type(self, reader: Reader) -> tuple[int, object]:
+        """Kind and type of an import."""
+        kind = self.kind(reader, "import")
+        decode_type: Callable[[Reader], object] = {
+            KIND_FUNC: Reader.u32,
+            KIND_TABLE: self.table_type,
+            KIND_MEMORY: self.memory_type,
+            KIND_GLOBAL: self.global_type,
+            KIND_TAG: self.tag_type,
+        }[kind]
+        return kind, decode_type(reader)
+
+    def add_import(self, module_name: str, name: str, kind: int, import_type: object) -> None:
+        """One more import, whose type goes to its index space."""
+        module = self.module
+        index_space: list[object] = {  # type: ignore[assignment]
+            KIND_FUNC: module.function_types,
+            KIND_TABLE: module.table_types,
+            KIND_MEMORY: module.memory_types,
+            KIND_GLOBAL: module.global_types,
+            KIND_TAG: module.tag_types,
+        }[kind]
+        module.imports.append(Import(module_name, name, kind, len(index_space)))
+        index_space.append(import_type)
 
     def kind(self, reader: Reader, what: str) -> int:
         """Kind byte of an import or export."""

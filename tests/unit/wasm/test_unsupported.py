@@ -31,7 +31,6 @@ PROPOSALS = [
     ("(module (type (shared (func))))", "shared-everything-threads"),
     ("(module (type $f (func)) (func (param (ref (exact $f)))))", "custom-descriptors"),
     ("(module (memory 1) (func (memory.discard (i32.const 0) (i32.const 0))))", "memory-control"),
-    ('(module (import "m" (item "a" (func)) (item "b" (func))))', "compact-imports"),
 ]
 
 
