@@ -12,6 +12,7 @@ import contextvars
 import os
 import threading
 from collections import deque
+from functools import partial
 from itertools import count
 from queue import Empty, SimpleQueue
 
@@ -35,21 +36,23 @@ class _Worker:
     numbers = count(1)
 
     def __init__(self) -> None:
-        self.work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.work: SimpleQueue[Callable[[], Callable[[], None]]] = SimpleQueue()
         name = f"wasmartifact-{next(self.numbers)}"
         threading.Thread(target=self.serve, name=name, daemon=True).start()
 
     def serve(self) -> None:
         while True:
             try:
-                self.work.get(timeout=IDLE_S)()
+                report = self.work.get(timeout=IDLE_S)()
             except Empty:
                 try:
                     _idle.remove(self)
                 except ValueError:
                     continue  # it was just taken, and gets work
                 return
-            _idle.append(self)
+            _idle.append(self)  # first: who hears of the end may make the next call, which needs no other thread
+            report()
+            del report  # and what it holds
 
 
 #: Those that wait for work. Whoever takes one out gives it some, or it ends; each step is atomic.
@@ -57,7 +60,8 @@ _idle: Final[deque[_Worker]] = deque()
 os.register_at_fork(after_in_child=_idle.clear)
 
 
-def _on_thread(work: Callable[[], None]) -> None:
+def _on_thread(work: Callable[[], Callable[[], None]]) -> None:
+    """Run `work`, and then what it returns, on a thread that does nothing else until the first is done."""
     try:
         worker = _idle.pop()
     except IndexError:
@@ -84,7 +88,8 @@ class _Call:
         self.is_cancelled = False
         self.host_task: asyncio.Task[Any] | None = None
 
-    def make(self) -> None:
+    def make(self) -> Callable[[], None]:
+        """Make the call; what is returned tells the event loop of its end."""
         value, error = None, None
         _this_thread.call = self
         try:
@@ -92,7 +97,7 @@ class _Call:
         except BaseException as raised:  # the event loop's thread raises it
             error = raised
         _this_thread.call = None
-        self._report((value, error))
+        return partial(self._report, (value, error))
 
     def _report(self, outcome: tuple[Any, BaseException | None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
