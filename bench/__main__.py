@@ -40,6 +40,7 @@ BENCHES: Final = {
     "snapshots": "bench.snapshots",
     "packages": "bench.packages",
     "pack": "bench.pack",
+    "first-run": "bench.first_run",
 }
 Results = Mapping[str, Sequence[Figure]]
 
