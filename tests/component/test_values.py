@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import gc
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ COUNTER = """(component
   (func (export "[method]counter.value") (param "self" (borrow $counter)) (result u32)
     (canon lift (core func $code "value")))
   (func (export "take") (param "it" (own $counter)) (param "n" u8) (canon lift (core func $code "take2")))
+  (func (export "merge") (param "it" (own $counter)) (param "other" (borrow $counter))
+    (canon lift (core func $code "take2")))
   (func (export "ended") (result u32) (canon lift (core func $ends "ended")))
   (func (export "trap") (canon lift (core func $code "trap")))
   (func (export "note") (param "text" string) (result (result u32 (error string)))
@@ -124,6 +127,76 @@ def test_a_wrong_argument_consumes_nothing(counters: wa.Component) -> None:
         other.take(one, 1)
     instance.take(one, 1)
     assert (one.closed, instance.ended(), other.ended()) == (True, 1, 0)
+
+
+class Meanwhile:
+    """An integer whose conversion does something first."""
+
+    def __init__(self, first: Callable[[], object]) -> None:
+        self.first = first
+
+    def __index__(self) -> int:
+        self.first()
+        return 1
+
+
+def test_a_resource_that_is_on_its_way_is_not_closed(counters: wa.Component) -> None:
+    """Python code runs while later arguments are converted."""
+    instance = instance_of(counters)
+    one = instance.Counter(1)
+    with pytest.raises(ValueError, match="lent to a call"):
+        instance.take(one, Meanwhile(one.close))
+    assert (one.value(), one.closed, instance.ended()) == (1, False, 0)
+    instance.take(one, Meanwhile(gc.collect))
+    assert (one.closed, instance.ended()) == (True, 1)
+
+
+def test_a_resource_is_not_given_away_and_lent_at_once(counters: wa.Component) -> None:
+    instance = instance_of(counters)
+    one, two = instance.Counter(1), instance.Counter(20)
+    with pytest.raises(ValueError, match="argument twice"):
+        instance.merge(one, one)
+    assert one.value() == 1
+    instance.merge(one, two)
+    assert (one.closed, two.value(), instance.ended()) == (True, 20, 1)
+
+
+@pytest.mark.parametrize("error", [KeyError, RecursionError, MemoryError, KeyboardInterrupt])
+def test_what_a_conversion_raises_leaves_the_instance_usable(
+    counters: wa.Component, error: type[BaseException]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    instance = instance_of(counters)
+    one = instance.Counter(1)
+    with pytest.raises(error):
+        instance.take(one, Meanwhile(fail))
+    instance.take(one, 1)
+    assert instance.ended() == 1
+
+
+def test_a_record_of_the_wrong_length(tmp_path: Path) -> None:
+    """`tuple.__new__` makes objects of a record's class that lack its fields."""
+    text = """(component
+      (core module $code (memory (export "memory") 1)
+        (func (export "same") (param i32 i32) (result i32)
+          (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) (i32.const 16)))
+      (core instance $code (instantiate $code))
+      (alias core export $code "memory" (core memory $memory))
+      (type $point' (record (field "x" s32) (field "y" s32)))
+      (export $point "point" (type $point'))
+      (func (export "same") (param "of" $point) (result $point)
+        (canon lift (core func $code "same") (memory $memory))))"""
+    wa.pack(text.encode(), tmp_path / "point.so", opt_level=0)
+    instance = load(tmp_path / "point.so").instantiate()
+    point = instance.same({"x": 3, "y": -4})
+    assert (point.x, point.y) == (3, -4)
+    assert instance.same(point) == point
+    for length in (0, 1):
+        with pytest.raises((TypeError, IndexError)):
+            instance.same(tuple.__new__(type(point), range(length)))
+    assert instance.same(point) == point
 
 
 def test_a_trap_ends_its_instance_alone(counters: wa.Component) -> None:

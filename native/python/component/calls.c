@@ -36,6 +36,7 @@ static int store_arguments(wax_passing *passing, const wax_component_func *func,
         uint32_t trap = wac_allocate(&passing->instance->native, passing->options, 0, 0, type->align_bytes, type->size_bytes,
                                      &pointer, &bytes);
         if (trap != 0) {
+            passing->is_trapped = true;
             wax_raise_trap_code(trap);
             return -1;
         }
@@ -127,15 +128,12 @@ static PyObject *call_lifted(wax_component_func *func, PyObject *const *args)
     wac_scope_begin(&instance->native, &scope);
     wax_passing_begin(&passing, instance, func->options, &scope);
     int failed = store_arguments(&passing, func, args, slots);
-    /* A wrong argument leaves all as it was, but for what a realloc did that trapped. */
-    bool is_poisoned = failed && !(PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError) ||
-                                   PyErr_ExceptionMatches(PyExc_OverflowError));
-    if (failed) {
+    if (failed) { /* A wrong argument leaves all as it was, but for what a realloc did that trapped. */
         PyObject *class, *raised, *traceback;
         PyErr_Fetch(&class, &raised, &traceback);
         wax_passing_undo(&passing);
         wax_passing_end(&passing);
-        wax_component_leave(instance, is_poisoned);
+        wax_component_leave(instance, passing.is_trapped);
         PyErr_Restore(class, raised, traceback);
         return NULL;
     }

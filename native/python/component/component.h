@@ -93,6 +93,7 @@ typedef struct wax_passing {
         bool is_own;
     } *given;
     uint32_t given_count, given_capacity;
+    bool is_trapped; /* the guest that was to get values failed */
     PyObject *lent; /* list of resources that were lent to Python, or NULL */
 } wax_passing;
 

@@ -1,8 +1,9 @@
 /* Values of components: Python objects become bytes as the guest lays them out, and bytes become Python objects. */
 #include "component.h"
 
-static int fail_trap(uint32_t code)
+static int fail_trap(wax_passing *passing, uint32_t code)
 {
+    passing->is_trapped = true;
     wax_raise_trap_code(code);
     return -1;
 }
@@ -64,7 +65,7 @@ void wax_passing_end(wax_passing *passing)
 {
     for (uint32_t i = 0; i < passing->given_count; i++) {
         wax_resource *resource = passing->given[i].resource;
-        if (resource != NULL && !passing->given[i].is_own)
+        if (resource != NULL)
             resource->lends--;
         if (!passing->given[i].is_own && passing->given[i].object != 0)
             wax_object_free(passing->instance, passing->given[i].object);
@@ -235,7 +236,7 @@ static int allocate(wax_passing *passing, uint32_t align_bytes, uint64_t size_by
         return -1;
     }
     uint32_t trap = wac_allocate(&passing->instance->native, passing->options, 0, 0, align_bytes, size_bytes, pointer, bytes);
-    return trap == 0 ? 0 : fail_trap(trap);
+    return trap == 0 ? 0 : fail_trap(passing, trap);
 }
 
 static int store_bytes(wax_passing *passing, const void *data, uint64_t size_bytes, uint32_t align_bytes, uint32_t count, uint8_t *to)
@@ -458,7 +459,8 @@ static int store_record(wax_passing *passing, const wac_type *type, PyObject *va
     if (face == NULL)
         return -1;
     PyObject *attributes = PyTuple_GET_ITEM(face, 1), *names = PyTuple_GET_ITEM(face, 2);
-    bool is_dict = PyDict_Check(value), is_own = (PyObject *)Py_TYPE(value) == PyTuple_GET_ITEM(face, 0);
+    bool is_dict = PyDict_Check(value); /* tuple.__new__ makes objects of any length */
+    bool is_own = (PyObject *)Py_TYPE(value) == PyTuple_GET_ITEM(face, 0) && PyTuple_GET_SIZE(value) == (Py_ssize_t)type->item_count;
     for (uint32_t i = 0; i < type->item_count; i++) {
         PyObject *attribute = PyTuple_GET_ITEM(attributes, i), *field;
         if (is_own) {
@@ -751,40 +753,43 @@ static int give_object(wax_passing *passing, const wac_type *type, PyObject *val
         if (*index != 0)
             wac_handle_free(native, passing->options->sub, *index);
         wax_object_free(passing->instance, rep);
-        return *index == 0 ? fail_trap(WA_TRAP_OUT_OF_MEMORY) : -1;
+        return *index == 0 ? fail_trap(passing, WA_TRAP_OUT_OF_MEMORY) : -1;
     }
     if (!is_own && passing->scope != NULL)
         passing->scope->borrows++;
     return 0;
 }
 
+/* Until the call is over, or nothing was given, the resource is lent: conversions of other arguments may run code that closes it. */
 static int give_resource(wax_passing *passing, const wac_type *type, wax_resource *resource, uint32_t *index)
 {
     wa_component_instance *native = &passing->instance->native;
     uint32_t handle = 0;
+    for (uint32_t i = 0; i < passing->given_count; i++)
+        if (passing->given[i].resource == resource && (type->kind == WA_CTYPE_OWN || passing->given[i].is_own)) {
+            PyErr_SetString(PyExc_ValueError, "the resource is an argument twice, and can't be given away");
+            return -1;
+        }
     if (type->kind == WA_CTYPE_OWN) {
         if (resource->state != WAX_OWNED || resource->lends != 0) {
             PyErr_SetString(PyExc_ValueError, resource->lends != 0 ? "the resource is lent to a call, and can't be given away"
                                                                    : "the resource is borrowed, and can't be given away");
             return -1;
         }
-        for (uint32_t i = 0; i < passing->given_count; i++)
-            if (passing->given[i].resource == resource) {
-                PyErr_SetString(PyExc_ValueError, "the resource is an argument twice, and can't be given away");
-                return -1;
-            }
         handle = *index = wac_handle_new(native, passing->options->sub,
                                          (wac_handle){.resource = type->resource, .rep = resource->rep, .is_own = true});
         if (handle == 0)
-            return fail_trap(WA_TRAP_OUT_OF_MEMORY);
+            return fail_trap(passing, WA_TRAP_OUT_OF_MEMORY);
     } else {
         uint32_t trap = wac_give_borrow(native, passing->options->sub, type->resource, resource->rep, passing->scope, index);
         if (trap != 0)
-            return fail_trap(trap);
+            return fail_trap(passing, trap);
         handle = native->component->resources[type->resource].owner == passing->options->sub + 1 ? 0 : *index;
-        resource->lends++;
     }
-    return note_given(passing, resource, handle, 0, type->kind == WA_CTYPE_OWN);
+    if (note_given(passing, resource, handle, 0, type->kind == WA_CTYPE_OWN) < 0)
+        return -1;
+    resource->lends++;
+    return 0;
 }
 
 static int store_handle(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
