@@ -10,12 +10,14 @@ TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from wasmartifact._types import Array as Array
     from wasmartifact._types import Exports as Exports
     from wasmartifact._types import Func as Func
     from wasmartifact._types import Instance as Instance
     from wasmartifact._types import Linked as Linked
     from wasmartifact._types import Memory as Memory
     from wasmartifact._types import Store as Store
+    from wasmartifact._types import Struct as Struct
     from wasmartifact._types import set_interrupt_signal as set_interrupt_signal
     from wasmartifact.cache import compile as compile
     from wasmartifact.errors import ArtifactError as ArtifactError
@@ -98,6 +100,7 @@ _HOMES: Final = {
     "PackReport": "wasmartifact.packer",
     "pack": "wasmartifact.packer",
     "run": "wasmartifact.program",
+    "Array": "wasmartifact._types",
     "Artifact": "wasmartifact.runtime.artifact",
     "Component": "wasmartifact.runtime.component",
     "ComponentInstance": "wasmartifact.runtime.component",
@@ -112,6 +115,7 @@ _HOMES: Final = {
     "Linked": "wasmartifact._types",
     "Memory": "wasmartifact._types",
     "Store": "wasmartifact._types",
+    "Struct": "wasmartifact._types",
     "set_interrupt_signal": "wasmartifact._types",
     "Table": "wasmartifact.runtime.entities",
     "Tag": "wasmartifact.runtime.entities",

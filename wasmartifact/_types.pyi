@@ -504,6 +504,62 @@ class Exports(Mapping[str, Any]):
         """Pairs of name and object."""
 
 @disjoint_base
+class Struct(Sequence[Any]):
+    """A struct of a module with garbage collection. It lives as long as Python or the guest refers to it.
+
+    Functions give it out and take it again; Python makes none. Two are equal if they are the same struct. Numbers of
+    31 bits (``i31ref``) are plain ints.
+
+    Examples
+    --------
+    >>> import wasmartifact as wa
+    >>> artifact = wa.compile(
+    ...     b'''(module
+    ...       (type $point (struct (field (mut i32)) (field i8)))
+    ...       (func (export "make") (result (ref $point)) (struct.new $point (i32.const 3) (i32.const 255))))'''
+    ... )
+    >>> point = artifact.instantiate().exports.make()
+    >>> point[0] += 1
+    >>> list(point)
+    [4, 255]
+    """
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...  # type: ignore[override]
+    def __setitem__(self, index: int, value: Any, /) -> None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+class Array(Sequence[Any]):
+    """An array of a module with garbage collection. It lives as long as Python or the guest refers to it.
+
+    Functions give it out and take it again; Python makes none. Two are equal if they are the same array. Arrays of
+    numbers are buffers: ``memoryview(array)`` and ``numpy.frombuffer(array)`` show the elements themselves. Elements of
+    8 and 16 bits come without sign.
+
+    Examples
+    --------
+    >>> import wasmartifact as wa
+    >>> artifact = wa.compile(
+    ...     b'''(module
+    ...       (type $bytes (array (mut i8)))
+    ...       (func (export "make") (result (ref $bytes)) (array.new $bytes (i32.const 65) (i32.const 3))))'''
+    ... )
+    >>> text = artifact.instantiate().exports.make()
+    >>> text[0] = 66
+    >>> bytes(text)
+    b'BAA'
+    """
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...  # type: ignore[override]
+    def __setitem__(self, index: int, value: Any, /) -> None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
 class WasiHost:
     """State of a WASI program: arguments, environment, descriptors. `wasmartifact.Wasi` is its public face.
 

@@ -8,7 +8,7 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 
 FORMAT_MAJOR = 2
 FORMAT_MINOR = 1
-RUNTIME_ABI = 3
+RUNTIME_ABI = 4
 RUNTIME_ABI_OLDEST = 2
 METADATA_MAGIC = 753352800618771319
 ANCHOR_MAGIC = 752778863987225207
@@ -22,6 +22,8 @@ VALTYPE_I64 = 126
 VALTYPE_F32 = 125
 VALTYPE_F64 = 124
 VALTYPE_V128 = 123
+VALTYPE_I8 = 120
+VALTYPE_I16 = 119
 VALTYPE_REF = 100
 VALTYPE_REF_NULL = 99
 HEAP_ABSTRACT = 8388608
@@ -53,6 +55,15 @@ FUEL_PER_FUNCTION = 1
 FUEL_PORTION = 65536
 FUEL_COUNT_LIMIT = 281474976710656
 FUEL_MAX = 9223372036854775807
+REFERENCE_I31 = 2
+REFERENCE_HANDLE = 4
+REFERENCE_TAGS = 6
+I31_SHIFT = 33
+TYPE_FUNC = 0
+TYPE_STRUCT = 1
+TYPE_ARRAY = 2
+SUBTYPE_FINAL = 1
+RTT_DISPLAY_MIN = 8
 CANON_LIFT = 0
 CANON_HOST = 1
 CANON_ADAPTER = 2
@@ -282,6 +293,9 @@ TRAPS = {
     21: ("out_of_fuel", "out of fuel"),
     22: ("calls_interleaved", "a call can't go on before a later call in the same store ends"),
     23: ("missing_trampoline", "the artifact has no code for this call; it is damaged: pack the module again"),
+    24: ("null_structure_reference", "null structure reference"),
+    25: ("null_array_reference", "null array reference"),
+    26: ("null_i31_reference", "null i31 reference"),
     32: ("cannot_leave_component", "cannot leave component instance"),
     33: ("cannot_enter_component", "cannot enter component instance"),
     34: ("unaligned_pointer", "unaligned pointer"),

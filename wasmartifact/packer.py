@@ -29,7 +29,7 @@ from wasmartifact.host.output import absolute_path, check_output, write_output
 from wasmartifact.host.packages import check_installed
 from wasmartifact.limits import PackLimits
 from wasmartifact.metadata import digests
-from wasmartifact.metadata.contract import contract_size_bytes, encode_contract, mapped_images
+from wasmartifact.metadata.contract import contract_size_bytes, encode_contract, encode_subtypes, mapped_images
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata, runtime_abi
 from wasmartifact.metadata.header import patch_header
 from wasmartifact.verifier import open_metadata
@@ -40,7 +40,7 @@ from wasmartifact.wasm.initial import InitialState, plan_initial_state
 from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.source import read_source
 from wasmartifact.wasm.types import canonical_types, type_digests
-from wasmartifact.wasm.unsupported import judge, refuse_uncompiled
+from wasmartifact.wasm.unsupported import judge
 from wasmartifact.wasm.validate import validate
 
 if TYPE_CHECKING:
@@ -232,9 +232,8 @@ def pack(
         module = decode_module(data)
         clock.lap("decode")
 
-        # A validator that is not ours has the word; what is valid and not compiled ends here, too.
+        # A validator that is not ours has the word.
         call_features = validate(data, module)
-        refuse_uncompiled(module, call_features)
         clock.lap("validate")
     except (MalformedModule, UnsupportedModule) as problem:
         if component is not None:
@@ -283,11 +282,13 @@ def pack(
         image.table_index: (offset, len(image.slots))
         for image, offset in zip(images, placed.image_offsets, strict=True)
     }
-    placed.write_contract(encode_contract(section, places))
+    placed.write_contract(encode_contract(section, places, encode_subtypes(module)))
     clock.lap("metadata")
 
     # The pieces become one file. Beyond this point nothing but sizes and digests changes.
-    built = assemble(placed, section=section, runtime_abi=runtime_abi(module), symbol_names=_symbol_names(module))
+    built = assemble(
+        placed, section=section, runtime_abi=runtime_abi(facts.wasm_features), symbol_names=_symbol_names(module)
+    )
     build_id = seal(built)
     clock.lap("seal")
 

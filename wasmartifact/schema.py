@@ -23,9 +23,11 @@ Buffer = bytes | bytearray | memoryview
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
 FORMAT_MINOR: Final = 1  # a newer minor only adds columns, which are ignored
-RUNTIME_ABI: Final = 3  # contract, instance record, function records, runtime calls, trampolines
+RUNTIME_ABI: Final = 4  # contract, instance record, function records, runtime calls, trampolines
 #: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
 RUNTIME_ABI_OLDEST: Final = 2
+#: The first ABI that has what code of a feature needs; code of the others can do with the oldest.
+RUNTIME_ABI_OF_FEATURE: Final = {"threads": 3, "gc": 4}
 ELF_MAGIC: Final = b"\x7fELF"
 SECTION_NAME: Final = ".wasmartifact"
 TEMPORARY_PREFIX: Final = ".wasmartifact."  # of files that do not have their names yet
@@ -56,6 +58,8 @@ VALTYPE_I64: Final = 0x7E
 VALTYPE_F32: Final = 0x7D
 VALTYPE_F64: Final = 0x7C
 VALTYPE_V128: Final = 0x7B
+VALTYPE_I8: Final = 0x78  # of a field or of elements only, as the next
+VALTYPE_I16: Final = 0x77
 VALTYPE_REF: Final = 0x64  # non-null reference
 VALTYPE_REF_NULL: Final = 0x63  # nullable reference
 #: Added to an abstract heap type's code; below it, a heap type is the index of a concrete type.
@@ -126,7 +130,7 @@ FUEL_FREE_OPERATORS: Final = (
 #: Operators that are the last of their block.
 FUEL_BLOCK_ENDS: Final = (
     "loop", "if", "else", "end", "catch", "catch_all", "delegate", "br", "br_if", "br_table", "br_on_null",
-    "br_on_non_null", "return", "return_call", "return_call_indirect", "return_call_ref", "throw", "throw_ref", "rethrow",
+    "br_on_non_null", "br_on_cast", "br_on_cast_fail", "return", "return_call", "return_call_indirect", "return_call_ref", "throw", "throw_ref", "rethrow",
     "unreachable",
 )  # fmt: skip
 #: What a function costs beside its operators; it is paid with its first block.
@@ -174,6 +178,9 @@ TRAP_CODES: Final = (
     TrapCode(21, "out_of_fuel", "out of fuel"),
     TrapCode(22, "calls_interleaved", "a call can't go on before a later call in the same store ends"),
     TrapCode(23, "missing_trampoline", "the artifact has no code for this call; it is damaged: pack the module again"),
+    TrapCode(24, "null_structure_reference", "null structure reference"),
+    TrapCode(25, "null_array_reference", "null array reference"),
+    TrapCode(26, "null_i31_reference", "null i31 reference"),
     TrapCode(32, "cannot_leave_component", "cannot leave component instance"),
     TrapCode(33, "cannot_enter_component", "cannot enter component instance"),
     TrapCode(34, "unaligned_pointer", "unaligned pointer"),
@@ -351,7 +358,12 @@ CONTRACT: Final = Struct(
         Field("imported_globals", "u32", "number of imported globals"),
         Field("imported_tags", "u32", "number of imported tags"),
         Field("data_segments", "u32", "number of data segments"),
-        Field("reserved", "u32", "zero"),
+        Field(
+            "subtypes_offset",
+            "u32",
+            "bytes from the anchor to a tied_subtype per type, and behind them a byte per value of type_values, 1 for a "
+            "mutable field; 0: all types are function types that are final and have no supertype",
+        ),
     ),
 )
 
@@ -372,6 +384,18 @@ TIED_FUNCTION: Final = Struct(
     (
         Field("text_offset", "u32", "start of its code; 0 for imported ones"),
         Field("type_and_flags", "u32", "index of its type << 1 | 1 where it is short"),
+    ),
+)
+
+TIED_SUBTYPE: Final = Struct(
+    "tied_subtype",
+    "What a type definition says beside what it is made of. Fields of a struct and elements of an array stand in type_params.",
+    16,
+    (
+        Field("kind", "u32", "0 func, 1 struct, 2 array"),
+        Field("supertype", "u32", "index of the declared supertype + 1, 0 where there is none"),
+        Field("flags", "u32", "1: final"),
+        Field("depth", "u32", "number of supertypes, of those and so on"),
     ),
 )
 
@@ -417,8 +441,8 @@ INSTANCE_HEADER: Final = Struct(
         Field("exception", "ptr", "the store's cell for the pending exception, which is null if there is none"),
         Field("details", "ptr", "private part of the runtime"),
         Field("fuel", "ptr", "the store's cell with the fuel that no portion holds: a u64"),
-        Field("reserved1", "u64", "zero"),
-        Field("reserved2", "u64", "zero"),
+        Field("rtts", "ptr", "rtt of each type; null where no type is a struct, an array or a subtype"),
+        Field("reserved", "u64", "zero"),
     ),
 )
 
@@ -450,6 +474,51 @@ EXCEPTION: Final = Struct(
         Field("is_shared", "u64", "1: an exnref may point here, so that only the collector may free it"),
         Field("position", "u64", "place in the store's list"),
         Field("mark", "u64", "of the collector"),
+    ),
+)
+
+# References of the hierarchy of any, and of extern, whose values are the same: 0 null; a multiple of 16: the address of an object;
+# else the low bits say what it is.
+REFERENCE_I31: Final = 2  #: the number in the upper 31 bits
+REFERENCE_HANDLE: Final = 4  #: a handle of the embedder
+REFERENCE_TAGS: Final = REFERENCE_I31 | REFERENCE_HANDLE
+I31_SHIFT: Final = 33
+
+#: Kinds of types.
+TYPE_FUNC, TYPE_STRUCT, TYPE_ARRAY = range(3)
+#: The only flag of a tied_subtype.
+SUBTYPE_FINAL: Final = 1
+#: Places for supertypes that every rtt has.
+RTT_DISPLAY_MIN: Final = 8
+
+RTT: Final = Struct(
+    "rtt",
+    "A type at run time: one per process and type. Its supertypes follow, outermost first, then itself; null up to RTT_DISPLAY_MIN.",
+    24,
+    (
+        Field("depth", "u32", "number of supertypes"),
+        Field("kind", "u32", "0 func, 1 struct, 2 array"),
+        Field("size_bytes", "u32", "of an object of a struct type; of an element of an array type"),
+        Field("reserved", "u32", "zero"),
+        Field("details", "ptr", "private part of the runtime"),
+    ),
+)
+
+OBJECT: Final = Struct(
+    "object",
+    "First bytes of a struct or an array. Fields of a struct follow in order, each at a multiple of its size.",
+    8,
+    (Field("rtt", "ptr", "its type"),),
+)
+
+ARRAY: Final = Struct(
+    "array",
+    "First bytes of an array; the elements follow.",
+    16,
+    (
+        Field("rtt", "ptr", "its type"),
+        Field("length", "u32", "number of elements"),
+        Field("reserved", "u32", "zero"),
     ),
 )
 
@@ -642,10 +711,14 @@ STRUCTS: Final = (
     CONTRACT,
     TIED_ARRAY,
     TIED_FUNCTION,
+    TIED_SUBTYPE,
     TIED_IMAGE,
     INSTANCE_HEADER,
     FUNCTION_RECORD,
     EXCEPTION,
+    RTT,
+    OBJECT,
+    ARRAY,
     IMPORT_SLOT,
     MEMORY_SLOT,
     MEMORY_HEAD,
@@ -738,6 +811,18 @@ RUNTIME_CALLS: Final = (
     ),
     RuntimeCall("memory_wait64", "iillll", "likewise"),
     RuntimeCall("memory_notify", "iilli", "(memory, offset, address, count) -> how many were woken; traps"),
+    # From ABI 4 on, for garbage collection.
+    RuntimeCall("struct_new", "pi", "(type) -> struct whose fields are zero; traps"),
+    RuntimeCall("array_new", "pii", "(type, length) -> array whose elements are zero; traps"),
+    RuntimeCall("array_new_data", "piiii", "(type, data_segment, offset, length) -> array; traps"),
+    RuntimeCall("array_new_elem", "piiii", "(type, element_segment, offset, length) -> array; traps"),
+    RuntimeCall(
+        "array_fill", "vpilil", "(array, index, value, count, upper half of the value if that is a v128); traps"
+    ),
+    RuntimeCall("array_copy", "vpipii", "(dst_array, dst, src_array, src, count); traps"),
+    RuntimeCall("array_init_data", "vipiii", "(data_segment, array, dst, src, count); traps"),
+    RuntimeCall("array_init_elem", "vipiii", "(element_segment, array, dst, src, count); traps"),
+    RuntimeCall("function_matches", "iip", "(type, function) -> 1 where its type is that or a subtype, else 0"),
 )
 RUNTIME_CALL_INDEX: Final = {call.name: index for index, call in enumerate(RUNTIME_CALLS)}
 

@@ -118,6 +118,13 @@ def snapshot(instance: types.Instance, output: str | os.PathLike[str] | int) -> 
 
 def _refuse_imports(metadata: Metadata) -> None:
     """What a mutable global holds is not the instance's to keep; memories and tables are written as by segments."""
+    if metadata.header.numbers["runtime_abi"] >= schema.RUNTIME_ABI_OF_FEATURE["gc"]:
+        raise SnapshotError(
+            "the module uses garbage collection, and no artifact can hold its structs and arrays; instantiate the "
+            "module anew each time",
+            what="module",
+            found="garbage collection",
+        )
     for row in metadata.imports:
         if isinstance(row.type, GlobalType) and row.type.mutable:
             name = f"{row.module}.{row.name}"

@@ -1198,6 +1198,8 @@ enum wa_opcode {
 #define WA_FUEL_LAST(X) \
     X(BR) \
     X(BR_IF) \
+    X(BR_ON_CAST) \
+    X(BR_ON_CAST_FAIL) \
     X(BR_ON_NON_NULL) \
     X(BR_ON_NULL) \
     X(BR_TABLE) \

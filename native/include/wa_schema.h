@@ -11,7 +11,7 @@
 
 #define WA_FORMAT_MAJOR 2
 #define WA_FORMAT_MINOR 1
-#define WA_RUNTIME_ABI 3
+#define WA_RUNTIME_ABI 4
 #define WA_RUNTIME_ABI_OLDEST 2
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
 #define WA_ANCHOR_MAGIC 0xa7268636e617277UL
@@ -25,6 +25,8 @@
 #define WA_VALTYPE_F32 125
 #define WA_VALTYPE_F64 124
 #define WA_VALTYPE_V128 123
+#define WA_VALTYPE_I8 120
+#define WA_VALTYPE_I16 119
 #define WA_VALTYPE_REF 100
 #define WA_VALTYPE_REF_NULL 99
 #define WA_HEAP_ABSTRACT 0x800000
@@ -56,6 +58,15 @@
 #define WA_FUEL_PORTION 0x10000
 #define WA_FUEL_COUNT_LIMIT 0x1000000000000UL
 #define WA_FUEL_MAX 0x7fffffffffffffffUL
+#define WA_REFERENCE_I31 2
+#define WA_REFERENCE_HANDLE 4
+#define WA_REFERENCE_TAGS 6
+#define WA_I31_SHIFT 33
+#define WA_TYPE_FUNC 0
+#define WA_TYPE_STRUCT 1
+#define WA_TYPE_ARRAY 2
+#define WA_SUBTYPE_FINAL 1
+#define WA_RTT_DISPLAY_MIN 8
 #define WA_CANON_LIFT 0
 #define WA_CANON_HOST 1
 #define WA_CANON_ADAPTER 2
@@ -175,6 +186,12 @@
 #define WA_TRAP_CALLS_INTERLEAVED 22
 /* the artifact has no code for this call; it is damaged: pack the module again */
 #define WA_TRAP_MISSING_TRAMPOLINE 23
+/* null structure reference */
+#define WA_TRAP_NULL_STRUCTURE_REFERENCE 24
+/* null array reference */
+#define WA_TRAP_NULL_ARRAY_REFERENCE 25
+/* null i31 reference */
+#define WA_TRAP_NULL_I31_REFERENCE 26
 /* cannot leave component instance */
 #define WA_TRAP_CANNOT_LEAVE_COMPONENT 32
 /* cannot enter component instance */
@@ -504,8 +521,8 @@ struct wa_schema_contract {
     uint32_t imported_tags;
     /* number of data segments */
     uint32_t data_segments;
-    /* zero */
-    uint32_t reserved;
+    /* bytes from the anchor to a tied_subtype per type, and behind them a byte per value of type_values, 1 for a mutable field; 0: all types are function types that are final and have no supertype */
+    uint32_t subtypes_offset;
 };
 _Static_assert(sizeof(struct wa_schema_contract) == 128, "size of contract");
 _Static_assert(offsetof(struct wa_schema_contract, cpu_features) == 0, "offset of contract.cpu_features");
@@ -534,7 +551,7 @@ _Static_assert(offsetof(struct wa_schema_contract, imported_memories) == 108, "o
 _Static_assert(offsetof(struct wa_schema_contract, imported_globals) == 112, "offset of contract.imported_globals");
 _Static_assert(offsetof(struct wa_schema_contract, imported_tags) == 116, "offset of contract.imported_tags");
 _Static_assert(offsetof(struct wa_schema_contract, data_segments) == 120, "offset of contract.data_segments");
-_Static_assert(offsetof(struct wa_schema_contract, reserved) == 124, "offset of contract.reserved");
+_Static_assert(offsetof(struct wa_schema_contract, subtypes_offset) == 124, "offset of contract.subtypes_offset");
 
 /* Where an array of the contract lies. */
 struct wa_schema_tied_array {
@@ -557,6 +574,23 @@ struct wa_schema_tied_function {
 _Static_assert(sizeof(struct wa_schema_tied_function) == 8, "size of tied_function");
 _Static_assert(offsetof(struct wa_schema_tied_function, text_offset) == 0, "offset of tied_function.text_offset");
 _Static_assert(offsetof(struct wa_schema_tied_function, type_and_flags) == 4, "offset of tied_function.type_and_flags");
+
+/* What a type definition says beside what it is made of. Fields of a struct and elements of an array stand in type_params. */
+struct wa_schema_tied_subtype {
+    /* 0 func, 1 struct, 2 array */
+    uint32_t kind;
+    /* index of the declared supertype + 1, 0 where there is none */
+    uint32_t supertype;
+    /* 1: final */
+    uint32_t flags;
+    /* number of supertypes, of those and so on */
+    uint32_t depth;
+};
+_Static_assert(sizeof(struct wa_schema_tied_subtype) == 16, "size of tied_subtype");
+_Static_assert(offsetof(struct wa_schema_tied_subtype, kind) == 0, "offset of tied_subtype.kind");
+_Static_assert(offsetof(struct wa_schema_tied_subtype, supertype) == 4, "offset of tied_subtype.supertype");
+_Static_assert(offsetof(struct wa_schema_tied_subtype, flags) == 8, "offset of tied_subtype.flags");
+_Static_assert(offsetof(struct wa_schema_tied_subtype, depth) == 12, "offset of tied_subtype.depth");
 
 /* The copy of a table image of MAPPED_IMAGE_MIN_BYTES or more that instances map; zeros for a smaller one. */
 struct wa_schema_tied_image {
@@ -591,10 +625,10 @@ struct wa_schema_instance {
     void *details;
     /* the store's cell with the fuel that no portion holds: a u64 */
     void *fuel;
+    /* rtt of each type; null where no type is a struct, an array or a subtype */
+    void *rtts;
     /* zero */
-    uint64_t reserved1;
-    /* zero */
-    uint64_t reserved2;
+    uint64_t reserved;
 };
 _Static_assert(sizeof(struct wa_schema_instance) == 96, "size of instance");
 _Static_assert(offsetof(struct wa_schema_instance, stack_limit) == 0, "offset of instance.stack_limit");
@@ -607,8 +641,8 @@ _Static_assert(offsetof(struct wa_schema_instance, operands) == 48, "offset of i
 _Static_assert(offsetof(struct wa_schema_instance, exception) == 56, "offset of instance.exception");
 _Static_assert(offsetof(struct wa_schema_instance, details) == 64, "offset of instance.details");
 _Static_assert(offsetof(struct wa_schema_instance, fuel) == 72, "offset of instance.fuel");
-_Static_assert(offsetof(struct wa_schema_instance, reserved1) == 80, "offset of instance.reserved1");
-_Static_assert(offsetof(struct wa_schema_instance, reserved2) == 88, "offset of instance.reserved2");
+_Static_assert(offsetof(struct wa_schema_instance, rtts) == 80, "offset of instance.rtts");
+_Static_assert(offsetof(struct wa_schema_instance, reserved) == 88, "offset of instance.reserved");
 
 /* A function as a value: what a funcref points to. Its address is its identity within a store. */
 struct wa_schema_function_record {
@@ -658,6 +692,48 @@ _Static_assert(offsetof(struct wa_schema_exception, tag) == 0, "offset of except
 _Static_assert(offsetof(struct wa_schema_exception, is_shared) == 8, "offset of exception.is_shared");
 _Static_assert(offsetof(struct wa_schema_exception, position) == 16, "offset of exception.position");
 _Static_assert(offsetof(struct wa_schema_exception, mark) == 24, "offset of exception.mark");
+
+/* A type at run time: one per process and type. Its supertypes follow, outermost first, then itself; null up to RTT_DISPLAY_MIN. */
+struct wa_schema_rtt {
+    /* number of supertypes */
+    uint32_t depth;
+    /* 0 func, 1 struct, 2 array */
+    uint32_t kind;
+    /* of an object of a struct type; of an element of an array type */
+    uint32_t size_bytes;
+    /* zero */
+    uint32_t reserved;
+    /* private part of the runtime */
+    void *details;
+};
+_Static_assert(sizeof(struct wa_schema_rtt) == 24, "size of rtt");
+_Static_assert(offsetof(struct wa_schema_rtt, depth) == 0, "offset of rtt.depth");
+_Static_assert(offsetof(struct wa_schema_rtt, kind) == 4, "offset of rtt.kind");
+_Static_assert(offsetof(struct wa_schema_rtt, size_bytes) == 8, "offset of rtt.size_bytes");
+_Static_assert(offsetof(struct wa_schema_rtt, reserved) == 12, "offset of rtt.reserved");
+_Static_assert(offsetof(struct wa_schema_rtt, details) == 16, "offset of rtt.details");
+
+/* First bytes of a struct or an array. Fields of a struct follow in order, each at a multiple of its size. */
+struct wa_schema_object {
+    /* its type */
+    void *rtt;
+};
+_Static_assert(sizeof(struct wa_schema_object) == 8, "size of object");
+_Static_assert(offsetof(struct wa_schema_object, rtt) == 0, "offset of object.rtt");
+
+/* First bytes of an array; the elements follow. */
+struct wa_schema_array {
+    /* its type */
+    void *rtt;
+    /* number of elements */
+    uint32_t length;
+    /* zero */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct wa_schema_array) == 16, "size of array");
+_Static_assert(offsetof(struct wa_schema_array, rtt) == 0, "offset of array.rtt");
+_Static_assert(offsetof(struct wa_schema_array, length) == 8, "offset of array.length");
+_Static_assert(offsetof(struct wa_schema_array, reserved) == 12, "offset of array.reserved");
 
 /* An imported function in an instance record: code and context are copied here so that a call is two loads. */
 struct wa_schema_import_slot {
@@ -1263,8 +1339,26 @@ struct wa_schema_calls {
     uint32_t (*memory_wait64)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t, uint64_t, uint64_t);
     /* (memory, offset, address, count) -> how many were woken; traps */
     uint32_t (*memory_notify)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint64_t, uint32_t);
+    /* (type) -> struct whose fields are zero; traps */
+    uint64_t (*struct_new)(struct wa_schema_instance *instance, uint32_t);
+    /* (type, length) -> array whose elements are zero; traps */
+    uint64_t (*array_new)(struct wa_schema_instance *instance, uint32_t, uint32_t);
+    /* (type, data_segment, offset, length) -> array; traps */
+    uint64_t (*array_new_data)(struct wa_schema_instance *instance, uint32_t, uint32_t, uint32_t, uint32_t);
+    /* (type, element_segment, offset, length) -> array; traps */
+    uint64_t (*array_new_elem)(struct wa_schema_instance *instance, uint32_t, uint32_t, uint32_t, uint32_t);
+    /* (array, index, value, count, upper half of the value if that is a v128); traps */
+    void (*array_fill)(struct wa_schema_instance *instance, uint64_t, uint32_t, uint64_t, uint32_t, uint64_t);
+    /* (dst_array, dst, src_array, src, count); traps */
+    void (*array_copy)(struct wa_schema_instance *instance, uint64_t, uint32_t, uint64_t, uint32_t, uint32_t);
+    /* (data_segment, array, dst, src, count); traps */
+    void (*array_init_data)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint32_t, uint32_t, uint32_t);
+    /* (element_segment, array, dst, src, count); traps */
+    void (*array_init_elem)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint32_t, uint32_t, uint32_t);
+    /* (type, function) -> 1 where its type is that or a subtype, else 0 */
+    uint32_t (*function_matches)(struct wa_schema_instance *instance, uint32_t, uint64_t);
 };
-_Static_assert(sizeof(struct wa_schema_calls) == 176, "one pointer per runtime call");
+_Static_assert(sizeof(struct wa_schema_calls) == 248, "one pointer per runtime call");
 
 /* ---- CPU features ---------------------------------------------------------------------------------------------------- */
 

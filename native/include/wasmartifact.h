@@ -126,6 +126,40 @@ void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, v
 /* True while a call is running inside the store. */
 bool wa_store_is_active(const wa_store *store);
 
+/* ---- structs and arrays (fields.c, collector.c) ------------------------------------------------------------------- */
+
+/* A struct or an array that the embedder refers to: it lives until wa_unhold. Callers provide the storage. From any thread. */
+typedef struct wa_held {
+    struct wa_held *next, **link;
+    wa_store *store;
+    uint64_t reference;
+} wa_held;
+void wa_hold(wa_store *store, wa_held *held, uint64_t reference);
+void wa_unhold(wa_held *held);
+/* No object is freed in between: references are where only the embedder knows of them. From any thread. */
+void wa_pin(wa_store *store);
+void wa_unpin(wa_store *store);
+/* Whether a reference, of which nothing else is known, is an object of the store. */
+bool wa_store_has_object(wa_store *store, uint64_t reference);
+bool wa_object_is_array(uint64_t object);
+/* Number of fields, or of elements. */
+uint32_t wa_object_length(uint64_t object);
+/* A field or an element: where it is, a value type or VALTYPE_I8 and _I16, and what that refers to. */
+typedef struct wa_slot {
+    uint8_t *place;
+    const struct wa_rtt *type;
+    uint32_t storage, size_bytes;
+    bool is_mutable;
+} wa_slot;
+/* The index is in range. */
+wa_slot wa_object_slot(uint64_t object, uint32_t index);
+/* Whether a reference, a function or of any other type that is not exn, may be put there, or be a value of a type of an
+ * artifact that has an instance. */
+bool wa_slot_takes(const wa_slot *slot, bool is_function, uint64_t reference);
+bool wa_table_takes(const wa_table *table, bool is_function, uint64_t reference);
+bool wa_global_takes(const wa_global *global, bool is_function, uint64_t reference);
+bool wa_artifact_takes(const wa_artifact *artifact, uint32_t valtype, bool is_function, uint64_t reference);
+
 /* ---- fuel (fuel.c) ---------------------------------------------------------------------------------------------- */
 
 /* Whether the store counts fuel, and how much is left; while a call runs, less what its code holds at the moment. */
@@ -315,7 +349,9 @@ uint64_t wa_memory_max_pages(const wa_memory *memory);
 uint32_t wa_memory_flags(const wa_memory *memory);
 int64_t wa_memory_grow(wa_memory *memory, uint64_t delta_pages);
 
-/* References cross as 64 bits: funcref is a wa_function *, externref the embedder's handle; 0 is null. */
+/* References cross as 64 bits: funcref is a wa_function *, externref the embedder's handle, whose four
+ * low bits are 0100; or what WebAssembly made an externref of: a multiple of 16, an object, or a number with REFERENCE_I31. 0 is
+ * null. */
 wa_table *wa_table_new(uint32_t valtype, uint64_t min, uint64_t max, uint32_t flags, uint64_t init, wa_error *error);
 void wa_table_retain(wa_table *table);
 void wa_table_release(wa_table *table);

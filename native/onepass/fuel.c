@@ -4,14 +4,20 @@
 
 enum { FREE = 1, LAST = 2 };
 
-#define ROW_FREE(name) [WA_OP_##name] = FREE,
-#define ROW_LAST(name) [WA_OP_##name] = LAST,
-#define ROW_BOTH(name) [WA_OP_##name] = FREE | LAST,
-static const uint8_t kinds[256] = {WA_FUEL_FREE(ROW_FREE) WA_FUEL_LAST(ROW_LAST) WA_FUEL_FREE_LAST(ROW_BOTH)};
-
 static uint8_t kind_of(uint32_t opcode)
 {
-    return opcode < 256 ? kinds[opcode] : 0;
+    switch (opcode) {
+#define CASE(name) case WA_OP_##name:
+        WA_FUEL_FREE(CASE)
+        return FREE;
+        WA_FUEL_LAST(CASE)
+        return LAST;
+        WA_FUEL_FREE_LAST(CASE)
+        return FREE | LAST;
+#undef CASE
+    default:
+        return 0;
+    }
 }
 
 bool wop_ends_fuel_block(uint32_t opcode)

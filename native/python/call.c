@@ -42,9 +42,10 @@ static void raise_trap(wax_store *store, const wa_call_info *info)
     wax_raise_object(frames == NULL ? NULL : PyObject_CallFunction(helper, "kN", (unsigned long)info->trap_code, frames));
 }
 
-/* Run a function, or the init code of an instance where function is NULL. Returns 0, or -1 with an exception set. */
+/* Run a function, or the init code of an instance where function is NULL. Returns 0, or -1 with an exception set. pins: whether
+ * wa_pin is to follow, which the caller ends. */
 static inline int run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, wa_instance *instance,
-                      bool keeps_gil)
+                      bool keeps_gil, bool pins)
 {
     wax_call call; /* not cleared: most of it is room for frames */
     call.thread = NULL;
@@ -56,14 +57,17 @@ static inline int run(wax_store *store, const wa_function *function, wa_entry en
      * Not to enter saves two locked instructions, a quarter of a call. */
     bool enters = !keeps_gil || !wa_store_is_free(store->native);
     /* A SIGINT that came since Python last looked must not wait for the guest; one that comes from here on ends it. */
-    if (!keeps_gil && wa_take_interrupt() && PyErr_CheckSignals() < 0)
+    if ((!keeps_gil && wa_take_interrupt() && PyErr_CheckSignals() < 0) || (enters && wax_store_enter(store) < 0)) {
+        if (pins)
+            wa_pin(store->native);
         return -1;
-    if (enters && wax_store_enter(store) < 0)
-        return -1;
+    }
     if (!keeps_gil)
         call.thread = PyEval_SaveThread();
     int outcome = function != NULL ? wa_call(store->native, function, entry, slots, &call.info)
                                    : wa_call_init(store->native, instance, &call.info);
+    if (pins) /* before anybody else is inside: results are where no collector looks */
+        wa_pin(store->native);
     if (enters)
         wa_store_leave(store->native);
     if (call.thread != NULL)
@@ -106,12 +110,12 @@ bool wax_judge_interrupt(void *user)
 
 int wax_run_init(wax_store *store, wa_instance *instance)
 {
-    return run(store, NULL, NULL, NULL, instance, false);
+    return run(store, NULL, NULL, NULL, instance, false, false);
 }
 
 int wax_run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, bool keeps_gil)
 {
-    return run(store, function, entry, slots, NULL, keeps_gil);
+    return run(store, function, entry, slots, NULL, keeps_gil, false);
 }
 
 /* "add(i32, i32) -> i32: result 2", a new reference; number 0: without one. */
@@ -162,14 +166,28 @@ static PyObject *results_to_python(const wax_func *func, wax_store *store, const
     return results;
 }
 
-/* Arguments of a call, or results of a host function. 0, or -1 with an exception set for the first that does not fit. */
-static int values_to_slots(const wax_func *func, wax_store *store, const uint8_t *conversions, PyObject *const *values, uint32_t count,
+/* A value of a type that stands in the module of this instance. */
+static __attribute__((cold, noinline)) wax_outcome typed_to_slot(wax_store *store, const wa_instance *instance, uint32_t valtype,
+                                                                 PyObject *value, uint64_t *slot)
+{
+    bool is_function;
+    wax_outcome outcome = instance == NULL ? WAX_WRONG_TYPE : wax_typed_to_slot(store, value, slot, &is_function);
+    if (outcome != WAX_CONVERTED)
+        return outcome;
+    return wa_artifact_takes(wa_instance_artifact(instance), valtype, is_function, *slot) ? WAX_CONVERTED : WAX_WRONG_TYPE;
+}
+
+/* Arguments of a call, or results of a host function, for a function of this instance. 0, or -1 with an exception set for the
+ * first that does not fit. */
+static int values_to_slots(const wax_func *func, wax_store *store, const wa_instance *instance, const uint8_t *conversions, PyObject *const *values, uint32_t count,
                            PyObject *names, const char *what, uint64_t *slots)
 {
     for (uint32_t i = 0; i < count; i++) {
         wax_conversion conversion = conversions[i];
         wax_outcome outcome =
             wax_plain_to_slot(conversion, values[i], slots) ? WAX_CONVERTED : wax_to_slots(store, conversion, values[i], slots);
+        if (__builtin_expect(outcome == WAX_WRONG_TYPE, 0) && (conversion == WAX_TYPED || conversion == WAX_TYPED_NONNULL))
+            outcome = typed_to_slot(store, instance, func->type->codes[conversions + i - func->type->conversions], values[i], slots);
         if (__builtin_expect(outcome != WAX_CONVERTED, 0)) {
             if (outcome != WAX_RAISED)
                 wax_raise_value(outcome, place(func, what, i + 1), PyTuple_GET_ITEM(names, i), values[i]);
@@ -193,10 +211,15 @@ static PyObject *call_with_slots(wax_func *func, PyObject *const *args, uint64_t
     wax_signature *type = func->type;
     wax_store *store = func->store;
     PyObject *result = NULL;
+    bool pins = type->returns_references;
     wax_store_pin(store);
-    if (values_to_slots(func, store, type->conversions, args, type->param_count, type->params, "argument", slots) == 0 &&
-        run(store, func->record, func->entry, slots, NULL, func->is_short) == 0)
-        result = results_to_python(func, store, slots);
+    if (values_to_slots(func, store, func->record->instance, type->conversions, args, type->param_count, type->params, "argument",
+                        slots) == 0) {
+        if (run(store, func->record, func->entry, slots, NULL, func->is_short, pins) == 0)
+            result = results_to_python(func, store, slots);
+        if (pins)
+            wa_unpin(store->native);
+    }
     wax_store_unpin(store);
     return result;
 }
@@ -249,7 +272,7 @@ PyObject *wax_call_bits(PyObject *self, PyObject *argument)
         slots[i] = PyLong_AsUnsignedLongLong(PySequence_Fast_GET_ITEM(given, (Py_ssize_t)i));
     if (slots != NULL && !PyErr_Occurred()) {
         wax_store_pin(func->store);
-        if (run(func->store, func->record, func->entry, slots, NULL, func->is_short) == 0)
+        if (run(func->store, func->record, func->entry, slots, NULL, func->is_short, false) == 0)
             result = PyList_New(results);
         for (uint32_t i = 0; result != NULL && i < results; i++) {
             PyObject *bits = PyLong_FromUnsignedLongLong(slots[i]);
@@ -387,7 +410,7 @@ static int call_from_guest(wa_function *record, wax_call *call, uint64_t *slots)
     PyObject *result = failed ? NULL : call_callable(func, &args);
     PyObject *const *values = result == NULL ? NULL : result_values(func, &result);
     failed = values == NULL ? -1
-                            : values_to_slots(func, store, type->conversions + type->param_count, values, type->result_count,
+                            : values_to_slots(func, store, record->instance, type->conversions + type->param_count, values, type->result_count,
                                               type->results, "result", slots);
     Py_XDECREF(result);
     end_arguments(&args);

@@ -101,6 +101,61 @@ static wax_outcome funcref_to_slot(wax_store *store, PyObject *value, uint64_t *
     return failed ? WAX_RAISED : WAX_CONVERTED;
 }
 
+/* An int of 31 bits. */
+static wax_outcome i31_to_slot(PyObject *value, uint64_t *slot)
+{
+    int overflow;
+    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow != 0 || number < -(1 << 30) || number >= 1 << 30)
+        return WAX_OUT_OF_RANGE;
+    *slot = (uint64_t)number << WA_I31_SHIFT | WA_REFERENCE_I31;
+    return WAX_CONVERTED;
+}
+
+static wax_outcome handle_to_slot(wax_store *store, PyObject *value, uint64_t *slot)
+{
+    *slot = wax_store_handle(store, value);
+    return *slot == 0 ? WAX_RAISED : WAX_CONVERTED;
+}
+
+static wax_outcome object_to_slot(wax_store *store, PyObject *value, uint64_t *slot)
+{
+    wax_object *object = (wax_object *)value;
+    *slot = object->held.reference;
+    return wax_store_join(store, object->store) < 0 ? WAX_RAISED : WAX_CONVERTED;
+}
+
+/* Not None. nullable: the conversion whose type has null. */
+static wax_outcome any_to_slot(wax_store *store, wax_conversion nullable, PyObject *value, uint64_t *slot)
+{
+    bool is_number = PyLong_Check(value) && !PyBool_Check(value);
+    if (is_number && nullable != WAX_STRUCTREF && nullable != WAX_ARRAYREF && nullable != WAX_EXTERNREF) {
+        wax_outcome outcome = i31_to_slot(value, slot);
+        if (outcome == WAX_CONVERTED || nullable != WAX_ANYREF)
+            return outcome;
+    }
+    if (nullable == WAX_I31REF)
+        return WAX_WRONG_TYPE;
+    if (wax_is_object(value)) {
+        bool is_array = wa_object_is_array(((wax_object *)value)->held.reference);
+        if (nullable == (is_array ? WAX_STRUCTREF : WAX_ARRAYREF))
+            return WAX_WRONG_TYPE;
+        return object_to_slot(store, value, slot);
+    }
+    return nullable == WAX_ANYREF || nullable == WAX_EXTERNREF ? handle_to_slot(store, value, slot) : WAX_WRONG_TYPE;
+}
+
+wax_outcome wax_typed_to_slot(wax_store *store, PyObject *value, uint64_t *slot, bool *is_function)
+{
+    *is_function = wax_is_func(value);
+    *slot = 0;
+    if (value == Py_None)
+        return WAX_CONVERTED;
+    if (*is_function)
+        return funcref_to_slot(store, value, slot);
+    return wax_is_object(value) ? object_to_slot(store, value, slot) : WAX_WRONG_TYPE;
+}
+
 wax_outcome wax_to_slots(wax_store *store, wax_conversion conversion, PyObject *value, uint64_t *slots)
 {
     switch (conversion) {
@@ -114,30 +169,34 @@ wax_outcome wax_to_slots(wax_store *store, wax_conversion conversion, PyObject *
         return f64_to_slot(value, slots);
     case WAX_V128:
         return v128_to_slots(value, slots);
+    case WAX_OPAQUE:
+    case WAX_TYPED_NONNULL:
+        return WAX_WRONG_TYPE;
     case WAX_FUNCREF:
     case WAX_EXTERNREF:
-    case WAX_TYPED_FUNCREF:
+    case WAX_TYPED:
     case WAX_NULL:
+    case WAX_ANYREF:
+    case WAX_EQREF:
+    case WAX_I31REF:
+    case WAX_STRUCTREF:
+    case WAX_ARRAYREF:
         if (value == Py_None) {
             *slots = 0;
             return WAX_CONVERTED;
         }
         break;
-    case WAX_FUNCREF_NONNULL:
-    case WAX_EXTERNREF_NONNULL:
+    default:
         if (value == Py_None)
             return WAX_WRONG_TYPE;
+        conversion--; /* with null, which this is not */
         break;
-    case WAX_TYPED_FUNCREF_NONNULL:
-    case WAX_OPAQUE:
-        return WAX_WRONG_TYPE;
     }
-    if (conversion == WAX_TYPED_FUNCREF || conversion == WAX_NULL)
+    if (conversion == WAX_TYPED || conversion == WAX_NULL)
         return WAX_WRONG_TYPE;
-    if (conversion == WAX_FUNCREF || conversion == WAX_FUNCREF_NONNULL)
+    if (conversion == WAX_FUNCREF)
         return funcref_to_slot(store, value, slots);
-    *slots = wax_store_handle(store, value);
-    return *slots == 0 ? WAX_RAISED : WAX_CONVERTED;
+    return any_to_slot(store, conversion, value, slots);
 }
 
 PyObject *wax_from_slots(wax_store *store, wax_conversion conversion, const uint64_t *slots)
@@ -165,23 +224,26 @@ PyObject *wax_from_slots(wax_store *store, wax_conversion conversion, const uint
     switch (conversion) {
     case WAX_FUNCREF:
     case WAX_FUNCREF_NONNULL:
-    case WAX_TYPED_FUNCREF:
-    case WAX_TYPED_FUNCREF_NONNULL:
         return wax_func_from_record(store, (wa_function *)(uintptr_t)*slots, NULL);
-    case WAX_EXTERNREF:
-    case WAX_EXTERNREF_NONNULL:
-        return wax_store_object(store, *slots);
-    default:
+    case WAX_TYPED:
+    case WAX_TYPED_NONNULL:
+        if (!wa_store_has_object(store->native, *slots))
+            return wax_func_from_record(store, (wa_function *)(uintptr_t)*slots, NULL);
+        return wax_object_from_reference(store, *slots);
+    case WAX_OPAQUE:
+    case WAX_NULL:
         PyErr_SetString(PyExc_TypeError, "a reference of this type has no Python object; keep it inside WebAssembly");
         return NULL;
+    default:
+        return wax_object_from_reference(store, *slots);
     }
 }
 
 wax_outcome wax_pass(wax_conversion conversion, PyObject *value, PyObject **passed)
 {
-    bool is_nonnull = conversion == WAX_FUNCREF_NONNULL || conversion == WAX_EXTERNREF_NONNULL;
+    bool is_nonnull = conversion == WAX_FUNCREF_NONNULL || conversion == WAX_EXTERNREF_NONNULL || conversion == WAX_ANYREF_NONNULL;
     bool is_func = conversion == WAX_FUNCREF || conversion == WAX_FUNCREF_NONNULL;
-    if (is_func || is_nonnull || conversion == WAX_EXTERNREF) {
+    if (is_func || is_nonnull || conversion == WAX_EXTERNREF || conversion == WAX_ANYREF) {
         if (value == Py_None ? is_nonnull : is_func && !wax_is_func(value))
             return WAX_WRONG_TYPE;
         *passed = Py_NewRef(value);
@@ -212,6 +274,12 @@ static const char *expected_of(PyObject *type_name, bool range)
         {"nullexternref", "None", ""},
         {"nullexnref", "None", ""},
         {"nullref", "None", ""},
+        {"anyref", "an object", ""},
+        {"eqref", "an int, a Struct, an Array or None", "-2**30 .. 2**30-1"},
+        {"i31ref", "an int or None", "-2**30 .. 2**30-1"},
+        {"(ref i31)", "an int", "-2**30 .. 2**30-1"},
+        {"structref", "a Struct or None", ""},
+        {"arrayref", "an Array or None", ""},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (PyUnicode_CompareWithASCIIString(type_name, texts[i].type) == 0)

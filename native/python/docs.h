@@ -442,6 +442,45 @@
     "\n" \
     "Pairs of name and object."
 
+#define WAX_DOC_Struct \
+    "A struct of a module with garbage collection. It lives as long as Python or the guest refers to it.\n" \
+    "\n" \
+    "Functions give it out and take it again; Python makes none. Two are equal if they are the same struct. Numbers of\n" \
+    "31 bits (``i31ref``) are plain ints.\n" \
+    "\n" \
+    "Examples\n" \
+    "--------\n" \
+    ">>> import wasmartifact as wa\n" \
+    ">>> artifact = wa.compile(\n" \
+    "...     b'''(module\n" \
+    "...       (type $point (struct (field (mut i32)) (field i8)))\n" \
+    "...       (func (export \"make\") (result (ref $point)) (struct.new $point (i32.const 3) (i32.const 255))))'''\n" \
+    "... )\n" \
+    ">>> point = artifact.instantiate().exports.make()\n" \
+    ">>> point[0] += 1\n" \
+    ">>> list(point)\n" \
+    "[4, 255]"
+
+#define WAX_DOC_Array \
+    "An array of a module with garbage collection. It lives as long as Python or the guest refers to it.\n" \
+    "\n" \
+    "Functions give it out and take it again; Python makes none. Two are equal if they are the same array. Arrays of\n" \
+    "numbers are buffers: ``memoryview(array)`` and ``numpy.frombuffer(array)`` show the elements themselves. Elements of\n" \
+    "8 and 16 bits come without sign.\n" \
+    "\n" \
+    "Examples\n" \
+    "--------\n" \
+    ">>> import wasmartifact as wa\n" \
+    ">>> artifact = wa.compile(\n" \
+    "...     b'''(module\n" \
+    "...       (type $bytes (array (mut i8)))\n" \
+    "...       (func (export \"make\") (result (ref $bytes)) (array.new $bytes (i32.const 65) (i32.const 3))))'''\n" \
+    "... )\n" \
+    ">>> text = artifact.instantiate().exports.make()\n" \
+    ">>> text[0] = 66\n" \
+    ">>> bytes(text)\n" \
+    "b'BAA'"
+
 #define WAX_DOC_WasiHost \
     "WasiHost(args, environ, /)\n" \
     "--\n" \

@@ -159,6 +159,7 @@ static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t c
     if (wax_store_enter(store) < 0)
         return NULL;
     wax_store_pin(store); /* before others can drop the reference */
+    wa_pin(store->native);
     uint32_t problem = wa_table_get(entity->native, index, &reference);
     wa_store_leave(store->native);
     PyObject *value = NULL;
@@ -168,15 +169,29 @@ static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t c
         index_error(entity->native, args[1]);
     else
         value = wax_from_slots(store, wax_conversion_of(wa_table_valtype(entity->native)), &reference);
+    wa_unpin(store->native);
     wax_store_unpin(store);
     return value;
+}
+
+/* Whether it takes the type of the table or global to tell what fits. */
+static bool is_typed(wax_conversion conversion)
+{
+    return conversion == WAX_TYPED || conversion == WAX_TYPED_NONNULL;
 }
 
 /* A table element as a reference. 0, or -1 with an exception set. */
 static int element_reference(wax_entity *entity, PyObject *value, uint64_t *reference)
 {
     uint32_t valtype = wa_table_valtype(entity->native);
-    wax_outcome outcome = wax_to_slots(entity->store, wax_conversion_of(valtype), value, reference);
+    wax_conversion conversion = wax_conversion_of(valtype);
+    wax_outcome outcome = wax_to_slots(entity->store, conversion, value, reference);
+    if (outcome == WAX_WRONG_TYPE && is_typed(conversion)) {
+        bool is_function;
+        outcome = wax_typed_to_slot(entity->store, value, reference, &is_function);
+        if (outcome == WAX_CONVERTED && !wa_table_takes(entity->native, is_function, *reference))
+            outcome = WAX_WRONG_TYPE;
+    }
     if (outcome == WAX_CONVERTED)
         return 0;
     PyObject *name = outcome == WAX_RAISED ? NULL : wax_valtype_name(valtype);
@@ -248,8 +263,10 @@ static PyObject *global_get(PyObject *module, PyObject *object)
         return NULL;
     wax_store_pin(store);
     memcpy(cell, wa_global_cell(entity->native), sizeof cell);
+    wa_pin(store->native);
     wa_store_leave(store->native);
     PyObject *value = wax_from_slots(store, wax_conversion_of(wa_global_valtype(entity->native)), cell);
+    wa_unpin(store->native);
     wax_store_unpin(store);
     return value;
 }
@@ -265,7 +282,14 @@ static PyObject *global_set(PyObject *module, PyObject *const *args, Py_ssize_t 
     uint64_t cell[2] = {0, 0};
     uint32_t valtype = wa_global_valtype(entity->native);
     wax_store_pin(store);
-    wax_outcome outcome = wax_to_slots(store, wax_conversion_of(valtype), args[1], cell);
+    wax_conversion conversion = wax_conversion_of(valtype);
+    wax_outcome outcome = wax_to_slots(store, conversion, args[1], cell);
+    if (outcome == WAX_WRONG_TYPE && is_typed(conversion)) {
+        bool is_function;
+        outcome = wax_typed_to_slot(store, args[1], cell, &is_function);
+        if (outcome == WAX_CONVERTED && !wa_global_takes(entity->native, is_function, *cell))
+            outcome = WAX_WRONG_TYPE;
+    }
     if (outcome == WAX_CONVERTED && wax_store_enter(store) < 0)
         outcome = WAX_RAISED;
     if (outcome == WAX_CONVERTED) {

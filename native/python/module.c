@@ -17,6 +17,8 @@ static const struct {
     {&wax_exports_spec, offsetof(wax_state, exports_type), 0},
     {&wax_linked_spec, offsetof(wax_state, linked_type), 0},
     {&wax_wasi_spec, offsetof(wax_state, wasi_type), 0},
+    {&wax_struct_spec, offsetof(wax_state, struct_type), 0},
+    {&wax_array_spec, offsetof(wax_state, array_type), 0},
 };
 
 static PyTypeObject **type_at(wax_state *state, size_t place)

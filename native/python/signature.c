@@ -28,7 +28,7 @@ wax_conversion wax_conversion_of(uint32_t valtype)
             return plain_types[i].conversion;
     bool nonnull = (valtype & 0xff) == WA_VALTYPE_REF;
     if ((nonnull || (valtype & 0xff) == WA_VALTYPE_REF_NULL) && (valtype >> 8) < WA_HEAP_ABSTRACT)
-        return nonnull ? WAX_TYPED_FUNCREF_NONNULL : WAX_TYPED_FUNCREF; /* structures and arrays are not compiled */
+        return nonnull ? WAX_TYPED_NONNULL : WAX_TYPED;
     switch (valtype >> 8) {
     case WA_HEAP_FUNC:
         return nonnull ? WAX_FUNCREF_NONNULL : WAX_FUNCREF;
@@ -39,6 +39,16 @@ wax_conversion wax_conversion_of(uint32_t valtype)
     case WA_HEAP_NOEXN:
     case WA_HEAP_NONE:
         return nonnull ? WAX_OPAQUE : WAX_NULL; /* without null, a bottom type has no values */
+    case WA_HEAP_ANY:
+        return nonnull ? WAX_ANYREF_NONNULL : WAX_ANYREF;
+    case WA_HEAP_EQ:
+        return nonnull ? WAX_EQREF_NONNULL : WAX_EQREF;
+    case WA_HEAP_I31:
+        return nonnull ? WAX_I31REF_NONNULL : WAX_I31REF;
+    case WA_HEAP_STRUCT:
+        return nonnull ? WAX_STRUCTREF_NONNULL : WAX_STRUCTREF;
+    case WA_HEAP_ARRAY:
+        return nonnull ? WAX_ARRAYREF_NONNULL : WAX_ARRAYREF;
     default:
         return WAX_OPAQUE;
     }
@@ -92,6 +102,7 @@ static bool fill_conversions(wax_signature *type, const uint32_t *params, const 
 {
     uint32_t slots[2] = {0, 0};
     bool is_universal = true;
+    type->returns_references = false;
     for (uint32_t i = 0; i < type->param_count + type->result_count; i++) {
         bool is_param = i < type->param_count;
         uint32_t code = is_param ? params[i] : results[i - type->param_count];
@@ -99,8 +110,10 @@ static bool fill_conversions(wax_signature *type, const uint32_t *params, const 
         type->codes[i] = code;
         type->conversions[i] = (uint8_t)conversion;
         slots[is_param] += wax_slots_of(conversion);
-        if (conversion == WAX_TYPED_FUNCREF || conversion == WAX_TYPED_FUNCREF_NONNULL)
+        if (conversion == WAX_TYPED || conversion == WAX_TYPED_NONNULL)
             is_universal = false;
+        if (!is_param && conversion > WAX_V128)
+            type->returns_references = true;
     }
     type->slot_count = slots[0] > slots[1] ? slots[0] : slots[1];
     return is_universal;

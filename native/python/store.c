@@ -7,9 +7,10 @@
 
 /* state->handle_owners: all root stores that own externref handles.
  *
- * Handles are unique in the process and never used again, so a join is a union of dicts. They are even: bit 0 of a table
- * slot has a meaning. */
-static uint64_t last_handle;
+ * Handles are unique in the process and never used again, so a join is a union of dicts. Their low bits tell them from other
+ * references. */
+static uint64_t last_handle = WA_REFERENCE_HANDLE;
+enum { HANDLE_STEP = 16 };
 
 enum { FIRST_SWEEP = 256 };
 
@@ -305,10 +306,10 @@ uint64_t wax_store_handle(wax_store *store, PyObject *object)
     if (number != NULL) {
         handle = PyLong_AsUnsignedLongLong(number);
     } else if (!PyErr_Occurred()) {
-        number = PyLong_FromUnsignedLongLong(last_handle + 2);
+        number = PyLong_FromUnsignedLongLong(last_handle + HANDLE_STEP);
         if (number != NULL && PyDict_SetItem(store->externrefs, number, object) == 0) {
             if (PyDict_SetItem(store->handles, identity, number) == 0)
-                handle = last_handle += 2;
+                handle = last_handle += HANDLE_STEP;
             else
                 PyDict_DelItem(store->externrefs, number);
         }

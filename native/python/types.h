@@ -32,8 +32,18 @@ typedef enum wax_conversion {
     WAX_FUNCREF_NONNULL,
     WAX_EXTERNREF,        /* any object; None is null */
     WAX_EXTERNREF_NONNULL,
-    WAX_TYPED_FUNCREF,    /* (ref null $t) of functions: comes out as a Func; of what goes in, only None is known to fit */
-    WAX_TYPED_FUNCREF_NONNULL,
+    WAX_TYPED,            /* (ref null $t): a Func, Struct or Array; whether one that goes in fits is to be looked at */
+    WAX_TYPED_NONNULL,
+    WAX_ANYREF,           /* an int of 31 bits, a Struct, an Array, any other object; None is null */
+    WAX_ANYREF_NONNULL,
+    WAX_EQREF,            /* no other objects */
+    WAX_EQREF_NONNULL,
+    WAX_I31REF,
+    WAX_I31REF_NONNULL,
+    WAX_STRUCTREF,
+    WAX_STRUCTREF_NONNULL,
+    WAX_ARRAYREF,
+    WAX_ARRAYREF_NONNULL,
     WAX_NULL,             /* a bottom type: None and nothing else */
     WAX_OPAQUE            /* a reference that Python has no objects for */
 } wax_conversion;
@@ -49,6 +59,7 @@ typedef struct wax_signature {
     uint8_t digest[16];
     uint32_t *codes;      /* value type of each parameter, then of each result; owned */
     uint8_t *conversions; /* wax_conversion of each of them; in the same block */
+    bool returns_references;
 } wax_signature;
 
 /* The native half of an artifact. */
@@ -150,7 +161,7 @@ typedef struct wax_state {
     PyInterpreterState *interpreter;
     struct wax_state *next;
     PyTypeObject *artifact_type, *signature_type, *func_type, *store_type, *entity_type, *memory_type, *instance_type,
-        *exports_type, *linked_type, *wasi_type;
+        *exports_type, *linked_type, *wasi_type, *struct_type, *array_type;
     PyTypeObject *component_type, *component_instance_type, *component_func_type, *resource_type; /* NULL until they are needed */
     PyTypeObject *deadline_type, *ticket_type; /* NULL until they are needed: see wax_new_object */
     PyObject *spare_deadline;  /* stop.c: one that was dropped, without a reference to its type */
@@ -209,7 +220,7 @@ static inline bool wax_is_entity(PyObject *object)
 /* ---- module.c: the types, each made from its description in one of these files ------------------------------------------ */
 
 extern PyType_Spec wax_artifact_spec, wax_signature_spec, wax_func_spec, wax_store_spec, wax_entity_spec, wax_memory_spec,
-    wax_instance_spec, wax_exports_spec, wax_linked_spec, wax_wasi_spec;
+    wax_instance_spec, wax_exports_spec, wax_linked_spec, wax_wasi_spec, wax_struct_spec, wax_array_spec;
 extern PyMethodDef wax_entity_functions[], wax_link_functions[], wax_stop_functions[], wax_ticket_functions[],
     wax_snapshot_functions[], wax_wasi_functions[], wax_component_functions[];
 
@@ -297,6 +308,21 @@ static inline uint32_t wax_slots_of(wax_conversion conversion)
 {
     return conversion == WAX_V128 ? 2 : 1;
 }
+
+/* ---- object.c ----------------------------------------------------------------------------------------------------------- */
+
+/* A Struct or an Array, whose object lives as long as it does. */
+typedef struct wax_object {
+    PyObject_HEAD
+    wax_store *store;
+    wa_held held;
+} wax_object;
+
+bool wax_is_object(PyObject *value);
+/* A value of the hierarchy of any or extern, not null: an int, what a handle stands for, a Struct or an Array. New reference. */
+PyObject *wax_object_from_reference(wax_store *store, uint64_t reference);
+/* A Func, Struct or Array as a reference, for a type of a module: whether it fits is for the caller to see. None is null. */
+wax_outcome wax_typed_to_slot(wax_store *store, PyObject *value, uint64_t *slot, bool *is_function);
 
 /* ---- store.c ------------------------------------------------------------------------------------------------------------ */
 

@@ -245,5 +245,6 @@ void wa_artifact_release(wa_artifact *artifact)
         munmap((void *)(uintptr_t)artifact->section, artifact->section_size_bytes);
     if (artifact->fd >= 0)
         close(artifact->fd);
+    free(artifact->rtts);
     free(artifact);
 }

@@ -11,6 +11,7 @@ static void free_contents(wa_store *store)
         wa_instance_free(details);
     }
     wa_exceptions_free(store);
+    wa_heap_free(store);
     while (store->adopted != NULL) {
         wa_adopted *adopted = store->adopted;
         store->adopted = adopted->next;
@@ -142,6 +143,8 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
         return -1;
     }
     wa_exceptions_move(into, from);
+    wa_heap_join(into, from);
+    atomic_fetch_add(&into->heap_pins, atomic_load(&from->heap_pins));
     wa_fuel_join(into, from);
     join_programs(into, from);
     move_contents(into, from);
@@ -154,10 +157,25 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
     return 0;
 }
 
+typedef struct handle_walk {
+    void (*visit)(uint64_t, void *);
+    void *user;
+} handle_walk;
+
+static void visit_handle(uint64_t reference, void *user)
+{
+    const handle_walk *how = user;
+    if ((reference & WA_REFERENCE_TAGS) == WA_REFERENCE_HANDLE)
+        how->visit(reference, how->user);
+}
+
 void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user)
 {
     store = wa_root(store);
-    wa_store_visit_references(store, wa_valtype_is_externref, visit, user);
+    handle_walk how = {visit, user};
+    bool exact = wa_heap_collect(store);
+    wa_store_visit_references(store, wa_valtype_is_traced, visit_handle, &how);
     wa_exceptions_collect(store);
-    wa_exceptions_visit(store, wa_valtype_is_externref, visit, user);
+    wa_exceptions_visit(store, wa_valtype_is_traced, visit_handle, &how);
+    wa_heap_visit_handles(store, exact, visit, user);
 }

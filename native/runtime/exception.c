@@ -3,7 +3,6 @@
  * What is caught without an exnref is freed at once. An exnref can lie anywhere in the guest's frames, of which no map
  * exists, so the collector takes every word on the stack for one that has the address of an exception.
  */
-#include <setjmp.h>
 #include <stdlib.h>
 
 #include "store.h"
@@ -72,23 +71,6 @@ static void mark_values(collection *all)
     }
 }
 
-/* From here to the frame of the outermost call of this stack. Reads other functions' frames, which sanitizers mind. */
-__attribute__((noinline, no_sanitize("address", "undefined"))) static void mark_stack(collection *all)
-{
-    const wa_activation *outermost = wa_this_thread.current;
-    jmp_buf registers; /* of callers: they are saved here or in a frame below */
-    while (outermost->previous != NULL)
-        outermost = outermost->previous;
-    if (setjmp(registers) != 0)
-        return;
-    const volatile uint64_t *word = __builtin_frame_address(0);
-    for (const volatile uint64_t *saved = (const volatile uint64_t *)(const void *)&registers;
-         saved < (const volatile uint64_t *)(const void *)(&registers + 1); saved++)
-        mark(all, *saved);
-    for (; word < (const volatile uint64_t *)(const void *)outermost; word++)
-        mark(all, *word);
-}
-
 /* ---- sweeping --------------------------------------------------------------------------------------------------- */
 
 uint64_t wa_exception_bytes(const wa_tag *tag)
@@ -122,9 +104,10 @@ void wa_exceptions_collect(wa_store *store)
         memcpy(all.sorted, store->exceptions, all.count * sizeof *all.sorted);
         qsort(all.sorted, all.count, sizeof *all.sorted, compare_addresses);
         if (store->active != 0)
-            mark_stack(&all);
+            wa_visit_stack(mark_reference, &all);
         mark(&all, (uintptr_t)store->pending);
         wa_store_visit_references(store, wa_valtype_is_exnref, mark_reference, &all);
+        wa_heap_visit_exceptions(store, mark_reference, &all);
         mark_values(&all);
         for (uint64_t i = 0; i < all.count; i++) {
             if (!all.sorted[i]->mark)

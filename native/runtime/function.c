@@ -60,6 +60,22 @@ static uint32_t type_of(const wa_function *function, const wa_artifact **artifac
     return wa_function_type(*artifact, function->func_index);
 }
 
+bool wa_function_is_of(const wa_function *function, const uint8_t *digest)
+{
+    const wa_artifact *artifact;
+    if (memcmp(function->type, digest, 16) == 0)
+        return true;
+    uint32_t type = type_of(function, &artifact);
+    if (type == UINT32_MAX || artifact->subtypes == NULL)
+        return false;
+    while (artifact->subtypes[type].supertype != 0) {
+        type = artifact->subtypes[type].supertype - 1;
+        if (memcmp(wa_type_digest(artifact, type), digest, 16) == 0)
+            return true;
+    }
+    return false;
+}
+
 int wa_function_signature(const wa_function *function, wa_signature *signature)
 {
     const wa_artifact *artifact;

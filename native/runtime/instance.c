@@ -86,6 +86,7 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     instance->head.operands = store->operands;
     instance->head.exception = (void *)&store->pending;
     instance->head.fuel = &store->fuel;
+    instance->head.rtts = artifact->rtts;
     instance->head.details = details;
     memcpy(wa_global_cells(instance), WA_COLUMN(artifact, global_image), WA_ROWS(artifact, global_image) * sizeof(wa_cell));
     details->instance = instance;
@@ -112,7 +113,8 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
 {
     store = wa_root(store);
     wa_thread_check();
-    if (wa_signals_ensure(error) < 0 || wa_fuel_admit(store, artifact, error) < 0 || ensure_operands(store, artifact, error) < 0)
+    if (wa_signals_ensure(error) < 0 || wa_fuel_admit(store, artifact, error) < 0 ||
+        (artifact->subtypes != NULL && wa_artifact_make_rtts(artifact, error) < 0) || ensure_operands(store, artifact, error) < 0)
         return NULL;
     wa_details *details = new_details(store, artifact);
     if (details == NULL) {

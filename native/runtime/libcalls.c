@@ -212,7 +212,7 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
     const wa_details *details = self->details;
     /* What init code computed are references; what is mapped from the file are tags and null, and tags of functions only. */
     bool is_computed = details->element_storage != NULL && details->element_storage[segment] != NULL;
-    bool has_tags = wa_valtype_is_function(WA_COLUMN(details->artifact, element_type)[segment]);
+    bool has_tags = wa_valtype_is_function(details->artifact, WA_COLUMN(details->artifact, element_type)[segment]);
     bool keeps_tags = target->head.owner == self;
     for (uint64_t i = 0; i < count; i++) {
         if (!(from[i] & 1))
@@ -283,7 +283,7 @@ static uint64_t resolve_call(head *self, uint64_t record, uint64_t type)
     wa_function *function = (wa_function *)(uintptr_t)record;
     const wa_artifact *artifact = self->artifact;
     const struct wa_schema_u8x16 *wanted = (const void *)(uintptr_t)type;
-    if (memcmp(function->type, wanted, sizeof *wanted) != 0)
+    if (!wa_function_is_of(function, wanted->bytes))
         wa_trap(WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
     uint32_t canonical = (uint32_t)(wanted - WA_COLUMN(artifact, type_digest));
     wa_function *called;
@@ -337,4 +337,13 @@ const struct wa_schema_calls wa_runtime_calls = {
     .memory_wait32 = memory_wait32,
     .memory_wait64 = memory_wait64,
     .memory_notify = memory_notify,
+    .struct_new = wa_call_struct_new,
+    .array_new = wa_call_array_new,
+    .array_new_data = wa_call_array_new_data,
+    .array_new_elem = wa_call_array_new_elem,
+    .array_fill = wa_call_array_fill,
+    .array_copy = wa_call_array_copy,
+    .array_init_data = wa_call_array_init_data,
+    .array_init_elem = wa_call_array_init_elem,
+    .function_matches = wa_call_function_matches,
 };

@@ -25,7 +25,7 @@ static int link_function(wa_details *details, uint64_t row, uint32_t index, wa_f
 {
     const wa_artifact *artifact = details->artifact;
     uint32_t type = wa_function_type(artifact, index);
-    if (memcmp(function->type, wa_type_digest(artifact, type), 16) != 0)
+    if (!wa_function_is_of(function, wa_type_digest(artifact, type)))
         return fail_import(error, row, "the signature differs");
     wa_function *called;
     uint32_t problem = wa_callable(details, function, type, &called);

@@ -170,6 +170,10 @@ int wa_contract_bind(wa_artifact *artifact, const struct wa_schema_anchor *ancho
     artifact->contract = contract;
     artifact->functions = (const void *)(base + arrays[WA_TIED_FUNCTIONS].offset);
     artifact->table_images = (const void *)(base + arrays[WA_TIED_TABLE_IMAGES].offset);
+    if (contract->subtypes_offset != 0) {
+        artifact->subtypes = (const void *)(base + contract->subtypes_offset);
+        artifact->mutable_fields = (const void *)(artifact->subtypes + WA_ROWS(artifact, type_digest));
+    }
     artifact->text = base - contract->anchor_vaddr + contract->text_vaddr;
     return 0;
 }

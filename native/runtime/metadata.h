@@ -26,6 +26,9 @@ struct wa_artifact {
     const struct wa_schema_contract *contract;
     const struct wa_schema_tied_function *functions; /* per function of the index space */
     const struct wa_schema_tied_image *table_images; /* per table of the index space */
+    const struct wa_schema_tied_subtype *subtypes; /* per type; NULL where all are plain function types */
+    const uint8_t *mutable_fields;                 /* per value of type_values */
+    struct wa_rtt **rtts;                          /* owned; per type; NULL until an instance is made, or without subtypes */
     size_t front_size_bytes;
     _Alignas(8) uint8_t front[WA_FRONT_BYTES]; /* the first bytes of the section; columns that end here are read here */
 };
@@ -95,14 +98,22 @@ int wa_host_check(const wa_artifact *artifact, wa_error *error);
 typedef struct wa_valtype {
     uint32_t code;
     uint8_t digest[16]; /* zero for all other types */
+    const struct wa_rtt *rtt; /* of a concrete one; NULL for a function type that is final and has no supertype */
 } wa_valtype;
 
 /* The value type of a column, with its digest where it has one. */
 wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code);
-/* Spec section 3.3.3, as far as types without declared subtypes go: found is a subtype of wanted. */
+/* Spec section 3.3.3: found is a subtype of wanted. */
 bool wa_valtype_matches(const wa_valtype *found, const wa_valtype *wanted);
 bool wa_valtype_is_externref(uint32_t valtype);
 /* Whether values of a type are references to functions, null aside. */
-bool wa_valtype_is_function(uint32_t valtype);
+bool wa_valtype_is_function(const wa_artifact *artifact, uint32_t valtype);
+/* Whether a function is of the type of this digest, or of a subtype. */
+bool wa_function_is_of(const wa_function *function, const uint8_t *digest);
+
+/* ---- rtt.c ------------------------------------------------------------------------------------------------------ */
+
+/* Find or make the types of the artifact, which is bound: before its first instance. */
+int wa_artifact_make_rtts(wa_artifact *artifact, wa_error *error);
 
 #endif

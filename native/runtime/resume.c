@@ -20,7 +20,7 @@ static int resume_globals(const wa_details *details, wa_error *error)
     for (uint64_t i = details->imported_globals; i < WA_ROWS(artifact, global_type); i++) {
         wa_cell *cell = &cells[i - details->imported_globals];
         uint64_t slot, reference;
-        if (!wa_valtype_is_function(WA_COLUMN(artifact, global_type)[i]))
+        if (!wa_valtype_is_function(artifact, WA_COLUMN(artifact, global_type)[i]))
             continue;
         memcpy(&slot, cell, sizeof slot);
         if (read_slot(details, slot, "global_image", i, &reference, error) < 0)
@@ -40,7 +40,7 @@ static int resume_tables(const wa_details *details, wa_error *error)
         uint64_t count = wa_table_image(artifact, i, table->head.size, &image, error);
         if (count == UINT64_MAX)
             return -1;
-        for (uint64_t slot = 0; slot < count && wa_valtype_is_function(table->valtype.code); slot++)
+        for (uint64_t slot = 0; slot < count && wa_valtype_is_function(artifact, table->valtype.code); slot++)
             if (read_slot(details, wa_file_slot(image[slot]), "table_image_offset", i, (uint64_t *)table->head.slots + slot,
                           error) < 0)
                 return -1;

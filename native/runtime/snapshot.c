@@ -88,7 +88,7 @@ static uint64_t slot_of(const wa_snapshot *snapshot, uint32_t valtype, uint64_t 
 {
     if (reference == 0)
         return 0;
-    if (!wa_valtype_is_function(valtype))
+    if (!wa_valtype_is_function(wa_instance_artifact(snapshot->instance), valtype))
         return wa_valtype_is_externref(valtype) ? WA_SNAPSHOT_HOST_OBJECT : WA_SNAPSHOT_EXCEPTION;
     return reference & 1 ? reference : function_slot(snapshot, (const wa_function *)(uintptr_t)reference);
 }

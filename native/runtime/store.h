@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "gc.h"
 #include "instance.h"
 #include "quota.h"
 
@@ -42,6 +43,8 @@ struct wa_store {
     wa_exception **exceptions;  /* all that live, in no order */
     uint64_t exception_count, exception_capacity, exceptions_collect_at;
     atomic_uint exception_pins; /* how many of them the embedder is looking at */
+    wa_heap *heap;              /* owned; NULL until there is an object */
+    atomic_uint heap_pins;      /* no collection: references are where nobody looks */
     void *operands;             /* what the instances hold; NULL until an artifact needs it */
     wa_quota *quota;            /* owned; NULL: no limits */
     uint64_t fuel;              /* but for the portion that running code holds; WA_FUEL_MAX where none is counted */

@@ -90,7 +90,7 @@ static int copy_slots(wa_table *table, const wa_artifact *artifact, uint32_t tab
     if (count == UINT64_MAX || allocate_slots(table, error) < 0)
         return -1;
     uint64_t *slots = table->head.slots;
-    if (wa_valtype_is_function(table->valtype.code))
+    if (wa_valtype_is_function(artifact, table->valtype.code))
         for (uint64_t i = 0; i < count; i++)
             slots[i] = wa_file_slot(image[i]);
     return 0;

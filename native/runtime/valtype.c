@@ -1,5 +1,5 @@
 /* Value types: their codes, and which of them match. */
-#include "metadata.h"
+#include "gc.h"
 
 uint32_t wa_valtype_slots(uint32_t valtype)
 {
@@ -16,10 +16,21 @@ bool wa_valtype_is_externref(uint32_t valtype)
     return (valtype >> 8) == WA_HEAP_EXTERN || (valtype >> 8) == WA_HEAP_NOEXTERN;
 }
 
-bool wa_valtype_is_function(uint32_t valtype)
+bool wa_valtype_is_traced(uint32_t valtype)
 {
-    uint32_t low = valtype & 0xff, heap = valtype >> 8; /* structures and arrays are not compiled */
-    return (low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && (heap < WA_HEAP_ABSTRACT || heap == WA_HEAP_FUNC);
+    uint32_t low = valtype & 0xff, heap = valtype >> 8;
+    if (low != WA_VALTYPE_REF && low != WA_VALTYPE_REF_NULL)
+        return false;
+    return heap != WA_HEAP_FUNC && heap != WA_HEAP_NOFUNC && heap != WA_HEAP_EXN && heap != WA_HEAP_NOEXN;
+}
+
+bool wa_valtype_is_function(const wa_artifact *artifact, uint32_t valtype)
+{
+    uint32_t low = valtype & 0xff, heap = valtype >> 8;
+    if (low != WA_VALTYPE_REF && low != WA_VALTYPE_REF_NULL)
+        return false;
+    return heap == WA_HEAP_FUNC ||
+           (heap < WA_HEAP_ABSTRACT && (artifact->subtypes == NULL || artifact->subtypes[heap].kind == WA_TYPE_FUNC));
 }
 
 bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code)
@@ -30,29 +41,77 @@ bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code)
     return code >= WA_VALTYPE_V128 && code <= WA_VALTYPE_I32;
 }
 
+static bool is_concrete_code(uint32_t code)
+{
+    uint32_t low = code & 0xff;
+    return (low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && code >> 8 < WA_HEAP_ABSTRACT;
+}
+
 wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code)
 {
     wa_valtype valtype = {.code = code};
-    uint32_t low = code & 0xff, heap = code >> 8;
-    if ((low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && heap < WA_ROWS(artifact, type_digest))
+    uint32_t heap = code >> 8;
+    if (is_concrete_code(code) && heap < WA_ROWS(artifact, type_digest)) {
         memcpy(valtype.digest, wa_type_digest(artifact, heap), sizeof valtype.digest);
+        valtype.rtt = artifact->rtts == NULL ? NULL : artifact->rtts[heap];
+    }
     return valtype;
 }
 
-static bool is_concrete(const wa_valtype *type)
+static uint32_t kind_of(const wa_valtype *type)
 {
-    uint32_t low = type->code & 0xff;
-    return (low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && type->code >> 8 < WA_HEAP_ABSTRACT;
+    return type->rtt == NULL ? WA_TYPE_FUNC : type->rtt->head.kind;
+}
+
+/* The abstract heap type right above a concrete one. */
+static uint32_t abstraction_of(const wa_valtype *type)
+{
+    static const uint32_t heaps[] = {WA_HEAP_FUNC, WA_HEAP_STRUCT, WA_HEAP_ARRAY};
+    return heaps[kind_of(type)];
+}
+
+static bool abstract_matches(uint32_t from, uint32_t to)
+{
+    if (from == to)
+        return true;
+    switch (from) {
+    case WA_HEAP_NOFUNC:
+        return to == WA_HEAP_FUNC;
+    case WA_HEAP_NOEXTERN:
+        return to == WA_HEAP_EXTERN;
+    case WA_HEAP_NOEXN:
+        return to == WA_HEAP_EXN;
+    case WA_HEAP_NONE:
+        return to == WA_HEAP_I31 || to == WA_HEAP_STRUCT || to == WA_HEAP_ARRAY || to == WA_HEAP_EQ || to == WA_HEAP_ANY;
+    case WA_HEAP_I31:
+    case WA_HEAP_STRUCT:
+    case WA_HEAP_ARRAY:
+        return to == WA_HEAP_EQ || to == WA_HEAP_ANY;
+    default:
+        return from == WA_HEAP_EQ && to == WA_HEAP_ANY;
+    }
+}
+
+/* Whether a concrete type has a supertype of this digest, or it itself. */
+static bool has_supertype(const wa_valtype *found, const uint8_t *digest)
+{
+    if (memcmp(found->digest, digest, 16) == 0)
+        return true;
+    for (uint32_t i = 0; found->rtt != NULL && i < found->rtt->head.depth; i++)
+        if (memcmp(wa_rtt_details_of(found->rtt->display[i])->digest, digest, 16) == 0)
+            return true;
+    return false;
 }
 
 static bool heap_matches(const wa_valtype *found, const wa_valtype *wanted)
 {
+    bool is_from_concrete = is_concrete_code(found->code), is_to_concrete = is_concrete_code(wanted->code);
     uint32_t from = found->code >> 8, to = wanted->code >> 8;
-    bool to_function = to == WA_HEAP_FUNC || is_concrete(wanted);
-    if (is_concrete(found))
-        return to == WA_HEAP_FUNC || (is_concrete(wanted) && memcmp(found->digest, wanted->digest, 16) == 0);
-    return from == to || (from == WA_HEAP_NOFUNC && to_function) || (from == WA_HEAP_NOEXTERN && to == WA_HEAP_EXTERN) ||
-           (from == WA_HEAP_NOEXN && to == WA_HEAP_EXN);
+    if (is_from_concrete)
+        return is_to_concrete ? has_supertype(found, wanted->digest) : abstract_matches(abstraction_of(found), to);
+    if (is_to_concrete) /* below it is the bottom of its hierarchy only */
+        return from == (kind_of(wanted) == WA_TYPE_FUNC ? WA_HEAP_NOFUNC : WA_HEAP_NONE);
+    return abstract_matches(from, to);
 }
 
 bool wa_valtype_matches(const wa_valtype *found, const wa_valtype *wanted)

@@ -37,6 +37,7 @@ class Frozen(NamedTuple):
     format: tuple[int, int]
     runtime_abi: int
     has_shared_memory: bool = False
+    has_objects: bool = False
 
     @property
     def path(self) -> Path:
@@ -60,9 +61,16 @@ FILES = (
     Frozen(
         "shared_2_1.x86_64.elf", "436e0c42cef2b4bf13bc800c3a7409bcaacdc1aebbf9284a0072b6ab4934812c", (2, 1), 3, True
     ),
+    Frozen(
+        "gc_2_1.x86_64.elf",
+        "bbd3b52c4303b0c0691c9bb7684baf00288500a15ab0d4c93be2d8f1a0e7e84e",
+        (2, 1),
+        4,
+        has_objects=True,
+    ),
 )
 READ = [file for file in FILES if file.is_read]
-PLAIN = [file for file in FILES if not file.has_shared_memory]
+PLAIN = [file for file in FILES if not (file.has_shared_memory or file.has_objects)]
 SHARED = [file for file in FILES if file.has_shared_memory and file.loads]
 
 needs_its_machine = pytest.mark.skipif(platform.machine() != "x86_64", reason="the artifact's code is for x86-64")
@@ -155,6 +163,12 @@ def test_it_runs_as_wasmtime_runs_its_module(file: Frozen) -> None:
     with pytest.raises(wa.Trap) as trapped:
         exports.divide(1, 0)
     assert trapped.value.frames[0].func_name == "divide"
+
+
+@needs_its_machine
+@pytest.mark.parametrize("file", [file for file in FILES if file.has_objects], ids=lambda file: file.name)
+def test_its_objects_are_made_and_cast(file: Frozen) -> None:
+    assert wa.load(file.path).instantiate().exports.sum(20, 22) == 42
 
 
 @needs_its_machine

@@ -57,7 +57,7 @@ class _Body:
         self.data, self.start, self.end = module.data, code.start, code.end
         runs, self.first = decode_locals(self.data, code.start, code.end)
         self.declared = runs
-        params = module.types[module.function_types[module.imported_functions + index]].params
+        params = module.func_type(module.imported_functions + index).params
         self.free_local = len(params) + sum(count for count, _ in runs)
 
     def metered(self) -> bytes:

@@ -113,7 +113,7 @@ def _type_of(module: Module, kind: int, index: int) -> ExternType:
         table = module.table_types[index]
         return TableType(valtype_name(table.element), table.limits.min, table.limits.max, table.limits.is64)
     if kind == schema.KIND_TAG:
-        return TagType(tuple(map(valtype_name, module.types[module.tag_types[index]].params)))
+        return TagType(tuple(map(valtype_name, module.func_type_at(module.tag_types[index]).params)))
     global_ = module.global_types[index]
     return GlobalType(valtype_name(global_.valtype), global_.mutable)
 

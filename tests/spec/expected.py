@@ -4,11 +4,7 @@ from __future__ import annotations
 
 #: Features that ``UnsupportedModule.feature`` may name. A command that fails for one of them, or that needs a module
 #: which failed for one, is expected to fail.
-UNSUPPORTED_FEATURES = frozenset(
-    {
-        "gc",
-    }
-)
+UNSUPPORTED_FEATURES: frozenset[str] = frozenset()
 
 _SUPERSEDED = "the proposal's copy asserts limits that WebAssembly 3.0 lifted: one table, one memory, 32-bit sizes"
 

@@ -107,12 +107,22 @@ def _lane_matches(want: str, bits: int, width: int) -> bool:
     return bits == int(want) % (1 << width)
 
 
+#: What a reference of some type is in Python, whatever it refers to.
+_CLASSES: dict[str, type | tuple[type, ...]] = {
+    "funcref": wa.Func,
+    "i31ref": int,
+    "structref": wa.Struct,
+    "arrayref": wa.Array,
+    "eqref": (int, wa.Struct, wa.Array),
+}
+
+
 def _references_match(expected: Json, actual: Any) -> bool:
     kind, value = expected["type"], expected.get("value")
     if kind.startswith("null") or kind == "refnull" or value == "null":
         return actual is None
     if value is not None:
         return bool(actual == HostRef(int(value)))
-    if kind == "funcref":
-        return isinstance(actual, wa.Func)
+    if kind in _CLASSES:
+        return isinstance(actual, _CLASSES[kind])
     return actual is not None

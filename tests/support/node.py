@@ -107,7 +107,7 @@ class Node:
             for entry in module.imports
         ]
         tags = {
-            entry.name: _names(module.types[module.tag_types[entry.index]].params)
+            entry.name: _names(module.func_type_at(module.tag_types[entry.index]).params)
             for entry in module.exports
             if KINDS[entry.kind] == "tag"
         }

@@ -21,7 +21,7 @@ from wasmartifact.wasm.externtypes import (
     valtype_name,
 )
 from wasmartifact.wasm.features import module_features
-from wasmartifact.wasm.model import ConstExpr, Module
+from wasmartifact.wasm.model import ConstExpr, Module, parts
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 from wasmartifact.wasm.types import canonical_types, type_digests
 from wasmartifact.wasm.unsupported import judge
@@ -178,8 +178,8 @@ def _type(module: Module, kind: int, index: int) -> ExternType:
 
 
 def _func_type(module: Module, type_index: int) -> FuncType:
-    row = module.types[type_index]
-    return FuncType(tuple(map(valtype_name, row.params)), tuple(map(valtype_name, row.results)))
+    params, results = parts(module.types[type_index])
+    return FuncType(tuple(map(valtype_name, params)), tuple(map(valtype_name, results)))
 
 
 def _offset(expression: ConstExpr | None) -> int | None:

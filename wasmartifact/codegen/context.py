@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.convention import Convention, convention_of
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.codegen.signature import Signature, letter_of, metered, signature_of
 from wasmartifact.wasm.initial import InitialState
-from wasmartifact.wasm.model import Module
+from wasmartifact.wasm.model import ArrayType, CompositeType, FuncType, Module, fields, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,25 @@ class GlobalFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldFacts:
+    """``letter``: type letter of what it gives; ``bits``: width in the object; ``offset``: from the object's start."""
+
+    letter: str
+    bits: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypeFacts:
+    """A type of a module with subtypes: ``kind`` as the schema has it, ``depth`` the number of its supertypes."""
+
+    kind: int
+    depth: int
+    final: bool
+    fields: tuple[FieldFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleContext:
     """Everything that the workers get of a module, but for the function bodies. Sent once to each of them.
 
@@ -56,6 +76,7 @@ class ModuleContext:
     checks_exceptions: bool  # functions look for a pending exception after each call
     layout: schema.InstanceLayout
     convention: Convention | None = None
+    types: tuple[TypeFacts, ...] = ()  # empty where all are plain function types
 
     def tag_letters(self, tag: int) -> str:
         """Type letters of the values that exceptions of a tag carry."""
@@ -92,7 +113,7 @@ def build_context(
         A type of the module needs a feature that is not compiled.
     """
     layout = module.instance_layout
-    signatures = tuple(map(signature_of, module.types))
+    signatures = tuple(signature_of(item if isinstance(item, FuncType) else FuncType((), ())) for item in module.types)
     throws = not call_features.isdisjoint(("exceptions", "legacy-exceptions"))
     return ModuleContext(
         options=options,
@@ -115,7 +136,29 @@ def build_context(
         checks_exceptions=throws or bool(module.tag_types),
         layout=layout,
         convention=_convention(signatures, options) if "tail-call" in call_features else None,
+        types=tuple(
+            TypeFacts(kind_of(item), module.depth(index), module.subtypes[index].final, _field_facts(item))
+            for index, item in enumerate(module.types if module.subtypes else ())
+        ),
     )
+
+
+_STORAGE_BITS: Final = {
+    schema.VALTYPE_I8: 8, schema.VALTYPE_I16: 16, schema.VALTYPE_I32: 32, schema.VALTYPE_F32: 32,
+    schema.VALTYPE_V128: 128,
+}  # fmt: skip
+
+
+def _field_facts(item: CompositeType) -> tuple[FieldFacts, ...]:
+    """Fields in order, each at a multiple of its size; ``native/runtime/rtt.c`` has the same."""
+    offset = schema.ARRAY.size_bytes if isinstance(item, ArrayType) else schema.OBJECT.size_bytes
+    facts = []
+    for field in fields(item):
+        bits = _STORAGE_BITS.get(field.storage, 64)
+        offset = schema.align_up(offset, bits // 8)
+        facts.append(FieldFacts("i" if bits < 32 else letter_of(field.storage), bits, offset))
+        offset += bits // 8
+    return tuple(facts)
 
 
 def _convention(signatures: tuple[Signature, ...], options: CodegenOptions) -> Convention:

@@ -164,21 +164,21 @@ def _br(fn: FunctionEmitter, depth: int) -> None:
 
 
 def _br_if(fn: FunctionEmitter, depth: int) -> None:
-    _branch_if(fn, fn.condition(fn.stack.pop()), depth)
+    branch_if(fn, fn.condition(fn.stack.pop()), depth)
 
 
 def _br_on_null(fn: FunctionEmitter, depth: int) -> None:
     reference = fn.stack.pop()
-    _branch_if(fn, fn.define("c", f"icmp eq i64 {reference}, 0"), depth)
+    branch_if(fn, fn.define("c", f"icmp eq i64 {reference}, 0"), depth)
     fn.stack.append(reference)
 
 
 def _br_on_non_null(fn: FunctionEmitter, depth: int) -> None:
-    _branch_if(fn, fn.define("c", f"icmp ne i64 {fn.stack[-1]}, 0"), depth)
+    branch_if(fn, fn.define("c", f"icmp ne i64 {fn.stack[-1]}, 0"), depth)
     fn.stack.pop()
 
 
-def _branch_if(fn: FunctionEmitter, condition: str, depth: int) -> None:
+def branch_if(fn: FunctionEmitter, condition: str, depth: int) -> None:
     """Branch where an i1 is true, with the values on top of the stack; emission goes on where it is false."""
     label = _label(fn, depth)
     add_edge(fn, label)

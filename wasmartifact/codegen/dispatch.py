@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from wasmartifact.codegen import atomics, calls, control, exceptions, memory, numeric, simd, simd_memory, variables
+from wasmartifact.codegen import (
+    aggregates,
+    atomics,
+    calls,
+    casts,
+    control,
+    exceptions,
+    memory,
+    numeric,
+    simd,
+    simd_memory,
+    variables,
+)
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.wasm import opcodes
@@ -14,7 +26,19 @@ from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
 
 HANDLERS: Final[dict[int, Handler]] = {
     OPCODE_BY_NAME[name].code: handler
-    for module in (numeric, simd, memory, simd_memory, atomics, variables, control, exceptions, calls)
+    for module in (
+        numeric,
+        simd,
+        memory,
+        simd_memory,
+        atomics,
+        variables,
+        control,
+        exceptions,
+        calls,
+        aggregates,
+        casts,
+    )
     for name, handler in module.HANDLERS.items()
 }
 #: What an opcode means for the nesting of blocks: opens one, closes one, or begins another arm.
@@ -29,7 +53,9 @@ CALLING_OPCODES: Final = frozenset(
         "call", "call_indirect", "call_ref", "return_call", "return_call_indirect", "return_call_ref",
         "ref.func", "memory.grow", "memory.copy", "memory.fill", "memory.init",
         "data.drop", "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init", "elem.drop",
-        "throw",
+        "throw", "struct.new", "struct.new_default", "array.new", "array.new_default", "array.new_fixed",
+        "array.new_data", "array.new_elem", "array.fill", "array.copy", "array.init_data", "array.init_elem",
+        "ref.test", "ref.test_null", "ref.cast", "ref.cast_null", "br_on_cast", "br_on_cast_fail",
     )
 )  # fmt: skip
 #: Opcodes that call the runtime where their memory is shared.

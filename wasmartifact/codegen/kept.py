@@ -82,7 +82,9 @@ class KeptCode:
         if not self._is_worth_it:
             return {}
         self._common = _common(self._context)
-        types = blake2b(repr((self._context.signatures, self._context.canonical)).encode()).digest()
+        types = blake2b(
+            repr((self._context.signatures, self._context.canonical, self._context.types)).encode()
+        ).digest()
         for position in range(len(self._module.codes)):
             key, callees = _key(self._common, types, self._module, self._context, position)
             self._keys.append(key)

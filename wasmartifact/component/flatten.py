@@ -15,6 +15,7 @@ from wasmartifact.component.abi import Flattener
 from wasmartifact.component.link import CANON, CanonRow, CoreRef, Program
 from wasmartifact.component.rewrite import Maps, Rewriter
 from wasmartifact.component.shims import direct_functions
+from wasmartifact.errors import UnsupportedModule
 from wasmartifact.schema import (
     CANON_ADAPTER,
     CANON_HOST,
@@ -149,6 +150,12 @@ class _Flatten:
             list(range(elements, elements + len(module.elements))), list(range(datas, datas + len(module.datas))),
         )  # fmt: skip
         for index, type_ in enumerate(module.types):
+            if module.subtypes or not isinstance(type_, FuncType):
+                raise UnsupportedModule(
+                    "a core module of the component has struct, array, sub- or recursive types (feature gc), which are "
+                    "not supported in components; build it without them",
+                    feature="gc",
+                )
             maps.types.append(len(self.type_list) if _is_recursive(type_, index) else -1)
             maps.types[index] = self.type_index(type_, maps)
         return maps

@@ -19,7 +19,7 @@ from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES
 from wasmartifact.metadata.rows import TYPE_KINDS
-from wasmartifact.wasm.externtypes import is_valtype
+from wasmartifact.wasm.externtypes import is_storage, is_valtype
 
 _LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
 _ACTIVE: Final = 0
@@ -139,7 +139,12 @@ def _imported(columns: Columns, kind: int) -> int:
 def _check_types(columns: Columns) -> None:
     text_size = columns.header.numbers["text_size_bytes"]
     _check_below(columns, "type_kind", len(TYPE_KINDS))
-    _check_valtypes(columns, "type_values")
+    types = columns.row_count("types")
+    is_packed_allowed = any(columns.column("type_kind"))
+    if not is_packed_allowed:
+        _check_valtypes(columns, "type_values")
+    elif not all(is_storage(code, types) for code in set(columns.column("type_values"))):
+        _check_each(columns, "type_values", lambda code: is_storage(code, types), "a value type or a packed one")
     _check_below(columns, "type_entry", text_size + 1)
     _check_below(columns, "type_host", text_size + 1)
     _check_below(columns, "type_inward", text_size + 1)

@@ -20,12 +20,13 @@ from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import faults
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.wasm.initial import InitialState, TableImage
-from wasmartifact.wasm.model import Module
+from wasmartifact.wasm.model import CompositeType, Module, fields, kind_of, parts
 
 _CONTRACT: Final = schema.CONTRACT.packer()
 _FIELDS: Final = schema.CONTRACT.offsets()
 _TIED_ARRAY: Final = schema.TIED_ARRAY.packer()
 _IMAGE: Final = schema.TIED_IMAGE.packer()
+_SUBTYPE: Final = schema.TIED_SUBTYPE.packer()
 #: From the anchor.
 _START: Final = schema.ANCHOR.size_bytes
 _ENTRIES: Final = _START + schema.CONTRACT.size_bytes
@@ -48,7 +49,7 @@ def contract_size_bytes(module: Module, *, has_tail_calls: bool) -> int:
         "elements": len(module.elements),
     }
     flat = {
-        "type_values": sum(len(item.params) + len(item.results) for item in module.types),
+        "type_values": _value_count(module),
         "global_image": len(module.globals),
         "functions": rows["functions"],
         "table_images": rows["tables"],
@@ -60,7 +61,40 @@ def contract_size_bytes(module: Module, *, has_tail_calls: bool) -> int:
         else:
             column = schema.COLUMN_BY_NAME[tied.name]
             counts.append(rows[column.group] + int(column.shape == "offsets"))
-    return _place(counts)[1]
+    end = _place(counts)[1]
+    return end + (_subtypes_size_bytes(len(module.types), flat["type_values"]) if module.subtypes else 0)
+
+
+def _value_count(module: Module) -> int:
+    return sum(len(part) for item in module.types for part in parts(item))
+
+
+def _subtypes_size_bytes(types: int, values: int) -> int:
+    return schema.align_up(types * _SUBTYPE.size + values, schema.TIED_ALIGN_BYTES)
+
+
+def _mutability(item: CompositeType) -> list[bool]:
+    """Per parameter or field."""
+    found = fields(item)
+    return [field.mutable for field in found] if found else [False] * len(parts(item)[0])
+
+
+def encode_subtypes(module: Module) -> bytes:
+    """What stands behind the arrays where types are more than function types; else empty."""
+    if not module.subtypes:
+        return b""
+    rows = b"".join(
+        _SUBTYPE.pack(
+            kind_of(module.types[index]),
+            0 if item.supertype is None else item.supertype + 1,
+            schema.SUBTYPE_FINAL if item.final else 0,
+            module.depth(index),
+        )
+        for index, item in enumerate(module.subtypes)
+    )
+    # As in type_values: all parameters and fields first.
+    mutable = bytes(flag for item in module.types for flag in _mutability(item))
+    return (rows + mutable).ljust(_subtypes_size_bytes(len(module.types), _value_count(module)), b"\0")
 
 
 def mapped_images(initial: InitialState) -> list[TableImage]:
@@ -68,7 +102,7 @@ def mapped_images(initial: InitialState) -> list[TableImage]:
     return [image for image in initial.table_images if 8 * len(image.slots) >= schema.MAPPED_IMAGE_MIN_BYTES]
 
 
-def encode_contract(section: bytes | bytearray, images: Mapping[int, Place]) -> bytes:
+def encode_contract(section: bytes | bytearray, images: Mapping[int, Place], subtypes: bytes = b"") -> bytes:
     """The bytes behind the anchor.
 
     Parameters
@@ -77,13 +111,15 @@ def encode_contract(section: bytes | bytearray, images: Mapping[int, Place]) -> 
         The metadata section, final but for build_id, sizes and digests.
     images : Mapping[int, Place]
         Of the tables whose image is mapped: its copy in the code segment.
+    subtypes : bytes
+        As `encode_subtypes` or `read_subtypes` gives them.
 
     Raises
     ------
     ToolchainError
         The arrays are too large for their offsets.
     """
-    return _encode(Columns(section), images)
+    return _encode(Columns(section), images, subtypes)
 
 
 def check_contract(columns: Columns, found: memoryview, file: memoryview) -> None:
@@ -107,7 +143,7 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
     images = read_images(columns, found)
     for table, (offset, count) in images.items():
         _check_image(columns, file, table, offset, count)
-    expected = _encode(columns, images)
+    expected = _encode(columns, images, read_subtypes(columns, found))
     given = bytes(found[_START : _START + len(expected)])
     if given != expected:
         _refuse_difference(given, expected)
@@ -128,19 +164,19 @@ def _place(counts: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
     return places, end
 
 
-def _encode(columns: Columns, images: Mapping[int, Place]) -> bytes:
+def _encode(columns: Columns, images: Mapping[int, Place], subtypes: bytes) -> bytes:
     arrays = list(_arrays(columns, images))
     counts = [len(data) // schema.VALUE_SIZES[tied.type] for tied, data in zip(schema.TIED_ARRAYS, arrays, strict=True)]
     places, end = _place(counts)
-    result = bytearray(end)
-    _CONTRACT.pack_into(result, _START, *_fields(columns))
+    result = bytearray(end) + subtypes
+    _CONTRACT.pack_into(result, _START, *_contract_fields(columns, end if subtypes else 0))
     for number, ((offset, count), data) in enumerate(zip(places, arrays, strict=True)):
         _TIED_ARRAY.pack_into(result, _ENTRIES + number * _TIED_ARRAY.size, offset, count)
         result[offset : offset + len(data)] = data
     return bytes(memoryview(result)[_START:])
 
 
-def _fields(columns: Columns) -> Iterator[int]:
+def _contract_fields(columns: Columns, subtypes_offset: int) -> Iterator[int]:
     """Values of the contract's fields, in order."""
     numbers = columns.header.numbers
     yield from (numbers[name] for name in schema.TIED_HEADER_FIELDS)
@@ -148,7 +184,7 @@ def _fields(columns: Columns) -> Iterator[int]:
     yield len(kinds)
     yield from (kinds.count(kind) for kind in range(len(_IMPORTED)))
     yield columns.row_count("data")
-    yield 0
+    yield subtypes_offset
 
 
 def _arrays(columns: Columns, images: Mapping[int, Place]) -> Iterator[bytes]:
@@ -214,6 +250,32 @@ def read_images(columns: Columns, found: memoryview) -> dict[int, Place]:
         raise faults.contract("the array table_images", count, f"{columns.row_count('tables')} values")
     places = enumerate(_IMAGE.iter_unpack(found[offset : offset + count * _IMAGE.size]))
     return {table: (start, slots) for table, (start, slots) in places if start or slots}
+
+
+def read_subtypes(columns: Columns, found: memoryview) -> bytes:
+    """What stands behind the arrays, as `encode_subtypes` made it: only the code's side has it.
+
+    Raises
+    ------
+    CorruptArtifact
+        It does not lie there, or is nothing that the packer writes.
+    """
+    offset = _CONTRACT.unpack_from(found, _START)[-1]
+    if not offset:
+        return b""
+    types, values = columns.row_count("types"), len(columns.column("type_values"))
+    size_bytes = _subtypes_size_bytes(types, values)
+    data = bytes(found[offset : offset + size_bytes])
+    if len(data) != size_bytes:
+        raise faults.contract("the place of the subtypes", offset, f"{size_bytes} bytes within the code")
+    depths: list[int] = []
+    for row, (kind, supertype, flags, depth) in enumerate(_SUBTYPE.iter_unpack(data[: types * _SUBTYPE.size])):
+        wanted = depths[supertype - 1] + 1 if 0 < supertype <= row else 0
+        is_known = kind == columns.value("type_kind", row) and flags <= schema.SUBTYPE_FINAL
+        if supertype > row or depth != wanted or not is_known:
+            raise faults.contract(f"subtype {row}", (kind, supertype, flags, depth), "what a packer writes")
+        depths.append(depth)
+    return data
 
 
 def _check_image(columns: Columns, file: memoryview, table: int, offset: int, count: int) -> None:

@@ -21,7 +21,7 @@ from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header, rows
 from wasmartifact.metadata.addresses import address_columns
 from wasmartifact.wasm.initial import InitialState, evaluate
-from wasmartifact.wasm.model import ACTIVE, ConstExpr, CustomSection, Element, Limits, Module
+from wasmartifact.wasm.model import ACTIVE, ConstExpr, CustomSection, Element, Limits, Module, kind_of, parts
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 from wasmartifact.wasm.sourcelines import DEBUG_PREFIX, read_source_lines
 
@@ -285,10 +285,12 @@ def _write_directory(section: bytearray, columns: Mapping[str, Values], places: 
     section[schema.METADATA_HEADER.size_bytes : schema.METADATA_HEADER.size_bytes + len(entries)] = entries
 
 
-def runtime_abi(module: Module) -> int:
-    """The oldest runtime ABI that has all that the code calls."""
-    is_shared = any(memory.limits.shared for memory in module.memory_types)
-    return schema.RUNTIME_ABI if is_shared else schema.RUNTIME_ABI_OLDEST
+def runtime_abi(features: Iterable[str]) -> int:
+    """The oldest runtime ABI that has all that the code of a module with these features needs."""
+    return max(
+        [schema.RUNTIME_ABI_OF_FEATURE.get(feature, schema.RUNTIME_ABI_OLDEST) for feature in features],
+        default=schema.RUNTIME_ABI_OLDEST,
+    )
 
 
 def _write_header(section: bytearray, facts: MetadataFacts) -> None:
@@ -300,7 +302,7 @@ def _write_header(section: bytearray, facts: MetadataFacts) -> None:
         | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0)
         | (schema.HEADER_FUEL if facts.fuel else 0)
         | (schema.HEADER_COMPONENT if facts.component else 0),
-        runtime_abi=runtime_abi(module),
+        runtime_abi=runtime_abi(facts.wasm_features),
         library_version=library_version(facts.library_version),
         machine=schema.MACHINES[layout.machine],
         page_size_bytes=schema.PAGE_BYTES[layout.machine],
@@ -379,17 +381,17 @@ def _columns(facts: MetadataFacts, images: Images) -> Iterator[Named]:
 
 
 def _types(facts: MetadataFacts) -> Iterator[Named]:
-    types = facts.module.types
-    yield ints("type_kind", bytes(len(types)))
+    types = list(map(parts, facts.module.types))
+    yield ints("type_kind", bytes(map(kind_of, facts.module.types)))
     yield "type_digest", b"".join(facts.type_digests)
     yield ints("type_canonical", facts.type_canonical)
     # One flat column for both: all parameters, then all results.
-    params = list(accumulate((len(item.params) for item in types), initial=0))
-    yield ints("type_params", params)
-    yield ints("type_results", accumulate((len(item.results) for item in types), initial=params[-1]))
+    starts = list(accumulate((len(params) for params, _ in types), initial=0))
+    yield ints("type_params", starts)
+    yield ints("type_results", accumulate((len(results) for _, results in types), initial=starts[-1]))
     yield ints(
         "type_values",
-        chain(chain.from_iterable(item.params for item in types), chain.from_iterable(item.results for item in types)),
+        chain(chain.from_iterable(params for params, _ in types), chain.from_iterable(results for _, results in types)),
     )
     yield ints("type_entry", map(_plus_one, facts.code.entry_text_offsets))
     yield ints("type_host", map(_plus_one, facts.code.host_text_offsets))

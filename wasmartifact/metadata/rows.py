@@ -22,7 +22,9 @@ from wasmartifact.wasm.externtypes import (
     MemoryType,
     TableType,
     TagType,
+    is_storage,
     is_valtype,
+    storage_name,
     valtype_name,
 )
 
@@ -107,6 +109,15 @@ def _value_types(columns: Columns, column: str, type_index: int) -> tuple[str, .
     return tuple(valtype(columns, "type_values", type_index, code) for code in codes)
 
 
+def _field_types(columns: Columns, type_index: int) -> tuple[str, ...]:
+    """What the fields of a struct or the elements of an array are."""
+    codes, types = columns.span("type_params", type_index), columns.row_count("types")
+    for code in codes:
+        if not is_storage(code, types):
+            raise columns.corrupt_row("type_values", type_index, f"{code:#x}", "a value type or a packed one")
+    return tuple(map(storage_name, codes))
+
+
 def function_type(columns: Columns, func_index: int) -> FuncType:
     """Type of a function of the index space."""
     return _func_type(columns, columns.value("function.type", func_index))
@@ -169,7 +180,10 @@ def _extern(columns: Columns, column: str, row: int, kind: int, index: int) -> t
 
 
 class TypeRow(NamedTuple):
-    """A type of the module. ``canonical`` is the first type with the same digest."""
+    """A type of the module. ``canonical`` is the first type with the same digest.
+
+    ``params`` of a struct are what its fields hold, of an array what its elements are.
+    """
 
     kind: str
     params: tuple[str, ...]
@@ -215,8 +229,9 @@ class FunctionRow(NamedTuple):
 def type_row(columns: Columns, row: int) -> TypeRow:
     """A row of the group types."""
     kind = code_name(columns, "type_kind", row, TYPE_KINDS)
-    type_ = _func_type(columns, row)
-    return TypeRow(kind, *type_, columns.digest("type_digest", row), columns.value("type_canonical", row))
+    is_func = kind == TYPE_KINDS[0]
+    params, results = _func_type(columns, row) if is_func else (_field_types(columns, row), ())
+    return TypeRow(kind, params, results, columns.digest("type_digest", row), columns.value("type_canonical", row))
 
 
 def import_row(columns: Columns, row: int) -> ImportRow:

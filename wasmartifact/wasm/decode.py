@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from wasmartifact.errors import MalformedModule, UnsupportedModule
+from wasmartifact.errors import InvalidModule, MalformedModule, UnsupportedModule
 from wasmartifact.schema import (
     KIND_FUNC,
     KIND_GLOBAL,
@@ -18,18 +18,23 @@ from wasmartifact.schema import (
     LIMITS_HAS_MAX,
     LIMITS_SHARED,
     VALTYPE_FUNCREF,
+    VALTYPE_I8,
+    VALTYPE_I16,
 )
 from wasmartifact.wasm.instructions import decode_expression, decode_instructions, decode_locals
 from wasmartifact.wasm.model import (
     ACTIVE,
     DECLARATIVE,
     PASSIVE,
+    ArrayType,
     Code,
+    CompositeType,
     ConstExpr,
     CustomSection,
     Data,
     Element,
     Export,
+    Field,
     FuncType,
     Global,
     GlobalType,
@@ -37,6 +42,8 @@ from wasmartifact.wasm.model import (
     Limits,
     MemoryType,
     Module,
+    StructType,
+    SubType,
     Table,
     TableType,
 )
@@ -61,7 +68,7 @@ _SECTION_NAMES: Final = {
 
 _STRINGS = 14
 _FUNC_FORM: Final = 0x60
-_GC_FORMS: Final = {0x4E: "rec", 0x4F: "sub final", 0x50: "sub", 0x5E: "array", 0x5F: "struct"}
+_REC_FORM, _SUB_FINAL_FORM, _SUB_FORM, _ARRAY_FORM, _STRUCT_FORM = 0x4E, 0x4F, 0x50, 0x5E, 0x5F
 _LIMITS_PAGE_SIZE: Final = 8
 _NEED_DATA_COUNT: Final = {
     OPCODE_BY_NAME[name].code for name in ("memory.init", "data.drop", "array.new_data", "array.init_data")
@@ -86,8 +93,10 @@ def decode_module(data: bytes) -> Module:
     MalformedModule
         The bytes break the binary format outside of function bodies; ``wasm_offset`` says where.
     UnsupportedModule
-        The module defines struct, array, sub- or recursive types (``feature`` is ``"gc"``), is a component
-        (``"component-model"``), or shows another feature that can't be decoded.
+        The module is a component (``feature`` is ``"component-model"``), or shows another feature that can't be
+        decoded.
+    InvalidModule
+        A type has a supertype that does not stand before it.
     """
     decoder = _Decoder(data)
     decoder.sections()
@@ -222,20 +231,67 @@ class _Decoder:
 
     def types(self, reader: Reader) -> None:
         """Type section."""
-        for index in range(reader.count()):
-            start = reader.pos
-            form = reader.byte()
-            if form in _GC_FORMS:
-                raise UnsupportedModule(
-                    f"type {index} (byte {start:#x}) is a {_GC_FORMS[form]} type: garbage collection (feature gc) is "
-                    "not supported; build the module without it",
-                    feature="gc",
-                    wasm_offset=start,
-                )
-            if form != _FUNC_FORM:
-                raise malformed(start, f"malformed type: found form {form:#04x}, expected {_FUNC_FORM:#04x}")
-            params = tuple([reader.valtype() for _ in range(reader.count())])
-            self.module.types.append(FuncType(params, tuple([reader.valtype() for _ in range(reader.count())])))
+        module = self.module
+        for _ in range(reader.count()):
+            start, form = reader.pos, reader.byte()
+            if form == _FUNC_FORM and not module.subtypes:
+                module.types.append(self.func_type(reader))
+                continue
+            if not module.subtypes:  # those so far are groups of their own
+                module.subtypes += [SubType(None, True, index) for index in range(len(module.types))]
+            group = len(module.types)
+            if form != _REC_FORM:
+                reader.pos = start
+            for _ in range(reader.count() if form == _REC_FORM else 1):
+                self.sub_type(reader, group)
+
+    def sub_type(self, reader: Reader, group: int) -> None:
+        """A type definition of a recursive group that starts with this type."""
+        start, form = reader.pos, reader.byte()
+        supertype, final = None, form != _SUB_FORM
+        if form in (_SUB_FORM, _SUB_FINAL_FORM):
+            at, count = reader.pos, reader.count()
+            if count > 1:
+                raise malformed(at, f"{count} supertypes of a type, expected at most one")
+            supertype = reader.u32() if count else None
+            if supertype is not None and supertype >= len(self.module.types):
+                raise self.invalid_supertype(at, supertype)
+            start, form = reader.pos, reader.byte()
+        composite: CompositeType
+        if form == _FUNC_FORM:
+            composite = self.func_type(reader)
+        elif form == _STRUCT_FORM:
+            composite = StructType(tuple([self.field(reader) for _ in range(reader.count())]))
+        elif form == _ARRAY_FORM:
+            composite = ArrayType(self.field(reader))
+        else:
+            raise malformed(start, f"malformed type: found form {form:#04x}, expected {_FUNC_FORM:#04x}")
+        self.module.types.append(composite)
+        self.module.subtypes.append(SubType(supertype, final, group))
+
+    def invalid_supertype(self, at: int, supertype: int) -> InvalidModule:
+        """A type can only be a subtype of one that stands before it, which what follows goes by."""
+        return InvalidModule(
+            f"invalid WebAssembly module: byte {at:#x}: unknown type: type {len(self.module.types)} has the supertype "
+            f"{supertype}, expected an earlier one",
+            wasm_offset=at,
+        )
+
+    def func_type(self, reader: Reader) -> FuncType:
+        """Function type."""
+        params = tuple([reader.valtype() for _ in range(reader.count())])
+        return FuncType(params, tuple([reader.valtype() for _ in range(reader.count())]))
+
+    def field(self, reader: Reader) -> Field:
+        """Field of a struct, or element of an array."""
+        start, storage = reader.pos, reader.byte()
+        if storage not in (VALTYPE_I8, VALTYPE_I16):
+            reader.pos = start
+            storage = reader.valtype()
+        start, mutability = reader.pos, reader.byte()
+        if mutability > 1:
+            raise malformed(start, f"malformed mutability {mutability:#04x}")
+        return Field(storage, bool(mutability))
 
     def limits(self, reader: Reader, allowed: int) -> tuple[Limits, int]:
         """Limits and their flags; ``allowed`` are the flags that the owner may have."""

@@ -14,6 +14,8 @@ from wasmartifact.constants import (
     VALTYPE_F32,
     VALTYPE_F64,
     VALTYPE_FUNCREF,
+    VALTYPE_I8,
+    VALTYPE_I16,
     VALTYPE_I32,
     VALTYPE_I64,
     VALTYPE_REF,
@@ -116,6 +118,8 @@ _NUMBER_NAMES: Final = {
     VALTYPE_F64: "f64",
     VALTYPE_V128: "v128",
 }
+#: What fields and elements can hold beside values.
+_PACKED_NAMES: Final = {VALTYPE_I8: "i8", VALTYPE_I16: "i16"}
 _HEAP_NAMES: Final = {code: name for name, code in HEAP_TYPES.items()}
 #: References with a short name of their own; ``nullref`` and its like are what the text format calls the bottom types.
 _SHORT_NAMES: Final = {
@@ -138,6 +142,16 @@ def is_valtype(code: int, type_count: int) -> bool:
         return True
     heap = code >> 8
     return code & 0xFF in (VALTYPE_REF, VALTYPE_REF_NULL) and (heap < type_count or heap in _HEAP_NAMES)
+
+
+def is_storage(code: int, type_count: int) -> bool:
+    """Whether a u32 is the code of what a field can hold."""
+    return code in _PACKED_NAMES or is_valtype(code, type_count)
+
+
+def storage_name(code: int) -> str:
+    """Name of what a field holds: of a value type, "i8" or "i16"."""
+    return _PACKED_NAMES.get(code) or valtype_name(code)
 
 
 def valtype_name(valtype: int) -> str:

@@ -15,7 +15,7 @@ from wasmartifact.schema import (
     VALTYPE_REF_NULL,
     VALTYPE_V128,
 )
-from wasmartifact.wasm.model import PASSIVE, ConstExpr, Module
+from wasmartifact.wasm.model import PASSIVE, ConstExpr, Module, parts
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
 
 _EXTENDED_CONST = {OPCODE_BY_NAME[f"{type_}.{name}"].code for type_ in ("i32", "i64") for name in ("add", "sub", "mul")}
@@ -31,7 +31,7 @@ def module_features(module: Module) -> set[str]:
     visible = {item.index for item in module.imports if item.kind == KIND_GLOBAL}
     visible |= {item.index for item in module.exports if item.kind == KIND_GLOBAL}
     present = {
-        "multi-value": any(len(item.results) > 1 for item in module.types),
+        "multi-value": any(len(parts(item)[1]) > 1 for item in module.types),
         "bulk-memory": module.has_data_count or PASSIVE in modes,
         "reference-types": len(module.table_types) > 1,
         "mutable-globals": any(item.mutable for index, item in enumerate(module.global_types) if index in visible),
@@ -40,6 +40,7 @@ def module_features(module: Module) -> set[str]:
         "memory64": any(item.is64 for item in limits),
         "function-references": any(table.init is not None for table in module.tables),
         "threads": any(item.shared for item in limits),
+        "gc": bool(module.subtypes),
         "custom-page-sizes": any(item.page_log2 != 16 for item in module.memory_types),
     }
     return features | {feature for feature, found in present.items() if found}
@@ -47,9 +48,10 @@ def module_features(module: Module) -> set[str]:
 
 def _valtypes(module: Module) -> Iterator[int]:
     """Value types of all definitions and imports but the funcref of a table, which WebAssembly 1.0 had."""
-    for func_type in module.types:
-        yield from func_type.params
-        yield from func_type.results
+    for composite in module.types:
+        params, results = parts(composite)
+        yield from params
+        yield from results
     yield from (item.valtype for item in module.global_types)
     yield from (item.element for item in module.table_types if item.element != VALTYPE_FUNCREF)
     yield from (item.type for item in module.elements if item.type != VALTYPE_FUNCREF)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from wasmartifact.schema import KIND_MEMORY, InstanceLayout, instance_layout
+from wasmartifact.schema import KIND_MEMORY, TYPE_ARRAY, TYPE_FUNC, TYPE_STRUCT, InstanceLayout, instance_layout
 
 #: (wasm_offset, opcode, immediate); a prefixed opcode is prefix << 16 | sub-opcode. See ``opcodes.py`` for immediates.
 Instruction = tuple[int, int, Any]
@@ -21,6 +21,65 @@ class FuncType:
 
     params: tuple[int, ...]
     results: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a struct, or what an array is of: value type or packed type, and mutability."""
+
+    storage: int
+    mutable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StructType:
+    """A struct type."""
+
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """An array type."""
+
+    element: Field
+
+
+CompositeType = FuncType | StructType | ArrayType
+
+
+def parts(composite: CompositeType) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Parameters and results of a function type; what the fields hold and nothing for the others."""
+    if isinstance(composite, FuncType):
+        return composite.params, composite.results
+    return tuple([item.storage for item in fields(composite)]), ()
+
+
+def kind_of(composite: CompositeType) -> int:
+    """The kind as the format has it."""
+    return (
+        TYPE_FUNC
+        if isinstance(composite, FuncType)
+        else TYPE_STRUCT
+        if isinstance(composite, StructType)
+        else TYPE_ARRAY
+    )
+
+
+def fields(composite: CompositeType) -> tuple[Field, ...]:
+    """Fields of a struct type, the one of an array type, none of a function type."""
+    if isinstance(composite, FuncType):
+        return ()
+    return composite.fields if isinstance(composite, StructType) else (composite.element,)
+
+
+@dataclass(frozen=True, slots=True)
+class SubType:
+    """What a type definition says beside the type: ``group`` is the first type of its recursive group."""
+
+    supertype: int | None
+    final: bool
+    group: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +208,9 @@ class Module:
     """A decoded module. ``*_types`` lists span the whole index space, imported entries first."""
 
     data: bytes
-    types: list[FuncType] = field(default_factory=list)
+    types: list[CompositeType] = field(default_factory=list)
+    #: For each type; empty where all are function types of their own that are final and have no supertype.
+    subtypes: list[SubType] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
     has_compact_imports: bool = False  # some stand in groups, which not every reader of the binary format knows
     exports: list[Export] = field(default_factory=list)
@@ -207,4 +268,17 @@ class Module:
 
     def func_type(self, func_index: int) -> FuncType:
         """Type of a function of the index space."""
-        return self.types[self.function_types[func_index]]
+        return self.func_type_at(self.function_types[func_index])
+
+    def func_type_at(self, type_index: int) -> FuncType:
+        """A type that is a function's or a tag's."""
+        found = self.types[type_index]
+        assert isinstance(found, FuncType)
+        return found
+
+    def depth(self, type_index: int) -> int:
+        """Number of supertypes of a type, of those and so on."""
+        depth, supertype = 0, self.subtypes[type_index].supertype
+        while supertype is not None:
+            depth, supertype = depth + 1, self.subtypes[supertype].supertype
+        return depth

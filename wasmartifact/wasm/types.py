@@ -3,14 +3,23 @@
 A type is equal to another if both stand at the same place of recursive groups with the same structure (spec section
 3.1.4). So the digest of a type is taken over its whole group and its place in it. Within, a reference to a member of
 the group is written as its place, a reference to an earlier type as that type's digest. In a module without garbage
-collection, a group is one type, which can refer to itself.
+collection, a group is one function type, which can refer to itself.
 
 Host functions get their type's digest at run time, so this file imports constants only.
 """
 
 from __future__ import annotations
 
-from wasmartifact.constants import HEAP_ABSTRACT, VALTYPE_F32, VALTYPE_F64, VALTYPE_I32, VALTYPE_I64, VALTYPE_V128
+from wasmartifact.constants import (
+    HEAP_ABSTRACT,
+    VALTYPE_F32,
+    VALTYPE_F64,
+    VALTYPE_I8,
+    VALTYPE_I16,
+    VALTYPE_I32,
+    VALTYPE_I64,
+    VALTYPE_V128,
+)
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -21,7 +30,8 @@ if TYPE_CHECKING:
 
 DIGEST_SIZE_BYTES: Final = 16
 _FORM_FUNC: Final = b"\x60"
-_NUMBERS: Final = frozenset((VALTYPE_I32, VALTYPE_I64, VALTYPE_F32, VALTYPE_F64, VALTYPE_V128))
+_FORM_STRUCT, _FORM_ARRAY, _FORM_SUB, _FORM_SUB_FINAL = b"\x5f", b"\x5e", b"\x50", b"\x4f"
+_NUMBERS: Final = frozenset((VALTYPE_I32, VALTYPE_I64, VALTYPE_F32, VALTYPE_F64, VALTYPE_V128, VALTYPE_I8, VALTYPE_I16))
 
 
 def func_type_digest(params: Iterable[int], results: Iterable[int]) -> bytes:
@@ -42,7 +52,7 @@ def func_type_digest(params: Iterable[int], results: Iterable[int]) -> bytes:
     ValueError
         A value type refers to a concrete type, which means nothing without a module.
     """
-    return _group_digests([(tuple(params), tuple(results))], _no_reference)[0]
+    return _group_digests([_func_structure(tuple(params), tuple(results), _no_reference)])[0]
 
 
 def type_digests(module: Module) -> list[bytes]:
@@ -53,13 +63,22 @@ def type_digests(module: Module) -> list[bytes]:
     list[bytes]
         16 bytes for each type; two types of any modules are equal exactly if their digests are.
     """
+    from wasmartifact.wasm.model import parts
+
     digests: list[bytes] = []
 
     def reference(index: int) -> bytes:
         return _reference(digests, index)
 
-    for func_type in module.types:
-        digests += _group_digests([(func_type.params, func_type.results)], reference)
+    if not module.subtypes:
+        for composite in module.types:
+            digests += _group_digests([_func_structure(*parts(composite), reference)])
+        return digests
+    while len(digests) < len(module.types):
+        end = first = len(digests)
+        while end < len(module.types) and module.subtypes[end].group == first:
+            end += 1
+        digests += _group_digests([_definition(module, index, reference) for index in range(first, end)])
     return digests
 
 
@@ -69,20 +88,36 @@ def canonical_types(module: Module) -> list[int]:
     return [first.setdefault(digest, index) for index, digest in enumerate(type_digests(module))]
 
 
-def _group_digests(
-    group: list[tuple[tuple[int, ...], tuple[int, ...]]], reference: Callable[[int], bytes]
-) -> list[bytes]:
-    """Digests of the function types of one recursive group; ``reference`` encodes a type index."""
+def _group_digests(group: list[bytes]) -> list[bytes]:
+    """Digests of the types of one recursive group, given the structure of each."""
     from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
 
-    structure = len(group).to_bytes(4, "little") + b"".join(
-        _FORM_FUNC + _valtypes_structure(params, reference) + _valtypes_structure(results, reference)
-        for params, results in group
-    )
+    structure = len(group).to_bytes(4, "little") + b"".join(group)
     return [
         blake2b(structure + place.to_bytes(4, "little"), digest_size=DIGEST_SIZE_BYTES).digest()
         for place in range(len(group))
     ]
+
+
+def _definition(module: Module, index: int, reference: Callable[[int], bytes]) -> bytes:
+    """Structure of a type definition; one that is final and has no supertype says nothing of that."""
+    from wasmartifact.wasm.model import FuncType, StructType, fields, parts
+
+    composite, subtype = module.types[index], module.subtypes[index]
+    head = b""
+    if subtype.supertype is not None or not subtype.final:
+        supertype = b"\0" if subtype.supertype is None else reference(subtype.supertype)
+        head = (_FORM_SUB_FINAL if subtype.final else _FORM_SUB) + supertype
+    if isinstance(composite, FuncType):
+        return head + _func_structure(composite.params, composite.results, reference)
+    form = _FORM_STRUCT if isinstance(composite, StructType) else _FORM_ARRAY
+    storage, _ = parts(composite)
+    mutability = bytes(item.mutable for item in fields(composite))
+    return head + form + _valtypes_structure(storage, reference) + mutability
+
+
+def _func_structure(params: tuple[int, ...], results: tuple[int, ...], reference: Callable[[int], bytes]) -> bytes:
+    return _FORM_FUNC + _valtypes_structure(params, reference) + _valtypes_structure(results, reference)
 
 
 def _valtypes_structure(valtypes: tuple[int, ...], reference: Callable[[int], bytes]) -> bytes:

@@ -120,7 +120,9 @@ def test_names_round_trip(name: str) -> None:
     ],
 )
 def test_names_mean_what_the_text_format_means(name: str) -> None:
-    assert decode_module(wat(f"(module (type (func (param {name}))))")).types[0].params == (valtype_from_name(name),)
+    assert decode_module(wat(f"(module (type (func (param {name}))))")).func_type_at(0).params == (
+        valtype_from_name(name),
+    )
 
 
 @pytest.mark.parametrize(("long", "short"), [("(ref null func)", "funcref"), ("(ref null extern)", "externref")])

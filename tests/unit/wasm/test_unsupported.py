@@ -12,7 +12,7 @@ import wasmartifact.packer
 from tests.unit.wasm.inputs import HEADER, body_module, section, vec, wasm_tools, wat
 from wasmartifact.codegen.dispatch import HANDLERS
 from wasmartifact.wasm.opcodes import OPCODES
-from wasmartifact.wasm.unsupported import UNCOMPILED, judge
+from wasmartifact.wasm.unsupported import judge
 
 #: Text, the feature that it can't do without.
 PROPOSALS = [
@@ -23,10 +23,6 @@ PROPOSALS = [
     ("(component (core func (canon task.cancel)))", "component-async"),
     ("(module (type $f (func)) (type $c (cont $f)) (func (param (ref $c))))", "stack-switching"),
     ("(module (func (param (ref null cont))))", "stack-switching"),
-    ("(module (type (struct)))", "gc"),
-    ("(module (func (drop (ref.i31 (i32.const 1)))))", "gc"),
-    ("(module (global i31ref (ref.i31 (i32.const 1))))", "gc"),
-    ("(module (elem i31ref (ref.i31 (i32.const 1))))", "gc"),
     ("(module (global (shared mut i32) (i32.const 0)))", "shared-everything-threads"),
     ("(module (type (shared (func))))", "shared-everything-threads"),
     ("(module (type $f (func)) (func (param (ref (exact $f)))))", "custom-descriptors"),
@@ -95,40 +91,8 @@ def test_what_is_broken_is_broken(
     assert type(refused(data, monkeypatch, tmp_path)) is error
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "(unreachable) (drop (ref.i31 (i32.const 0)))",
-        "(block (br 0) (block) (drop (ref.i31 (i32.const 0))))",
-        "(if (i32.const 0) (then (return) (drop (ref.i31 (i32.const 0)))) (else (nop)))",
-    ],
-)
-def test_what_does_not_run_does_no_harm(body: str, tmp_path: Path) -> None:
-    wa.pack(wat(f"(module (memory 1 1 shared) (func {body}))"), tmp_path / "a.so", opt_level=0)
-
-
-def test_behind_a_dead_end_code_lives_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for before in (
-        "(block (br 0))",
-        "(if (i32.const 0) (then (return)))",
-        "(block (block (br 1)) (unreachable))",
-        "(loop (if (i32.const 1) (then (br 1)) (else)))",
-    ):
-        data = wat(f"(module (func {before} (drop (ref.i31 (i32.const 0)))))")
-        assert isinstance(refused(data, monkeypatch, tmp_path), wa.UnsupportedModule)
-
-
-def test_a_function_is_named_behind_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    last = "(func $last (drop (ref.i31 (i32.const 0))))"
-    data = wat(f'(module (import "m" "f" (func)) {"(func (nop) (nop))" * 500} {last})')
-    problem = refused(data, monkeypatch, tmp_path)
-    assert problem.facts["func_index"] == 501
-    assert "function 501 (last) uses ref.i31" in str(problem)
-
-
-def test_all_that_is_not_compiled_is_looked_for() -> None:
-    """The list agrees with what code generation has handlers for."""
-    assert OPCODES.keys() - HANDLERS.keys() == UNCOMPILED
+def test_all_that_is_known_is_compiled() -> None:
+    assert OPCODES.keys() == HANDLERS.keys()
 
 
 def test_without_wasm_tools_the_first_word_stands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,164 @@
+/* Private to native/: types at run time, the heap of a store and its collector. */
+#ifndef WA_RUNTIME_GC_H
+#define WA_RUNTIME_GC_H
+
+#include <pthread.h>
+
+#include "metadata.h"
+#include "quota.h"
+
+/* ---- rtt.c ------------------------------------------------------------------------------------------------------ */
+
+typedef struct wa_schema_object wa_object;
+typedef struct wa_schema_array wa_array;
+
+/* How the collector sees what a field holds. */
+enum { WA_FIELD_PLAIN, WA_FIELD_REFERENCE, WA_FIELD_EXCEPTION };
+
+/* A field of a struct, or what an array is made of. */
+typedef struct wa_field {
+    uint32_t storage;    /* value type, or VALTYPE_I8 and _I16; an index in it is of the module that the type was first met in */
+    uint32_t offset;     /* from the start of the object; of an array: of the first element */
+    uint32_t size_bytes;
+    uint8_t holds;       /* WA_FIELD_* */
+    bool is_mutable;
+    const struct wa_rtt *type; /* of a reference to a type of a module, else NULL */
+} wa_field;
+
+typedef struct wa_rtt_details {
+    struct wa_rtt *next; /* in the process's table */
+    uint8_t digest[16];
+    uint32_t field_count; /* 1 for an array, 0 for a function */
+    bool has_references, has_exceptions;
+    wa_field fields[];
+} wa_rtt_details;
+
+/* Types are never freed: there is one for each that a process meets. */
+typedef struct wa_rtt {
+    struct wa_schema_rtt head;
+    const struct wa_rtt *display[]; /* at least RTT_DISPLAY_MIN */
+} wa_rtt;
+
+static inline const wa_rtt_details *wa_rtt_details_of(const wa_rtt *rtt)
+{
+    return rtt->head.details;
+}
+
+static inline const wa_rtt *wa_rtt_of(const wa_object *object)
+{
+    return object->rtt;
+}
+
+/* Whether the type is the other one or a subtype of it. */
+static inline bool wa_rtt_matches(const wa_rtt *found, const wa_rtt *wanted)
+{
+    return found->head.depth >= wanted->head.depth && found->display[wanted->head.depth] == wanted;
+}
+
+/* Whether a reference is the address of an object, null aside. */
+static inline bool wa_is_object(uint64_t reference)
+{
+    return reference != 0 && (reference & 15) == 0;
+}
+
+/* Whether a value of this type may be an object or a handle of the embedder; of types of a module that takes a look. */
+bool wa_valtype_is_traced(uint32_t valtype);
+
+/* ---- heap.c ----------------------------------------------------------------------------------------------------- */
+
+enum { WA_BLOCK_BYTES = 1 << 16, WA_SIZE_CLASSES = 32, WA_SMALL_MAX_BYTES = 8192 };
+
+/* The first bytes of a block of cells of one size, or of the run of blocks that holds one large object. */
+typedef struct wa_block {
+    struct wa_block *next; /* in the list of blocks that are to be swept */
+    uint32_t cell_bytes, cell_count;
+    uint64_t reciprocal;   /* of cell_bytes, times 2**32, rounded up */
+    uint32_t size_class;
+    uint32_t run;          /* blocks of a large object; 1 for cells */
+    uint64_t marks[WA_BLOCK_BYTES / 16 / 64];
+} wa_block;
+enum { WA_BLOCK_HEADER_BYTES = (sizeof(wa_block) + 15) / 16 * 16 };
+
+/* Address space for blocks. starts: for each block 0 where it is free, else the first of its run + 1. */
+typedef struct wa_region {
+    struct wa_region *next;
+    uint8_t *space; /* what was reserved, with one block more, so that base is aligned */
+    uint8_t *base;
+    uint32_t *starts;
+    uint32_t capacity, used, committed; /* in blocks: there are; were ever in use; are accessible */
+    uint32_t free_count;                /* below used */
+    uint32_t first_free;                /* none is free below it */
+} wa_region;
+
+typedef struct wa_free_cell {
+    uint64_t none; /* zero where an object has its type */
+    struct wa_free_cell *next;
+} wa_free_cell;
+
+typedef struct wa_heap {
+    wa_free_cell *free[WA_SIZE_CLASSES];
+    wa_block *unswept[WA_SIZE_CLASSES];
+    wa_region *regions;
+    uint64_t taken_bytes;     /* since the last collection */
+    uint64_t collect_at;      /* how many of them call for the next one */
+    uint64_t blocks;          /* in use */
+    pthread_mutex_t mutex;    /* of held */
+    wa_held *held;
+    uint8_t class_of[WA_SMALL_MAX_BYTES / 16 + 1]; /* by size in 16 bytes, rounded up */
+} wa_heap;
+
+/* A new object whose fields are zero. NULL: no memory, or no room in the store's limits. */
+wa_object *wa_heap_allocate(wa_store *store, const wa_rtt *rtt, uint64_t size_bytes);
+void wa_heap_free(wa_store *store);
+/* The heap of a store that is about to become an alias goes to the other one. */
+void wa_heap_join(wa_store *into, wa_store *from);
+/* The block that has an address, NULL where it is in none. */
+wa_block *wa_heap_block(const wa_heap *heap, uint64_t address);
+/* The object that an address lies in, NULL where it lies in none. cell: its number in the block. */
+wa_object *wa_block_object(wa_block *block, uint64_t address, uint32_t *cell);
+/* For each block in use. */
+void wa_heap_each_block(wa_heap *heap, void (*visit)(wa_heap *heap, wa_block *block, void *user), void *user);
+/* After marks were set: what has none is free. */
+void wa_heap_sweep(wa_store *store, uint64_t live_bytes);
+
+static inline uint8_t *wa_block_cells(wa_block *block)
+{
+    return (uint8_t *)block + WA_BLOCK_HEADER_BYTES;
+}
+
+static inline bool wa_block_is_marked(const wa_block *block, uint32_t cell)
+{
+    return (block->marks[cell / 64] >> cell % 64 & 1) != 0;
+}
+
+/* ---- collector.c ------------------------------------------------------------------------------------------------ */
+
+/* Free what nothing refers to; false where that can't be told now. */
+bool wa_heap_collect(wa_store *store);
+/* Call visit for every handle of the embedder in an object. exact: a collection has just been. */
+void wa_heap_visit_handles(wa_store *store, bool exact, void (*visit)(uint64_t, void *), void *user);
+/* For every exception that an object refers to. */
+void wa_heap_visit_exceptions(wa_store *store, void (*visit)(uint64_t, void *), void *user);
+
+/* ---- stackwords.c ----------------------------------------------------------------------------------------------- */
+
+/* Call visit for each word on the stack that runs, from here to the frame of its outermost call, registers included. */
+void wa_visit_stack(void (*visit)(uint64_t word, void *user), void *user);
+
+/* ---- aggregates.c ----------------------------------------------------------------------------------------------- */
+
+struct wa_schema_instance;
+uint64_t wa_call_struct_new(struct wa_schema_instance *self, uint32_t type);
+uint64_t wa_call_array_new(struct wa_schema_instance *self, uint32_t type, uint32_t length);
+uint64_t wa_call_array_new_data(struct wa_schema_instance *self, uint32_t type, uint32_t segment, uint32_t offset, uint32_t length);
+uint64_t wa_call_array_new_elem(struct wa_schema_instance *self, uint32_t type, uint32_t segment, uint32_t offset, uint32_t length);
+void wa_call_array_fill(struct wa_schema_instance *self, uint64_t array, uint32_t index, uint64_t low, uint32_t count, uint64_t high);
+void wa_call_array_copy(struct wa_schema_instance *self, uint64_t dst_array, uint32_t dst, uint64_t src_array, uint32_t src,
+                        uint32_t count);
+void wa_call_array_init_data(struct wa_schema_instance *self, uint32_t segment, uint64_t array, uint32_t dst, uint32_t src,
+                             uint32_t count);
+void wa_call_array_init_elem(struct wa_schema_instance *self, uint32_t segment, uint64_t array, uint32_t dst, uint32_t src,
+                             uint32_t count);
+uint32_t wa_call_function_matches(struct wa_schema_instance *self, uint32_t type, uint64_t function);
+
+#endif

@@ -1,0 +1,22 @@
+/* The words on the stack, for collectors: no map tells where in the guest's frames a reference lies. */
+#include <setjmp.h>
+
+#include "gc.h"
+#include "thread.h"
+
+/* Reads other functions' frames, which sanitizers mind. */
+__attribute__((noinline, no_sanitize("address", "undefined"))) void wa_visit_stack(void (*visit)(uint64_t, void *), void *user)
+{
+    const wa_activation *outermost = wa_this_thread.current;
+    jmp_buf registers; /* of callers: they are saved here or in a frame below */
+    while (outermost->previous != NULL)
+        outermost = outermost->previous;
+    if (setjmp(registers) != 0)
+        return;
+    const volatile uint64_t *word = __builtin_frame_address(0);
+    for (const volatile uint64_t *saved = (const volatile uint64_t *)(const void *)&registers;
+         saved < (const volatile uint64_t *)(const void *)(&registers + 1); saved++)
+        visit(*saved, user);
+    for (; word < (const volatile uint64_t *)(const void *)outermost; word++)
+        visit(*word, user);
+}

@@ -1,0 +1,244 @@
+"""Structs, arrays, numbers of 31 bits (spec section 4.4.5): objects are made by the runtime, and looked into here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from wasmartifact import schema
+from wasmartifact.codegen import fuel
+from wasmartifact.codegen.context import FieldFacts
+from wasmartifact.codegen.emitter import ZEROS, FunctionEmitter, Handler
+from wasmartifact.codegen.signature import LLVM_TYPES
+
+_ARRAY: Final = schema.ARRAY.offsets()
+_TRAPS: Final = schema.TRAP_BY_NAME
+
+# Places -----------------------------------------------------------------------------------------------------------
+
+
+def object_pointer(fn: FunctionEmitter, reference: str, trap: str) -> str:
+    """The address of an object; traps where there is none."""
+    fn.trap_if(fn.define("c", f"icmp eq i64 {reference}, 0"), _TRAPS[trap])
+    return fn.define("p", f"inttoptr i64 {reference} to ptr")
+
+
+def _field_place(fn: FunctionEmitter, pointer: str, field: FieldFacts) -> str:
+    return fn.define("p", f"getelementptr i8, ptr {pointer}, i64 {field.offset}")
+
+
+def _element_place(fn: FunctionEmitter, pointer: str, element: FieldFacts, index: str) -> str:
+    """Address of an element whose index, an i64, was checked."""
+    first = _field_place(fn, pointer, element)
+    return fn.define("p", f"getelementptr i{element.bits}, ptr {first}, i64 {index}")
+
+
+def _store(fn: FunctionEmitter, place: str, field: FieldFacts, value: str) -> None:
+    if field.bits < 32:
+        type_ = f"i{field.bits}"
+        value = fn.define("n", f"trunc i32 {value} to {type_}")
+    else:
+        type_, value = LLVM_TYPES[field.letter], fn.opaque(value)
+    fn.emit(f"store {type_} {value}, ptr {place}, align {field.bits // 8}")
+
+
+def _load(fn: FunctionEmitter, place: str, field: FieldFacts, extension: str) -> None:
+    if field.bits < 32:
+        narrow = fn.define("n", f"load i{field.bits}, ptr {place}, align {field.bits // 8}")
+        fn.push("i", f"{extension} i{field.bits} {narrow} to i32")
+    else:
+        fn.push(field.letter, f"load {LLVM_TYPES[field.letter]}, ptr {place}, align {field.bits // 8}")
+
+
+# Structs ----------------------------------------------------------------------------------------------------------
+
+
+def _struct_new(fn: FunctionEmitter, type_index: int) -> None:
+    fields = fn.context.types[type_index].fields
+    values = fn.pop_values(len(fields))
+    reference = fn.runtime_call("struct_new", str(type_index))
+    pointer = fn.define("p", f"inttoptr i64 {reference} to ptr")
+    for field, value in zip(fields, values, strict=True):
+        _store(fn, _field_place(fn, pointer, field), field, value)
+    fn.stack.append(reference)
+
+
+def _struct_new_default(fn: FunctionEmitter, type_index: int) -> None:
+    fn.stack.append(fn.runtime_call("struct_new", str(type_index)))
+
+
+def _struct_get(extension: str) -> Handler:
+    def emit(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
+        field = fn.context.types[pair[0]].fields[pair[1]]
+        pointer = object_pointer(fn, fn.stack.pop(), "null_structure_reference")
+        _load(fn, _field_place(fn, pointer, field), field, extension)
+
+    return emit
+
+
+def _struct_set(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
+    reference, value = fn.pop_values(2)
+    field = fn.context.types[pair[0]].fields[pair[1]]
+    pointer = object_pointer(fn, reference, "null_structure_reference")
+    _store(fn, _field_place(fn, pointer, field), field, value)
+
+
+# Arrays -----------------------------------------------------------------------------------------------------------
+
+
+def _element(fn: FunctionEmitter, type_index: int) -> FieldFacts:
+    return fn.context.types[type_index].fields[0]
+
+
+def _charge(fn: FunctionEmitter, count: str) -> None:
+    if fn.context.options.fuel:
+        fuel.charge_count(fn, fn.widen(count, "i"), "i")
+
+
+def _slots(fn: FunctionEmitter, value: str, element: FieldFacts) -> tuple[str, str]:
+    """Low and high bits of a value."""
+    letter, zero = element.letter, ZEROS["l"]
+    value = fn.opaque(value)
+    if letter == "l":
+        return value, zero
+    if letter == "v":
+        low, high = (fn.define("l", f"extractelement <2 x i64> {value}, i32 {lane}") for lane in range(2))
+        return low, high
+    if letter == "d":
+        return fn.define("l", f"bitcast double {value} to i64"), zero
+    bits = fn.define("i", f"bitcast float {value} to i32") if letter == "f" else value
+    return fn.define("l", f"zext i32 {bits} to i64"), zero
+
+
+def _array_new(fn: FunctionEmitter, type_index: int) -> None:
+    value, length = fn.pop_values(2)
+    _charge(fn, length)
+    reference = fn.runtime_call("array_new", str(type_index), length)
+    low, high = _slots(fn, value, _element(fn, type_index))
+    fn.runtime_call("array_fill", reference, "0", low, length, high)
+    fn.stack.append(reference)
+
+
+def _array_new_default(fn: FunctionEmitter, type_index: int) -> None:
+    length = fn.stack.pop()
+    _charge(fn, length)
+    fn.stack.append(fn.runtime_call("array_new", str(type_index), length))
+
+
+def _array_new_fixed(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
+    type_index, length = pair
+    values = fn.pop_values(length)
+    reference = fn.runtime_call("array_new", str(type_index), str(length))
+    pointer = fn.define("p", f"inttoptr i64 {reference} to ptr")
+    element = _element(fn, type_index)
+    for index, value in enumerate(values):
+        _store(fn, _element_place(fn, pointer, element, str(index)), element, value)
+    fn.stack.append(reference)
+
+
+def _array_new_segment(call: str) -> Handler:
+    def emit(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
+        offset, length = fn.pop_values(2)
+        _charge(fn, length)
+        fn.stack.append(fn.runtime_call(call, str(pair[0]), str(pair[1]), offset, length))
+
+    return emit
+
+
+def _checked_element(fn: FunctionEmitter, type_index: int, reference: str, index: str) -> str:
+    """Address of an element; traps where there is none."""
+    pointer = object_pointer(fn, reference, "null_array_reference")
+    length = _length(fn, pointer)
+    fn.trap_if(fn.define("c", f"icmp uge i32 {index}, {length}"), _TRAPS["array_out_of_bounds"])
+    return _element_place(fn, pointer, _element(fn, type_index), fn.widen(index, "i"))
+
+
+def _length(fn: FunctionEmitter, pointer: str) -> str:
+    place = fn.define("p", f"getelementptr i8, ptr {pointer}, i64 {_ARRAY['length']}")
+    return fn.define("i", f"load i32, ptr {place}, align 4")
+
+
+def _array_get(extension: str) -> Handler:
+    def emit(fn: FunctionEmitter, type_index: int) -> None:
+        reference, index = fn.pop_values(2)
+        place = _checked_element(fn, type_index, reference, index)
+        _load(fn, place, _element(fn, type_index), extension)
+
+    return emit
+
+
+def _array_set(fn: FunctionEmitter, type_index: int) -> None:
+    reference, index, value = fn.pop_values(3)
+    place = _checked_element(fn, type_index, reference, index)
+    _store(fn, place, _element(fn, type_index), value)
+
+
+def _array_len(fn: FunctionEmitter, _: Any) -> None:
+    fn.stack.append(_length(fn, object_pointer(fn, fn.stack.pop(), "null_array_reference")))
+
+
+def _array_fill(fn: FunctionEmitter, type_index: int) -> None:
+    reference, index, value, count = fn.pop_values(4)
+    _charge(fn, count)
+    low, high = _slots(fn, value, _element(fn, type_index))
+    fn.runtime_call("array_fill", reference, index, low, count, high)
+
+
+def _array_copy(fn: FunctionEmitter, _: tuple[int, int]) -> None:
+    to, at, source, start, count = fn.pop_values(5)
+    _charge(fn, count)
+    fn.runtime_call("array_copy", to, at, source, start, count)
+
+
+def _array_init(call: str) -> Handler:
+    def emit(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
+        reference, to, start, count = fn.pop_values(4)
+        _charge(fn, count)
+        fn.runtime_call(call, str(pair[1]), reference, to, start, count)
+
+    return emit
+
+
+# Numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _ref_i31(fn: FunctionEmitter, _: Any) -> None:
+    wide = fn.define("l", f"zext i32 {fn.stack.pop()} to i64")
+    shifted = fn.define("l", f"shl i64 {wide}, {schema.I31_SHIFT}")
+    fn.push("l", f"or i64 {shifted}, {schema.REFERENCE_I31}")
+
+
+def _i31_get(shift: str) -> Handler:
+    def emit(fn: FunctionEmitter, _: Any) -> None:
+        reference = fn.stack.pop()
+        fn.trap_if(fn.define("c", f"icmp eq i64 {reference}, 0"), _TRAPS["null_i31_reference"])
+        number = fn.define("l", f"{shift} i64 {reference}, {schema.I31_SHIFT}")
+        fn.push("i", f"trunc i64 {number} to i32")
+
+    return emit
+
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "struct.new": _struct_new,
+    "struct.new_default": _struct_new_default,
+    "struct.get": _struct_get(""),
+    "struct.get_s": _struct_get("sext"),
+    "struct.get_u": _struct_get("zext"),
+    "struct.set": _struct_set,
+    "array.new": _array_new,
+    "array.new_default": _array_new_default,
+    "array.new_fixed": _array_new_fixed,
+    "array.new_data": _array_new_segment("array_new_data"),
+    "array.new_elem": _array_new_segment("array_new_elem"),
+    "array.get": _array_get(""),
+    "array.get_s": _array_get("sext"),
+    "array.get_u": _array_get("zext"),
+    "array.set": _array_set,
+    "array.len": _array_len,
+    "array.fill": _array_fill,
+    "array.copy": _array_copy,
+    "array.init_data": _array_init("array_init_data"),
+    "array.init_elem": _array_init("array_init_elem"),
+    "ref.i31": _ref_i31,
+    "i31.get_s": _i31_get("ashr"),
+    "i31.get_u": _i31_get("lshr"),
+}
