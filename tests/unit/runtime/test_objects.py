@@ -1,271 +1,395 @@
-"""Structs, arrays and numbers of 31 bits in Python's hands, and the collector under them."""
+"""Memory, Table, Global, Tag and Exports as Python objects."""
 
 from __future__ import annotations
 
-import gc
-import weakref
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
+import numpy
 import pytest
 
 import wasmartifact as wa
+from tests.unit.runtime.harness import exports, instance, load
 
-TEXT = b"""(module
-  (rec
-    (type $node (sub (struct (field $value (mut i32)) (field $next (mut (ref null $node))))))
-    (type $leaf (sub final $node
-      (struct (field (mut i32)) (field (mut (ref null $node))) (field $name (mut externref))))))
-  (type $other (struct (field f64)))
-  (type $packed (struct (field (mut i8)) (field (mut i16)) (field v128) (field f32)))
-  (type $bytes (array (mut i8)))
-  (type $longs (array i64))
-  (type $many (array (mut anyref)))
-  (global (export "kept") (mut (ref null $node)) (ref.null $node))
-  (table (export "table") 3 anyref)
-  (func (export "node") (param i32 (ref null $node)) (result (ref $node))
-    (struct.new $node (local.get 0) (local.get 1)))
-  (func (export "leaf") (param i32 externref) (result (ref $leaf))
-    (struct.new $leaf (local.get 0) (ref.null $node) (local.get 1)))
-  (func (export "other") (result (ref $other)) (struct.new $other (f64.const 1.5)))
-  (func (export "packed") (result (ref $packed))
-    (struct.new $packed (i32.const -1) (i32.const -2) (v128.const i32x4 1 2 3 4) (f32.const 0.5)))
-  (func (export "bytes") (param i32) (result (ref $bytes)) (array.new $bytes (i32.const 7) (local.get 0)))
-  (func (export "longs") (result (ref $longs)) (array.new_fixed $longs 2 (i64.const -5) (i64.const 6)))
-  (func (export "many") (param i32) (result (ref $many)) (array.new_default $many (local.get 0)))
-  (func (export "sum") (param $at (ref null $node)) (result i32) (local $sum i32)
-    (loop $next
-      (if (ref.is_null (local.get $at)) (then (return (local.get $sum))))
-      (local.set $sum (i32.add (local.get $sum) (struct.get $node $value (local.get $at))))
-      (local.set $at (struct.get $node $next (local.get $at)))
-      (br $next))
-    (unreachable))
-  (func (export "any") (param anyref) (result anyref) (local.get 0))
-  (func (export "eq") (param eqref) (result eqref) (local.get 0))
-  (func (export "i31") (param i31ref) (result i31ref) (local.get 0))
-  (func (export "struct") (param structref) (result structref) (local.get 0))
-  (func (export "array") (param arrayref) (result arrayref) (local.get 0))
-  (func (export "extern") (param externref) (result externref) (local.get 0))
-  (func (export "two") (param i32) (result (ref $node) (ref $node))
-    (struct.new $node (local.get 0) (ref.null $node)) (struct.new $node (local.get 0) (ref.null $node)))
-  (func (export "churn") (param $rounds i32)
-    (loop $more
-      (drop (array.new_default $many (i32.const 1000)))
-      (br_if $more (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1))))))
-)"""
+PAGE = 65536
+
+# Memory -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=[0, 2])
-def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> wa.Artifact:
-    path = tmp_path_factory.mktemp("objects") / "objects.so"
-    wa.pack(TEXT, path, opt_level=request.param)
-    return wa.load(path)
+def test_memory_is_a_writable_buffer() -> None:
+    memory = wa.Memory(1)
+    view = memoryview(memory)
+    assert (view.format, view.itemsize, view.readonly, view.nbytes, view.ndim) == ("B", 1, False, PAGE, 1)
+    array = numpy.frombuffer(memory, dtype="<u4")  # type: ignore[call-overload]
+    array[1] = 0x01020304
+    assert memory[4:8] == b"\4\3\2\1"
+    assert view[5] == 3
 
 
-@pytest.fixture
-def got(artifact: wa.Artifact) -> Any:
-    return artifact.instantiate().exports
+def test_memory_slices_copy_and_write() -> None:
+    memory = wa.Memory(1)
+    memory[10:13] = b"abc"
+    memory[13] = 0x64
+    assert memory[10:14] == b"abcd"
+    assert type(memory[10:14]) is bytes
+    assert memory[10] == 0x61
+    copied = memory[10:14]
+    memory[10:12] = bytearray(b"xy")
+    assert copied == b"abcd"
+    memory[11:14] = memoryview(memory)[10:13]  # overlapping
+    assert memory[10:14] == b"xxyc"
+    assert memory[PAGE - 1 :] == b"\0"
+    assert memory[PAGE:] == b""
+    assert memory[:] == bytes(memory)
 
 
-def test_fields_by_index(got: Any) -> None:
-    node = got.node(3, None)
-    assert isinstance(node, wa.Struct)
-    assert (len(node), list(node)) == (2, [3, None])
-    node[0] = -9
-    node[1] = got.node(4, None)
-    assert got.sum(node) == -5
-    assert node[1][0] == node[-1][0] == 4
-
-
-def test_packed_fields_have_no_sign(got: Any) -> None:
-    packed = got.packed()
-    assert list(packed) == [255, 65534, bytes([1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0]), 0.5]
-    packed[0] = -128
-    packed[1] = 65535
-    assert list(packed)[:2] == [128, 65535]
-    with pytest.raises(OverflowError, match="item 0 is 256"):
-        packed[0] = 256
-
-
-def test_what_can_not_be_set(got: Any) -> None:
-    with pytest.raises(TypeError, match=r"field 0 of the .*Struct is immutable"):
-        got.other()[0] = 1.0
-    with pytest.raises(TypeError, match=r"element 0 of the .*Array is immutable"):
-        got.longs()[0] = 1
-    node = got.node(1, None)
-    with pytest.raises(TypeError):
-        node[1] = got.other()
-    with pytest.raises(TypeError):
-        node[1] = 5
+@pytest.mark.parametrize(
+    "key",
+    [
+        PAGE,
+        -1,
+        2**70,
+        slice(0, PAGE + 1),
+        slice(-4, None),
+        slice(PAGE + 1, None),
+        slice(5, 4),
+        slice(None, -1),
+        slice(2**64, None),
+    ],
+)
+def test_memory_addresses_outside_are_index_errors(key: Any) -> None:
+    memory = wa.Memory(1)
+    before = bytes(memory)
     with pytest.raises(IndexError):
-        node[2]
+        memory[key]
     with pytest.raises(IndexError):
-        node[2] = 1
+        memory[key] = b"" if isinstance(key, slice) else 0
+    assert bytes(memory) == before
+
+
+def test_memory_refuses_wrong_values() -> None:
+    memory = wa.Memory(1)
+    with pytest.raises(ValueError, match="3 bytes don't fit a memory slice of 4"):
+        memory[0:4] = b"abc"
+    with pytest.raises(ValueError, match=r"0 \.\. 255"):
+        memory[0] = 256
+    with pytest.raises(ValueError, match="no step"):
+        memory[0:8:2]
     with pytest.raises(TypeError):
-        del node[0]
+        memory[0:4] = "abcd"  # type: ignore[call-overload]
+    with pytest.raises(TypeError):
+        memory["x"]  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="deleted"):
+        del memory[0]  # type: ignore[attr-defined]
 
 
-def test_a_subtype_fits_where_its_supertype_is_wanted(got: Any) -> None:
-    leaf = got.leaf(2, "name")
-    assert got.sum(got.node(1, leaf)) == 3
-    assert leaf[2] == "name"
-    for wrong in (got.other(), got.bytes(1), 5, "x"):
-        with pytest.raises(TypeError, match="argument 1"):
-            got.sum(wrong)
+def test_c_strings() -> None:
+    memory = wa.Memory(1)
+    memory[65530:65536] = b"ab\0cde"
+    assert memory.read_cstring(65530) == b"ab"
+    assert memory.read_cstring(65532) == b""
+    with pytest.raises(IndexError, match="no zero byte between memory address 65533 and the memory's end at 65536"):
+        memory.read_cstring(65533)
+    for outside in (65536, -1, 2**63, 2**70):
+        with pytest.raises(IndexError):
+            memory.read_cstring(outside)
+    with pytest.raises(TypeError):
+        memory.read_cstring("0")  # type: ignore[arg-type]
 
 
-def test_identity_is_that_of_the_object(got: Any) -> None:
-    node, other = got.node(1, None), got.node(1, None)
-    got.kept.value = node
-    again = got.kept.value
-    assert again == node and hash(again) == hash(node) and again != other
-    assert {node, again, other} == {node, other}
-    assert node != 1 and (node == "x") is False
-    assert "2 fields" in repr(node)
+def test_typed_views_of_a_memory_see_what_is_written_while_it_grows() -> None:
+    memory = wa.Memory(1, 3)
+    view = memoryview(memory)[8:24].cast("i")
+    array = numpy.frombuffer(memory, dtype="<i4", count=4, offset=8)  # type: ignore[call-overload]
+    memory.grow(2)
+    memory[8:16] = (-5).to_bytes(4, "little", signed=True) + (7).to_bytes(4, "little")
+    view[3] = 11
+    assert view.tolist() == array.tolist() == [-5, 7, 0, 11]
+    assert (len(memory), memoryview(memory).nbytes) == (3 * 65536, 3 * 65536)
 
 
-def test_arrays_of_numbers_are_buffers(got: Any) -> None:
-    text = got.bytes(4)
-    assert (len(text), list(text), bytes(text)) == (4, [7, 7, 7, 7], b"\7\7\7\7")
-    view = memoryview(text)
-    assert (view.format, view.itemsize, view.readonly) == ("B", 1, False)
-    view[1] = 200
-    assert text[1] == 200
-    longs = memoryview(got.longs())
-    assert (longs.format, longs.tolist(), longs.readonly) == ("q", [-5, 6], True)
-    with pytest.raises(BufferError):
-        memoryview(got.many(2))
-    assert bytes(got.bytes(0)) == b""
+def test_memory_grows_up_to_its_maximum() -> None:
+    memory = wa.Memory(1, 3)
+    view = memoryview(memory)
+    assert memory.grow(1) == 1
+    assert memory.grow(0) == 2
+    assert (memory.size_bytes, len(memory), view.nbytes) == (2 * PAGE, 2 * PAGE, PAGE)
+    memory[PAGE + 5] = 7
+    view[0] = 9
+    assert (memory[PAGE + 5], memory[0]) == (7, 9)  # the bytes did not move
+    with pytest.raises(ValueError, match="2 pages with a maximum of 3 can't grow by 2"):
+        memory.grow(2)
+    with pytest.raises(ValueError, match="expected a number of pages"):
+        memory.grow(-1)
+    assert memory.size_bytes == 2 * PAGE
+    assert memory.type._asdict() == {
+        "min_pages": 2, "max_pages": 3, "shared": False, "memory64": False, "page_size_bytes": PAGE,
+    }  # fmt: skip
 
 
-def test_a_view_keeps_its_array(artifact: wa.Artifact) -> None:
-    exports = artifact.instantiate(store=wa.Store(limits=wa.Limits(memory_bytes=1 << 20))).exports
-    view = memoryview(exports.bytes(1000))
-    exports.churn(1000)
-    assert set(view) == {7}
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((2, 1), {}, "min_pages <= max_pages"),
+        ((-1,), {}, "expected a number of pages"),
+        ((65537,), {}, "65536"),
+        ((1, 65537), {}, "65536"),
+        ((1,), {"shared": True}, "shared memory needs max_pages"),
+    ],
+)
+def test_a_memory_that_can_not_be(arguments: Any, options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        wa.Memory(*arguments, **options)
 
 
-def test_numbers_of_31_bits(got: Any) -> None:
-    for number in (0, 1, -1, 2**30 - 1, -(2**30)):
-        assert got.any(number) == got.eq(number) == got.i31(number) == number
-    for number in (2**30, -(2**30) - 1):
-        assert got.any(number) == number  # an object of the host
-        with pytest.raises(OverflowError):
-            got.i31(number)
-        with pytest.raises(OverflowError):
-            got.eq(number)
+def test_memory_views_outlive_everything() -> None:
+    view = memoryview(exports('(module (memory (export "m") 1) (data (i32.const 3) "kept"))').m)
+    assert bytes(view[3:7]) == b"kept"
+    view[PAGE - 1] = 1
 
 
-@pytest.mark.parametrize("name", ["any", "eq", "i31", "struct", "array", "extern"])
-def test_null_is_none(got: Any, name: str) -> None:
-    assert got[name](None) is None
+def test_the_guest_and_the_host_see_the_same_bytes() -> None:
+    got = exports(
+        """(module (memory (export "m") 1 4)
+        (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+        (func (export "store") (param i32 i32) (i32.store (local.get 0) (local.get 1)))
+        (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"""
+    )
+    got.m[8:12] = (123456).to_bytes(4, "little")
+    assert got.load(8) == 123456
+    got.store(8, -1)
+    assert got.m[8:12] == b"\xff" * 4
+    assert got.grow(1) == 1
+    assert got.m.size_bytes == 2 * PAGE
+    assert got.m.grow(2) == 2
+    assert got.grow(1) == -1
+    assert got.load(4 * PAGE - 4) == 0
 
 
-def test_what_abstract_types_take(got: Any) -> None:
-    node, text, thing = got.node(1, None), got.bytes(1), object()
-    fits: dict[str, list[object]] = {
-        "any": [node, text, 5, thing],
-        "eq": [node, text, 5],
-        "i31": [5],
-        "struct": [node],
-        "array": [text],
-        "extern": [node, text, thing],
+# Table --------------------------------------------------------------------------------------------------------------
+
+
+def test_tables_of_references() -> None:
+    items: list[Any] = [object(), "text", None, 5]
+    table = wa.Table("externref", len(items), 6)
+    for index, item in enumerate(items):
+        table[index] = item
+    assert all(found is item for found, item in zip(table, items, strict=True))
+    assert len(table) == 4
+    assert table.grow(2, "new") == 4
+    assert [table[4], table[5]] == ["new", "new"]
+    with pytest.raises(ValueError, match="6 elements can't grow by 1; its maximum is 6"):
+        table.grow(1)
+    assert table.type == ("externref", 6, 6, False, False)
+    for maximum in (None, 20_000_000):
+        table = wa.Table("externref", 4, maximum)
+        with pytest.raises(ValueError, match="4 elements can't grow by 9999997; no table holds more than 10,000,000"):
+            table.grow(9_999_997)
+        assert len(table) == 4
+
+
+@pytest.mark.parametrize("index", [3, -1, 2**32, 2**64])
+def test_table_indices_outside_are_index_errors(index: int) -> None:
+    table = wa.Table("funcref", 3)
+    with pytest.raises(IndexError, match="the table has 3 elements"):
+        table[index]
+    with pytest.raises(IndexError, match="the table has 3 elements"):
+        table[index] = None
+
+
+def test_tables_refuse_wrong_values() -> None:
+    table = wa.Table("funcref", 1)
+    with pytest.raises(TypeError, match=r"a table element must be a Func or None \(funcref\), found str"):
+        table[0] = "x"
+    with pytest.raises(TypeError):
+        table["x"]  # type: ignore[index]
+    with pytest.raises(TypeError):
+        wa.Table("funcref", 1, init=5)
+    with pytest.raises(ValueError, match="not i32"):
+        wa.Table("i32", 1)
+    with pytest.raises(ValueError, match="min <= max"):
+        wa.Table("funcref", 2, 1)
+    with pytest.raises(ValueError, match="no value type"):
+        wa.Table("nonsense", 1)
+    with pytest.raises(ValueError, match="can't grow by -1"):
+        table.grow(-1)
+
+
+def test_an_exported_table_is_the_guests() -> None:
+    got = exports(
+        """(module (table (export "t") 3 10 funcref) (elem (i32.const 1) $one)
+        (func $one (result i32) (i32.const 1))
+        (func (export "call") (param i32) (result i32) (call_indirect (result i32) (local.get 0)))
+        (func (export "size") (result i32) (table.size 0)))"""
+    )
+    assert [function and function() for function in got.t] == [None, 1, None]
+    got.t[2] = got.t[1]
+    assert got.call(2) == 1
+    host = wa.Func(lambda: 42, [], ["i32"])
+    assert got.t.grow(4, host) == 3
+    assert got.size() == 7
+    assert got.call(6) == 42
+    assert got.t[6] is host
+
+
+# Global, Tag ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("valtype", "first", "second", "read"),
+    [
+        ("i32", 1, 2**32 - 1, -1),
+        ("i64", -5, 2**63 - 1, 2**63 - 1),
+        ("f32", 0.5, 2, 2.0),
+        ("f64", 1e300, -0.25, -0.25),
+        ("v128", bytes(16), bytes(range(16)), bytes(range(16))),
+        ("externref", None, "text", "text"),
+    ],
+)
+def test_globals_hold_every_type(valtype: str, first: Any, second: Any, read: Any) -> None:
+    made = wa.Global(valtype, first, mutable=True)
+    assert made.value == first
+    made.value = second
+    assert made.value == read
+    assert made.type == (valtype, True)
+
+
+def test_globals_refuse_wrong_values() -> None:
+    with pytest.raises(AttributeError, match="immutable"):
+        wa.Global("i32", 1).value = 2
+    with pytest.raises(TypeError, match=r"the value of a global must be an int \(i32\), found float"):
+        wa.Global("i32", 1.5)
+    with pytest.raises(OverflowError, match=r"the value of a global is 4294967296"):
+        wa.Global("i32", 2**32)
+    with pytest.raises(TypeError, match=r"must be 16 bytes \(v128\), found bytes of length 3"):
+        wa.Global("v128", b"abc")
+    with pytest.raises(ValueError, match="no value type"):
+        wa.Global("int", 1)
+
+
+def test_exported_globals_are_the_guests() -> None:
+    got = exports(
+        """(module (global $g (export "g") (mut i64) (i64.const 5)) (global (export "c") f32 (f32.const 0.5))
+        (func (export "bump") (global.set $g (i64.add (global.get $g) (i64.const 1)))))"""
+    )
+    got.bump()
+    assert got.g.value == 6
+    got.g.value = 10
+    got.bump()
+    assert got.g.value == 11
+    assert got.c.value == 0.5
+    with pytest.raises(AttributeError):
+        got.c.value = 1
+
+
+def test_tags_are_made_of_types() -> None:
+    assert isinstance(wa.Tag(["i32", "externref"]), wa.Tag)
+    with pytest.raises(ValueError, match="no value type"):
+        wa.Tag(["x"])
+    with pytest.raises(TypeError, match="'i32'"):
+        wa.Tag("i32")
+
+
+# Exports --------------------------------------------------------------------------------------------------------------
+
+NAMES_WAT = """(module
+    (func (export "f")) (memory (export "memory") 1) (table (export "t") 1 funcref)
+    (global (export "g") i32 (i32.const 5)) (func (export "keys") (result i32) (i32.const 1))
+    (func (export "") (result i32) (i32.const 2)) (func (export "na\\c3\\afve"))
+    (func (export "__dunder__")) (export "f2" (func 0)))"""
+
+
+def test_exports_are_a_mapping_in_module_order() -> None:
+    got = exports(NAMES_WAT)
+    names = ["f", "memory", "t", "g", "keys", "", "naïve", "__dunder__", "f2"]
+    assert issubclass(type(got), Mapping)
+    assert list(got) == names
+    assert len(got) == len(names)
+    assert list(got.keys()) == names
+    assert [name for name, _ in got.items()] == names
+    assert list(got.values()) == [got[name] for name in names]
+    assert dict(got) == {name: got[name] for name in names}
+    assert "g" in got
+    assert "h" not in got
+    assert 5 not in got
+    assert "\ud800" not in got
+    assert got.get("h") is None
+    assert got.get("h", 5) == 5
+    assert got.get("g") is got.g
+    kinds = [type(got[name]).__name__ for name in ("f", "memory", "t", "g")]
+    assert kinds == ["Func", "Memory", "Table", "Global"]
+
+
+def test_an_export_is_the_same_object_each_time() -> None:
+    made = instance(NAMES_WAT)
+    for name in made.exports:
+        assert made.exports[name] is made.exports[name]
+    assert made.exports.memory is made.exports["memory"]
+    assert made.exports is made.exports
+    assert made.exports.f == made.exports.f2
+
+
+def test_methods_of_the_mapping_win_over_names() -> None:
+    got = exports(NAMES_WAT)
+    assert callable(got.keys)
+    assert not isinstance(got.keys, wa.Func)
+    assert got["keys"]() == 1
+    assert got[""]() == 2
+    assert isinstance(got.__dunder__, wa.Func)
+    assert {"f", "memory", "naïve", "get"} <= set(dir(got))
+
+
+def test_a_missing_export_is_named() -> None:
+    got = exports(NAMES_WAT)
+    with pytest.raises(AttributeError, match="no export 'missing'"):
+        got.missing  # noqa: B018
+    with pytest.raises(KeyError, match="'missing'"):
+        got["missing"]
+    with pytest.raises(KeyError):
+        got[5]
+    with pytest.raises(TypeError):
+        got[[]]
+    assert not hasattr(got, "missing")
+
+
+def test_an_exported_import_is_the_object_that_came_in() -> None:
+    wat = """(module (import "e" "f" (func $f (result i32))) (import "e" "m" (memory $m 1))
+        (import "e" "t" (table $t 1 funcref)) (import "e" "g" (global $g (mut i32)))
+        (export "f" (func $f)) (export "m" (memory $m)) (export "t" (table $t)) (export "g" (global $g)))"""
+    given = {
+        "f": wa.Func(lambda: 3, [], ["i32"]),
+        "m": wa.Memory(1),
+        "t": wa.Table("funcref", 1),
+        "g": wa.Global("i32", 1, mutable=True),
     }
-    for name, values in fits.items():
-        for value in (node, text, 5, thing):
-            if value in values:
-                assert got[name](value) == value
-            elif name != "extern":
-                with pytest.raises(TypeError):
-                    got[name](value)
+    got = exports(wat, {"e": given})
+    for name, value in given.items():
+        assert got[name] is value
+    again = exports(wat, {"e": got})
+    for name, value in given.items():
+        assert again[name] is value
 
 
-def test_tables_and_arrays_hold_anything(got: Any) -> None:
-    thing = object()
-    many = got.many(3)
-    for holder in (got.table, many):
-        holder[0], holder[1], holder[2] = 5, thing, many
-        assert holder[0] == 5 and holder[1] is thing and holder[2] == many
-    got.table.grow(2, got.node(8, None))
-    assert got.table[4][0] == 8
+def test_instances_come_from_artifacts_only() -> None:
+    with pytest.raises(TypeError, match=r"artifact\.instantiate"):
+        wa.Instance()
+    artifact = load(NAMES_WAT)
+    made = artifact.instantiate()
+    assert made.artifact is artifact
+    assert isinstance(made.store, wa.Store)
 
 
-def test_objects_cross_instances_of_a_store(artifact: wa.Artifact) -> None:
-    one, other = artifact.instantiate().exports, artifact.instantiate().exports
-    node = one.node(1, one.node(2, None))
-    assert other.sum(node) == 3
-    assert other.sum(other.node(4, node)) == 7
-
-
-def test_what_python_holds_survives_collections(artifact: wa.Artifact) -> None:
-    exports = artifact.instantiate(store=wa.Store(limits=wa.Limits(memory_bytes=2 << 20))).exports
-    held = [exports.node(number, exports.node(1, None)) for number in range(50)]
-    pair = exports.two(9)
-    exports.churn(2000)
-    assert [exports.sum(node) for node in held] == [number + 1 for number in range(50)]
-    assert [node[0] for node in pair] == [9, 9]
-
-
-def test_what_nobody_holds_is_freed(artifact: wa.Artifact) -> None:
-    """A million arrays of 8 kB in a store that has room for a hundred."""
-    store = wa.Store(limits=wa.Limits(memory_bytes=1 << 20))
-    artifact.instantiate(store=store).exports.churn(100_000)
-
-
-def test_a_full_store_traps(artifact: wa.Artifact) -> None:
-    exports = artifact.instantiate(store=wa.Store(limits=wa.Limits(memory_bytes=1 << 20))).exports
-    held = []
-    with pytest.raises(wa.Trap) as caught:
-        for _ in range(1000):
-            held.append(exports.many(1000))
-    assert caught.value.code == "out_of_memory"
-    del held[:]
-    exports.churn(1000)
-
-
-class Thing:
-    """Something that can be watched."""
-
-
-def _watched(make: Callable[[Thing], object]) -> weakref.ref[Thing]:
-    thing = Thing()
-    make(thing)
-    return weakref.ref(thing)
-
-
-def test_a_host_object_lives_as_long_as_a_struct_refers_to_it(got: Any) -> None:
-    leaves = []
-    watched = _watched(lambda thing: leaves.append(got.leaf(1, thing)))
-    gc.collect()
-    assert watched() is not None and leaves[0][2] is watched()
-    leaves.clear()
-    gc.collect()
-    assert watched() is None
-
-
-def test_a_cycle_within_the_guest_does_not_keep_host_objects(got: Any) -> None:
-    def make(thing: Thing) -> None:
-        leaf = got.leaf(1, thing)
-        leaf[1] = leaf
-
-    watched = _watched(make)
-    gc.collect()
-    assert watched() is None
-
-
-def test_a_snapshot_is_refused_by_name(artifact: wa.Artifact, tmp_path: Path) -> None:
-    with pytest.raises(wa.SnapshotError, match="garbage collection"):
-        wa.snapshot(artifact.instantiate(), tmp_path / "snapshot.so")
-
-
-def test_types_tell_what_their_fields_hold(artifact: wa.Artifact) -> None:
-    rows = {row.kind: row for row in artifact.metadata.types}
-    assert {"func", "struct", "array"} == set(rows)
-    assert any(row.params == ("i8", "i16", "v128", "f32") for row in artifact.metadata.types if row.kind == "struct")
-
-
-def test_python_makes_none(got: Any) -> None:
-    for class_ in (wa.Struct, wa.Array):
-        with pytest.raises(TypeError):
-            class_()
+def test_a_memory_with_pages_of_one_byte() -> None:
+    """The proposal custom-page-sizes: an import of that page size takes it, and no other."""
+    memory = wa.Memory(3, 10, page_size_bytes=1)
+    assert (memory.size_bytes, memory.type.page_size_bytes) == (3, 1)
+    wat = '(module (import "m" "m" (memory 3 10 (pagesize 1))) (func (export "size") (result i32) memory.size))'
+    guest = load(wat).instantiate({"m": {"m": memory}})
+    assert memory.grow(7) == 3
+    assert guest.exports.size() == 10
+    with pytest.raises(ValueError, match="maximum of 10 can't grow"):
+        memory.grow(1)
+    with pytest.raises(wa.UnlinkableModule):
+        load(wat).instantiate({"m": {"m": wa.Memory(3, 10)}})
+    with pytest.raises(ValueError, match="page_size_bytes is 4096: expected 1 or 65536"):
+        wa.Memory(1, page_size_bytes=4096)
