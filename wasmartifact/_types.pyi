@@ -503,7 +503,7 @@ class Exports(Mapping[str, Any]):
     def items(self) -> ItemsView[str, Any]:
         """Pairs of name and object."""
 
-@disjoint_base
+@final
 class Struct(Sequence[Any]):
     """A struct of a module with garbage collection. It lives as long as Python or the guest refers to it.
 
@@ -531,6 +531,7 @@ class Struct(Sequence[Any]):
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+@final
 class Array(Sequence[Any]):
     """An array of a module with garbage collection. It lives as long as Python or the guest refers to it.
 
@@ -560,6 +561,7 @@ class Array(Sequence[Any]):
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+@disjoint_base
 class WasiHost:
     """State of a WASI program: arguments, environment, descriptors. `wasmartifact.Wasi` is its public face.
 

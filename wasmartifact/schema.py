@@ -114,6 +114,9 @@ MAX_MODULE_BYTES: Final = 2**32 - 1
 #: Slots of ``instance.operands``: the validator's limit of parameters and of results of a function.
 MAX_OPERANDS: Final = 1000
 
+#: A larger struct or array is not made: the guest traps. What engines allow differs, and is less in most.
+OBJECT_MAX_BYTES: Final = 2**31
+
 #: A table image of this size or more is mapped, which costs less than copying it (docs/RATIONALE.md).
 MAPPED_IMAGE_MIN_BYTES: Final = 16384
 

@@ -44,8 +44,8 @@ static void raise_trap(wax_store *store, const wa_call_info *info)
 
 /* Run a function, or the init code of an instance where function is NULL. Returns 0, or -1 with an exception set. pins: whether
  * wa_pin is to follow, which the caller ends. */
-static inline int run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, wa_instance *instance,
-                      bool keeps_gil, bool pins)
+static inline __attribute__((always_inline)) int run(wax_store *store, const wa_function *function, wa_entry entry,
+                                                     uint64_t *slots, wa_instance *instance, bool keeps_gil, bool pins)
 {
     wax_call call; /* not cleared: most of it is room for frames */
     call.thread = NULL;
@@ -177,17 +177,17 @@ static __attribute__((cold, noinline)) wax_outcome typed_to_slot(wax_store *stor
     return wa_artifact_takes(wa_instance_artifact(instance), valtype, is_function, *slot) ? WAX_CONVERTED : WAX_WRONG_TYPE;
 }
 
-/* Arguments of a call, or results of a host function, for a function of this instance. 0, or -1 with an exception set for the
+/* Arguments of a call, or results of a host function, for the instance of this record. 0, or -1 with an exception set for the
  * first that does not fit. */
-static int values_to_slots(const wax_func *func, wax_store *store, const wa_instance *instance, const uint8_t *conversions, PyObject *const *values, uint32_t count,
-                           PyObject *names, const char *what, uint64_t *slots)
+static int values_to_slots(const wax_func *func, wax_store *store, const wa_function *record, const uint8_t *conversions,
+                           PyObject *const *values, uint32_t count, PyObject *names, const char *what, uint64_t *slots)
 {
     for (uint32_t i = 0; i < count; i++) {
         wax_conversion conversion = conversions[i];
         wax_outcome outcome =
             wax_plain_to_slot(conversion, values[i], slots) ? WAX_CONVERTED : wax_to_slots(store, conversion, values[i], slots);
         if (__builtin_expect(outcome == WAX_WRONG_TYPE, 0) && (conversion == WAX_TYPED || conversion == WAX_TYPED_NONNULL))
-            outcome = typed_to_slot(store, instance, func->type->codes[conversions + i - func->type->conversions], values[i], slots);
+            outcome = typed_to_slot(store, record->instance, func->type->codes[conversions + i - func->type->conversions], values[i], slots);
         if (__builtin_expect(outcome != WAX_CONVERTED, 0)) {
             if (outcome != WAX_RAISED)
                 wax_raise_value(outcome, place(func, what, i + 1), PyTuple_GET_ITEM(names, i), values[i]);
@@ -206,20 +206,33 @@ static uint32_t slot_total(const uint8_t *conversions, uint32_t count)
     return total;
 }
 
+/* The same where a collection may not come before the results are Python objects. */
+static __attribute__((cold, noinline)) PyObject *call_for_references(wax_func *func, PyObject *const *args, uint64_t *slots)
+{
+    wax_signature *type = func->type;
+    wax_store *store = func->store;
+    PyObject *result = NULL;
+    wax_store_pin(store);
+    if (values_to_slots(func, store, func->record, type->conversions, args, type->param_count, type->params, "argument", slots) == 0) {
+        if (run(store, func->record, func->entry, slots, NULL, func->is_short, true) == 0)
+            result = results_to_python(func, store, slots);
+        wa_unpin(store->native);
+    }
+    wax_store_unpin(store);
+    return result;
+}
+
 static PyObject *call_with_slots(wax_func *func, PyObject *const *args, uint64_t *slots)
 {
     wax_signature *type = func->type;
     wax_store *store = func->store;
     PyObject *result = NULL;
-    bool pins = type->returns_references;
+    if (__builtin_expect(type->returns_references, 0))
+        return call_for_references(func, args, slots);
     wax_store_pin(store);
-    if (values_to_slots(func, store, func->record->instance, type->conversions, args, type->param_count, type->params, "argument",
-                        slots) == 0) {
-        if (run(store, func->record, func->entry, slots, NULL, func->is_short, pins) == 0)
-            result = results_to_python(func, store, slots);
-        if (pins)
-            wa_unpin(store->native);
-    }
+    if (values_to_slots(func, store, func->record, type->conversions, args, type->param_count, type->params, "argument", slots) == 0 &&
+        run(store, func->record, func->entry, slots, NULL, func->is_short, false) == 0)
+        result = results_to_python(func, store, slots);
     wax_store_unpin(store);
     return result;
 }
@@ -410,7 +423,7 @@ static int call_from_guest(wa_function *record, wax_call *call, uint64_t *slots)
     PyObject *result = failed ? NULL : call_callable(func, &args);
     PyObject *const *values = result == NULL ? NULL : result_values(func, &result);
     failed = values == NULL ? -1
-                            : values_to_slots(func, store, record->instance, type->conversions + type->param_count, values, type->result_count,
+                            : values_to_slots(func, store, record, type->conversions + type->param_count, values, type->result_count,
                                               type->results, "result", slots);
     Py_XDECREF(result);
     end_arguments(&args);

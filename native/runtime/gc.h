@@ -2,8 +2,6 @@
 #ifndef WA_RUNTIME_GC_H
 #define WA_RUNTIME_GC_H
 
-#include <pthread.h>
-
 #include "metadata.h"
 #include "quota.h"
 
@@ -102,13 +100,19 @@ typedef struct wa_heap {
     uint64_t taken_bytes;     /* since the last collection */
     uint64_t collect_at;      /* how many of them call for the next one */
     uint64_t blocks;          /* in use */
-    pthread_mutex_t mutex;    /* of held */
-    wa_held *held;
+    wa_held *held;            /* guarded by the lock of held.c */
     uint8_t class_of[WA_SMALL_MAX_BYTES / 16 + 1]; /* by size in 16 bytes, rounded up */
 } wa_heap;
 
-/* A new object whose fields are zero. NULL: no memory, or no room in the store's limits. */
-wa_object *wa_heap_allocate(wa_store *store, const wa_rtt *rtt, uint64_t size_bytes);
+/* The heap of a store, made for its first object; NULL: no memory. */
+wa_heap *wa_heap_of(wa_store *store);
+/* Blocks in a row, but for their headers as they were left: is_fresh says that they are zero. NULL: no memory, or no room in
+ * the store's limits. */
+wa_block *wa_heap_new_block(wa_store *store, uint32_t run, bool *is_fresh);
+/* Cells of a new block; NULL as above. */
+wa_free_cell *wa_heap_new_cells(wa_store *store, uint32_t size_class);
+/* Cells of a block that was not swept since the last collection; NULL: there is none. */
+wa_free_cell *wa_heap_swept_cells(wa_heap *heap, uint32_t size_class);
 void wa_heap_free(wa_store *store);
 /* The heap of a store that is about to become an alias goes to the other one. */
 void wa_heap_join(wa_store *into, wa_store *from);
@@ -131,14 +135,32 @@ static inline bool wa_block_is_marked(const wa_block *block, uint32_t cell)
     return (block->marks[cell / 64] >> cell % 64 & 1) != 0;
 }
 
-/* ---- collector.c ------------------------------------------------------------------------------------------------ */
+/* ---- held.c --------------------------------------------------------------------------------------------------------- */
 
-/* Free what nothing refers to; false where that can't be told now. */
-bool wa_heap_collect(wa_store *store);
+void wa_held_visit(const wa_heap *heap, void (*visit)(uint64_t, void *), void *user);
+/* What the embedder holds in a heap that goes is held in the other one. */
+void wa_heap_join_held(wa_heap *into, wa_heap *from);
+
+/* ---- walk.c --------------------------------------------------------------------------------------------------------- */
+
+/* Call visit for what the fields of an object hold that are looked at in this way. */
+void wa_object_visit(const wa_object *object, uint8_t holds, void (*visit)(uint64_t, void *), void *user);
+/* For each object of a block. */
+void wa_block_each_object(wa_block *block, bool marked_only, void (*visit)(const wa_object *, void *), void *user);
 /* Call visit for every handle of the embedder in an object. exact: a collection has just been. */
 void wa_heap_visit_handles(wa_store *store, bool exact, void (*visit)(uint64_t, void *), void *user);
 /* For every exception that an object refers to. */
 void wa_heap_visit_exceptions(wa_store *store, void (*visit)(uint64_t, void *), void *user);
+
+/* ---- collector.c ------------------------------------------------------------------------------------------------ */
+
+/* Free what nothing refers to; false where that can't be told now. */
+bool wa_heap_collect(wa_store *store);
+
+/* ---- allocate.c ------------------------------------------------------------------------------------------------- */
+
+/* A new object whose fields are zero. NULL: it is too large, or there is no memory, or no room in the store's limits. */
+wa_object *wa_heap_allocate(wa_store *store, const wa_rtt *rtt, uint64_t size_bytes);
 
 /* ---- stackwords.c ----------------------------------------------------------------------------------------------- */
 

@@ -34,7 +34,7 @@ static void fill_classes(wa_heap *heap)
     }
 }
 
-static wa_heap *heap_of(wa_store *store)
+wa_heap *wa_heap_of(wa_store *store)
 {
     if (store->heap != NULL)
         return store->heap;
@@ -42,7 +42,6 @@ static wa_heap *heap_of(wa_store *store)
     if (heap == NULL)
         return NULL;
     fill_classes(heap);
-    pthread_mutex_init(&heap->mutex, NULL);
     heap->collect_at = FIRST_COLLECTION_BYTES;
     return store->heap = heap;
 }
@@ -113,9 +112,11 @@ static uint32_t find_free(wa_region *region, uint32_t run)
     return UINT32_MAX;
 }
 
-static uint32_t take_blocks(wa_region *region, uint32_t run)
+/* is_fresh: nobody had them, so that they are zero. */
+static uint32_t take_blocks(wa_region *region, uint32_t run, bool *is_fresh)
 {
     uint32_t index = find_free(region, run);
+    *is_fresh = index == UINT32_MAX;
     if (index != UINT32_MAX) {
         region->free_count -= run;
     } else {
@@ -129,7 +130,7 @@ static uint32_t take_blocks(wa_region *region, uint32_t run)
     return index;
 }
 
-static wa_block *new_block(wa_store *store, uint32_t run)
+wa_block *wa_heap_new_block(wa_store *store, uint32_t run, bool *is_fresh)
 {
     wa_heap *heap = store->heap;
     if (store->quota != NULL && !wa_quota_take(store->quota, WA_COUNTED_MEMORY_BYTES, (uint64_t)run * WA_BLOCK_BYTES))
@@ -137,10 +138,10 @@ static wa_block *new_block(wa_store *store, uint32_t run)
     wa_region *region = heap->regions;
     uint32_t index = UINT32_MAX;
     for (; region != NULL; region = region->next)
-        if ((index = take_blocks(region, run)) != UINT32_MAX)
+        if ((index = take_blocks(region, run, is_fresh)) != UINT32_MAX)
             break;
     if (region == NULL && (region = add_region(heap, run)) != NULL)
-        index = take_blocks(region, run);
+        index = take_blocks(region, run, is_fresh);
     if (index == UINT32_MAX) {
         if (store->quota != NULL)
             wa_quota_give_back(store->quota, WA_COUNTED_MEMORY_BYTES, (uint64_t)run * WA_BLOCK_BYTES);
@@ -202,7 +203,7 @@ void wa_heap_each_block(wa_heap *heap, void (*visit)(wa_heap *, wa_block *, void
                 visit(heap, block_at(region, i), user);
 }
 
-/* ---- allocation --------------------------------------------------------------------------------------------------- */
+/* ---- cells -------------------------------------------------------------------------------------------------------- */
 
 /* Make a list of the cells that are not marked, in the order of their addresses. */
 static wa_free_cell *free_cells(wa_block *block)
@@ -220,9 +221,10 @@ static wa_free_cell *free_cells(wa_block *block)
     return first;
 }
 
-static wa_free_cell *new_cells(wa_store *store, uint32_t size_class)
+wa_free_cell *wa_heap_new_cells(wa_store *store, uint32_t size_class)
 {
-    wa_block *block = new_block(store, 1);
+    bool is_fresh;
+    wa_block *block = wa_heap_new_block(store, 1, &is_fresh);
     if (block == NULL)
         return NULL;
     block->size_class = size_class;
@@ -232,8 +234,7 @@ static wa_free_cell *new_cells(wa_store *store, uint32_t size_class)
     return free_cells(block);
 }
 
-/* Cells of a block that was not swept since the last collection. */
-static wa_free_cell *swept_cells(wa_heap *heap, uint32_t size_class)
+wa_free_cell *wa_heap_swept_cells(wa_heap *heap, uint32_t size_class)
 {
     while (heap->unswept[size_class] != NULL) {
         wa_block *block = heap->unswept[size_class];
@@ -245,66 +246,6 @@ static wa_free_cell *swept_cells(wa_heap *heap, uint32_t size_class)
         }
     }
     return NULL;
-}
-
-/* Whether it is time for a collection, and there was one. */
-static bool collect_if_due(wa_store *store, uint64_t wanted_bytes)
-{
-    const wa_heap *heap = store->heap;
-    return heap->taken_bytes + wanted_bytes > heap->collect_at && wa_heap_collect(store);
-}
-
-static WA_COLD bool refill(wa_store *store, uint32_t size_class)
-{
-    wa_heap *heap = store->heap;
-    wa_free_cell *cells = swept_cells(heap, size_class);
-    if (cells == NULL && collect_if_due(store, WA_BLOCK_BYTES))
-        cells = swept_cells(heap, size_class);
-    if (cells == NULL)
-        cells = new_cells(store, size_class);
-    if (cells == NULL && wa_heap_collect(store) && (cells = swept_cells(heap, size_class)) == NULL)
-        cells = new_cells(store, size_class);
-    heap->free[size_class] = cells;
-    return cells != NULL;
-}
-
-static WA_COLD wa_object *allocate_large(wa_store *store, uint64_t size_bytes)
-{
-    uint64_t run = (size_bytes + WA_BLOCK_HEADER_BYTES + WA_BLOCK_BYTES - 1) / WA_BLOCK_BYTES;
-    if (run > UINT32_MAX / 2)
-        return NULL;
-    collect_if_due(store, size_bytes);
-    wa_block *block = new_block(store, (uint32_t)run);
-    if (block == NULL && wa_heap_collect(store))
-        block = new_block(store, (uint32_t)run);
-    if (block == NULL)
-        return NULL;
-    block->cell_count = 1;
-    block->cell_bytes = 0; /* its only one starts at 0 */
-    memset(wa_block_cells(block), 0, size_bytes);
-    return (void *)wa_block_cells(block);
-}
-
-wa_object *wa_heap_allocate(wa_store *store, const wa_rtt *rtt, uint64_t size_bytes)
-{
-    wa_heap *heap = heap_of(store);
-    if (heap == NULL)
-        return NULL;
-    wa_object *object;
-    if (size_bytes <= WA_SMALL_MAX_BYTES) {
-        uint32_t size_class = heap->class_of[(size_bytes + 15) / 16];
-        if (heap->free[size_class] == NULL && !refill(store, size_class))
-            return NULL;
-        wa_free_cell *cell = heap->free[size_class];
-        heap->free[size_class] = cell->next;
-        object = memset(cell, 0, (size_bytes + 15) & ~UINT64_C(15));
-    } else {
-        object = allocate_large(store, size_bytes);
-        if (object == NULL)
-            return NULL;
-    }
-    object->rtt = (void *)(uintptr_t)rtt;
-    return object;
 }
 
 /* ---- after marking ------------------------------------------------------------------------------------------------ */
@@ -358,7 +299,6 @@ void wa_heap_free(wa_store *store)
         free(region->starts);
         free(region);
     }
-    pthread_mutex_destroy(&heap->mutex);
     free(heap);
     store->heap = NULL;
 }
@@ -380,12 +320,6 @@ void wa_heap_join(wa_store *into, wa_store *from)
     *last = old->regions;
     heap->blocks += old->blocks;
     heap->taken_bytes += old->taken_bytes;
-    wa_held **end = &heap->held;
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = old->held;
-    if (old->held != NULL)
-        old->held->link = end;
-    pthread_mutex_destroy(&old->mutex);
+    wa_heap_join_held(heap, old);
     free(old);
 }

@@ -1,6 +1,7 @@
 /* Types at run time: one per process for all types of modules that are equal, known by its digest. */
 #include <stdlib.h>
 
+#include "forks.h"
 #include "gc.h"
 #include "objects.h"
 
@@ -190,6 +191,7 @@ static int make_all(wa_artifact *artifact, wa_rtt **rtts, wa_error *error)
 int wa_artifact_make_rtts(wa_artifact *artifact, wa_error *error)
 {
     int failed = 0;
+    wa_guard_forks(WA_LOCK_TYPES, &known.mutex);
     pthread_mutex_lock(&known.mutex);
     if (artifact->subtypes != NULL && artifact->rtts == NULL) {
         wa_rtt **rtts = calloc(WA_ROWS(artifact, type_digest) + 1, sizeof *rtts);

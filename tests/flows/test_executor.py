@@ -8,7 +8,7 @@ import pickle
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +18,6 @@ import pytest
 
 import wasmartifact as wa
 from tests.support.workload import workload_wasm
-from wasmartifact import packer
 from wasmartifact.codegen import process, remote
 from wasmartifact.codegen.compiled import FunctionGroup
 
@@ -211,11 +210,19 @@ def test_a_worker_without_the_package_is_an_error(wrapped: bool, tmp_path: Path)
 
 
 def test_an_error_names_the_function_and_takes_the_rest_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What is not compiled is refused before: here it gets as far as a worker.
-    monkeypatch.setattr(packer, "refuse_uncompiled", lambda module, features: None)
-    uncompiled = "(drop (ref.i31 (i32.const 0)))"
+    class Refusing(remote.Session):
+        """A worker that refuses function 150: all opcodes are compiled, so that no module makes a real one do that."""
+
+        def run(self, tasks: Sequence[remote.Task], *_: Any) -> Any:
+            for _, (_, group, *_) in tasks:
+                if 150 in range(group.first, group.first + len(group.starts)):
+                    raise wa.UnsupportedModule("function 150 uses what is not compiled", feature="new")
+            raise remote.GroupDied(0, "not this one")
+
+    monkeypatch.setattr(remote, "Session", Refusing)
     functions = " ".join(
-        f"(func (result f64) {uncompiled if index == 150 else ''} (f64.const {index}))" for index in range(200)
+        f"(func (result f64) {'(drop (f64.const 1))' * 40 * (index == 150)} (f64.const {index}))"
+        for index in range(200)
     )
     silent = Silent()
 
@@ -230,7 +237,7 @@ def test_an_error_names_the_function_and_takes_the_rest_back(tmp_path: Path, mon
                 future.set_result(answer)
             return future
 
-    with pytest.raises(wa.UnsupportedModule, match=r"function 150 uses ref\.i31 at wasm offset 0x"):
+    with pytest.raises(wa.UnsupportedModule, match="function 150 uses what is not compiled"):
         wa.pack(f"(module {functions})".encode(), tmp_path / "x.so", opt_level=LEVEL, executor=First())
     assert sorted(future.cancelled() for future in silent.futures)[1:] == [True] * (len(silent.futures) - 1)
     assert not list(tmp_path.iterdir())

@@ -131,7 +131,7 @@ def test_errors_are_the_same(output: Path) -> None:
         (b"\0asm\2\0\0\0", wa.MalformedModule),
         (b"(module (func (result i32)))", wa.InvalidModule),
         (b"(module\n  (fun))", wa.MalformedModule),
-        (b"(module (type (struct)) (func (drop (struct.new 0))))", wa.UnsupportedModule),
+        (b"(module (memory 1) (func (memory.discard (i32.const 0) (i32.const 0))))", wa.UnsupportedModule),
         ("/nowhere/module.wasm", FileNotFoundError),
     ]
     for source, error in cases:

@@ -55,7 +55,7 @@ class Broken:
 
 Outcome = Returned | Trapped | Thrown | Unlinkable | Broken
 
-#: Of the guest; or of Python, where exceptions are values of exceptions without end.
+#: Of the guest; or of Python, where exceptions are values of exceptions without end. And so with memory for objects.
 STACK_EXHAUSTED = "stack"
 UNREACHABLE = "unreachable"
 

@@ -22,6 +22,7 @@ ON: Final = (
 OFTEN: Final = (
     "custom-page-sizes",
     "exceptions",
+    "gc",
     "memory64",
     "tail-call",
     "threads",
@@ -37,8 +38,6 @@ OFF: Final = (
     # The compiler refuses these: they are no part of WebAssembly 3.0.
     "custom-descriptors",
     "shared-everything-threads",
-    # This one waits for an issue of its own. Without it, smith makes no typed function references; our own programs do.
-    "gc",
 )
 MAX_MEMORIES: Final = 3
 MAX_TABLES: Final = 4

@@ -33,6 +33,7 @@ from tests.fuzz.sections import FUEL_NAME
 from tests.fuzz.shape import Shape, TagType, shape_of
 from tests.fuzz.values import (
     EXCEPTION,
+    GUEST_OBJECT,
     NUMBERS,
     VECTOR,
     Exn,
@@ -51,6 +52,7 @@ ffi: Final[Any] = _ffi
 _CODE: Final = wasmtime.TrapCode
 TRAP_KINDS: Final = {
     _CODE.STACK_OVERFLOW: STACK_EXHAUSTED,
+    _CODE.ALLOCATION_TOO_LARGE: STACK_EXHAUSTED,  # engines differ in that as well
     _CODE.MEMORY_OUT_OF_BOUNDS: "memory",
     _CODE.TABLE_OUT_OF_BOUNDS: "table",
     _CODE.INDIRECT_CALL_TO_NULL: "null element",
@@ -60,6 +62,8 @@ TRAP_KINDS: Final = {
     _CODE.BAD_CONVERSION_TO_INTEGER: "conversion",
     _CODE.UNREACHABLE: UNREACHABLE,
     _CODE.NULL_REFERENCE: "null reference",
+    _CODE.ARRAY_OUT_OF_BOUNDS: "array",
+    _CODE.CAST_FAILURE: "cast",
     _CODE.HEAP_MISALIGNED: "unaligned",
     _CODE.ATOMIC_WAIT_NON_SHARED_MEMORY: "not shared",
 }
@@ -332,7 +336,8 @@ class Reference:
         if kind == "externref":
             if raw.of.externref.store_id == 0:
                 return None
-            return int(ffi.wasmtime_externref_data(self._context, byref(raw.of.externref)) or 0) - 1
+            number = ffi.wasmtime_externref_data(self._context, byref(raw.of.externref))
+            return int(number) - 1 if number else GUEST_OBJECT
         if kind == EXCEPTION:
             return None if raw.of.exnref.store_id == 0 else self._exception(raw.of.exnref, depth)
         return None if raw.of.funcref.store_id == 0 else self._signature(raw.of.funcref)

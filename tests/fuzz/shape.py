@@ -80,7 +80,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Shape:
-    """Imports in order, and exports by name."""
+    """Imports in order, and exports by name that the host deals with, see ``_is_known``."""
 
     imports: tuple[Import, ...]
     exports: dict[str, ExternType]
@@ -98,7 +98,21 @@ def shape_of(data: bytes) -> Shape:
     """The shape of a module, from our decoder: wasmtime's C API ends the process that asks it about the type v128."""
     module = decode_module(data)
     imports = tuple(Import(item.module, item.name, _type_of(module, item.kind, item.index)) for item in module.imports)
-    return Shape(imports, {item.name: _type_of(module, item.kind, item.index) for item in module.exports})
+    exports = {item.name: _type_of(module, item.kind, item.index) for item in module.exports}
+    return Shape(imports, {name: type_ for name, type_ in exports.items() if _is_known(type_)})
+
+
+def _is_known(type_: ExternType) -> bool:
+    """Whether it is made of types that the host deals in: not those of garbage collection, which stay in the guest."""
+    if isinstance(type_, Signature):
+        kinds: tuple[str, ...] = (*type_.params, *type_.results)
+    elif isinstance(type_, TagType):
+        kinds = type_.params
+    elif isinstance(type_, TableType):
+        kinds = (type_.element,)
+    else:
+        kinds = () if isinstance(type_, MemoryType) else (type_.content,)
+    return all(kind in _TYPE_CODES for kind in kinds)
 
 
 def _type_of(module: Module, kind: int, index: int) -> ExternType:
@@ -128,6 +142,8 @@ def asks_too_much(data: bytes) -> bool:
 
 
 def _is_too_much(type_: ExternType) -> bool:
+    if not _is_known(type_):
+        return True
     if isinstance(type_, Signature):
         return not type_.crosses
     if isinstance(type_, TableType):

@@ -30,6 +30,7 @@ from tests.fuzz.shape import Import
 from tests.fuzz.values import (
     EXCEPTION,
     EXTERN_POOL,
+    GUEST_OBJECT,
     NUMBERS,
     VECTOR,
     Exn,
@@ -43,9 +44,10 @@ from tests.fuzz.values import (
     to_python,
 )
 
-#: wasmtime has one code for two of ours.
+#: wasmtime has one code for several of ours.
 TRAP_KINDS: Final = {
     "stack_exhausted": STACK_EXHAUSTED,
+    "out_of_memory": STACK_EXHAUSTED,
     "memory_out_of_bounds": "memory",
     "table_out_of_bounds": "table",
     "undefined_element": "table",
@@ -58,6 +60,11 @@ TRAP_KINDS: Final = {
     "null_reference": "null reference",
     "null_function_reference": "null reference",
     "null_exception_reference": "null reference",
+    "null_structure_reference": "null reference",
+    "null_array_reference": "null reference",
+    "null_i31_reference": "null reference",
+    "array_out_of_bounds": "array",
+    "cast_failure": "cast",
     "unaligned_atomic": "unaligned",
     "expected_shared_memory": "not shared",
 }
@@ -249,7 +256,7 @@ class Subject:
         if value is None:
             return None
         if kind == "externref":
-            return _POOL_INDEX[id(value)]
+            return _POOL_INDEX.get(id(value), GUEST_OBJECT)
         if kind == EXCEPTION:
             return self._exception(value)
         return f"({' '.join(map(str, value.type.params))})->({' '.join(map(str, value.type.results))})"

@@ -21,6 +21,8 @@ EXCEPTION: Final = "exnref"
 REFERENCES: Final = ("funcref", "externref", EXCEPTION)
 #: Objects that the host passes as externref have the indices below this.
 EXTERN_POOL: Final = 5
+#: In place of an index: what the guest made, and converted.
+GUEST_OBJECT: Final = -1
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ MAY_INCLUDE = {
 }
 #: From the bottom: a part uses no symbol of a part above.
 PARTS = ("onepass", "runtime", "wasi", "component", "python")
-#: The circle that stays: a value may be a function, whose call converts values, which may throw.
-PYTHON_CIRCLE = {f"python/{name}.c" for name in ("call", "convert", "entity", "exception", "func")}
+#: The circle that stays: a value may be a function, whose call converts values, which may throw; or a struct of values.
+PYTHON_CIRCLE = {f"python/{name}.c" for name in ("call", "convert", "entity", "exception", "func", "object")}
 #: What the file of the signal handler takes from others: of the C library what POSIX calls
 #: async-signal-safe (signal-safety(7)), and siglongjmp; then what installs the handler and sends the signal of stops.
 HANDLER_USES = {

@@ -1,14 +1,10 @@
-"""What is expected to fail, and the feature that it needs. This list may only shrink: a surprise pass is a failure."""
+"""What is expected to fail, and why. This list may only shrink: a surprise pass is a failure."""
 
 from __future__ import annotations
 
-#: Features that ``UnsupportedModule.feature`` may name. A command that fails for one of them, or that needs a module
-#: which failed for one, is expected to fail.
-UNSUPPORTED_FEATURES: frozenset[str] = frozenset()
-
 _SUPERSEDED = "the proposal's copy asserts limits that WebAssembly 3.0 lifted: one table, one memory, 32-bit sizes"
 
-#: Other expected failures: script -> line of the command -> the feature or the reason.
+#: Script -> line of the command -> the reason.
 COMMANDS: dict[str, dict[int, str]] = {
     "proposals/threads/imports": dict.fromkeys((310, 314, 318, 405, 409, 413), _SUPERSEDED),
     "proposals/threads/memory": dict.fromkeys((14, 15, 84, 88, 92), _SUPERSEDED),

@@ -11,7 +11,6 @@ from typing import Any
 
 import wasmartifact as wa
 from tests.spec import spectest
-from tests.spec.expected import UNSUPPORTED_FEATURES
 from tests.spec.values import SLOTS, Json, matches, python_to_slots, to_python, to_slots
 
 #: The error class that each assertion about a module asks for.
@@ -38,15 +37,11 @@ class Failure(Exception):
     """The command did not do what the script says."""
 
 
-class NeedsFeature(Exception):
-    """The command needs a feature of UNSUPPORTED_FEATURES."""
-
-
 @dataclass(frozen=True)
 class Missing:
-    """Stands for an artifact or an instance that does not exist because of a feature, or of an earlier failure."""
+    """Stands for an artifact or an instance that does not exist because of an earlier failure."""
 
-    error: Failure | NeedsFeature
+    error: Failure
 
     def use(self) -> None:
         """Raise what made it missing."""
@@ -93,21 +88,13 @@ class Script:
             try:
                 getattr(self, f"_{kind}")(command)
                 yield Outcome(line, kind, PASSED)
-            except NeedsFeature as error:
-                yield Outcome(line, kind, EXPECTED, str(error))
             except Exception as error:
                 yield Outcome(line, kind, FAILED, f"{type(error).__name__}: {error}")
 
     # ---- modules
 
     def _load(self, command: Json) -> wa.Artifact:
-        try:
-            return self.packer.pack(self.directory / command["filename"])
-        except wa.UnsupportedModule as error:
-            feature = getattr(error, "feature", None)
-            if feature in UNSUPPORTED_FEATURES:
-                raise NeedsFeature(feature) from error
-            raise
+        return self.packer.pack(self.directory / command["filename"])
 
     def _instantiate(self, artifact: wa.Artifact) -> wa.Instance:
         for entry in artifact.metadata.imports:
@@ -135,7 +122,7 @@ class Script:
             made = make()
         except Exception as caught:
             error = caught
-            made = Missing(error if isinstance(error, NeedsFeature) else Failure(f"the module is missing: {error}"))
+            made = Missing(Failure(f"the module is missing: {error}"))
         where[None] = made
         if name is not None:
             where[name] = made
@@ -153,7 +140,7 @@ class Script:
     def _register(self, command: Json) -> None:
         try:
             self.registered[command["as"]] = self._present(self.instances, command.get("name")).exports
-        except (Failure, NeedsFeature) as error:
+        except Failure as error:
             self.registered[command["as"]] = Missing(error)
             raise
 

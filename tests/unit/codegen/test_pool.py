@@ -19,7 +19,7 @@ from wasmartifact.codegen import process
 from wasmartifact.codegen.compiled import CompiledModule, FunctionGroup
 from wasmartifact.codegen.module import compile_module
 from wasmartifact.codegen.options import CodegenOptions, resolve_target
-from wasmartifact.errors import ToolchainError, UnsupportedModule
+from wasmartifact.errors import ToolchainError
 
 MANY_FUNCTIONS = 200
 
@@ -85,18 +85,6 @@ def test_what_layout_and_metadata_need() -> None:
     assert offsets == sorted(offsets)
     undefined = {name for code in compiled.objects for name in code.symbol_names if name} - set(symbols)
     assert undefined <= {"wa_type_digests"}
-
-
-def test_an_unsupported_opcode_is_named() -> None:
-    wat = "(module (func) (func (drop (ref.i31 (i32.const 1)))))"
-    with pytest.raises(
-        UnsupportedModule, match=r"function 1 uses ref.i31 at wasm offset 0x[0-9a-f]+ \(feature gc\)"
-    ) as caught:
-        compile_wat(wat)
-    module = module_from_wat(wat)
-    assert caught.value.facts["feature"] == "gc"
-    wasm_offset = caught.value.facts["wasm_offset"]
-    assert module.data[wasm_offset : wasm_offset + 2] == b"\xfb\x1c"
 
 
 def test_a_worker_that_dies_names_the_function(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,10 +105,13 @@ def test_references_come_out_as_functions(instance: wa.Instance) -> None:
         exports["must"](0)
 
 
-def test_only_null_goes_in(instance: wa.Instance) -> None:
-    assert instance.exports["take"](None) == 1
-    with pytest.raises(TypeError, match="take"):
-        instance.exports["take"](instance.exports["get"](1))
+def test_a_function_of_the_type_goes_in(instance: wa.Instance) -> None:
+    exports = instance.exports
+    assert exports["take"](None) == 1
+    assert exports["take"](exports["get"](1)) == 0
+    for wrong in (exports["take"], 3, "x", lambda: None):
+        with pytest.raises(TypeError, match="take"):
+            exports["take"](wrong)
 
 
 def test_a_reference_of_another_module(instance: wa.Instance, tmp_path: Path) -> None:
