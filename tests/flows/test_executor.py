@@ -20,6 +20,7 @@ import wasmartifact as wa
 from tests.support.workload import workload_wasm
 from wasmartifact.codegen import process, remote
 from wasmartifact.codegen.compiled import FunctionGroup
+from wasmartifact.codegen.pool import GroupDied, Session, Task
 
 #: What packs quickest among the levels that an executor is asked at.
 LEVEL = 1
@@ -210,14 +211,14 @@ def test_a_worker_without_the_package_is_an_error(wrapped: bool, tmp_path: Path)
 
 
 def test_an_error_names_the_function_and_takes_the_rest_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refusing(remote.Session):
+    class Refusing(Session):
         """A worker that refuses function 150: all opcodes are compiled, so that no module makes a real one do that."""
 
-        def run(self, tasks: Sequence[remote.Task], *_: Any) -> Any:
+        def run(self, tasks: Sequence[Task], *_: Any) -> Any:
             for _, (_, group, *_) in tasks:
                 if 150 in range(group.first, group.first + len(group.starts)):
                     raise wa.UnsupportedModule("function 150 uses what is not compiled", feature="new")
-            raise remote.GroupDied(0, "not this one")
+            raise GroupDied(0, "not this one")
 
     monkeypatch.setattr(remote, "Session", Refusing)
     functions = " ".join(
