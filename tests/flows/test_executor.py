@@ -215,7 +215,7 @@ def test_an_error_names_the_function_and_takes_the_rest_back(tmp_path: Path, mon
         """A worker that refuses function 150: all opcodes are compiled, so that no module makes a real one do that."""
 
         def run(self, tasks: Sequence[Task], *_: Any) -> Any:
-            for _, request in tasks:
+            for _weight, request in tasks:
                 group: Any = request[1]
                 if 150 in range(group.first, group.first + len(group.starts)):
                     raise wa.UnsupportedModule("function 150 uses what is not compiled", feature="new")
