@@ -28,6 +28,7 @@ CONSTANTS_PATH = ROOT / "wasmartifact" / "constants.py"
 FORMAT_PATH = ROOT / "docs" / "FORMAT.md"
 OPCODES_HEADER_PATH = ROOT / "native" / "include" / "wa_opcodes.h"
 WASI_HEADER_PATH = ROOT / "native" / "include" / "wa_wasi_abi.h"
+WASI_NUMBERS_PATH = ROOT / "wasmartifact" / "wasi" / "numbers.py"
 DOCS_HEADER_PATH = ROOT / "native" / "python" / "docs.h"
 
 C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t", "ptr": "void *"}
@@ -260,6 +261,8 @@ def wasi_header() -> str:
         "\n".join(bits),
         "/* X(name, parameters, results, is in wasi_unstable, digest of the type) */\n"
         + x_macro("WA_WASI_FUNCTIONS", map(wasi_function, abi.FUNCTIONS)),
+        "/* Likewise, those that no guest imports */\n"
+        + x_macro("WA_WASI_EMBEDDER_FUNCTIONS", map(wasi_function, abi.EMBEDDER_FUNCTIONS)),
         "/* X(function, position of a descriptor, right that it must have) */\n"
         + x_macro(
             "WA_WASI_NEEDED_RIGHTS",
@@ -268,6 +271,38 @@ def wasi_header() -> str:
         "#endif",
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def wasi_numbers() -> str:
+    """The text of ``wasmartifact/wasi/numbers.py``."""
+    names = [function.name for function in (*abi.FUNCTIONS, *abi.EMBEDDER_FUNCTIONS)]
+    codes = [abi.ERROR_CODES.get(errno, "io") for errno in abi.ERRNOS]
+    lines = [
+        '"""Numbers of WASI that WASI 0.2 is made of. Generated from abi.py by tools/generate.py; do not edit."""',
+        "",
+        "# Functions, by their numbers in the C runtime",
+        *(f"{name.upper()} = {names.index(name)}" for name in abi.USED_FUNCTIONS),
+        "",
+        "# Sets of bits",
+        *(
+            f"{group.upper()}_{name.upper()} = {1 << abi.BIT_SETS[group].index(name)}"
+            for group, used in abi.USED_BITS.items()
+            for name in used
+        ),
+        "",
+        "# Errnos",
+        *(f"E{name.upper()} = {abi.ERRNOS.index(name)}" for name in ("success", "inval", "overflow")),
+        "",
+        "#: The error-code of wasi:filesystem for each errno",
+        "ERROR_CODES = (",
+        *(f'    "{code}",' for code in codes),
+        ")",
+        "#: The descriptor-type of wasi:filesystem for each file type",
+        "DESCRIPTOR_TYPES = (",
+        *(f'    "{name}",' for name in abi.DESCRIPTOR_TYPES),
+        ")",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -532,6 +567,7 @@ def outputs() -> dict[Path, str]:
         CONSTANTS_PATH: python_constants(),
         OPCODES_HEADER_PATH: opcodes_header(),
         WASI_HEADER_PATH: wasi_header(),
+        WASI_NUMBERS_PATH: wasi_numbers(),
         DOCS_HEADER_PATH: docstrings.header(docstrings.STUB_PATH.read_text(encoding="utf-8")),
         FORMAT_PATH: format_page(FORMAT_PATH.read_text(encoding="utf-8")),
     }

@@ -593,6 +593,16 @@ class WasiHost:
     def _unstable_function(self, name: object, /) -> Func | None:
         """The same of the older module."""
 
+    def _call(self, number: int, memory: bytearray, /, *args: int) -> int:
+        """Call a function of WASI by its number, with this in the place of a guest's memory: an errno.
+
+        Only while a guest calls Python on this thread. A Ctrl-C, a deadline or an interrupt of that call ends a wait,
+        as the exception that it is.
+        """
+
+    def _close(self, number: int, /) -> bool:
+        """Close a descriptor; whether it was open."""
+
 # Functions of the runtime's Python half.
 
 def instantiate(artifact: Artifact, native: NativeArtifact, imports: _Imports, store: Store | None, /) -> Instance:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.artifact import Artifact
     from wasmartifact.wasi.threads import Threads
 
+#: What a component that is a command exports, up to the last number of the version.
+COMMAND_INTERFACE = "wasi:cli/run@0.2."
+
 
 def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: Any) -> int:
     """Run a WASI command to its end.
@@ -25,7 +28,7 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
     Parameters
     ----------
     path : str | os.PathLike
-        A packed artifact, or a .wasm or .wat module, which `compile` packs into the cache on first use.
+        A packed artifact, or a .wasm or .wat module or component, which `compile` packs into the cache on first use.
     args : sequence
         Arguments of the program. Its name, the last part of the path, is put before them.
     **wasi
@@ -36,15 +39,16 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
     Returns
     -------
     int
-        The exit code: what the program gave to ``proc_exit``, or 0 where it returned. The first of its threads that
+        The exit code: what the program gave to ``proc_exit``, or 0 where it returned. A component's is 1 where its
+        ``run`` gives an error, and what it gave to ``exit`` or ``exit-with-code``. The first of its threads that
         gives one ends a program that was built for wasi-threads; so do a trap of any thread and the main one's return.
 
     Raises
     ------
     ValueError
-        The module is no command: a reactor, whose functions are to be called one by one, or no WASI module; or its
-        ``_start`` is no function without parameters, or one of WASI itself. An environment variable has no name. The
-        module starts threads, but exports no ``wasi_thread_start`` for them.
+        The module or component is no command: a reactor, whose functions are to be called one by one, or no WASI
+        module; or its ``_start`` is no function without parameters, or one of WASI itself. An environment variable has
+        no name. The module starts threads, but exports no ``wasi_thread_start`` for them.
     Trap
         The program trapped.
 
@@ -60,6 +64,8 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
         from wasmartifact.cache import compile
 
         artifact = compile(program)
+    if artifact._is_component:
+        return run_component(artifact, program, args, **wasi)
     return start(*instantiate(artifact, program, args, **wasi), program)
 
 
@@ -86,18 +92,7 @@ def instantiate(
     """
     from wasmartifact.wasi.host import Wasi
 
-    streams: dict[str, Any] = {"stdin": None, "stdout": None, "stderr": None}
-    # Python's names are None where a stream was closed from the start: its number may be any other file's by now.
-    for number, name, stream in (
-        (0, "stdin", sys.__stdin__),
-        (1, "stdout", sys.__stdout__),
-        (2, "stderr", sys.__stderr__),
-    ):
-        if stream is not None and name not in wasi:
-            streams[name] = number
-            if number and not stream.closed:
-                stream.flush()
-    imports = Wasi(args=(os.path.basename(program), *args), **(streams | wasi)).imports()
+    imports = Wasi(args=(os.path.basename(program), *args), **(_own_streams(wasi) | wasi)).imports()
     limits = wasi.get("limits")
     threads = None
     try:
@@ -111,6 +106,51 @@ def instantiate(
         if name in instance.exports:
             _check_entry(instance.exports[name], name, program, imports)
     return instance, threads
+
+
+def _own_streams(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The streams of this process, but for those that are given."""
+    streams: dict[str, Any] = {"stdin": None, "stdout": None, "stderr": None}
+    # Python's names are None where a stream was closed from the start: its number may be any other file's by now.
+    for number, name, stream in (
+        (0, "stdin", sys.__stdin__),
+        (1, "stdout", sys.__stdout__),
+        (2, "stderr", sys.__stderr__),
+    ):
+        if stream is not None and name not in given:
+            streams[name] = number
+            if number and not stream.closed:
+                stream.flush()
+    return streams
+
+
+def instantiate_component(component: Artifact, program: str, args: Sequence[str | bytes], **wasi: Any) -> Any:
+    """An instance of a component with WASI 0.2, likewise."""
+    from wasmartifact.wasi.host import Wasi
+
+    host = Wasi(args=(os.path.basename(program), *args), **(_own_streams(wasi) | wasi))
+    limits = wasi.get("limits")
+    return component.instantiate(host.imports(), store=None if limits is None else types.Store(limits=limits))
+
+
+def run_component(component: Artifact, program: str, args: Sequence[str | bytes], **wasi: Any) -> int:
+    """Call the ``run`` of a command; returns its exit code: 0, 1 where it gave an error, or what it exited with."""
+    from wasmartifact.runtime.component_types import Err
+
+    def call() -> None:
+        instance = instantiate_component(component, program, args, **wasi)
+        name = next((name for name in instance if name.startswith(COMMAND_INTERFACE)), None)
+        if name is None:
+            raise ValueError(
+                f"{program} is no command: it exports {', '.join(instance) or 'nothing'}, but no {COMMAND_INTERFACE}x; "
+                "instantiate it with wa.Wasi(...), and call its functions one by one"
+            )
+        instance[name]["run"]()
+
+    try:
+        return exit_code(call, None)
+    except Err:
+        return 1
 
 
 def _threads(

@@ -47,9 +47,19 @@ typedef struct wa_wasi_function {
 } wa_wasi_function;
 extern const wa_wasi_function wa_wasi_functions[];
 extern const size_t wa_wasi_function_count;
+/* With those behind them that no guest imports. */
+extern const size_t wa_wasi_all_function_count;
 /* Make a host function of it. wasi NULL: of the program of the store that calls it (wa_store_set_program). Owned:
  * wa_host_release. */
 wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable);
+
+/* Call a function (index below wa_wasi_all_function_count) with memory of the embedder's in the place of a guest's: an errno, or one
+ * of these. WA_WASI_RAISED: as a stream does; WA_WASI_INTERRUPTED: it did nothing, as a SIGINT or a stop came. It may wait, and goes
+ * through streams, only where a call from outside runs that is not in the embedder's code. */
+enum { WA_WASI_RAISED = 0x10000, WA_WASI_INTERRUPTED };
+uint32_t wa_wasi_call(wa_wasi *wasi, size_t index, uint8_t *memory, uint64_t memory_bytes, const uint64_t *args);
+/* Close a descriptor, from anywhere. False: it is not open. */
+bool wa_wasi_close(wa_wasi *wasi, uint32_t number);
 
 /* The program whose function this is, borrowed; NULL: it is no function of WASI. */
 wa_wasi *wa_wasi_of(const wa_function *function, wa_store *store);

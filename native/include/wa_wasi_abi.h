@@ -283,6 +283,10 @@
     X(sock_send, "iiiii", "i", 1, "\x5b\x2a\x6b\xe6\x91\xea\x80\xd8\x06\x7f\x8e\x5c\x20\xd8\x59\x9a") \
     X(sock_shutdown, "ii", "i", 1, "\xdd\x7c\xba\x8d\x3c\x78\xad\x9c\x17\xde\xe6\x96\x09\x89\xa7\x3e")
 
+/* Likewise, those that no guest imports */
+#define WA_WASI_EMBEDDER_FUNCTIONS(X) \
+    X(fd_append, "iiii", "i", 0, "\x6e\x1b\xeb\xbb\xbb\x62\xac\x5c\x3b\x2e\x54\x94\x5a\x64\x0c\x87")
+
 /* X(function, position of a descriptor, right that it must have) */
 #define WA_WASI_NEEDED_RIGHTS(X) \
     X(fd_advise, 0, WA_WASI_RIGHT_FD_ADVISE) \
@@ -307,6 +311,7 @@
     X(path_unlink_file, 0, WA_WASI_RIGHT_PATH_UNLINK_FILE) \
     X(sock_accept, 0, WA_WASI_RIGHT_SOCK_ACCEPT) \
     X(sock_shutdown, 0, WA_WASI_RIGHT_SOCK_SHUTDOWN) \
+    X(fd_append, 0, WA_WASI_RIGHT_FD_WRITE) \
     X(fd_pread, 0, WA_WASI_RIGHT_FD_READ) \
     X(fd_pread, 0, WA_WASI_RIGHT_FD_SEEK) \
     X(fd_pwrite, 0, WA_WASI_RIGHT_FD_WRITE) \

@@ -229,6 +229,8 @@ enum { WA_GOES_ON, WA_SIGINT_CAME, WA_INTERLEAVED };
 int wa_embedder_ends(void *user);
 /* While it still runs, on the stack of the call that it ends for: whether that is going to be something else than interleaved. */
 bool wa_embedder_is_back(void *user);
+/* While it still runs: whether a stop ends the innermost call now, whose info describes the trap then. */
+bool wa_embedder_is_stopped(void);
 /* Have the embedder tell whether a mark is of the stack that runs; user is of a call on that, or NULL. */
 void wa_stacks_tell_apart(bool (*runs_here)(void *user, const void *mark));
 /* Whether a host function that needs room on the stack shall trap instead: less than 64 KiB are left above the limit for wasm,

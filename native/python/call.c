@@ -506,6 +506,17 @@ int wax_leave_raised(wax_call *call)
     return -1;
 }
 
+int wax_heed_stops(wax_call *call)
+{
+    (void)wa_take_interrupt();
+    if (PyErr_CheckSignals() < 0)
+        return -1;
+    if (!wa_embedder_is_stopped())
+        return 0;
+    raise_trap(call->store, &call->info);
+    return -1;
+}
+
 bool wax_heed_signals(void)
 {
     wax_call *call = wax_enter_python();

@@ -534,6 +534,21 @@
     "\n" \
     "The same of the older module."
 
+#define WAX_DOC_WasiHost__call \
+    "_call($self, number, memory, /, *args)\n" \
+    "--\n" \
+    "\n" \
+    "Call a function of WASI by its number, with this in the place of a guest's memory: an errno.\n" \
+    "\n" \
+    "Only while a guest calls Python on this thread. A Ctrl-C, a deadline or an interrupt of that call ends a wait,\n" \
+    "as the exception that it is."
+
+#define WAX_DOC_WasiHost__close \
+    "_close($self, number, /)\n" \
+    "--\n" \
+    "\n" \
+    "Close a descriptor; whether it was open."
+
 #define WAX_DOC_instantiate \
     "instantiate($module, artifact, native, imports, store, /)\n" \
     "--\n" \

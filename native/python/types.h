@@ -407,6 +407,9 @@ wax_call *wax_enter_python(void);
 int wax_leave_python(wax_call *call);
 /* After code that raised, before wa_unwind: -1. */
 int wax_leave_raised(wax_call *call);
+/* In Python code that a guest called, after C code returned early because of a Ctrl-C or a stop: -1 with the exception set that it is,
+ * or 0 where it was taken back. */
+int wax_heed_stops(wax_call *call);
 /* Of the module, once: how stacks are told apart. */
 void wax_tell_stacks_apart(void);
 /* The wa_judge of Ctrl-C: whether it ends a call that released the GIL. */

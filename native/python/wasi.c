@@ -335,6 +335,62 @@ PyMethodDef wax_wasi_functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* ---- calls of WASI 0.2 -------------------------------------------------------------------------------------------------------- */
+
+enum { ARGUMENTS_MAX = 9 };
+
+/* Inside a host function: an errno, or WA_WASI_RAISED with an exception set. */
+static uint32_t run_waiting(wa_wasi *wasi, size_t index, const Py_buffer *memory, const uint64_t *args)
+{
+    for (;;) {
+        wax_call *call = wa_current_user();
+        if (wax_leave_python(call) < 0)
+            return WA_WASI_RAISED;
+        uint32_t result = wa_wasi_call(wasi, index, memory->buf, (uint64_t)memory->len, args);
+        if (result == WA_WASI_RAISED) /* the GIL is taken again */
+            return result;
+        wax_enter_python();
+        if (result != WA_WASI_INTERRUPTED)
+            return result;
+        if (wax_heed_stops(call) < 0)
+            return WA_WASI_RAISED;
+    }
+}
+
+/* call(number of the function, memory, arguments...) -> errno */
+static PyObject *call_function(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    uint64_t slots[ARGUMENTS_MAX];
+    Py_buffer memory;
+    size_t index = count < 2 ? SIZE_MAX : PyLong_AsSize_t(args[0]);
+    if (PyErr_Occurred())
+        return NULL;
+    if (index >= wa_wasi_all_function_count || strlen(wa_wasi_functions[index].params) != (size_t)count - 2)
+        return PyErr_Format(PyExc_TypeError, "no function of WASI has this number and %zd arguments", count - 2);
+    for (Py_ssize_t i = 2; i < count; i++) {
+        slots[i - 2] = PyLong_AsUnsignedLongLong(args[i]);
+        if (PyErr_Occurred())
+            return NULL;
+    }
+    if (wa_current_user() == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "what a WASI program sees can be used only while a guest calls it");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(args[1], &memory, PyBUF_WRITABLE) < 0)
+        return NULL;
+    uint32_t result = run_waiting(((wasi_host *)object)->native, index, &memory, slots);
+    PyBuffer_Release(&memory);
+    return result == WA_WASI_RAISED ? NULL : PyLong_FromUnsignedLong(result);
+}
+
+static PyObject *close_descriptor(PyObject *object, PyObject *number)
+{
+    unsigned long fd = PyLong_AsUnsignedLong(number);
+    if (PyErr_Occurred())
+        return NULL;
+    return PyBool_FromLong(fd <= UINT32_MAX && wa_wasi_close(((wasi_host *)object)->native, (uint32_t)fd));
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------------------- */
 
 static int wasi_host_traverse(PyObject *object, visitproc visit, void *arg)
@@ -375,6 +431,8 @@ static PyMethodDef wasi_host_methods[] = {
     {"_avoid_openat2", avoid_openat2, METH_NOARGS, WAX_DOC_WasiHost__avoid_openat2},
     {"_function", function, METH_O, WAX_DOC_WasiHost__function},
     {"_unstable_function", unstable_function, METH_O, WAX_DOC_WasiHost__unstable_function},
+    {"_call", WAX_FASTCALL(call_function), METH_FASTCALL, WAX_DOC_WasiHost__call},
+    {"_close", close_descriptor, METH_O, WAX_DOC_WasiHost__close},
     {NULL, NULL, 0, NULL},
 };
 

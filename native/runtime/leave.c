@@ -77,6 +77,14 @@ bool wa_embedder_is_back(void *user)
     return !wa_stack_is_interleaved();
 }
 
+bool wa_embedder_is_stopped(void)
+{
+    uint32_t trap_code = wa_this_thread.notes.stop ? wa_take_stop() : 0;
+    if (trap_code != 0)
+        describe_trap(trap_code);
+    return trap_code != 0;
+}
+
 static WA_COLD int look_back(void *user)
 {
     if (!wa_embedder_is_back(user)) {

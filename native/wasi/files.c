@@ -179,12 +179,20 @@ static wasi_file *take(wa_wasi *wasi, uint32_t number)
     return file;
 }
 
-wasi_file *wasi_fd_take(wa_wasi *wasi, uint32_t number)
+/* Take a file out of the table: retained, or NULL. */
+static wasi_file *take(wa_wasi *wasi, uint32_t number)
 {
     pthread_mutex_lock(&wasi->mutex);
     wasi_file *file = take(wasi, number);
     pthread_mutex_unlock(&wasi->mutex);
     return file;
+}
+
+bool wa_wasi_close(wa_wasi *wasi, uint32_t number)
+{
+    wasi_file *file = take(wasi, number);
+    wasi_file_release(file);
+    return file != NULL;
 }
 
 uint32_t wasi_fd_move(wa_wasi *wasi, uint32_t from, uint32_t to)

@@ -8,13 +8,18 @@
 const wa_wasi_function wa_wasi_functions[] = {
 #define X(name, params, results, in_unstable, digest) {#name, params, results, (const uint8_t *)(digest), in_unstable},
     WA_WASI_FUNCTIONS(X)
+    WA_WASI_EMBEDDER_FUNCTIONS(X)
 #undef X
 };
-const size_t wa_wasi_function_count = sizeof wa_wasi_functions / sizeof wa_wasi_functions[0];
+const size_t wa_wasi_all_function_count = sizeof wa_wasi_functions / sizeof wa_wasi_functions[0];
+#define X(name, params, results, in_unstable, digest) +1
+const size_t wa_wasi_function_count = 0 WA_WASI_FUNCTIONS(X);
+#undef X
 
 static const wasi_function functions[] = {
 #define X(name, params, results, in_unstable, digest) wasi_##name,
     WA_WASI_FUNCTIONS(X)
+    WA_WASI_EMBEDDER_FUNCTIONS(X)
 #undef X
 };
 
@@ -85,6 +90,14 @@ static void invoke(wa_function *record, uint64_t *slots)
         wa_heed_interrupt(); /* leaves after WASI_INTERRUPTED, unless a deadline was taken back meanwhile */
     } while (result == WASI_INTERRUPTED);
     slots[0] = result;
+}
+
+uint32_t wa_wasi_call(wa_wasi *wasi, size_t index, uint8_t *memory, uint64_t memory_bytes, const uint64_t *args)
+{
+    wasi_call call = {.wasi = wasi, .memory = memory, .memory_bytes = memory_bytes};
+    if (wasi->is_narrowed && lacks_right(wasi, functions[index], args))
+        return WA_WASI_ENOTCAPABLE;
+    return functions[index](&call, args);
 }
 
 wa_host *wa_wasi_host(wa_wasi *wasi, size_t index, bool is_unstable)

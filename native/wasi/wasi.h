@@ -22,8 +22,8 @@
 #include "wa_wasi_abi.h"
 
 enum {
-    WASI_RAISED = 0x10000,  /* the embedder has an exception */
-    WASI_INTERRUPTED,       /* Ctrl-C or a stop ends the call, which has done nothing yet */
+    WASI_RAISED = WA_WASI_RAISED,           /* the embedder has an exception */
+    WASI_INTERRUPTED = WA_WASI_INTERRUPTED, /* Ctrl-C or a stop ends the call, which has done nothing yet */
     WASI_PATH_BYTES = 4096, /* longest path, with the zero */
     WASI_PARTS_MAX = 128,   /* buffers that one call transfers; what more the guest gives waits for its next call */
 };
@@ -156,8 +156,6 @@ void wasi_file_release(wasi_file *file);
 wasi_file *wasi_fd_get(wa_wasi *wasi, uint32_t number);
 /* Put a file under the lowest free number; takes it over on success. An errno of WASI. */
 uint32_t wasi_fd_add(wa_wasi *wasi, wasi_file *file, uint32_t *number);
-/* Take a file out of the table: retained, or NULL. */
-wasi_file *wasi_fd_take(wa_wasi *wasi, uint32_t number);
 uint32_t wasi_fd_move(wa_wasi *wasi, uint32_t from, uint32_t to);
 void wasi_fds_free(wa_wasi *wasi);
 /* What fd_fdstat_get tells of a file that nobody narrowed. */
@@ -207,6 +205,7 @@ uint32_t wasi_times(uint64_t access, uint64_t modification, uint32_t flags, stru
 /* calls/: the functions */
 #define X(name, params, results, in_unstable, digest) uint32_t wasi_##name(wasi_call *call, const uint64_t *args);
 WA_WASI_FUNCTIONS(X)
+WA_WASI_EMBEDDER_FUNCTIONS(X)
 #undef X
 
 #endif

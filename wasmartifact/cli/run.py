@@ -12,7 +12,7 @@ import sys
 from wasmartifact.cli.common import BYTES, STDIN, UsageError, parse_amount, standard_input
 from wasmartifact.cli.progress import ProgressBar
 from wasmartifact.loader import load
-from wasmartifact.program import exit_code, initialize, instantiate, is_artifact, start
+from wasmartifact.program import exit_code, initialize, instantiate, is_artifact, run_component, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ usage: wasmartifact run [OPTIONS] PROGRAM [--] [ARGS ...]
 
 Run a WASI program. Standard streams are those of this process; of everything else it sees what the options give.
 
-  PROGRAM              an artifact, or a .wasm or .wat module, which is packed into the cache on first use; - for
-                       standard input
+  PROGRAM              an artifact, or a .wasm or .wat module or component, which is packed into the cache on first
+                       use; - for standard input
   ARGS                 arguments of the program, or of the function of --invoke
   --dir HOST[::GUEST]  directory that the program may use, by the name GUEST (default: HOST); may be repeated
   --ro-dir HOST[::GUEST]  the same, without leave to change anything in it
@@ -81,7 +81,8 @@ def run(tokens: Sequence[str], *, owns_process: bool) -> int:
     artifact = open_program(options.program, options)
     if owns_process:
         _behave_natively()
-    code = _start(artifact, options.program, options) if options.invoke is None else _invoke(artifact, options)
+    start_it = _start_component if artifact._is_component else _start
+    code = start_it(artifact, options.program, options) if options.invoke is None else _invoke(artifact, options)
     if owns_process:
         _leave(code)
     return code
@@ -200,17 +201,30 @@ def _start(artifact: Artifact, program: str, options: Options) -> int:
         raise UsageError(str(problem)) from None
 
 
-def make_instance(
-    artifact: Artifact, program: str, arguments: Sequence[str], entry: str, options: Options, **streams: Any
-) -> tuple[Instance, Threads | None]:
-    """An instance with what the options give it, and this process's streams unless others are given; its threads."""
-    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens, **streams}
+def _start_component(component: Artifact, program: str, options: Options) -> int:
+    """Run a WASI 0.2 command."""
+    try:
+        return run_component(component, program, options.arguments, **_given(options))
+    except ValueError as problem:  # no command, or a variable has no name
+        raise UsageError(str(problem)) from None
+
+
+def _given(options: Options) -> dict[str, Any]:
+    """What the options give a program."""
+    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens}
     if options.limits:
         from wasmartifact.limits import Limits
 
         given["limits"] = Limits(**options.limits)
+    return given
+
+
+def make_instance(
+    artifact: Artifact, program: str, arguments: Sequence[str], entry: str, options: Options, **streams: Any
+) -> tuple[Instance, Threads | None]:
+    """An instance with what the options give it, and this process's streams unless others are given; its threads."""
     try:
-        return instantiate(artifact, program, arguments, entry, **given)
+        return instantiate(artifact, program, arguments, entry, **_given(options), **streams)
     except ValueError as problem:  # what is to be called can't be, or a variable has no name
         raise UsageError(str(problem)) from None
 
@@ -218,6 +232,8 @@ def make_instance(
 def _invoke(artifact: Artifact, options: Options) -> int:
     """Call one function and print its results; a reactor is initialised first."""
     program, name = options.program or "", options.invoke or ""
+    if artifact._is_component:
+        raise UsageError(f"--invoke {name} calls functions of modules, {program} is a component: call it from Python")
     values, types = read_call(artifact, options)
     instance, threads = make_instance(artifact, program, (), name, options)
     returned: list[Any] = []

@@ -25,6 +25,9 @@ class Artifact:
         Everything that it says about its module.
     """
 
+    #: Whether it is a `Component`, for those who must not import that.
+    _is_component = False
+
     __slots__ = ("__weakref__", "_metadata", "_native", "path")
 
     def __init__(self, native: types.NativeArtifact, path: str | None) -> None:

@@ -34,6 +34,8 @@ class Component(Artifact):
         Everything that the artifact says about the core module that the component's modules became.
     """
 
+    _is_component = True
+
     __slots__ = ("_canons", "_description", "_exports", "_externs", "_names", "_type_rows", "_wanted")
 
     def __init__(self, native: types.NativeArtifact, path: str | None) -> None:

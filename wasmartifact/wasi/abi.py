@@ -1,6 +1,7 @@
 """THE numbers of WASI preview 1: errnos, functions with their signatures, flags, rights, file types.
 
-``tools/generate.py`` turns them into ``native/include/wa_wasi_abi.h``, which the C side compiles against.
+``tools/generate.py`` turns them into ``native/include/wa_wasi_abi.h``, which the C side compiles against, and
+``wasmartifact/wasi/numbers.py``, which serves WASI 0.2 without the import of this file.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ FUNCTIONS: Final = (
     Function("sock_shutdown", "ii"),
 )
 
+#: What WASI 0.2 needs beyond these: no guest imports them. fd_append writes at the end of a file, whatever its flags.
+EMBEDDER_FUNCTIONS: Final = (Function("fd_append", "iiii", in_unstable=False),)
+
 #: What the descriptors that a function gets must have the right to: (function, position of the descriptor, right).
 NEEDED_RIGHTS: Final = (
     *((right, 0, right) for right in (
@@ -96,6 +100,7 @@ NEEDED_RIGHTS: Final = (
         "path_create_directory", "path_filestat_get", "path_filestat_set_times", "path_open", "path_readlink",
         "path_remove_directory", "path_unlink_file", "sock_accept", "sock_shutdown",
     )),
+    ("fd_append", 0, "fd_write"),
     ("fd_pread", 0, "fd_read"),
     ("fd_pread", 0, "fd_seek"),
     ("fd_pwrite", 0, "fd_write"),
@@ -138,3 +143,37 @@ BIT_SETS: Final = {
         "sock_shutdown", "sock_accept",
     ),
 }  # fmt: skip
+
+# ---- WASI 0.2 ------------------------------------------------------------------------------------------------------
+
+#: The error-code of wasi:filesystem for each errno that has one; the others are "io". Too many descriptors have no code
+#: of their own.
+ERROR_CODES: Final = {
+    "2big": "invalid", "acces": "access", "again": "would-block", "already": "already", "badf": "bad-descriptor",
+    "busy": "busy", "deadlk": "deadlock", "dquot": "quota", "exist": "exist", "fbig": "file-too-large",
+    "ilseq": "illegal-byte-sequence", "inprogress": "in-progress", "intr": "interrupted", "inval": "invalid",
+    "io": "io", "isdir": "is-directory", "loop": "loop", "mfile": "insufficient-memory", "mlink": "too-many-links",
+    "msgsize": "message-size", "nametoolong": "name-too-long", "nfile": "insufficient-memory", "nodev": "no-device",
+    "noent": "no-entry", "nolck": "no-lock", "nomem": "insufficient-memory", "nospc": "insufficient-space",
+    "nosys": "unsupported", "notcapable": "not-permitted", "notdir": "not-directory", "notempty": "not-empty",
+    "notrecoverable": "not-recoverable", "notsup": "unsupported", "notty": "no-tty", "nxio": "no-such-device",
+    "overflow": "overflow", "perm": "not-permitted", "pipe": "pipe", "rofs": "read-only", "spipe": "invalid-seek",
+    "txtbsy": "text-file-busy", "xdev": "cross-device",
+}  # fmt: skip
+#: The descriptor-type of wasi:filesystem for each file type, in their order.
+DESCRIPTOR_TYPES: Final = (
+    "unknown", "block-device", "character-device", "directory", "regular-file", "socket", "socket", "symbolic-link",
+)  # fmt: skip
+#: Functions and sets of bits that WASI 0.2 uses.
+USED_FUNCTIONS: Final = (
+    "fd_advise", "fd_append", "fd_datasync", "fd_fdstat_get", "fd_filestat_get", "fd_filestat_set_size",
+    "fd_filestat_set_times", "fd_pread", "fd_pwrite", "fd_read", "fd_readdir", "fd_sync", "fd_write",
+    "path_create_directory", "path_filestat_get", "path_filestat_set_times", "path_link", "path_open", "path_readlink",
+    "path_remove_directory", "path_rename", "path_symlink", "path_unlink_file", "poll_oneoff",
+)  # fmt: skip
+USED_BITS: Final = {
+    "fdflag": ("dsync", "rsync", "sync"),
+    "oflag": ("trunc",),
+    "fst": ("atim", "atim_now", "mtim", "mtim_now"),
+    "right": ("fd_read", "fd_readdir", "fd_write", "path_create_directory"),
+}

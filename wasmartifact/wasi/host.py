@@ -91,8 +91,9 @@ class Wasi(types.WasiHost):
     3 b'hello\\n'
     """
 
-    __slots__ = ("_files", "_given", "_interfaces")
+    __slots__ = ("_files", "_given", "_interfaces", "_streams")
     _files: list[Any]
+    _streams: list[Any]
     _given: tuple[Any, ...]
     _interfaces: Any
 
@@ -113,7 +114,8 @@ class Wasi(types.WasiHost):
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env)) if env else b"")
         self._files = []
         self._interfaces = None
-        self._given = (args, dict(env or {}), stdin, stdout, stderr, bool(preopens))
+        self._given = (args, dict(env or {}), tuple(preopens or ()))
+        self._streams = []
         sockets = tuple(sockets)
         if limits is not None:
             self._limit(limits, given=STREAMS + len(preopens or ()) + len(sockets))
@@ -150,22 +152,11 @@ class Wasi(types.WasiHost):
             return self._interfaces
         from wasmartifact.wasi.preview2 import Preview2
 
-        args, env, stdin, stdout, stderr, has_directories = self._given
-        if has_directories:
-            from wasmartifact.errors import UnsupportedModule
-
-            raise UnsupportedModule(
-                "preopens are not served to components yet: give wa.Wasi without, and the interfaces "
-                "wasi:filesystem/preopens and wasi:filesystem/types yourself",
-                feature="component-filesystem",
-            )
-        streams = (
-            as_stream("stdin", stdin, False),
-            as_stream("stdout", stdout, True),
-            as_stream("stderr", stderr, True),
-        )
+        args, env, directories = self._given
         variables = [(_text(name), _text(value)) for name, value in env.items()]
-        self._interfaces = Preview2([_text(argument) for argument in args], variables, streams)
+        self._interfaces = Preview2(
+            self, [*map(_text, args)], variables, tuple(self._streams), [*map(_text, directories)]
+        )
         return self._interfaces
 
     def _limit(self, limits: Limits, given: int) -> None:
@@ -190,6 +181,7 @@ class Wasi(types.WasiHost):
     def _give_stream(self, name: str, stream: Any, writes: bool) -> None:
         direction = types.WASI_OUTPUT if writes else types.WASI_INPUT
         found = None if stream is None else as_stream(name, stream, writes)
+        self._streams.append(found)
         if isinstance(found, int):
             self._give_descriptor(found, direction)
             if writes and hasattr(stream, "flush") and hasattr(stream, "closed"):

@@ -7,9 +7,7 @@
 
 uint32_t wasi_fd_close(wasi_call *call, const uint64_t *args)
 {
-    wasi_file *file = wasi_fd_take(call->wasi, (uint32_t)args[0]);
-    wasi_file_release(file);
-    return file != NULL ? WA_WASI_ESUCCESS : WA_WASI_EBADF;
+    return wa_wasi_close(call->wasi, (uint32_t)args[0]) ? WA_WASI_ESUCCESS : WA_WASI_EBADF;
 }
 
 uint32_t wasi_fd_renumber(wasi_call *call, const uint64_t *args)

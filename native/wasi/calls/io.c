@@ -1,4 +1,4 @@
-/* Reading and writing: fd_read, fd_pread, fd_write, fd_pwrite, fd_seek, fd_tell. */
+/* Reading and writing: fd_read, fd_pread, fd_write, fd_pwrite, fd_append, fd_seek, fd_tell. */
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ typedef struct transfer {
     const wasi_file *file;
     struct iovec parts[WASI_PARTS_MAX];
     size_t part_count;
-    bool is_write, has_offset;
+    bool is_write, has_offset, appends;
     off_t offset;
     uint32_t size_bytes; /* done */
 } transfer;
@@ -41,7 +41,9 @@ static ssize_t once(const transfer *what)
         return what->has_offset ? preadv(fd, what->parts, count, what->offset) : readv(fd, what->parts, count);
     wasi_guard guard;
     wasi_guard_begin(&guard);
-    ssize_t done = what->has_offset ? pwritev(fd, what->parts, count, what->offset) : writev(fd, what->parts, count);
+    ssize_t done = what->appends ? pwritev2(fd, what->parts, count, what->offset, RWF_APPEND)
+                   : what->has_offset ? pwritev(fd, what->parts, count, what->offset)
+                                      : writev(fd, what->parts, count);
     int error = done < 0 ? errno : 0;
     wasi_guard_end(&guard, error);
     errno = error;
@@ -92,17 +94,20 @@ static uint32_t transfer_stream(transfer *what)
     return WA_WASI_ESUCCESS;
 }
 
+typedef enum mode { AT_POSITION, AT_OFFSET, AT_END } mode;
+
 /* args: descriptor, buffers, their number, [offset,] where the size goes. */
-static uint32_t run(wasi_call *call, const uint64_t *args, bool is_write, bool has_offset)
+static uint32_t run(wasi_call *call, const uint64_t *args, bool is_write, mode place)
 {
     transfer what; /* most of it is room for buffers */
-    uint32_t result_address = (uint32_t)args[has_offset ? 4 : 3];
+    uint32_t result_address = (uint32_t)args[place == AT_OFFSET ? 4 : 3];
     wasi_file *file = wasi_fd_get(call->wasi, (uint32_t)args[0]);
     uint32_t result = WA_WASI_EBADF;
     what.file = file;
     what.is_write = is_write;
-    what.has_offset = has_offset;
-    what.offset = has_offset ? (off_t)args[3] : 0;
+    what.has_offset = place != AT_POSITION;
+    what.appends = place == AT_END;
+    what.offset = place == AT_OFFSET ? (off_t)args[3] : 0;
     what.size_bytes = 0;
     if (file != NULL && !file->is_directory && (is_write ? file->can_write : file->can_read)) {
         result = wasi_parts(call, (uint32_t)args[1], (uint32_t)args[2], what.parts, &what.part_count);
@@ -117,22 +122,27 @@ static uint32_t run(wasi_call *call, const uint64_t *args, bool is_write, bool h
 
 uint32_t wasi_fd_read(wasi_call *call, const uint64_t *args)
 {
-    return run(call, args, false, false);
+    return run(call, args, false, AT_POSITION);
 }
 
 uint32_t wasi_fd_pread(wasi_call *call, const uint64_t *args)
 {
-    return run(call, args, false, true);
+    return run(call, args, false, AT_OFFSET);
 }
 
 uint32_t wasi_fd_write(wasi_call *call, const uint64_t *args)
 {
-    return run(call, args, true, false);
+    return run(call, args, true, AT_POSITION);
 }
 
 uint32_t wasi_fd_pwrite(wasi_call *call, const uint64_t *args)
 {
-    return run(call, args, true, true);
+    return run(call, args, true, AT_OFFSET);
+}
+
+uint32_t wasi_fd_append(wasi_call *call, const uint64_t *args)
+{
+    return run(call, args, true, AT_END);
 }
 
 /* ---- positions -------------------------------------------------------------------------------------------------- */
