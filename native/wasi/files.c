@@ -179,18 +179,11 @@ static wasi_file *take(wa_wasi *wasi, uint32_t number)
     return file;
 }
 
-/* Take a file out of the table: retained, or NULL. */
-static wasi_file *take(wa_wasi *wasi, uint32_t number)
+bool wa_wasi_close(wa_wasi *wasi, uint32_t number)
 {
     pthread_mutex_lock(&wasi->mutex);
     wasi_file *file = take(wasi, number);
     pthread_mutex_unlock(&wasi->mutex);
-    return file;
-}
-
-bool wa_wasi_close(wa_wasi *wasi, uint32_t number)
-{
-    wasi_file *file = take(wasi, number);
     wasi_file_release(file);
     return file != NULL;
 }
