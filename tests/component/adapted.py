@@ -157,12 +157,15 @@ class Remote:
         self._ask(_WRITE, address, len(data), (), data)
 
     def close(self) -> None:
-        """End it."""
+        """End it, once: its numbers are others' afterwards."""
+        if self._input < 0:
+            return
         if self._thread.is_alive():
             self._ask(_END, 0, 0)
             self._thread.join()
         os.close(self._input)
         os.close(self._output)
+        self._input = self._output = -1
 
     def __del__(self) -> None:
         self.close()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _NANOSECONDS: Final = 1_000_000_000
 _LAST_INSTANT: Final = 2**64 - 1
+#: What the memory of a component can hold.
+_MOST_BYTES: Final = 2**32
 #: Number of the first preopened directory.
 _FIRST_DIRECTORY: Final = 3
 
@@ -81,6 +83,12 @@ def _exit(code: int) -> NoReturn:
     from wasmartifact.runtime.native_errors import make_exit
 
     raise make_exit(code)
+
+
+def _random_bytes(size_bytes: int) -> bytes:
+    if size_bytes > _MOST_BYTES:
+        raise ValueError(f"wasi:random: {size_bytes} bytes fit into no component's memory")
+    return os.urandom(size_bytes)
 
 
 def _random_u64() -> int:
@@ -193,10 +201,10 @@ class Preview2:
         return {"now": lambda: _wall_time(time.time_ns()), "resolution": lambda: _wall_time(1)}
 
     def _random_random(self) -> dict[str, Any]:
-        return {"get_random_bytes": os.urandom, "get_random_u64": _random_u64}
+        return {"get_random_bytes": _random_bytes, "get_random_u64": _random_u64}
 
     def _random_insecure(self) -> dict[str, Any]:
-        return {"get_insecure_random_bytes": os.urandom, "get_insecure_random_u64": _random_u64}
+        return {"get_insecure_random_bytes": _random_bytes, "get_insecure_random_u64": _random_u64}
 
     def _random_insecure_seed(self) -> dict[str, Any]:
         return {"insecure_seed": lambda: (_random_u64(), _random_u64())}
