@@ -17,7 +17,7 @@ from tests.unit.runtime.harness import load
 COMPUTING_WAT = """(module
   (import "env" "f" (func $f)) (import "env" "one" (func $one (result i32)))
   (type $none (func)) (tag $t)
-  (memory (export "memory") 16384) (table $big (export "table") 1000000 10000000 funcref) (table $calls 1 funcref)
+  (memory (export "memory") 16384) (table $big (export "table") 1000000 1000100 funcref) (table $calls 1 funcref)
   (global $n (mut i32) (i32.const 0))
   (elem $e (table $calls) (i32.const 0) func $count)
   (func $count (global.set $n (i32.add (global.get $n) (i32.const 1))))
