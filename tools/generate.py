@@ -487,13 +487,13 @@ def ranges(struct: schema.Struct) -> Iterator[tuple[str, tuple[int, int]]]:
 
 def column_facts() -> Iterator[tuple[str, tuple[int, int, str]]]:
     """What it takes to view a column."""
-    for column in schema.COLUMNS:
+    for column in (*schema.COLUMNS, *schema.COMPONENT_COLUMNS):
         yield column.name, (column.id, schema.VALUE_SIZES[column.type], column.target)
 
 
 def column_fields() -> Iterator[tuple[str, tuple[str, int, int]]]:
     """The fields of columns that are made of structures."""
-    for column in schema.COLUMNS:
+    for column in (*schema.COLUMNS, *schema.COMPONENT_COLUMNS):
         if (struct := schema.STRUCT_BY_NAME.get(column.type)) is not None:
             for field, offset in struct.offsets().items():
                 yield f"{column.name}.{field}", (column.name, offset // 4, struct.size_bytes // 4)

@@ -234,6 +234,13 @@ COLUMNS = {
     "address_block_row": (640, 4, ""),
     "address_block_text": (641, 4, ""),
     "address_block_wasm": (642, 4, ""),
+    "component_name": (768, 4, "component_name_bytes"),
+    "component_name_bytes": (769, 1, ""),
+    "component_type": (800, 12, ""),
+    "component_item": (832, 8, ""),
+    "component_resource": (864, 12, ""),
+    "component_canon": (896, 36, ""),
+    "component_extern": (928, 20, ""),
 }
 #: Column of structures, place among its u32, number of them.
 COLUMN_FIELDS = {
@@ -245,6 +252,28 @@ COLUMN_FIELDS = {
     "function.text_offset": ("function", 1, 4),
     "function.code_size_bytes": ("function", 2, 4),
     "function.flags": ("function", 3, 4),
+    "component_type.kind": ("component_type", 0, 3),
+    "component_type.first_item": ("component_type", 1, 3),
+    "component_type.item_count": ("component_type", 2, 3),
+    "component_item.name": ("component_item", 0, 2),
+    "component_item.type": ("component_item", 1, 2),
+    "component_resource.owner": ("component_resource", 0, 3),
+    "component_resource.destructor": ("component_resource", 1, 3),
+    "component_resource.name": ("component_resource", 2, 3),
+    "component_canon.kind": ("component_canon", 0, 9),
+    "component_canon.instance": ("component_canon", 1, 9),
+    "component_canon.type": ("component_canon", 2, 9),
+    "component_canon.function": ("component_canon", 3, 9),
+    "component_canon.memory": ("component_canon", 4, 9),
+    "component_canon.realloc": ("component_canon", 5, 9),
+    "component_canon.post_return": ("component_canon", 6, 9),
+    "component_canon.encoding": ("component_canon", 7, 9),
+    "component_canon.target": ("component_canon", 8, 9),
+    "component_extern.name": ("component_extern", 0, 5),
+    "component_extern.sort": ("component_extern", 1, 5),
+    "component_extern.parent": ("component_extern", 2, 5),
+    "component_extern.is_export": ("component_extern", 3, 5),
+    "component_extern.index": ("component_extern", 4, 5),
 }
 #: Column that tells the rows of a group, values it has more.
 ROW_COLUMNS = {

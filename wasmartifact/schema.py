@@ -1256,7 +1256,7 @@ COMPONENT_COLUMNS: Final = (
         ("component_name", "u32", "offsets", "byte", "names, UTF-8, each once", "component_name_bytes"),
         ("component_name_bytes", "u8", "flat", "bytes", "their bytes"),
     ),
-    *_group(25, "component_types", ("component_type", "component_type", "rows", "row", "types; equal ones have one row")),
+    *_group(25, "component_types", ("component_type", "component_type", "rows", "row", "types; those that names are given to have a row for each name")),
     *_group(26, "component_items", ("component_item", "component_item", "rows", "row", "items of types")),
     *_group(27, "component_resources", ("component_resource", "component_resource", "rows", "row", "types of resources")),
     *_group(28, "component_canons", ("component_canon", "component_canon", "rows", "row", "functions of the canonical ABI")),

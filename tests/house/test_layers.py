@@ -16,7 +16,7 @@ PACKAGE = ROOT / "wasmartifact"
 LAYERS = (
     ("record",),
     ("constants", "errors", "frozen", "limits", "schema", "version"),
-    ("host",),
+    ("host", "wit"),
     ("wasm",),
     ("component",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),

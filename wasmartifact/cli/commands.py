@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import sys
@@ -33,6 +34,7 @@ from wasmartifact.host.output import absolute_path
 from wasmartifact.host.scratch import ScratchFile
 from wasmartifact.program import is_artifact
 from wasmartifact.version import VERSION
+from wasmartifact.wasm.decode import COMPONENT_MAGIC
 
 BENCH_WAY: Final = "clone the repository, run `make`, and there `make bench` or `python -m bench --help`"
 BENCH_HELP: Final = f"""\
@@ -108,6 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser("inspect", help="show what an artifact or a module holds; none of its code runs")
     inspect.add_argument("file", metavar="FILE", help="artifact, or .wasm or .wat module; - for standard input")
     inspect.add_argument("--json", action="store_true", help="everything, as JSON")
+    inspect.add_argument("--wit", action="store_true", help="of a component: its world as WIT, and nothing else")
     inspect.set_defaults(command=run_inspect)
 
     verify = commands.add_parser(
@@ -228,17 +231,50 @@ def run_inspect(options: argparse.Namespace) -> int:
     """``inspect``: a readable page, or JSON; of an artifact, which is an ELF file, or of a module."""
     with artifact_path(options.file) as path:
         if is_artifact(path):
-            from wasmartifact.cli.summary import describe, page
-
-            with wa.open_metadata(path) as metadata:
-                _show(describe(metadata) if options.json else page(metadata))
+            _inspect_artifact(path, options)
         else:
-            from wasmartifact.cli.module_summary import describe_module, module_page, read_module
             from wasmartifact.wasm.source import read_source
 
-            module = read_module(read_source(Path(path).read_bytes() if options.file == STDIN else path))
-            _show(describe_module(module) if options.json else module_page(module))
+            data = read_source(Path(path).read_bytes() if options.file == STDIN else path)
+            (_inspect_component if data[:8] == COMPONENT_MAGIC else _inspect_module)(data, options)
     return 0
+
+
+def _inspect_artifact(path: str, options: argparse.Namespace) -> None:
+    from wasmartifact.cli.summary import describe, page
+
+    with wa.open_metadata(path) as metadata:
+        if options.wit and not metadata.is_component:
+            raise UsageError(f"--wit is of components; {options.file} holds a module")
+        if not metadata.is_component:
+            _show(describe(metadata) if options.json else page(metadata))
+            return
+        from wasmartifact.cli.component_summary import artifact_wit
+
+        wit = artifact_wit(metadata)
+        if options.json:
+            _show(describe(metadata) | {"wit": "\n".join(wit) + "\n"})
+        else:
+            _show(wit if options.wit else itertools.chain(page(metadata), ("",), wit))
+
+
+def _inspect_component(data: bytes, options: argparse.Namespace) -> None:
+    from wasmartifact.cli.component_summary import describe_program, program_page, program_wit, read_program
+
+    program = read_program(data)
+    if options.json:
+        _show(describe_program(data, program))
+    else:
+        _show(program_wit(program) if options.wit else program_page(data, program))
+
+
+def _inspect_module(data: bytes, options: argparse.Namespace) -> None:
+    from wasmartifact.cli.module_summary import describe_module, module_page, read_module
+
+    if options.wit:
+        raise UsageError(f"--wit is of components; {options.file} is a module")
+    module = read_module(data)
+    _show(describe_module(module) if options.json else module_page(module))
 
 
 def _show(what: dict[str, object] | Iterable[str]) -> None:

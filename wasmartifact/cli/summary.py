@@ -123,6 +123,8 @@ def page(metadata: Metadata) -> Iterator[str]:
     yield from (f"{name:15}{printable(value)}" for name, value in facts.items())
     yield from (f"{f'memory {index}':15}{type_text(row.type)}" for index, row in enumerate(metadata.memories))
     yield from (f"{f'table {index}':15}{type_text(row.type)}" for index, row in enumerate(metadata.tables))
+    if metadata.is_component:  # what its module imports and exports is no user's business
+        return
     imports, exports = metadata.imports, metadata.exports
     yield from listing(
         "imports", len(imports), [(row.kind, f"{row.module}.{row.name}", row.type) for row in imports[:MAX_ROWS]]

@@ -8,10 +8,13 @@ from itertools import accumulate
 from typing import Final
 
 from wasmartifact.component.flatten import Flat
-from wasmartifact.component.link import CoreRef, ExternRow
-from wasmartifact.schema import COMPONENT_SORTS
+from wasmartifact.component.link import CoreRef, ExternRow, Program
+from wasmartifact.schema import COMPONENT_KINDS, COMPONENT_SORTS
+from wasmartifact.wit.read import ExternRow as Extern
+from wasmartifact.wit.read import Rows
 
-_RESOURCE: Final = COMPONENT_SORTS.index("resource")
+_FUNC, _TYPE, _RESOURCE = (COMPONENT_SORTS.index(sort) for sort in ("func", "type", "resource"))
+_HANDLES: Final = frozenset(COMPONENT_KINDS.index(kind) for kind in ("own", "borrow"))
 
 
 def component_columns(flat: Flat) -> dict[str, bytes | array[int]]:
@@ -19,10 +22,13 @@ def component_columns(flat: Flat) -> dict[str, bytes | array[int]]:
     program, names = flat.program, _Names()
     items: list[int] = []
     types: list[int] = []
-    for type_ in program.types:
+    places = _used_types(program)
+    for row, type_ in enumerate(program.types):
+        if row not in places:
+            continue
         types += (type_.kind, len(items) // 2, len(type_.items))
         for name, part in type_.items:
-            items += (names.row(name), part)
+            items += (names.row(name), part if type_.kind in _HANDLES or part == 0 else places[part - 1] + 1)
     resource_names = _resource_names(program.externs, len(program.resources))
     resources: list[int] = []
     for row, resource in enumerate(program.resources):
@@ -31,16 +37,17 @@ def component_columns(flat: Flat) -> dict[str, bytes | array[int]]:
     canons: list[int] = []
     for place, canon in enumerate(program.canons):
         function = _place(flat.functions, canon.core) if canon.core is not None else place + 1
+        type_row = None if canon.type is None else places[canon.type]
         canons += (
-            canon.kind, canon.instance, _plus_one(canon.type), function, _place(flat.memories, canon.memory),
+            canon.kind, canon.instance, _plus_one(type_row), function, _place(flat.memories, canon.memory),
             _place(flat.functions, canon.realloc), _place(flat.functions, canon.post_return), canon.encoding,
             _plus_one(canon.target),
         )  # fmt: skip
     externs: list[int] = []
     for extern in program.externs:
-        externs += (
-            names.row(extern.name), extern.sort, _plus_one(extern.parent), extern.is_export, _plus_one(extern.index),
-        )  # fmt: skip
+        named = _type_of(extern)
+        index = extern.index if named is None else places[named]
+        externs += (names.row(extern.name), extern.sort, _plus_one(extern.parent), extern.is_export, _plus_one(index))
     encoded = names.encoded()
     return {
         "component_name": array("I", accumulate(map(len, encoded), initial=0)),
@@ -51,6 +58,34 @@ def component_columns(flat: Flat) -> dict[str, bytes | array[int]]:
         "component_canon": array("I", canons),
         "component_extern": array("I", externs),
     }
+
+
+def program_rows(program: Program) -> Rows:
+    """What `wasmartifact.wit.read` reads, of a component that is not packed."""
+    return Rows(
+        [(type_.kind, type_.items) for type_ in program.types],
+        [
+            Extern(extern.name, extern.sort, _plus_one(extern.parent), extern.is_export, _plus_one(extern.index))
+            for extern in program.externs
+        ],
+        [_plus_one(canon.type) for canon in program.canons],
+    )
+
+
+def _type_of(extern: ExternRow) -> int | None:
+    """The row of its type, where it has one: a type, or an imported function."""
+    return extern.index if extern.sort == _TYPE or (extern.sort == _FUNC and not extern.is_export) else None
+
+
+def _used_types(program: Program) -> dict[int, int]:
+    """New rows of the types that the component's functions and names need; parts still come before what has them."""
+    used = {row for extern in program.externs if (row := _type_of(extern)) is not None}
+    used |= {canon.type for canon in program.canons if canon.type is not None}
+    for row in range(len(program.types) - 1, -1, -1):
+        type_ = program.types[row]
+        if row in used and type_.kind not in _HANDLES:
+            used |= {part - 1 for _, part in type_.items if part}
+    return {row: place for place, row in enumerate(sorted(used))}
 
 
 class _Names:

@@ -6,7 +6,7 @@ the canonical ABI, value types as rows of one table, resources, and the tree of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from wasmartifact.component import model
@@ -183,6 +183,7 @@ class _Linker:
         self.program = Program()
         self.modules: dict[int, Module] = {}
         self.type_rows: dict[TypeRow, int] = {}
+        self.named: set[int] = set()
 
     # Scopes -------------------------------------------------------------------------------------------------------
 
@@ -216,7 +217,7 @@ class _Linker:
         elif desc.sort == "func":
             entity = _Func(scope.get("type", desc.index), extern=row)
         elif desc.sort == "type":
-            entity = scope.get("type", desc.index)
+            entity = self.name_type(scope.get("type", desc.index))
         else:
             entity = self.host_instance(scope.get("type", desc.index), row)
         sort = COMPONENT_SORTS.index("resource" if isinstance(entity, _Resource) else desc.sort)
@@ -306,7 +307,9 @@ class _Linker:
         scope.add(definition.sort, scope.get(sort, definition.index)[definition.name][1])
 
     def export(self, definition: model.Export, scope: _Scope) -> None:
-        entity = scope.get(definition.sort, definition.index)
+        entity = self.name_type(scope.get(definition.sort, definition.index))
+        if isinstance(entity, _Func) and definition.desc is not None:
+            entity = self.ascribe(entity, scope.get("type", definition.desc.index))
         scope.add(definition.sort, entity)
         scope.exports[definition.name] = (definition.sort, entity)
 
@@ -314,6 +317,23 @@ class _Linker:
         raise AssertionError("a declaration outside of the type of an imported instance")
 
     # Types --------------------------------------------------------------------------------------------------------
+
+    def name_type(self, entity: Any) -> Any:
+        """What an import or export gives a name: a type that has none yet becomes one of its own, so that types that
+        are made alike keep their names, and one that has a name already is the same under the other one."""
+        if not isinstance(entity, _ValueType) or entity.row in self.named:
+            return entity
+        row = len(self.program.types)
+        self.program.types.append(self.program.types[entity.row])
+        self.named.add(row)
+        return _ValueType(row)
+
+    def ascribe(self, function: _Func, type_row: int) -> _Func:
+        """A function with an equal type, in which types have the names that they are exported by."""
+        if function.lift is not None:
+            canons = self.program.canons
+            canons[function.lift] = replace(canons[function.lift], type=type_row)
+        return replace(function, type=type_row)
 
     def type(self, definition: model.Type, scope: _Scope) -> None:
         sort = "core type" if definition.is_core else "type"

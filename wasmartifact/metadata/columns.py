@@ -134,7 +134,7 @@ class Columns:
         if view is None:
             if name in COLUMN_FIELDS:
                 column, place, step = COLUMN_FIELDS[name]
-                view = self.column(column).cast("I")[place::step]
+                view = self.column(column).cast("B").cast("I")[place::step]
             else:
                 view = self._map(name)
             self._columns[name] = view

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmartifact.constants import HEADER_SNAPSHOT, KIND_FUNC
+from wasmartifact.constants import HEADER_COMPONENT, HEADER_SNAPSHOT, KIND_FUNC
 from wasmartifact.metadata import rows
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.rows import Rows
@@ -130,6 +130,11 @@ class Metadata:
     def header(self) -> Header:
         """Header fields: ``numbers`` and ``digests`` by the names of ``schema.METADATA_HEADER``."""
         return self.columns.header
+
+    @property
+    def is_component(self) -> bool:
+        """Whether the module is a flattened component."""
+        return bool(self.header.numbers["flags"] & HEADER_COMPONENT)
 
     def column(self, name: str) -> memoryview:
         """A whole column, in place.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmartifact import _types as types
+from wasmartifact import _types as native_types
 from wasmartifact.constants import CANON_HOST, CANON_LIFT, COMPONENT_KINDS, COMPONENT_SORTS
 from wasmartifact.runtime.artifact import Artifact
 from wasmartifact.runtime.component_types import camel, snake
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wasmartifact.runtime.component_imports import Wanted
+    from wasmartifact.wit.read import Rows
+    from wasmartifact.wit.types import World
 
 SORT_FUNC, SORT_TYPE, SORT_RESOURCE, SORT_INSTANCE, SORT_IMPORTED_FUNC = (
     COMPONENT_SORTS.index(sort) for sort in ("func", "type", "resource", "instance", "imported func")
@@ -36,21 +38,22 @@ class Component(Artifact):
 
     _is_component = True
 
-    __slots__ = ("_canons", "_description", "_exports", "_externs", "_names", "_type_rows", "_wanted")
+    __slots__ = ("_canons", "_description", "_exports", "_externs", "_names", "_type_rows", "_wanted", "_world")
 
-    def __init__(self, native: types.NativeArtifact, path: str | None) -> None:
+    def __init__(self, native: native_types.NativeArtifact, path: str | None) -> None:
         """Of its native half, bound to its code."""
         super().__init__(native, path)
-        self._description: types._NativeComponent | None = None
+        self._description: native_types._NativeComponent | None = None
+        self._world: World | None = None
 
     def __repr__(self) -> str:
         return f"<Component {self.path or 'from bytes'}>"
 
     def instantiate(  # type: ignore[override]
         self,
-        imports: Mapping[str, Any] | types.WasiHost | None = None,
+        imports: Mapping[str, Any] | native_types.WasiHost | None = None,
         *,
-        store: types.Store | None = None,
+        store: native_types.Store | None = None,
     ) -> ComponentInstance:
         """Make an instance: give it what it imports, run what its modules run at the start.
 
@@ -82,13 +85,30 @@ class Component(Artifact):
         from wasmartifact.runtime.component_imports import find_callables
 
         callables = find_callables(self._imported(), imports)
-        return ComponentInstance(self, types.component_instantiate(description, self._native, callables, store))
+        return ComponentInstance(self, native_types.component_instantiate(description, self._native, callables, store))
+
+    @property
+    def types(self) -> World:
+        """The types of what it imports and exports, read from the artifact when they are first asked for."""
+        if self._world is None:
+            from wasmartifact.wit.read import read_world
+
+            self._world = read_world(self._wit_rows())
+        return self._world
+
+    def _wit_rows(self) -> Rows:
+        """What `wasmartifact.wit.read` reads."""
+        from wasmartifact.wit.read import ExternRow, Rows
+
+        self._open()
+        canon_types = [type_row for _, type_row, _ in self._canons]
+        return Rows(self._rows, [ExternRow(*row) for row in self._externs], canon_types)
 
     # What the columns say, read when it is first needed -----------------------------------------------------------
 
-    def _open(self) -> types._NativeComponent:
+    def _open(self) -> native_types._NativeComponent:
         if self._description is None:
-            description = types.component_open(self, self._native)
+            description = native_types.component_open(self, self._native)
             self._externs = description.externs()
             self._canons = description.canons()
             self._names: dict[int, str] = {}
@@ -180,7 +200,7 @@ class Namespace:
 
     __slots__ = ("_cache", "_component", "_native", "_parent")
 
-    def __init__(self, component: Component, native: types._NativeComponentInstance, parent: int) -> None:
+    def __init__(self, component: Component, native: native_types._NativeComponentInstance, parent: int) -> None:
         """Of an instance, and the row of the interface + 1; 0 for the component's own exports."""
         self._component = component
         self._native = native
@@ -262,7 +282,7 @@ class ComponentInstance(Namespace):
 
     __slots__ = ("__weakref__", "component", "exports")
 
-    def __init__(self, component: Component, native: types._NativeComponentInstance) -> None:
+    def __init__(self, component: Component, native: native_types._NativeComponentInstance) -> None:
         """Of a component, and the native half."""
         super().__init__(component, native, 0)
         self.component = component
@@ -272,7 +292,7 @@ class ComponentInstance(Namespace):
         return f"<Instance of {self.component!r}>"
 
 
-def resource_class(component: Component, native: types._NativeComponentInstance, resource: int) -> type:
+def resource_class(component: Component, native: native_types._NativeComponentInstance, resource: int) -> type:
     """The class of a resource of an instance."""
     if resource not in native.classes:
         native.classes[resource] = make_resource_class(component, native, resource)
@@ -280,7 +300,7 @@ def resource_class(component: Component, native: types._NativeComponentInstance,
     return made
 
 
-def make_resource_class(component: Component, native: types._NativeComponentInstance, resource: int) -> type:
+def make_resource_class(component: Component, native: native_types._NativeComponentInstance, resource: int) -> type:
     """A class with the methods of a resource that the component exports."""
     component._open()
     name, parents = "resource", set()
@@ -303,4 +323,4 @@ def make_resource_class(component: Component, native: types._NativeComponentInst
             namespace[snake(method)] = native.function(index - 1, text, True)
         elif kind + "]" == _STATIC:
             namespace[snake(method)] = staticmethod(native.function(index - 1, text, False))
-    return type(camel(name), (types.resource_base(),), namespace)
+    return type(camel(name), (native_types.resource_base(),), namespace)

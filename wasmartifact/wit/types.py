@@ -1,0 +1,395 @@
+"""Types of components: what `Component.types` consists of. All objects are immutable.
+
+Types that have names are the same object wherever they are used; a type with parts equals another one with equal parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+
+def _nothing() -> Mapping[str, Function]:
+    return MappingProxyType({})
+
+
+# Types without names ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """``bool``, ``s8`` to ``u64``, ``f32``, ``f64``, ``char`` or ``string``.
+
+    Attributes
+    ----------
+    name : str
+        Which one.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """``list<T>``.
+
+    Attributes
+    ----------
+    element : Type
+        What it is a list of.
+    """
+
+    element: Type
+
+    def __str__(self) -> str:
+        return f"list<{self.element}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """``option<T>``.
+
+    Attributes
+    ----------
+    some : Type
+        What there is, or is not.
+    """
+
+    some: Type
+
+    def __str__(self) -> str:
+        return f"option<{self.some}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``result<T, E>``.
+
+    Attributes
+    ----------
+    ok, err : Type | None
+        What comes with either outcome; None where nothing does.
+    """
+
+    ok: Type | None
+    err: Type | None
+
+    def __str__(self) -> str:
+        if self.err is None:
+            return "result" if self.ok is None else f"result<{self.ok}>"
+        return f"result<{'_' if self.ok is None else self.ok}, {self.err}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """``tuple<A, B, ...>``.
+
+    Attributes
+    ----------
+    items : tuple of Type
+        Types of its items.
+    """
+
+    items: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"tuple<{', '.join(map(str, self.items))}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A resource that is handed over.
+
+    Attributes
+    ----------
+    resource : Resource
+        Its type.
+    """
+
+    resource: Resource
+
+    def __str__(self) -> str:
+        return str(self.resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """``borrow<R>``: a resource that is lent for a call.
+
+    Attributes
+    ----------
+    resource : Resource
+        Its type.
+    """
+
+    resource: Resource
+
+    def __str__(self) -> str:
+        return f"borrow<{self.resource}>"
+
+
+# Types with names -------------------------------------------------------------------------------------------------
+
+
+class Named:
+    """What types with names have in common: two of them are equal only where they are the same."""
+
+    __slots__ = ()
+    name: str
+    interface: str | None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a record.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    type : Type
+        What it holds.
+    """
+
+    name: str
+    type: Type
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record(Named):
+    """A record.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    interface : str | None
+        The interface that defines it, None for the world itself.
+    fields : tuple of Field
+        Its fields, in order.
+    """
+
+    name: str
+    interface: str | None
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case of a variant.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    type : Type | None
+        What it holds, None for nothing.
+    """
+
+    name: str
+    type: Type | None
+
+    def __str__(self) -> str:
+        return self.name if self.type is None else f"{self.name}({self.type})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variant(Named):
+    """A variant.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    interface : str | None
+        The interface that defines it, None for the world itself.
+    cases : tuple of Case
+        Its cases, in order.
+    """
+
+    name: str
+    interface: str | None
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enum(Named):
+    """An enum.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    interface : str | None
+        The interface that defines it, None for the world itself.
+    cases : tuple of str
+        Names of its cases, in order.
+    """
+
+    name: str
+    interface: str | None
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flags(Named):
+    """Flags.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    interface : str | None
+        The interface that defines them, None for the world itself.
+    flags : tuple of str
+        Their names, from bit 0 on.
+    """
+
+    name: str
+    interface: str | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alias(Named):
+    """Another name for a type: ``type size = u64``.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    interface : str | None
+        The interface that defines it, None for the world itself.
+    type : Type
+        What it stands for.
+    """
+
+    name: str
+    interface: str | None
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Resource(Named):
+    """A type of resources.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    interface : str | None
+        The interface that defines it, None for the world itself.
+    constructor : Function | None
+        What makes one, None where only functions give one.
+    methods, statics : mapping of str to Function
+        By their own names, as ``read`` for ``[method]blob.read``.
+    """
+
+    name: str
+    interface: str | None
+    constructor: Function | None = None
+    methods: Mapping[str, Function] = field(default_factory=_nothing)
+    statics: Mapping[str, Function] = field(default_factory=_nothing)
+
+    def __repr__(self) -> str:  # its methods have it among their parameters
+        return f"<resource {self.name} of {self.interface or 'the world'}>"
+
+
+Type: TypeAlias = (
+    Primitive | List | Option | Result | Tuple | Own | Borrow | Record | Variant | Enum | Flags | Alias | Resource
+)
+
+
+# What is imported and exported ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    type : Type
+        What it takes.
+    """
+
+    name: str
+    type: Type
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type}"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function.
+
+    Attributes
+    ----------
+    name : str
+        As in WIT, as ``[method]blob.read``.
+    params : tuple of Param
+        Its parameters; ``self`` is the first one of methods.
+    result : Type | None
+        What it gives, None for nothing.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    result: Type | None
+
+    def __str__(self) -> str:
+        result = "" if self.result is None else f" -> {self.result}"
+        return f"{self.name}: func({', '.join(map(str, self.params))}){result}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Interface:
+    """An interface, or a component's own imports or exports.
+
+    Attributes
+    ----------
+    name : str | None
+        As in WIT, with package and version; None for a component's own.
+    types : mapping of str to Type
+        Types by the names that they have here; one that another interface defines is that one's object.
+    functions : mapping of str to Function
+        All functions, methods too, by their names in WIT.
+    interfaces : mapping of str to Interface
+        Interfaces, of a component's own imports or exports.
+    """
+
+    name: str | None
+    types: Mapping[str, Type]
+    functions: Mapping[str, Function]
+    interfaces: Mapping[str, Interface]
+
+    def __repr__(self) -> str:
+        return f"<{self.name or 'world'}: {', '.join([*self.interfaces, *self.types, *self.functions])}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class World:
+    """What a component imports and exports.
+
+    Attributes
+    ----------
+    imports, exports : Interface
+        Either side.
+    """
+
+    imports: Interface
+    exports: Interface
