@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wasmartifact.wasm.encode import signed, unsigned
+
 I32 = 0x7F
 FUNC = 0x60
 END = 0x0B
@@ -14,30 +16,10 @@ MAGIC = b"\0asm\1\0\0\0"
 PAGE_BYTES = 65_536
 
 
-def leb128(value: int) -> bytes:
-    """Unsigned LEB128 (spec section 5.2.2)."""
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-def signed_leb128(value: int) -> bytes:
-    """Signed LEB128 (spec section 5.2.2)."""
-    encoded = bytearray()
-    while not -0x40 <= value < 0x40:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value & 0x7F)
-    return bytes(encoded)
-
-
 def section(number: int, count: int, entries: bytes) -> bytes:
     """A section that is a vector of ``count`` entries (spec section 5.5.2)."""
-    body = leb128(count) + entries
-    return bytes([number]) + leb128(len(body)) + body
+    body = unsigned(count) + entries
+    return bytes([number]) + unsigned(len(body)) + body
 
 
 def exported_functions(count: int, exports_each: int = 1) -> bytes:
@@ -45,10 +27,10 @@ def exported_functions(count: int, exports_each: int = 1) -> bytes:
     exports, codes = bytearray(), bytearray()
     for index in range(count * exports_each):
         name = b"f%d" % index
-        exports += leb128(len(name)) + name + b"\0" + leb128(index // exports_each)
+        exports += unsigned(len(name)) + name + b"\0" + unsigned(index // exports_each)
     for index in range(count):
-        body = bytes([0, I32_CONST]) + signed_leb128(index) + bytes([END])
-        codes += leb128(len(body)) + body
+        body = bytes([0, I32_CONST]) + signed(index) + bytes([END])
+        codes += unsigned(len(body)) + body
     return b"".join(
         (
             MAGIC,
@@ -69,19 +51,19 @@ def tool_like(count: int) -> bytes:
     functions, exports, codes = bytearray(), bytearray(), bytearray()
     for index in range(count):
         functions.append(index % 64)
-        body = bytes([0, LOCAL_GET, 0, I32_LOAD, 2]) + leb128(index) + bytes([END])
-        codes += leb128(len(body)) + body
+        body = bytes([0, LOCAL_GET, 0, I32_LOAD, 2]) + unsigned(index) + bytes([END])
+        codes += unsigned(len(body)) + body
     exported, virtual = min(count, 16), count // 3
-    elements = bytes([0, I32_CONST, 1, END]) + leb128(virtual) + b"".join(map(leb128, range(0, 3 * virtual, 3)))
+    elements = bytes([0, I32_CONST, 1, END]) + unsigned(virtual) + b"".join(map(unsigned, range(0, 3 * virtual, 3)))
     for index in range(exported):
         name = b"f%d" % index
-        exports += leb128(len(name)) + name + b"\0" + leb128(index)
+        exports += unsigned(len(name)) + name + b"\0" + unsigned(index)
     return b"".join(
         (
             MAGIC,
             section(1, 64, types),
             section(3, count, bytes(functions)),
-            section(4, 1, bytes([FUNCREF, 0]) + leb128(virtual + 1)),
+            section(4, 1, bytes([FUNCREF, 0]) + unsigned(virtual + 1)),
             section(5, 1, bytes([0, 16])),
             section(7, exported, bytes(exports)),
             section(9, 1, elements),
@@ -96,19 +78,19 @@ def data_segments(size_bytes: int) -> bytes:
     page = bytes(1 + offset % 255 for offset in range(PAGE_BYTES))
     segments = bytearray()
     for index in range(pages):
-        segments += bytes([0, I32_CONST]) + signed_leb128(index * PAGE_BYTES) + bytes([END]) + leb128(PAGE_BYTES) + page
-    return b"".join((MAGIC, section(5, 1, b"\0" + leb128(pages)), section(11, pages, bytes(segments))))
+        segments += bytes([0, I32_CONST]) + signed(index * PAGE_BYTES) + bytes([END]) + unsigned(PAGE_BYTES) + page
+    return b"".join((MAGIC, section(5, 1, b"\0" + unsigned(pages)), section(11, pages, bytes(segments))))
 
 
 def filled_table(length: int) -> bytes:
     """A module with one function and a table of ``length`` elements, which an active segment fills with it."""
-    elements = bytes([0, I32_CONST, 0, END]) + leb128(length) + bytes(length)
+    elements = bytes([0, I32_CONST, 0, END]) + unsigned(length) + bytes(length)
     return b"".join(
         (
             MAGIC,
             section(1, 1, bytes([FUNC, 0, 1, I32])),
             section(3, 1, b"\0"),
-            section(4, 1, bytes([FUNCREF, 0]) + leb128(length)),
+            section(4, 1, bytes([FUNCREF, 0]) + unsigned(length)),
             section(9, 1, elements),
             section(10, 1, bytes([4, 0, I32_CONST, 0, END])),
         )
@@ -122,7 +104,7 @@ FUNCTION_TYPES = 8
 def text(value: str) -> bytes:
     """A name (spec section 5.2.4)."""
     data = value.encode()
-    return leb128(len(data)) + data
+    return unsigned(len(data)) + data
 
 
 def described_functions(count: int) -> bytes:
@@ -139,11 +121,11 @@ def described_functions(count: int) -> bytes:
     body = bytes([0, LOCAL_GET, 0, I32_LOAD, 2, 0, LOCAL_GET, 1, I32_DIV_U, END])
     exports, names = bytearray(), bytearray()
     for index in range(count):
-        func_index = leb128(IMPORTED_FUNCTIONS + index)
+        func_index = unsigned(IMPORTED_FUNCTIONS + index)
         exports += text(f"f{index}") + b"\0" + func_index
         names += func_index + text(f"bench::described::function_{index}")
-    name_map = leb128(count) + names
-    name_section = text("name") + b"\1" + leb128(len(name_map)) + name_map
+    name_map = unsigned(count) + names
+    name_section = text("name") + b"\1" + unsigned(len(name_map)) + name_map
     return b"".join(
         (
             MAGIC,
@@ -152,7 +134,7 @@ def described_functions(count: int) -> bytes:
             section(3, count, bytes(index % FUNCTION_TYPES for index in range(count))),
             section(5, 1, b"\0\1"),
             section(7, count, bytes(exports)),
-            section(10, count, (leb128(len(body)) + body) * count),
-            b"\0" + leb128(len(name_section)) + name_section,
+            section(10, count, (unsigned(len(body)) + body) * count),
+            b"\0" + unsigned(len(name_section)) + name_section,
         )
     )

@@ -12,9 +12,10 @@ import pytest
 import wasmtime
 
 import wasmartifact as wa
-from bench.synthetic import END, I32_CONST, leb128, section, signed_leb128
+from bench.synthetic import END, I32_CONST, section
 from tests.support.process import mappings
 from tests.unit.runtime.harness import instance, load, packed
+from wasmartifact.wasm.encode import signed, unsigned
 
 PAGE = 65536
 #: Slots of a table image that is mapped, not copied: more than 64 KiB of 8 bytes each.
@@ -134,14 +135,13 @@ def test_a_large_image(tmp_path: Path) -> None:
 def module_of_data(pages: int, segments: Sequence[tuple[int, bytes]]) -> bytes:
     """A module that exports a memory with data: written as bytes, since the text of megabytes takes long to parse."""
     data = b"".join(
-        bytes([0, I32_CONST]) + signed_leb128(place) + bytes([END]) + leb128(len(part)) + part
-        for place, part in segments
+        bytes([0, I32_CONST]) + signed(place) + bytes([END]) + unsigned(len(part)) + part for place, part in segments
     )
     return b"".join(
         (
             b"\0asm\1\0\0\0",
-            section(5, 1, bytes([0]) + leb128(pages)),
-            section(7, 1, leb128(6) + b"memory" + bytes([2, 0])),
+            section(5, 1, bytes([0]) + unsigned(pages)),
+            section(7, 1, unsigned(6) + b"memory" + bytes([2, 0])),
             section(11, len(segments), data),
         )
     )

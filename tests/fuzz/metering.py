@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.synthetic import leb128
 from tests.fuzz.sections import encode_name, read_leb, read_sections, write_sections
 from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.encode import unsigned
 from wasmartifact.wasm.instructions import decode_instructions, decode_locals
 from wasmartifact.wasm.model import Instruction, Module
 from wasmartifact.wasm.opcodes import OPCODES
@@ -35,9 +35,9 @@ def meter(data: bytes) -> bytes:
     sections = dict(read_sections(data))
     number = len(module.global_types)
     sections[_GLOBAL] = _with(sections.get(_GLOBAL), bytes([_I64, 1, 0x42, 0, 0x0B]))
-    sections[_EXPORT] = _with(sections.get(_EXPORT), encode_name(USED_NAME.encode()) + b"\3" + leb128(number))
-    sections[_CODE] = leb128(len(module.codes)) + b"".join(
-        _Body(module, index, leb128(number)).metered() for index in range(len(module.codes))
+    sections[_EXPORT] = _with(sections.get(_EXPORT), encode_name(USED_NAME.encode()) + b"\3" + unsigned(number))
+    sections[_CODE] = unsigned(len(module.codes)) + b"".join(
+        _Body(module, index, unsigned(number)).metered() for index in range(len(module.codes))
     )
     return data[:8] + write_sections(sections)
 
@@ -45,7 +45,7 @@ def meter(data: bytes) -> bytes:
 def _with(content: bytes | None, entry: bytes) -> bytes:
     """A section with one more entry."""
     count, start = read_leb(content or b"\0", 0)
-    return leb128(count + 1) + (content or b"\0")[start:] + entry
+    return unsigned(count + 1) + (content or b"\0")[start:] + entry
 
 
 class _Body:
@@ -64,8 +64,8 @@ class _Body:
         """The code entry, behind its size."""
         count, position = read_leb(self.data, self.start)
         more = b"".join(bytes([1, kind]) for kind in (_I32, _I64, _I32, _I64))
-        body = leb128(count + 4) + self.data[position : self.first] + more + b"".join(self._pieces())
-        return leb128(len(body)) + body
+        body = unsigned(count + 4) + self.data[position : self.first] + more + b"".join(self._pieces())
+        return unsigned(len(body)) + body
 
     def _pieces(self) -> Iterator[bytes]:
         instructions = decode_instructions(self.data, self.first, self.end)
@@ -97,7 +97,7 @@ class _Body:
         return b"\x23" + self.used + value + b"\x7c\x24" + self.used
 
     def _local(self, opcode: int, number: int) -> bytes:
-        return bytes([opcode]) + leb128(self.free_local + number)
+        return bytes([opcode]) + unsigned(self.free_local + number)
 
     def _wide(self, is_64: bool, number: int) -> bytes:
         """Code for a local as an i64."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from bench.synthetic import leb128
+from wasmartifact.wasm.encode import unsigned
 
 #: Export names that are added here: of the fuel, and of global or tag number i (prefix + i).
 FUEL_NAME: Final = "fuzz:fuel"
@@ -42,13 +42,13 @@ def make_testable(data: bytes) -> bytes:
     before = set(_ORDER[: _ORDER.index(_EXPORT)])
     position = max((index + 1 for index, (id_, _) in enumerate(edited) if id_ in before), default=0)
     edited.insert(position, (_EXPORT, exports))
-    return data[:8] + b"".join(bytes([id_]) + leb128(len(content)) + content for id_, content in edited)
+    return data[:8] + b"".join(bytes([id_]) + unsigned(len(content)) + content for id_, content in edited)
 
 
 def write_sections(sections: Mapping[int, bytes]) -> bytes:
     """Sections in the order of a module; without custom ones."""
     return b"".join(
-        bytes([id_]) + leb128(len(content)) + content
+        bytes([id_]) + unsigned(len(content)) + content
         for id_, content in sorted(sections.items(), key=lambda item: _ORDER.index(item[0]) if item[0] else -1)
         if id_
     )
@@ -68,8 +68,8 @@ def _more_exports(content: bytes, global_count: int, tag_count: int) -> bytes:
     added += [(FUEL_NAME, _KIND_GLOBAL, global_count - 1)] if global_count else []
     added += [(f"{TAG_PREFIX}{index}", _KIND_TAG, index) for index in range(tag_count)]
     count, start = read_leb(content, 0)
-    entries = [encode_name(name.encode()) + bytes([kind]) + leb128(index) for name, kind, index in added]
-    return leb128(count + len(entries)) + content[start:] + b"".join(entries)
+    entries = [encode_name(name.encode()) + bytes([kind]) + unsigned(index) for name, kind, index in added]
+    return unsigned(count + len(entries)) + content[start:] + b"".join(entries)
 
 
 def _unique_imports(content: bytes) -> tuple[bytes, Counter[int]]:
@@ -87,7 +87,7 @@ def _unique_imports(content: bytes) -> tuple[bytes, Counter[int]]:
         kinds[content[position]] += 1
         entries.append(encode_name(module) + encode_name(name) + content[position:end])
         position = end
-    return leb128(count) + b"".join(entries), kinds
+    return unsigned(count) + b"".join(entries), kinds
 
 
 def _skip_import_type(content: bytes, position: int) -> int:
@@ -114,7 +114,7 @@ def _skip_value_type(content: bytes, position: int) -> int:
 
 def encode_name(name: bytes) -> bytes:
     """A name behind its size."""
-    return leb128(len(name)) + name
+    return unsigned(len(name)) + name
 
 
 def _read_name(content: bytes, position: int) -> tuple[bytes, int]:

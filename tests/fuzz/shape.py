@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bench.synthetic import leb128
 from tests.fuzz.sections import CAUGHT_NAME, FUEL_NAME, GLOBAL_PREFIX, encode_name
 from tests.fuzz.values import EXCEPTION, Signature
 from wasmartifact import schema
 from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.encode import unsigned
 from wasmartifact.wasm.externtypes import valtype_name
 from wasmartifact.wasm.model import Module
 
@@ -173,19 +173,19 @@ def importer_of(shape: Shape) -> bytes:
 
 
 def _section(id_: int, entries: list[bytes]) -> bytes:
-    content = leb128(len(entries)) + b"".join(entries)
-    return bytes([id_]) + leb128(len(content)) + content
+    content = unsigned(len(entries)) + b"".join(entries)
+    return bytes([id_]) + unsigned(len(content)) + content
 
 
 def _value_types(kinds: tuple[str, ...]) -> bytes:
-    return leb128(len(kinds)) + bytes(_TYPE_CODES[kind] for kind in kinds)
+    return unsigned(len(kinds)) + bytes(_TYPE_CODES[kind] for kind in kinds)
 
 
 def _extern_type(type_: ExternType, signatures: list[Signature]) -> bytes:
     if isinstance(type_, Signature):
-        return b"\0" + leb128(signatures.index(type_))
+        return b"\0" + unsigned(signatures.index(type_))
     if isinstance(type_, TagType):
-        return b"\4\0" + leb128(signatures.index(Signature(type_.params, ())))
+        return b"\4\0" + unsigned(signatures.index(Signature(type_.params, ())))
     if isinstance(type_, TableType):
         return bytes([1, _TYPE_CODES[type_.element]]) + _limits(type_)
     if isinstance(type_, MemoryType):
@@ -196,5 +196,5 @@ def _extern_type(type_: ExternType, signatures: list[Signature]) -> bytes:
 def _limits(type_: TableType | MemoryType, page_log2: int = _PAGE_LOG2, *, is_shared: bool = False) -> bytes:
     has_max, has_page_size = type_.max is not None, page_log2 != _PAGE_LOG2
     flags = _HAS_MAX * has_max | _IS_SHARED * is_shared | _IS_64 * type_.is_64 | _HAS_PAGE_SIZE * has_page_size
-    limits = leb128(type_.min) + (b"" if type_.max is None else leb128(type_.max))
-    return bytes([flags]) + limits + (leb128(page_log2) if has_page_size else b"")
+    limits = unsigned(type_.min) + (b"" if type_.max is None else unsigned(type_.max))
+    return bytes([flags]) + limits + (unsigned(page_log2) if has_page_size else b"")

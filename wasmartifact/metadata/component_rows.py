@@ -9,7 +9,7 @@ from wasmartifact.wit.read import ExternRow, Rows
 _STRING, _OWN, _BORROW, _FUNC = (COMPONENT_KINDS.index(kind) for kind in ("string", "own", "borrow", "func"))
 #: Kinds of which an item may be without a type.
 _OPTIONAL = frozenset(COMPONENT_KINDS.index(kind) for kind in ("variant", "result", "enum", "flags"))
-#: How many items there are of each kind, where that is fixed, and whether it is the least number.
+#: How many items a kind has, where that is fixed; the others that have any have one at least.
 _COUNTS = {"list": 1, "option": 1, "result": 2, "own": 1, "borrow": 1}
 _EXPORTED_FUNC, _TYPE, _RESOURCE, _IMPORTED_FUNC = (
     COMPONENT_SORTS.index(sort) for sort in ("func", "type", "resource", "imported func")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wasmartifact.runtime.component_imports import Wanted
-    from wasmartifact.wit.read import Rows
     from wasmartifact.wit.types import World
 
 SORT_FUNC, SORT_TYPE, SORT_RESOURCE, SORT_INSTANCE, SORT_IMPORTED_FUNC = (
@@ -91,18 +90,11 @@ class Component(Artifact):
     def types(self) -> World:
         """The types of what it imports and exports, read from the artifact when they are first asked for."""
         if self._world is None:
+            from wasmartifact.metadata.component_rows import component_rows
             from wasmartifact.wit.read import read_world
 
-            self._world = read_world(self._wit_rows())
+            self._world = read_world(component_rows(self.metadata.columns))
         return self._world
-
-    def _wit_rows(self) -> Rows:
-        """What `wasmartifact.wit.read` reads."""
-        from wasmartifact.wit.read import ExternRow, Rows
-
-        self._open()
-        canon_types = [type_row for _, type_row, _ in self._canons]
-        return Rows(self._rows, [ExternRow(*row) for row in self._externs], canon_types)
 
     # What the columns say, read when it is first needed -----------------------------------------------------------
 

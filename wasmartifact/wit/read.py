@@ -41,20 +41,13 @@ def read_world(rows: Rows) -> wit.World:
     return wit.World(reader.interface(0, is_export=False), reader.interface(0, is_export=True))
 
 
-def type_places(rows: Rows) -> dict[int, tuple[bool, str | None, str]]:
-    """Where each type is first given a name: row to (is exported, interface, name)."""
-    places: dict[int, tuple[bool, str | None, str]] = {}
-    for extern in rows.externs:
-        if extern.sort == _TYPE and extern.index:
-            owner = rows.externs[extern.parent - 1].name if extern.parent else None
-            places.setdefault(extern.index - 1, (bool(extern.is_export), owner, extern.name))
-    return places
-
-
 class _Reader:
+    """Makes each type once, and puts it where it is named."""
+
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self.names = {row: (owner, name) for row, (_, owner, name) in type_places(rows).items()}
+        #: Interface and name of each type, by the first that gives it one.
+        self.names: dict[int, tuple[str | None, str]] = {}
         self.made: dict[int, wit.Type] = {}
         self.resources: dict[int, wit.Resource] = {}
         self.children: dict[tuple[int, bool], dict[int, ExternRow]] = {}
@@ -62,8 +55,9 @@ class _Reader:
             self.children.setdefault((extern.parent, bool(extern.is_export)), {})[place] = extern
         for extern in rows.externs:
             if extern.sort == _RESOURCE and extern.index not in self.resources:
-                owner = rows.externs[extern.parent - 1].name if extern.parent else None
-                self.resources[extern.index] = wit.Resource(extern.name, owner)
+                self.resources[extern.index] = wit.Resource(extern.name, self.owner(extern.parent))
+            elif extern.sort == _TYPE:
+                self.names.setdefault(extern.index, (self.owner(extern.parent), extern.name))
         self._find_methods()
 
     def _find_methods(self) -> None:
@@ -82,6 +76,10 @@ class _Reader:
                 object.__setattr__(resource, "methods", MappingProxyType(kinds.get("method", {})))
                 object.__setattr__(resource, "statics", MappingProxyType(kinds.get("static", {})))
 
+    def owner(self, parent: int) -> str | None:
+        """Name of the interface in a row, which counts from 1; 0 is the component itself."""
+        return self.rows.externs[parent - 1].name if parent else None
+
     def interface(self, parent: int, *, is_export: bool) -> wit.Interface:
         """What is in an instance, or what the component itself imports or exports."""
         types: dict[str, wit.Type] = {}
@@ -96,8 +94,9 @@ class _Reader:
                 types[row.name] = self.type(row.index)
             elif row.sort == _INSTANCE:
                 interfaces[row.name] = self.interface(place, is_export=is_export)
-        name = self.rows.externs[parent - 1].name if parent else None
-        return wit.Interface(name, MappingProxyType(types), MappingProxyType(functions), MappingProxyType(interfaces))
+        return wit.Interface(
+            self.owner(parent), MappingProxyType(types), MappingProxyType(functions), MappingProxyType(interfaces)
+        )
 
     def function(self, row: ExternRow) -> wit.Function:
         """A function of either side."""
@@ -123,7 +122,7 @@ class _Reader:
     def _make(self, number: int) -> wit.Type:
         code, items = self.rows.types[number - 1]
         kind = COMPONENT_KINDS[code]
-        owner, name = self.names.get(number - 1, (None, ""))
+        owner, name = self.names.get(number, (None, ""))
         labels = tuple([label for label, _ in items])
         if kind == "record":
             return wit.Record(name, owner, tuple([wit.Field(label, self.type(part)) for label, part in items]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from wasmartifact.wit import types as wit
 
@@ -19,7 +19,7 @@ def identifier(name: str) -> str:
     return f"%{name}" if name in _KEYWORDS else name
 
 
-def world_text(world: wit.World, docs: Mapping[str, str] | None = None) -> Iterator[str]:
+def world_text(world: wit.World) -> Iterator[str]:
     """Lines of the WIT of a component: its world, then the packages that its interfaces are of."""
     yield "package root:component;"
     yield ""
@@ -73,7 +73,11 @@ class _Body:
         self.names: dict[int, str] = {}
         for name, type_ in interface.types.items():
             self.names.setdefault(id(type_), name)
-        self.same = {(type_.interface, type_.name): name for name, type_ in interface.types.items() if _is_named(type_)}  # type: ignore[union-attr]
+        self.same = {
+            (type_.interface, type_.name): name
+            for name, type_ in interface.types.items()
+            if isinstance(type_, wit.Named)
+        }
 
     def lines(self) -> Iterator[str]:
         """All lines."""
@@ -175,7 +179,3 @@ class _Body:
         """The name that a type has here."""
         own = self.names.get(id(type_)) or self.same.get((type_.interface, type_.name))
         return identifier(own or type_.name)
-
-
-def _is_named(type_: wit.Type) -> bool:
-    return isinstance(type_, wit.Named)

@@ -136,10 +136,18 @@ class Borrow:
 # Types with names -------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Named:
-    """What types with names have in common: two of them are equal only where they are the same."""
+    """What types with names have in common: two of them are equal only where they are the same.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    name : str
+        As in WIT.
+    interface : str | None
+        The interface that defines it, None for the world itself.
+    """
+
     name: str
     interface: str | None
 
@@ -172,16 +180,10 @@ class Record(Named):
 
     Attributes
     ----------
-    name : str
-        As in WIT.
-    interface : str | None
-        The interface that defines it, None for the world itself.
     fields : tuple of Field
         Its fields, in order.
     """
 
-    name: str
-    interface: str | None
     fields: tuple[Field, ...]
 
 
@@ -210,16 +212,10 @@ class Variant(Named):
 
     Attributes
     ----------
-    name : str
-        As in WIT.
-    interface : str | None
-        The interface that defines it, None for the world itself.
     cases : tuple of Case
         Its cases, in order.
     """
 
-    name: str
-    interface: str | None
     cases: tuple[Case, ...]
 
 
@@ -229,16 +225,10 @@ class Enum(Named):
 
     Attributes
     ----------
-    name : str
-        As in WIT.
-    interface : str | None
-        The interface that defines it, None for the world itself.
     cases : tuple of str
         Names of its cases, in order.
     """
 
-    name: str
-    interface: str | None
     cases: tuple[str, ...]
 
 
@@ -248,16 +238,10 @@ class Flags(Named):
 
     Attributes
     ----------
-    name : str
-        As in WIT.
-    interface : str | None
-        The interface that defines them, None for the world itself.
     flags : tuple of str
         Their names, from bit 0 on.
     """
 
-    name: str
-    interface: str | None
     flags: tuple[str, ...]
 
 
@@ -267,16 +251,10 @@ class Alias(Named):
 
     Attributes
     ----------
-    name : str
-        As in WIT.
-    interface : str | None
-        The interface that defines it, None for the world itself.
     type : Type
         What it stands for.
     """
 
-    name: str
-    interface: str | None
     type: Type
 
 
@@ -286,18 +264,12 @@ class Resource(Named):
 
     Attributes
     ----------
-    name : str
-        As in WIT.
-    interface : str | None
-        The interface that defines it, None for the world itself.
     constructor : Function | None
         What makes one, None where only functions give one.
     methods, statics : mapping of str to Function
         By their own names, as ``read`` for ``[method]blob.read``.
     """
 
-    name: str
-    interface: str | None
     constructor: Function | None = None
     methods: Mapping[str, Function] = field(default_factory=_nothing)
     statics: Mapping[str, Function] = field(default_factory=_nothing)
