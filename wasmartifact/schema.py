@@ -133,8 +133,8 @@ FUEL_FREE_OPERATORS: Final = (
 #: Operators that are the last of their block.
 FUEL_BLOCK_ENDS: Final = (
     "loop", "if", "else", "end", "catch", "catch_all", "delegate", "br", "br_if", "br_table", "br_on_null",
-    "br_on_non_null", "br_on_cast", "br_on_cast_fail", "return", "return_call", "return_call_indirect", "return_call_ref", "throw", "throw_ref", "rethrow",
-    "unreachable",
+    "br_on_non_null", "br_on_cast", "br_on_cast_fail", "return", "return_call", "return_call_indirect",
+    "return_call_ref", "throw", "throw_ref", "rethrow", "unreachable",
 )  # fmt: skip
 #: What a function costs beside its operators; it is paid with its first block.
 FUEL_PER_FUNCTION: Final = 1

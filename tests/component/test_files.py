@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import wasmtime
 import wasmartifact as wa
 from tests.component import adapted
 from tests.unit.wasi.guest import ALL_RIGHTS, CREAT, DIRECTORY, EXCL, RIGHTS, TRUNC, Guest
-from tests.unit.wasi.test_pairs import CALLS, LOST, by_linux, fill, tree
+from tests.unit.wasi.test_pairs import CALLS, check_as_linux
 from tests.unit.wasi.test_sandbox import SECRET, ways_out
 
 READ_WRITE = RIGHTS["fd_read"] | RIGHTS["fd_write"]
@@ -43,25 +42,7 @@ HELLO = """(module
 @pytest.mark.parametrize("walks", [False, True], ids=["openat2", "walk"])
 @pytest.mark.parametrize("name", CALLS)
 def test_calls_with_two_paths_are_linux(tmp_path: Path, name: str, walks: bool) -> None:
-    call, native = CALLS[name]
-    mine, theirs, fresh = tmp_path / "mine", tmp_path / "theirs", 0
-    fill(mine)
-    fill(theirs)
-    start = tree(mine)
-    guest = adapted.ours(mine, walks=walks)
-    for old, new in product(NAMES, NAMES):
-        found, expected = call(guest, old, new), by_linux(native, theirs, old, new)
-        after = tree(mine)
-        if found != expected and expected in LOST:
-            expected = by_linux(native, theirs, "file", new)
-        assert (found, after) == (expected, tree(theirs)), (old, new)
-        if after != start:
-            fresh += 1
-            mine, theirs = tmp_path / f"mine{fresh}", tmp_path / f"theirs{fresh}"
-            fill(mine)
-            fill(theirs)
-            guest = adapted.ours(mine, walks=walks)
-    assert fresh > 0
+    check_as_linux(tmp_path, name, NAMES, lambda directory: adapted.ours(directory, walks=walks))
 
 
 @pytest.mark.parametrize("walks", [False, True], ids=["openat2", "walk"])

@@ -12,6 +12,7 @@ from struct import unpack_from
 from wasmartifact.runtime.component_types import Err
 from wasmartifact.wasi import numbers
 from wasmartifact.wasi.component_io import (
+    NANOSECONDS,
     DescriptorInput,
     DescriptorOutput,
     InputStream,
@@ -19,6 +20,7 @@ from wasmartifact.wasi.component_io import (
     OutputStream,
     Refused,
     call,
+    datetime,
     read,
     write,
 )
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from wasmartifact import _types as types
 
-_NANOSECONDS: Final = 1_000_000_000
 #: Most bytes of one read, whatever was asked for.
 _READ_BYTES: Final = 1 << 20
 #: Where a path lies in what the functions take for a guest's memory: behind the largest result, a filestat.
@@ -153,15 +154,10 @@ def _stat(memory: bytearray) -> dict[str, Any]:
         "type": numbers.DESCRIPTOR_TYPES[filetype],
         "link_count": links,
         "size": size,
-        "data_access_timestamp": _time(accessed),
-        "data_modification_timestamp": _time(modified),
-        "status_change_timestamp": _time(changed),
+        "data_access_timestamp": datetime(accessed),
+        "data_modification_timestamp": datetime(modified),
+        "status_change_timestamp": datetime(changed),
     }
-
-
-def _time(nanoseconds: int) -> dict[str, int]:
-    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
-    return {"seconds": seconds, "nanoseconds": rest}
 
 
 def _times(access: Any, modification: Any) -> tuple[int, int, int]:
@@ -176,7 +172,7 @@ def _times(access: Any, modification: Any) -> tuple[int, int, int]:
             flags |= is_now
         elif given.case == "timestamp":
             flags |= is_set
-            value = given.value.seconds * _NANOSECONDS + given.value.nanoseconds
+            value = given.value.seconds * NANOSECONDS + given.value.nanoseconds
         if value >= 1 << 64:
             raise Err("overflow")
         values.append(value)

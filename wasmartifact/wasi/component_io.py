@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Most bytes that one call reads, and that `check-write` lets a component write.
 CHUNK_BYTES: Final = 65536
+#: In a second.
+NANOSECONDS: Final = 1_000_000_000
 #: Where data lies in what the functions take for a guest's memory: behind a buffer's address and size, and the result.
 _DATA, _RESULT = 16, 8
 _SUBSCRIPTION_BYTES, _EVENT_BYTES = 48, 32
@@ -79,6 +81,12 @@ class IoError:
     def to_debug_string(self) -> str:
         """Words for people."""
         return self.words
+
+
+def datetime(nanoseconds: int) -> dict[str, int]:
+    """The datetime of wasi:clocks/wall-clock, since 1970."""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return {"seconds": seconds, "nanoseconds": rest}
 
 
 def failure(problem: Refused | OSError) -> Err:

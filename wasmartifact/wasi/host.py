@@ -155,7 +155,11 @@ class Wasi(types.WasiHost):
         args, env, directories = self._given
         variables = [(_text(name), _text(value)) for name, value in env.items()]
         self._interfaces = Preview2(
-            self, [*map(_text, args)], variables, tuple(self._streams), [*map(_text, directories)]
+            self,
+            [*map(_text, args)],
+            variables,
+            tuple(self._streams),
+            dict(enumerate(map(_text, directories), STREAMS)),
         )
         return self._interfaces
 

@@ -19,6 +19,7 @@ from wasmartifact.wasi.component_io import (
     IoError,
     OutputStream,
     Pollable,
+    datetime,
     wait,
 )
 
@@ -28,12 +29,9 @@ if TYPE_CHECKING:
 
     from wasmartifact import _types as types
 
-_NANOSECONDS: Final = 1_000_000_000
 _LAST_INSTANT: Final = 2**64 - 1
 #: What the memory of a component can hold.
 _MOST_BYTES: Final = 2**32
-#: Number of the first preopened directory.
-_FIRST_DIRECTORY: Final = 3
 
 
 class Terminal:
@@ -74,11 +72,6 @@ def _nothing(*_: object) -> None:
     return None
 
 
-def _wall_time(nanoseconds: int) -> dict[str, int]:
-    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
-    return {"seconds": seconds, "nanoseconds": rest}
-
-
 def _exit(code: int) -> NoReturn:
     from wasmartifact.runtime.native_errors import make_exit
 
@@ -106,8 +99,8 @@ class Preview2:
         Arguments, and variables as pairs.
     streams : tuple
         Input, output and error output, as `streams.as_stream` gives them.
-    directories : list
-        What the program calls the preopened directories, in their order.
+    directories : dict
+        What the program calls each preopened directory, by its descriptor.
     """
 
     def __init__(
@@ -116,7 +109,7 @@ class Preview2:
         args: list[str],
         env: list[tuple[str, str]],
         streams: tuple[Any, Any, Any],
-        directories: list[str],
+        directories: dict[int, str],
     ) -> None:
         self._host = host
         self._args = args
@@ -198,7 +191,7 @@ class Preview2:
         return Pollable(self._host, min(time.monotonic_ns() + nanoseconds, _LAST_INSTANT))
 
     def _clocks_wall_clock(self) -> dict[str, Any]:
-        return {"now": lambda: _wall_time(time.time_ns()), "resolution": lambda: _wall_time(1)}
+        return {"now": lambda: datetime(time.time_ns()), "resolution": lambda: datetime(1)}
 
     def _random_random(self) -> dict[str, Any]:
         return {"get_random_bytes": _random_bytes, "get_random_u64": _random_u64}
@@ -213,9 +206,7 @@ class Preview2:
         from wasmartifact.wasi.component_files import preopened
 
         def directories() -> list[tuple[Any, str]]:
-            return [
-                (preopened(self._host, number), name) for number, name in enumerate(self._directories, _FIRST_DIRECTORY)
-            ]
+            return [(preopened(self._host, number), name) for number, name in self._directories.items()]
 
         return {"get_directories": directories}
 

@@ -63,15 +63,15 @@ def validate(data: bytes, module: Module) -> frozenset[str]:
         A validator is missing or failed.
     """
     has_tags = bool(module.tag_types)
-    judge = _wasm_tools_problem if module.has_compact_imports else _problem
-    problem = judge(data, exceptions=has_tags, tail_calls=False)
+    find_problem = _wasm_tools_problem if module.has_compact_imports else _problem
+    problem = find_problem(data, exceptions=has_tags, tail_calls=False)
     expected = {"exceptions"} if has_tags else set()
     if problem is None:
         return frozenset(expected)
     # Only now is it worth the time: the validator has no word to tell malformed from invalid.
     features = decode_bodies(module)
     is_legacy = "legacy-exceptions" in features
-    problem = wasm_tools_problem(data, _all_but()) if is_legacy else judge(data)
+    problem = wasm_tools_problem(data, _all_but()) if is_legacy else find_problem(data)
     if problem is not None:
         raise _invalid(problem, module)
     return frozenset(expected | features & _TOLD_FEATURES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -74,19 +74,18 @@ def by_linux(native: Native, root: Path, old: str, new: str) -> int:
     return 0
 
 
-@pytest.mark.parametrize("walks", [False, True], ids=["openat2", "walk"])
-@pytest.mark.parametrize("name", CALLS)
-def test_as_linux(tmp_path: Path, name: str, walks: bool) -> None:
+def check_as_linux(folder: Path, name: str, names: Sequence[str], make: Callable[[Path], Guest]) -> None:
     """Errno and tree. A link to a directory is refused only after the new name was looked at.
 
-    Where neither name is found, either one's errno is right.
+    Where neither name is found, either one's errno is right. ``make`` gives a guest with a directory as descriptor 3.
     """
     call, native = CALLS[name]
-    fill(tmp_path / "mine")
-    start = tree(tmp_path / "mine")
-    guest, mine, theirs, fresh = ours(tmp_path / "mine", walks=walks), tmp_path / "mine", tmp_path / "theirs", 0
+    mine, theirs, fresh = folder / "mine", folder / "theirs", 0
+    fill(mine)
     fill(theirs)
-    for old, new in product(NAMES, NAMES):
+    start = tree(mine)
+    guest = make(mine)
+    for old, new in product(names, names):
         found, expected = call(guest, old, new), by_linux(native, theirs, old, new)
         after = tree(mine)
         if found != expected and expected in LOST:
@@ -94,11 +93,17 @@ def test_as_linux(tmp_path: Path, name: str, walks: bool) -> None:
         assert (found, after) == (expected, tree(theirs)), (old, new)
         if after != start:
             fresh += 1
-            mine, theirs = tmp_path / f"mine{fresh}", tmp_path / f"theirs{fresh}"
+            mine, theirs = folder / f"mine{fresh}", folder / f"theirs{fresh}"
             fill(mine)
             fill(theirs)
-            guest = ours(mine, walks=walks)
+            guest = make(mine)
     assert fresh > 0
+
+
+@pytest.mark.parametrize("walks", [False, True], ids=["openat2", "walk"])
+@pytest.mark.parametrize("name", CALLS)
+def test_as_linux(tmp_path: Path, name: str, walks: bool) -> None:
+    check_as_linux(tmp_path, name, NAMES, lambda directory: ours(directory, walks=walks))
 
 
 @pytest.mark.parametrize("name", CALLS)
