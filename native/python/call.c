@@ -186,7 +186,7 @@ static int values_to_slots(const wax_func *func, wax_store *store, const wa_func
         wax_conversion conversion = conversions[i];
         wax_outcome outcome =
             wax_plain_to_slot(conversion, values[i], slots) ? WAX_CONVERTED : wax_to_slots(store, conversion, values[i], slots);
-        if (__builtin_expect(outcome == WAX_WRONG_TYPE, 0) && (conversion == WAX_TYPED || conversion == WAX_TYPED_NONNULL))
+        if (__builtin_expect(outcome == WAX_WRONG_TYPE, 0) && wax_is_typed(conversion))
             outcome = typed_to_slot(store, record->instance, func->type->codes[conversions + i - func->type->conversions], values[i], slots);
         if (__builtin_expect(outcome != WAX_CONVERTED, 0)) {
             if (outcome != WAX_RAISED)

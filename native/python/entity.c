@@ -174,19 +174,13 @@ static PyObject *table_get(PyObject *module, PyObject *const *args, Py_ssize_t c
     return value;
 }
 
-/* Whether it takes the type of the table or global to tell what fits. */
-static bool is_typed(wax_conversion conversion)
-{
-    return conversion == WAX_TYPED || conversion == WAX_TYPED_NONNULL;
-}
-
 /* A table element as a reference. 0, or -1 with an exception set. */
 static int element_reference(wax_entity *entity, PyObject *value, uint64_t *reference)
 {
     uint32_t valtype = wa_table_valtype(entity->native);
     wax_conversion conversion = wax_conversion_of(valtype);
     wax_outcome outcome = wax_to_slots(entity->store, conversion, value, reference);
-    if (outcome == WAX_WRONG_TYPE && is_typed(conversion)) {
+    if (outcome == WAX_WRONG_TYPE && wax_is_typed(conversion)) {
         bool is_function;
         outcome = wax_typed_to_slot(entity->store, value, reference, &is_function);
         if (outcome == WAX_CONVERTED && !wa_table_takes(entity->native, is_function, *reference))
@@ -284,7 +278,7 @@ static PyObject *global_set(PyObject *module, PyObject *const *args, Py_ssize_t 
     wax_store_pin(store);
     wax_conversion conversion = wax_conversion_of(valtype);
     wax_outcome outcome = wax_to_slots(store, conversion, args[1], cell);
-    if (outcome == WAX_WRONG_TYPE && is_typed(conversion)) {
+    if (outcome == WAX_WRONG_TYPE && wax_is_typed(conversion)) {
         bool is_function;
         outcome = wax_typed_to_slot(store, args[1], cell, &is_function);
         if (outcome == WAX_CONVERTED && !wa_global_takes(entity->native, is_function, *cell))

@@ -2,9 +2,9 @@
 #include "docs.h"
 #include "types.h"
 
-static wax_object *checked_object(PyObject *object)
+static wax_object *object_of(PyObject *self)
 {
-    return (wax_object *)object;
+    return (wax_object *)self;
 }
 
 static PyTypeObject *type_of(bool is_array);
@@ -37,7 +37,7 @@ PyObject *wax_object_from_reference(wax_store *store, uint64_t reference)
 
 static void object_dealloc(PyObject *self)
 {
-    wax_object *object = checked_object(self);
+    wax_object *object = object_of(self);
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (object->store != NULL)
@@ -50,7 +50,7 @@ static void object_dealloc(PyObject *self)
 static int object_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(checked_object(self)->store);
+    Py_VISIT(object_of(self)->store);
     return 0;
 }
 
@@ -60,18 +60,18 @@ static PyObject *object_compare(PyObject *self, PyObject *other, int operation)
 {
     if (!wax_is_object(other) || (operation != Py_EQ && operation != Py_NE))
         Py_RETURN_NOTIMPLEMENTED;
-    bool is_same = checked_object(self)->held.reference == checked_object(other)->held.reference;
+    bool is_same = object_of(self)->held.reference == object_of(other)->held.reference;
     return PyBool_FromLong(is_same == (operation == Py_EQ));
 }
 
 static Py_hash_t object_hash(PyObject *self)
 {
-    return (Py_hash_t)(checked_object(self)->held.reference >> 4);
+    return (Py_hash_t)(object_of(self)->held.reference >> 4);
 }
 
 static PyObject *object_repr(PyObject *self)
 {
-    uint64_t reference = checked_object(self)->held.reference;
+    uint64_t reference = object_of(self)->held.reference;
     bool is_array = wa_object_is_array(reference);
     return PyUnicode_FromFormat("<%s of %u %s at %p>", is_array ? "Array" : "Struct", wa_object_length(reference),
                                 is_array ? "elements" : "fields", (void *)(uintptr_t)reference);
@@ -81,13 +81,13 @@ static PyObject *object_repr(PyObject *self)
 
 static Py_ssize_t object_length(PyObject *self)
 {
-    return (Py_ssize_t)wa_object_length(checked_object(self)->held.reference);
+    return (Py_ssize_t)wa_object_length(object_of(self)->held.reference);
 }
 
 /* 0, or -1 with an exception set. Indices from the end are made positive by the caller, CPython. */
 static int slot_at(PyObject *self, Py_ssize_t index, wa_slot *slot)
 {
-    uint64_t reference = checked_object(self)->held.reference;
+    uint64_t reference = object_of(self)->held.reference;
     Py_ssize_t length = object_length(self);
     if (index < 0 || index >= length) {
         PyErr_Format(PyExc_IndexError, "%s index %zd is out of range, it has %zd", Py_TYPE(self)->tp_name, index, length);
@@ -104,7 +104,7 @@ static bool is_packed(const wa_slot *slot)
 
 static PyObject *object_item(PyObject *self, Py_ssize_t index)
 {
-    wax_store *store = checked_object(self)->store;
+    wax_store *store = object_of(self)->store;
     wa_slot slot;
     if (slot_at(self, index, &slot) < 0)
         return NULL;
@@ -138,7 +138,7 @@ static wax_outcome value_to_slots(wax_store *store, const wa_slot *slot, PyObjec
     wax_conversion conversion = wax_conversion_of(slot->storage);
     wax_outcome outcome = wax_to_slots(store, conversion, value, bits);
     bool is_function;
-    if (outcome != WAX_WRONG_TYPE || (conversion != WAX_TYPED && conversion != WAX_TYPED_NONNULL))
+    if (outcome != WAX_WRONG_TYPE || !wax_is_typed(conversion))
         return outcome;
     outcome = wax_typed_to_slot(store, value, bits, &is_function);
     return outcome == WAX_CONVERTED && !wa_slot_takes(slot, is_function, *bits) ? WAX_WRONG_TYPE : outcome;
@@ -146,7 +146,7 @@ static wax_outcome value_to_slots(wax_store *store, const wa_slot *slot, PyObjec
 
 static int object_set_item(PyObject *self, Py_ssize_t index, PyObject *value)
 {
-    wax_store *store = checked_object(self)->store;
+    wax_store *store = object_of(self)->store;
     wa_slot slot;
     if (slot_at(self, index, &slot) < 0)
         return -1;
@@ -198,7 +198,7 @@ static const char *format_of(uint32_t storage)
 /* Objects never move, and this one lives as long as the view, which refers to the Array. */
 static int array_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
-    wa_slot slot = wa_object_slot(checked_object(self)->held.reference, 0);
+    wa_slot slot = wa_object_slot(object_of(self)->held.reference, 0);
     const char *format = format_of(slot.storage);
     view->obj = NULL;
     if (format == NULL || (!slot.is_mutable && flags & PyBUF_WRITABLE)) {

@@ -110,7 +110,7 @@ static bool fill_conversions(wax_signature *type, const uint32_t *params, const 
         type->codes[i] = code;
         type->conversions[i] = (uint8_t)conversion;
         slots[is_param] += wax_slots_of(conversion);
-        if (conversion == WAX_TYPED || conversion == WAX_TYPED_NONNULL)
+        if (wax_is_typed(conversion))
             is_universal = false;
         if (!is_param && conversion > WAX_V128)
             type->returns_references = true;

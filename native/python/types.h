@@ -304,6 +304,12 @@ wax_outcome wax_pass(wax_conversion conversion, PyObject *value, PyObject **pass
 /* Set the exception that says what is wrong with a value. where: "add(i32) -> i32: argument 1", a new reference that is
  * stolen, or NULL with an exception set. Does nothing for WAX_RAISED. */
 void wax_raise_value(wax_outcome outcome, PyObject *where, PyObject *type_name, PyObject *value);
+/* Whether it takes the type itself to tell what fits. */
+static inline bool wax_is_typed(wax_conversion conversion)
+{
+    return conversion == WAX_TYPED || conversion == WAX_TYPED_NONNULL;
+}
+
 static inline uint32_t wax_slots_of(wax_conversion conversion)
 {
     return conversion == WAX_V128 ? 2 : 1;

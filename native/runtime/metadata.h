@@ -101,6 +101,17 @@ typedef struct wa_valtype {
     const struct wa_rtt *rtt; /* of a concrete one; NULL for a function type that is final and has no supertype */
 } wa_valtype;
 
+static inline bool wa_valtype_is_reference(uint32_t valtype)
+{
+    return (valtype & 0xff) == WA_VALTYPE_REF || (valtype & 0xff) == WA_VALTYPE_REF_NULL;
+}
+
+/* Of a type of a module. */
+static inline bool wa_valtype_is_concrete(uint32_t valtype)
+{
+    return wa_valtype_is_reference(valtype) && valtype >> 8 < WA_HEAP_ABSTRACT;
+}
+
 /* The value type of a column, with its digest where it has one. */
 wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code);
 /* Spec section 3.3.3: found is a subtype of wanted. */

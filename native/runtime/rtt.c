@@ -66,8 +66,8 @@ static uint32_t size_of(uint32_t storage)
 
 static uint8_t holds(const wa_artifact *artifact, uint32_t storage)
 {
-    uint32_t low = storage & 0xff, heap = storage >> 8;
-    if (low != WA_VALTYPE_REF && low != WA_VALTYPE_REF_NULL)
+    uint32_t heap = storage >> 8;
+    if (!wa_valtype_is_reference(storage))
         return WA_FIELD_PLAIN;
     if (heap < WA_HEAP_ABSTRACT)
         return artifact->subtypes[heap].kind == WA_TYPE_FUNC ? WA_FIELD_PLAIN : WA_FIELD_REFERENCE;
@@ -147,8 +147,8 @@ static void refer(const wa_artifact *artifact, uint32_t type, wa_rtt *const *rtt
 {
     wa_rtt_details *details = details_of(rtts[type]);
     for (uint32_t i = 0; i < details->field_count; i++) {
-        uint32_t storage = WA_COLUMN(artifact, type_values)[WA_COLUMN(artifact, type_params)[type] + i], low = storage & 0xff;
-        if ((low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && storage >> 8 < WA_HEAP_ABSTRACT)
+        uint32_t storage = WA_COLUMN(artifact, type_values)[WA_COLUMN(artifact, type_params)[type] + i];
+        if (wa_valtype_is_concrete(storage))
             details->fields[i].type = rtts[storage >> 8];
     }
 }

@@ -109,9 +109,9 @@ bool wa_snapshot_table(const wa_snapshot *snapshot, uint32_t table_index, uint64
 void wa_snapshot_global(const wa_snapshot *snapshot, uint32_t global_index, uint8_t *cell)
 {
     const wa_details *details = wa_instance_details(snapshot->instance);
-    uint32_t valtype = WA_COLUMN(details->artifact, global_type)[global_index], kind = valtype & 0xff;
+    uint32_t valtype = WA_COLUMN(details->artifact, global_type)[global_index];
     memcpy(cell, &wa_global_cells(snapshot->instance)[global_index - details->imported_globals], 16);
-    if (kind != WA_VALTYPE_REF && kind != WA_VALTYPE_REF_NULL)
+    if (!wa_valtype_is_reference(valtype))
         return;
     uint64_t reference;
     memcpy(&reference, cell, sizeof reference);

@@ -13,10 +13,10 @@ __attribute__((noinline, no_sanitize("address", "undefined"))) void wa_visit_sta
         outermost = outermost->previous;
     if (setjmp(registers) != 0)
         return;
-    const volatile uint64_t *word = __builtin_frame_address(0);
-    for (const volatile uint64_t *saved = (const volatile uint64_t *)(const void *)&registers;
-         saved < (const volatile uint64_t *)(const void *)(&registers + 1); saved++)
-        visit(*saved, user);
+    /* This function's own prologue saves registers between the two. */
+    const volatile uint64_t *word = __builtin_frame_address(0), *saved = (const volatile uint64_t *)(const void *)&registers;
+    if (saved < word)
+        word = saved;
     for (; word < (const volatile uint64_t *)(const void *)outermost; word++)
         visit(*word, user);
 }

@@ -18,16 +18,16 @@ bool wa_valtype_is_externref(uint32_t valtype)
 
 bool wa_valtype_is_traced(uint32_t valtype)
 {
-    uint32_t low = valtype & 0xff, heap = valtype >> 8;
-    if (low != WA_VALTYPE_REF && low != WA_VALTYPE_REF_NULL)
+    uint32_t heap = valtype >> 8;
+    if (!wa_valtype_is_reference(valtype))
         return false;
     return heap != WA_HEAP_FUNC && heap != WA_HEAP_NOFUNC && heap != WA_HEAP_EXN && heap != WA_HEAP_NOEXN;
 }
 
 bool wa_valtype_is_function(const wa_artifact *artifact, uint32_t valtype)
 {
-    uint32_t low = valtype & 0xff, heap = valtype >> 8;
-    if (low != WA_VALTYPE_REF && low != WA_VALTYPE_REF_NULL)
+    uint32_t heap = valtype >> 8;
+    if (!wa_valtype_is_reference(valtype))
         return false;
     return heap == WA_HEAP_FUNC ||
            (heap < WA_HEAP_ABSTRACT && (artifact->subtypes == NULL || artifact->subtypes[heap].kind == WA_TYPE_FUNC));
@@ -41,17 +41,11 @@ bool wa_valtype_is_sound(const wa_artifact *artifact, uint32_t code)
     return code >= WA_VALTYPE_V128 && code <= WA_VALTYPE_I32;
 }
 
-static bool is_concrete_code(uint32_t code)
-{
-    uint32_t low = code & 0xff;
-    return (low == WA_VALTYPE_REF || low == WA_VALTYPE_REF_NULL) && code >> 8 < WA_HEAP_ABSTRACT;
-}
-
 wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code)
 {
     wa_valtype valtype = {.code = code};
     uint32_t heap = code >> 8;
-    if (is_concrete_code(code) && heap < WA_ROWS(artifact, type_digest)) {
+    if (wa_valtype_is_concrete(code) && heap < WA_ROWS(artifact, type_digest)) {
         memcpy(valtype.digest, wa_type_digest(artifact, heap), sizeof valtype.digest);
         valtype.rtt = artifact->rtts == NULL ? NULL : artifact->rtts[heap];
     }
@@ -105,7 +99,7 @@ static bool has_supertype(const wa_valtype *found, const uint8_t *digest)
 
 static bool heap_matches(const wa_valtype *found, const wa_valtype *wanted)
 {
-    bool is_from_concrete = is_concrete_code(found->code), is_to_concrete = is_concrete_code(wanted->code);
+    bool is_from_concrete = wa_valtype_is_concrete(found->code), is_to_concrete = wa_valtype_is_concrete(wanted->code);
     uint32_t from = found->code >> 8, to = wanted->code >> 8;
     if (is_from_concrete)
         return is_to_concrete ? has_supertype(found, wanted->digest) : abstract_matches(abstraction_of(found), to);
@@ -118,7 +112,7 @@ bool wa_valtype_matches(const wa_valtype *found, const wa_valtype *wanted)
 {
     uint32_t from = found->code & 0xff, to = wanted->code & 0xff;
     bool fits_null = from == to || (from == WA_VALTYPE_REF && to == WA_VALTYPE_REF_NULL);
-    if (to != WA_VALTYPE_REF && to != WA_VALTYPE_REF_NULL)
+    if (!wa_valtype_is_reference(wanted->code))
         return found->code == wanted->code;
     return fits_null && heap_matches(found, wanted);
 }
