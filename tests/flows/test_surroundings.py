@@ -176,7 +176,7 @@ def test_a_file_system_without_execution(folder: Path, mounts: None) -> None:
     (folder / "noexec").mkdir()
     code = """
 loaded = wa.load(folder / "noexec" / "m.so")
-print(answer(loaded), loaded.path == str(folder / "noexec" / "m.so"))
+print(answer(loaded), loaded.path == str(folder / "noexec" / "m.so"), flush=True)  # before what its children say
 import subprocess
 for _ in range(3):
     code = "import sys, wasmartifact as w; w.compile(sys.argv[1], cache_dir=sys.argv[2], progress=lambda *_: print(1))"
