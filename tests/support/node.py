@@ -62,13 +62,13 @@ class NodeExport:
 Importable = Callable[..., Number | None] | NodeTag | NodeExport
 
 
-def find_node() -> str | None:
-    """Path of a node that is new enough, or None."""
+def find_node(min_major: int = _MIN_MAJOR) -> str | None:
+    """Path of a node of this release or a later one, or None."""
     path = shutil.which("node")
     if path is None:
         return None
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-    return path if version.startswith("v") and int(version[1:].split(".")[0]) >= _MIN_MAJOR else None
+    return path if version.startswith("v") and int(version[1:].split(".")[0]) >= min_major else None
 
 
 class Node:

@@ -1,0 +1,173 @@
+"""Components against wasmtime-py's: calls by type, resources, loads, instances; and large values against copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy
+import wasmtime
+import wasmtime.component
+
+import wasmartifact as wa
+from bench import scratch
+from bench.figures import Figure
+from bench.timing import actions_ns, statements_ns
+
+OURS, THEIRS = "wasmartifact", "wasmtime-py"
+#: Everything is given back as it came; memory is handed out anew after each call.
+WAT: Final = """(component
+  (core module $libc (memory (export "memory") 64) (global $end (mut i32) (i32.const 65536))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
+      (local.set $at (i32.and (i32.add (global.get $end) (i32.const 15)) (i32.const -16)))
+      (global.set $end (i32.add (local.get $at) (local.get 3)))
+      (local.get $at))
+    (func (export "free") (param i32) (global.set $end (i32.const 65536)))
+    (func (export "pair") (param i32 i32) (result i32)
+      (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) (i32.const 16))
+    (func (export "sum") (param i32 i32) (result f64) (global.set $end (i32.const 65536)) (f64.load (local.get 0)))
+    (func (export "add") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+    (func (export "same") (param i32) (result i32) (local.get 0))
+    (func (export "four") (param i32 i64 f64 i32) (result i32)
+      (i32.store (i32.const 16) (local.get 0)) (i64.store (i32.const 24) (local.get 1))
+      (f64.store (i32.const 32) (local.get 2)) (i32.store8 (i32.const 40) (local.get 3)) (i32.const 16)))
+  (core instance $c (instantiate $libc))
+  (alias core export $c "memory" (core memory $memory))
+  (alias core export $c "realloc" (core func $realloc))
+  (alias core export $c "free" (core func $free))
+  (type $counter' (resource (rep i32)))
+  (core func $new (canon resource.new $counter'))
+  (core module $made (import "" "new" (func $new (param i32) (result i32)))
+    (func (export "make") (param i32) (result i32) (call $new (local.get 0))))
+  (core instance $m (instantiate $made (with "" (instance (export "new" (func $new))))))
+  (type $four' (record (field "id" u32) (field "size" u64) (field "weight" f64) (field "ready" bool)))
+  (export $four "four" (type $four'))
+  (export $counter "counter" (type $counter'))
+  (func (export "add") (param "n" u32) (result u32) (canon lift (core func $c "add")))
+  (func (export "text") (param "t" string) (result string)
+    (canon lift (core func $c "pair") (memory $memory) (realloc $realloc) (post-return $free)))
+  (func (export "bytes") (param "b" (list u8)) (result (list u8))
+    (canon lift (core func $c "pair") (memory $memory) (realloc $realloc) (post-return $free)))
+  (func (export "floats") (param "f" (list f64)) (result f64)
+    (canon lift (core func $c "sum") (memory $memory) (realloc $realloc)))
+  (func (export "same") (param "it" $four) (result $four)
+    (canon lift (core func $c "four") (memory $memory) (realloc $realloc)))
+  (func (export "[constructor]counter") (param "n" u32) (result (own $counter)) (canon lift (core func $m "make")))
+  (func (export "[method]counter.value") (param "self" (borrow $counter)) (result u32)
+    (canon lift (core func $c "same"))))
+"""
+LIST_BYTES: Final = 100_000
+FLOATS: Final = 100_000
+TEXT_100: Final = "wasm" * 25
+TEXT_1MB: Final = "wasm" * 250_000
+
+
+class Theirs:
+    """The component in wasmtime-py."""
+
+    def __init__(self) -> None:
+        self.engine = scratch.wasmtime_engine()
+        self.component = wasmtime.component.Component(self.engine, WAT.encode())
+        self.linker = wasmtime.component.Linker(self.engine)
+        self.store, self._instance = self.instantiate()
+
+    def instantiate(self) -> tuple[Any, Any]:
+        """A store of its own, and an instance in it."""
+        store = wasmtime.Store(self.engine)
+        return store, self.linker.instantiate(store, self.component)
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """An export; it is called with the store first."""
+        found = self._instance.get_func(self.store, name)
+        assert isinstance(found, wasmtime.component.Func)
+        return found
+
+
+def call_figures(ours: Any, theirs: Theirs, *, quick: bool) -> list[Figure]:
+    """One call of each kind on both sides; the goals are microseconds of ours by what wasmtime-py 50 took."""
+    record = ours.Four(7, 1 << 40, 2.5, True)
+    their_record = wasmtime.component.Record()
+    for name, value in (("id", 7), ("size", 1 << 40), ("weight", 2.5), ("ready", True)):
+        setattr(their_record, name, value)
+    octets = bytes(LIST_BYTES)
+    rows: list[tuple[str, Any, Callable[..., Any], Any, Any, float, int]] = [
+        ("(u32) -> u32", ours.add, theirs.function("add"), 7, 7, 0.1 / 27, 500),
+        ("string of 100 B there and back", ours.text, theirs.function("text"), TEXT_100, TEXT_100, 0.5 / 52, 200),
+        ("list<u8> of 100 kB there and back", ours.bytes, theirs.function("bytes"), octets, octets, 8 / 629_880, 1),
+        ("record of four there and back", ours.same, theirs.function("same"), record, their_record, 0.5 / 252, 100),
+    ]
+    found = []
+    for name, function, their_function, argument, their_argument, goal, calls in rows:
+        mine = {OURS: ("it(value)", {"it": function, "value": argument})}
+        rival = {THEIRS: ("it(store, value)", {"it": their_function, "store": theirs.store, "value": their_argument})}
+        if calls > 1:
+            times = statements_ns(mine | rival, 3 if quick else 31, calls)
+        else:  # a second each on their side: taking turns would have us start with cold caches
+            times = statements_ns(mine, 3 if quick else 31, 100) | statements_ns(rival, 3, 1)
+        found.append(Figure(f"component call, {name}", times[OURS], times[THEIRS], THEIRS, goal))
+    return found
+
+
+def method_figure(ours: Any, theirs: Theirs, *, quick: bool) -> Figure:
+    """A method of a resource that was made before."""
+    value, made = theirs.function("[method]counter.value"), theirs.function("[constructor]counter")(theirs.store, 5)
+    times = statements_ns(
+        {
+            OURS: ("it.value()", {"it": ours.Counter(5)}),
+            THEIRS: ("it(store, made)", {"it": value, "store": theirs.store, "made": made}),
+        },
+        3 if quick else 31,
+        200,
+    )
+    return Figure("component call, resource method", times[OURS], times[THEIRS], THEIRS, 0.3 / 35)
+
+
+def copy_figures(ours: Any, *, quick: bool) -> list[Figure]:
+    """Large values against the copies that they can't do without."""
+    numbers, target = numpy.arange(FLOATS, dtype=numpy.float64), numpy.empty(FLOATS)
+    samples, calls = (3, 20) if quick else (51, 50)
+    text = statements_ns(
+        {
+            OURS: ("it(text)", {"it": ours.text, "text": TEXT_1MB}),
+            "encode, decode": ("text.encode().decode()", {"text": TEXT_1MB}),
+        },
+        samples,
+        calls,
+    )
+    floats = statements_ns(
+        {
+            OURS: ("it(numbers)", {"it": ours.floats, "numbers": numbers}),
+            "memcpy": ("copy(target, numbers)", {"copy": numpy.copyto, "target": target, "numbers": numbers}),
+        },
+        samples,
+        calls,
+    )
+    return [
+        Figure("component call, string of 1 MB there and back", text[OURS], text["encode, decode"], "two copies", 1.3),
+        Figure("component call, list<f64> of 1e5 from numpy", floats[OURS], floats["memcpy"], "memcpy", 1.5),
+    ]
+
+
+def figures(*, quick: bool) -> list[Figure]:
+    """Calls, copies, loading, instantiating."""
+    path = scratch.packed("components", WAT.encode())
+    component = wa.load(path)
+    assert isinstance(component, wa.Component)
+    ours, theirs = component.instantiate(), Theirs()
+    samples = 5 if quick else 101
+    serialized = theirs.component.serialize()
+    loads = actions_ns(
+        {
+            OURS: lambda: wa.load(path),
+            THEIRS: lambda: wasmtime.component.Component.deserialize(theirs.engine, serialized),
+        },
+        samples,
+    )
+    makes = actions_ns({OURS: component.instantiate, THEIRS: theirs.instantiate}, samples)
+    return [
+        *call_figures(ours, theirs, quick=quick),
+        method_figure(ours, theirs, quick=quick),
+        *copy_figures(ours, quick=quick),
+        Figure("load a component", loads[OURS], loads[THEIRS], THEIRS, 1.0),
+        Figure("instantiate a component", makes[OURS], makes[THEIRS], THEIRS, 1.0),
+    ]
