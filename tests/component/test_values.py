@@ -199,6 +199,33 @@ def test_a_record_of_the_wrong_length(tmp_path: Path) -> None:
     assert instance.same(point) == point
 
 
+def test_names_that_python_keeps_for_itself(tmp_path: Path) -> None:
+    """Parameters, fields and cases whose names are keywords of Python have an underscore more there."""
+    text = """(component
+      (core module $code (memory (export "memory") 1)
+        (func (export "minus") (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))
+        (func (export "turn") (param i32) (result i32) (i32.eqz (local.get 0))))
+      (core instance $code (instantiate $code))
+      (type $choice' (variant (case "none") (case "true")))
+      (export $choice "choice" (type $choice'))
+      (func (export "minus") (param "from" u32) (param "less-than" u32) (result u32)
+        (canon lift (core func $code "minus")))
+      (func (export "class") (param "in" u32) (param "self" u32) (result u32)
+        (canon lift (core func $code "minus")))
+      (func (export "turn") (param "choice" $choice) (result $choice) (canon lift (core func $code "turn"))))"""
+    wa.pack(text.encode(), tmp_path / "names.so", opt_level=0)
+    instance = load(tmp_path / "names.so").instantiate()
+    assert instance.minus(from_=9, less_than=2) == 7
+    assert instance.minus(**{"from": 9}, less_than_=2) == 7
+    assert instance.class_(self_=1, in_=3) == instance.class_(3, self=1) == 2
+    for wrong in ({"from_": 9}, {"from_": 9, "less_than": 2, "from": 9}, {"from__": 9, "less_than": 2}):
+        with pytest.raises(TypeError, match="minus"):
+            instance.minus(**wrong)
+    with pytest.raises(TypeError, match="given twice"):
+        instance.minus(9, 2, from_=9)
+    assert instance.turn(instance.Choice.None_()) == instance.Choice.True_()
+
+
 def test_a_trap_ends_its_instance_alone(counters: wa.Component) -> None:
     store = wa.Store()
     first = counters.instantiate({"example:host/log": {"note": len}}, store=store)
@@ -277,6 +304,11 @@ def test_imports_by_attributes_and_by_compatible_versions(tmp_path: Path) -> Non
             loaded.instantiate(wrong)
     with pytest.raises(TypeError, match="mapping"):
         loaded.instantiate(3)  # type: ignore[arg-type]
+
+
+def test_wrappers_have_types_for_checkers() -> None:
+    assert wa.Ok[int](3) == wa.Ok(3) and wa.Err[str]("x") == wa.Err("x") and wa.Some[None](None) == wa.Some()
+    assert str(wa.Ok[int]) == "wasmartifact.runtime.component_types.Ok[int]"
 
 
 def test_lists_of_numbers_are_buffers(tmp_path: Path) -> None:

@@ -10,16 +10,31 @@ from wasmartifact.constants import COMPONENT_KINDS
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Generic
+
+    from typing_extensions import TypeVar
+
+    _T_co = TypeVar("_T_co", covariant=True, default=Any)
+
+    class _Of(Generic[_T_co]):
+        """What checkers know the type of a value of."""
+else:
+    _T_co = None
+
+    class _Of:
+        """What checkers know the type of a value of."""
+
+        __slots__ = ()
+        __class_getitem__ = classmethod(type(list[int]))
 
 
-class _Wrapper:
+class _Wrapper(_Of[_T_co]):
     """An object that holds one value."""
 
     __slots__ = ("value",)
     __match_args__ = ("value",)
 
-    def __init__(self, value: Any = None) -> None:
+    def __init__(self, value: _T_co = None) -> None:  # type: ignore[assignment]  # None where there is no type
         self.value = value
 
     def __eq__(self, other: object) -> bool:
@@ -32,7 +47,7 @@ class _Wrapper:
         return f"{type(self).__name__}({'' if self.value is None else repr(self.value)})"
 
 
-class Ok(_Wrapper):
+class Ok(_Wrapper[_T_co]):
     """The good outcome of a ``result`` that is part of another value; a function that gives one just returns its value.
 
     Parameters
@@ -49,7 +64,7 @@ class Ok(_Wrapper):
     __slots__ = ()
 
 
-class Some(_Wrapper):
+class Some(_Wrapper[_T_co]):
     """A value of an ``option`` whose own value is an ``option`` again: ``Some(None)`` is not ``None``.
 
     Parameters
@@ -66,7 +81,7 @@ class Some(_Wrapper):
     __slots__ = ()
 
 
-class Err(Exception):
+class Err(Exception, _Of[_T_co]):
     """The bad outcome of a ``result``: raised by functions that give one, a value where it is part of another value.
 
     A host function raises it, too, where its type is a ``result``.
@@ -79,7 +94,7 @@ class Err(Exception):
 
     __match_args__ = ("value",)
 
-    def __init__(self, value: Any = None) -> None:
+    def __init__(self, value: _T_co = None) -> None:  # type: ignore[assignment]  # None where there is no type
         super().__init__(value)
         self.value = value
 
@@ -105,8 +120,9 @@ def snake(name: str) -> str:
 
 
 def camel(name: str) -> str:
-    """A kebab-case name as the name of a class: ``output-stream`` becomes ``OutputStream``."""
-    return "".join(word[:1].upper() + word[1:] for word in name.split("-")) or "Anonymous"
+    """A kebab-case name as the name of a class: ``output-stream`` becomes ``OutputStream``, ``none`` ``None_``."""
+    result = "".join(word[:1].upper() + word[1:] for word in name.split("-")) or "Anonymous"
+    return result + "_" if result in _KEYWORDS else result
 
 
 _KEYWORDS = frozenset((

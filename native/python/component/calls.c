@@ -174,6 +174,24 @@ static PyObject *call_scalars(wax_component_func *func, PyObject *const *args)
     return value;
 }
 
+/* Whether a keyword names a parameter: as in WIT, with underscores in the place of dashes, and one more at the end where somebody
+ * needs it, as `from_` for `from`. 1 or 0, or -1 with an exception set. */
+static int is_called(const wax_component_func *func, uint32_t number, PyObject *given)
+{
+    PyObject *name = parameter_name(func, number), *dash = PyUnicode_FromString("-"), *line = PyUnicode_FromString("_");
+    PyObject *snake = name == NULL || dash == NULL || line == NULL ? NULL : PyUnicode_Replace(name, dash, line, -1);
+    int is_it = snake == NULL ? -1 : PyUnicode_Compare(snake, given) == 0;
+    PyObject *longer = is_it == 0 ? PyUnicode_Concat(snake, line) : NULL;
+    if (is_it == 0)
+        is_it = longer == NULL ? -1 : PyUnicode_Compare(longer, given) == 0;
+    Py_XDECREF(name);
+    Py_XDECREF(dash);
+    Py_XDECREF(line);
+    Py_XDECREF(snake);
+    Py_XDECREF(longer);
+    return is_it;
+}
+
 /* Arguments by name: a new array, to be freed by PyMem_Free; NULL with an exception set. */
 static PyObject **named_arguments(const wax_component_func *func, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
@@ -191,16 +209,13 @@ static PyObject **named_arguments(const wax_component_func *func, PyObject *cons
         PyObject *given = PyTuple_GET_ITEM(kwnames, k);
         fits = false;
         for (uint32_t i = (uint32_t)count; i < wanted && !fits; i++) {
-            PyObject *name = parameter_name(func, i), *dash = PyUnicode_FromString("-"), *line = PyUnicode_FromString("_");
-            PyObject *snake = name == NULL || dash == NULL || line == NULL ? NULL : PyUnicode_Replace(name, dash, line, -1);
-            if (snake != NULL && PyUnicode_Compare(snake, given) == 0 && all[i] == NULL) {
+            int is_it = all[i] == NULL ? is_called(func, i, given) : 0;
+            if (is_it > 0) {
                 all[i] = args[count + k];
                 fits = true;
             }
-            Py_XDECREF(name);
-            Py_XDECREF(dash);
-            Py_XDECREF(line);
-            Py_XDECREF(snake);
+            if (is_it < 0)
+                break;
         }
         if (!fits && !PyErr_Occurred())
             PyErr_Format(PyExc_TypeError, "%U has no parameter %R, or it was given twice", func->name, given);

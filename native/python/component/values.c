@@ -452,7 +452,8 @@ static PyObject *load_list(wax_passing *passing, const wac_type *type, const uin
 
 /* ---- records and tuples ---------------------------------------------------------------------------------------------- */
 
-/* A record's face: (class, attributes, names). The class is one of tuples. */
+/* A record's face: (class, attributes, names), where the class is one of tuples; (class, attributes, names, descriptors of its
+ * slots), where it is not. */
 static int store_record(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
 {
     PyObject *face = wax_face(passing->instance->component, type);
@@ -460,7 +461,8 @@ static int store_record(wax_passing *passing, const wac_type *type, PyObject *va
         return -1;
     PyObject *attributes = PyTuple_GET_ITEM(face, 1), *names = PyTuple_GET_ITEM(face, 2);
     bool is_dict = PyDict_Check(value); /* tuple.__new__ makes objects of any length */
-    bool is_own = (PyObject *)Py_TYPE(value) == PyTuple_GET_ITEM(face, 0) && PyTuple_GET_SIZE(value) == (Py_ssize_t)type->item_count;
+    bool is_own = (PyObject *)Py_TYPE(value) == PyTuple_GET_ITEM(face, 0) && PyTuple_Check(value) &&
+                  PyTuple_GET_SIZE(value) == (Py_ssize_t)type->item_count;
     for (uint32_t i = 0; i < type->item_count; i++) {
         PyObject *attribute = PyTuple_GET_ITEM(attributes, i), *field;
         if (is_own) {
@@ -503,10 +505,28 @@ static PyObject *load_fields(wax_passing *passing, const wac_type *type, const u
     return fields;
 }
 
+/* An object with slots: they are filled as its class would, which may be frozen for everybody else. */
+static PyObject *load_slots(wax_passing *passing, const wac_type *type, const uint8_t *from, PyTypeObject *class, PyObject *slots)
+{
+    PyObject *record = class->tp_alloc(class, 0);
+    for (uint32_t i = 0; record != NULL && i < type->item_count; i++) {
+        PyObject *slot = PyTuple_GET_ITEM(slots, i);
+        PyObject *field = wax_load_value(passing, type->parts[i], from + type->offsets[i]);
+        if (field == NULL || Py_TYPE(slot)->tp_descr_set(slot, record, field) < 0)
+            Py_CLEAR(record);
+        Py_XDECREF(field);
+    }
+    return record;
+}
+
 static PyObject *load_record(wax_passing *passing, const wac_type *type, const uint8_t *from)
 {
     PyObject *face = wax_face(passing->instance->component, type);
-    return face == NULL ? NULL : load_fields(passing, type, from, (PyTypeObject *)PyTuple_GET_ITEM(face, 0));
+    if (face == NULL)
+        return NULL;
+    PyTypeObject *class = (PyTypeObject *)PyTuple_GET_ITEM(face, 0);
+    return PyTuple_GET_SIZE(face) == 3 ? load_fields(passing, type, from, class)
+                                       : load_slots(passing, type, from, class, PyTuple_GET_ITEM(face, 3));
 }
 
 static int store_tuple(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
