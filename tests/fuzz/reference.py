@@ -35,6 +35,7 @@ from tests.fuzz.values import (
     EXCEPTION,
     GUEST_OBJECT,
     NUMBERS,
+    OTHER_TYPE,
     VECTOR,
     Exn,
     ExportedFunc,
@@ -143,7 +144,7 @@ class _Types:
 
     def _name(self, type_: Any) -> str:
         known = (kind for kind, one in self._types.items() if ffi.wasmtime_wasm_valtype_equal(one, type_))
-        return next(known, "another type")
+        return next(known, OTHER_TYPE)
 
     def function(self, signature: Signature) -> Any:
         """A function type, which belongs to the caller."""

@@ -38,10 +38,12 @@ from tests.fuzz.values import (
     HostError,
     HostFunc,
     HostThrow,
+    Signature,
     Value,
     from_python,
     host_results,
     to_python,
+    told,
 )
 
 #: wasmtime has one code for several of ours.
@@ -259,7 +261,7 @@ class Subject:
             return _POOL_INDEX.get(id(value), GUEST_OBJECT)
         if kind == EXCEPTION:
             return self._exception(value)
-        return f"({' '.join(map(str, value.type.params))})->({' '.join(map(str, value.type.results))})"
+        return told(Signature(tuple(map(str, value.type.params)), tuple(map(str, value.type.results))))
 
     # ---- exceptions
 

@@ -19,6 +19,8 @@ NUMBERS: Final = {"i32": 32, "i64": 64, "f32": 32, "f64": 64, "v128": 128}
 VECTOR: Final = "v128"
 EXCEPTION: Final = "exnref"
 REFERENCES: Final = ("funcref", "externref", EXCEPTION)
+#: In place of the name of a type that wasmtime's C interface has no way to make.
+OTHER_TYPE: Final = "another type"
 #: Objects that the host passes as externref have the indices below this.
 EXTERN_POOL: Final = 5
 #: In place of an index: what the guest made, and converted.
@@ -44,6 +46,15 @@ class Signature:
     def is_numeric(self) -> bool:
         """Whether no reference crosses."""
         return all(kind in NUMBERS for kind in (*self.params, *self.results))
+
+
+def told(signature: Signature) -> str:
+    """A signature as both engines can tell it."""
+
+    def names(kinds: Sequence[str]) -> tuple[str, ...]:
+        return tuple(kind if kind in NUMBERS or kind in REFERENCES else OTHER_TYPE for kind in kinds)
+
+    return str(Signature(names(signature.params), names(signature.results)))
 
 
 @dataclass(frozen=True)

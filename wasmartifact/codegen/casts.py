@@ -55,7 +55,7 @@ def _test_equatable(fn: FunctionEmitter, reference: str, nullable: bool) -> str:
 def _test_object(fn: FunctionEmitter, reference: str, heap: int, nullable: bool) -> str:
     """Of the type of an object or a function, null and other values aside."""
     number = fn.fresh()
-    is_function = heap < schema.HEAP_ABSTRACT and fn.context.types[heap].kind == schema.TYPE_FUNC
+    is_function = heap < schema.HEAP_ABSTRACT and fn.context.is_function_type(heap)
     null = _is_null(fn, reference)
     other = null
     if not is_function:

@@ -78,6 +78,10 @@ class ModuleContext:
     convention: Convention | None = None
     types: tuple[TypeFacts, ...] = ()  # empty where all are plain function types
 
+    def is_function_type(self, type_index: int) -> bool:
+        """Whether a type of the module is a function's."""
+        return not self.types or self.types[type_index].kind == schema.TYPE_FUNC
+
     def tag_letters(self, tag: int) -> str:
         """Type letters of the values that exceptions of a tag carry."""
         return self.signatures[self.tag_types[tag]].params

@@ -254,6 +254,42 @@ def test_a_cycle_within_the_guest_does_not_keep_host_objects(got: Any) -> None:
     assert watched() is None
 
 
+CASTS_ALONE = b"""(module
+  (type $number (func (result i32)))
+  (type $none (func))
+  (func $seven (type $number) (i32.const 7))
+  (func $nothing)
+  (table funcref (elem $seven $nothing))
+  (func (export "is") (param i32) (result i32) (ref.test (ref $number) (table.get (local.get 0))))
+  (func (export "run") (param i32) (result i32) (call_ref $number (ref.cast (ref $number) (table.get (local.get 0)))))
+  (func (export "branch") (param i32) (result i32)
+    (block $it (result (ref $number))
+      (drop (br_on_cast $it funcref (ref $number) (table.get (local.get 0))))
+      (return (i32.const -1)))
+    (call_ref $number))
+  (func (export "others") (param i32) (result i32) (local $any anyref)
+    (local.set $any (ref.i31 (local.get 0)))
+    (i32.add
+      (ref.test (ref i31) (local.get $any))
+      (i32.mul (i32.const 10) (i32.or
+        (ref.test (ref struct) (local.get $any))
+        (ref.test (ref array) (local.get $any)))))))
+"""
+
+
+@pytest.mark.parametrize("opt_level", [0, 2])
+def test_casts_in_a_module_whose_types_are_all_functions(opt_level: int, tmp_path: Path) -> None:
+    wa.pack(CASTS_ALONE, tmp_path / "casts.so", opt_level=opt_level)
+    got: Any = wa.load(tmp_path / "casts.so").instantiate().exports
+    assert [got["is"](0), got["is"](1)] == [1, 0]
+    assert got.run(0) == 7
+    with pytest.raises(wa.Trap) as trap:
+        got.run(1)
+    assert trap.value.code == "cast_failure"
+    assert [got.branch(0), got.branch(1)] == [7, -1]
+    assert got.others(5) == 1
+
+
 def test_a_snapshot_is_refused_by_name(artifact: wa.Artifact, tmp_path: Path) -> None:
     with pytest.raises(wa.SnapshotError, match="garbage collection"):
         wa.snapshot(artifact.instantiate(), tmp_path / "snapshot.so")
