@@ -1,11 +1,13 @@
-"""``python -m tests.programs.record [NAME...]``: record what scenarios and jobs of packages leave under wasmtime."""
+"""``python -m tests.programs.record [NAME...]``: record what scenarios, jobs and codecs leave under wasmtime."""
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.programs.codecs import EXPECTED, read_codecs, told, under_wasmtime
 from tests.programs.engines import outcomes, run_node, run_wasmtime
 from tests.programs.environments import read_jobs, run_job
 from tests.programs.packages import module_path, share_path
@@ -36,6 +38,13 @@ def main(names: list[str]) -> int:
         outcome = run_job(job, [module_path(modules[name]) for name in job.modules], ours=False)
         write_outcomes(job.expected, [outcome])
         print(f"{job.name}: exit code {outcome.exit_code}", flush=True)
+    if not names or "codecs" in names:
+        codecs = {
+            codec.name: [told(*found) for found in under_wasmtime(codec, module_path(codec.source))]
+            for codec in read_codecs()
+        }
+        EXPECTED.write_text(json.dumps(codecs, indent=2) + "\n")
+        print(f"codecs: {', '.join(codecs)}", flush=True)
     return 0
 
 
