@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import wasmartifact as wa
-from wasmartifact.cli import cache
+from wasmartifact.cli import bindgen, cache
 from wasmartifact.cli.common import (
     BYTES,
     EXIT_DEFECT,
@@ -129,6 +129,7 @@ def make_parser() -> argparse.ArgumentParser:
     sign.set_defaults(command=run_sign)
 
     cache.add_parser(commands)
+    bindgen.add_parser(commands)
 
     # Its own grammar stands in run.py, which is there for all but this list of commands.
     commands.add_parser("run", help="run a WASI program, packed or not", add_help=False)

@@ -37,13 +37,25 @@ class Component(Artifact):
 
     _is_component = True
 
-    __slots__ = ("_canons", "_description", "_exports", "_externs", "_names", "_type_rows", "_wanted", "_world")
+    __slots__ = (
+        "_canons",
+        "_description",
+        "_exports",
+        "_externs",
+        "_names",
+        "_package",
+        "_type_rows",
+        "_wanted",
+        "_world",
+    )
 
     def __init__(self, native: native_types.NativeArtifact, path: str | None) -> None:
         """Of its native half, bound to its code."""
         super().__init__(native, path)
         self._description: native_types._NativeComponent | None = None
         self._world: World | None = None
+        #: The generated package that has classes for its types, a `wasmartifact.bindings.Package`.
+        self._package: Any = None
 
     def __repr__(self) -> str:
         return f"<Component {self.path or 'from bytes'}>"
@@ -129,6 +141,16 @@ class Component(Artifact):
                 if sort == SORT_TYPE and index:
                     self._names.setdefault(index - 1, name)
         return self._names.get(row, "")
+
+    def _package_class(self, sort: int, index: int) -> Any:
+        """What a generated package has for a type or a resource; None without one."""
+        for name, found, parent, is_export, row in self._externs if self._package is not None else ():
+            if (found, row) == (sort, index + 1):
+                place = self._externs[parent - 1][0] if parent else ""
+                made = self._package.class_of(name, place, is_export=bool(is_export))
+                if made is not None:
+                    return made
+        return None
 
     def _python_type(self, row: int) -> Any:
         """The class of a type; where it has none of its own, what its values are."""
@@ -295,24 +317,29 @@ def resource_class(component: Component, native: native_types._NativeComponentIn
 def make_resource_class(component: Component, native: native_types._NativeComponentInstance, resource: int) -> type:
     """A class with the methods of a resource that the component exports."""
     component._open()
-    name, parents = "resource", set()
-    for text, sort, parent, is_export, index in component._externs:
-        if sort == SORT_RESOURCE and is_export and index == resource + 1:
-            name = text
-            parents.add(parent)
+    names = {  # by where it has them: an interface may export it again, under another name
+        parent: text
+        for text, sort, parent, is_export, index in reversed(component._externs)
+        if sort == SORT_RESOURCE and is_export and index == resource + 1
+    }
+    base = component._package_class(SORT_RESOURCE, resource)
+    attributes = {} if base is None else component._package.attributes(base)
     namespace: dict[str, Any] = {"__module__": component._module_name, "__slots__": ()}
     for text, sort, parent, is_export, index in component._externs:
-        if sort != SORT_FUNC or not is_export or parent not in parents:
-            continue
         kind, _, rest = text.partition("]")
         owner, _, method = rest.partition(".")
-        if owner != name:
+        if sort != SORT_FUNC or not is_export or names.get(parent) != owner:
             continue
+        attribute = attributes.get(text) or snake(method)
         if kind + "]" == _CONSTRUCTOR:
             constructor = native.function(index - 1, text, False)
             namespace["__new__"] = lambda cls, *args, _made=constructor, **kwargs: _made(*args, **kwargs)
         elif kind + "]" == _METHOD:
-            namespace[snake(method)] = native.function(index - 1, text, True)
+            namespace[attribute] = native.function(index - 1, text, True)
         elif kind + "]" == _STATIC:
-            namespace[snake(method)] = staticmethod(native.function(index - 1, text, False))
-    return type(camel(name), (native_types.resource_base(),), namespace)
+            namespace[attribute] = staticmethod(native.function(index - 1, text, False))
+    if base is None:
+        title = camel(next(reversed(names.values()), "resource"))
+        return type(title, (native_types.resource_base(),), namespace)
+    namespace["__module__"], namespace["__doc__"] = base.__module__, base.__doc__
+    return type(base.__name__, (base,), namespace)

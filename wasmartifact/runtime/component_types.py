@@ -6,7 +6,7 @@ have names, a case of a variant an object with a ``value``, an enum's members ar
 
 from __future__ import annotations
 
-from wasmartifact.constants import COMPONENT_KINDS
+from wasmartifact.constants import COMPONENT_KINDS, COMPONENT_SORTS
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
@@ -133,63 +133,103 @@ _KEYWORDS = frozenset((
 
 
 def make_face(component: Any, row: int) -> tuple[Any, ...]:
-    """What C needs for values of a type; see ``native/python/component/values.c``."""
+    """What C needs for values of a type; see ``native/python/component/values.c``.
+
+    The classes are those of the package that was generated for the component, where there is one.
+    """
     kind, items = component._rows[row]
     names = [name for name, _ in items]
-    title = camel(component._type_name(row))
-    face: tuple[Any, ...] = _MAKERS[kind](title, names, component._module_name)
+    given = component._package_class(_SORT_TYPE, row)
+    make, face_of, labels_of = _MAKERS[kind]
+    if given is None:
+        given = make(camel(component._type_name(row)), names, component._module_name)
+    else:
+        known = labels_of(given)
+        if len(known) != len(names) or any(not _is_label(*pair) for pair in zip(known, names, strict=True)):
+            raise other_component(component.path)
+    face: tuple[Any, ...] = face_of(given, names)
     return face
 
 
-def _make_record(title: str, names: list[str], module: str) -> tuple[Any, ...]:
+def _is_label(known: str, name: str) -> bool:
+    """Whether what a class has is, but for what Python wants, a name of WIT."""
+    return known.replace("-", "_").rstrip("_").upper() == name.replace("-", "_").upper()
+
+
+def other_component(path: str | None) -> Exception:
+    """The error for a generated package whose classes are not those of its component."""
+    from wasmartifact.errors import LoadError
+
+    words = "is not the component that this package was generated for; run `wasmartifact bindgen` again"
+    return LoadError(f"{path} {words}", path=path)
+
+
+def _make_record(title: str, names: list[str], module: str) -> Any:
     from wasmartifact.record import NamedTuple
 
-    attributes = tuple(snake(name) for name in names)
-    namespace = {"__annotations__": dict.fromkeys(attributes, "object"), "__module__": module}
-    made = type(NamedTuple)(title, (NamedTuple,), namespace)  # type: ignore[misc]
-    return made, attributes, tuple(names)
+    namespace = {"__annotations__": dict.fromkeys(map(snake, names), "object"), "__module__": module}
+    return type(NamedTuple)(title, (NamedTuple,), namespace)  # type: ignore[misc]
+
+
+def _record_face(made: Any, names: list[str]) -> tuple[Any, ...]:
+    attributes: tuple[str, ...] = made.__match_args__
+    if issubclass(made, tuple):
+        return made, attributes, tuple(names)
+    return made, attributes, tuple(names), tuple([vars(made)[attribute] for attribute in attributes])
 
 
 def _make_variant(title: str, names: list[str], module: str) -> tuple[Any, ...]:
     base = type(title, (_Wrapper,), {"__slots__": (), "__module__": module})
-    classes = []
-    cases: dict[Any, int] = {}
-    for number, name in enumerate(names):
+    cases = []
+    for name in names:
         case = type(camel(name), (base,), {"__slots__": (), "__module__": module, "case": name})
         case.__qualname__ = f"{title}.{camel(name)}"
         setattr(base, camel(name), case)
-        classes.append(case)
-        cases[case] = cases[name] = number
-    return base, cases, tuple(classes)
+        cases.append(case)
+    return tuple(cases)
 
 
-def _make_enum(title: str, names: list[str], module: str) -> tuple[Any, ...]:
+def _variant_face(cases: tuple[Any, ...], names: list[str]) -> tuple[Any, ...]:
+    numbers: dict[Any, int] = dict(zip(cases, range(len(cases)), strict=True))
+    numbers.update(zip(names, range(len(cases)), strict=True))
+    base = cases[0].__mro__[1]
+    return cases if base is object else base, numbers, cases
+
+
+def _make_enum(title: str, names: list[str], module: str) -> Any:
     from enum import Enum
 
-    members = [(snake(name).upper(), name) for name in names]
-    made: Any = Enum(title, members, module=module, type=str)  # type: ignore[misc]
+    return Enum(title, [(snake(name).upper(), name) for name in names], module=module, type=str)
+
+
+def _enum_face(made: Any, names: list[str]) -> tuple[Any, ...]:
     values = tuple(made)
     numbers: dict[Any, int] = dict(zip(names, range(len(names)), strict=True))
     numbers.update(zip(values, range(len(names)), strict=True))
     return made, numbers, values
 
 
-def _make_flags(title: str, names: list[str], module: str) -> tuple[Any, ...]:
+def _make_flags(title: str, names: list[str], module: str) -> Any:
     from enum import IntFlag
 
     members = [(snake(name).upper(), 1 << bit) for bit, name in enumerate(names)]
-    made: Any = IntFlag(title, members, module=module)  # type: ignore[misc]
+    return IntFlag(title, members, module=module)
+
+
+def _flags_face(made: Any, names: list[str]) -> tuple[Any, ...]:
     bits: dict[Any, int] = {name: bit for bit, name in enumerate(names)}
     bits.update((member, bit) for bit, member in enumerate(made))
     return made, bits
 
 
-_MAKERS: dict[int, Any] = {
-    COMPONENT_KINDS.index("record"): _make_record,
-    COMPONENT_KINDS.index("variant"): _make_variant,
-    COMPONENT_KINDS.index("enum"): _make_enum,
-    COMPONENT_KINDS.index("flags"): _make_flags,
+#: Of each kind that has classes: what makes them, what C needs of them, and the labels that they have.
+_MAKERS: dict[int, tuple[Any, Any, Any]] = {
+    COMPONENT_KINDS.index("record"): (_make_record, _record_face, lambda made: made.__match_args__),
+    COMPONENT_KINDS.index("variant"): (_make_variant, _variant_face, lambda made: [case.case for case in made]),
+    COMPONENT_KINDS.index("enum"): (_make_enum, _enum_face, lambda made: [member.value for member in made]),
+    COMPONENT_KINDS.index("flags"): (_make_flags, _flags_face, lambda made: [member.name for member in made]),
 }
+_SORT_TYPE = COMPONENT_SORTS.index("type")
 #: Kinds of types that have a class of their own.
 HAS_FACE = frozenset(_MAKERS)
 

@@ -1,0 +1,1 @@
+"""A typed Python package for a component: `wasmartifact bindgen`. `output.py` is where it begins."""
