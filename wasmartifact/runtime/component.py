@@ -192,6 +192,14 @@ class Component(Artifact):
             self._exports[parent] = found
         return self._exports[parent]
 
+    def _member(self, parent: int, name: str) -> int:
+        """Row of a function of a resource by its name in WIT; KeyError where there is none."""
+        self._open()
+        for row, (found, _, owner, is_export, _) in enumerate(self._externs):
+            if found == name and is_export and owner == parent:
+                return row
+        raise KeyError(name)
+
 
 def _python_names(name: str, sort: int) -> Iterator[str]:
     """What an export is called in Python: an interface by its own name, without package and version, or in full."""
@@ -231,8 +239,9 @@ class Namespace:
         return value
 
     def __getitem__(self, name: str) -> Any:
-        row = self._component._children(self._parent).get(name)
-        if row is None:
+        if name.startswith("["):
+            return self._make(self._component._member(self._parent, name))
+        if name not in self._component._children(self._parent):
             raise KeyError(name)
         return self.__getattr__(name)
 

@@ -170,6 +170,12 @@ def translated(problem: Exception) -> Exception:
     return problem
 
 
+def component_error(problem: Exception) -> Exception:
+    """What wasmtime-py raises for a component: there, a trap is a WasmtimeError."""
+    found = translated(problem)
+    return WasmtimeError(str(found)) if isinstance(problem, NativeTrap | WasmException) else found
+
+
 def _trap(problem: NativeTrap | WasmException, words: str) -> Trap:
     frames: tuple[NativeFrame, ...] = getattr(problem, "frames", ())
     made = Trap(f"{_backtrace(frames)}\n\nCaused by:\n    {words}\n")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
+    from wasmartifact.wasi.host import Wasi
+
 
 @stands_for(native.Func)
 class Func(Extern):
@@ -119,8 +121,15 @@ def native_store(store: Storelike) -> native.Store | None:
     """The package's store: a host function's work belongs to the store that it was called from."""
     if isinstance(store, Store):
         return store.native
+    if isinstance(store, StoreContext):
+        return store._native
     caller: native.Instance | None = getattr(store, "_instance", None)
     return None if caller is None else caller.store
+
+
+def program_of(store: Storelike) -> Wasi | None:
+    """The WASI program that a store was made, if any."""
+    return None if isinstance(store, Caller) else store._program
 
 
 def check_limit(store: Storelike, limit: str, size: int, what: str) -> None:

@@ -132,16 +132,17 @@ def link(module: Module, names: dict[str, dict[str, Any]]) -> native.Linked:
 def instantiate(store: Storelike, linked: native.Linked) -> native.Instance:
     """An instance of the package, with the errors of wasmtime-py."""
     check_open(store)
-    if isinstance(store, Store) and ("tables" in store._limits or "memories" in store._limits):
-        _count(store, linked.artifact)
+    count_entities(store, linked.artifact)
     try:
         return linked.instantiate(store=native_store(store))
     except WasmArtifactError as problem:
         raise translated(problem) from None
 
 
-def _count(store: Store, artifact: Artifact) -> None:
-    """Take the tables and memories that the module defines from what the store's limits allow."""
+def count_entities(store: Storelike, artifact: Artifact) -> None:
+    """Take the tables and memories that an artifact defines from what the store's limits allow."""
+    if not isinstance(store, Store) or not ("tables" in store._limits or "memories" in store._limits):
+        return
     rows = artifact.metadata
     for what, defined, kind in (("tables", rows.tables, "table"), ("memories", rows.memories, "memory")):
         store._count(what, len(defined) - sum(row.kind == kind for row in rows.imports))

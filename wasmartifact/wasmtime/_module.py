@@ -28,14 +28,14 @@ def wat2wasm(wat: str | bytes) -> bytearray:
     """
     from wasmartifact.wasm.source import read_source
 
-    text = _contents(wat)
+    text = source_bytes(wat)
     try:
         return bytearray(read_source(text))
     except WasmArtifactError as problem:
         raise WasmtimeError(str(problem)) from None
 
 
-def _contents(wasm: str | bytes | bytearray) -> bytes:
+def source_bytes(wasm: str | bytes | bytearray) -> bytes:
     """What a program gives for a module, in the binary or the text format."""
     if isinstance(wasm, str):
         return wasm.encode()
@@ -63,10 +63,12 @@ class Module(Managed):
 
     def __init__(self, engine: Engine, wasm: str | bytes | bytearray) -> None:
         check_type(engine, Engine, "an Engine")
-        self._bind(engine, _compile(engine._settings, _contents(wasm)))
+        self._bind(engine, compile_source(engine._settings, source_bytes(wasm)))
 
     def _bind(self, engine: Engine, artifact: Artifact) -> None:
         engine._check_open()
+        if artifact._is_component:
+            raise WasmtimeError("expected a WebAssembly module, found a component: wasmtime.component has those")
         self._artifact = artifact
         if engine._settings.forbidden:
             _check_features(artifact, engine._settings.forbidden)
@@ -81,7 +83,7 @@ class Module(Managed):
     def from_file(cls, engine: Engine, path: str | bytes | os.PathLike[str]) -> Module:
         """Compile a file, in the binary or the text format. One that was seen before is not even read."""
         check_type(engine, Engine, "an Engine")
-        return cls._of(engine, _compile(engine._settings, os.fsdecode(path)))
+        return cls._of(engine, compile_source(engine._settings, os.fsdecode(path)))
 
     @classmethod
     def validate(cls, engine: Engine, wasm: bytes | bytearray) -> None:
@@ -102,23 +104,13 @@ class Module(Managed):
     @classmethod
     def deserialize(cls, engine: Engine, encoded: bytes | bytearray) -> Module:
         """Load what `serialize` gave. It is code: only what you trust may be loaded."""
-        check_type(engine, Engine, "an Engine")
         check_type(encoded, (bytes, bytearray), "bytes")
-        try:
-            return cls._of(engine, load(bytes(encoded)))
-        except WasmArtifactError as problem:
-            raise WasmtimeError(problem.message) from None
+        return cls._of(engine, load_artifact(engine, bytes(encoded)))
 
     @classmethod
     def deserialize_file(cls, engine: Engine, path: str) -> Module:
         """Load a file that has what `serialize` gave, or that `wasmartifact.pack` wrote."""
-        check_type(engine, Engine, "an Engine")
-        try:
-            return cls._of(engine, load(path))
-        except WasmArtifactError as problem:
-            raise WasmtimeError(problem.message) from None
-        except OSError as problem:
-            raise WasmtimeError(f"failed to open file {os.fsdecode(path)}: {problem.strerror}") from None
+        return cls._of(engine, load_artifact(engine, path))
 
     @property
     def imports(self) -> list[ImportType]:
@@ -138,7 +130,19 @@ class Module(Managed):
         return bytearray(self._artifact.contents())
 
 
-def _compile(settings: Settings, source: str | bytes) -> Artifact:
+def load_artifact(engine: Engine, source: str | bytes) -> Artifact:
+    """What `serialize` gave, or a file of it, with the errors of wasmtime-py."""
+    check_type(engine, Engine, "an Engine")
+    try:
+        return load(source)
+    except WasmArtifactError as problem:
+        raise WasmtimeError(problem.message) from None
+    except OSError as problem:
+        raise WasmtimeError(f"failed to open file {os.fsdecode(source)}: {problem.strerror}") from None
+
+
+def compile_source(settings: Settings, source: str | bytes) -> Artifact:
+    """The artifact of a module or a component, of the cache, with the errors of wasmtime-py."""
     try:
         return compile(
             source,

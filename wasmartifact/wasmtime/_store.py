@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any, Final
 
+    from wasmartifact.wasi.host import Wasi
     from wasmartifact.wasmtime._wasi import WasiConfig
 
 #: The largest amount that the package takes; wasmtime's largest one is twice that.
@@ -50,6 +51,7 @@ class Store(Managed):
         self._data = data
         self._limits: dict[str, int] = {}
         self._counts = {"tables": 0, "memories": 0}
+        self._program: Wasi | None = None
         stack_bytes = settings.max_wasm_stack
         self.native = native.Store(limits=_UNLIMITED if stack_bytes is None else Limits(stack_bytes=stack_bytes))
         if settings.consume_fuel:
@@ -164,7 +166,8 @@ class Store(Managed):
         """Give the guests a WASI program's surroundings, which the store takes over."""
         self._check_open()
         check_type(wasi, _wasi_config(), "a WasiConfig")
-        native.set_program(self.native, wasi._consume())
+        self._program = wasi._consume()
+        native.set_program(self.native, self._program)
 
     def set_wasi_http(self) -> None:
         """For components, which take what they need of HTTP from here."""
@@ -178,6 +181,15 @@ def _wasi_config() -> type:
 
 
 class StoreContext:
-    """What wasmtime-py passes for a store within a host function of a component."""
+    """What stands for the store within a host function of a component, until that returns."""
 
     _ended = False
+    _native: native.Store | None = None
+    _program: Wasi | None = None
+
+    @classmethod
+    def _within(cls, store: native.Store | None, program: Wasi | None) -> StoreContext:
+        made = cls.__new__(cls)
+        made._native = store
+        made._program = program
+        return made

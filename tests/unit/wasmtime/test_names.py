@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from .conftest import FACE, real
 
 #: What wasmtime-py shows for want of a better place: pointers of its C library, and what takes them.
-INNER = {"ptr"}
+INNER = {"ptr", "convert_to_c", "convert_from_c"}
 
 
 def public(owner: Any) -> dict[str, Any]:
@@ -32,37 +33,46 @@ def takes_the_same(theirs: Any, ours: Any) -> bool:
     return found[: len(wanted)] == wanted and inspect.Parameter.empty not in more
 
 
+@pytest.fixture(scope="module", params=["", ".component"])
+def both(request: pytest.FixtureRequest) -> tuple[ModuleType, ModuleType]:
+    """A module of wasmtime-py, and ours."""
+    theirs = importlib.import_module(real().__name__ + request.param)
+    return theirs, importlib.import_module(FACE + request.param)
+
+
 @pytest.fixture(scope="module")
-def names() -> list[str]:
-    return [*real().__all__, "Managed"]
+def names(both: tuple[ModuleType, ModuleType]) -> list[str]:
+    return [*both[0].__all__, *(["Managed"] if both[0] is real() else [])]
 
 
-def test_every_name_is_there(names: list[str]) -> None:
-    face = importlib.import_module(FACE)
+def test_every_name_is_there(both: tuple[ModuleType, ModuleType], names: list[str]) -> None:
+    theirs, face = both
     assert [name for name in names if not hasattr(face, name)] == []
-    assert set(real().__all__) <= set(face.__all__)
+    assert set(theirs.__all__) <= set(face.__all__)
 
 
-def test_every_attribute_is_there(names: list[str]) -> None:
+def test_every_attribute_is_there(both: tuple[ModuleType, ModuleType], names: list[str]) -> None:
     """Instance attributes apart: those are set when an object is made."""
-    face = importlib.import_module(FACE)
+    theirs, face = both
     missing = [
         f"{name}.{attribute}"
         for name in names
-        if inspect.isclass(getattr(real(), name))
-        for attribute in public(getattr(real(), name))
+        if inspect.isclass(getattr(theirs, name))
+        for attribute in public(getattr(theirs, name))
         if not hasattr(getattr(face, name), attribute)
     ]
     assert missing == []
 
 
-def test_every_parameter_has_its_name_and_default(names: list[str]) -> None:
-    face = importlib.import_module(FACE)
+def test_every_parameter_has_its_name_and_default(both: tuple[ModuleType, ModuleType], names: list[str]) -> None:
+    theirs, face = both
     different = []
     for name in names:
-        owner = getattr(real(), name)
+        owner = getattr(theirs, name)
         if not inspect.isclass(owner):
-            pairs = {name: (owner, getattr(face, name))}
+            pairs: dict[str, tuple[Any, Any]] = {}
+            if inspect.isfunction(owner):
+                pairs[name] = (owner, getattr(face, name))
         else:
             ours = getattr(face, name)
             pairs = {
@@ -73,24 +83,28 @@ def test_every_parameter_has_its_name_and_default(names: list[str]) -> None:
             if "__init__" in vars(owner) and name not in {"Caller", "StoreContext", "Val"}:
                 pairs[name] = (owner, ours)
         different += [
-            f"{place}: {inspect.signature(ours)}, there {inspect.signature(theirs)}"
-            for place, (theirs, ours) in pairs.items()
-            if not takes_the_same(theirs, ours)
+            f"{place}: {inspect.signature(ours)}, there {inspect.signature(wanted)}"
+            for place, (wanted, ours) in pairs.items()
+            if not takes_the_same(wanted, ours)
         ]
     assert different == []
 
 
-def test_classes_are_related_as_there(names: list[str]) -> None:
+def test_classes_are_related_as_there(both: tuple[ModuleType, ModuleType], names: list[str]) -> None:
     """`except wasmtime.WasmtimeError` catches the same."""
-    face = importlib.import_module(FACE)
-    classes = [name for name in names if inspect.isclass(getattr(real(), name))]
+    theirs, face = both
+    classes = [name for name in names if inspect.isclass(getattr(theirs, name))]
     pairs = [(a, b) for a in classes for b in classes if a != b]
     different = [
         (a, b)
         for a, b in pairs
-        if issubclass(getattr(real(), a), getattr(real(), b)) != issubclass(getattr(face, a), getattr(face, b))
+        if issubclass(getattr(theirs, a), getattr(theirs, b)) != issubclass(getattr(face, a), getattr(face, b))
     ]
     assert different == []
+
+
+def test_errors_are_exceptions() -> None:
+    face = importlib.import_module(FACE)
     for name in ("WasmtimeError", "Trap", "ExitTrap"):
         assert issubclass(getattr(face, name), Exception)
 

@@ -27,6 +27,41 @@ from {module} import (
     Memory, MemoryType, Module, SharedMemory, Store, Table, TableType, Tag, TagType, Trap, TrapCode, Val, ValType,
     WasiConfig, WasmtimeError, wat2wasm,
 )
+from {module} import StoreContext, component as components
+from {module}.component import Component, ExportIndex, ResourceAny, ResourceHost, ResourceType
+from {module}.component import FuncType as ComponentFuncType
+
+
+def component_calls(store: Store, source: bytes) -> Optional[object]:
+    linker = components.Linker(store.engine)
+    linker.allow_shadowing = True
+    linker.add_wasip2()
+
+    def destroy(store: StoreContext, rep: int) -> None:
+        print(rep)
+
+    with linker.root() as root:
+        root.add_func("f", lambda store, text: len(text))
+        with root.add_instance("a:b/c") as inner:
+            inner.add_resource("r", ResourceType.host(1), destroy)
+    component = Component(store.engine, source)
+    instance: components.Instance = linker.instantiate(store, component)
+    index: Optional[ExportIndex] = instance.get_export_index(store, "f")
+    if index is None:
+        return None
+    func = instance.get_func(store, index)
+    assert func is not None
+    for name, valtype in func.type(store).params:
+        if isinstance(valtype, components.ListType):
+            element: components.ValType = valtype.element
+        print(name, valtype)
+    for item in component.type.imports(store.engine).values():
+        if isinstance(item.ty, ComponentFuncType):
+            print(item.ty.result)
+    resource: ResourceAny = ResourceHost.own(1, 2).to_any(store)
+    resource.drop(store)
+    result: object = func(store, components.Variant("a", 3))
+    return result
 
 
 class Plugin:

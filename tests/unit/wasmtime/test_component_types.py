@@ -1,0 +1,139 @@
+"""Types of components: what they import and export, and the types of values."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from .components import component_api
+
+
+@pytest.fixture
+def c(w: ModuleType) -> Any:
+    """``wasmtime.component``."""
+    return component_api(w)
+
+
+def imports(w: ModuleType, text: str) -> dict[str, Any]:
+    engine = w.Engine()
+    found: dict[str, Any] = component_api(w).Component(engine, text).type.imports(engine)
+    return found
+
+
+def named(w: ModuleType, definition: str) -> Any:
+    """A type as a function has it that is imported."""
+    text = f"""(component (type $own {definition}) (import "t" (type $t (eq $own)))
+      (import "f" (func (param "x" $t) (result $t))))"""
+    return imports(w, text)["f"].ty.result
+
+
+def test_an_empty_component(w: ModuleType, c: Any) -> None:
+    engine = w.Engine()
+    found = c.Component(engine, "(component)").type
+    assert isinstance(found, c.ComponentType)
+    assert found.imports(engine) == {} == found.exports(engine)
+
+
+def test_scalars(w: ModuleType, c: Any) -> None:
+    for name in ("Bool", "U8", "U16", "U32", "U64", "S8", "S16", "S32", "S64", "F32", "F64", "Char", "String"):
+        found = named(w, name.lower())
+        assert found == getattr(c, name)(), name
+        assert repr(found) == f"{name}()"
+    assert c.U8() != c.U16()
+
+
+@pytest.mark.parametrize(
+    ("definition", "other", "class_name", "attribute", "value"),
+    [
+        ("(list u8)", "(list u16)", "ListType", "element", "c.U8()"),
+        ("(list (list char))", "(list char)", "ListType", "element.element", "c.Char()"),
+        (
+            '(record (field "a" u8) (field "b-c" f32))',
+            '(record (field "a" u8) (field "b-d" f32))',
+            "RecordType",
+            "fields",
+            '[("a", c.U8()), ("b-c", c.F32())]',
+        ),
+        ("(tuple u8 string)", "(tuple string u8)", "TupleType", "elements", "[c.U8(), c.String()]"),
+        (
+            '(variant (case "a") (case "b" f32))',
+            '(variant (case "a") (case "b" f64))',
+            "VariantType",
+            "cases",
+            '[("a", None), ("b", c.F32())]',
+        ),
+        ('(enum "a" "b")', '(enum "a" "c")', "EnumType", "names", '["a", "b"]'),
+        ('(flags "a" "b")', '(flags "a" "c")', "FlagsType", "names", '["a", "b"]'),
+        ("(option u32)", "(option u64)", "OptionType", "payload", "c.U32()"),
+        ("(result u32 (error f32))", "(result f32 (error u32))", "ResultType", "ok", "c.U32()"),
+        ("(result (error f32))", "(result f32)", "ResultType", "ok", "None"),
+        ("(result (error f32))", "(result)", "ResultType", "err", "c.F32()"),
+    ],
+)
+def test_types_with_parts(
+    w: ModuleType, c: Any, definition: str, other: str, class_name: str, attribute: str, value: str
+) -> None:
+    found = named(w, definition)
+    assert isinstance(found, getattr(c, class_name))
+    part = found
+    for name in attribute.split("."):
+        part = getattr(part, name)
+    assert part == eval(value, {"c": c})
+    assert found == named(w, definition)
+    assert found != named(w, other)
+    assert found != value
+
+
+def test_names_by_number(w: ModuleType) -> None:
+    found = named(w, '(enum "a" "b")')
+    assert (found.names_count, found.name(0), found.name(1), found.name(2)) == (2, "a", "b", None)
+
+
+def test_functions(w: ModuleType, c: Any) -> None:
+    found = imports(
+        w, '(component (import "a" (func)) (import "b" (func (param "x" u8) (param "y-z" bool) (result u32))))'
+    )
+    a, b = found["a"].ty, found["b"].ty
+    assert isinstance(a, c.FuncType)
+    assert (a.params, a.result) == ([], None)
+    assert (b.params, b.result) == ([("x", c.U8()), ("y-z", c.Bool())], c.U32())
+    assert found["a"].implements is None
+    assert found["a"].external_id is None
+    assert not found["a"].is_implements("x")
+
+
+def test_interfaces(w: ModuleType, c: Any) -> None:
+    text = """(component (import "a:b/c@1.0.0" (instance (export "f" (func (result u8)))
+      (type $t (record (field "x" u8)))
+      (export "t" (type (eq $t))))) (import "b" (instance)))"""
+    engine = w.Engine()
+    found = imports(w, text)
+    assert set(found) == {"a:b/c@1.0.0", "b"}
+    inner = found["a:b/c@1.0.0"].ty
+    assert isinstance(inner, c.ComponentInstanceType)
+    exports = inner.exports(engine)
+    assert set(exports) == {"f", "t"}
+    assert exports["f"].ty.result == c.U8()
+    assert exports["t"].ty.fields == [("x", c.U8())]
+    assert found["b"].ty.exports(engine) == {}
+
+
+def test_resources(w: ModuleType, c: Any) -> None:
+    text = """(component (import "a" (type $t (sub resource))) (export "a" (type $t))
+      (type $u (resource (rep i32))) (export "b" (type $u))
+      (import "f" (func (param "x" (borrow $t)) (result (own $t)))))"""
+    engine = w.Engine()
+    found = c.Component(engine, text).type
+    imported, again, own = (
+        side[name].ty
+        for side, name in ((found.imports(engine), "a"), (found.exports(engine), "a"), (found.exports(engine), "b"))
+    )
+    assert isinstance(imported, c.ResourceType)
+    assert imported == again != own
+    function = found.imports(engine)["f"].ty
+    assert isinstance(function.params[0][1], c.BorrowType)
+    assert isinstance(function.result, c.OwnType)
+    assert function.params[0][1].ty == function.result.ty == imported
+    assert c.OwnType(imported) == c.OwnType(again) != c.OwnType(own)

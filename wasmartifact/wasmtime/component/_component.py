@@ -1,0 +1,135 @@
+"""Component: a compiled component, which is an artifact of the cache; ExportIndex: an export that was looked up."""
+
+from __future__ import annotations
+
+import os
+
+from wasmartifact.errors import WasmArtifactError
+from wasmartifact.runtime.component import Component as NativeComponent
+from wasmartifact.runtime.component_imports import find_interface
+from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._engine import Engine
+from wasmartifact.wasmtime._errors import WasmtimeError
+from wasmartifact.wasmtime._module import compile_source, load_artifact, source_bytes
+from wasmartifact.wasmtime.component._resources import ResourceType
+from wasmartifact.wasmtime.component._types import Types
+from wasmartifact.wasmtime.component._world import ComponentType
+from wasmartifact.wit import types as wit
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from wasmartifact.runtime.artifact import Artifact
+
+
+class ExportIndex(Managed):
+    """An export of a component, for any of its instances."""
+
+    _component: NativeComponent
+    _path: tuple[str, ...]
+    _item: wit.Function | wit.Interface | wit.Type
+
+    def __init__(self) -> None:
+        raise WasmtimeError("Cannot directly construct an `ExportIndex`")
+
+    @classmethod
+    def _of(
+        cls, component: NativeComponent, path: tuple[str, ...], item: wit.Function | wit.Interface | wit.Type
+    ) -> ExportIndex:
+        """``path``: its name, after those of the interfaces that it is in."""
+        made = cls.__new__(cls)
+        made._component = component
+        made._path = path
+        made._item = item
+        return made
+
+
+class Component(Managed):
+    """A compiled component; like a module's, its code comes from the cache of `wasmartifact.compile`.
+
+    Parameters
+    ----------
+    engine : Engine
+    wasm : str | bytes
+        The component: text, or binary.
+
+    Raises
+    ------
+    WasmtimeError
+        It is no valid component, or needs what the package does not take.
+    """
+
+    def __init__(self, engine: Engine, wasm: str | bytes | bytearray) -> None:
+        check_type(engine, Engine, "an Engine")
+        self._bind(engine, compile_source(engine._settings, source_bytes(wasm)))
+
+    def _bind(self, engine: Engine, artifact: Artifact) -> None:
+        engine._check_open()
+        if not isinstance(artifact, NativeComponent):
+            raise WasmtimeError("expected a component, found a WebAssembly module: Module takes it")
+        self._artifact = artifact
+
+    @classmethod
+    def _of(cls, engine: Engine, artifact: Artifact) -> Component:
+        made = cls.__new__(cls)
+        made._bind(engine, artifact)
+        return made
+
+    @classmethod
+    def from_file(cls, engine: Engine, path: str | bytes | os.PathLike[str]) -> Component:
+        """Compile a file, in the binary or the text format. One that was seen before is not even read."""
+        check_type(engine, Engine, "an Engine")
+        return cls._of(engine, compile_source(engine._settings, os.fsdecode(path)))
+
+    @classmethod
+    def deserialize(cls, engine: Engine, encoded: bytes | bytearray) -> Component:
+        """Load what `serialize` gave. It is code: only what you trust may be loaded."""
+        check_type(encoded, (bytes, bytearray), "bytes")
+        return cls._of(engine, load_artifact(engine, bytes(encoded)))
+
+    @classmethod
+    def deserialize_file(cls, engine: Engine, path: str) -> Component:
+        """Load a file that has what `serialize` gave, or that `wasmartifact.pack` wrote."""
+        return cls._of(engine, load_artifact(engine, path))
+
+    def serialize(self) -> bytearray:
+        """The artifact: an ELF shared object, for `deserialize` and for `wasmartifact.load`."""
+        self._check_open()
+        return bytearray(self._artifact.contents())
+
+    def get_export_index(self, name: str, instance: ExportIndex | None = None) -> ExportIndex | None:
+        """Look an export up, in an exported interface where one is given; None where there is none."""
+        self._check_open()
+        return find_export(self._artifact, name, instance)
+
+    @property
+    def type(self) -> ComponentType:
+        """What it imports and exports."""
+        self._check_open()
+        component = self._artifact
+        return ComponentType._of(world(component), Types(lambda resource: ResourceType._of(component, resource)))
+
+
+def world(component: NativeComponent) -> wit.World:
+    """The types of a component, with the errors of wasmtime-py."""
+    try:
+        return component.types
+    except WasmArtifactError as problem:
+        raise WasmtimeError(problem.message) from None
+
+
+def find_export(component: NativeComponent, name: str, instance: ExportIndex | None) -> ExportIndex | None:
+    """An export by its name, in an interface that was looked up before; versions that fit each other do."""
+    check_type(name, str, "a str")
+    place = world(component).exports
+    path: tuple[str, ...] = ()
+    if instance is not None:
+        check_type(instance, ExportIndex, "an ExportIndex")
+        instance._check_open()
+        if instance._component is not component or not isinstance(instance._item, wit.Interface):
+            return None
+        place, path = instance._item, instance._path
+    item = place.functions.get(name) or place.types.get(name) or find_interface(name, place.interfaces)
+    if item is None:
+        return None
+    own_name = item.name if isinstance(item, wit.Interface) and item.name is not None else name
+    return ExportIndex._of(component, (*path, own_name), item)

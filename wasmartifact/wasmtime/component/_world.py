@@ -1,0 +1,159 @@
+"""What components import and export: their functions, interfaces and types, as wasmtime-py has them."""
+
+from __future__ import annotations
+
+from wasmartifact.wasmtime._closing import Managed
+from wasmartifact.wasmtime._errors import WasmtimeError
+from wasmartifact.wasmtime.component._resources import ResourceType
+from wasmartifact.wasmtime.component._types import Types, ValType
+from wasmartifact.wit import types as wit
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from wasmartifact.wasmtime._engine import Engine
+    from wasmartifact.wasmtime._types import ExportType, ImportType
+
+
+class FuncType(Managed):
+    """The type of a function of a component."""
+
+    _params: list[tuple[str, ValType]]
+    _result: ValType | None
+
+    def __init__(self) -> None:
+        raise WasmtimeError("Cannot directly construct a `FuncType`")
+
+    @classmethod
+    def _of(cls, function: wit.Function, types: Types) -> FuncType:
+        made = cls.__new__(cls)
+        made._params = [(param.name, types.valtype(param.type)) for param in function.params]
+        made._result = types.optional(function.result)
+        return made
+
+    @property
+    def params(self) -> list[tuple[str, ValType]]:
+        """Names and types of its parameters."""
+        self._check_open()
+        return list(self._params)
+
+    @property
+    def result(self) -> ValType | None:
+        """Type of its result, None for none."""
+        self._check_open()
+        return self._result
+
+
+class ModuleType(Managed):
+    """The type of a core module, which no component here imports or exports."""
+
+    def __init__(self) -> None:
+        raise WasmtimeError("Cannot directly construct a `ModuleType`")
+
+    def imports(self, engine: Engine) -> list[ImportType]:
+        """What it imports."""
+        raise NotImplementedError
+
+    def exports(self, engine: Engine) -> list[ExportType]:
+        """What it exports."""
+        raise NotImplementedError
+
+
+class ComponentType(Managed):
+    """What a component imports and exports."""
+
+    _world: wit.World
+    _types: Types
+
+    def __init__(self) -> None:
+        raise WasmtimeError("Cannot directly construct a `ComponentType`")
+
+    @classmethod
+    def _of(cls, world: wit.World, types: Types) -> ComponentType:
+        made = cls.__new__(cls)
+        made._world = world
+        made._types = types
+        return made
+
+    def imports(self, engine: Engine) -> dict[str, ComponentExtern]:
+        """What it imports, by name."""
+        self._check_open()
+        return _externs(self._world.imports, self._types)
+
+    def exports(self, engine: Engine) -> dict[str, ComponentExtern]:
+        """What it exports, by name."""
+        self._check_open()
+        return _externs(self._world.exports, self._types)
+
+
+class ComponentInstanceType(Managed):
+    """The type of an interface that a component imports or exports."""
+
+    _interface: wit.Interface
+    _types: Types
+
+    def __init__(self) -> None:
+        raise WasmtimeError("Cannot directly construct a `ComponentInstanceType`")
+
+    @classmethod
+    def _of(cls, interface: wit.Interface, types: Types) -> ComponentInstanceType:
+        made = cls.__new__(cls)
+        made._interface = interface
+        made._types = types
+        return made
+
+    def exports(self, engine: Engine) -> dict[str, ComponentExtern]:
+        """What it has, by name."""
+        self._check_open()
+        return _externs(self._interface, self._types)
+
+
+class ComponentExtern(Managed):
+    """Something that is imported or exported."""
+
+    _item: wit.Function | wit.Interface | wit.Type
+    _types: Types
+
+    def __init__(self) -> None:
+        raise WasmtimeError("Cannot directly construct a `ComponentExtern`")
+
+    @classmethod
+    def _of(cls, item: wit.Function | wit.Interface | wit.Type, types: Types) -> ComponentExtern:
+        made = cls.__new__(cls)
+        made._item = item
+        made._types = types
+        return made
+
+    @property
+    def ty(self) -> ComponentItem:
+        """Its type."""
+        self._check_open()
+        item = self._item
+        if isinstance(item, wit.Function):
+            return FuncType._of(item, self._types)
+        if isinstance(item, wit.Interface):
+            return ComponentInstanceType._of(item, self._types)
+        return self._types.resource(item) if isinstance(item, wit.Resource) else self._types.valtype(item)
+
+    @property
+    def implements(self) -> str | None:
+        """The interface that a plain name stands for: none in the components that the package takes."""
+        return None
+
+    def is_implements(self, s: str) -> bool:
+        """Whether it stands for an interface."""
+        return self.implements == s
+
+    @property
+    def external_id(self) -> str | None:
+        """Another name outside of components: none in those that the package takes."""
+        return None
+
+
+def _externs(interface: wit.Interface, types: Types) -> dict[str, ComponentExtern]:
+    everything = {**interface.interfaces, **interface.types, **interface.functions}
+    return {name: ComponentExtern._of(item, types) for name, item in everything.items()}
+
+
+ComponentItem: TypeAlias = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
