@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from wasmartifact.bindgen.annotations import Way, annotation
 from wasmartifact.bindgen.names import Names
@@ -39,6 +39,7 @@ _SUPPORT = {
 RESERVED = frozenset((*_SUPPORT, "CLASSES", "HOST", "Instance", "PACKAGE"))
 #: Names of Python's own that annotations use.
 _BUILTINS = frozenset(("bool", "bytes", "float", "int", "list", "memoryview", "str", "tuple", "type"))
+_LINE_COLUMNS = 120
 _OF_ANNOTATIONS = re.compile(r"\b(Sequence|Buffer|wa|builtins)\b")
 #: What resources have whatever their methods are.
 _OF_RESOURCES = ("close", "closed")
@@ -138,7 +139,7 @@ class Module:
         type_ = function.result
         return self.annotate(type_.ok if isinstance(type_, wit.Result) else type_, self._back, hidden)
 
-    def parameters(self, params: tuple[wit.Param, ...], first: str, hidden: frozenset[str]) -> str:
+    def parameters(self, params: tuple[wit.Param, ...], first: str, hidden: frozenset[str]) -> list[str]:
         """Parameters as a function of Python has them; functions of the host take theirs by place."""
         names = Names([first])
         texts = [first] if first else []
@@ -146,7 +147,7 @@ class Module:
             texts.append(f"{names.take(snake(param.name))}: {self.annotate(param.type, self._given, hidden)}")
         if not self.is_export and texts:
             texts.append("/")
-        return ", ".join(texts)
+        return texts
 
     def callable(self, function: wit.Function) -> str:
         """The annotation of a function that is imported by itself."""
@@ -169,6 +170,7 @@ class Module:
             if name != self._first_name(type_):
                 other = self.names.take(camel(name))
                 self.public.append(other)
+                yield ""
                 yield ""
                 yield f"{other}: {self.use('TypeAlias')} = {local}"
 
@@ -228,7 +230,7 @@ class Module:
             yield f'    case: ClassVar[{self.use("Literal")}["{case.name}"]] = "{case.name}"'
             yield ""
             yield ""
-        yield f"{own}: {self.use('TypeAlias')} = {' | '.join(self.cases[own])}"
+        yield from _wrapped(f"{own}: {self.use('TypeAlias')} = ", self.cases[own], " |")
 
     def _resource(self, own: str, resource: wit.Resource) -> Iterator[str]:
         if not self.is_export:
@@ -271,7 +273,9 @@ class Module:
         if decorator:
             yield decorator
         yield f'    @{self.use("wit_name")}("{function.name}")'
-        yield f"    def {attribute}({self.parameters(function.params, first, hidden)}) -> {result}:"
+        yield from _wrapped(
+            f"    def {attribute}", self.parameters(function.params, first, hidden), ",", f" -> {result}:"
+        )
         yield from _docstring(function)
         if self.is_export:
             yield f"        raise {self.use('Unbound')}"
@@ -292,9 +296,12 @@ class Module:
                 given.append((names.take(camel(name)), f"type[{self.name_of(type_)}]", f'exports["{name}"]'))
         hidden = frozenset(methods.values())
         yield f"class {self.own}({self.use('Exports')}):"
-        yield f'    """{words}"""'
-        if given:
-            yield ""
+        if not given:
+            yield f'    """{words}"""'
+        else:
+            yield from (f'    """{words}', "", "    Attributes", "    ----------")
+            yield from (f"    {name} : {text}" for name, text, _ in given)
+            yield from ('    """', "")
             yield f"    def __init__(self, exports: {self.use('Namespace')}) -> None:"
             yield "        super().__init__(exports)"
             yield from (f"        self.{name}: {text} = {value}" for name, text, value in given)
@@ -319,8 +326,9 @@ class Module:
         yield "CLASSES: dict[str, object] = {"
         for own, type_ in self.classes.items():
             if isinstance(type_, wit.Variant):
-                cases = ", ".join(self.cases[own])
-                yield f'    "{type_.name}": ({cases}{"," * (len(type_.cases) == 1)}),'
+                cases = self.cases[own]
+                items = cases if len(cases) > 1 else (f"{cases[0]},",)
+                yield from _wrapped(f'    "{type_.name}": ', items, ",", after=",")
             elif isinstance(type_, wit.Named) and not isinstance(type_, wit.Alias):
                 yield f'    "{type_.name}": {own},'
         yield "}"
@@ -352,6 +360,24 @@ class Module:
             yield from lines
 
 
+def _wrapped(before: str, items: Sequence[str], comma: str, after: str = "") -> Iterator[str]:
+    """Lines of items in parentheses: one, where they fit; without parentheses, where that is all that they are for."""
+    whole = f"{comma} ".join(items)
+    is_expression = comma == " |"
+    line = f"{before}{whole}" if is_expression else f"{before}({whole}){after}"
+    if len(line) <= _LINE_COLUMNS:
+        yield line
+        return
+    indent = " " * (len(before) - len(before.lstrip()) + 4)
+    yield f"{before}("
+    if is_expression:
+        yield f"{indent}{items[0]}"
+        yield from (f"{indent}| {item}" for item in items[1:])
+    else:
+        yield from (f"{indent}{item.rstrip(',')}{comma}" for item in items)
+    yield f"{indent[4:]}){after}"
+
+
 def _host_name(name: str) -> str:
     """What a function of the host is called: ``new_blob`` makes a resource, ``blob_merge`` is a static function."""
     kind, closing, rest = name.rpartition("]")
@@ -363,16 +389,27 @@ def _host_name(name: str) -> str:
 def _docstring(function: wit.Function) -> Iterator[str]:
     """Lines of the docstring of a function: what it is in WIT, and what it raises."""
     if not isinstance(function.result, wit.Result):
-        yield f'        """``{function}``."""'
+        yield f'        """``{_declaration(function)}``."""'
         return
     err = function.result.err
-    yield f'        """``{function}``.'
+    yield f'        """``{_declaration(function)}``.'
     yield ""
     yield "        Raises"
     yield "        ------"
     yield "        wasmartifact.Err"
     yield f"            With {'no value' if err is None else f'``{err}``'}."
     yield '        """'
+
+
+def _declaration(function: wit.Function) -> str:
+    """A function as WIT has it, among those of its resource where it is of one."""
+    kind, closing, rest = function.name.rpartition("]")
+    words = str(function).removeprefix(function.name)
+    if kind == "[constructor":
+        return words.removeprefix(": func").partition(" -> ")[0].join(("constructor", ""))
+    if kind == "[static":
+        words = words.replace(": func", ": static func", 1)
+    return f"{rest.partition('.')[2] if closing else rest}{words}"
 
 
 def is_importable(name: str) -> bool:
