@@ -31,13 +31,28 @@ static int ticket_enter(wax_ticket *ticket, wax_store *store)
     return -1;
 }
 
+/* The store of a function of either kind: *store, borrowed, NULL for a host function. Whether it is one. */
+static bool store_of(PyObject *func, wax_store **store)
+{
+    const wax_state *state = wax_here();
+    *store = NULL;
+    if (state->component_func_type == NULL || !PyObject_TypeCheck(func, state->component_func_type)) {
+        if (!wax_check_type(func, state->func_type))
+            return false;
+        *store = ((wax_func *)func)->store;
+        return true;
+    }
+    *store = wax_component_func_store(func);
+    return *store != NULL;
+}
+
 /* run(func, arguments) */
 static PyObject *ticket_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     wax_ticket *ticket = (wax_ticket *)object;
-    if (!wax_check_count("run", count, 2) || !wax_check_type(args[0], wax_here()->func_type))
+    wax_store *store;
+    if (!wax_check_count("run", count, 2) || !store_of(args[0], &store))
         return NULL;
-    wax_store *store = ((wax_func *)args[0])->store;
     if (store == NULL) /* a host function */
         return PyObject_CallObject(args[0], args[1]);
     if (ticket_enter(ticket, store) < 0)
@@ -59,7 +74,7 @@ static PyObject *ticket_cancel(PyObject *object, PyObject *unused)
 }
 
 static PyMethodDef ticket_methods[] = {
-    {"run", WAX_FASTCALL(ticket_run), METH_FASTCALL, "Call a Func with a tuple of arguments."},
+    {"run", WAX_FASTCALL(ticket_run), METH_FASTCALL, "Call a Func, or a component's function, with a tuple of arguments."},
     {"cancel", ticket_cancel, METH_NOARGS, "End the call with Interrupted, or keep it from starting."},
     {NULL, NULL, 0, NULL},
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import gc
 import random
 from collections.abc import Callable
@@ -281,6 +282,61 @@ def test_a_coroutine_has_nobody_to_wait_for_it(counters: wa.Component) -> None:
 
     with pytest.raises(TypeError, match="coroutine"):
         instance_of(counters, note).note("four")
+
+
+def test_functions_are_called_from_asyncio(counters: wa.Component) -> None:
+    async def note(text: str) -> int:
+        await asyncio.sleep(0)
+        return len(text)
+
+    async def work() -> tuple[int, int, int]:
+        guest: Any = instance_of(counters, note)
+        counter = guest.Counter(7)
+        method = counter.value
+        with pytest.raises(wa.Err, match="wrong"):
+            await failing(counters).note.call_async("x")
+        return await guest.note.call_async("four"), await method.call_async(), method()
+
+    assert asyncio.run(work()) == (4, 7, 7)
+
+
+def failing(counters: wa.Component) -> Any:
+    async def note(text: str) -> int:
+        raise wa.Err("wrong")
+
+    return instance_of(counters, note)
+
+
+def test_a_call_that_is_cancelled_ends_its_guest(tmp_path: Path) -> None:
+    text = """(component (core module $m (func (export "f") (loop $l (br $l)))) (core instance $i (instantiate $m))
+      (func (export "f") (canon lift (core func $i "f"))))"""
+    wa.pack(text.encode(), tmp_path / "endless.so", opt_level=0)
+    instance: Any = load(tmp_path / "endless.so").instantiate()
+
+    async def work() -> None:
+        async with asyncio.timeout(0.05):
+            await instance.f.call_async()
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(work())
+    with pytest.raises(wa.Trap, match="cannot enter"):  # as after any trap
+        instance.f()
+
+
+def test_methods_that_are_taken_off_keep_their_resource(counters: wa.Component) -> None:
+    guest: Any = instance_of(counters, len)
+    method = guest.Counter(9).value
+    gc.collect()
+    assert guest.ended() == 0
+    assert [method(), method.__name__] == [9, "[method]counter.value"]
+    for wrong in ((1,), (1,) * 40):
+        with pytest.raises(TypeError, match="takes 1 arguments"):
+            method(*wrong)
+    with pytest.raises(TypeError, match="no parameter"):
+        method(other=1)
+    del method
+    gc.collect()
+    assert guest.ended() == 9
 
 
 def test_imports_by_attributes_and_by_compatible_versions(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ class Namespace:
         """The object of an export."""
         name, sort, _, _, index = self._component._externs[row]
         if sort == SORT_FUNC:
-            return self._native.function(index - 1, name, False)
+            return self._native.function(index - 1, name)
         if sort == SORT_INSTANCE:
             return Namespace(self._component, self._native, row + 1)
         if sort == SORT_RESOURCE:
@@ -341,12 +341,12 @@ def make_resource_class(component: Component, native: native_types._NativeCompon
             continue
         attribute = attributes.get(text) or snake(method)
         if kind + "]" == _CONSTRUCTOR:
-            constructor = native.function(index - 1, text, False)
+            constructor = native.function(index - 1, text)
             namespace["__new__"] = lambda cls, *args, _made=constructor, **kwargs: _made(*args, **kwargs)
         elif kind + "]" == _METHOD:
-            namespace[attribute] = native.function(index - 1, text, True)
+            namespace[attribute] = native.function(index - 1, text)
         elif kind + "]" == _STATIC:
-            namespace[attribute] = staticmethod(native.function(index - 1, text, False))
+            namespace[attribute] = staticmethod(native.function(index - 1, text))
     if base is None:
         title = camel(next(reversed(names.values()), "resource"))
         return type(title, (native_types.resource_base(),), namespace)

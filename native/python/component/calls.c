@@ -262,7 +262,7 @@ static bool is_scalar(const wac_options *options, const wac_type *type)
     return is_scalar;
 }
 
-PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t canon, PyObject *name, bool is_method)
+PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t canon, PyObject *name)
 {
     const wa_component *description = instance->native.component;
     if (canon >= description->canon_count || description->canons[canon].kind != WA_CANON_LIFT)
@@ -284,7 +284,6 @@ PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t cano
     func->entry = wa_function_entry(options->function);
     func->canon = canon;
     func->is_short = wa_function_is_short(options->function);
-    func->is_method = is_method;
     func->is_scalar = is_scalar(options, func->type);
     func->name = Py_NewRef(name);
     if (func->entry == NULL) {
@@ -294,22 +293,72 @@ PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t cano
     return (PyObject *)func;
 }
 
+/* A method of a resource, taken off it: the receiver goes in front of the arguments. */
+static PyObject *bound_call(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    PyObject *receiver = ((wax_component_func *)object)->receiver, *few[WA_MAX_FLAT_PARAMS + 1];
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf), given = count + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
+    PyObject **all = given < (Py_ssize_t)(sizeof few / sizeof *few) ? few : PyMem_Malloc(((size_t)given + 1) * sizeof *all);
+    if (all == NULL)
+        return PyErr_NoMemory();
+    all[0] = receiver;
+    if (given > 0)
+        memcpy(all + 1, args, (size_t)given * sizeof *all);
+    PyObject *value = func_call(object, all, (size_t)count + 1, kwnames);
+    if (all != few)
+        PyMem_Free(all);
+    return value;
+}
+
+/* As functions of Python do. Calls by `object.method(...)` don't come here: they pass the receiver themselves. */
 static PyObject *func_get(PyObject *object, PyObject *owner, PyObject *class)
 {
     (void)class;
-    return owner == NULL || !((wax_component_func *)object)->is_method ? Py_NewRef(object) : PyMethod_New(object, owner);
+    const wax_component_func *func = (wax_component_func *)object;
+    if (owner == NULL || func->receiver != NULL)
+        return Py_NewRef(object);
+    wax_component_func *bound = (wax_component_func *)PyType_GenericAlloc(Py_TYPE(object), 0);
+    if (bound == NULL)
+        return NULL;
+    bound->vectorcall = bound_call;
+    bound->instance = (wax_component_instance *)Py_XNewRef(func->instance);
+    bound->options = func->options;
+    bound->type = func->type;
+    bound->entry = func->entry;
+    bound->canon = func->canon;
+    bound->is_short = func->is_short;
+    bound->is_scalar = func->is_scalar;
+    bound->name = Py_NewRef(func->name);
+    bound->receiver = Py_NewRef(owner);
+    return (PyObject *)bound;
+}
+
+/* call_async(*args): a coroutine, as that of Func. */
+static PyObject *func_call_async(PyObject *object, PyObject *args)
+{
+    return wax_call_helper(WAX_CALL_ASYNC, object, args, NULL);
+}
+
+wax_store *wax_component_func_store(PyObject *object)
+{
+    const wax_component_func *func = (wax_component_func *)object;
+    if (func->instance == NULL)
+        PyErr_SetString(PyExc_ReferenceError, "the instance of this function is gone");
+    return func->instance == NULL ? NULL : func->instance->store;
 }
 
 static int func_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(((wax_component_func *)object)->instance);
+    Py_VISIT(((wax_component_func *)object)->receiver);
     return 0;
 }
 
 static int func_clear(PyObject *object)
 {
     Py_CLEAR(((wax_component_func *)object)->instance);
+    Py_CLEAR(((wax_component_func *)object)->receiver);
     return 0;
 }
 
@@ -321,6 +370,7 @@ static void func_dealloc(PyObject *object)
     if (func->weakrefs != NULL)
         PyObject_ClearWeakRefs(object);
     Py_CLEAR(func->instance);
+    Py_CLEAR(func->receiver);
     Py_CLEAR(func->name);
     class->tp_free(object);
     Py_DECREF(class);
@@ -331,6 +381,11 @@ static PyObject *func_repr(PyObject *object)
     return PyUnicode_FromFormat("<ComponentFunc %U>", ((wax_component_func *)object)->name);
 }
 
+static PyMethodDef func_methods[] = {
+    {"call_async", func_call_async, METH_VARARGS, "Call on a thread of the package, for asyncio, as Func.call_async does."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMemberDef func_members[] = {
     {"__name__", T_OBJECT_EX, offsetof(wax_component_func, name), READONLY, NULL},
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(wax_component_func, vectorcall), READONLY, NULL},
@@ -340,14 +395,15 @@ static PyMemberDef func_members[] = {
 
 static PyType_Slot func_slots[] = {
     {Py_tp_dealloc, func_dealloc}, {Py_tp_traverse, func_traverse}, {Py_tp_clear, func_clear},   {Py_tp_repr, func_repr},
-    {Py_tp_call, PyVectorcall_Call}, {Py_tp_descr_get, func_get},   {Py_tp_members, func_members}, {0, NULL},
+    {Py_tp_call, PyVectorcall_Call}, {Py_tp_descr_get, func_get},   {Py_tp_members, func_members}, {Py_tp_methods, func_methods},
+    {0, NULL},
 };
 
 PyType_Spec wax_component_func_spec = {
     .name = "wasmartifact._types.ComponentFunc",
     .basicsize = sizeof(wax_component_func),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-             Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = func_slots,
 };
 

@@ -62,8 +62,9 @@ typedef struct wax_component_func {
     const wac_type *type;
     wa_entry entry;
     uint32_t canon;
-    bool is_short, is_method, is_scalar;
+    bool is_short, is_scalar;
     PyObject *name;
+    PyObject *receiver; /* of a method that was taken off its resource; owned, else NULL */
     PyObject *weakrefs;
 } wax_component_func;
 
@@ -128,7 +129,7 @@ PyObject *wax_component_text(const wax_component *component, uint32_t number);
 
 /* ---- calls.c -------------------------------------------------------------------------------------------------------- */
 
-PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t canon, PyObject *name, bool is_method);
+PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t canon, PyObject *name);
 /* An import of the flattened module. new reference. */
 PyObject *wax_component_import(wax_component_instance *instance, uint32_t canon, PyObject *callable, PyObject *name);
 uint32_t wax_component_drop(wa_component_instance *native, uint32_t resource, uint32_t rep);

@@ -243,20 +243,19 @@ static PyObject *component_instantiate(PyObject *module, PyObject *const *args, 
     return (PyObject *)instance;
 }
 
-/* function(canon, name, is_method) -> ComponentFunc */
+/* function(canon, name) -> ComponentFunc */
 static PyObject *instance_function(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
-    if (!wax_check_count("function", count, 3))
+    if (!wax_check_count("function", count, 2) || !wax_check_type(args[1], &PyUnicode_Type))
         return NULL;
     unsigned long canon = PyLong_AsUnsignedLong(args[0]);
-    int is_method = PyErr_Occurred() ? -1 : PyObject_IsTrue(args[2]);
-    if (is_method < 0 || !wax_check_type(args[1], &PyUnicode_Type))
+    if (PyErr_Occurred())
         return NULL;
     if (canon > UINT32_MAX) {
         PyErr_SetString(PyExc_OverflowError, "no such row");
         return NULL;
     }
-    return wax_component_func_new((wax_component_instance *)object, (uint32_t)canon, args[1], is_method != 0);
+    return wax_component_func_new((wax_component_instance *)object, (uint32_t)canon, args[1]);
 }
 
 static int instance_traverse(PyObject *object, visitproc visit, void *arg)
