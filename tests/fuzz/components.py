@@ -29,7 +29,9 @@ from wasmartifact.schema import COMPONENT_KINDS
 Type: TypeAlias = tuple[str, tuple[str, ...], tuple[Any, ...]]
 INTEGERS = {f"{sign}{bits}": (bits, sign == "s") for bits in (8, 16, 32, 64) for sign in "su"}
 SCALARS = ("bool", *INTEGERS, "f32", "f64", "char", "string")
-NAMES = tuple(f"n{index}" for index in range(40))
+#: Keywords of Python, names of its methods, dashes, capitals among them.
+_HARD_NAMES = ("class", "a-b", "URL", "none", "count", "index", "value", "x2-y3-URL", "self", "from", "case")
+NAMES = (*_HARD_NAMES, *(f"n{index}" for index in range(300)))
 VALTYPES = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64"}
 FUNCTIONS = 24
 REALLOC = """
@@ -57,12 +59,18 @@ def random_type(source: random.Random, depth: int) -> Type:
     if kind == "tuple":
         return kind, (), tuple(part() for _ in range(count))
     if kind == "record":
-        return kind, NAMES[:count], tuple(part() for _ in range(count))
+        return kind, _names(source, count), tuple(part() for _ in range(count))
     if kind == "variant":
-        return kind, NAMES[:count], tuple(optional() for _ in range(count))
+        count = 300 if source.random() < 0.01 else count
+        return kind, _names(source, count), tuple(optional() if place < 5 else None for place in range(count))
     if kind == "result":
         return kind, (), (optional(), optional())
-    return kind, NAMES[: source.choice((1, 3, 9, 17, 32) if kind == "flags" else (1, 3, 20))], ()
+    return kind, _names(source, source.choice((1, 3, 9, 17, 32) if kind == "flags" else (1, 3, 20, 256, 257))), ()
+
+
+def _names(source: random.Random, count: int) -> tuple[str, ...]:
+    first = source.randrange(len(NAMES) - count + 1) if source.random() < 0.5 else 0
+    return NAMES[first : first + count]
 
 
 class Definitions:
@@ -174,17 +182,21 @@ def random_value(source: random.Random, type_: Type) -> Any:
         value = source.choice((0, 1, 2**bits - 1, 2 ** (bits - 1), source.getrandbits(bits)))
         return value - 2**bits if signed and value >= 2 ** (bits - 1) else value
     if kind in ("f32", "f64"):
-        code = {"f32": "<f", "f64": "<d"}[kind]
-        number = source.choice((0.0, -0.0, math.inf, 1.5, source.uniform(-1e9, 1e9)))
-        return struct.unpack(code, struct.pack(code, number))[0]
+        code, bits = {"f32": ("<f", 32), "f64": ("<d", 64)}[kind]
+        number = source.choice((0.0, -0.0, math.inf, math.nan, 1.5, source.uniform(-1e9, 1e9), None))
+        any_bits = source.getrandbits(bits).to_bytes(bits // 8, "little")
+        return struct.unpack(code, any_bits if number is None else struct.pack(code, number))[0]
     if kind == "bool":
         return source.random() < 0.5
     if kind == "char":
         return chr(source.choice((0x41, 0xE9, 0x2603, 0x1F370, 0x10FFFF, source.randrange(0xD800))))
     if kind == "string":
-        return "".join(random_value(source, ("char", (), ())) for _ in range(source.randint(0, 6)))
+        many = source.choice((0, 1, 3, 6, 6, 6, 200))
+        narrow = source.random() < 0.3
+        return "".join("é" if narrow else random_value(source, ("char", (), ())) for _ in range(many))
     if kind == "list":
-        return [random_value(source, parts[0]) for _ in range(source.choice((0, 1, 2, 5)))]
+        many = source.choice((0, 1, 2, 5, 300 if parts[0][0] in SCALARS and source.random() < 0.1 else 3))
+        return [random_value(source, parts[0]) for _ in range(many)]
     if kind == "record":
         return {name: random_value(source, part) for name, part in zip(names, parts, strict=True)}
     if kind == "tuple":
@@ -229,7 +241,7 @@ def from_ours(type_: Type, value: Any) -> Any:
     if kind == "list":
         return [from_ours(parts[0], item) for item in list(value)]
     if kind == "record":
-        return {name: from_ours(part, getattr(value, name)) for name, part in zip(names, parts, strict=True)}
+        return {name: from_ours(part, item) for name, part, item in zip(names, parts, value, strict=True)}
     if kind == "tuple":
         return tuple(from_ours(part, item) for part, item in zip(parts, value, strict=True))
     if kind == "enum":
