@@ -348,3 +348,45 @@ except wa.Err as problem:
     assert problem.value == "nothing to note"
     print("all right")
 """
+
+#: Names that mean something in Python, in the text of packages, or twice.
+HARD = """package hard:names@1.0.0;
+interface typing {
+  record sequence { wa: result<u8, string>, int: u8, str: string, float: f64, %tuple: tuple<s8>, bytes: list<u8>,
+    %list: list<list<f32>>, builtins: option<option<string>>, %bool: bool, other: bool, FF: f, self: u8, value: u8 }
+  record f { x: u8 }
+  variant none { none, true(none-such), self }
+  enum none-such { none, name, value, mro }
+  flags %flags { none, name, x }
+  type %type = sequence;
+  type again = %type;
+  variant f-g { h(u8) }
+  record f-g-h { value: list<bool> }
+  resource typing { constructor(cls: u8); wit-name: func() -> list<u8>; staticmethod: static func() -> u8;
+    closed: func() -> bool; after: static func(typing: borrow<typing>) -> typing; %list: func() -> list<string>;
+    many: func(a: list<typing>) -> option<list<string>>; }
+}
+interface exports {
+  use typing.{typing as exports-interface, f as protocol, none as any, sequence};
+  resource wa { new: static func() -> wa; }
+  resource exports { }
+  new-wa: func() -> u8;
+  %bool: func(self: bool, cls: bool, %list: list<bool>, wit-name: u8) -> list<bool>;
+  builtins: func(a: list<exports-interface>) -> result<list<string>, list<u8>>;
+  instantiate: func(a: any, b: sequence, c: protocol) -> result<_, protocol>;
+  keys: func() -> tuple<string, list<tuple<u8, u8>>>;
+  super: func(%export: borrow<exports>) -> exports;
+}
+world w {
+  use typing.{none-such as instance};
+  use exports.{wa};
+  record %package { %package: instance, super: bool }
+  import typing; import exports; import store: func(a: %package) -> result<list<u8>>; import wasi: func();
+  import instance2: interface { use typing.{f}; type f-alias = f; get: func(a: list<f-alias>); }
+  export exports; export typing;
+  export component: func() -> u8; export instantiate: func() -> u8; export self: func(self: %package) -> list<bool>;
+  export api: interface { record f { x: u8 } get: func() -> f; }
+  export other:api/api;
+}
+package other:api { interface api { record f { x: u8 } %import: func() -> f; } }
+"""

@@ -6,14 +6,14 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 import wasmartifact as wa
-from tests.component.bindgen_inputs import COUNTER_PROGRAM, STUDIO, STUDIO_PROGRAM, WRONG_PROGRAM
+from tests.component.bindgen_inputs import COUNTER_PROGRAM, HARD, STUDIO, STUDIO_PROGRAM, WRONG_PROGRAM
 from tests.component.passing import passing_component
 from tests.component.test_values import COUNTER
 from tests.component.wit_inputs import SHOP, component_of
@@ -43,7 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bindgen")
     studio = passing_component(STUDIO, folder, "studio", gives={"give"}, takes={"take"})
     assert main(["bindgen", "-O", "0", str(studio), "-o", str(folder / "studio")]) == 0
-    write_package(component_of(SHOP, folder, "shop"), folder / "shop", opt_level=0)
+    for name, wit in (("shop", SHOP), ("hard", HARD)):
+        write_package(component_of(wit, folder, name), folder / name, opt_level=0)
     for name, text in (("counters", COUNTER), ("clocks", CLOCKS)):
         (folder / f"{name}.wat").write_text(text)
         write_package(folder / f"{name}.wat", folder / name, opt_level=0)
@@ -70,7 +71,7 @@ def run(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_checkers_pass_packages_and_refuse_wrong_programs(folder: Path) -> None:
-    done = mypy(folder, "studio", "shop", "counters", "clocks", "use_studio.py", "use_counters.py")
+    done = mypy(folder, "studio", "shop", "hard", "counters", "clocks", "use_studio.py", "use_counters.py")
     assert (done.stdout, done.returncode) == ("", 0)
     refused = mypy(folder, "wrong.py")
     found = {int(line.split(":")[1]) for line in refused.stdout.splitlines() if ": error:" in line}
@@ -90,8 +91,41 @@ def packages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(folder))
     yield
     for name in set(sys.modules) - known:
-        if name.partition(".")[0] in ("studio", "shop", "counters", "clocks"):
+        if name.partition(".")[0] in ("studio", "shop", "hard", "counters", "clocks"):
             del sys.modules[name]
+
+
+@pytest.mark.usefixtures("packages")
+def test_hard_names(folder: Path) -> None:
+    for path in (folder / "hard").rglob("*.py"):
+        module = __import__(".".join(path.relative_to(folder).with_suffix("").parts), fromlist=["CLASSES"])
+        assert all(hasattr(module, name) for name in module.__all__)
+    import hard  # type: ignore[import-not-found]
+    from hard.exports import typing  # type: ignore[import-not-found]
+
+    class Anything:
+        def __getattr__(self, name: str) -> Callable[..., object]:
+            return lambda *_: None
+
+    host = Anything()
+    instance = hard.instantiate(typing=host, exports=host, instance2=host, store_=host.x, wasi_=host.x)
+    assert isinstance(instance.typing.Typing, type) and instance.exports.ExportsInterface is instance.typing.Typing
+    none = typing.NoneTrue(typing.NoneSuch.NONE)
+    f = typing.F(x=1)
+    sequence = typing.Sequence_(
+        wa_=wa.Ok(1), int=1, str="", float=1.0, tuple=(1,), bytes=b"", list=[[1.0]], builtins_=wa.Some(None), bool=True,
+        other=False, FF=f, self=1, value=2,
+    )  # fmt: skip
+    with pytest.raises(wa.Trap, match="unreachable"):  # all values were taken
+        instance.exports.instantiate(none, sequence, c=f)
+    package = hard.Package_(package=hard.Instance_.NONE, super=True)
+    with pytest.raises(wa.Trap, match="cannot enter"):
+        instance.self(self_=package)
+    again = hard.instantiate(typing=host, exports=host, instance2=host, store_=host.x, wasi_=host.x)
+    with pytest.raises(TypeError, match="argument self"):
+        again.self(self_=3)
+    with pytest.raises(wa.Trap, match="unreachable"):
+        again.self(self_=package)
 
 
 class Studio:

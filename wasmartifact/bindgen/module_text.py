@@ -39,6 +39,8 @@ _SUPPORT = {
 RESERVED = frozenset((*_SUPPORT, "CLASSES", "HOST", "Instance", "PACKAGE"))
 #: Names of Python's own that annotations use.
 _BUILTINS = frozenset(("bool", "bytes", "float", "int", "list", "memoryview", "str", "tuple", "type"))
+#: What the bodies of classes use, and no attribute may hide there.
+_IN_CLASSES = ("builtins", "staticmethod", "wa", "wit_name")
 _LINE_COLUMNS = 120
 _OF_ANNOTATIONS = re.compile(r"\b(Sequence|Buffer|wa|builtins)\b")
 #: What resources have whatever their methods are.
@@ -94,7 +96,7 @@ class Module:
         self.classes[own] = type_
         self.public.append(own)
         if isinstance(type_, wit.Variant):
-            self.cases[own] = tuple([self.names.take(own + camel(case.name).rstrip("_")) for case in type_.cases])
+            self.cases[own] = tuple([self.names.take(camel(f"{name}-{case.name}")) for case in type_.cases])
             self.public += self.cases[own]
         return own
 
@@ -124,6 +126,10 @@ class Module:
         if not self.name:
             return f".{other.name}"
         return f".{rest}" if side == self.name.partition(".")[0] else f"..{other.name}"
+
+    def _attribute_names(self, *taken: str) -> Names:
+        """Names of what a class has, which hide nothing that annotations and decorators in it mean."""
+        return Names((*_IN_CLASSES, *self.classes, *self._local.values(), *taken))
 
     # Annotations --------------------------------------------------------------------------------------------------
 
@@ -202,7 +208,7 @@ class Module:
                 yield f'{own}: {self.use("TypeAlias")} = "{self.annotate(behind, Way.HELD)}"'
 
     def _record(self, own: str, record: wit.Record) -> Iterator[str]:
-        names = Names()
+        names = self._attribute_names()
         attributes = [names.take(snake(field.name)) for field in record.fields]
         hidden = frozenset(attributes)
         annotations = [self.annotate(field.type, Way.HELD, hidden) for field in record.fields]
@@ -245,7 +251,7 @@ class Module:
             yield ""
             yield "    __slots__ = ()"
         methods = resource.methods
-        names = Names(_OF_RESOURCES if self.is_export else ())
+        names = self._attribute_names(*_OF_RESOURCES) if self.is_export else self._attribute_names()
         attributes = {name: names.take(snake(name)) for name in (*methods, *resource.statics)}
         hidden = frozenset(attributes.values())
         if self.is_export and resource.constructor is not None:
@@ -288,8 +294,9 @@ class Module:
         ``attributes`` are (name, annotation, expression), made when an instance is.
         """
         functions = {name: function for name, function in self.interface.functions.items() if name[0] != "["}
-        names = Names()
+        names = self._attribute_names()
         methods = {name: names.take(snake(name)) for name in functions}
+        names = Names(methods.values())  # what is set in an instance hides nothing in its class
         given = [(names.take(name), text, value) for name, text, value in attributes]
         for name, type_ in self.interface.types.items():
             if isinstance(type_, wit.Resource) and self._home_of(type_)[0].is_export:
@@ -310,7 +317,7 @@ class Module:
 
     def protocol(self, words: str) -> Iterator[str]:
         """Lines of the class of what the host has to have for an interface."""
-        names = Names()
+        names = self._attribute_names()
         attributes = {name: names.take(_host_name(name)) for name in self.interface.functions if name[:8] != "[method]"}
         hidden = frozenset(attributes.values())
         yield f"class {self.own}({self.use('Protocol')}):"

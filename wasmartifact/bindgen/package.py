@@ -43,7 +43,9 @@ class _Package:
         self.homes: dict[int, tuple[Module, str]] = {}
         self.imports = self._side("imports", world.imports, is_export=False)
         self.exports = self._side("exports", world.exports, is_export=True)
-        self.root = Module("", world.exports, is_export=True, home_of=self._home_of)
+        types = {**world.imports.types, **world.exports.types}
+        own = wit.Interface(None, types, world.exports.functions, world.exports.interfaces)
+        self.root = Module("", own, is_export=True, home_of=self._home_of)
 
     def _home_of(self, type_: wit.Named) -> tuple[Module, str]:
         return self.homes[id(type_)]
@@ -103,12 +105,12 @@ class _Package:
 
     def _root(self) -> str:
         root = self.root
-        for side in (self.exports, self.imports):
-            for own, type_ in side.modules[""].classes.items():
-                assert isinstance(type_, wit.Named)  # it has this name
-                root.name_of(type_)
-                for case in side.modules[""].cases.get(own, ()):
-                    root.take_over(side.modules[""], case, root.names.take(case))
+        for type_ in root.interface.types.values():
+            assert isinstance(type_, wit.Named)  # it has this name
+            root.name_of(type_)
+            home, own = self._home_of(type_)
+            for case in home.cases.get(own, ()):
+                root.take_over(home, case, root.names.take(case))
         root.public += ["Instance", "component", "instantiate"]
         wanted = _Wanted(self.imports, root)
         words = [
