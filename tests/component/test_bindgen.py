@@ -314,6 +314,81 @@ def test_errors(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+DOCUMENTED = '''package a:b@1.0.0;
+/// Draws """everything""" \\N{x}, and "more"
+interface draw {
+  /// How wide.
+  ///
+  /// In pixels
+  type width = u32;
+  /// A point.
+  record point {
+    /// To the "right"
+    x: s32,
+  }
+  /// A line or nothing.
+  variant line {
+    /// From the middle.
+    to(point), none
+  }
+  enum color {
+    /// As blood.
+    red, blue
+  }
+  flags pens {
+    /// A thin one.
+    thin
+  }
+  /// A sheet.
+  resource sheet {
+    /// Makes a new one.
+    constructor(width: width);
+    /// Fills it.
+    fill: func(color: color, line: line, pens: pens) -> result;
+  }
+}
+world w {
+  import draw;
+  export draw;
+  /// Begins.
+  export begin: func();
+}
+'''
+
+
+def test_comments_of_wit_become_docstrings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    component = component_of(DOCUMENTED, tmp_path, "drawing")
+    (tmp_path / "wit").mkdir()
+    (tmp_path / "wit" / "world.wit").write_text(DOCUMENTED)
+    write_package(component, tmp_path / "without", opt_level=0)
+    for wit in (tmp_path / "drawing.wit", tmp_path / "wit"):
+        write_package(component, tmp_path / "drawing", wit=wit, opt_level=0)
+        program = (
+            "import inspect, drawing; from drawing.exports import draw; from drawing.imports.draw import Draw, Sheet\n"
+            "for it in draw.Draw, Draw, draw.Point, draw.LineTo, draw.Sheet, draw.Sheet.__new__, draw.Sheet.fill, "
+            "Sheet, Sheet.fill, drawing.Instance.begin: print(inspect.getdoc(it).splitlines()[0])\n"
+            "print(inspect.getdoc(draw.Point).splitlines()[6:])"
+        )
+        assert run(tmp_path, "-c", program).splitlines() == [
+            *['Draws """everything""" \\N{x}, and "more"'] * 2,
+            *["A point.", "From the middle.", "A sheet.", "Makes a new one.", "Fills it."],
+            *["A sheet.", "Fills it.", "Begins."],
+            "['x : int', '    To the \"right\"', '    ``s32``']",
+        ]
+        text = (tmp_path / "drawing" / "exports" / "draw.py").read_text()
+        for line in (
+            "#: How wide.\n#:\n#: In pixels\nWidth: TypeAlias",
+            "#: A line or nothing.\nLine: TypeAlias",
+            "    #: As blood.\n    RED = ",
+            "    #: A thin one.\n    THIN = ",
+        ):
+            assert line in text
+    for wit, words in ((component.with_suffix(".py"), "No such file"), (Path(__file__), "is not WIT")):
+        command = ["bindgen", "-O", "0", str(component), "-o", str(tmp_path / "drawing"), "--wit", str(wit)]
+        assert main(command) == (1 if "No" in words else 2)
+        assert words in capsys.readouterr().err
+
+
 def test_names_do_not_clash() -> None:
     names = Names(["taken"])
     assert [names.take(name) for name in ("a", "a", "a", "taken")] == ["a", "a_", "a__", "taken_"]

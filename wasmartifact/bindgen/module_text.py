@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from wasmartifact.bindgen.annotations import Way, annotation
+from wasmartifact.bindgen.docs import Docs
 from wasmartifact.bindgen.names import Names
 from wasmartifact.runtime.component_types import camel, snake
 from wasmartifact.wit import types as wit
@@ -60,6 +61,8 @@ class Module:
         Which side it is of.
     home_of : callable
         The module that defines a type, and the name that it has there.
+    docs : Docs
+        What WIT says of it.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Module:
         *,
         is_export: bool,
         home_of: Callable[[wit.Named], tuple[Module, str]],
+        docs: Docs,
     ) -> None:
         self.name = name
         self.interface = interface
@@ -85,6 +89,7 @@ class Module:
         #: Lines that import what the text uses.
         self.imports: set[str] = set()
         self._home_of = home_of
+        self._docs = docs
         self._local: dict[int, str] = {}
         self._given, self._back = (Way.GIVEN, Way.BACK) if is_export else (Way.BACK, Way.GIVEN)
 
@@ -126,6 +131,12 @@ class Module:
         if not self.name:
             return f".{other.name}"
         return f".{rest}" if side == self.name.partition(".")[0] else f"..{other.name}"
+
+    def _text(self, item: str = "", part: str = "") -> list[str]:
+        return self._docs.lines(self.interface.name, item, part)
+
+    def _class_docstring(self, name: str, words: list[str]) -> Iterator[str]:
+        return _docstring("    ", self._text(name), words)
 
     def _attribute_names(self, *taken: str) -> Names:
         """Names of what a class has, which hide nothing that annotations and decorators in it mean."""
@@ -194,17 +205,22 @@ class Module:
                 yield from self._variant(own, type_)
             case wit.Enum(name=name, cases=labels):
                 yield f"class {own}(str, {self.use('Enum')}):"
-                yield f'    """Enum ``{name}``."""'
+                yield from self._class_docstring(name, [f"Enum ``{name}``."])
                 yield ""
-                yield from (f'    {snake(label).upper()} = "{label}"' for label in labels)
+                for label in labels:
+                    yield from (f"    #: {line}".rstrip() for line in self._text(name, label))
+                    yield f'    {snake(label).upper()} = "{label}"'
             case wit.Flags(name=name, flags=labels):
                 yield f"class {own}({self.use('IntFlag')}):"
-                yield f'    """Flags ``{name}``."""'
+                yield from self._class_docstring(name, [f"Flags ``{name}``."])
                 yield ""
-                yield from (f"    {snake(label).upper()} = {1 << bit:#x}" for bit, label in enumerate(labels))
+                for bit, label in enumerate(labels):
+                    yield from (f"    #: {line}".rstrip() for line in self._text(name, label))
+                    yield f"    {snake(label).upper()} = {1 << bit:#x}"
             case wit.Resource():
                 yield from self._resource(own, type_)
-            case wit.Alias(type=behind):
+            case wit.Alias(name=name, type=behind):
+                yield from (f"#: {line}".rstrip() for line in self._text(name))
                 yield f'{own}: {self.use("TypeAlias")} = "{self.annotate(behind, Way.HELD)}"'
 
     def _record(self, own: str, record: wit.Record) -> Iterator[str]:
@@ -214,14 +230,11 @@ class Module:
         annotations = [self.annotate(field.type, Way.HELD, hidden) for field in record.fields]
         yield f"@{self.use('dataclass')}(frozen=True, slots=True)"
         yield f"class {own}:"
-        yield f'    """Record ``{record.name}``.'
-        yield ""
-        yield "    Attributes"
-        yield "    ----------"
+        words = [f"Record ``{record.name}``.", "", "Attributes", "----------"]
         for attribute, text, field in zip(attributes, annotations, record.fields, strict=True):
-            yield f"    {attribute} : {text}"
-            yield f"        ``{field.type}``"
-        yield '    """'
+            words.append(f"{attribute} : {text}")
+            words += [f"    {line}" for line in (*self._text(record.name, field.name), f"``{field.type}``")]
+        yield from self._class_docstring(record.name, words)
         yield ""
         yield from (f"    {attribute}: {text}" for attribute, text in zip(attributes, annotations, strict=True))
 
@@ -229,25 +242,30 @@ class Module:
         for name, case in zip(self.cases[own], variant.cases, strict=True):
             yield f"@{self.use('dataclass')}(frozen=True, slots=True)"
             yield f"class {name}:"
-            yield f'    """Case ``{case}`` of variant ``{variant.name}``."""'
+            yield from _docstring(
+                "    ", [*self._text(variant.name, case.name)], [f"Case ``{case}`` of variant ``{variant.name}``."]
+            )
             yield ""
             none = f"{self.use('ClassVar')}[None] = None"
             yield f"    value: {none if case.type is None else self.annotate(case.type, Way.HELD)}"
             yield f'    case: ClassVar[{self.use("Literal")}["{case.name}"]] = "{case.name}"'
             yield ""
             yield ""
+        yield from (f"#: {line}".rstrip() for line in self._text(variant.name))
         yield from _wrapped(f"{own}: {self.use('TypeAlias')} = ", self.cases[own], " |")
 
     def _resource(self, own: str, resource: wit.Resource) -> Iterator[str]:
         if not self.is_export:
             yield f"class {own}({self.use('Protocol')}):"
-            yield f'    """Resource ``{resource.name}``, which the host has: any object with these methods.'
-            yield ""
-            yield "    When the component drops one for good, its ``close()`` is called, if it has one."
-            yield '    """'
+            words = [
+                f"Resource ``{resource.name}``, which the host has: any object with these methods.",
+                "",
+                "When the component drops one for good, its ``close()`` is called, if it has one.",
+            ]
+            yield from self._class_docstring(resource.name, words)
         else:
             yield f"class {own}({self.use('Resource')}):"
-            yield f'    """Resource ``{resource.name}``."""'
+            yield from self._class_docstring(resource.name, [f"Resource ``{resource.name}``."])
             yield ""
             yield "    __slots__ = ()"
         methods = resource.methods
@@ -282,7 +300,7 @@ class Module:
         yield from _wrapped(
             f"    def {attribute}", self.parameters(function.params, first, hidden), ",", f" -> {result}:"
         )
-        yield from _docstring(function)
+        yield from _docstring("        ", self._text(function.name), _function_words(function))
         if self.is_export:
             yield f"        raise {self.use('Unbound')}"
 
@@ -303,12 +321,11 @@ class Module:
                 given.append((names.take(camel(name)), f"type[{self.name_of(type_)}]", f'exports["{name}"]'))
         hidden = frozenset(methods.values())
         yield f"class {self.own}({self.use('Exports')}):"
-        if not given:
-            yield f'    """{words}"""'
-        else:
-            yield from (f'    """{words}', "", "    Attributes", "    ----------")
-            yield from (f"    {name} : {text}" for name, text, _ in given)
-            yield from ('    """', "")
+        attribute_words = [f"{name} : {text}" for name, text, _ in given]
+        section = ["", "Attributes", "----------", *attribute_words] if given else []
+        yield from _docstring("    ", self._text(), [words, *section])
+        if given:
+            yield ""
             yield f"    def __init__(self, exports: {self.use('Namespace')}) -> None:"
             yield "        super().__init__(exports)"
             yield from (f"        self.{name}: {text} = {value}" for name, text, value in given)
@@ -321,7 +338,7 @@ class Module:
         attributes = {name: names.take(_host_name(name)) for name in self.interface.functions if name[:8] != "[method]"}
         hidden = frozenset(attributes.values())
         yield f"class {self.own}({self.use('Protocol')}):"
-        yield f'    """{words}"""'
+        yield from _docstring("    ", self._text(), [words])
         for name, attribute in attributes.items():
             yield from self._function(attribute, self.interface.functions[name], hidden)
 
@@ -393,19 +410,25 @@ def _host_name(name: str) -> str:
     return snake(f"new-{rest}" if kind == "[constructor" else rest.replace(".", "-"))
 
 
-def _docstring(function: wit.Function) -> Iterator[str]:
-    """Lines of the docstring of a function: what it is in WIT, and what it raises."""
-    if not isinstance(function.result, wit.Result):
-        yield f'        """``{_declaration(function)}``."""'
+def _docstring(indent: str, text: list[str], words: list[str]) -> Iterator[str]:
+    """Lines of a docstring: what WIT says, and words of our own."""
+    first, *more = [*text, *([""] if text else []), *words]
+    if not more:
+        yield f'{indent}"""{first}"""'
         return
-    err = function.result.err
-    yield f'        """``{_declaration(function)}``.'
-    yield ""
-    yield "        Raises"
-    yield "        ------"
-    yield "        wasmartifact.Err"
-    yield f"            With {'no value' if err is None else f'``{err}``'}."
-    yield '        """'
+    yield f'{indent}"""{first}'
+    yield from (f"{indent}{line}".rstrip() for line in more)
+    yield f'{indent}"""'
+
+
+def _function_words(function: wit.Function) -> list[str]:
+    """What a function is in WIT, and what it raises."""
+    words = [f"``{_declaration(function)}``."]
+    if isinstance(function.result, wit.Result):
+        err = function.result.err
+        words += ["", "Raises", "------", "wasmartifact.Err"]
+        words.append(f"    With {'no value' if err is None else f'``{err}``'}.")
+    return words
 
 
 def _declaration(function: wit.Function) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wasmartifact.bindgen.docs import Docs, read_docs
 from wasmartifact.bindgen.module_text import MARK, is_importable
 from wasmartifact.bindgen.package import package_files
 from wasmartifact.bindings import ARTIFACT_NAME
@@ -24,7 +25,13 @@ from wasmartifact.wit.read import read_world
 from wasmartifact.wit.types import World
 
 
-def write_package(source: str | os.PathLike[str], output: str | os.PathLike[str], **pack_options: Any) -> list[str]:
+def write_package(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    wit: str | os.PathLike[str] | None = None,
+    **pack_options: Any,
+) -> list[str]:
     """Write a typed Python package for a component.
 
     Parameters
@@ -33,6 +40,8 @@ def write_package(source: str | os.PathLike[str], output: str | os.PathLike[str]
         A component, as .wasm or text, or an artifact that holds one.
     output : path
         Folder of the package, whose name is the package's. One that this function wrote before is replaced.
+    wit : path, optional
+        WIT of the component, whose comments become docstrings: a file, or a folder with its dependencies.
     **pack_options
         As `wasmartifact.pack` takes them; none for an artifact.
 
@@ -48,7 +57,7 @@ def write_package(source: str | os.PathLike[str], output: str | os.PathLike[str]
     FileExistsError, NotADirectoryError
         The folder has a file that is not of such a package, or is none.
     ValueError
-        Python can't import a package of this name, or options are given for an artifact.
+        Python can't import a package of this name, or options are given for an artifact, or ``wit`` is none.
     """
     folder = Path(os.path.realpath(output))
     if not is_importable(folder.name):
@@ -57,6 +66,7 @@ def write_package(source: str | os.PathLike[str], output: str | os.PathLike[str]
     is_artifact = is_packed(source)
     if is_artifact and pack_options:
         raise ValueError(f"{os.fspath(source)} is packed already, and takes no options of packing")
+    docs = Docs() if wit is None else read_docs(wit)
     beside = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=folder.parent))
     try:
         beside.chmod(0o777 & ~_umask())
@@ -65,7 +75,8 @@ def write_package(source: str | os.PathLike[str], output: str | os.PathLike[str]
         else:
             _check_component(read_source(source)[:8], source)
             pack(source, beside / ARTIFACT_NAME, **pack_options)
-        files = package_files(_read_types(beside / ARTIFACT_NAME, source), folder.name, os.path.basename(source))
+        world = _read_types(beside / ARTIFACT_NAME, source)
+        files = package_files(world, folder.name, os.path.basename(source), docs)
         _write(beside, files)
         _replace(folder, beside)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from wasmartifact.bindgen.docs import Docs
 from wasmartifact.bindgen.module_text import MARK, Module
 from wasmartifact.bindgen.names import Names, interface_names
 from wasmartifact.runtime.component_types import camel, snake
@@ -13,7 +14,7 @@ from wasmartifact.wit import types as wit
 _EXPORTED = "Bodies of functions here never run: what an instance has are the component's own."
 
 
-def package_files(world: wit.World, name: str, source: str) -> Mapping[str, str]:
+def package_files(world: wit.World, name: str, source: str, docs: Docs) -> Mapping[str, str]:
     """Text of each Python file of a package, by its path in it.
 
     Parameters
@@ -24,8 +25,10 @@ def package_files(world: wit.World, name: str, source: str) -> Mapping[str, str]
         What the package is called.
     source : str
         What the component is called in docstrings.
+    docs : Docs
+        What WIT says of it.
     """
-    return dict(_Package(world, name, source).files())
+    return dict(_Package(world, name, source, docs).files())
 
 
 @dataclass
@@ -38,14 +41,14 @@ class _Side:
 
 
 class _Package:
-    def __init__(self, world: wit.World, name: str, source: str) -> None:
-        self.world, self.name, self.source = world, name, source
+    def __init__(self, world: wit.World, name: str, source: str, docs: Docs) -> None:
+        self.name, self.source, self.docs = name, source, docs
         self.homes: dict[int, tuple[Module, str]] = {}
         self.imports = self._side("imports", world.imports, is_export=False)
         self.exports = self._side("exports", world.exports, is_export=True)
         types = {**world.imports.types, **world.exports.types}
         own = wit.Interface(None, types, world.exports.functions, world.exports.interfaces)
-        self.root = Module("", own, is_export=True, home_of=self._home_of)
+        self.root = Module("", own, is_export=True, home_of=self._home_of, docs=self.docs)
 
     def _home_of(self, type_: wit.Named) -> tuple[Module, str]:
         return self.homes[id(type_)]
@@ -56,7 +59,9 @@ class _Package:
         for interface in [*own.interfaces.values(), own]:
             short = shorts.get(interface.name or "", "")
             name = f"{word}.{snake(short)}" if short else word
-            modules[interface.name or ""] = Module(name, interface, is_export=is_export, home_of=self._home_of)
+            modules[interface.name or ""] = Module(
+                name, interface, is_export=is_export, home_of=self._home_of, docs=self.docs
+            )
         for module in modules.values():  # a type is at home where it is defined, else where it is named first
             for name, type_ in module.interface.types.items():
                 assert isinstance(type_, wit.Named)  # it has this name

