@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from wasmartifact import _types as native_types
 from wasmartifact.runtime.component import Component, ComponentInstance, Namespace
 from wasmartifact.runtime.component_types import other_component
 
+_R = TypeVar("_R")
+_Ts = TypeVarTuple("_Ts")
 _F = TypeVar("_F", bound=Callable[..., Any])
 _MARK = "_wit_name"
 #: File of the artifact in a package. Of a `component.so`, Python would make the module `component`.
@@ -81,6 +83,22 @@ def wit_names(cls: type) -> dict[str, str]:
         if name is not None:
             found[name] = attribute
     return found
+
+
+async def call_async(function: Callable[[*_Ts], _R], *arguments: *_Ts) -> _R:
+    """Call a function of an instance of a generated package on a thread, for asyncio.
+
+    Checkers don't see that it has a ``call_async`` of its own; this one has its types.
+
+    Parameters
+    ----------
+    function : callable
+        A function of an instance, or a method of a resource.
+    *arguments
+        What it takes, in order.
+    """
+    result: _R = await function.call_async(*arguments)  # type: ignore[attr-defined]
+    return result
 
 
 class _Exported:

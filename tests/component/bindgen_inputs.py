@@ -63,6 +63,7 @@ STUDIO_PROGRAM = '''"""Uses every function of the studio."""
 from __future__ import annotations
 
 import array
+import asyncio
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -75,6 +76,7 @@ from studio.exports.api import Buffer_, Listing
 from studio.exports.types import Color, Perms, Point, Shape, ShapeCircle, ShapeNamed, ShapeNone, ShapeSquare
 from studio.imports import api as wanted
 from studio.imports import types as host
+from wasmartifact.bindings import call_async
 
 dropped: list[str] = []
 
@@ -258,6 +260,15 @@ def resources(instance: studio.Instance) -> None:
             raise AssertionError(wrong)
 
 
+async def later(instance: studio.Instance) -> None:
+    sum_ = await call_async(instance.api.move, Point(1, 2), Point(3, 4))
+    assert_type(sum_, Point)
+    assert sum_ == Point(4, 6)
+    box = instance.types.Box("later")
+    assert_type(await call_async(box.name), str)
+    assert await call_async(box.name) == "LATER"
+
+
 def area(shape: Shape) -> float:
     match shape:
         case ShapeCircle(radius):
@@ -272,6 +283,7 @@ def main() -> None:
     values(instance.api)
     errors(instance)
     resources(instance)
+    asyncio.run(later(instance))
     assert area(ShapeSquare(Point(2, 3))) == 6.0
     print("all right", file=sys.stdout)
 
@@ -287,6 +299,7 @@ import studio
 import wasmartifact as wa
 from studio.exports.types import Box, Color, Point, ShapeCircle
 from studio.imports.api import Api
+from wasmartifact.bindings import call_async
 
 
 def use(instance: studio.Instance, api: Api) -> None:
@@ -302,6 +315,8 @@ def use(instance: studio.Instance, api: Api) -> None:
     instance.api.close()  # wrong
     text: str = instance.api.halve(3)  # wrong
     instance.api.open(Point(1, 2))  # wrong
+    call_async(instance.api.open, Point(1, 2))  # wrong
+    call_async(instance.api.open)  # wrong
     instance.types.Box(3)  # wrong
     instance.types.Box("a").name(3)  # wrong
     Point(1, 2).x = 3  # wrong
