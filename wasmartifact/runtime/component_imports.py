@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+#: What a Wasi gives has the functions of preview 1 under this name, which know their Wasi.
+PREVIEW_1 = "wasi_snapshot_preview1"
+
+
 class Wanted:
     """An imported function, and the names that it may stand under.
 
@@ -47,8 +51,55 @@ class Wanted:
         return None
 
 
-def find_callables(wanted: Sequence[Wanted | None], imports: Any) -> tuple[Callable[..., Any] | None, ...]:
-    """A callable for each import; None where no function of the host is wanted.
+class WantedInterface:
+    """The functions that a component imports of one interface; of None: those that are imported by themselves.
+
+    Attributes
+    ----------
+    interface : str | None
+        Its name.
+    key : tuple of str | None
+        Its name without the version, and what versions that fit have in common; None where only an equal name fits.
+    indices : list of int
+        Where its functions stand among the component's imports.
+    wanted : list of Wanted
+        Its functions, in that order.
+    """
+
+    __slots__ = ("indices", "interface", "key", "wanted")
+
+    def __init__(self, interface: str | None) -> None:
+        self.interface = interface
+        self.key = None if interface is None else _key(interface)
+        self.indices: list[int] = []
+        self.wanted: list[Wanted] = []
+
+    def find(self, place: Any) -> list[Callable[..., Any]]:
+        """A callable for each function, in what stands for the interface."""
+        found = []
+        for item in self.wanted:
+            value = None if place is None else item.find(place)
+            if not callable(value):
+                raise _unlinkable(item, value)
+            found.append(value)
+        return found
+
+
+def by_interface(wanted: Sequence[Wanted | None]) -> list[WantedInterface]:
+    """The functions of each interface; None where an import is no function of the host."""
+    groups: dict[str | None, WantedInterface] = {}
+    for index, item in enumerate(wanted):
+        if item is not None:
+            group = groups.setdefault(item.interface, WantedInterface(item.interface))
+            group.indices.append(index)
+            group.wanted.append(item)
+    return list(groups.values())
+
+
+def find_callables(
+    count: int, groups: Sequence[WantedInterface], imports: Any
+) -> tuple[Callable[..., Any] | None, ...]:
+    """A callable for each of so many imports; None where no function of the host is wanted.
 
     Raises
     ------
@@ -58,19 +109,20 @@ def find_callables(wanted: Sequence[Wanted | None], imports: Any) -> tuple[Calla
         ``imports`` is no mapping.
     """
     given = _as_mapping(imports)
-    places: dict[str | None, Any] = {None: given}
-    found: list[Callable[..., Any] | None] = []
-    for item in wanted:
-        if item is None:
-            found.append(None)
-            continue
-        if item.interface not in places:
-            places[item.interface] = find_interface(item.interface or "", given)
-        place = places[item.interface]
-        value = None if place is None else item.find(place)
-        if not callable(value):
-            raise _unlinkable(item, value)
-        found.append(value)
+    compatible = _by_track(given)
+    host = getattr(given.get(PREVIEW_1), "host", None)
+    interfaces = None if host is None else host._component_interfaces()
+    found: list[Callable[..., Any] | None] = [None] * count
+    for group in groups:
+        name = group.interface
+        if name is None:
+            values = group.find(given)
+        elif interfaces is not None and name not in given and group.key not in compatible and name.startswith("wasi:"):
+            values = interfaces.callables(group)
+        else:
+            values = group.find(_given(name, group.key, given, compatible))
+        for index, value in zip(group.indices, values, strict=True):
+            found[index] = value
     return tuple(found)
 
 
@@ -100,16 +152,39 @@ def _unlinkable(wanted: Wanted, found: object) -> Exception:
 
 def find_interface(wanted: str, given: Mapping[str, Any]) -> Any:
     """What was given for an interface: by its name, or by one whose version fits; else, of WASI, what a Wasi has."""
+    found = _given(wanted, _key(wanted), given, _by_track(given))
+    host = getattr(given.get(PREVIEW_1), "host", None)
+    if found is not None or host is None or not wanted.startswith("wasi:"):
+        return found
+    return host._component_interfaces().interface(wanted)
+
+
+def _given(
+    wanted: str,
+    key: tuple[str, str] | None,
+    given: Mapping[str, Any],
+    compatible: Mapping[tuple[str, str] | None, str],
+) -> Any:
     if wanted in given:
         return given[wanted]
-    stem, _, version = wanted.partition("@")
-    track = _track(version)
+    name = compatible.get(key)
+    return None if name is None else given[name]
+
+
+def _by_track(given: Mapping[str, Any]) -> dict[tuple[str, str] | None, str]:
+    """The first name that was given of each interface and track of versions."""
+    found: dict[tuple[str, str] | None, str] = {}
     for name in given:
-        other, _, other_version = name.partition("@")
-        if other == stem and track is not None and _track(other_version) == track:
-            return given[name]
-    host = getattr(given.get("wasi_snapshot_preview1"), "host", None)
-    return None if host is None or not stem.startswith("wasi:") else host._component_interfaces().interface(wanted)
+        key = _key(name) if "@" in name else None
+        if key is not None:
+            found.setdefault(key, name)
+    return found
+
+
+def _key(name: str) -> tuple[str, str] | None:
+    stem, _, version = name.partition("@")
+    track = _track(version)
+    return None if track is None else (stem, track)
 
 
 def _track(version: str) -> str | None:

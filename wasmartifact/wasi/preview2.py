@@ -25,11 +25,15 @@ from wasmartifact.wasi.component_io import (
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final, NoReturn
 
     from wasmartifact import _types as types
+    from wasmartifact.runtime.component_imports import WantedInterface
 
 _LAST_INSTANT: Final = 2**64 - 1
+#: So many interfaces that components want are remembered.
+_MOST_INTERFACES: Final = 1000
 #: What the memory of a component can hold.
 _MOST_BYTES: Final = 2**32
 
@@ -117,6 +121,7 @@ class Preview2:
         self._streams = streams
         self._directories = directories
         self._known: dict[str, object] = {}
+        self._callables: dict[WantedInterface, list[Callable[..., Any]]] = {}
 
     def _input(self) -> InputStream:
         stream = self._streams[0]
@@ -141,6 +146,14 @@ class Preview2:
             make = getattr(self, "_" + stem.replace("/", "_").replace("-", "_"), None)
             self._known[stem] = _Interface(name, **(make() if make is not None else {}))
         return self._known[stem]
+
+    def callables(self, wanted: WantedInterface) -> list[Callable[..., Any]]:
+        """A callable for each function that a component imports of an interface: they stay the same."""
+        if wanted not in self._callables:
+            if len(self._callables) >= _MOST_INTERFACES:
+                self._callables.clear()  # of components that may be gone
+            self._callables[wanted] = wanted.find(self.interface(wanted.interface or ""))
+        return self._callables[wanted]
 
     def _io_error(self) -> dict[str, Any]:
         return {"Error": IoError}

@@ -183,16 +183,16 @@ static PyType_Spec description_spec = {
 static PyObject *make_imports(wax_component_instance *instance, PyObject *callables)
 {
     const wa_component *description = instance->native.component;
-    PyObject *funcs = PyTuple_New(description->import_count);
+    PyObject *name = PyUnicode_FromString("component");
+    PyObject *funcs = name == NULL ? NULL : PyTuple_New(description->import_count);
     for (uint32_t i = 0; funcs != NULL && i < description->import_count; i++) {
-        PyObject *name = PyUnicode_FromString("component");
-        PyObject *func = name == NULL ? NULL : wax_component_import(instance, i, PyTuple_GET_ITEM(callables, i), name);
-        Py_XDECREF(name);
+        PyObject *func = wax_component_import(instance, i, PyTuple_GET_ITEM(callables, i), name);
         if (func == NULL)
             Py_CLEAR(funcs);
         else
             PyTuple_SET_ITEM(funcs, i, func);
     }
+    Py_XDECREF(name);
     return funcs;
 }
 
