@@ -16,7 +16,7 @@ NATIVE := $(wildcard native/*.py native/include/*.h native/*/*.[ch] native/wasi/
 # Python files that mypyc compiles.
 COMPILED := $(shell cat native/compiled_python.txt)
 
-.PHONY: findings help demo test test-frozen test-python test-debian wheels test-wheels test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
+.PHONY: findings help demo test test-frozen test-python test-debian wheels test-wheels test-aarch64 test-programs check lint docs docs-plots timings budget bench spec fuzz sanitize clean
 # The last thing that `make check` prints is the summary of the tests.
 .NOTPARALLEL:
 
@@ -27,6 +27,7 @@ help:
 	@echo "make test-debian  all tests on a CPython of Debian unstable, in a chroot: PYTHON=python3.15; needs root"
 	@echo "make wheels   source distribution and wheels for x86-64 and aarch64 into dist; PYTHONS=\"python3.11 python3.13\""
 	@echo "make test-wheels  a wheel in a fresh environment: load, pack, examples"
+	@echo "make test-aarch64  runtime, WASI and the spec suite on an emulated aarch64; QUICK=1: two minutes of it"
 	@echo "make test-programs  programs from PyPI and npm against what wasmtime-py makes of them, the large ones too"
 	@echo "make test-frozen    programs frozen by PyInstaller and cx_Freeze"
 	@echo "make check    everything that CI checks: lint, types, generated files, docs, load timings, instruction counts, tests"
@@ -85,6 +86,16 @@ wheels: | $(BIN)/python
 test-wheels: | $(BIN)/python
 	$(BIN)/python tools/wheels.py --machines $$(uname -m) --output build/wheels $(BIN)/python
 	$(BIN)/python -m tests.wheels build/wheels
+
+# On an emulated aarch64, which tools/aarch64.py fetches once (440 MB in build/aarch64): what is for Python 3.11 alone.
+AARCH64_WHEELS := build/aarch64/wheels
+$(AARCH64_WHEELS)/ready.stamp: pyproject.toml setup.py native/compiled_python.txt $(NATIVE) $(shell find wasmartifact -name '*.py') | $(BIN)/python
+	rm -rf $(AARCH64_WHEELS)
+	$(BIN)/python tools/wheels.py --machines aarch64 --output $(AARCH64_WHEELS) python3.11
+	@touch $@
+
+test-aarch64: $(VENV)/ready.stamp $(AARCH64_WHEELS)/ready.stamp
+	$(BIN)/python -m tests.aarch64 $(if $(QUICK),--quick)
 
 # All programs of registries, the large ones too: needs npm, and minutes for packing.
 test-programs: $(VENV)/ready.stamp

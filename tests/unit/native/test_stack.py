@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -88,7 +89,7 @@ def in_thread(stack_size_bytes: int, work: Callable[[], None]) -> None:
         except BaseException as error:
             errors.append(error)
 
-    before = threading.stack_size(stack_size_bytes)
+    before = threading.stack_size(max(stack_size_bytes, os.sysconf("SC_THREAD_STACK_MIN")))  # aarch64: 128 KiB
     try:
         thread = threading.Thread(target=guarded)
         thread.start()

@@ -1,0 +1,1 @@
+"""The tests on an emulated aarch64, and how their modules are packed."""
