@@ -454,39 +454,53 @@ static PyObject *load_list(wax_passing *passing, const wac_type *type, const uin
 
 /* A record's face: (class, attributes, names), where the class is one of tuples; (class, attributes, names, descriptors of its
  * slots), where it is not. */
+static PyObject *field_of_dict(PyObject *face, PyObject *value, uint32_t number)
+{
+    PyObject *attribute = PyTuple_GET_ITEM(PyTuple_GET_ITEM(face, 1), number);
+    PyObject *field = PyDict_GetItemWithError(value, attribute);
+    if (field == NULL && !PyErr_Occurred())
+        field = PyDict_GetItemWithError(value, PyTuple_GET_ITEM(PyTuple_GET_ITEM(face, 2), number));
+    if (field == NULL && !PyErr_Occurred())
+        PyErr_Format(PyExc_TypeError, "expected the fields of %R, found no %R", PyTuple_GET_ITEM(face, 0), attribute);
+    return Py_XNewRef(field);
+}
+
+/* A field of a record's class, of another object that has it, or of a dict: a new reference, or NULL with an exception set. */
+static PyObject *record_field(PyObject *face, PyObject *value, uint32_t number)
+{
+    bool is_own = (PyObject *)Py_TYPE(value) == PyTuple_GET_ITEM(face, 0), has_slots = PyTuple_GET_SIZE(face) == 4;
+    PyObject *attribute = PyTuple_GET_ITEM(PyTuple_GET_ITEM(face, 1), number), *field;
+    if (is_own && !has_slots && (Py_ssize_t)number < PyTuple_GET_SIZE(value)) /* tuple.__new__ makes objects of any length */
+        return Py_NewRef(PyTuple_GET_ITEM(value, number));
+    if (PyDict_Check(value))
+        return field_of_dict(face, value, number);
+    if (is_own && has_slots) {
+        PyObject *slot = PyTuple_GET_ITEM(PyTuple_GET_ITEM(face, 3), number);
+        field = Py_TYPE(slot)->tp_descr_get(slot, value, (PyObject *)Py_TYPE(value));
+    } else {
+        field = PyObject_GetAttr(value, attribute);
+    }
+    if (field == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "expected an object with the fields of %R, found %s, which has no %R",
+                     PyTuple_GET_ITEM(face, 0), Py_TYPE(value)->tp_name, attribute);
+    }
+    return field;
+}
+
 static int store_record(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
 {
     PyObject *face = wax_face(passing->instance->component, type);
     if (face == NULL)
         return -1;
-    PyObject *attributes = PyTuple_GET_ITEM(face, 1), *names = PyTuple_GET_ITEM(face, 2);
-    bool is_dict = PyDict_Check(value); /* tuple.__new__ makes objects of any length */
-    bool is_own = (PyObject *)Py_TYPE(value) == PyTuple_GET_ITEM(face, 0) && PyTuple_Check(value) &&
-                  PyTuple_GET_SIZE(value) == (Py_ssize_t)type->item_count;
     for (uint32_t i = 0; i < type->item_count; i++) {
-        PyObject *attribute = PyTuple_GET_ITEM(attributes, i), *field;
-        if (is_own) {
-            field = Py_NewRef(PyTuple_GET_ITEM(value, i));
-        } else if (is_dict) {
-            field = Py_XNewRef(PyDict_GetItemWithError(value, attribute));
-            if (field == NULL && !PyErr_Occurred())
-                field = Py_XNewRef(PyDict_GetItemWithError(value, PyTuple_GET_ITEM(names, i)));
-            if (field == NULL && !PyErr_Occurred())
-                PyErr_Format(PyExc_TypeError, "expected the fields of %R, found no %R", PyTuple_GET_ITEM(face, 0), attribute);
-        } else {
-            field = PyObject_GetAttr(value, attribute);
-            if (field == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-                PyErr_Clear();
-                PyErr_Format(PyExc_TypeError, "expected an object with the fields of %R, found %s, which has no %R",
-                             PyTuple_GET_ITEM(face, 0), Py_TYPE(value)->tp_name, attribute);
-            }
-        }
+        PyObject *field = record_field(face, value, i);
         if (field == NULL)
             return -1;
         int failed = wax_store_value(passing, type->parts[i], field, to + type->offsets[i]);
         Py_DECREF(field);
         if (failed)
-            return in_field(attribute);
+            return in_field(PyTuple_GET_ITEM(PyTuple_GET_ITEM(face, 1), i));
     }
     return 0;
 }
