@@ -17,9 +17,13 @@ from tests.component.bindgen_inputs import COUNTER_PROGRAM, HARD, STUDIO, STUDIO
 from tests.component.passing import passing_component
 from tests.component.test_values import COUNTER
 from tests.component.wit_inputs import SHOP, component_of
+from wasmartifact.bindgen.docs import Docs
 from wasmartifact.bindgen.names import Names, interface_names
-from wasmartifact.bindgen.output import write_package
+from wasmartifact.bindgen.output import check_names, write_package
+from wasmartifact.bindgen.package import package_files
 from wasmartifact.cli import main
+from wasmartifact.constants import COMPONENT_KINDS, COMPONENT_SORTS
+from wasmartifact.wit.read import ExternRow, Rows, read_world
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Uses WASI, and an interface whose name another one has, too.
@@ -58,6 +62,7 @@ def mypy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What mypy says, in its strict mode."""
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--config-file=", *arguments]
     environment = {**os.environ, "MYPYPATH": str(ROOT)}
+    environment.pop("LD_PRELOAD", None)  # a sanitizer's library, which mypy needs not
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
@@ -387,6 +392,43 @@ def test_comments_of_wit_become_docstrings(tmp_path: Path, capsys: pytest.Captur
         command = ["bindgen", "-O", "0", str(component), "-o", str(tmp_path / "drawing"), "--wit", str(wit)]
         assert main(command) == (1 if "No" in words else 2)
         assert words in capsys.readouterr().err
+
+
+KINDS = {kind: number for number, kind in enumerate(COMPONENT_KINDS)}
+SORTS = {sort: number for number, sort in enumerate(COMPONENT_SORTS)}
+
+
+@pytest.mark.parametrize(
+    ("label", "item", "interface", "is_good"),
+    [
+        ("a-b2", "[method]a-b.c", "a:b/c@1.0.0-rc.1+x", True),
+        ("a", "a", "url=<https://example.com>", True),
+        *(
+            (bad, "a", "a", False)
+            for bad in ("", "a b", "a\n", '"', "a_b", "ä", "-a", "a-", "1", "a)", "a.b", "[method]a")
+        ),
+        *(("a", bad, "a", False) for bad in ("", "a b", "[method]", "[a]b\n", '[a"]b', "a.b.c", "[a]b:", "a'")),
+        *(("a", "a", bad, False) for bad in ("", "a\n", 'a"""', "a\\", "a\x7f", "ä", "a\u2028")),
+    ],
+)
+@pytest.mark.parametrize("kind", ["record", "flags", "func"])
+def test_artifacts_have_names_and_nothing_else(kind: str, label: str, item: str, interface: str, is_good: bool) -> None:
+    """What a stranger's artifact calls its things becomes Python."""
+    types = [(KINDS["u8"], []), (KINDS[kind], [(label, 1), ("", 0)] if kind == "func" else [(label, 1)])]
+    externs = [ExternRow(interface, SORTS["instance"], 0, 1, 0), ExternRow("t", SORTS["type"], 1, 1, 2)]
+    rows = Rows(types, [*externs, ExternRow(item, SORTS["func"], 1, 1, 1)], [0])
+    if is_good:
+        check_names(rows, "x.so")
+    else:
+        with pytest.raises(wa.CorruptArtifact, match=r"x\.so: .* is no name of WIT"):
+            check_names(rows, "x.so")
+
+
+def test_a_type_without_a_name() -> None:
+    types = [(KINDS["u8"], []), (KINDS["record"], [("a", 1)]), (KINDS["func"], [("x", 2), ("", 0)])]
+    world = read_world(Rows(types, [ExternRow("f", SORTS["func"], 0, 1, 1)], [3]))
+    with pytest.raises(wa.CorruptArtifact, match="a record without a name"):
+        package_files(world, "package", "x.so", Docs())
 
 
 def test_names_do_not_clash() -> None:

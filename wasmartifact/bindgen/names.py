@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 
@@ -37,8 +38,8 @@ def interface_names(interfaces: Iterable[str], names: Names) -> Mapping[str, str
     wholes = [(package, short) for short, package, _ in parts.values()]
     found: dict[str, str] = {}
     for name, (short, package, version) in parts.items():
-        whole = "-".join(filter(None, (package.replace(":", "-"), short)))
-        longest = "-".join(filter(None, (whole, version.replace(".", "-").replace("+", "-"))))
+        whole = "-".join(filter(None, (re.sub(r"[^A-Za-z0-9]+", "-", package), short)))
+        longest = "-".join(filter(None, (whole, re.sub(r"[^A-Za-z0-9]+", "-", version))))
         candidates = [longest]
         if wholes.count((package, short)) == 1:
             candidates.insert(0, whole)
@@ -52,4 +53,4 @@ def _split(name: str) -> tuple[str, str, str]:
     """Own name, package and version of an interface."""
     package, slash, rest = name.rpartition("/")
     short, _, version = rest.partition("@")
-    return short, package if slash else "", version
+    return re.sub(r"[^A-Za-z0-9]+", "-", short).strip("-"), package if slash else "", version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,15 +15,24 @@ from wasmartifact.bindgen.docs import Docs, read_docs
 from wasmartifact.bindgen.module_text import MARK, is_importable
 from wasmartifact.bindgen.package import package_files
 from wasmartifact.bindings import ARTIFACT_NAME
-from wasmartifact.errors import UnsupportedModule
+from wasmartifact.constants import COMPONENT_KINDS, COMPONENT_SORTS
+from wasmartifact.errors import CorruptArtifact, UnsupportedModule
 from wasmartifact.metadata.component_rows import component_rows
 from wasmartifact.packer import pack
 from wasmartifact.schema import ELF_MAGIC, TEMPORARY_PREFIX
 from wasmartifact.verifier import open_metadata
 from wasmartifact.wasm.decode import COMPONENT_MAGIC
 from wasmartifact.wasm.source import read_source
-from wasmartifact.wit.read import read_world
+from wasmartifact.wit.read import Rows, read_world
 from wasmartifact.wit.types import World
+
+#: Kinds of types whose items have names.
+_LABELLED = ("record", "variant", "enum", "flags")
+_INSTANCE = COMPONENT_SORTS.index("instance")
+_WORDS = "[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*"
+_LABEL = re.compile(_WORDS)
+_ITEM = re.compile(rf"(\[[a-z]+\])?{_WORDS}(\.{_WORDS})?")
+_INTERFACE = re.compile(r"[!#-\[\]-~]+")  # what is printed, but for spaces, quotes and backslashes
 
 
 def write_package(
@@ -76,7 +86,8 @@ def write_package(
             _check_component(read_source(source)[:8], source)
             pack(source, beside / ARTIFACT_NAME, **pack_options)
         world = _read_types(beside / ARTIFACT_NAME, source)
-        files = package_files(world, folder.name, os.path.basename(source), docs)
+        called = re.sub(r"[^\w.+@-]", "_", os.path.basename(source))
+        files = package_files(world, folder.name, called, docs)
         _write(beside, files)
         _replace(folder, beside)
     finally:
@@ -104,7 +115,27 @@ def _read_types(artifact: Path, source: str | os.PathLike[str]) -> World:
     with open_metadata(artifact) as metadata:
         if not metadata.is_component:
             raise _no_component(source)
-        return read_world(component_rows(metadata.columns))
+        rows = component_rows(metadata.columns)
+    check_names(rows, source)
+    return read_world(rows)
+
+
+def check_names(rows: Rows, source: str | os.PathLike[str]) -> None:
+    """Let no artifact put anything but names into the text of a package.
+
+    Raises
+    ------
+    CorruptArtifact
+        A name is none of WIT.
+    """
+    labels = [name for kind, items in rows.types if COMPONENT_KINDS[kind] in _LABELLED for name, _ in items]
+    for kind, items in rows.types:
+        if COMPONENT_KINDS[kind] == "func":
+            labels += [name for name, _ in items[:-1]]
+    names = [(extern.name, _INTERFACE if extern.sort == _INSTANCE else _ITEM) for extern in rows.externs]
+    for name, pattern in [*names, *((label, _LABEL) for label in labels)]:
+        if not pattern.fullmatch(name):
+            raise CorruptArtifact(f"{os.fspath(source)}: {name!r} is no name of WIT", path=os.fspath(source))
 
 
 def _umask() -> int:

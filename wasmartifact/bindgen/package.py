@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wasmartifact.bindgen.docs import Docs
 from wasmartifact.bindgen.module_text import MARK, Module
 from wasmartifact.bindgen.names import Names, interface_names
+from wasmartifact.errors import CorruptArtifact
 from wasmartifact.runtime.component_types import camel, snake
 from wasmartifact.wit import types as wit
 
@@ -51,6 +52,10 @@ class _Package:
         self.root = Module("", own, is_export=True, home_of=self._home_of, docs=self.docs)
 
     def _home_of(self, type_: wit.Named) -> tuple[Module, str]:
+        if id(type_) not in self.homes:  # which no valid component has
+            raise CorruptArtifact(
+                f"the component has a {type(type_).__name__.lower()} without a name", path=self.source
+            )
         return self.homes[id(type_)]
 
     def _side(self, word: str, own: wit.Interface, *, is_export: bool) -> _Side:
