@@ -327,7 +327,7 @@ def struct_table(struct: schema.Struct) -> str:
 def column_tables() -> str:
     """One table per column group."""
     parts = []
-    columns = (*schema.COLUMNS, *schema.COMPONENT_COLUMNS)
+    columns = schema.ALL_COLUMNS
     for group in dict.fromkeys(column.group for column in columns):
         rows = (
             (c.id, f"`{c.name}`", c.type, f"{c.shape} into `{c.target}`" if c.target else c.shape, c.unit, c.doc)
@@ -380,6 +380,10 @@ REGIONS: dict[str, Callable[[], str]] = {
     "tied array": lambda: struct_table(schema.TIED_ARRAY),
     "tied function": lambda: struct_table(schema.TIED_FUNCTION),
     "tied image": lambda: struct_table(schema.TIED_IMAGE),
+    "tied levels": lambda: struct_table(schema.TIED_LEVELS),
+    "tied level": lambda: struct_table(schema.TIED_LEVEL),
+    "tied variant": lambda: struct_table(schema.TIED_VARIANT),
+    "cpu variant": lambda: struct_table(schema.CPU_VARIANT),
     "tied arrays": lambda: table(
         "position|array|type|meaning",
         ((number, f"`{tied.name}`", tied.type, tied.doc) for number, tied in enumerate(schema.TIED_ARRAYS)),
@@ -487,13 +491,13 @@ def ranges(struct: schema.Struct) -> Iterator[tuple[str, tuple[int, int]]]:
 
 def column_facts() -> Iterator[tuple[str, tuple[int, int, str]]]:
     """What it takes to view a column."""
-    for column in (*schema.COLUMNS, *schema.COMPONENT_COLUMNS):
+    for column in schema.ALL_COLUMNS:
         yield column.name, (column.id, schema.VALUE_SIZES[column.type], column.target)
 
 
 def column_fields() -> Iterator[tuple[str, tuple[str, int, int]]]:
     """The fields of columns that are made of structures."""
-    for column in (*schema.COLUMNS, *schema.COMPONENT_COLUMNS):
+    for column in schema.ALL_COLUMNS:
         if (struct := schema.STRUCT_BY_NAME.get(column.type)) is not None:
             for field, offset in struct.offsets().items():
                 yield f"{column.name}.{field}", (column.name, offset // 4, struct.size_bytes // 4)
@@ -501,7 +505,7 @@ def column_fields() -> Iterator[tuple[str, tuple[str, int, int]]]:
 
 def row_columns() -> Iterable[tuple[str, tuple[str, int]]]:
     """For each group its first column that is not flat."""
-    columns = [column for column in reversed(schema.COLUMNS) if column.shape != "flat"]
+    columns = [column for column in reversed((*schema.COLUMNS, *schema.CPU_LEVEL_COLUMNS)) if column.shape != "flat"]
     return {column.group: (column.name, int(column.shape == "offsets")) for column in columns}.items()
 
 

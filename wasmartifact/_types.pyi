@@ -59,6 +59,10 @@ class NativeArtifact:
     def is_component(self) -> bool:
         """Whether its module is a flattened component."""
 
+    @property
+    def cpu_level(self) -> int:
+        """The CPU level whose functions instances have: 0 for the first, and until it is bound."""
+
     def discard(self) -> None:
         """Unmap at once what could not be bound: nobody else may know the object, and it has no buffers."""
 

@@ -22,7 +22,7 @@ from wasmartifact.version import VERSION
 
 TYPE_CHECKING = False  # typing, errors and the packer are imported when they are needed
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from concurrent.futures import Executor
     from typing import Any, Final
 
@@ -53,7 +53,7 @@ def compile(
     trusted: str | os.PathLike[str] | Collection[str] | None = None,
     sign_with: Key | None = None,
     opt_level: int = 2,
-    cpu: str = "baseline",
+    cpu: str | Sequence[str] = "baseline",
     target: str | None = None,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -131,6 +131,7 @@ def compile(
     5
     """
     limit_bytes = size_limit(cache_size_bytes)
+    cpu = cpu if isinstance(cpu, str) else list(cpu)
     options = {
         "opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress, "fuel": fuel,
         "limits": limits, "executor": executor, "keep_debug": keep_debug, "incremental": incremental,
@@ -283,9 +284,9 @@ def pack_in_background(
 # ---- what an artifact depends on ----------------------------------------------------------------------------------
 
 
-def _toolchain(cpu: str) -> str:
+def _toolchain(cpu: str | Sequence[str]) -> str:
     """All that decides about the code besides the module and the options, as text."""
-    host = _cpu_features() if cpu == "native" else ""
+    host = _cpu_features() if "native" in ([cpu] if isinstance(cpu, str) else cpu) else ""
     machine, c_library = os.uname().machine, os.confstr("CS_GNU_LIBC_VERSION")
     return f"{VERSION} {FORMAT_VERSION} {RUNTIME_ABI} {_llvm_version()} {machine} {c_library} {host}"
 

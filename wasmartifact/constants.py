@@ -7,7 +7,7 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # fmt: off
 
 FORMAT_MAJOR = 2
-FORMAT_MINOR = 1
+FORMAT_MINOR = 2
 RUNTIME_ABI = 4
 RUNTIME_ABI_OLDEST = 2
 METADATA_MAGIC = 753352800618771319
@@ -44,7 +44,9 @@ HEADER_CHECKS_EXCEPTIONS = 2
 HEADER_FUEL = 4
 HEADER_SNAPSHOT = 8
 HEADER_COMPONENT = 16
-HEADER_FLAGS = 31
+HEADER_CPU_LEVELS = 32
+HEADER_FLAGS = 63
+MAX_CPU_LEVELS = 8
 MAX_SECTIONS = 64
 MAX_SECTION_NAMES_BYTES = 2048
 MAX_MODULE_BYTES = 4294967295
@@ -86,7 +88,7 @@ DIRECTORY_ENTRY_BYTES = 24
 KINDS = ("func", "table", "memory", "global", "tag")
 COMPONENT_KINDS = ("bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list", "record", "tuple", "variant", "enum", "option", "result", "flags", "own", "borrow", "func")
 COMPONENT_SORTS = ("func", "type", "resource", "instance", "component", "core module", "imported func")
-FORMAT_VERSION = (2, 1)
+FORMAT_VERSION = (2, 2)
 #: Code of each abstract heap type.
 HEAP_TYPES = {
     "exn": 8388713,
@@ -234,6 +236,10 @@ COLUMNS = {
     "address_block_row": (640, 4, ""),
     "address_block_text": (641, 4, ""),
     "address_block_wasm": (642, 4, ""),
+    "cpu_level_features": (672, 8, ""),
+    "cpu_level_name": (673, 4, "cpu_level_name_bytes"),
+    "cpu_level_name_bytes": (674, 1, ""),
+    "cpu_variant": (704, 16, ""),
     "component_name": (768, 4, "component_name_bytes"),
     "component_name_bytes": (769, 1, ""),
     "component_type": (800, 12, ""),
@@ -252,6 +258,10 @@ COLUMN_FIELDS = {
     "function.text_offset": ("function", 1, 4),
     "function.code_size_bytes": ("function", 2, 4),
     "function.flags": ("function", 3, 4),
+    "cpu_variant.text_offset": ("cpu_variant", 0, 4),
+    "cpu_variant.code_size_bytes": ("cpu_variant", 1, 4),
+    "cpu_variant.func_index": ("cpu_variant", 2, 4),
+    "cpu_variant.levels": ("cpu_variant", 3, 4),
     "component_type.kind": ("component_type", 0, 3),
     "component_type.first_item": ("component_type", 1, 3),
     "component_type.item_count": ("component_type", 2, 3),
@@ -277,6 +287,8 @@ COLUMN_FIELDS = {
 }
 #: Column that tells the rows of a group, values it has more.
 ROW_COLUMNS = {
+    "cpu_variants": ("cpu_variant", 0),
+    "cpu_levels": ("cpu_level_features", 0),
     "address_blocks": ("address_block_row", 0),
     "inward_trampolines": ("type_inward", 0),
     "source_files": ("source_file_name", 1),

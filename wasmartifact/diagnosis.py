@@ -80,7 +80,8 @@ def check_code(data: memoryview, metadata: Metadata) -> None:
     anchor_offset = file_offset(segments, "the anchor", numbers["anchor_vaddr"], schema.ANCHOR.size_bytes)
     build_id = metadata.header.digests["build_id"]
     anchor = _ANCHOR.unpack_from(data, anchor_offset)
-    expected = (schema.ANCHOR_MAGIC, numbers["runtime_abi"], 0, build_id)
+    levels_offset = anchor[2]  # the contract's check looks at it
+    expected = (schema.ANCHOR_MAGIC, numbers["runtime_abi"], levels_offset, build_id)
     if anchor != expected:
         raise corrupt_elf("the anchor", anchor, expected)
     _check_contract(data, segments, anchor_offset, metadata)

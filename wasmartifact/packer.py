@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 from wasmartifact import schema
 from wasmartifact.bounded import pack_bounded
 from wasmartifact.codegen.compiled import CompiledModule
+from wasmartifact.codegen.cpulevels import CHOICE_SUFFIX
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.onepass import ONE_PASS_MACHINE
-from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_target
+from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_levels
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
@@ -29,7 +30,13 @@ from wasmartifact.host.output import absolute_path, check_output, write_output
 from wasmartifact.host.packages import check_installed
 from wasmartifact.limits import PackLimits
 from wasmartifact.metadata import digests
-from wasmartifact.metadata.contract import contract_size_bytes, encode_contract, encode_subtypes, mapped_images
+from wasmartifact.metadata.contract import (
+    contract_size_bytes,
+    encode_contract,
+    encode_subtypes,
+    levels_offset,
+    mapped_images,
+)
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata, runtime_abi
 from wasmartifact.metadata.header import patch_header
 from wasmartifact.verifier import open_metadata
@@ -65,12 +72,12 @@ class PackReport:
         Defined functions.
     machine : str
         What the code is for: "x86_64" or "aarch64".
-    cpu : str
+    cpu : str | tuple[str, ...]
         As it was given to `pack`.
     opt_level : int
         0 to 3.
     wasm_features, cpu_features : tuple[str, ...]
-        What the module uses, what the code needs.
+        What the module uses, what the code needs; of several CPU levels, the first.
     wasm_sha256, build_id : str
         Hexadecimal digests of the module and of the artifact.
     seconds : dict[str, float]
@@ -83,7 +90,7 @@ class PackReport:
     metadata_size_bytes: int
     functions: int
     machine: str
-    cpu: str
+    cpu: str | tuple[str, ...]
     opt_level: int
     wasm_features: tuple[str, ...]
     cpu_features: tuple[str, ...]
@@ -97,7 +104,7 @@ def pack(
     output: str | os.PathLike[str] | int,
     *,
     opt_level: int = 2,
-    cpu: str = "baseline",
+    cpu: str | Sequence[str] = "baseline",
     target: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -122,8 +129,11 @@ def pack(
         Path of the artifact; a symbolic link is followed, a device or FIFO is written into. Or an open descriptor.
     opt_level : int
         0 (fastest to pack) to 3.
-    cpu : str
-        "baseline" (x86-64-v2, armv8-a), "native", or a CPU name that LLVM knows.
+    cpu : str | Sequence[str]
+        "baseline" (x86-64-v2, armv8-a), "native", or a CPU name that LLVM knows. Several, as ``("baseline",
+        "x86-64-v3")``, give one artifact with code for each, of which a load takes the best that the host has. Each
+        must have all features of the others that have fewer. Functions whose code is the same are stored once. Level 0
+        compiles for the first one only: it hardly uses what the others add.
     target : str | None
         Machine or triple, None for this host: "x86_64", "aarch64", "aarch64-linux-gnu".
     jobs : int | None
@@ -184,7 +194,9 @@ def pack(
     42
     """
     clock = Clock()
-    options = CodegenOptions(opt_level=opt_level, target=resolve_target(target, cpu), fuel=bool(fuel))
+    cpu = cpu if isinstance(cpu, str) else tuple(cpu)
+    first, *above = resolve_levels(target, cpu)
+    options = CodegenOptions(opt_level=opt_level, target=first, fuel=bool(fuel))
     oldest_glibc = None if min_glibc is None else _glibc_version(min_glibc)
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
@@ -250,6 +262,7 @@ def pack(
         module,
         initial,
         options,
+        above=above if opt_level > 0 else (),
         jobs=jobs,
         progress=progress,
         type_canonical=plan.canonical,
@@ -265,7 +278,12 @@ def pack(
     placed = layout(
         compiled.objects,
         machine=options.target.machine,
-        contract_size_bytes=contract_size_bytes(module, has_tail_calls=compiled.inward_symbols is not None),
+        contract_size_bytes=contract_size_bytes(
+            module,
+            has_tail_calls=compiled.inward_symbols is not None,
+            levels=len(compiled.levels) or 1,
+            variants=len(compiled.variants),
+        ),
         images=[image.slots.tobytes() for image in images],
         segments=_segment_count(options.target, oldest_glibc),
     )
@@ -282,12 +300,16 @@ def pack(
         image.table_index: (offset, len(image.slots))
         for image, offset in zip(images, placed.image_offsets, strict=True)
     }
-    placed.write_contract(encode_contract(section, places, encode_subtypes(module)))
+    contract = encode_contract(section, places, encode_subtypes(module))
+    placed.write_contract(contract, levels_offset(section, contract))
     clock.lap("metadata")
 
     # The pieces become one file. Beyond this point nothing but sizes and digests changes.
     built = assemble(
-        placed, section=section, runtime_abi=runtime_abi(facts.wasm_features), symbol_names=_symbol_names(module)
+        placed,
+        section=section,
+        runtime_abi=runtime_abi(facts.wasm_features),
+        symbol_names=_symbol_names(module, compiled),
     )
     build_id = seal(built)
     clock.lap("seal")
@@ -403,12 +425,13 @@ def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> Me
         type_canonical=plan.canonical,
         cpu_features=target.cpu_features,
         wasm_features=module_features(module) | compiled.features,
-        info=_info(module, plan.options, has_llvm_code=compiled.has_llvm_code),
+        info=_info(module, plan.options, compiled),
         library_version=VERSION_NUMBERS,
         wasm_sha256=hashlib.sha256(module.data).digest(),
         checks_exceptions=compiled.checks_exceptions,
         fuel=plan.options.fuel,
         keep_debug=plan.keep_debug,
+        cpu_levels=[(level.cpu_name, level.cpu_features) for level in compiled.levels if compiled.variants],
     )
 
 
@@ -450,6 +473,7 @@ def _code_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> CodeFa
         address_text_offsets=text_offsets,
         address_wasm_offsets=wasm_offsets,
         address_traps=traps,
+        variants=sorted((*placed.functions[item.symbol], item.func_index, item.levels) for item in compiled.variants),
     )
 
 
@@ -458,24 +482,31 @@ def _trampolines(symbols: dict[int, str], placed: Layout, canonical: Sequence[in
     return [placed.functions[symbols[type_]][0] if type_ in symbols else None for type_ in canonical]
 
 
-def _info(module: Module, options: CodegenOptions, *, has_llvm_code: bool) -> dict[str, str]:
+def _info(module: Module, options: CodegenOptions, compiled: CompiledModule) -> dict[str, str]:
     """What the info columns tell: nothing that differs between machines or runs. No llvmlite where none was needed."""
     return {
         "module_name": module.name or "",
         "opt_level": str(options.opt_level),
-        "cpu": options.target.cpu_name,
+        "cpu": ",".join(level.cpu_name for level in compiled.levels or (options.target,)),
         "target": options.target.triple,
         "packer": f"wasmartifact {VERSION}",
-        "llvmlite": llvmlite_version() if has_llvm_code else "",
+        "llvmlite": llvmlite_version() if compiled.has_llvm_code else "",
     }
 
 
-def _symbol_names(module: Module) -> dict[str, str]:
-    """Names for debuggers: what the name section says, else the export, else the index."""
+def _symbol_names(module: Module, compiled: CompiledModule) -> dict[str, str]:
+    """Names for debuggers: what the name section says, else the export, else the index; of a variant, then its CPU."""
     names = {entry.index: entry.name for entry in module.exports if entry.kind == schema.KIND_FUNC}
     names |= module.function_names
     first = module.imported_functions
-    return {f"f{index}": names.get(index) or f"wasm[{index}]" for index in range(first, first + len(module.codes))}
+    functions = range(first, first + len(module.codes))
+    found = {f"f{index}": names.get(index) or f"wasm[{index}]" for index in functions}
+    if compiled.variants:
+        found |= {f"f{index}{CHOICE_SUFFIX}": f"{found[f'f{index}']}.choice" for index in functions}
+    for item in compiled.variants:
+        level = compiled.levels[(item.levels & -item.levels).bit_length() - 1]
+        found[item.symbol] = f"{found[f'f{item.func_index}']}.{level.cpu_name}"
+    return found
 
 
 def _check(path: str, opt_level: int) -> None:

@@ -22,7 +22,7 @@ Buffer = bytes | bytearray | memoryview
 # Versions and magic numbers
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
-FORMAT_MINOR: Final = 1  # a newer minor only adds columns, which are ignored
+FORMAT_MINOR: Final = 2  # a newer minor only adds columns, which are ignored
 RUNTIME_ABI: Final = 4  # contract, instance record, function records, runtime calls, trampolines
 #: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
 RUNTIME_ABI_OLDEST: Final = 2
@@ -101,9 +101,14 @@ HEADER_FUEL: Final = 4
 HEADER_SNAPSHOT: Final = 8
 #: Header flag: a component, whose core modules are one module here; the component columns tell the rest.
 HEADER_COMPONENT: Final = 16
+#: Header flag: code for more than one CPU level; the columns ``cpu_*`` tell which, and the anchor where the contract does.
+HEADER_CPU_LEVELS: Final = 32
 HEADER_FLAGS: Final = (
     HEADER_READ_ONLY_DYNAMIC | HEADER_CHECKS_EXCEPTIONS | HEADER_FUEL | HEADER_SNAPSHOT | HEADER_COMPONENT
-)
+    | HEADER_CPU_LEVELS
+)  # fmt: skip
+#: CPU levels that an artifact can have code for: a variant's row has a bit for each.
+MAX_CPU_LEVELS: Final = 8
 GLIBC_MIN: Final = (2, 35)
 #: Limits of what a reader looks at to find the metadata section. An artifact has about a dozen sections; strip adds none.
 MAX_SECTIONS: Final = 64
@@ -276,11 +281,16 @@ METADATA_HEADER: Final = Struct(
             "flags",
             "u32",
             "1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception "
-            "after calls; 4: the code counts fuel; 8: a snapshot; 16: a component; other bits zero",
+            "after calls; 4: the code counts fuel; 8: a snapshot; 16: a component; 32: code for several CPU levels; other "
+            "bits zero",
         ),
         Field("section_size_bytes", "u64", "size of the section, memory image included"),
         Field("file_size_bytes", "u64", "size of the whole file as packed, before any strip"),
-        Field("cpu_features", "u64", "bit set of CPU_FEATURES that the code needs"),
+        Field(
+            "cpu_features",
+            "u64",
+            "bit set of CPU_FEATURES that the code needs; where there are several CPU levels, the first",
+        ),
         Field("wasm_features", "u64", "bit set of WASM_FEATURES that the module uses"),
         Field("anchor_vaddr", "u64", "virtual address of the anchor in the ELF image"),
         Field("text_vaddr", "u64", "virtual address of .text; every text_offset is relative to it"),
@@ -332,7 +342,7 @@ ANCHOR: Final = Struct(
     (
         Field("magic", "u64", "ANCHOR_MAGIC"),
         Field("runtime_abi", "u32", "RUNTIME_ABI"),
-        Field("reserved", "u32", "zero"),
+        Field("levels_offset", "u32", "bytes from the anchor to tied_levels; 0 where there is one CPU level"),
         Field("build_id", "u8x16", "same as in the metadata header"),
     ),
 )
@@ -417,6 +427,40 @@ TIED_IMAGE: Final = Struct(
 )
 
 
+TIED_LEVELS: Final = Struct(
+    "tied_levels",
+    "Where code differs by CPU level. A tied_level for each one above the first comes next.",
+    16,
+    (
+        Field("count", "u32", "number of levels above the first"),
+        Field("variants", "u32", "number of variants"),
+        Field("variants_offset", "u32", "bytes from the anchor to a tied_variant for each, ascending by text_offset"),
+        Field("choices_text_offset", "u32", "where the last variant ends; what follows in .text is choices"),
+    ),
+)
+
+TIED_LEVEL: Final = Struct(
+    "tied_level",
+    "A CPU level above the first. Each has all features of the one before it.",
+    16,
+    (
+        Field("cpu_features", "u64", "bit set of CPU_FEATURES that its code needs"),
+        Field("functions_offset", "u32", "bytes from the anchor to its own array of tied_function, a multiple of 16"),
+        Field("reserved", "u32", "zero"),
+    ),
+)
+
+TIED_VARIANT: Final = Struct(
+    "tied_variant",
+    "Code of a function that levels above the first have in place of the first one's.",
+    8,
+    (
+        Field("text_offset", "u32", "start of its code"),
+        Field("func_index", "u32", "the function"),
+    ),
+)
+
+
 class TiedArray(NamedTuple):
     """An array of the contract: a column as it is, or what ``type``, a structure, says of each row."""
 
@@ -445,7 +489,7 @@ INSTANCE_HEADER: Final = Struct(
         Field("details", "ptr", "private part of the runtime"),
         Field("fuel", "ptr", "the store's cell with the fuel that no portion holds: a u64"),
         Field("rtts", "ptr", "rtt of each type; null where no type is a struct, an array or a subtype"),
-        Field("reserved", "u64", "zero"),
+        Field("cpu_level", "u64", "the CPU level whose functions it has: 0 for the first, which choices compare with"),
     ),
 )
 
@@ -698,13 +742,25 @@ COMPONENT_EXTERN: Final = Struct(
         ),
     ),
 )
+
+CPU_VARIANT: Final = Struct(
+    "cpu_variant",
+    "Code of a function that levels above the first have in place of the first one's.",
+    16,
+    (
+        Field("text_offset", "u32", "start of its code, ascending, behind that of all functions of the first level"),
+        Field("code_size_bytes", "u32", "size of its code"),
+        Field("func_index", "u32", "the function, a defined one"),
+        Field("levels", "u32", "bit set of the levels that have it"),
+    ),
+)
 COMPONENT_STRUCTS: Final = (COMPONENT_TYPE, COMPONENT_ITEM, COMPONENT_RESOURCE, COMPONENT_CANON, COMPONENT_EXTERN)
 
 #: Structures whose fields are all u32, that columns are made of.
-ROW_STRUCTS: Final = (EXPORT_SLOT, FUNCTION_ROW, *COMPONENT_STRUCTS)
+ROW_STRUCTS: Final = (EXPORT_SLOT, FUNCTION_ROW, CPU_VARIANT, *COMPONENT_STRUCTS)
 #: Size of a value of a column or an array of the contract, by its type.
 VALUE_SIZES: Final = TYPE_SIZES | {
-    struct.name: struct.size_bytes for struct in (*ROW_STRUCTS, TIED_FUNCTION, TIED_IMAGE)
+    struct.name: struct.size_bytes for struct in (*ROW_STRUCTS, TIED_FUNCTION, TIED_IMAGE, TIED_VARIANT)
 }
 
 STRUCTS: Final = (
@@ -716,6 +772,9 @@ STRUCTS: Final = (
     TIED_FUNCTION,
     TIED_SUBTYPE,
     TIED_IMAGE,
+    TIED_LEVELS,
+    TIED_LEVEL,
+    TIED_VARIANT,
     INSTANCE_HEADER,
     FUNCTION_RECORD,
     EXCEPTION,
@@ -1262,7 +1321,20 @@ COMPONENT_COLUMNS: Final = (
     *_group(28, "component_canons", ("component_canon", "component_canon", "rows", "row", "functions of the canonical ABI")),
     *_group(29, "component_externs", ("component_extern", "component_extern", "rows", "row", "imports and exports")),
 )  # fmt: skip
-COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}
+#: Columns that only artifacts with code for several CPU levels have.
+CPU_LEVEL_COLUMNS: Final = (
+    *_group(
+        21, "cpu_levels",
+        ("cpu_level_features", "u64", "rows", "bits", "bit set of CPU_FEATURES that a level's code needs, all of the level before it among them; the first one's are cpu_features of the header"),
+        ("cpu_level_name", "u32", "offsets", "byte", "what the level is called, UTF-8", "cpu_level_name_bytes"),
+        ("cpu_level_name_bytes", "u8", "flat", "bytes", "names"),
+    ),
+    *_group(22, "cpu_variants", ("cpu_variant", "cpu_variant", "rows", "row", "code that differs from the first level's")),
+)  # fmt: skip
+#: Columns that a bit of ``flags`` tells of.
+OPTIONAL_COLUMNS: Final = {HEADER_CPU_LEVELS: CPU_LEVEL_COLUMNS, HEADER_COMPONENT: COMPONENT_COLUMNS}
+ALL_COLUMNS: Final = (*COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS)
+COLUMN_BY_NAME: Final = {column.name: column for column in ALL_COLUMNS}
 STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}
 
 #: Columns that the contract repeats: the runtime reads them there, readers in the section.

@@ -19,7 +19,7 @@ from wasmartifact.errors import SnapshotError
 from wasmartifact.host.output import check_output, write_output
 from wasmartifact.host.scratch import read_chunks
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.contract import encode_contract, mapped_images, read_images
+from wasmartifact.metadata.contract import encode_contract, levels_offset, mapped_images, read_images
 from wasmartifact.metadata.resume import InstanceState, encode_snapshot
 from wasmartifact.metadata.views import Metadata
 from wasmartifact.packer import Clock, PackReport, seal
@@ -250,9 +250,8 @@ def _assemble(data: memoryview, columns: Columns, section: bytearray, state: Ins
         table: (offset, 8 * count) for table, (offset, count) in read_images(columns, memoryview(layout.rodata)).items()
     }
     places = place_images(layout, rooms, {image.table_index: image.slots.tobytes() for image in images})
-    layout.write_contract(
-        encode_contract(section, {table: (offset, counts[table]) for table, offset in places.items()})
-    )
+    contract = encode_contract(section, {table: (offset, counts[table]) for table, offset in places.items()})
+    layout.write_contract(contract, levels_offset(section, contract))
     return assemble(layout, section=section, runtime_abi=numbers["runtime_abi"], symbol_names=names), layout.text_size
 
 

@@ -10,7 +10,7 @@
 /* ---- constants ------------------------------------------------------------------------------------------------------- */
 
 #define WA_FORMAT_MAJOR 2
-#define WA_FORMAT_MINOR 1
+#define WA_FORMAT_MINOR 2
 #define WA_RUNTIME_ABI 4
 #define WA_RUNTIME_ABI_OLDEST 2
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
@@ -47,7 +47,9 @@
 #define WA_HEADER_FUEL 4
 #define WA_HEADER_SNAPSHOT 8
 #define WA_HEADER_COMPONENT 16
-#define WA_HEADER_FLAGS 31
+#define WA_HEADER_CPU_LEVELS 32
+#define WA_HEADER_FLAGS 63
+#define WA_MAX_CPU_LEVELS 8
 #define WA_MAX_SECTIONS 64
 #define WA_MAX_SECTION_NAMES_BYTES 2048
 #define WA_MAX_MODULE_BYTES 0xffffffffU
@@ -333,13 +335,13 @@ struct wa_schema_metadata_header {
     uint32_t directory_count;
     /* bytes from the file's start that load_checksum covers */
     uint32_t head_size_bytes;
-    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; 4: the code counts fuel; 8: a snapshot; 16: a component; other bits zero */
+    /* 1: the dynamic section is read-only, which takes glibc 2.35; 2: functions look for a pending exception after calls; 4: the code counts fuel; 8: a snapshot; 16: a component; 32: code for several CPU levels; other bits zero */
     uint32_t flags;
     /* size of the section, memory image included */
     uint64_t section_size_bytes;
     /* size of the whole file as packed, before any strip */
     uint64_t file_size_bytes;
-    /* bit set of CPU_FEATURES that the code needs */
+    /* bit set of CPU_FEATURES that the code needs; where there are several CPU levels, the first */
     uint64_t cpu_features;
     /* bit set of WASM_FEATURES that the module uses */
     uint64_t wasm_features;
@@ -457,15 +459,15 @@ struct wa_schema_anchor {
     uint64_t magic;
     /* RUNTIME_ABI */
     uint32_t runtime_abi;
-    /* zero */
-    uint32_t reserved;
+    /* bytes from the anchor to tied_levels; 0 where there is one CPU level */
+    uint32_t levels_offset;
     /* same as in the metadata header */
     uint8_t build_id[16];
 };
 _Static_assert(sizeof(struct wa_schema_anchor) == 32, "size of anchor");
 _Static_assert(offsetof(struct wa_schema_anchor, magic) == 0, "offset of anchor.magic");
 _Static_assert(offsetof(struct wa_schema_anchor, runtime_abi) == 8, "offset of anchor.runtime_abi");
-_Static_assert(offsetof(struct wa_schema_anchor, reserved) == 12, "offset of anchor.reserved");
+_Static_assert(offsetof(struct wa_schema_anchor, levels_offset) == 12, "offset of anchor.levels_offset");
 _Static_assert(offsetof(struct wa_schema_anchor, build_id) == 16, "offset of anchor.build_id");
 
 /* Follows the anchor: what compiled code and runtime rely on together. A tied_array for each of TIED_ARRAYS comes next. */
@@ -604,6 +606,48 @@ _Static_assert(sizeof(struct wa_schema_tied_image) == 16, "size of tied_image");
 _Static_assert(offsetof(struct wa_schema_tied_image, file_offset) == 0, "offset of tied_image.file_offset");
 _Static_assert(offsetof(struct wa_schema_tied_image, count) == 8, "offset of tied_image.count");
 
+/* Where code differs by CPU level. A tied_level for each one above the first comes next. */
+struct wa_schema_tied_levels {
+    /* number of levels above the first */
+    uint32_t count;
+    /* number of variants */
+    uint32_t variants;
+    /* bytes from the anchor to a tied_variant for each, ascending by text_offset */
+    uint32_t variants_offset;
+    /* where the last variant ends; what follows in .text is choices */
+    uint32_t choices_text_offset;
+};
+_Static_assert(sizeof(struct wa_schema_tied_levels) == 16, "size of tied_levels");
+_Static_assert(offsetof(struct wa_schema_tied_levels, count) == 0, "offset of tied_levels.count");
+_Static_assert(offsetof(struct wa_schema_tied_levels, variants) == 4, "offset of tied_levels.variants");
+_Static_assert(offsetof(struct wa_schema_tied_levels, variants_offset) == 8, "offset of tied_levels.variants_offset");
+_Static_assert(offsetof(struct wa_schema_tied_levels, choices_text_offset) == 12, "offset of tied_levels.choices_text_offset");
+
+/* A CPU level above the first. Each has all features of the one before it. */
+struct wa_schema_tied_level {
+    /* bit set of CPU_FEATURES that its code needs */
+    uint64_t cpu_features;
+    /* bytes from the anchor to its own array of tied_function, a multiple of 16 */
+    uint32_t functions_offset;
+    /* zero */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct wa_schema_tied_level) == 16, "size of tied_level");
+_Static_assert(offsetof(struct wa_schema_tied_level, cpu_features) == 0, "offset of tied_level.cpu_features");
+_Static_assert(offsetof(struct wa_schema_tied_level, functions_offset) == 8, "offset of tied_level.functions_offset");
+_Static_assert(offsetof(struct wa_schema_tied_level, reserved) == 12, "offset of tied_level.reserved");
+
+/* Code of a function that levels above the first have in place of the first one's. */
+struct wa_schema_tied_variant {
+    /* start of its code */
+    uint32_t text_offset;
+    /* the function */
+    uint32_t func_index;
+};
+_Static_assert(sizeof(struct wa_schema_tied_variant) == 8, "size of tied_variant");
+_Static_assert(offsetof(struct wa_schema_tied_variant, text_offset) == 0, "offset of tied_variant.text_offset");
+_Static_assert(offsetof(struct wa_schema_tied_variant, func_index) == 4, "offset of tied_variant.func_index");
+
 /* First bytes of an instance record; compiled functions get its address as their first argument. */
 struct wa_schema_instance {
     /* lowest stack pointer at which a function may start; the runtime keeps it current */
@@ -628,8 +672,8 @@ struct wa_schema_instance {
     void *fuel;
     /* rtt of each type; null where no type is a struct, an array or a subtype */
     void *rtts;
-    /* zero */
-    uint64_t reserved;
+    /* the CPU level whose functions it has: 0 for the first, which choices compare with */
+    uint64_t cpu_level;
 };
 _Static_assert(sizeof(struct wa_schema_instance) == 96, "size of instance");
 _Static_assert(offsetof(struct wa_schema_instance, stack_limit) == 0, "offset of instance.stack_limit");
@@ -643,7 +687,7 @@ _Static_assert(offsetof(struct wa_schema_instance, exception) == 56, "offset of 
 _Static_assert(offsetof(struct wa_schema_instance, details) == 64, "offset of instance.details");
 _Static_assert(offsetof(struct wa_schema_instance, fuel) == 72, "offset of instance.fuel");
 _Static_assert(offsetof(struct wa_schema_instance, rtts) == 80, "offset of instance.rtts");
-_Static_assert(offsetof(struct wa_schema_instance, reserved) == 88, "offset of instance.reserved");
+_Static_assert(offsetof(struct wa_schema_instance, cpu_level) == 88, "offset of instance.cpu_level");
 
 /* A function as a value: what a funcref points to. Its address is its identity within a store. */
 struct wa_schema_function_record {
@@ -830,6 +874,23 @@ _Static_assert(offsetof(struct wa_schema_function_row, type) == 0, "offset of fu
 _Static_assert(offsetof(struct wa_schema_function_row, text_offset) == 4, "offset of function_row.text_offset");
 _Static_assert(offsetof(struct wa_schema_function_row, code_size_bytes) == 8, "offset of function_row.code_size_bytes");
 _Static_assert(offsetof(struct wa_schema_function_row, flags) == 12, "offset of function_row.flags");
+
+/* Code of a function that levels above the first have in place of the first one's. */
+struct wa_schema_cpu_variant {
+    /* start of its code, ascending, behind that of all functions of the first level */
+    uint32_t text_offset;
+    /* size of its code */
+    uint32_t code_size_bytes;
+    /* the function, a defined one */
+    uint32_t func_index;
+    /* bit set of the levels that have it */
+    uint32_t levels;
+};
+_Static_assert(sizeof(struct wa_schema_cpu_variant) == 16, "size of cpu_variant");
+_Static_assert(offsetof(struct wa_schema_cpu_variant, text_offset) == 0, "offset of cpu_variant.text_offset");
+_Static_assert(offsetof(struct wa_schema_cpu_variant, code_size_bytes) == 4, "offset of cpu_variant.code_size_bytes");
+_Static_assert(offsetof(struct wa_schema_cpu_variant, func_index) == 8, "offset of cpu_variant.func_index");
+_Static_assert(offsetof(struct wa_schema_cpu_variant, levels) == 12, "offset of cpu_variant.levels");
 
 /* A type of a component. Types come after those that they consist of. */
 struct wa_schema_component_type {

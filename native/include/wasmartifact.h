@@ -56,6 +56,8 @@ wa_artifact *wa_artifact_open(int fd, wa_error *error);
 const uint8_t *wa_artifact_section(const wa_artifact *artifact, uint64_t *size_bytes);
 /* Whether its module is a flattened component. */
 bool wa_artifact_is_component(const wa_artifact *artifact);
+/* The CPU level whose functions its instances have: 0 for the first, and until it is bound. */
+uint32_t wa_artifact_cpu_level(const wa_artifact *artifact);
 /* The file, borrowed. */
 int wa_artifact_file(const wa_artifact *artifact);
 /* Join metadata and mapped code: dl_handle from dlopen, anchor from dlsym(ANCHOR_SYMBOL), NULL where there is none.

@@ -131,7 +131,15 @@ static PyObject *artifact_is_component(PyObject *object, void *closure)
     return native == NULL ? NULL : PyBool_FromLong(wa_artifact_is_component(native));
 }
 
+static PyObject *artifact_cpu_level(PyObject *object, void *closure)
+{
+    (void)closure;
+    const wa_artifact *native = native_of(object);
+    return native == NULL ? NULL : PyLong_FromUnsignedLong(wa_artifact_cpu_level(native));
+}
+
 static PyGetSetDef artifact_getset[] = {
+    {"cpu_level", artifact_cpu_level, NULL, WAX_DOC_NativeArtifact_cpu_level, NULL},
     {"imports", artifact_get_imports, NULL, WAX_DOC_NativeArtifact_imports, NULL},
     {"is_component", artifact_is_component, NULL, WAX_DOC_NativeArtifact_is_component, NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -26,6 +26,9 @@
 #define WAX_DOC_NativeArtifact_is_component \
     "Whether its module is a flattened component."
 
+#define WAX_DOC_NativeArtifact_cpu_level \
+    "The CPU level whose functions instances have: 0 for the first, and until it is bound."
+
 #define WAX_DOC_NativeArtifact_discard \
     "discard($self)\n" \
     "--\n" \

@@ -207,6 +207,11 @@ bool wa_artifact_is_component(const wa_artifact *artifact)
     return (artifact->header->flags & WA_HEADER_COMPONENT) != 0;
 }
 
+uint32_t wa_artifact_cpu_level(const wa_artifact *artifact)
+{
+    return artifact->cpu_level;
+}
+
 int wa_artifact_file(const wa_artifact *artifact)
 {
     return artifact->fd;

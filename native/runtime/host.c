@@ -1,5 +1,6 @@
 /* This host: its machine, CPU features, pages and C library, and whether an artifact can run on it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "metadata.h"
@@ -118,13 +119,29 @@ static uint64_t detect(void)
 #error "wasmartifact runs on x86-64 and aarch64"
 #endif
 
+/* Features that the environment hides, by their names with commas between: to see what a lesser CPU would run. */
+static uint64_t hidden(void)
+{
+    uint64_t found = 0;
+    const char *rest = getenv("WASMARTIFACT_HIDDEN_CPU_FEATURES");
+    while (rest != NULL && *rest != 0) {
+        char name[32] = "";
+        size_t length = strcspn(rest, ",");
+        if (length < sizeof name)
+            memcpy(name, rest, length);
+        found |= mask_of(name);
+        rest += length + (rest[length] == ',');
+    }
+    return found;
+}
+
 uint64_t wa_host_cpu_features(void)
 {
     /* The answer never changes, so a race only computes it twice. */
     static _Atomic uint64_t known;
     uint64_t answer = atomic_load_explicit(&known, memory_order_relaxed);
     if (answer == 0) {
-        answer = detect();
+        answer = detect() & ~hidden();
         atomic_store_explicit(&known, answer, memory_order_relaxed);
     }
     return answer;

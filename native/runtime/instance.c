@@ -87,6 +87,7 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     instance->head.exception = (void *)&store->pending;
     instance->head.fuel = &store->fuel;
     instance->head.rtts = artifact->rtts;
+    instance->head.cpu_level = artifact->cpu_level;
     instance->head.details = details;
     memcpy(wa_global_cells(instance), WA_COLUMN(artifact, global_image), WA_ROWS(artifact, global_image) * sizeof(wa_cell));
     details->instance = instance;

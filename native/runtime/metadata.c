@@ -157,6 +157,20 @@ static int check_contract(const wa_artifact *artifact, const struct wa_schema_co
     return check_tied(WA_ROWS(artifact, data_mode), contract->data_segments, "the number of data segments", error);
 }
 
+/* Take the functions of the last level all of whose features this host has. It has the first one's: see wa_host_check. */
+static void choose_level(wa_artifact *artifact, const struct wa_schema_anchor *anchor)
+{
+    const uint8_t *base = (const void *)anchor;
+    const struct wa_schema_tied_levels *levels = (const void *)(base + anchor->levels_offset);
+    const struct wa_schema_tied_level *above = (const void *)(levels + 1);
+    uint64_t features = wa_host_cpu_features();
+    artifact->levels = levels;
+    for (uint32_t i = 0; i < levels->count && (above[i].cpu_features & ~features) == 0; i++) {
+        artifact->cpu_level = i + 1;
+        artifact->functions = (const void *)(base + above[i].functions_offset);
+    }
+}
+
 int wa_contract_bind(wa_artifact *artifact, const struct wa_schema_anchor *anchor, wa_error *error)
 {
     const struct wa_schema_contract *contract = (const void *)(anchor + 1);
@@ -174,6 +188,8 @@ int wa_contract_bind(wa_artifact *artifact, const struct wa_schema_anchor *ancho
         artifact->subtypes = (const void *)(base + contract->subtypes_offset);
         artifact->mutable_fields = (const void *)(artifact->subtypes + WA_ROWS(artifact, type_digest));
     }
+    if (anchor->levels_offset != 0)
+        choose_level(artifact, anchor);
     artifact->text = base - contract->anchor_vaddr + contract->text_vaddr;
     return 0;
 }

@@ -24,8 +24,10 @@ struct wa_artifact {
      * section has no say in what code and runtime rely on together. */
     const uint8_t *text;
     const struct wa_schema_contract *contract;
-    const struct wa_schema_tied_function *functions; /* per function of the index space */
+    const struct wa_schema_tied_function *functions; /* per function of the index space, at cpu_level */
     const struct wa_schema_tied_image *table_images; /* per table of the index space */
+    const struct wa_schema_tied_levels *levels; /* NULL where there is one CPU level */
+    uint32_t cpu_level; /* that of functions: 0 for the first */
     const struct wa_schema_tied_subtype *subtypes; /* per type; NULL where all are plain function types */
     const uint8_t *mutable_fields;                 /* per value of type_values */
     struct wa_rtt **rtts;                          /* owned; per type; NULL until an instance is made, or without subtypes */
@@ -47,6 +49,18 @@ static inline const uint8_t *wa_type_digest(const wa_artifact *artifact, uint32_
 static inline const uint8_t *wa_code(const wa_artifact *artifact, uint32_t place)
 {
     return place == 0 ? NULL : artifact->text + place - 1;
+}
+
+static inline const uint8_t *wa_anchor_of(const wa_artifact *artifact)
+{
+    return (const uint8_t *)artifact->contract - sizeof(struct wa_schema_anchor);
+}
+
+/* The functions of the first CPU level, which lie in order. */
+static inline const struct wa_schema_tied_function *wa_first_functions(const wa_artifact *artifact)
+{
+    const struct wa_schema_tied_array *arrays = (const void *)(artifact->contract + 1);
+    return (const void *)(wa_anchor_of(artifact) + arrays[WA_TIED_FUNCTIONS].offset);
 }
 
 /* What a slot of a table image or an element segment says where it comes from the section: a tagged function, or null. */

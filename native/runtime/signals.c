@@ -78,6 +78,12 @@ static uintptr_t context_frameless_return(const ucontext_t *context, const uint8
     return end - pc >= 3 && memcmp(pc, move, sizeof move) == 0 ? stack[1] : 0;
 }
 
+/* Where a function returns to that has done nothing yet. */
+static uintptr_t context_entry_return(const ucontext_t *context)
+{
+    return *(const uintptr_t *)context_stack_pointer(context);
+}
+
 /* ud1 with the trap code as displacement: 67 0f b9 40 NN. */
 static uint32_t trap_instruction_code(int number, const uint8_t *pc, const uint8_t *end)
 {
@@ -110,6 +116,12 @@ static uintptr_t context_frameless_return(const ucontext_t *context, const uint8
     return is_frameless ? (uintptr_t)context->uc_mcontext.regs[30] : 0;
 }
 
+/* Where a function returns to that has done nothing yet. */
+static uintptr_t context_entry_return(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.regs[30];
+}
+
 /* brk #0x5500 | code: llvm.ubsantrap. */
 static uint32_t trap_instruction_code(int number, const uint8_t *pc, const uint8_t *end)
 {
@@ -135,10 +147,31 @@ static wa_artifact *artifact_at(const wa_store *store, uintptr_t pc)
     return NULL;
 }
 
+/* Likewise behind the code of the first CPU level: the contract has what is there, and choices come last. */
+static uint32_t variant_at(const wa_artifact *artifact, uint32_t text_offset)
+{
+    const struct wa_schema_tied_levels *levels = artifact->levels;
+    const struct wa_schema_tied_variant *variants = (const void *)(wa_anchor_of(artifact) + levels->variants_offset);
+    uint32_t low = 0, high = levels->variants;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (variants[middle].text_offset <= text_offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == 0 || text_offset >= levels->choices_text_offset ? UINT32_MAX : variants[low - 1].func_index;
+}
+
 /* Function whose body holds text_offset, or UINT32_MAX: binary search in what the contract says. */
 static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset)
 {
-    const struct wa_schema_tied_function *functions = artifact->functions;
+    if (artifact->levels != NULL) {
+        uint32_t func_index = variant_at(artifact, text_offset);
+        if (func_index != UINT32_MAX)
+            return func_index;
+    }
+    const struct wa_schema_tied_function *functions = wa_first_functions(artifact);
     uint64_t imported = artifact->contract->imported_functions, low = imported, high = WA_ROWS(artifact, function);
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
@@ -152,6 +185,15 @@ static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset)
     uint32_t size_bytes = WA_COLUMN(artifact, function)[low - 1].code_size_bytes;
     bool is_inside = text_offset - functions[low - 1].text_offset < size_bytes;
     return is_inside ? (uint32_t)(low - 1) : UINT32_MAX;
+}
+
+/* Where compiled code returns to from where it has no frame of its own, else 0. A choice between variants never has one. */
+static uintptr_t frameless_return(const wa_artifact *artifact, const ucontext_t *context)
+{
+    uintptr_t text_offset = context_pc(context) - (uintptr_t)artifact->text;
+    if (artifact->levels != NULL && text_offset >= artifact->levels->choices_text_offset)
+        return context_entry_return(context);
+    return context_frameless_return(context, artifact->text + artifact->contract->text_size_bytes);
 }
 
 static bool add_frame(wa_store *store, wa_call_info *info, uintptr_t pc)
@@ -323,7 +365,7 @@ static void try_stop(const ucontext_t *context)
             return;
         activation->info->trap_code = code;
         wa_place place = {context_pc(context), context_stack_pointer(context), context_frame_pointer(context),
-                          context_frameless_return(context, artifact->text + artifact->contract->text_size_bytes)};
+                          frameless_return(artifact, context)};
         wa_capture_frames(wa_root(activation->store), activation->info, &place);
         pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL); /* lets SIGINT in again, see install */
         wa_leap(WA_TRAPPED);

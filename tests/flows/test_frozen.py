@@ -7,7 +7,7 @@ pack another.
 They have two segments, so that they load whatever the C library. Their calls have the results that wasmtime gives for
 ``format_1.wat``, from which they were packed: ``pack(..., opt_level=2, target="x86_64", min_glibc="2.17")``. That
 with a shared memory was packed from ``shared.wat``; a module without one has an older runtime ABI, which has all that
-it needs.
+it needs. That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``.
 """
 
 from __future__ import annotations
@@ -65,6 +65,18 @@ FILES = (
         "gc_2_1.x86_64.elf",
         "bbd3b52c4303b0c0691c9bb7684baf00288500a15ab0d4c93be2d8f1a0e7e84e",
         (2, 1),
+        4,
+        has_objects=True,
+    ),
+    Frozen("format_2_2.x86_64.elf", "333b733ab2d11c65d992cbac7db80a4b2611888d962d41c01e65cc44c030621a", (2, 2), 2),
+    Frozen("levels_2_2.x86_64.elf", "1a806c9d210c33499d754fdb978d72a4995c52796116e4659739f50171a7d9eb", (2, 2), 2),
+    Frozen(
+        "shared_2_2.x86_64.elf", "817a1db47ba412fa035649457135cda549ee91d548499d47cb89eb81e0269789", (2, 2), 3, True
+    ),
+    Frozen(
+        "gc_2_2.x86_64.elf",
+        "f4fd9d5a52d8146aa57687f1c89855b0de2fa690d6dda6c56f1692cdd8df4be2",
+        (2, 2),
         4,
         has_objects=True,
     ),

@@ -108,7 +108,7 @@ def _pack_and_load(data: bytes, options: Options) -> wa.Artifact:
     fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=fast, prefix="wasmartifact-fuzz-") as directory:
         output = Path(directory, "module.so")
-        wa.pack(data, output, opt_level=options.opt_level, cpu=options.cpu, jobs=1)
+        wa.pack(data, output, opt_level=options.opt_level, cpu=options.cpu.split(","), jobs=1)
         return wa.load(output)
 
 

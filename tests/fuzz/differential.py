@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", default="0", help="chooses the modules")
     parser.add_argument("--modules", type=int, help="how many at most")
     parser.add_argument("--opt-level", type=int, default=2, choices=range(4))
-    parser.add_argument("--cpu", default="baseline")
+    parser.add_argument("--cpu", default="baseline", help="one, or several levels with commas between")
     parser.add_argument("--jobs", type=int, default=2, help="processes that compare")
     parser.add_argument("--save", type=Path, default=Path("build/fuzz"), help="where modules that differ go")
     parser.add_argument("--attempts", type=int, default=150, help="attempts at making one smaller; 0: none")

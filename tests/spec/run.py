@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tests.spec.run", description="run the WebAssembly spec suite")
     parser.add_argument("files", nargs="*", metavar="FILES", help="names of scripts, such as i32 (default: all)")
     parser.add_argument("--opt-level", type=int, default=2, choices=range(4))
-    parser.add_argument("--cpu", default="baseline")
+    parser.add_argument("--cpu", default="baseline", help="one, or several levels with commas between")
     parser.add_argument("--verbose", action="store_true", help="print every failure")
     options = parser.parse_args(arguments)
     try:

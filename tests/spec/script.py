@@ -62,7 +62,7 @@ class Packer:
         key = hashlib.sha256(source.read_bytes()).hexdigest()[:32] + ("t" if text else "b")
         output = self.directory / f"{key}.so"
         if not output.exists():
-            wa.pack(source, output, opt_level=self.opt_level, cpu=self.cpu, jobs=1)
+            wa.pack(source, output, opt_level=self.opt_level, cpu=self.cpu.split(","), jobs=1)
         return wa.load(output)
 
 

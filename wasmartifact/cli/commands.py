@@ -94,7 +94,12 @@ def make_parser() -> argparse.ArgumentParser:
     pack.add_argument("source", metavar="IN", help=".wasm or .wat file, - for standard input")
     pack.add_argument("-o", "--output", metavar="OUT.so", help="artifact, - for standard output (default: IN.so)")
     pack.add_argument("-O", "--opt-level", type=int, default=2, choices=range(4), help="0 packs fastest (default 2)")
-    pack.add_argument("--cpu", default="baseline", help='"baseline" (default), "native" or a CPU name of LLVM')
+    pack.add_argument(
+        "--cpu",
+        default="baseline",
+        help='"baseline" (default), "native" or a CPU name of LLVM; '
+        "several with commas between, for code of which a load takes the best that its host has",
+    )
     pack.add_argument("--target", help="machine to compile for, x86_64 or aarch64 (default: this one)")
     pack.add_argument(
         "--min-glibc", metavar="VERSION", help="oldest glibc to load under, as 2.17 (default: this host's)"
@@ -163,7 +168,7 @@ def run_pack(options: argparse.Namespace) -> int:
                 read_input(standard_input(), "standard input") if from_stdin else options.source,
                 binary_output() if to_stdout else output,
                 opt_level=options.opt_level,
-                cpu=options.cpu,
+                cpu=options.cpu.split(",") if "," in options.cpu else options.cpu,
                 target=options.target,
                 jobs=options.jobs,
                 progress=progress,

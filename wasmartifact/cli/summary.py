@@ -34,6 +34,7 @@ def describe_head(metadata: Metadata) -> dict[str, Any]:
         "section_size_bytes": numbers["section_size_bytes"],
         "text_size_bytes": numbers["text_size_bytes"],
         "cpu_features": bit_names(numbers["cpu_features"], schema.CPU_FEATURES.get(machine, ())),
+        "cpu_levels": [row._asdict() for row in metadata.cpu_levels],
         "wasm_features": bit_names(numbers["wasm_features"], schema.WASM_FEATURES),
         "fuel": bool(numbers["flags"] & schema.HEADER_FUEL),
         "snapshot": metadata.is_snapshot,
@@ -107,6 +108,7 @@ def page(metadata: Metadata) -> Iterator[str]:
         "opt_level": info.get("opt_level", "?"),
         "machine": f"{head['machine']}, {info.get('target', '?')}, cpu {info.get('cpu', '?')}",
         "CPU features": ", ".join(head["cpu_features"]) or "none",
+        **(dict(_level_texts(head["cpu_levels"])) if len(head["cpu_levels"]) > 1 else {}),
         "wasm features": ", ".join(head["wasm_features"]) or "none beyond 1.0",
         **({"fuel": "counted"} if head["fuel"] else {}),
         **({"snapshot of": info.get("snapshot_of", "?")} if head["snapshot"] else {}),
@@ -130,6 +132,15 @@ def page(metadata: Metadata) -> Iterator[str]:
         "imports", len(imports), [(row.kind, f"{row.module}.{row.name}", row.type) for row in imports[:MAX_ROWS]]
     )
     yield from listing("exports", len(exports), [(row.kind, row.name, row.type) for row in exports[:MAX_ROWS]])
+
+
+def _level_texts(levels: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """A line for each CPU level: how much of the code is not the first one's."""
+    for number, row in enumerate(levels):
+        other = (
+            f"{row['functions']:,} functions differ, {row['code_size_bytes']:,} bytes" if number else "all functions"
+        )
+        yield f"CPU level {number}", f"{row['name']}: {other}"
 
 
 def listing(title: str, count: int, rows: list[tuple[str, str, ExternType]]) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from wasmartifact.codegen.options import TargetSpec
 from wasmartifact.elf.object import CodeObject
 
 #: Symbol of the function that instantiation runs.
@@ -71,6 +72,15 @@ class CompiledGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """Code of a function, at a symbol of its own, for the CPU levels whose bits are set in ``levels``."""
+
+    func_index: int
+    symbol: str
+    levels: int
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledModule:
     """What code generation gives to layout and metadata.
 
@@ -94,6 +104,10 @@ class CompiledModule:
         Functions look for a pending exception after calls.
     has_llvm_code : bool
         LLVM made some of it.
+    levels : Sequence[TargetSpec]
+        The CPU levels that there is code for, ascending; one where no function differs.
+    variants : Sequence[Variant]
+        Functions that levels above the first have in place of the first one's.
     """
 
     objects: list[CodeObject]
@@ -107,3 +121,5 @@ class CompiledModule:
     memory_guards: list[int]
     checks_exceptions: bool
     has_llvm_code: bool
+    levels: Sequence[TargetSpec] = ()
+    variants: Sequence[Variant] = ()

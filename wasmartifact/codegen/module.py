@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Final
 from wasmartifact.codegen import onepass
 from wasmartifact.codegen.compiled import INIT_SYMBOL, CompiledGroup, CompiledModule, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
+from wasmartifact.codegen.cpulevels import join_levels
 from wasmartifact.codegen.initbody import init_body
 from wasmartifact.codegen.kept import KeptCode
 from wasmartifact.codegen.onepass import OnePass
-from wasmartifact.codegen.options import CodegenOptions
+from wasmartifact.codegen.options import CodegenOptions, TargetSpec
 from wasmartifact.codegen.pool import GroupDied, Session, Task
 from wasmartifact.codegen.support import TrampolineTypes, has_init, init_text, trampoline_texts, trampoline_types
 from wasmartifact.elf.object import TEXT
@@ -49,6 +51,7 @@ def compile_module(
     initial: InitialState,
     options: CodegenOptions,
     *,
+    above: Sequence[TargetSpec] = (),
     jobs: int | None,
     progress: Progress | None,
     type_canonical: Sequence[int],
@@ -67,6 +70,8 @@ def compile_module(
         What is in images already, and what init code must do.
     options : CodegenOptions
         Level and target.
+    above : Sequence[TargetSpec]
+        Further CPU levels to compile functions for, ascending; each has all features of the one before it.
     jobs : int | None
         Most worker processes at a time, at least 1; None: one for each CPU that this process may use.
     progress : Progress | None
@@ -93,29 +98,65 @@ def compile_module(
     OSError
         A file can't be kept.
     """
+    count = _Counter(len(module.codes) * (1 + len(above)), progress)
+    compiler = _Compiler(module, initial, jobs, count, executor, kept_folder)
+    levels = []
+    for target in above:
+        context = build_context(module, initial, replace(options, target=target), type_canonical, call_features)
+        folder = keep and os.path.join(keep, target.cpu_name)
+        if folder is not None:
+            os.makedirs(folder, exist_ok=True)
+        levels.append(compiler.level(context, folder, with_support=False)[0])
     context = build_context(module, initial, options, type_canonical, call_features)
-    kept = None if kept_folder is None or not options.splits_groups else KeptCode(kept_folder, module, context)
-    there = {} if kept is None else kept.find()
-    count = _Counter(len(module.codes), progress)
-    count.add(len(there))
-    one_pass = OnePass(context) if options.opt_level == 0 and onepass.is_available(context) else None
-    parts = list(_parts(context, module, one_pass, count, keep, there))
-    groups = [part for part in parts if isinstance(part, FunctionGroup)]
-    code_size_bytes = sum(len(group.data) for group in groups)
-    workers = min(jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
-    with Session(context, workers) as session:
-        run: Run = session.run
-        if executor is not None:
-            from wasmartifact.codegen.remote import run_remotely  # with what few packs need
+    functions, support, types = compiler.level(context, keep, with_support=True)
+    init_symbol = INIT_SYMBOL if has_init(module, initial) else None
+    if not (levels and functions):
+        return _join(context, [*functions, *support], types, init_symbol)
+    joined = join_levels([functions, *levels], support)
+    compiled = _join(context, [*joined.functions, *joined.support, *joined.above], types, init_symbol)
+    targets = (options.target, *above)
+    return replace(compiled, levels=[targets[number] for number in joined.kept], variants=joined.variants)
 
-            run = partial(run_remotely, executor, session, context)
-        by_llvm = iter(_compile_functions(session, run, module, groups, count, keep))
-        compiled = [one for part in parts for one in (next(by_llvm) if isinstance(part, FunctionGroup) else [part])]
-        if kept is not None:
-            compiled = kept.complete(there, compiled)
-        types = trampoline_types(module, context, compiled)
-        compiled += _compile_support(session, module, initial, types, one_pass, keep)
-    return _join(context, compiled, types, INIT_SYMBOL if has_init(module, initial) else None)
+
+@dataclass(frozen=True, slots=True)
+class _Compiler:
+    """Compiles a module for one CPU level after another; fields as the parameters of `compile_module`."""
+
+    module: Module
+    initial: InitialState
+    jobs: int | None
+    count: _Counter
+    executor: Executor | None
+    kept_folder: str | None
+
+    def level(
+        self, context: ModuleContext, keep: str | None, *, with_support: bool
+    ) -> tuple[list[CompiledGroup], list[CompiledGroup], TrampolineTypes]:
+        """All functions in order; trampolines and init code, if they are wanted; and the types that need the former."""
+        module, options = self.module, context.options
+        kept = None
+        if self.kept_folder is not None and options.splits_groups:
+            kept = KeptCode(self.kept_folder, module, context)
+        there = {} if kept is None else kept.find()
+        self.count.add(len(there))
+        one_pass = OnePass(context) if options.opt_level == 0 and onepass.is_available(context) else None
+        parts = list(_parts(context, module, one_pass, self.count, keep, there))
+        groups = [part for part in parts if isinstance(part, FunctionGroup)]
+        code_size_bytes = sum(len(group.data) for group in groups)
+        workers = min(self.jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
+        with Session(context, workers) as session:
+            run: Run = session.run
+            if self.executor is not None:
+                from wasmartifact.codegen.remote import run_remotely  # with what few packs need
+
+                run = partial(run_remotely, self.executor, session, context)
+            by_llvm = iter(_compile_functions(session, run, module, groups, self.count, keep))
+            compiled = [one for part in parts for one in (next(by_llvm) if isinstance(part, FunctionGroup) else [part])]
+            if kept is not None:
+                compiled = kept.complete(there, compiled)
+            types = trampoline_types(module, context, compiled)
+            support = _compile_support(session, module, self.initial, types, one_pass, keep) if with_support else []
+        return compiled, support, types
 
 
 def _parts(

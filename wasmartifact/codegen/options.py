@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from wasmartifact.codegen import probe
 from wasmartifact.host.packages import require
-from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES
+from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES, MAX_CPU_LEVELS
 
 #: Triples handed to LLVM. Everything else about the target is in the feature list.
 TRIPLES: Final = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
@@ -124,6 +126,37 @@ def resolve_target(target: str | None, cpu: str) -> TargetSpec:
         name, features = _host_cpu(machine)
         return _spec(machine, name, name, features)
     return _spec(machine, cpu, cpu, _named_cpu(machine, cpu))
+
+
+def resolve_levels(target: str | None, cpu: str | Sequence[str]) -> tuple[TargetSpec, ...]:
+    """What ``target`` and each name of ``cpu`` stand for, the CPU with the fewest features first.
+
+    Names for the same features count once. Instructions are scheduled for one CPU in all levels, the first: otherwise
+    code would differ where no feature is used.
+
+    Raises
+    ------
+    ValueError
+        As for `resolve_target`; no name, or too many; of two levels, neither has all features of the other.
+    """
+    if isinstance(cpu, str):
+        return (resolve_target(target, cpu),)
+    names = tuple(cpu)
+    if not all(isinstance(name, str) for name in names) or not 1 <= len(names) <= MAX_CPU_LEVELS:
+        raise ValueError(f"cpu is {cpu!r}, expected the name of a CPU, or 1 to {MAX_CPU_LEVELS} names")
+    by_features: dict[tuple[str, ...], TargetSpec] = {}
+    for name in names:
+        spec = resolve_target(target, name)
+        by_features.setdefault(spec.cpu_features, spec)
+    levels = sorted(by_features.values(), key=lambda spec: len(spec.cpu_features))
+    for below, spec in pairwise(levels):
+        missing = set(below.cpu_features) - set(spec.cpu_features)
+        if missing:
+            raise ValueError(
+                f"cpu has {spec.cpu_name}, which lacks {', '.join(sorted(missing))} of {below.cpu_name}; give CPUs of "
+                "which each has all features of those that have fewer"
+            )
+    return tuple(replace(spec, tune_cpu=levels[0].tune_cpu) for spec in levels)
 
 
 def _parse_machine(target: str | None) -> str:

@@ -204,7 +204,9 @@ def _anchor_offset(layout: Layout) -> int:
 def _rodata(layout: Layout, runtime_abi: int) -> bytearray:
     """The constants, with an anchor that has no build id yet."""
     rodata = bytearray(layout.rodata)
-    _ANCHOR.pack_into(rodata, _anchor_offset(layout), ANCHOR_MAGIC, runtime_abi, 0, bytes(BUILD_ID_BYTES))
+    _ANCHOR.pack_into(
+        rodata, _anchor_offset(layout), ANCHOR_MAGIC, runtime_abi, layout.levels_offset, bytes(BUILD_ID_BYTES)
+    )
     return rodata
 
 

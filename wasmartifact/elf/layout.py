@@ -51,6 +51,8 @@ class Layout:
         Where each image starts in the file.
     contract_size_bytes : int
         Size of anchor and contract.
+    levels_offset : int
+        What the anchor says of the contract's CPU levels.
     images : bytearray
         Images behind the text: those of a snapshot, whose code keeps its place, that ``rodata`` has no room for.
     """
@@ -68,10 +70,13 @@ class Layout:
     object_text_offsets: list[int] = field(repr=False)
     image_offsets: list[int]
     contract_size_bytes: int
+    levels_offset: int = 0
     images: bytearray = field(default_factory=bytearray)
 
-    def write_contract(self, contract: bytes) -> None:
+    def write_contract(self, contract: bytes, levels_offset: int = 0) -> None:
         """Fill in what follows the anchor: the type digests among it, and what depends on where code lies.
+
+        ``levels_offset`` is for the anchor.
 
         Raises
         ------
@@ -82,6 +87,7 @@ class Layout:
         if len(contract) != planned:
             raise ToolchainError(f"the contract has {len(contract)} bytes, planned were {planned}")
         self.rodata[ANCHOR.size_bytes : self.contract_size_bytes] = contract
+        self.levels_offset = levels_offset
 
     @property
     def machine(self) -> str:

@@ -16,6 +16,7 @@ from wasmartifact.errors import ToolchainError
 #: Those that code of ours asks for by number.
 R_X86_64_PC32: Final = 2
 R_X86_64_PLT32: Final = 4
+R_AARCH64_JUMP26: Final = 282
 _INT32: Final = struct.Struct("<i")
 _INT64: Final = struct.Struct("<q")
 _WORD: Final = struct.Struct("<I")
@@ -141,7 +142,7 @@ KINDS: Final[dict[str, dict[int, Kind]]] = {
         278: Kind("R_AARCH64_LDST8_ABS_LO12_NC", 4, False, True, _low12(0)),
         279: Kind("R_AARCH64_TSTBR14", 4, True, True, _branch(14, 5)),
         280: Kind("R_AARCH64_CONDBR19", 4, True, True, _branch(19, 5)),
-        282: Kind("R_AARCH64_JUMP26", 4, True, True, _branch(26, 0)),
+        R_AARCH64_JUMP26: Kind("R_AARCH64_JUMP26", 4, True, True, _branch(26, 0)),
         283: Kind("R_AARCH64_CALL26", 4, True, True, _branch(26, 0)),
         284: Kind("R_AARCH64_LDST16_ABS_LO12_NC", 4, False, True, _low12(1)),
         285: Kind("R_AARCH64_LDST32_ABS_LO12_NC", 4, False, True, _low12(2)),

@@ -55,7 +55,7 @@ def check_rows(buffer: bytes | bytearray | memoryview) -> None:
     for check in (
         _check_types, _check_imports, _check_exports, _check_functions, _check_code, _check_names, _check_tables,
         _check_memories, _check_globals, _check_tags, _check_elements, _check_data, _check_runs, _check_address_map,
-        _check_custom_sections, _check_info, _check_source_lines, _check_header, _check_gaps,
+        _check_custom_sections, _check_info, _check_source_lines, _check_cpu_levels, _check_header, _check_gaps,
     ):  # fmt: skip
         check(columns)
 
@@ -431,6 +431,52 @@ def _check_source_lines(columns: Columns) -> None:
     _check_texts(columns, "source_file_name")
 
 
+def _check_cpu_levels(columns: Columns) -> None:
+    """Each level has more features than the one before; variants lie apart, one per level and function at most."""
+    numbers = columns.header.numbers
+    if not numbers["flags"] & schema.HEADER_CPU_LEVELS:
+        return
+    levels = columns.row_count("cpu_levels")
+    if not 2 <= levels <= schema.MAX_CPU_LEVELS:
+        raise faults.corrupt_row("cpu_level_features", 0, f"{levels} rows", f"2 to {schema.MAX_CPU_LEVELS}")
+    found = columns.column("cpu_level_features")
+    if found[0] != numbers["cpu_features"]:
+        raise faults.corrupt_row("cpu_level_features", 0, f"{found[0]:#x}", f"{numbers['cpu_features']:#x}")
+    for row, (below, features) in enumerate(pairwise(found), 1):
+        if below & ~features or below == features:
+            raise faults.corrupt_row("cpu_level_features", row, f"{features:#x}", f"all of {below:#x}, and more")
+    names = next(column for column in schema.CPU_LEVEL_COLUMNS if column.name == "cpu_level_name")
+    if len(columns.column(names.name)) != levels + 1:
+        raise faults.corrupt_row(names.name, 0, f"{len(columns.column(names.name))} values", levels + 1)
+    _check_offsets(columns, names)
+    _check_texts(columns, names.name)
+    _check_variants(columns, levels)
+
+
+def _check_variants(columns: Columns, levels: int) -> None:
+    functions, imported = columns.row_count("functions"), columns.row_count("functions") - columns.row_count("code")
+    starts, sizes = columns.column("function.text_offset"), columns.column("function.code_size_bytes")
+    end = max((start + size for start, size in zip(starts, sizes, strict=True)), default=0)
+    fields = ("text_offset", "code_size_bytes", "func_index", "levels")
+    variants = list(zip(*(columns.column(f"cpu_variant.{name}") for name in fields), strict=True))
+    if not variants:
+        raise faults.corrupt_row("cpu_variant", 0, "no rows", "one for each function that differs by level")
+    known: dict[int, int] = {}
+    for row, (start, size, func_index, bits) in enumerate(variants):
+        if start < end:
+            raise faults.corrupt_row("cpu_variant.text_offset", row, start, f"at least {end}, where another one ends")
+        end = start + size
+        if not size or end > columns.header.numbers["text_size_bytes"]:
+            raise faults.corrupt_row("cpu_variant.code_size_bytes", row, size, "1 to the rest of .text")
+        if not imported <= func_index < functions:
+            raise faults.corrupt_row("cpu_variant.func_index", row, func_index, f"{imported} to {functions - 1}")
+        taken = known.get(func_index, 1)
+        if not bits or bits >> levels or bits & taken:
+            expected = f"bits of levels 1 to {levels - 1}, each in one variant of a function"
+            raise faults.corrupt_row("cpu_variant.levels", row, f"{bits:#x}", expected)
+        known[func_index] = taken | bits
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # The header's relations to the rows, and what lies between the parts
 
@@ -443,10 +489,7 @@ def _check_header(columns: Columns) -> None:
     if numbers["init_text_offset"] > numbers["text_size_bytes"]:
         raise faults.corrupt_header("init_text_offset", numbers["init_text_offset"], numbers["text_size_bytes"])
     if numbers["format_minor"] <= schema.FORMAT_MINOR:
-        machine = next(name for name, number in schema.MACHINES.items() if number == numbers["machine"])
-        for field, names in (("cpu_features", schema.CPU_FEATURES[machine]), ("wasm_features", schema.WASM_FEATURES)):
-            if numbers[field] >> len(names):
-                raise faults.corrupt_header(field, f"{numbers[field]:#x}", f"{len(names)} bits")
+        _check_feature_bits(columns)
     defined_globals = len(columns.column("global_image")) // 16
     layout = schema.instance_layout(
         memories=columns.row_count("memories"),
@@ -461,6 +504,17 @@ def _check_header(columns: Columns) -> None:
     for name in schema.InstanceLayout._fields:
         if numbers[f"instance_{name}"] != getattr(layout, name):
             raise faults.corrupt_header(f"instance_{name}", numbers[f"instance_{name}"], getattr(layout, name))
+
+
+def _check_feature_bits(columns: Columns) -> None:
+    numbers = columns.header.numbers
+    machine = next(name for name, number in schema.MACHINES.items() if number == numbers["machine"])
+    known = schema.CPU_FEATURES[machine]
+    for field, names in (("cpu_features", known), ("wasm_features", schema.WASM_FEATURES)):
+        if numbers[field] >> len(names):
+            raise faults.corrupt_header(field, f"{numbers[field]:#x}", f"{len(names)} bits")
+    if numbers["flags"] & schema.HEADER_CPU_LEVELS:
+        _check_each(columns, "cpu_level_features", lambda bits: not bits >> len(known), f"{len(known)} bits")
 
 
 def _check_gaps(columns: Columns) -> None:

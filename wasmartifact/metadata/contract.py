@@ -2,7 +2,9 @@
 
 ::
 
-    anchor | contract | a tied_array per array | the arrays, each a multiple of 16 bytes from the anchor
+    anchor | contract | a tied_array per array | the arrays | subtypes | levels
+
+Each array, the subtypes and the levels are a multiple of 16 bytes from the anchor. The last two may be missing.
 
 It repeats fields of the metadata header, counts, and columns, so that a section which lies changes nothing: a loader
 compares header and counts, and reads the arrays here. The packer makes it from the finished section, once the code has
@@ -27,6 +29,11 @@ _FIELDS: Final = schema.CONTRACT.offsets()
 _TIED_ARRAY: Final = schema.TIED_ARRAY.packer()
 _IMAGE: Final = schema.TIED_IMAGE.packer()
 _SUBTYPE: Final = schema.TIED_SUBTYPE.packer()
+_FUNCTION: Final = schema.TIED_FUNCTION.packer()
+_LEVELS: Final = schema.TIED_LEVELS.packer()
+_LEVEL: Final = schema.TIED_LEVEL.packer()
+_VARIANT: Final = schema.TIED_VARIANT.packer()
+_LEVELS_OFFSET: Final = schema.ANCHOR.offsets()["levels_offset"]
 #: From the anchor.
 _START: Final = schema.ANCHOR.size_bytes
 _ENTRIES: Final = _START + schema.CONTRACT.size_bytes
@@ -36,8 +43,11 @@ _IMPORTED: Final = ("functions", "tables", "memories", "globals", "tags")  # by 
 Place = tuple[int, int]
 
 
-def contract_size_bytes(module: Module, *, has_tail_calls: bool) -> int:
-    """Size of the contract of a module, which is known before its code: from the anchor's start to the arrays' end."""
+def contract_size_bytes(module: Module, *, has_tail_calls: bool, levels: int = 1, variants: int = 0) -> int:
+    """Size of the contract of a module, which is known before its code has a place: from the anchor's start to its end.
+
+    There are so many CPU levels, and so many variants of functions for those above the first.
+    """
     rows = {
         "types": len(module.types),
         "inward_trampolines": len(module.types) if has_tail_calls else 0,
@@ -62,7 +72,8 @@ def contract_size_bytes(module: Module, *, has_tail_calls: bool) -> int:
             column = schema.COLUMN_BY_NAME[tied.name]
             counts.append(rows[column.group] + int(column.shape == "offsets"))
     end = _place(counts)[1]
-    return end + (_subtypes_size_bytes(len(module.types), flat["type_values"]) if module.subtypes else 0)
+    end += _subtypes_size_bytes(len(module.types), flat["type_values"]) if module.subtypes else 0
+    return end + _levels_size_bytes(levels, variants, rows["functions"])
 
 
 def _value_count(module: Module) -> int:
@@ -71,6 +82,13 @@ def _value_count(module: Module) -> int:
 
 def _subtypes_size_bytes(types: int, values: int) -> int:
     return schema.align_up(types * _SUBTYPE.size + values, schema.TIED_ALIGN_BYTES)
+
+
+def _levels_size_bytes(levels: int, variants: int, functions: int) -> int:
+    if levels == 1:
+        return 0
+    above = (levels - 1) * (_LEVEL.size + schema.align_up(functions * _FUNCTION.size, schema.TIED_ALIGN_BYTES))
+    return _LEVELS.size + schema.align_up(variants * _VARIANT.size, schema.TIED_ALIGN_BYTES) + above
 
 
 def _mutability(item: CompositeType) -> list[bool]:
@@ -122,6 +140,12 @@ def encode_contract(section: bytes | bytearray, images: Mapping[int, Place], sub
     return _encode(Columns(section), images, subtypes)
 
 
+def levels_offset(section: bytes | bytearray, contract: bytes) -> int:
+    """What the anchor before a contract says of where CPU levels lie: at its end. 0 where there is one level."""
+    size_bytes = _size_of_levels(Columns(section))
+    return _START + len(contract) - size_bytes if size_bytes else 0
+
+
 def check_contract(columns: Columns, found: memoryview, file: memoryview) -> None:
     """Check that a file's contract says what its metadata says.
 
@@ -144,6 +168,11 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
     for table, (offset, count) in images.items():
         _check_image(columns, file, table, offset, count)
     expected = _encode(columns, images, read_subtypes(columns, found))
+    size_bytes = _size_of_levels(columns)
+    place = _START + len(expected) - size_bytes if size_bytes else 0
+    in_code = int.from_bytes(found[_LEVELS_OFFSET : _LEVELS_OFFSET + 4], "little")
+    if in_code != place:
+        raise faults.contract("the place of the CPU levels", place, in_code)
     given = bytes(found[_START : _START + len(expected)])
     if given != expected:
         _refuse_difference(given, expected)
@@ -173,7 +202,47 @@ def _encode(columns: Columns, images: Mapping[int, Place], subtypes: bytes) -> b
     for number, ((offset, count), data) in enumerate(zip(places, arrays, strict=True)):
         _TIED_ARRAY.pack_into(result, _ENTRIES + number * _TIED_ARRAY.size, offset, count)
         result[offset : offset + len(data)] = data
+    functions = next(data for tied, data in zip(schema.TIED_ARRAYS, arrays, strict=True) if tied.name == "functions")
+    result += _levels(columns, len(result), functions)
     return bytes(memoryview(result)[_START:])
+
+
+def _has_levels(columns: Columns) -> bool:
+    return bool(columns.header.numbers["flags"] & schema.HEADER_CPU_LEVELS)
+
+
+def _size_of_levels(columns: Columns) -> int:
+    """Bytes that CPU levels take; 0 where there is one."""
+    if not _has_levels(columns):
+        return 0
+    levels, variants = columns.row_count("cpu_levels"), columns.row_count("cpu_variants")
+    return _levels_size_bytes(levels, variants, columns.row_count("functions"))
+
+
+def _levels(columns: Columns, start: int, functions: bytes) -> bytes:
+    """The CPU levels above the first, ``start`` bytes from the anchor: the first one's functions, but for variants."""
+    if not _has_levels(columns):
+        return b""
+    above = columns.column("cpu_level_features")[1:]
+    fields = ("text_offset", "code_size_bytes", "func_index", "levels")
+    variants = list(zip(*(columns.column(f"cpu_variant.{name}") for name in fields), strict=True))
+    variants_offset = start + _LEVELS.size + len(above) * _LEVEL.size
+    functions_offset = schema.align_up(variants_offset + len(variants) * _VARIANT.size, schema.TIED_ALIGN_BYTES)
+    end = variants[-1][0] + variants[-1][1]
+    result = bytearray(_LEVELS.pack(len(above), len(variants), variants_offset, end))
+    stride = schema.align_up(len(functions), schema.TIED_ALIGN_BYTES)
+    for number, features in enumerate(above):
+        result += _LEVEL.pack(features, functions_offset + number * stride, 0)
+    for text_offset, _, func_index, _ in variants:
+        result += _VARIANT.pack(text_offset, func_index)
+    result += bytes(functions_offset - start - len(result))
+    for level in range(1, len(above) + 1):
+        own = array("I", functions)
+        for text_offset, _, func_index, levels in variants:
+            if levels >> level & 1:
+                own[2 * func_index] = text_offset
+        result += own.tobytes().ljust(stride, b"\0")
+    return bytes(result)
 
 
 def _contract_fields(columns: Columns, subtypes_offset: int) -> Iterator[int]:
@@ -316,4 +385,4 @@ def _name_of(place: int) -> str:
     if place < schema.TIED_ARRAYS_OFFSET:
         number = min((place - _ENTRIES) // _TIED_ARRAY.size, len(schema.TIED_ARRAYS) - 1)
         return f"the place of the array {schema.TIED_ARRAYS[number].name}"
-    return f"a row of a tied column, at byte {place} of the contract"
+    return f"a row of a tied column or a CPU level, at byte {place} of the contract"

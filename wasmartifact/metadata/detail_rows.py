@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmartifact.constants import NONE_U64, TRAPS
+from wasmartifact.constants import HEADER_CPU_LEVELS, NONE_U64, TRAPS
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.rows import address_at, code_name, global_type, memory_type, table_type, valtype
 from wasmartifact.record import NamedTuple
@@ -165,3 +165,41 @@ def source_row(columns: Columns, row: int) -> SourceRow:
 
 def _optional(value: int) -> int | None:
     return None if value == NONE_U64 else value
+
+
+class CpuLevelRow(NamedTuple):
+    """A CPU that there is code for, by LLVM's names of it and of what it must have.
+
+    So many ``functions`` have other code than at the first level, of ``code_size_bytes`` together.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    functions: int
+    code_size_bytes: int
+
+
+def cpu_level_rows(columns: Columns) -> tuple[CpuLevelRow, ...]:
+    """Of all levels."""
+    from wasmartifact.schema import CPU_FEATURES, MACHINES  # few look at levels
+
+    numbers = columns.header.numbers
+    known = next((CPU_FEATURES[name] for name, number in MACHINES.items() if number == numbers["machine"]), ())
+
+    def row(name: str, bits: int, sizes: list[int]) -> CpuLevelRow:
+        features = tuple(feature for bit, feature in enumerate(known) if bits >> bit & 1)
+        return CpuLevelRow(name, features, len(sizes), sum(sizes))
+
+    if not numbers["flags"] & HEADER_CPU_LEVELS:
+        keys = (columns.text("info_key", number) for number in range(columns.row_count("info")))
+        names = [columns.text("info_value", number) for number, key in enumerate(keys) if key == "cpu"]
+        return (row(names[0] if names else "", numbers["cpu_features"], []),)
+    sizes, levels = columns.column("cpu_variant.code_size_bytes"), columns.column("cpu_variant.levels")
+    return tuple(
+        row(
+            columns.text("cpu_level_name", level),
+            bits,
+            [size for size, found in zip(sizes, levels, strict=True) if found >> level & 1],
+        )
+        for level, bits in enumerate(columns.column("cpu_level_features"))
+    )

@@ -51,6 +51,8 @@ class CodeFacts:
         The init function, None where the module needs none.
     memory_guards : Sequence[int]
         Column memory_guard of each memory of the index space.
+    variants : Sequence[tuple[int, int, int, int]]
+        Code that CPU levels above the first have in place of a function's: the fields of cpu_variant.
     address_text_offsets, address_wasm_offsets, address_traps : Sequence[int]
         The address map: start of each range of instructions, ascending; byte offset in the module, 0 where unknown;
         trap code, 0 for none. Arrays of the column's element size ("I", "I", "B") are taken without a copy.
@@ -67,6 +69,7 @@ class CodeFacts:
     address_text_offsets: Sequence[int]
     address_wasm_offsets: Sequence[int]
     address_traps: Sequence[int]
+    variants: Sequence[tuple[int, int, int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class MetadataFacts:
         Per type, the index of the first type with the same digest.
     cpu_features, wasm_features : Iterable[str]
         Names from ``schema.CPU_FEATURES`` and ``schema.WASM_FEATURES``.
+    cpu_levels : Sequence[tuple[str, Iterable[str]]]
+        Name and features of each CPU level, the first one's too; empty where there is one.
     info : Mapping[str, str]
         Strings about the pack: module_name, opt_level, cpu, target, packer, llvm.
     library_version : tuple[int, int, int]
@@ -133,6 +138,7 @@ class MetadataFacts:
     fuel: bool = False
     keep_debug: bool = False
     component: Mapping[str, Values] | None = None
+    cpu_levels: Sequence[tuple[str, Iterable[str]]] = ()
 
     @property
     def custom_sections(self) -> list[CustomSection]:
@@ -209,9 +215,9 @@ def build_section(
 
 
 def all_columns(columns: Mapping[str, Values]) -> tuple[schema.Column, ...]:
-    """The columns that a section has: those of components only where it is one's."""
-    is_component = any(column.name in columns for column in schema.COMPONENT_COLUMNS)
-    return (*schema.COLUMNS, *schema.COMPONENT_COLUMNS) if is_component else schema.COLUMNS
+    """The columns that a section has, ascending by id: optional ones where there is one of their kind."""
+    there = [kind for kind in schema.OPTIONAL_COLUMNS.values() if any(column.name in columns for column in kind)]
+    return (*schema.COLUMNS, *chain.from_iterable(there))
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -301,7 +307,8 @@ def _write_header(section: bytearray, facts: MetadataFacts) -> None:
         flags=(schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0)
         | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0)
         | (schema.HEADER_FUEL if facts.fuel else 0)
-        | (schema.HEADER_COMPONENT if facts.component else 0),
+        | (schema.HEADER_COMPONENT if facts.component else 0)
+        | (schema.HEADER_CPU_LEVELS if facts.cpu_levels else 0),
         runtime_abi=runtime_abi(facts.wasm_features),
         library_version=library_version(facts.library_version),
         machine=schema.MACHINES[layout.machine],
@@ -378,6 +385,8 @@ def _columns(facts: MetadataFacts, images: Images) -> Iterator[Named]:
     yield "source_line", source_lines.lines
     yield "source_file", source_lines.files
     yield from texts("source_file_name", source_lines.file_names)
+    if facts.cpu_levels:
+        yield from _cpu_levels(facts)
 
 
 def _types(facts: MetadataFacts) -> Iterator[Named]:
@@ -395,6 +404,13 @@ def _types(facts: MetadataFacts) -> Iterator[Named]:
     )
     yield ints("type_entry", map(_plus_one, facts.code.entry_text_offsets))
     yield ints("type_host", map(_plus_one, facts.code.host_text_offsets))
+
+
+def _cpu_levels(facts: MetadataFacts) -> Iterator[Named]:
+    known = schema.CPU_FEATURES[facts.layout.machine]
+    yield ints("cpu_level_features", (_feature_bits(features, known, "CPU") for _, features in facts.cpu_levels))
+    yield from texts("cpu_level_name", [name for name, _ in facts.cpu_levels])
+    yield "cpu_variant", array("I", chain.from_iterable(facts.code.variants))
 
 
 def _exports(module: Module) -> Iterator[Named]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from _bisect import bisect_left, bisect_right  # what bisect shows, without its file
 
+from wasmartifact.constants import HEADER_CPU_LEVELS
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.rows import FunctionRow, address_at, function_type
 
@@ -22,6 +23,13 @@ def function_name(columns: Columns, func_index: int) -> str | None:
 
 def function_at(columns: Columns, text_offset: int) -> tuple[int, int | None] | None:
     """The function whose machine code covers a text offset, and the offset of the WebAssembly instruction there."""
+    if columns.header.numbers["flags"] & HEADER_CPU_LEVELS:
+        starts = columns.column("cpu_variant.text_offset")
+        row = bisect_right(starts, text_offset) - 1
+        if row >= 0:
+            if text_offset >= starts[row] + columns.value("cpu_variant.code_size_bytes", row):
+                return None
+            return columns.value("cpu_variant.func_index", row), _wasm_offset_at(columns, text_offset, starts[row])
     starts, imported = columns.column("function.text_offset"), _imported_functions(columns)
     row = bisect_right(starts, text_offset, imported) - 1
     if row < imported or text_offset >= starts[row] + columns.value("function.code_size_bytes", row):

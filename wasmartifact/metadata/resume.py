@@ -65,7 +65,9 @@ def encode_snapshot(columns: Columns, state: InstanceState, version: tuple[int, 
     """
     page_size_bytes = columns.header.numbers["page_size_bytes"]
     images = Images.plan(state.initial, page_size_bytes)
-    values: dict[str, Values] = {name: columns.column(name) for name in schema.COLUMN_BY_NAME}
+    values: dict[str, Values] = {
+        column.name: columns.column(column.name) for column in schema.ALL_COLUMNS if column.id in columns.directory
+    }
     values |= dict(_changes(columns, state, images))
     return build_section(values, images, page_size_bytes, lambda section: _write_header(section, columns, version))
 

@@ -263,6 +263,13 @@ class Metadata:
         return self._rows("source_lines", source_row)
 
     @property
+    def cpu_levels(self) -> tuple[detail_rows.CpuLevelRow, ...]:
+        """What code there is for which CPU, the one with the fewest features first; mostly one."""
+        from wasmartifact.metadata.detail_rows import cpu_level_rows
+
+        return cpu_level_rows(self.columns)
+
+    @property
     def is_snapshot(self) -> bool:
         """Whether it is a snapshot: then ``info["snapshot_of"]`` is the build id of the artifact that it is of."""
         return bool(self.header.numbers["flags"] & HEADER_SNAPSHOT)

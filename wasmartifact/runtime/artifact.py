@@ -48,6 +48,11 @@ class Artifact:
             self._metadata = Metadata(memoryview(self._native), path=self.path)
         return self._metadata
 
+    @property
+    def cpu(self) -> str:
+        """The CPU that the code in use is for: where there is code for several, the best that this host has."""
+        return self.metadata.cpu_levels[self._native.cpu_level].name
+
     def contents(self) -> bytes:
         """The bytes of the file that it was loaded from, for `wasmartifact.load` and for keeping.
 

@@ -107,7 +107,7 @@ def test_a_sound_section_passes() -> None:
         ({"directory_count": 2**32 - 1}, CorruptArtifact, "end of the directory"),
         ({"section_size_bytes": 2**63}, CorruptArtifact, "section_size_bytes"),
         ({"head_size_bytes": 5000}, CorruptArtifact, "head_size_bytes is 5000"),
-        ({"flags": 32}, CorruptArtifact, "flags is 32, expected no bits"),
+        ({"flags": 64}, CorruptArtifact, "flags is 64, expected no bits"),
         ({"reserved": 1}, CorruptArtifact, "reserved is 1, expected 0"),
     ],
 )
