@@ -67,7 +67,7 @@ import asyncio
 import dataclasses
 import sys
 from collections.abc import Sequence
-from typing import assert_type
+from typing import assert_never, assert_type
 
 import studio
 import wasmartifact as wa
@@ -275,7 +275,9 @@ def area(shape: Shape) -> float:
             return radius * radius
         case ShapeSquare(point):
             return float(point.x * point.y)
-    return 0.0
+        case ShapeNamed() | ShapeNone():
+            return 0.0
+    assert_never(shape)
 
 
 def main() -> None:
@@ -297,7 +299,8 @@ WRONG_PROGRAM = """from __future__ import annotations
 
 import studio
 import wasmartifact as wa
-from studio.exports.types import Box, Color, Point, ShapeCircle
+from typing import assert_never
+from studio.exports.types import Color, Point, Shape, ShapeCircle, ShapeNone, ShapeSquare
 from studio.imports.api import Api
 from wasmartifact.bindings import call_async
 
@@ -323,6 +326,15 @@ def use(instance: studio.Instance, api: Api) -> None:
     Color.BLUE  # wrong
     wa.Ok(3).value.upper()  # wrong
     studio.instantiate(api=api)  # wrong
+
+
+def area(shape: Shape) -> float:
+    match shape:
+        case ShapeCircle(radius):
+            return radius
+        case ShapeSquare() | ShapeNone():
+            return 0.0
+    assert_never(shape)  # wrong
 
 
 class Halves:

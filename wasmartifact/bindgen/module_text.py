@@ -301,8 +301,7 @@ class Module:
             f"    def {attribute}", self.parameters(function.params, first, hidden), ",", f" -> {result}:"
         )
         yield from _docstring("        ", self._text(function.name), _function_words(function))
-        if self.is_export:
-            yield f"        raise {self.use('Unbound')}"
+        yield f"        raise {self.use('Unbound')}" if self.is_export else "        ..."
 
     # Functions ----------------------------------------------------------------------------------------------------
 
