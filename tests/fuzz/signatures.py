@@ -33,8 +33,9 @@ from wasmartifact.schema import MAX_FLAT_PARAMS
 
 #: Of a component, and calls of each.
 FUNCTIONS, CALLS, CHANGES = 16, 3, 12
-#: Where results lie that registers don't hold, and from where on the guest allocates.
-RESULT_ADDRESS, FIRST_ADDRESS, PAGES = 65536, 1 << 20, 400
+#: Where results lie that registers don't hold, and from where on the guest allocates. The memory is smaller than any
+#: length whose highest byte was changed: wasmtime refuses lists of some millions of items for their cost.
+RESULT_ADDRESS, FIRST_ADDRESS, PAGES = 65536, 1 << 20, 250
 #: Bytes of a value in memory that are changed, and given back.
 IMAGE_BYTES = 256
 ENCODINGS = ("utf8", "utf16", "latin1+utf16")
@@ -434,6 +435,8 @@ def compare_bytes(case: Case, both: tuple[Side, Side], counts: Counter[str]) -> 
         counts["changed: errors" if reference == "error" else "changed: values"] += 1
         if reference != own:
             findings.append(f"r{number} at {offset}, {byte}: {reference} in wasmtime-py, {own} here")
+            for side in both:
+                side.start()
     return findings
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import threading
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Any
 import pytest
 
 from .components import GUEST_RESOURCE, HOST_RESOURCE, PROGRAM, component_api
+from .harness import store_with
 
 EMPTY = b"\0asm\x0d\0\x01\0"
 CALLS = """(component
@@ -179,6 +183,68 @@ def test_a_trap_ends_no_other_instance(face: ModuleType) -> None:
     with pytest.raises(face.WasmtimeError):
         first.get_func(store, "trap")(store)
     assert second.get_func(store, "seven")(store) == 7
+
+
+LOOP = """(component
+  (core module $code (memory (export "m") 1)
+    (func (export "spin") (loop (br 0)))
+    (func (export "grow") (result i32) (memory.grow (i32.const 9))))
+  (core instance $code (instantiate $code))
+  (func (export "spin") (canon lift (core func $code "spin")))
+  (func (export "grow") (result s32) (canon lift (core func $code "grow"))))"""
+
+
+def test_epochs_end_a_guest(w: ModuleType, c: Any) -> None:
+    store = store_with(w, epoch_interruption=True)
+    store.set_epoch_deadline(1)
+    spin = instance_of(c, store, c.Linker(store.engine), LOOP).get_func(store, "spin")
+    timer = threading.Timer(0.2, store.engine.increment_epoch)
+    timer.start()
+    with pytest.raises(w.WasmtimeError, match="interrupt"):
+        spin(store)
+    timer.join()
+
+
+def test_fuel_ends_a_guest(w: ModuleType, c: Any) -> None:
+    store = store_with(w, consume_fuel=True)
+    store.set_fuel(1000)
+    spin = instance_of(c, store, c.Linker(store.engine), LOOP).get_func(store, "spin")
+    with pytest.raises(w.WasmtimeError, match="fuel"):
+        spin(store)
+    assert store.get_fuel() < 10
+
+
+def test_limits_hold(w: ModuleType, c: Any, store: Any, linker: Any) -> None:
+    store.set_limits(memory_size=3 * 65536)
+    assert instance_of(c, store, linker, LOOP).get_func(store, "grow")(store) == -1
+    other = w.Store(store.engine)
+    other.set_limits(memory_size=1000)
+    with pytest.raises(w.WasmtimeError):
+        instance_of(c, other, linker, LOOP)
+    many = w.Store(store.engine)
+    many.set_limits(memories=0)
+    with pytest.raises(w.WasmtimeError, match="count too high"):
+        instance_of(c, many, linker, LOOP)
+
+
+def test_cycles_are_collected(face: ModuleType) -> None:
+    """A host function that has the instance which calls it does not keep it."""
+
+    class Host:
+        instance = run = None
+
+    c = component_api(face)
+    hosts: list[Any] = [Host()]
+    gone = weakref.ref(hosts[0])
+    store = face.Store()
+    linker = with_x(c.Linker(store.engine), lambda _store, host=hosts[0]: host)
+    hosts[0].instance = instance_of(c, store, linker)
+    hosts[0].run = hosts[0].instance.get_func(store, "seven")
+    assert hosts[0].run(store) == 7
+    hosts.clear()
+    del store, linker
+    gc.collect()
+    assert gone() is None
 
 
 # The linker -------------------------------------------------------------------------------------------------------
