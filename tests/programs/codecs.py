@@ -95,16 +95,18 @@ def _array(found: Any) -> Array:
     return found.data.case, memoryview(found.data.value), list(found.shape)
 
 
-def under_wasmtime(codec: Codec, path: Path) -> tuple[Array, Array]:
-    """A codec's values encoded, and that decoded, by wasmtime-py's component interface."""
-    engine = wasmtime.Engine()
-    store = wasmtime.Store(engine)
-    store.set_wasi(wasmtime.WasiConfig())
-    linker = wasmtime.component.Linker(engine)
+def under_wasmtime(codec: Codec, path: Path, w: Any = wasmtime) -> tuple[Array, Array]:
+    """A codec's values encoded, and that decoded, by wasmtime-py's component interface, or by our face of it: ``w``."""
+    config = w.Config()
+    config.cranelift_opt_level = "none"  # what it gives does not depend on it
+    engine = w.Engine(config)
+    store = w.Store(engine)
+    store.set_wasi(w.WasiConfig())
+    linker = w.component.Linker(engine)
     linker.add_wasip2()
     with linker.root() as root, root.add_instance(LOG) as logging:
         logging.add_func("log", lambda store, level, context, message: None)
-    instance = linker.instantiate(store, wasmtime.component.Component(engine, path.read_bytes()))
+    instance = linker.instantiate(store, w.component.Component(engine, path.read_bytes()))
     interface = instance.get_export_index(store, INTERFACE)
     assert interface is not None
 
@@ -120,9 +122,9 @@ def under_wasmtime(codec: Codec, path: Path) -> tuple[Array, Array]:
     made = call("[static]codec.from-config", json.dumps(codec.config))
 
     def converted(name: str, dtype: str, values: Any, shape: Sequence[int]) -> Array:
-        record: Any = wasmtime.component.Record()
+        record: Any = w.component.Record()
         items = values if isinstance(values, bytes) else list(values)
-        record.data, record.shape = wasmtime.component.Variant(dtype, items), list(shape)
+        record.data, record.shape = w.component.Variant(dtype, items), list(shape)
         # A result comes as its value alone where the types let Python tell it from an error: codecs do, arrays do not.
         found = call(f"[method]codec.{name}", made, record).payload
         return found.data.tag, found.data.payload, found.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import zlib
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 import wasmartifact as wa
-from tests.programs.codecs import EXPECTED, SHAPE, Codec, Ours, read_codecs, told
+from tests.programs.codecs import EXPECTED, SHAPE, Codec, Ours, read_codecs, told, under_wasmtime
 from tests.programs.packages import module_path
 from tests.programs.support import artifacts_folder, available
 
@@ -37,6 +38,16 @@ def test_arrays_are_encoded_as_under_wasmtime(codec: Codec) -> None:
     assert [told(*encoded), told(*decoded)] == expected(codec)
     if codec.is_lossless:
         assert bytes(decoded[1]) == codec.values.tobytes()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_program_for_wasmtime_encodes_alike(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    face = importlib.import_module("wasmartifact.wasmtime")
+    importlib.import_module("wasmartifact.wasmtime.component")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(artifacts_folder()))
+    monkeypatch.setenv("WASMARTIFACT_TIER_UP", "0")
+    found = under_wasmtime(codec, available(module_path, codec.source), face)
+    assert [told(*one) for one in found] == expected(codec)
 
 
 def test_the_default_level_encodes_alike() -> None:

@@ -92,6 +92,12 @@ def _random_u64() -> int:
     return int.from_bytes(os.urandom(8), "little")
 
 
+def serves(name: str) -> bool:
+    """Whether an interface is one of WASI 0.2."""
+    package, _, version = name.removeprefix("wasi:").partition("@")
+    return version.startswith("0.2.") and package.partition("/")[0] in _PACKAGES
+
+
 class Preview2:
     """The interfaces of WASI 0.2 for one program.
 
@@ -139,9 +145,9 @@ class Preview2:
 
     def interface(self, name: str) -> object:
         """An interface by its name, whatever its version; None where WASI 0.2 has none of this name."""
-        stem, _, version = name.removeprefix("wasi:").partition("@")
-        if not version.startswith("0.2.") or stem.partition("/")[0] not in _PACKAGES:
+        if not serves(name):
             return None
+        stem = name.removeprefix("wasi:").partition("@")[0]
         if stem not in self._known:
             make = getattr(self, "_" + stem.replace("/", "_").replace("-", "_"), None)
             self._known[stem] = _Interface(name, **(make() if make is not None else {}))

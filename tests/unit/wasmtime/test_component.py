@@ -374,6 +374,18 @@ def test_one_function_of_wasi_is_another(w: ModuleType, c: Any, store: Any, link
     assert instance_of(c, store, linker, PROGRAM).get_func(store, "count")(store) == 7
 
 
+def test_an_interface_that_is_named_like_wasi(w: ModuleType, c: Any, store: Any, linker: Any) -> None:
+    """WASI 0.2 has no logging: components that import it get it of the program."""
+    store.set_wasi(w.WasiConfig())
+    linker.add_wasip2()
+    text = '(component (import "wasi:logging/logging" (instance (export "log" (func)))))'
+    with pytest.raises(w.WasmtimeError, match="imports instance `wasi:logging/logging`"):
+        instance_of(c, store, linker, text)
+    with linker.root() as root, root.add_instance("wasi:logging/logging") as logging:
+        logging.add_func("log", lambda _store: None)
+    instance_of(c, store, linker, text)
+
+
 def test_wasi_that_the_store_was_not_told_of(face: ModuleType) -> None:
     """In wasmtime-py it ends the process."""
     c = component_api(face)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #: What the package serves of WASI is found by the functions of preview 1, which know their host.
 _WASI_KEY: Final = "wasi_snapshot_preview1"
 _WASI_PREFIX: Final = "wasi:"
+_HTTP_PREFIX: Final = "wasi:http/"
 #: The type of resources that nobody defined, for components whose unknown imports may trap.
 _UNKNOWN_RESOURCE: Final = 0
 
@@ -157,8 +158,11 @@ class Linker(_Lockable):
 
     def _has_wasi(self, name: str) -> bool:
         """Whether an interface is one of WASI, which this linker has."""
-        package = name.removeprefix(_WASI_PREFIX).partition("/")[0]
-        return name.startswith(_WASI_PREFIX) and ("http" if package == "http" else "cli") in self._wasi
+        if not self._wasi or not name.startswith(_WASI_PREFIX):
+            return False
+        from wasmartifact.wasi.preview2 import serves
+
+        return serves(name) and ("http" if name.startswith(_HTTP_PREFIX) else "cli") in self._wasi
 
     def _imports(self, wanted: wit.Interface, surroundings: Surroundings) -> dict[str, Any]:
         """What the package's component takes; resources come first, as types of functions have them."""
@@ -221,8 +225,6 @@ class Linker(_Lockable):
         if not has_wasi:
             return functions
         behind = find_interface(name, {_WASI_KEY: surroundings.program.imports()[_WASI_KEY]})
-        if behind is None:
-            raise _missing("instance", name, "WASI 0.2 has no such interface")
         return _Overlay(functions, behind) if functions else behind
 
 
