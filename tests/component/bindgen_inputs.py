@@ -36,7 +36,8 @@ interface api {
   reverse: func(raw: list<u8>) -> list<u8>;
   squares: func(of: list<s16>) -> list<s16>;
   deep: func(o: option<option<u32>>) -> option<option<u32>>;
-  halve: func(number: u32) -> result<u32, shape>;
+  type halved = result<u32, shape>;
+  halve: func(number: u32) -> halved;
   check: func(ok: bool) -> result;
   scalars: func(a: bool, b: s8, c: u8, d: s16, e: u16, f: s32, g: u32, h: s64, i: u64, j: f32, k: f64, l: char)
     -> tuple<bool, s8, u8, s16, u16, s32, u32, s64, u64, f32, f64, char>;

@@ -431,6 +431,12 @@ def test_a_type_without_a_name() -> None:
         package_files(world, "package", "x.so", Docs())
 
 
+def test_interfaces_in_interfaces() -> None:
+    externs = [ExternRow("a", SORTS["instance"], 0, 1, 0), ExternRow("b", SORTS["instance"], 1, 1, 0)]
+    with pytest.raises(wa.UnsupportedModule, match="the interface 'a' has interfaces in it"):
+        package_files(read_world(Rows([], externs, [])), "package", "x.so", Docs())
+
+
 def test_names_do_not_clash() -> None:
     names = Names(["taken"])
     assert [names.take(name) for name in ("a", "a", "a", "taken")] == ["a", "a_", "a__", "taken_"]

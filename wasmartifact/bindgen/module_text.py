@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from wasmartifact.bindgen.annotations import Way, annotation
+from wasmartifact.bindgen.annotations import Way, annotation, meant
 from wasmartifact.bindgen.docs import Docs
 from wasmartifact.bindgen.names import Names
 from wasmartifact.runtime.component_types import camel, snake
@@ -153,8 +153,7 @@ class Module:
 
     def result(self, function: wit.Function, hidden: frozenset[str] = frozenset()) -> str:
         """What a function gives back: of a result, its value."""
-        type_ = function.result
-        return self.annotate(type_.ok if isinstance(type_, wit.Result) else type_, self._back, hidden)
+        return self.annotate(_value_type(function), self._back, hidden)
 
     def parameters(self, params: tuple[wit.Param, ...], first: str, hidden: frozenset[str]) -> list[str]:
         """Parameters as a function of Python has them; functions of the host take theirs by place."""
@@ -170,8 +169,7 @@ class Module:
         """The annotation of a function that is imported by itself."""
         self.use("Callable")
         params = ", ".join(self.annotate(param.type, Way.BACK) for param in function.params)
-        result = function.result.ok if isinstance(function.result, wit.Result) else function.result
-        return f"Callable[[{params}], {self.annotate(result, Way.GIVEN)}]"
+        return f"Callable[[{params}], {self.annotate(_value_type(function), Way.GIVEN)}]"
 
     # Definitions --------------------------------------------------------------------------------------------------
 
@@ -420,11 +418,18 @@ def _docstring(indent: str, text: list[str], words: list[str]) -> Iterator[str]:
     yield f'{indent}"""'
 
 
+def _value_type(function: wit.Function) -> wit.Type | None:
+    """The type of what a function returns: of a result, what comes with the good outcome; the other one is raised."""
+    result = None if function.result is None else meant(function.result)
+    return result.ok if isinstance(result, wit.Result) else function.result
+
+
 def _function_words(function: wit.Function) -> list[str]:
     """What a function is in WIT, and what it raises."""
     words = [f"``{_declaration(function)}``."]
-    if isinstance(function.result, wit.Result):
-        err = function.result.err
+    result = None if function.result is None else meant(function.result)
+    if isinstance(result, wit.Result):
+        err = result.err
         words += ["", "Raises", "------", "wasmartifact.Err"]
         words.append(f"    With {'no value' if err is None else f'``{err}``'}.")
     return words

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wasmartifact.bindgen.docs import Docs
 from wasmartifact.bindgen.module_text import MARK, Module
 from wasmartifact.bindgen.names import Names, interface_names
-from wasmartifact.errors import CorruptArtifact
+from wasmartifact.errors import CorruptArtifact, UnsupportedModule
 from wasmartifact.runtime.component_types import camel, snake
 from wasmartifact.wit import types as wit
 
@@ -62,19 +62,18 @@ class _Package:
         shorts = interface_names(own.interfaces, Names())
         modules: dict[str, Module] = {}
         for interface in [*own.interfaces.values(), own]:
+            if interface.name and interface.interfaces:
+                words = f"{self.source}: the interface {interface.name!r} has interfaces in it, which are no WIT"
+                raise UnsupportedModule(words, feature="bindgen-nested-interfaces")
             short = shorts.get(interface.name or "", "")
             name = f"{word}.{snake(short)}" if short else word
             modules[interface.name or ""] = Module(
                 name, interface, is_export=is_export, home_of=self._home_of, docs=self.docs
             )
-        for module in modules.values():  # a type is at home where it is defined, else where it is named first
+        for module in modules.values():  # a type is at home where it is defined
             for name, type_ in module.interface.types.items():
                 assert isinstance(type_, wit.Named)  # it has this name
                 if id(type_) not in self.homes and (type_.interface, type_.name) == (module.interface.name, name):
-                    self.homes[id(type_)] = module, module.define(name, type_)
-        for module in modules.values():
-            for name, type_ in module.interface.types.items():
-                if id(type_) not in self.homes:
                     self.homes[id(type_)] = module, module.define(name, type_)
         for name, module in modules.items():
             title = camel(shorts[name]) if name else ""
