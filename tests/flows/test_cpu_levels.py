@@ -10,6 +10,7 @@ import os
 import platform
 import subprocess
 import sys
+from array import array
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -223,11 +224,20 @@ def test_the_cache_tells_levels_apart(tmp_path: Path) -> None:
 
 
 def test_aarch64_has_levels_too(tmp_path: Path) -> None:
+    """As GNU as has it: ldrb w16, [x0, 88]; cmp w16, 1; b.lo .+8; then a branch to each."""
+    wat = """(module (memory 1 1 shared)
+      (func $add (param i32) (result i32) (i32.atomic.rmw.add (i32.const 8) (local.get 0)))
+      (func (export "twice") (param i32) (result i32) (i32.add (call $add (local.get 0)) (call $add (local.get 0)))))"""
     path = tmp_path / "a.so"
-    wa.pack(WAT.encode(), path, cpu=("baseline", "neoverse-n2"), target="aarch64", jobs=1)
+    wa.pack(wat.encode(), path, cpu=("baseline", "neoverse-n1"), target="aarch64", jobs=1)
     wa.verify(path)
     with wa.open_metadata(path) as metadata:
-        assert metadata.cpu_levels[0].name == "armv8-a"
+        assert [(level.name, level.functions) for level in metadata.cpu_levels] == [("armv8-a", 0), ("neoverse-n1", 1)]
+    found = code_of(path)
+    assert set(found) >= {"add", "add.neoverse-n1", "add.choice", "twice"} and "twice.neoverse-n1" not in found
+    words = array("I", found["add.choice"])
+    assert list(words[:3]) == [0x39416010, 0x7100061F, 0x54000043]
+    assert [word >> 26 for word in words[3:]] == [0x05, 0x05]
 
 
 def test_inspect_tells_of_levels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ class Artifact:
         columns = Columns(data[self.section])
         self.numbers = columns.header.numbers
         self.entries: dict[str, Entry] = {
-            column.name: columns.entry(column.id) for column in schema.COLUMNS if column.id in columns.directory
+            column.name: columns.entry(column.id) for column in schema.ALL_COLUMNS if column.id in columns.directory
         }
         self.loaded_end = max(segment.offset + segment.size_bytes for segment in read_segments(memoryview(data)))
 
@@ -225,9 +225,9 @@ class Forger:
 
     def count_group(self) -> Step:
         """Another number of rows in a whole group, as one who lies well would do."""
-        group = self.rng.choice(sorted({column.group for column in schema.COLUMNS}))
-        rowed = [column for column in schema.COLUMNS if column.group == group and column.shape != "flat"]
-        rowed = [column for column in rowed if column.name in self.artifact.entries]
+        there = [column for column in schema.ALL_COLUMNS if column.name in self.artifact.entries]
+        group = self.rng.choice(sorted({column.group for column in there}))
+        rowed = [column for column in there if column.group == group and column.shape != "flat"]
         first = self.artifact.entries[rowed[0].name].count - (rowed[0].shape == "offsets")
         rows = self._other_count(first)
         steps = [self._counted([column.name], rows + (column.shape == "offsets")) for column in rowed]

@@ -6,6 +6,7 @@ honest instance and a lying one share a memory, a table, a global, a tag and fun
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -294,6 +295,23 @@ _IMPORTER: Final = """(module
       (i64.const 0) (i32.const 0)))
   (export "memory" (memory 0)) (export "table" (table $table)) (export "global" (global $global)))"""
 
+_LEVELS: Final = """(module
+  (type $binary (func (param i64 i64) (result i64)))
+  (global (export "global") (mut i64) (i64.const 5))
+  (memory (export "memory") 1)
+  (table (export "table") 4 funcref) (elem (i32.const 0) func $shifted $plain $calls)
+  (start $start)
+  (func $start (global.set 0 (call $shifted (i64.const 3) (i64.const 2))))
+  (func $plain (export "plain") (type $binary) (i64.add (local.get 0) (local.get 1)))
+  (func $shifted (export "shifted") (type $binary)
+    (i64.add (i64.shl (local.get 0) (local.get 1)) (i64.clz (local.get 0))))
+  (func $calls (export "calls") (type $binary) (call $plain (call $shifted (local.get 0) (local.get 1)) (i64.const 1)))
+  (func (export "indirect") (param i32) (result i64)
+    (call_indirect (type $binary) (i64.const 9) (i64.const 4) (local.get 0)))
+  (func (export "store") (param i32 i32) (i32.store (i32.shl (local.get 0) (local.get 1)) (local.get 1)))
+  (func (export "divided") (param i64) (result i64) (i64.div_s (i64.const 9) (i64.shl (local.get 0) (local.get 0))))
+  (func (export "sum") (param f32) (result f32) (f32.add (local.get 0) (f32.const 1.5))))"""
+
 #: WebAssembly text by name.
 TEXTS: Final = {
     "calls": _CALLS,
@@ -308,9 +326,14 @@ TEXTS: Final = {
     "start": _START,
     "exporter": _EXPORTER,
     "importer": _IMPORTER,
+    "levels": _LEVELS,
 }
-#: What a module is packed with, where that is not the default.
-OPTIONS: Final[dict[str, dict[str, Any]]] = {"metered": {"fuel": True}}
+_CPU_LEVELS: Final = ("baseline", "x86-64-v3" if platform.machine() == "x86_64" else "neoverse-n1")
+#: What a module is packed with, where that is not level 0.
+OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "metered": {"fuel": True},
+    "levels": {"opt_level": 2, "cpu": _CPU_LEVELS},
+}
 #: Importers by name, and the module whose exports they take.
 LINKED: Final = {"importer": "exporter"}
 

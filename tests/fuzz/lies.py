@@ -56,7 +56,7 @@ class Lies:
         for name, module in modules().items():
             path = directory / f"{name}.so"
             if not path.exists():
-                wa.pack(module, path, opt_level=0, jobs=1, **OPTIONS.get(name, {}))
+                wa.pack(module, path, jobs=1, **{"opt_level": 0, **OPTIONS.get(name, {})})
             self.artifacts[name] = Artifact(name, path.read_bytes())
 
     def make(self, index: int) -> tuple[Artifact, list[Step]]:
