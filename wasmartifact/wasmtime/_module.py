@@ -71,7 +71,7 @@ class Module(Managed):
             raise WasmtimeError("expected a WebAssembly module, found a component: wasmtime.component has those")
         self._artifact = artifact
         if engine._settings.forbidden:
-            _check_features(artifact, engine._settings.forbidden)
+            check_features(artifact, engine._settings.forbidden)
 
     @classmethod
     def _of(cls, engine: Engine, artifact: Artifact) -> Module:
@@ -154,7 +154,8 @@ def compile_source(settings: Settings, source: str | bytes) -> Artifact:
         raise WasmtimeError(str(problem)) from None
 
 
-def _check_features(artifact: Artifact, forbidden: frozenset[str]) -> None:
+def check_features(artifact: Artifact, forbidden: frozenset[str]) -> None:
+    """Raise WasmtimeError where an artifact uses what the engine's Config switched off."""
     from wasmartifact.schema import WASM_FEATURES
 
     bits = artifact.metadata.header.numbers["wasm_features"]

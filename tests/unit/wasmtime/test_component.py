@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from .components import GUEST_RESOURCE, HOST_RESOURCE, PROGRAM, component_api
-from .harness import store_with
+from .harness import engine_with, store_with
 
 EMPTY = b"\0asm\x0d\0\x01\0"
 CALLS = """(component
@@ -225,6 +225,30 @@ def test_limits_hold(w: ModuleType, c: Any, store: Any, linker: Any) -> None:
     many.set_limits(memories=0)
     with pytest.raises(w.WasmtimeError, match="count too high"):
         instance_of(c, many, linker, LOOP)
+
+
+def test_a_feature_that_is_switched_off(w: ModuleType, c: Any) -> None:
+    engine = engine_with(w, wasm_simd=False, wasm_relaxed_simd=False)
+    text = "(component (core module (func (drop (v128.const i64x2 0 0)))) (core instance (instantiate 0)))"
+    with pytest.raises(w.WasmtimeError):
+        c.Component(engine, text)
+
+
+def test_any_thread_may_use_and_drop_an_instance(w: ModuleType, c: Any, store: Any, linker: Any) -> None:
+    made: list[Any] = []
+
+    def make() -> None:
+        made.append(instance_of(c, store, with_x(linker, lambda _store: None)))
+
+    def drop() -> None:
+        seen.append(made.pop().get_func(store, "seven")(store))
+
+    seen: list[int] = []
+    for work in (make, drop):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert seen == [7]
 
 
 def test_cycles_are_collected(face: ModuleType) -> None:

@@ -10,7 +10,7 @@ from wasmartifact.runtime.component_imports import find_interface
 from wasmartifact.wasmtime._closing import Managed, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
-from wasmartifact.wasmtime._module import compile_source, load_artifact, source_bytes
+from wasmartifact.wasmtime._module import check_features, compile_source, load_artifact, source_bytes
 from wasmartifact.wasmtime.component._resources import ResourceType
 from wasmartifact.wasmtime.component._types import Types
 from wasmartifact.wasmtime.component._world import ComponentType
@@ -67,6 +67,8 @@ class Component(Managed):
         if not isinstance(artifact, NativeComponent):
             raise WasmtimeError("expected a component, found a WebAssembly module: Module takes it")
         self._artifact = artifact
+        if engine._settings.forbidden:
+            check_features(artifact, engine._settings.forbidden)
 
     @classmethod
     def _of(cls, engine: Engine, artifact: Artifact) -> Component:
