@@ -32,6 +32,7 @@ TESTS: Final = (
     "tests/unit/native",
     "tests/unit/wasi",
     "tests/component",
+    "tests/fuzz/test_signatures.py",
     "tests/unit/codegen/test_fuel.py",
     "tests/unit/metadata/test_contract.py",
     "tests/flows/test_load.py",

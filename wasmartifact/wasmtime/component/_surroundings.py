@@ -29,7 +29,8 @@ class Surroundings:
     """
 
     def __init__(self, store: Storelike) -> None:
-        self._store = store
+        self._native = native_store(store)
+        self._program = program_of(store)
         #: Types of the resources that it imports; others are its own.
         self.resources: dict[wit.Resource, ResourceType] = {}
         #: What the linker has for resources of the host, by their types.
@@ -55,16 +56,15 @@ class Surroundings:
     @property
     def program(self) -> Wasi:
         """What a WASI program sees; nothing where the store was not told."""
-        found = program_of(self._store)
-        if found is None:
+        if self._program is None:
             from wasmartifact.wasi.host import Wasi
 
-            found = Wasi()
-        return found
+            self._program = Wasi()
+        return self._program
 
     def call(self, func: Callable[..., Any], *arguments: Any) -> Any:
         """What a function of the host gives; the store that it gets is good until it returns."""
-        context = StoreContext._within(native_store(self._store), program_of(self._store))
+        context = StoreContext._within(self._native, self._program)
         try:
             return func(context, *arguments)
         finally:
