@@ -416,6 +416,7 @@ QEMU: Final = next(
 
 
 @pytest.mark.skipif(QEMU is None, reason="qemu-user is not there")
+@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="the emulator has no room for the sanitizer's shadow memory")
 @pytest.mark.parametrize(("model", "cpu"), [("Nehalem-v1", "x86-64-v2"), ("Haswell-v4", V3)])
 def test_a_cpu_gets_what_it_can_run(model: str, cpu: str, tmp_path: Path) -> None:
     """The emulator has no instructions that its CPU lacks. Traps are left out: qemu-user 7.2 dies of them."""
