@@ -68,8 +68,9 @@ static uintptr_t context_frame_pointer(const ucontext_t *context)
 
 /* Where compiled code returns to from an instruction at which it has no frame of its own: push %rbp, mov %rsp, %rbp (behind it)
  * or ret; 0: it has one. */
-static uintptr_t context_frameless_return(const ucontext_t *context, const uint8_t *end)
+static uintptr_t context_frameless_return(const ucontext_t *context, const wa_artifact *artifact)
 {
+    const uint8_t *end = artifact->text + artifact->contract->text_size_bytes;
     static const uint8_t push = 0x55, ret = 0xc3, move[] = {0x48, 0x89, 0xe5};
     const uint8_t *pc = (const uint8_t *)context_pc(context);
     const uintptr_t *stack = (const uintptr_t *)context_stack_pointer(context);
@@ -107,13 +108,45 @@ static uintptr_t context_frame_pointer(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.regs[29];
 }
 
-/* Likewise, at stp x29, x30, [sp, -n]!, mov x29, sp (behind it) or ret. */
-static uintptr_t context_frameless_return(const ucontext_t *context, const uint8_t *end WA_UNUSED)
+static bool is_like(uint32_t instruction, uint32_t mask, uint32_t bits)
 {
-    uint32_t instruction;
-    memcpy(&instruction, (const void *)context_pc(context), sizeof instruction);
-    bool is_frameless = (instruction & 0xffc07fffu) == 0xa9807bfdu || instruction == 0x910003fdu || instruction == 0xd65f03c0u;
-    return is_frameless ? (uintptr_t)context->uc_mcontext.regs[30] : 0;
+    return (instruction & mask) == bits;
+}
+
+/* add sp, sp, #n or a load that takes sp up. */
+static bool takes_stack_back(uint32_t instruction)
+{
+    return is_like(instruction, 0xff8003ffu, 0x910003ffu) || is_like(instruction, 0xffc003e0u, 0xa8c003e0u) ||
+           is_like(instruction, 0xffc003e0u, 0x6cc003e0u) || is_like(instruction, 0xffe00fe0u, 0xf84007e0u) ||
+           is_like(instruction, 0xffe00fe0u, 0xfc4007e0u);
+}
+
+/* Likewise: x29 is still, or again, the caller's, and x30 returns there. Which instructions save and restore other registers, and
+ * what the scheduler puts between them, differs; but every function has a frame, so that what comes next of these tells: x29 is
+ * set to the frame (not there yet), or loaded (still there), or the function ends (there no more). A branch ends it if the stack
+ * was taken back before. */
+static uintptr_t context_frameless_return(const ucontext_t *context, const wa_artifact *artifact)
+{
+    enum { SEARCHED_INSTRUCTIONS = 64, INSTRUCTION_BYTES = 4 };
+    const uint8_t *pc = (const uint8_t *)context_pc(context), *end = artifact->text + artifact->contract->text_size_bytes;
+    uint32_t instruction = 0;
+    if (pc > artifact->text)
+        memcpy(&instruction, pc - INSTRUCTION_BYTES, sizeof instruction);
+    bool is_back = takes_stack_back(instruction);
+    for (int i = 0; i < SEARCHED_INSTRUCTIONS && end - pc >= INSTRUCTION_BYTES; i++, pc += INSTRUCTION_BYTES) {
+        memcpy(&instruction, pc, sizeof instruction);
+        bool sets_frame = is_like(instruction, 0xffc003ffu, 0x910003fdu), returns = instruction == 0xd65f03c0u;
+        bool branches = is_like(instruction, 0xfc000000u, 0x14000000u) || is_like(instruction, 0xfffffc1fu, 0xd61f0000u);
+        if (sets_frame || returns || (branches && is_back))
+            return (uintptr_t)context->uc_mcontext.regs[30];
+        bool loads_frame = is_like(instruction, 0xffc07fffu, 0xa8c07bfdu) || is_like(instruction, 0xffc07fffu, 0xa9407bfdu);
+        bool calls = is_like(instruction, 0xfc000000u, 0x94000000u) || is_like(instruction, 0xfffffc1fu, 0xd63f0000u);
+        bool traps = is_like(instruction, 0xffe0001fu, 0xd4200000u);
+        if (loads_frame || branches || calls || traps)
+            return 0;
+        is_back |= takes_stack_back(instruction);
+    }
+    return 0;
 }
 
 /* Where a function returns to that has done nothing yet. */
@@ -193,7 +226,7 @@ static uintptr_t frameless_return(const wa_artifact *artifact, const ucontext_t 
     uintptr_t text_offset = context_pc(context) - (uintptr_t)artifact->text;
     if (artifact->levels != NULL && text_offset >= artifact->levels->choices_text_offset)
         return context_entry_return(context);
-    return context_frameless_return(context, artifact->text + artifact->contract->text_size_bytes);
+    return context_frameless_return(context, artifact);
 }
 
 static bool add_frame(wa_store *store, wa_call_info *info, uintptr_t pc)
