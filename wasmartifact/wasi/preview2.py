@@ -47,25 +47,21 @@ class Network:
 
 
 class _Interface:
-    """Functions of an interface; one that is not here is named when it is called."""
+    """Functions of an interface, or of a resource in it; one that is not here is named when it is called."""
 
     def __init__(self, name: str, **items: Any) -> None:
         self._name = name
         self.__dict__.update(items)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> _Interface:
         if name.startswith("__"):
             raise AttributeError(name)
-        made: Any = _Interface(f"{self._name}.{name}")
-        if not name[:1].isupper():
-
-            def made(*_: object) -> NoReturn:
-                raise NotImplementedError(
-                    f"{self._name} has no {name} here; give the interface to instantiate yourself"
-                )
-
-        self.__dict__[name] = made
+        made = self.__dict__[name] = _Interface(f"{self._name}.{name}")
         return made
+
+    def __call__(self, *_: object) -> NoReturn:
+        place, _, name = self._name.rpartition(".")
+        raise NotImplementedError(f"{place} has no {name} here; give the interface to instantiate yourself")
 
 
 def _denied(*_: object) -> NoReturn:
