@@ -576,8 +576,8 @@ class WasiHost:
     """
 
     def __new__(cls, args: bytes, environ: bytes, /) -> Self: ...
-    def _add_fd(self, fd: int, direction: int, /) -> None:
-        """The next descriptor; the host's one is taken over unless this raises OSError."""
+    def _add_fd(self, fd: int, direction: int, /) -> int:
+        """The next descriptor: its number; the host's one is taken over unless this raises OSError."""
 
     def _add_stream(self, callable: Callable[[Any], Any] | None, direction: int, /) -> None:
         """The next descriptor: what reads or writes for the program; None for nothing."""

@@ -31,7 +31,7 @@ void wa_wasi_release(wa_wasi *wasi);
  * on success, NULL reads as empty and discards what is written. direction: WA_WASI_INPUT | WA_WASI_OUTPUT, what the program
  * may do with it. 0, or an errno. */
 enum { WA_WASI_INPUT = 1, WA_WASI_OUTPUT = 2 };
-int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction);
+int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction, uint32_t *number);
 int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream, int direction);
 int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is_read_only);
 /* No more descriptors than this may be open at a time, before the program starts. */

@@ -150,13 +150,15 @@ static PyObject *outcome(int error)
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
-/* add_fd(fd, direction) */
+/* add_fd(fd, direction) -> its number */
 static PyObject *add_fd(PyObject *object, PyObject *args)
 {
     int fd, direction;
     if (!PyArg_ParseTuple(args, "ii:add_fd", &fd, &direction))
         return NULL;
-    return outcome(wa_wasi_add_fd(((wasi_host *)object)->native, fd, direction));
+    uint32_t number;
+    int error = wa_wasi_add_fd(((wasi_host *)object)->native, fd, direction, &number);
+    return error != 0 ? outcome(error) : PyLong_FromUnsignedLong(number);
 }
 
 /* add_stream(callable or None, direction) */

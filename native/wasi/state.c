@@ -94,13 +94,12 @@ void wa_wasi_release(wa_wasi *wasi)
 }
 
 /* A file of the embedder as the next descriptor. */
-static int add(wa_wasi *wasi, wasi_file *file, int direction)
+static int add(wa_wasi *wasi, wasi_file *file, int direction, uint32_t *number)
 {
-    uint32_t number;
     file->can_read = file->can_read && direction & WA_WASI_INPUT;
     file->can_write = file->can_write && direction & WA_WASI_OUTPUT;
-    if (wasi_fd_add(wasi, file, &number) == WA_WASI_ESUCCESS) {
-        file->given = number + 1;
+    if (wasi_fd_add(wasi, file, number) == WA_WASI_ESUCCESS) {
+        file->given = *number + 1;
         return 0;
     }
     file->fd = -1; /* stays the embedder's */
@@ -109,7 +108,7 @@ static int add(wa_wasi *wasi, wasi_file *file, int direction)
     return ENOMEM;
 }
 
-int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction)
+int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction, uint32_t *number)
 {
     int flags = fcntl(fd, F_GETFL);
     wasi_file *file = flags < 0 ? NULL : wasi_file_new(fd);
@@ -121,21 +120,23 @@ int wa_wasi_add_fd(wa_wasi *wasi, int fd, int direction)
         return EISDIR;
     }
     file->is_read_only = !(direction & WA_WASI_OUTPUT);
-    return add(wasi, file, direction);
+    return add(wasi, file, direction, number);
 }
 
 int wa_wasi_add_stream(wa_wasi *wasi, const wa_wasi_stream *stream, int direction)
 {
+    uint32_t number;
     wasi_file *file = wasi_file_new(-1);
     if (file == NULL)
         return ENOMEM;
     if (stream != NULL)
         file->stream = *stream;
-    return add(wasi, file, direction);
+    return add(wasi, file, direction, &number);
 }
 
 int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is_read_only)
 {
+    uint32_t number;
     struct stat status;
     if (fstat(fd, &status) < 0)
         return errno;
@@ -153,7 +154,7 @@ int wa_wasi_add_directory(wa_wasi *wasi, int fd, const char *guest_path, bool is
     file->is_directory = true;
     file->is_read_only = is_read_only;
     file->is_own = true;
-    return add(wasi, file, WA_WASI_INPUT);
+    return add(wasi, file, WA_WASI_INPUT, &number);
 }
 
 void wa_wasi_limit_descriptors(wa_wasi *wasi, uint32_t limit)

@@ -13,6 +13,7 @@ import wasmtime
 
 import wasmartifact as wa
 from tests.component import adapted
+from tests.component.inside import inside
 from tests.unit.cli.test_run import WAIT
 
 HUGE: Final = 2**64 - 1
@@ -48,22 +49,6 @@ def test_a_wait_ends_when_it_is_told_to(waiter: wa.Component) -> None:
     timer.join()
     os.close(reading)
     os.close(writing)
-
-
-def inside(work: Callable[[], None], tmp_path: Path) -> None:
-    """Call it as a host function of a guest, where alone the interfaces work."""
-    problems: list[BaseException] = []
-
-    def host() -> None:
-        try:
-            work()
-        except BaseException as problem:
-            problems.append(problem)
-
-    wa.pack(b'(module (import "e" "f" (func $f)) (func (export "g") (call $f)))', tmp_path / "m.so", opt_level=0)
-    wa.load(tmp_path / "m.so").instantiate({"e": {"f": host}}).exports.g()
-    for problem in problems:
-        raise problem
 
 
 def code_of(function: Callable[..., Any], *args: Any) -> Any:

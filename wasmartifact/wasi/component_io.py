@@ -109,13 +109,23 @@ class Pollable:
         Descriptor whose readiness is waited for, instead of a time.
     writes : bool
         Its readiness to be written to.
+    keeps : object
+        What keeps the descriptor open.
     """
 
-    def __init__(self, host: types.WasiHost, due: int = 0, descriptor: int | None = None, writes: bool = False) -> None:
+    def __init__(
+        self,
+        host: types.WasiHost,
+        due: int = 0,
+        descriptor: int | None = None,
+        writes: bool = False,
+        keeps: object = None,
+    ) -> None:
         self.host = host
         self.due = due
         self.descriptor = descriptor
         self.writes = writes
+        self.keeps = keeps
 
     def subscribe_in(self, memory: bytearray, place: int, number: int) -> None:
         """Write the subscription of `poll_oneoff`."""
@@ -260,7 +270,7 @@ class DescriptorInput(InputStream):
         return read(self.host, numbers.FD_READ, self.descriptor, size_bytes)
 
     def _pollable(self) -> Pollable:
-        return Pollable(self.host, descriptor=self.descriptor)
+        return Pollable(self.host, descriptor=self.descriptor, keeps=self.keeps)
 
 
 class DescriptorOutput(OutputStream):

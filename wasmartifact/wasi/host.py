@@ -67,6 +67,8 @@ class Wasi(types.WasiHost):
         passes through the program.
     sockets : iterable of int or socket
         Open sockets, which get the numbers after the preopened directories, the first of which is 3. Duplicated.
+    http : urllib3.PoolManager, optional
+        Sends the requests of components by wasi:http; without one they can't make any. They reach what it reaches.
     limits : Limits, optional
         ``descriptors`` is how many the program may have open at a time. The other limits are for its `Store`.
 
@@ -107,6 +109,7 @@ class Wasi(types.WasiHost):
         stderr: Output = None,
         *,
         sockets: Iterable[Any] = (),
+        http: Any = None,
         limits: Limits | None = None,
     ) -> Self:
         """See the class."""
@@ -114,7 +117,7 @@ class Wasi(types.WasiHost):
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env)) if env else b"")
         self._files = []
         self._interfaces = None
-        self._given = (args, dict(env or {}), tuple(preopens or ()))
+        self._given = (args, dict(env or {}), tuple(preopens or ()), http)
         self._streams = []
         sockets = tuple(sockets)
         if limits is not None:
@@ -152,7 +155,7 @@ class Wasi(types.WasiHost):
             return self._interfaces
         from wasmartifact.wasi.preview2 import Preview2
 
-        args, env, directories = self._given
+        args, env, directories, http = self._given
         variables = [(_text(name), _text(value)) for name, value in env.items()]
         self._interfaces = Preview2(
             self,
@@ -160,6 +163,7 @@ class Wasi(types.WasiHost):
             variables,
             tuple(self._streams),
             dict(enumerate(map(_text, directories), STREAMS)),
+            http,
         )
         return self._interfaces
 
@@ -193,11 +197,11 @@ class Wasi(types.WasiHost):
         else:
             self._add_stream(found, direction)
 
-    def _give_descriptor(self, descriptor: int, direction: int) -> None:
+    def _give_descriptor(self, descriptor: int, direction: int) -> int:
         """Duplicated: the number may mean another file when the program uses it."""
         own = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
         try:
-            self._add_fd(own, direction)
+            return self._add_fd(own, direction)
         except OSError:
             os.close(own)
             raise

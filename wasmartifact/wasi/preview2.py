@@ -59,9 +59,10 @@ class _Interface:
         made = self.__dict__[name] = _Interface(f"{self._name}.{name}")
         return made
 
-    def __call__(self, *_: object) -> NoReturn:
+    def __call__(self, *arguments: object) -> NoReturn:
         place, _, name = self._name.rpartition(".")
-        raise NotImplementedError(f"{place} has no {name} here; give the interface to instantiate yourself")
+        hint = ", or wa.Wasi(http=urllib3.PoolManager())" if place.startswith("wasi:http/") else ""
+        raise NotImplementedError(f"{place} has no {name} here; give the interface to instantiate yourself{hint}")
 
 
 def _denied(*_: object) -> NoReturn:
@@ -107,6 +108,8 @@ class Preview2:
         Input, output and error output, as `streams.as_stream` gives them.
     directories : dict
         What the program calls each preopened directory, by its descriptor.
+    http : urllib3.PoolManager | None
+        Sends requests.
     """
 
     def __init__(
@@ -116,12 +119,14 @@ class Preview2:
         env: list[tuple[str, str]],
         streams: tuple[Any, Any, Any],
         directories: dict[int, str],
+        http: Any,
     ) -> None:
         self._host = host
         self._args = args
         self._env = env
         self._streams = streams
         self._directories = directories
+        self._http = http
         self._known: dict[str, object] = {}
         self._callables: dict[WantedInterface, list[Callable[..., Any]]] = {}
 
@@ -233,6 +238,20 @@ class Preview2:
             "DirectoryEntryStream": DirectoryEntryStream,
             "filesystem_error_code": error_code,
         }
+
+    def _http_types(self) -> dict[str, Any]:
+        if self._http is None:
+            return {}
+        from wasmartifact.wasi.component_http import interface
+
+        return interface(self._host)
+
+    def _http_outgoing_handler(self) -> dict[str, Any]:
+        if self._http is None:
+            return {}
+        from wasmartifact.wasi.component_http import Sender
+
+        return {"handle": Sender(self._host, self._http).handle}
 
     def _sockets_network(self) -> dict[str, Any]:
         return {"Network": Network, "network_error_code": _nothing}
