@@ -499,7 +499,7 @@
     "_add_fd($self, fd, direction, /)\n" \
     "--\n" \
     "\n" \
-    "The next descriptor; the host's one is taken over unless this raises OSError."
+    "The next descriptor: its number; the host's one is taken over unless this raises OSError."
 
 #define WAX_DOC_WasiHost__add_stream \
     "_add_stream($self, callable, direction, /)\n" \
