@@ -91,10 +91,10 @@ def call_figures(ours: Any, theirs: Theirs, *, quick: bool) -> list[Figure]:
         setattr(their_record, name, value)
     octets = bytes(LIST_BYTES)
     rows: list[tuple[str, Any, Callable[..., Any], Any, Any, float, int]] = [
-        ("(u32) -> u32", ours.add, theirs.function("add"), 7, 7, 0.1 / 27, 500),
-        ("string of 100 B there and back", ours.text, theirs.function("text"), TEXT_100, TEXT_100, 0.5 / 52, 200),
+        ("(u32) -> u32", ours.add, theirs.function("add"), 7, 7, 0.1 / 27, 1000),
+        ("string of 100 B there and back", ours.text, theirs.function("text"), TEXT_100, TEXT_100, 0.5 / 52, 1000),
         ("list<u8> of 100 kB there and back", ours.bytes, theirs.function("bytes"), octets, octets, 8 / 629_880, 1),
-        ("record of four there and back", ours.same, theirs.function("same"), record, their_record, 0.5 / 252, 100),
+        ("record of four there and back", ours.same, theirs.function("same"), record, their_record, 0.5 / 252, 1000),
     ]
     found = []
     for name, function, their_function, argument, their_argument, goal, calls in rows:
@@ -103,7 +103,7 @@ def call_figures(ours: Any, theirs: Theirs, *, quick: bool) -> list[Figure]:
         if calls > 1:
             times = statements_ns(mine | rival, 3 if quick else 31, calls)
         else:  # a second each on their side: taking turns would have us start with cold caches
-            times = statements_ns(mine, 3 if quick else 31, 100) | statements_ns(rival, 3, 1)
+            times = statements_ns(mine, 3 if quick else 31, 1000) | statements_ns(rival, 3, 1)
         found.append(Figure(f"component call, {name}", times[OURS], times[THEIRS], THEIRS, goal))
     return found
 
@@ -117,7 +117,7 @@ def method_figure(ours: Any, theirs: Theirs, *, quick: bool) -> Figure:
             THEIRS: ("it(store, made)", {"it": value, "store": theirs.store, "made": made}),
         },
         3 if quick else 31,
-        200,
+        1000,
     )
     return Figure("component call, resource method", times[OURS], times[THEIRS], THEIRS, 0.3 / 35)
 
