@@ -66,15 +66,38 @@ static uintptr_t context_frame_pointer(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
 }
 
-/* Where compiled code returns to from an instruction at which it has no frame of its own: push %rbp, mov %rsp, %rbp (behind it)
- * or ret; 0: it has one. */
+static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset);
+
+/* Whether a function that has given up its frame goes on in another one, or in itself from the start: jmp behind pop %rbp or leave. */
+static bool is_tail_jump(const wa_artifact *artifact, const uint8_t *pc, const uint8_t *end)
+{
+    static const uint8_t pop = 0x5d, leave = 0xc9;
+    int32_t near;
+    int64_t target = pc - artifact->text;
+    const uint8_t *opcode = pc + (*pc == 0x41);
+    if (pc == artifact->text || (pc[-1] != pop && pc[-1] != leave) || end - pc < 5)
+        return false;
+    if (*opcode == 0xff)
+        return (opcode[1] & 0x38) == 0x20;
+    memcpy(&near, pc + 1, sizeof near);
+    if (*pc == 0xe9)
+        target += 5 + (int64_t)near;
+    else if (*pc == 0xeb)
+        target += 2 + (int8_t)pc[1];
+    else
+        return false;
+    return function_at(artifact, (uint32_t)(target - 1)) != function_at(artifact, (uint32_t)(pc - artifact->text));
+}
+
+/* Where compiled code returns to from an instruction at which it has no frame of its own: push %rbp, mov %rsp, %rbp (behind it),
+ * ret, or a tail call's jmp; 0: it has one. */
 static uintptr_t context_frameless_return(const ucontext_t *context, const wa_artifact *artifact)
 {
     const uint8_t *end = artifact->text + artifact->contract->text_size_bytes;
     static const uint8_t push = 0x55, ret = 0xc3, move[] = {0x48, 0x89, 0xe5};
     const uint8_t *pc = (const uint8_t *)context_pc(context);
     const uintptr_t *stack = (const uintptr_t *)context_stack_pointer(context);
-    if (*pc == push || *pc == ret)
+    if (*pc == push || *pc == ret || is_tail_jump(artifact, pc, end))
         return stack[0];
     return end - pc >= 3 && memcmp(pc, move, sizeof move) == 0 ? stack[1] : 0;
 }

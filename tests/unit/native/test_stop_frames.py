@@ -54,3 +54,32 @@ def test_no_frame_is_missed(opt_level: int, tmp_path: Path) -> None:
     chosen = random.Random(opt_level)
     found = {stopped(artifact, chosen.uniform(0.01, 0.03)) for _ in range(STOPS)}
     assert found - {""} and found - {""} <= CHAINS
+
+
+#: A function that goes on in another one, by its index and through a table, and one that does so in itself.
+TAILS = """(module (memory 1) (type $t (func (param i64) (result i64)))
+  (table funcref (elem $g)) (global $value (mut i64) (i64.const 1))
+  (func $leaf (param $x i64) (result i64) (i64.xor (local.get $x) (global.get $value)))
+  (func $g (param $x i64) (result i64)
+    (i64.store (i32.const 8) (local.get $x)) (i64.add (call $leaf (local.get $x)) (i64.const 1)))
+  (func $f (param $x i64) (result i64) (return_call $g (i64.mul (call $leaf (local.get $x)) (i64.const 3))))
+  (func $h (param $x i64) (result i64)
+    (return_call_indirect (type $t) (i64.mul (call $leaf (local.get $x)) (i64.const 5)) (i32.const 0)))
+  (func $down (param $x i64) (result i64)
+    (if (i64.eqz (local.get $x)) (then (return (i64.const 1))))
+    (drop (call $leaf (local.get $x)))
+    (return_call $down (i64.sub (local.get $x) (i64.const 1))))
+  (func $main (export "main")
+    (loop $again
+      (global.set $value (i64.add
+        (call $down (i64.const 3)) (i64.add (call $f (global.get $value)) (call $h (global.get $value)))))
+      (br $again))))"""
+
+
+@pytest.mark.parametrize("opt_level", [0, 2])
+def test_no_frame_is_missed_where_a_tail_call_leaves(opt_level: int, tmp_path: Path) -> None:
+    wa.pack(TAILS.encode(), tmp_path / "tails.so", opt_level=opt_level)
+    artifact = wa.load(tmp_path / "tails.so")
+    chosen = random.Random(opt_level)
+    found = {stopped(artifact, chosen.uniform(0.002, 0.006)) for _ in range(3 * STOPS)} - {""}
+    assert found and all(frames == "main" or frames.endswith(" main") for frames in found)
