@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -240,6 +243,30 @@ def test_requests_are_limited(authority: str, tmp_path: Path) -> None:
 
     Handler.released.clear()
     inside(work, tmp_path)
+
+
+@pytest.mark.parametrize("lacks", ["pipe2", "dup", "thread"])
+def test_a_process_that_has_no_more_of_something(
+    lacks: str, authority: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread") if lacks == "thread" else OSError(errno.EMFILE, "no more")
+
+    def work() -> None:
+        guest = Guest(authority)
+        request = guest.request("/echo?q=1")
+        with monkeypatch.context() as patched:
+            owner, name = (threading.Thread, "start") if lacks == "thread" else (os, lacks)
+            patched.setattr(owner, name, fail)
+            for _ in range(MOST_REQUESTS + 1):
+                with pytest.raises(wa.Err, match="connection-limit-reached"):
+                    guest.handle(request, None)
+        assert guest.answer(request).status() == 207
+
+    before = len(os.listdir("/proc/self/fd"))
+    inside(work, tmp_path)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) < before + MOST_REQUESTS
 
 
 def test_a_wait_for_an_answer_ends_when_it_is_told_to(authority: str, tmp_path: Path) -> None:

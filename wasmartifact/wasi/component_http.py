@@ -35,6 +35,7 @@ _FORBIDDEN: Final = frozenset((
 ))  # fmt: skip
 #: That are on their way at a time.
 MOST_REQUESTS: Final = 64
+_LIMIT_REACHED: Final = "connection-limit-reached"
 _NO_DESCRIPTOR: Final = 2**32 - 1
 _METHODS: Final = ("get", "head", "post", "put", "delete", "connect", "options", "trace", "patch")
 
@@ -112,7 +113,10 @@ class OutgoingRequest:
         """What the guest writes its body to; once."""
         if self.body_ is not None:
             raise Err(None)
-        self.body_ = OutgoingBody(self.host)
+        try:
+            self.body_ = OutgoingBody(self.host)
+        except OSError:  # no more descriptors
+            raise Err(None) from None
         return self.body_
 
     def method(self) -> Any:
@@ -183,11 +187,13 @@ def _name(value: Any) -> str:
 class OutgoingBody:
     """A request's body: what is written to it waits until the request takes it."""
 
+    reading = writing = -1
+
     def __init__(self, host: types.WasiHost) -> None:
+        self._stream: DescriptorOutput | None = None
         self.host = host
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC)
         self._is_whole = False
-        self._stream: DescriptorOutput | None = None
 
     def write(self) -> DescriptorOutput:
         """The stream to it, once."""
@@ -235,13 +241,15 @@ class OutgoingBody:
 
 
 def _given(host: types.WasiHost, descriptor: int, direction: int) -> File:
-    """A duplicate as a descriptor of the guest's. Raises Err where it has as many as it may."""
-    own = os.dup(descriptor)
+    """A duplicate as a descriptor of the guest's. Raises Err where it, or the process, has as many as it may."""
+    own = -1
     try:
+        own = os.dup(descriptor)
         return File(host, host._add_fd(own, direction), is_own=True)
     except OSError:
-        os.close(own)
-        raise Err("connection-limit-reached") from None
+        if own >= 0:
+            os.close(own)
+        raise Err(_LIMIT_REACHED) from None
 
 
 class RequestOptions:
@@ -331,46 +339,51 @@ class Sender:
 
     def handle(self, request: OutgoingRequest, options: RequestOptions | None) -> FutureIncomingResponse:
         """Begin to send a request. Raises Err."""
-        url = request.url
+        url, seconds = request.url, {} if options is None else options.seconds
         if not self._free.acquire(blocking=False):
-            raise Err("connection-limit-reached")
+            raise Err(_LIMIT_REACHED)
+        try:
+            return self._begin(request, url, seconds)
+        except (Err, OSError, RuntimeError) as problem:  # no descriptor, or no thread
+            self._free.release()
+            raise problem if isinstance(problem, Err) else Err(_LIMIT_REACHED) from None
+
+    def _begin(self, request: OutgoingRequest, url: str, seconds: dict[str, float]) -> FutureIncomingResponse:
         told, telling = os.pipe2(os.O_CLOEXEC)
         answer = _Answer()
         try:
             future = FutureIncomingResponse(self._host, told, answer)
-        except Err:
+            # Not the answer itself: the thread must not keep what its guest has dropped.
+            arguments = (request, url, seconds, telling, [answer])
+            threading.Thread(target=self._run, args=arguments, name="wasmartifact-http", daemon=True).start()
+        except BaseException:
             os.close(telling)
-            self._free.release()
             raise
         finally:
             os.close(told)
-        # Not the answer itself: the thread must not keep what its guest has dropped.
-        arguments = (request, url, {} if options is None else options.seconds, telling, [answer])
-        threading.Thread(target=self._run, args=arguments, name="wasmartifact-http", daemon=True).start()
         return future
 
     def _run(
         self, request: OutgoingRequest, url: str, seconds: dict[str, float], telling: int, parcel: list[_Answer]
     ) -> None:
-        """On the thread."""
-        response = None
+        """On the thread: whatever happens, the guest hears of it."""
+        response, sink, broken = None, -1, list[str]()
         try:
             response = self._send(request, url, seconds)
-            outcome: Any = response
+            headers = [(name, value.encode("latin-1", "replace")) for name, value in response.headers.iteritems()]
+            body, sink = os.pipe2(os.O_CLOEXEC)
+            outcome: Any = IncomingResponse(self._host, response.status, headers, body, broken)
         except Exception as problem:
             outcome = Err(error_code(problem))
         if request.body_ is not None:
             request.body_.refuse()
-        sink, broken = -1, list[str]()
-        if response is not None:
-            body, sink = os.pipe2(os.O_CLOEXEC)
-            headers = [(name, value.encode("latin-1", "replace")) for name, value in response.headers.iteritems()]
-            outcome = IncomingResponse(self._host, response.status, headers, body, broken)
         parcel.pop().outcome = outcome
         del outcome
         os.close(telling)
-        if response is not None:
+        if sink >= 0:
             _pass_on(response, sink, broken)
+        elif response is not None:
+            response.close()
         self._free.release()
 
     def _send(self, request: OutgoingRequest, url: str, seconds: dict[str, float]) -> Any:
