@@ -245,6 +245,20 @@ def test_an_artifact_is_taken_as_it_is(folder: Path, tmp_path: Path, capsys: pyt
     assert "takes no options of packing" in capsys.readouterr().err
 
 
+def test_cpus_are_named_as_for_pack(tmp_path: Path) -> None:
+    (tmp_path / "squares.wat").write_text(
+        """(component
+          (core module $m (func (export "f") (param f64) (result f64)
+            (f64.nearest (f64.mul (local.get 0) (local.get 0)))))
+          (core instance $i (instantiate $m))
+          (func (export "square") (param "x" f64) (result f64) (canon lift (core func $i "f"))))"""
+    )
+    command = ["bindgen", "--cpu", "baseline,x86-64-v3", "--target", "x86_64", str(tmp_path / "squares.wat")]
+    assert main([*command, "-o", str(tmp_path / "squares")]) == 0
+    with wa.open_metadata(tmp_path / "squares" / "component.wasm.so") as metadata:
+        assert [level.name for level in metadata.cpu_levels] == ["x86-64-v2", "x86-64-v3"]
+
+
 def test_folders_of_others_are_left_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, output = str(folder / "counters.wat"), tmp_path / "counters"
     output.mkdir()

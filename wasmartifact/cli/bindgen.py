@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from wasmartifact.cli.common import STDIN, UsageError
+from wasmartifact.cli.common import STDIN, UsageError, cpu_names
 from wasmartifact.cli.progress import ProgressBar
 from wasmartifact.errors import printable
 
@@ -27,7 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--wit", metavar="PATH", help="WIT of the component, whose comments become docstrings")
     packing = parser.add_argument_group("packing", "as `pack` takes them; an artifact is packed already")
     packing.add_argument("-O", "--opt-level", type=int, choices=range(4), help="0 packs fastest (default 2)")
-    packing.add_argument("--cpu", help='"baseline" (default), "native" or a CPU name of LLVM')
+    packing.add_argument("--cpu", type=cpu_names, help='"baseline" (default), "native" or CPU names of LLVM')
     packing.add_argument("--target", help="machine to compile for, x86_64 or aarch64 (default: this one)")
     packing.add_argument("--min-glibc", metavar="VERSION", help="oldest glibc to load under (default: this host's)")
     packing.add_argument("--jobs", type=int, help="compiling processes (default: one per CPU)")

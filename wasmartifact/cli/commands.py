@@ -24,6 +24,7 @@ from wasmartifact.cli.common import (
     STDOUT,
     UsageError,
     binary_output,
+    cpu_names,
     parse_amount,
     standard_input,
 )
@@ -96,6 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     pack.add_argument("-O", "--opt-level", type=int, default=2, choices=range(4), help="0 packs fastest (default 2)")
     pack.add_argument(
         "--cpu",
+        type=cpu_names,
         default="baseline",
         help='"baseline" (default), "native" or a CPU name of LLVM; '
         "several with commas between, for code of which a load takes the best that its host has",
@@ -168,7 +170,7 @@ def run_pack(options: argparse.Namespace) -> int:
                 read_input(standard_input(), "standard input") if from_stdin else options.source,
                 binary_output() if to_stdout else output,
                 opt_level=options.opt_level,
-                cpu=options.cpu.split(",") if "," in options.cpu else options.cpu,
+                cpu=options.cpu,
                 target=options.target,
                 jobs=options.jobs,
                 progress=progress,

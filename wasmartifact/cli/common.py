@@ -1,4 +1,4 @@
-"""What the commands share: exit codes that no error class has, the error of a wrong command line, binary streams."""
+"""What the commands share: exit codes that no error class has, the error of a wrong command line, streams, values."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def binary_output() -> int:
         raise UsageError("an artifact does not go to a terminal; redirect standard output, or give -o OUT.so")
     sys.stdout.flush()
     return sys.stdout.fileno()
+
+
+def cpu_names(text: str) -> str | list[str]:
+    """What ``--cpu`` says: the name of a CPU, or several with commas between."""
+    return text.split(",") if "," in text else text
 
 
 def parse_amount(text: str, units: dict[str, int], option: str) -> int:
