@@ -27,7 +27,7 @@ help:
 	@echo "make test-debian  all tests on a CPython of Debian unstable, in a chroot: PYTHON=python3.15; needs root"
 	@echo "make wheels   source distribution and wheels for x86-64 and aarch64 into dist; PYTHONS=\"python3.11 python3.13\""
 	@echo "make test-wheels  a wheel in a fresh environment: load, pack, examples"
-	@echo "make test-aarch64  runtime, WASI and the spec suite on an emulated aarch64; QUICK=1: two minutes of it"
+	@echo "make test-aarch64  runtime, WASI and the spec suite on an emulated aarch64; QUICK=1: a part of it"
 	@echo "make test-programs  programs from PyPI and npm against what wasmtime-py makes of them, the large ones too"
 	@echo "make test-frozen    programs frozen by PyInstaller and cx_Freeze"
 	@echo "make check    everything that CI checks: lint, types, generated files, docs, load timings, instruction counts, tests"
