@@ -14,6 +14,8 @@ from wasmartifact.wasmtime._types import ExportType, ImportType, wrap_type
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
+    from typing import Self
+
     from wasmartifact.runtime.artifact import Artifact
     from wasmartifact.wasmtime._config import Settings
 
@@ -43,7 +45,56 @@ def source_bytes(wasm: str | bytes | bytearray) -> bytes:
     return bytes(wasm)
 
 
-class Module(Managed):
+class Compiled(Managed):
+    """What modules and components have in common: an artifact, from a source, a file, or what `serialize` gave."""
+
+    _artifact: Artifact
+
+    def __init__(self, engine: Engine, wasm: str | bytes | bytearray) -> None:
+        check_type(engine, Engine, "an Engine")
+        self._bind(engine, compile_source(engine._settings, source_bytes(wasm)))
+
+    def _check_kind(self, artifact: Artifact) -> None:
+        """Raise WasmtimeError where an artifact is of the other kind."""
+        raise NotImplementedError
+
+    def _bind(self, engine: Engine, artifact: Artifact) -> None:
+        engine._check_open()
+        self._check_kind(artifact)
+        self._artifact = artifact
+        if engine._settings.forbidden:
+            check_features(artifact, engine._settings.forbidden)
+
+    @classmethod
+    def _of(cls, engine: Engine, artifact: Artifact) -> Self:
+        made = cls.__new__(cls)
+        made._bind(engine, artifact)
+        return made
+
+    @classmethod
+    def from_file(cls, engine: Engine, path: str | bytes | os.PathLike[str]) -> Self:
+        """Compile a file, in the binary or the text format. One that was seen before is not even read."""
+        check_type(engine, Engine, "an Engine")
+        return cls._of(engine, compile_source(engine._settings, os.fsdecode(path)))
+
+    @classmethod
+    def deserialize(cls, engine: Engine, encoded: bytes | bytearray) -> Self:
+        """Load what `serialize` gave. It is code: only what you trust may be loaded."""
+        check_type(encoded, (bytes, bytearray), "bytes")
+        return cls._of(engine, load_artifact(engine, bytes(encoded)))
+
+    @classmethod
+    def deserialize_file(cls, engine: Engine, path: str) -> Self:
+        """Load a file that has what `serialize` gave, or that `wasmartifact.pack` wrote."""
+        return cls._of(engine, load_artifact(engine, path))
+
+    def serialize(self) -> bytearray:
+        """The artifact: an ELF shared object, for `deserialize` and for `wasmartifact.load`."""
+        self._check_open()
+        return bytearray(self._artifact.contents())
+
+
+class Module(Compiled):
     """A compiled module.
 
     The first time on a machine, it is compiled at once by a quick compiler, and better in the background; after that it
@@ -61,29 +112,9 @@ class Module(Managed):
         It is no valid module, or needs what the engine's Config switched off, or what the package does not compile.
     """
 
-    def __init__(self, engine: Engine, wasm: str | bytes | bytearray) -> None:
-        check_type(engine, Engine, "an Engine")
-        self._bind(engine, compile_source(engine._settings, source_bytes(wasm)))
-
-    def _bind(self, engine: Engine, artifact: Artifact) -> None:
-        engine._check_open()
+    def _check_kind(self, artifact: Artifact) -> None:
         if artifact._is_component:
             raise WasmtimeError("expected a WebAssembly module, found a component: wasmtime.component has those")
-        self._artifact = artifact
-        if engine._settings.forbidden:
-            check_features(artifact, engine._settings.forbidden)
-
-    @classmethod
-    def _of(cls, engine: Engine, artifact: Artifact) -> Module:
-        made = cls.__new__(cls)
-        made._bind(engine, artifact)
-        return made
-
-    @classmethod
-    def from_file(cls, engine: Engine, path: str | bytes | os.PathLike[str]) -> Module:
-        """Compile a file, in the binary or the text format. One that was seen before is not even read."""
-        check_type(engine, Engine, "an Engine")
-        return cls._of(engine, compile_source(engine._settings, os.fsdecode(path)))
 
     @classmethod
     def validate(cls, engine: Engine, wasm: bytes | bytearray) -> None:
@@ -101,17 +132,6 @@ class Module(Managed):
         if engine._settings.forbidden:  # which instructions there are is known once it is compiled
             cls(engine, data)
 
-    @classmethod
-    def deserialize(cls, engine: Engine, encoded: bytes | bytearray) -> Module:
-        """Load what `serialize` gave. It is code: only what you trust may be loaded."""
-        check_type(encoded, (bytes, bytearray), "bytes")
-        return cls._of(engine, load_artifact(engine, bytes(encoded)))
-
-    @classmethod
-    def deserialize_file(cls, engine: Engine, path: str) -> Module:
-        """Load a file that has what `serialize` gave, or that `wasmartifact.pack` wrote."""
-        return cls._of(engine, load_artifact(engine, path))
-
     @property
     def imports(self) -> list[ImportType]:
         """What it imports, in order."""
@@ -123,11 +143,6 @@ class Module(Managed):
         """What it exports, in order."""
         self._check_open()
         return [ExportType(row.name, wrap_type(row.type)) for row in self._artifact.metadata.exports]
-
-    def serialize(self) -> bytearray:
-        """The artifact: an ELF shared object, for `deserialize` and for `wasmartifact.load`."""
-        self._check_open()
-        return bytearray(self._artifact.contents())
 
 
 def load_artifact(engine: Engine, source: str | bytes) -> Artifact:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from wasmartifact.errors import WasmArtifactError
 from wasmartifact.runtime.component import Component as NativeComponent
 from wasmartifact.runtime.component_imports import find_interface
 from wasmartifact.wasmtime._closing import Managed, check_type
-from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError
-from wasmartifact.wasmtime._module import check_features, compile_source, load_artifact, source_bytes
+from wasmartifact.wasmtime._module import Compiled
+from wasmartifact.wasmtime.component._made import Made
 from wasmartifact.wasmtime.component._resources import ResourceType
 from wasmartifact.wasmtime.component._types import Types
 from wasmartifact.wasmtime.component._world import ComponentType
@@ -21,15 +19,12 @@ if TYPE_CHECKING:
     from wasmartifact.runtime.artifact import Artifact
 
 
-class ExportIndex(Managed):
+class ExportIndex(Made, Managed):
     """An export of a component, for any of its instances."""
 
     _component: NativeComponent
     _path: tuple[str, ...]
     _item: wit.Function | wit.Interface | wit.Type
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct an `ExportIndex`")
 
     @classmethod
     def _of(
@@ -43,7 +38,7 @@ class ExportIndex(Managed):
         return made
 
 
-class Component(Managed):
+class Component(Compiled):
     """A compiled component; like a module's, its code comes from the cache of `wasmartifact.compile`.
 
     Parameters
@@ -58,45 +53,11 @@ class Component(Managed):
         It is no valid component, or needs what the package does not take.
     """
 
-    def __init__(self, engine: Engine, wasm: str | bytes | bytearray) -> None:
-        check_type(engine, Engine, "an Engine")
-        self._bind(engine, compile_source(engine._settings, source_bytes(wasm)))
+    _artifact: NativeComponent
 
-    def _bind(self, engine: Engine, artifact: Artifact) -> None:
-        engine._check_open()
-        if not isinstance(artifact, NativeComponent):
+    def _check_kind(self, artifact: Artifact) -> None:
+        if not artifact._is_component:
             raise WasmtimeError("expected a component, found a WebAssembly module: Module takes it")
-        self._artifact = artifact
-        if engine._settings.forbidden:
-            check_features(artifact, engine._settings.forbidden)
-
-    @classmethod
-    def _of(cls, engine: Engine, artifact: Artifact) -> Component:
-        made = cls.__new__(cls)
-        made._bind(engine, artifact)
-        return made
-
-    @classmethod
-    def from_file(cls, engine: Engine, path: str | bytes | os.PathLike[str]) -> Component:
-        """Compile a file, in the binary or the text format. One that was seen before is not even read."""
-        check_type(engine, Engine, "an Engine")
-        return cls._of(engine, compile_source(engine._settings, os.fsdecode(path)))
-
-    @classmethod
-    def deserialize(cls, engine: Engine, encoded: bytes | bytearray) -> Component:
-        """Load what `serialize` gave. It is code: only what you trust may be loaded."""
-        check_type(encoded, (bytes, bytearray), "bytes")
-        return cls._of(engine, load_artifact(engine, bytes(encoded)))
-
-    @classmethod
-    def deserialize_file(cls, engine: Engine, path: str) -> Component:
-        """Load a file that has what `serialize` gave, or that `wasmartifact.pack` wrote."""
-        return cls._of(engine, load_artifact(engine, path))
-
-    def serialize(self) -> bytearray:
-        """The artifact: an ELF shared object, for `deserialize` and for `wasmartifact.load`."""
-        self._check_open()
-        return bytearray(self._artifact.contents())
 
     def get_export_index(self, name: str, instance: ExportIndex | None = None) -> ExportIndex | None:
         """Look an export up, in an exported interface where one is given; None where there is none."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from wasmartifact.errors import WasmArtifactError
 from wasmartifact.runtime.component_types import Err
-from wasmartifact.wasmtime._errors import WasmtimeError, component_error
+from wasmartifact.wasmtime._errors import component_error
 from wasmartifact.wasmtime._func import check_open
+from wasmartifact.wasmtime.component._made import Made
 from wasmartifact.wasmtime.component._types import ResultType
 from wasmartifact.wasmtime.component._values import convert, lift_outcomes
 from wasmartifact.wasmtime.component._world import FuncType
@@ -20,15 +21,12 @@ if TYPE_CHECKING:
     from wasmartifact.wit import types as wit
 
 
-class Func:
+class Func(Made):
     """A function of a component, called with a store before its arguments."""
 
     _native: Callable[..., Any]
     _function: wit.Function
     _surroundings: Surroundings
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `Func`")
 
     @classmethod
     def _of(cls, native: Callable[..., Any], function: wit.Function, surroundings: Surroundings) -> Func:

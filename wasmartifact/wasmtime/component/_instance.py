@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wasmartifact.errors import WasmArtifactError
-from wasmartifact.wasmtime._errors import WasmtimeError, translated
+from wasmartifact.wasmtime._errors import translated
 from wasmartifact.wasmtime._func import check_open
 from wasmartifact.wasmtime.component._component import ExportIndex, find_export
 from wasmartifact.wasmtime.component._func import Func
+from wasmartifact.wasmtime.component._made import Made
 from wasmartifact.wit import types as wit
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
@@ -18,14 +19,11 @@ if TYPE_CHECKING:
     from wasmartifact.wasmtime.component._surroundings import Surroundings
 
 
-class Instance:
+class Instance(Made):
     """An instance of a component; `Linker.instantiate` makes it."""
 
     _native: ComponentInstance
     _surroundings: Surroundings
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct an `Instance`")
 
     @classmethod
     def _of(cls, native: ComponentInstance, surroundings: Surroundings) -> Instance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact.errors import WasmArtifactError
-from wasmartifact.runtime.component_imports import find_interface
+from wasmartifact.runtime.component_imports import PREVIEW_1, find_interface
 from wasmartifact.wasmtime._closing import Managed, SetOnly, WrongType, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError, component_error
@@ -13,6 +13,7 @@ from wasmartifact.wasmtime._module import Module
 from wasmartifact.wasmtime.component._component import Component, world
 from wasmartifact.wasmtime.component._func import host_function
 from wasmartifact.wasmtime.component._instance import Instance
+from wasmartifact.wasmtime.component._made import Made
 from wasmartifact.wasmtime.component._resources import ResourceType
 from wasmartifact.wasmtime.component._surroundings import Surroundings
 from wasmartifact.wit import types as wit
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     Definitions: TypeAlias = dict[str, Any]
     LinkerInstanceParent: TypeAlias = "Linker | LinkerInstance"
 
-#: What the package serves of WASI is found by the functions of preview 1, which know their host.
-_WASI_KEY: Final = "wasi_snapshot_preview1"
 _WASI_PREFIX: Final = "wasi:"
 _HTTP_PREFIX: Final = "wasi:http/"
 #: The type of resources that nobody defined, for components whose unknown imports may trap.
@@ -224,7 +223,7 @@ class Linker(_Lockable):
         }
         if not has_wasi:
             return functions
-        behind = find_interface(name, {_WASI_KEY: surroundings.program.imports()[_WASI_KEY]})
+        behind = find_interface(name, {PREVIEW_1: surroundings.program.imports()[PREVIEW_1]})
         return _Overlay(functions, behind) if functions else behind
 
 
@@ -248,16 +247,13 @@ class _Overlay:
         return found
 
 
-class LinkerInstance(_Lockable):
+class LinkerInstance(Made, _Lockable):
     """Where definitions are made: a linker's root, or an instance in it; to be closed, at best by a ``with`` block."""
 
     _words = "linker instance"
     parent: LinkerInstanceParent | None = None
     _linker: Linker
     _definitions: Definitions
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `LinkerInstance`")
 
     @classmethod
     def _of(cls, linker: Linker, parent: LinkerInstanceParent, definitions: Definitions) -> LinkerInstance:

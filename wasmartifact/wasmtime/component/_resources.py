@@ -7,6 +7,7 @@ from wasmartifact.wasmtime._closing import Managed
 from wasmartifact.wasmtime._errors import WasmtimeError, component_error
 from wasmartifact.wasmtime._func import check_open
 from wasmartifact.wasmtime._store import StoreContext
+from wasmartifact.wasmtime.component._made import Made
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -24,13 +25,10 @@ _MASK: Final = 2**32 - 1
 _HOST: Final = "host"
 
 
-class ResourceType(Managed):
+class ResourceType(Made, Managed):
     """A type of resources; `host` makes one of the host's."""
 
     _key: tuple[object, ...]
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `ResourceType`")
 
     @classmethod
     def _of(cls, *key: object) -> ResourceType:
@@ -68,7 +66,7 @@ class HostObject:
             self.destroy(self.rep)
 
 
-class ResourceAny(Managed):
+class ResourceAny(Made, Managed):
     """A resource, of a guest or of the host.
 
     Given to a function as an owned one it can't be used any more. One of a guest that nobody drops ends with its last
@@ -79,9 +77,6 @@ class ResourceAny(Managed):
     _resource: Any
     _owned: bool
     _is_gone: bool
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `ResourceAny`")
 
     @classmethod
     def _of(cls, type_: ResourceType, resource: Any, owned: bool) -> ResourceAny:
@@ -143,15 +138,12 @@ class ResourceAny(Managed):
         return ResourceHost._of(resource.rep, resource.number, self._owned)
 
 
-class ResourceHost(Managed):
+class ResourceHost(Made, Managed):
     """A resource of the host: a number that means something to the program, with the number of its type."""
 
     _rep: int
     _type: int
     _owned: bool
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `ResourceHost`")
 
     @classmethod
     def _of(cls, rep: int, ty: int, owned: bool) -> ResourceHost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact.wasmtime._closing import Managed
-from wasmartifact.wasmtime._errors import WasmtimeError
+from wasmartifact.wasmtime.component._made import Made
 from wasmartifact.wasmtime.component._resources import ResourceType
 from wasmartifact.wasmtime.component._types import Types, ValType
 from wasmartifact.wit import types as wit
@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from wasmartifact.wasmtime._types import ExportType, ImportType
 
 
-class FuncType(Managed):
+class FuncType(Made, Managed):
     """The type of a function of a component."""
 
     _params: list[tuple[str, ValType]]
     _result: ValType | None
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `FuncType`")
 
     @classmethod
     def _of(cls, function: wit.Function, types: Types) -> FuncType:
@@ -45,11 +42,8 @@ class FuncType(Managed):
         return self._result
 
 
-class ModuleType(Managed):
+class ModuleType(Made, Managed):
     """The type of a core module, which no component here imports or exports."""
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `ModuleType`")
 
     def imports(self, engine: Engine) -> list[ImportType]:
         """What it imports."""
@@ -60,14 +54,11 @@ class ModuleType(Managed):
         raise NotImplementedError
 
 
-class ComponentType(Managed):
+class ComponentType(Made, Managed):
     """What a component imports and exports."""
 
     _world: wit.World
     _types: Types
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `ComponentType`")
 
     @classmethod
     def _of(cls, world: wit.World, types: Types) -> ComponentType:
@@ -87,14 +78,11 @@ class ComponentType(Managed):
         return _externs(self._world.exports, self._types)
 
 
-class ComponentInstanceType(Managed):
+class ComponentInstanceType(Made, Managed):
     """The type of an interface that a component imports or exports."""
 
     _interface: wit.Interface
     _types: Types
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `ComponentInstanceType`")
 
     @classmethod
     def _of(cls, interface: wit.Interface, types: Types) -> ComponentInstanceType:
@@ -109,14 +97,11 @@ class ComponentInstanceType(Managed):
         return _externs(self._interface, self._types)
 
 
-class ComponentExtern(Managed):
+class ComponentExtern(Made, Managed):
     """Something that is imported or exported."""
 
     _item: wit.Function | wit.Interface | wit.Type
     _types: Types
-
-    def __init__(self) -> None:
-        raise WasmtimeError("Cannot directly construct a `ComponentExtern`")
 
     @classmethod
     def _of(cls, item: wit.Function | wit.Interface | wit.Type, types: Types) -> ComponentExtern:
