@@ -219,7 +219,10 @@ class _Cache:
         return artifact
 
     def _request(self, packing: _Packing, key: str) -> dict[str, Any]:
-        """What the process in the background gets: see `pack_in_background`."""
+        """What the process in the background is told: `pack_in_background`. Raises ToolchainError if it can't pack."""
+        from wasmartifact.packer import check_optimiser_installed
+
+        check_optimiser_installed()
         return {
             "folder": self._folder,
             "key": key,
@@ -275,6 +278,7 @@ def pack_in_background(
     packing.folder = folder
     if packing.key(contents) != key:
         raise ValueError("the package that packs is not the one that asked for it")
+    os.stat(folder)  # one that was removed meanwhile is not made anew
     path = os.path.join(folder, f"{key}.so")
     if not os.path.lexists(path):
         packing.only_into_cache(path, contents)

@@ -224,8 +224,10 @@ def pack(
         with suppress(FileNotFoundError):
             os.stat(keep)  # says of a path that it is too long; makedirs would recurse over it
         os.makedirs(keep, exist_ok=True)
-    if opt_level > 0 or options.target.machine != ONE_PASS_MACHINE:
-        check_installed("llvmlite", *CHECKERS if opt_level > 0 else ())
+    if opt_level > 0:
+        check_optimiser_installed()
+    elif options.target.machine != ONE_PASS_MACHINE:
+        check_installed("llvmlite")
 
     # Text becomes binary.
     given = data = read_source(source)
@@ -377,6 +379,11 @@ class Clock:
         now = time.perf_counter()
         self.seconds[name] = now - self._last
         self._last = now
+
+
+def check_optimiser_installed() -> None:
+    """Find out before the work whether what levels above 0 need is there. Raises ToolchainError if not."""
+    check_installed("llvmlite", *CHECKERS)
 
 
 def _kept_folder(incremental: bool | str | os.PathLike[str] | None, *, is_wanted: bool) -> str | None:

@@ -41,7 +41,7 @@ def begin(folder: str, key: str, source: str, level: int, make_request: Callable
     level : int
         Level that is packed.
     make_request : callable
-        Gives what ``tier_child`` is told, if it comes to that.
+        Gives what ``tier_child`` is told, if it comes to that; a WasmArtifactError says why no process could do it.
     """
     try:
         lock = try_lock(folder, key)
@@ -56,7 +56,8 @@ def begin(folder: str, key: str, source: str, level: int, make_request: Callable
             attempts = before.get("attempts", 0) + 1
             state = {"source": source[-_TEXT_CHARS:], "level": level, "attempts": attempts, "started": time.time()}
             write_state(folder, key, state)
-            is_handed_on = start_detached(CHILD, dict(make_request()), lock)
+            request = _request_or_reason(folder, key, state, make_request)
+            is_handed_on = request is not None and start_detached(CHILD, dict(request), lock)
     except (OSError, WasmArtifactError):  # a full disk, no process: the program has its code all the same
         return
     finally:
@@ -64,6 +65,23 @@ def begin(folder: str, key: str, source: str, level: int, make_request: Callable
             os.close(lock)
         else:
             unlock(lock)
+
+
+def _request_or_reason(
+    folder: str, key: str, state: Mapping[str, Any], make_request: Callable[[], Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """What the process is told; None where none could do it, and the state says why."""
+    try:
+        return make_request()
+    except WasmArtifactError as problem:
+        write_state(folder, key, failed(state, problem))
+        return None
+
+
+def failed(state: Mapping[str, Any], problem: BaseException) -> dict[str, Any]:
+    """The state of work that came to an end by a problem."""
+    text = " ".join(f"{type(problem).__name__}: {problem}".split())  # one line
+    return {**state, "problem": text[:_TEXT_CHARS], "ended": time.time()}
 
 
 def _may_try(before: Mapping[str, Any]) -> bool:
@@ -132,8 +150,3 @@ def list_builds(folder: str) -> list[dict[str, Any]]:
             if state:
                 rows.append({"path": os.path.join(folder, f"{key}.so"), **state, "state": words})
     return sorted(rows, key=lambda row: -float(row.get("started", 0)))
-
-
-def problem_text(problem: BaseException) -> str:
-    """A failure in one line for the state."""
-    return " ".join(f"{type(problem).__name__}: {problem}".split())[:_TEXT_CHARS]

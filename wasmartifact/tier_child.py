@@ -12,7 +12,7 @@ from wasmartifact.cache import pack_in_background
 from wasmartifact.codegen.process import read_message
 from wasmartifact.errors import WasmArtifactError
 from wasmartifact.host.priority import stand_back
-from wasmartifact.tier import problem_text, read_state, remove_state, write_state
+from wasmartifact.tier import failed, read_state, remove_state, write_state
 
 #: How often the state tells of progress.
 PROGRESS_SECONDS: Final = 0.5
@@ -38,7 +38,7 @@ def work(folder: str, key: str, **request: Any) -> None:
     try:
         pack_in_background(folder, key, **request, progress=_progress(folder, key, state))
     except (WasmArtifactError, OSError, ValueError) as problem:
-        _note(folder, key, state | {"problem": problem_text(problem), "ended": time.time()})
+        _note(folder, key, failed(state, problem))
     else:
         remove_state(folder, key)
 

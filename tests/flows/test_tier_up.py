@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from wasmartifact import cache, tier, tier_child
 from wasmartifact.cache import TIER_UP_VARIABLE
 from wasmartifact.cli import main
 from wasmartifact.errors import ToolchainError
+from wasmartifact.packer import INCREMENTAL_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 ADD = b'(module (func (export "f") (result i32) (i32.const 42)))'
@@ -255,6 +257,24 @@ def test_what_can_not_start_costs_no_program(folder: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(tier, "start_detached", fail)
     assert wa.compile(ADD).instantiate().exports.f() == 42
+
+
+def test_without_a_generator_no_process_starts_and_the_cache_says_why(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    monkeypatch.setattr(tier, "start_detached", lambda *_: pytest.fail("a process that can't pack"))
+    assert wa.compile(ADD).instantiate().exports.f() == 42
+    (row,) = tier.list_builds(str(folder))
+    assert row["state"] == "failed" and "llvmlite, which is not installed" in row["problem"]
+
+
+def test_a_cache_that_was_removed_is_not_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(INCREMENTAL_VARIABLE, raising=False)
+    wanted = request(folder)
+    shutil.rmtree(folder)
+    tier_child.work(**wanted)
+    assert not folder.exists()
 
 
 def test_a_state_that_makes_no_sense_is_none(folder: Path) -> None:
