@@ -4,7 +4,8 @@
 #   tools/debian_python.sh PYTHON [TARGET [VARIABLE=VALUE...]]    python3.15, test-python
 #
 # SUITE=sid (default) has the newest ones; CHROOT=build/debian-sid is where it lies, the tree in /src. PACKAGES are installed
-# beside what the tests need. Needs root and debootstrap. Nothing of the chroot is mounted or running after the end.
+# beside what the tests need. A mirror that stands still is refused by apt once its Release file expires; with
+# APT_OPTIONS="-o Acquire::Check-Valid-Until=false" it serves. Needs root and debootstrap. Nothing of the chroot is mounted or running after the end.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -42,8 +43,8 @@ exec unshare --mount --pid --fork bash -eu -c '
     packages="$python-dev $python-venv gcc make binutils elfutils libc-bin gdb nodejs clang lld llvm ${PACKAGES:-}"
     inside() { chroot "$chroot" env HOME=/root DEBIAN_FRONTEND=noninteractive "$@"; }
     inside dpkg --status $packages > /dev/null 2>&1 || {
-        inside apt-get update -qq
-        inside apt-get install -y -qq --no-install-recommends $packages
+        inside apt-get ${APT_OPTIONS:-} update -qq
+        inside apt-get ${APT_OPTIONS:-} install -y -qq --no-install-recommends $packages
     }
     inside make -C /src "$@" PYTHON="/usr/bin/$python"
 ' bash "$chroot" "$python" "$@"
