@@ -9,6 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final
 
     from wasmartifact.wasmtime._config import Config as Config
@@ -71,19 +72,36 @@ _MODULES: Final = {
     "_value": ("Val",),
     "_wasi": ("WasiConfig",),
 }  # fmt: skip
-_HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+def lazily(module: dict[str, Any], modules: dict[str, tuple[str, ...]], owner: str) -> Callable[[str], Any]:
+    """What ``__getattr__`` of a module is whose names are imported when they are first used.
+
+    Parameters
+    ----------
+    module : dict
+        Its globals.
+    modules : dict
+        The names by the modules beside it that have them.
+    owner : str
+        What it takes the place of.
+    """
+    homes = {name: home for home, names in modules.items() for name in names}
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {owner!r} has no attribute {name!r}")
+        value = module[name] = getattr(__import__(f"{module['__name__']}.{homes[name]}", fromlist=(name,)), name)
+        return value
+
+    return find
+
+
+__all__ = sorted(name for names in _MODULES.values() for name in names)  # noqa: PLE0605
 
 
 if not TYPE_CHECKING:  # a type checker knows all names from above, and must refuse others
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module 'wasmtime' has no attribute {name!r}")
-        home = f"{__name__}.{_HOMES[name]}"
-        value = globals()[name] = getattr(__import__(home, fromlist=(name,)), name)
-        return value
+    __getattr__ = lazily(globals(), _MODULES, "wasmtime")
 
 
 def __dir__() -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
 
 from wasmartifact.constants import COMPONENT_KINDS, COMPONENT_SORTS
+from wasmartifact.record import NamedTuple
 from wasmartifact.wit import types as wit
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 _FUNC, _TYPE, _RESOURCE, _INSTANCE, _IMPORTED_FUNC = (
     COMPONENT_SORTS.index(sort) for sort in ("func", "type", "resource", "instance", "imported func")

@@ -5,21 +5,22 @@ Types that have names are the same object wherever they are used; a type with pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias
 
+from wasmartifact.record import Frozen
 
-def _nothing() -> Mapping[str, Function]:
-    return MappingProxyType({})
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final, TypeAlias
+
+_NOTHING: Final[Mapping[str, Function]] = MappingProxyType({})
 
 
 # Types without names ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Primitive:
+class Primitive(Frozen):
     """``bool``, ``s8`` to ``u64``, ``f32``, ``f64``, ``char`` or ``string``.
 
     Attributes
@@ -34,8 +35,7 @@ class Primitive:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class List:
+class List(Frozen):
     """``list<T>``.
 
     Attributes
@@ -50,8 +50,7 @@ class List:
         return f"list<{self.element}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Frozen):
     """``option<T>``.
 
     Attributes
@@ -66,8 +65,7 @@ class Option:
         return f"option<{self.some}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Frozen):
     """``result<T, E>``.
 
     Attributes
@@ -85,8 +83,7 @@ class Result:
         return f"result<{'_' if self.ok is None else self.ok}, {self.err}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Tuple:
+class Tuple(Frozen):
     """``tuple<A, B, ...>``.
 
     Attributes
@@ -101,8 +98,7 @@ class Tuple:
         return f"tuple<{', '.join(map(str, self.items))}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(Frozen):
     """A resource that is handed over.
 
     Attributes
@@ -117,8 +113,7 @@ class Own:
         return str(self.resource)
 
 
-@dataclass(frozen=True, slots=True)
-class Borrow:
+class Borrow(Frozen):
     """``borrow<R>``: a resource that is lent for a call.
 
     Attributes
@@ -136,8 +131,7 @@ class Borrow:
 # Types with names -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Named:
+class Named(Frozen, eq=False):
     """What types with names have in common: two of them are equal only where they are the same.
 
     Attributes
@@ -155,8 +149,7 @@ class Named:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Frozen):
     """A field of a record.
 
     Attributes
@@ -174,7 +167,6 @@ class Field:
         return f"{self.name}: {self.type}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Record(Named):
     """A record.
 
@@ -187,8 +179,7 @@ class Record(Named):
     fields: tuple[Field, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Frozen):
     """A case of a variant.
 
     Attributes
@@ -206,7 +197,6 @@ class Case:
         return self.name if self.type is None else f"{self.name}({self.type})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Variant(Named):
     """A variant.
 
@@ -219,7 +209,6 @@ class Variant(Named):
     cases: tuple[Case, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Enum(Named):
     """An enum.
 
@@ -232,7 +221,6 @@ class Enum(Named):
     cases: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Flags(Named):
     """Flags.
 
@@ -245,7 +233,6 @@ class Flags(Named):
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Alias(Named):
     """Another name for a type: ``type size = u64``.
 
@@ -258,7 +245,6 @@ class Alias(Named):
     type: Type
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Resource(Named):
     """A type of resources.
 
@@ -271,8 +257,8 @@ class Resource(Named):
     """
 
     constructor: Function | None = None
-    methods: Mapping[str, Function] = field(default_factory=_nothing)
-    statics: Mapping[str, Function] = field(default_factory=_nothing)
+    methods: Mapping[str, Function] = _NOTHING
+    statics: Mapping[str, Function] = _NOTHING
 
     def __repr__(self) -> str:  # its methods have it among their parameters
         return f"<resource {self.name} of {self.interface or 'the world'}>"
@@ -286,8 +272,7 @@ Type: TypeAlias = (
 # What is imported and exported ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Frozen):
     """A parameter.
 
     Attributes
@@ -305,8 +290,7 @@ class Param:
         return f"{self.name}: {self.type}"
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Frozen):
     """A function.
 
     Attributes
@@ -328,8 +312,7 @@ class Function:
         return f"{self.name}: func({', '.join(map(str, self.params))}){result}"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Interface:
+class Interface(Frozen, eq=False):
     """An interface, or a component's own imports or exports.
 
     Attributes
@@ -353,8 +336,7 @@ class Interface:
         return f"<{self.name or 'world'}: {', '.join([*self.interfaces, *self.types, *self.functions])}>"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class World:
+class World(Frozen, eq=False):
     """What a component imports and exports.
 
     Attributes
