@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,58 +17,14 @@ import urllib3
 
 import wasmartifact as wa
 from tests.component.inside import inside
+from tests.support.http_server import LARGE_BYTES, Handler, serving
 from wasmartifact.wasi.component_http import MOST_REQUESTS
-
-LARGE_BYTES = 3_000_000
-
-
-class Handler(BaseHTTPRequestHandler):
-    """/echo gives back what it gets, /large much, /broken less than it said, /slow nothing for a while."""
-
-    protocol_version = "HTTP/1.1"
-    released = threading.Event()
-
-    def log_message(self, *arguments: object) -> None:
-        """Nothing."""
-
-    def body(self) -> bytes:
-        """What was sent: in chunks, or as long as it says."""
-        if self.headers.get("transfer-encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length", 0)))
-        data = b""
-        while size := int(self.rfile.readline(), 16):
-            data += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return data
-
-    def answer(self) -> None:
-        """Of every method."""
-        body = self.body()
-        if self.path == "/slow":
-            self.released.wait(30)
-        sent = {"/large": bytes(LARGE_BYTES), "/broken": b"half"}.get(self.path, body)
-        self.send_response(207 if self.path == "/echo?q=1" else 200)
-        self.send_header("content-length", str(len(sent) + (self.path == "/broken")))
-        self.send_header("x-told", f"{self.command} {self.headers.get('x-mine')} {hashlib.sha256(body).hexdigest()}")
-        self.send_header("set-cookie", "a=1")
-        self.send_header("set-cookie", "b=2")
-        self.end_headers()
-        self.wfile.write(sent)
-        self.close_connection = self.path == "/broken"
-
-    do_GET = do_POST = do_PUT = do_BREW = answer
 
 
 @pytest.fixture(scope="module")
 def authority() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}"
-    Handler.released.set()
-    server.shutdown()
-    server.server_close()
+    with serving() as found:
+        yield found
 
 
 class Guest:
