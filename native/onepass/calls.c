@@ -340,14 +340,14 @@ static void keep_registers(wop_function *fn, wop_stub *stub)
     stub->saved_count = fn->saved.count - stub->saved;
 }
 
-/* Where a condition holds, have the runtime replace the record in a register. */
-static void resolve_if(wop_function *fn, uint8_t condition, wop_register record, wop_register index, size_t call, uint32_t number)
+/* Where a condition holds, ask the runtime; its answer goes to a register. For resolve_call, that has the record before. */
+void wop_resolve_if(wop_function *fn, uint8_t condition, wop_register result, wop_register index, size_t call, uint32_t number)
 {
     wop_stub *stub = wop_add_stub(fn);
     if (stub == NULL)
         return;
     stub->call = (uint8_t)call;
-    stub->reg = record;
+    stub->reg = result;
     stub->index = index;
     stub->number = number;
     keep_registers(fn, stub);
@@ -371,7 +371,7 @@ static void check_record(wop_function *fn, uint32_t type)
     note_indirect_type(fn, canonical);
     wop_load_digest(fn, WA_SCRATCH, canonical);
     wop_arithmetic(fn, X_CMP, true, WA_SCRATCH, wop_memory(R10, offsetof(struct wa_schema_function_record, type)));
-    resolve_if(fn, NOT_EQUAL, R10, R10, WA_CALL_INDEX(resolve_call), canonical);
+    wop_resolve_if(fn, NOT_EQUAL, R10, R10, WA_CALL_INDEX(resolve_call), canonical);
 }
 
 /* Call the function of a record in R10, as C does. */
@@ -417,7 +417,7 @@ bool wop_indexed_record(wop_function *fn, uint32_t *type)
     wop_x86(fn, 0x85 | WA_WIDE, R10, wop_reg(R10));
     wop_trap_if(fn, EQUAL, WA_TRAP_UNINITIALIZED_ELEMENT);
     wop_x86_imm8(fn, 0xf6 | WA_BYTE_RM, 0, wop_reg(R10), 1);
-    resolve_if(fn, NOT_EQUAL, R10, at, WA_CALL_INDEX(resolve_slot), table);
+    wop_resolve_if(fn, NOT_EQUAL, R10, at, WA_CALL_INDEX(resolve_slot), table);
     fn->locked = WA_SET(R10);
     check_record(fn, *type);
     return true;

@@ -332,6 +332,19 @@ static void branch_on_null(wop_function *fn, bool is_null)
     wop_pop(fn);
 }
 
+/* br_on_cast, br_on_cast_fail. The reference is a value on either way. */
+static void branch_on_cast(wop_function *fn, bool fails)
+{
+    enum { TARGET_TAKES_NULL = 2 };
+    uint8_t flags = wop_read_byte(&fn->reader);
+    wop_label *label = read_label(fn);
+    wop_read_heap(&fn->reader);
+    uint32_t heap = wop_read_heap(&fn->reader);
+    wop_register reference = wop_keep_reference(fn);
+    uint8_t condition = wop_test_type(fn, reference, heap, (flags & TARGET_TAKES_NULL) != 0);
+    branch_if(fn, label, condition ^ fails);
+}
+
 static void put_return(wop_function *fn)
 {
     wop_label *label = wop_label_at(fn, fn->labels.count - 1);
@@ -515,6 +528,10 @@ void wop_control(wop_function *fn)
     case WA_OP_BR_ON_NULL:
     case WA_OP_BR_ON_NON_NULL:
         branch_on_null(fn, fn->opcode == WA_OP_BR_ON_NULL);
+        return;
+    case WA_OP_BR_ON_CAST:
+    case WA_OP_BR_ON_CAST_FAIL:
+        branch_on_cast(fn, fn->opcode == WA_OP_BR_ON_CAST_FAIL);
         return;
     default:
         fn->has_failed = true;

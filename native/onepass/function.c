@@ -49,8 +49,13 @@ static void put_operator(wop_function *fn)
         wop_call_reference(fn);
     else if (opcode >= WA_OP_RETURN_CALL && opcode <= WA_OP_RETURN_CALL_REF)
         wop_tail_call(fn);
-    else if (opcode <= WA_OP_RETURN || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL)
+    else if (opcode <= WA_OP_RETURN || opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL ||
+             opcode == WA_OP_BR_ON_CAST || opcode == WA_OP_BR_ON_CAST_FAIL)
         wop_control(fn);
+    else if (opcode >= WA_OP_REF_TEST && opcode <= WA_OP_REF_CAST_NULL)
+        wop_cast(fn);
+    else if (opcode >= WA_OP_STRUCT_NEW && opcode <= WA_OP_I31_GET_U)
+        wop_object(fn);
     else if (opcode >= WA_OP_MEMORY_ATOMIC_NOTIFY)
         wop_atomic(fn);
     else if (opcode >= WA_OP_V128_LOAD)

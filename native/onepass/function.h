@@ -92,9 +92,9 @@ typedef struct {
     uint32_t back;      /* text offset to return to */
     uint8_t trap;       /* 0: it calls the runtime */
     uint8_t call;       /* its number, or WA_TAKE_FUEL */
-    wop_register reg;    /* the record, in and out; WA_TAKE_FUEL: the cost, if it is no constant */
-    wop_register index;  /* resolve_slot: the index */
-    uint32_t number;    /* resolve_slot: table; resolve_call: canonical type; WA_TAKE_FUEL: the cost */
+    wop_register reg;    /* of the result; resolve_call: also the record; WA_TAKE_FUEL: the cost, if it is no constant */
+    wop_register index;  /* resolve_slot: the index; function_matches: the reference */
+    uint32_t number;    /* resolve_slot: table; resolve_call: canonical type; function_matches: type; WA_TAKE_FUEL: the cost */
     uint32_t saved;     /* first of its saved registers */
     uint32_t saved_count;
 } wop_stub;
@@ -311,6 +311,13 @@ void wop_die(wop_function *fn);
 void wop_control(wop_function *fn);
 bool wop_skip_dead(wop_function *fn);
 
+/* casts.c */
+uint32_t wop_read_heap(wop_reader *reader);
+bool wop_is_function_type(const wa_onepass_module *module, uint32_t heap);
+uint8_t wop_test_type(wop_function *fn, wop_register reference, uint32_t heap, bool takes_null);
+wop_register wop_keep_reference(wop_function *fn);
+void wop_cast(wop_function *fn);
+
 /* exceptions.c */
 bool wop_is_exception(wop_function *fn);
 void wop_exception(wop_function *fn);
@@ -324,6 +331,7 @@ wop_stub *wop_add_stub(wop_function *fn);
 void wop_stubs_out(wop_function *fn);
 
 /* calls.c */
+void wop_resolve_if(wop_function *fn, uint8_t condition, wop_register result, wop_register index, size_t call, uint32_t number);
 void wop_call(wop_function *fn);
 void wop_call_indirect(wop_function *fn);
 void wop_call_reference(wop_function *fn);
@@ -362,6 +370,7 @@ void wop_vector(wop_function *fn);
 void wop_bulk(wop_function *fn);
 void wop_atomic(wop_function *fn);
 void wop_wide_arithmetic(wop_function *fn);
+void wop_object(wop_function *fn);
 
 wop_register wop_instance(wop_function *fn);
 

@@ -28,6 +28,18 @@ typedef struct {
     uint8_t is64, is_checked, is_shared, page_log2;
 } wa_onepass_memory;
 
+/* A field of a struct, or what an array is made of. letter: of the value that it gives. */
+typedef struct {
+    uint32_t offset; /* from the start of the object; of an array: of its first element */
+    uint8_t letter, size_bytes;
+} wa_onepass_field;
+
+/* depth: the number of its supertypes. */
+typedef struct {
+    uint32_t depth, first_field, field_count;
+    uint8_t kind, is_final; /* WA_TYPE_* */
+} wa_onepass_subtype;
+
 /* What bodies refer to. All pointers are borrowed for the time of a call. */
 typedef struct {
     const uint8_t *letters;      /* type letters of all types: parameters, then results of each */
@@ -38,7 +50,9 @@ typedef struct {
     const wa_onepass_memory *memories;
     const uint8_t *tables; /* by table: 1 for 64-bit indices */
     const wa_onepass_global *globals;
-    uint32_t type_count, function_count, imported_functions, memory_count, table_count, global_count, tag_count;
+    const wa_onepass_subtype *subtypes; /* of all types, or of none where all are plain types of functions */
+    const wa_onepass_field *fields;
+    uint32_t type_count, subtype_count, function_count, imported_functions, memory_count, table_count, global_count, tag_count;
     uint32_t memories_offset, tables_offset, imported_functions_offset, tags_offset; /* in the instance record */
     uint8_t has_tail_calls; /* functions call each other by the convention of such modules */
     uint8_t has_fuel;       /* a portion of it goes into and out of each function, before all else */

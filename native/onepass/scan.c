@@ -99,6 +99,12 @@ void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
         skip_type(reader);
         skip_catches(reader);
         return;
+    case WA_IMMEDIATE_BR_CAST:
+        wop_read_byte(reader);
+        wop_read_u32(reader);
+        wop_read_signed(reader);
+        wop_read_signed(reader);
+        return;
     case WA_IMMEDIATE_SELECT:
         for (uint32_t count = wop_read_u32(reader); count > 0 && !reader->has_failed; count--)
             skip_type(reader);
@@ -153,9 +159,8 @@ static bool is_compiled(uint32_t opcode)
         return false;
     if (opcode < 256)
         return opcode <= WA_OP_RETURN_CALL_REF || wop_has_exceptions(opcode) || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
-               (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_REF_FUNC) || opcode == WA_OP_REF_AS_NON_NULL ||
-               opcode == WA_OP_BR_ON_NULL || opcode == WA_OP_BR_ON_NON_NULL;
-    return (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) ||
+               (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_BR_ON_NON_NULL);
+    return (opcode >= WA_OP_STRUCT_NEW && opcode <= WA_OP_I31_GET_U) || (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) ||
            is_atomic(opcode) || is_vector(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
 }
 
@@ -163,7 +168,25 @@ static bool is_call(uint32_t opcode)
 {
     return (opcode >= WA_OP_CALL && opcode <= WA_OP_RETURN_CALL_REF) || opcode == WA_OP_MEMORY_GROW || wop_has_exceptions(opcode) ||
            opcode == WA_OP_REF_FUNC || opcode == WA_OP_TABLE_GET || opcode == WA_OP_TABLE_SET ||
-           (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE) || opcode == WA_ONEPASS_ELEMENT_SET;
+           (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE) || opcode == WA_ONEPASS_ELEMENT_SET || opcode == WA_OP_STRUCT_NEW ||
+           opcode == WA_OP_STRUCT_NEW_DEFAULT || (opcode >= WA_OP_ARRAY_NEW && opcode <= WA_OP_ARRAY_NEW_ELEM) ||
+           (opcode >= WA_OP_ARRAY_FILL && opcode <= WA_OP_ARRAY_INIT_ELEM);
+}
+
+static bool is_cast(uint32_t opcode)
+{
+    return opcode >= WA_OP_REF_TEST && opcode <= WA_OP_BR_ON_CAST_FAIL;
+}
+
+/* The type that a cast looks for. */
+static uint32_t cast_heap(uint32_t opcode, wop_reader ahead)
+{
+    if (opcode >= WA_OP_BR_ON_CAST) {
+        wop_read_byte(&ahead);
+        wop_read_u32(&ahead);
+        wop_read_heap(&ahead);
+    }
+    return wop_read_heap(&ahead);
 }
 
 /* Whether an operator waits or notifies at a shared memory, which the runtime does. */
@@ -236,6 +259,15 @@ static void note_tag(wop_function *fn, uint32_t tag)
         fn->has_vectors |= wop_has_vectors(wop_params_of(fn->module, fn->module->tag_types[tag]));
 }
 
+/* Whether what an object holds is a vector. */
+static void note_field(wop_function *fn, uint32_t opcode, wop_reader ahead)
+{
+    const wa_onepass_module *module = fn->module;
+    uint32_t type = wop_read_u32(&ahead), field = opcode <= WA_OP_STRUCT_SET ? wop_read_u32(&ahead) : 0;
+    if (type < module->subtype_count && field < module->subtypes[type].field_count)
+        fn->has_vectors |= wop_type_of(module->fields[module->subtypes[type].first_field + field].letter) == WA_V128;
+}
+
 /* Whether values of exceptions that the operator throws or catches are vectors. */
 static void note_tags(wop_function *fn, uint32_t opcode, wop_reader *ahead)
 {
@@ -281,6 +313,14 @@ static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
         note_tags(fn, opcode, &ahead);
         add_weight(&fn->call_weight, weight);
         add_weight(&fn->instance_weight, weight);
+    } else if (is_cast(opcode)) {
+        uint32_t heap = cast_heap(opcode, ahead);
+        bool calls = wop_is_function_type(fn->module, heap);
+        fn->has_calls |= calls;
+        add_weight(&fn->call_weight, calls ? weight : 0);
+        add_weight(&fn->instance_weight, heap < WA_HEAP_ABSTRACT ? weight : 0);
+    } else if ((opcode >= WA_OP_STRUCT_GET && opcode <= WA_OP_STRUCT_SET) || opcode == WA_OP_ARRAY_GET) {
+        note_field(fn, opcode, ahead);
     } else if (opcode == WA_OP_GLOBAL_GET || opcode == WA_OP_GLOBAL_SET || opcode == WA_OP_MEMORY_SIZE ||
                opcode == WA_OP_TABLE_SIZE) {
         fn->has_vectors |= opcode == WA_OP_GLOBAL_GET && is_vector_global(fn, wop_read_u32(&ahead));

@@ -67,12 +67,12 @@ static void move_saved(wop_function *fn, const wop_stub *stub, bool is_loading)
     }
 }
 
-/* Ask the runtime for the record to call, and go back with it. */
+/* Ask the runtime for the record to call, or whether a function is of a type, and go back with the answer. */
 static void put_call(wop_function *fn, const wop_stub *stub)
 {
     wop_add_row(fn, 0);
     move_saved(fn, stub, false);
-    if (stub->call == WA_CALL_INDEX(resolve_slot)) {
+    if (stub->call != WA_CALL_INDEX(resolve_call)) {
         wop_move(fn, true, RDX, stub->index);
         wop_load_constant(fn, WA_I32, RSI, stub->number);
     } else {

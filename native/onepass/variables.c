@@ -206,6 +206,10 @@ void wop_variable(wop_function *fn)
     case WA_OP_REF_IS_NULL:
         is_null(fn);
         return;
+    case WA_OP_REF_EQ: /* references are equal where their bits are */
+        fn->opcode = WA_OP_I64_EQ;
+        wop_integer(fn);
+        return;
     case WA_OP_REF_AS_NON_NULL:
         as_non_null(fn);
         return;

@@ -90,7 +90,7 @@ def _element(fn: FunctionEmitter, type_index: int) -> FieldFacts:
 
 
 def _charge(fn: FunctionEmitter, count: str) -> None:
-    if fn.context.options.fuel:
+    if fn.pays:
         fuel.charge_count(fn, fn.widen(count, "i"), "i")
 
 

@@ -151,8 +151,8 @@ class FunctionEmitter:
 
     __slots__ = (
         "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
-        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "outward_types", "rethrows",
-        "scope", "signature", "stack", "start", "type_uses", "unwinds", "upcoming", "where", "widened",
+        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "outward_types", "pays",
+        "rethrows", "scope", "signature", "stack", "start", "type_uses", "unwinds", "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -179,6 +179,7 @@ class FunctionEmitter:
         self.dead = False
         self.dead_depth = 0
         self.has_stack_check = False
+        self.pays = context.options.fuel  # all code does that counts it, but for the init function
         self.rethrows = False  # the body has a rethrow: what legacy catches caught is kept
         self.unwinds = False  # something leaves the function with an exception
         self.start = start

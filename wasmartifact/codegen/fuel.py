@@ -42,7 +42,7 @@ def charge_count(fn: FunctionEmitter, count: str, letter: str) -> None:
 
     Nothing is emitted where code counts no fuel.
     """
-    if not fn.context.options.fuel:
+    if not fn.pays:
         return
     if letter == "l":
         possible = fn.define("c", f"icmp ult i64 {count}, {schema.FUEL_COUNT_LIMIT}")
@@ -52,7 +52,7 @@ def charge_count(fn: FunctionEmitter, count: str, letter: str) -> None:
 
 def charge_growth(fn: FunctionEmitter, old_size: str, delta: str) -> None:
     """Pay for growing by an i64 number of pages or elements, which failed if it gave an i64 of -1."""
-    if fn.context.options.fuel:
+    if fn.pays:
         failed = fn.define("c", f"icmp eq i64 {old_size}, -1")
         _pay(fn, fn.define("l", f"select i1 {failed}, i64 0, i64 {delta}"))
 

@@ -27,6 +27,7 @@ def emit_init(context: ModuleContext, module: Module, initial: InitialState, sco
     """
     fn = FunctionEmitter(context, Signature("", "", "", "void", "ptr"), scope, 0, "an initialiser")
     fn.has_stack_check = True
+    fn.pays = False
     fn.open_locals("", set())
     open_function(fn)
     for kind, index in initial.actions:

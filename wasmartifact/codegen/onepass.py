@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from wasmartifact.codegen.compiled import INIT_SYMBOL, AddressMap, CompiledGroup, FunctionGroup, GroupFacts
-from wasmartifact.codegen.context import GlobalFacts, ModuleContext
+from wasmartifact.codegen.context import GlobalFacts, ModuleContext, TypeFacts
 from wasmartifact.codegen.convention import outward_symbol
 from wasmartifact.codegen.irmodule import TAKE_FUEL
 from wasmartifact.codegen.support import TrampolineTypes
@@ -78,7 +78,13 @@ class OnePass:
                 ),
                 "tables": self._borrow("uint8_t[]", bytes(letter == "l" for letter in context.tables)),
                 "globals": self._new("wa_onepass_global[]", list(map(_global, context.globals))),
+                "subtypes": self._new("wa_onepass_subtype[]", _subtypes(context.types)),
+                "fields": self._new(
+                    "wa_onepass_field[]",
+                    [(f.offset, ord(f.letter), f.bits // 8) for type_ in context.types for f in type_.fields],
+                ),
                 "type_count": len(context.signatures),
+                "subtype_count": len(context.types),
                 "function_count": len(context.function_types),
                 "imported_functions": context.imported_functions,
                 "memory_count": len(context.memories),
@@ -272,6 +278,15 @@ class OnePass:
                 if opcode in OPCODES and (feature := OPCODES[opcode].feature) is not None:
                     features.add(feature)
         return features
+
+
+def _subtypes(types: Iterable[TypeFacts]) -> list[tuple[int, int, int, int, bool]]:
+    """Types as wa_onepass_subtype."""
+    rows, field = [], 0
+    for facts in types:
+        rows.append((facts.depth, field, len(facts.fields), facts.kind, facts.final))
+        field += len(facts.fields)
+    return rows
 
 
 def _global(facts: GlobalFacts) -> tuple[int, int, int, int, bool, bool]:

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 import wasmartifact as wa
+from tests.unit.codegen.object_modules import OBJECT_MODULES, right_count
 from tests.unit.runtime.test_exceptions import LEGACY
 
 TAGGED: Final = """(module
@@ -75,6 +76,8 @@ CASES: Final = (
     ("wide arithmetic", WIDE, False, 3, 5 + 4),  # 3 * (2**64 - 1) + 8 + 2**64: halves 5 and 4
     ("a local that nothing sets", UNSET, False, 0, 1),
     ("fuel", TAGGED, True, 7, 7 + 4 + 5 + 200),
+    *((name, source, False, 3, right_count(source)) for name, source in OBJECT_MODULES.items()),
+    *((f"{name} with fuel", source, True, 3, right_count(source)) for name, source in OBJECT_MODULES.items()),
 )
 
 
@@ -85,9 +88,10 @@ def test_nothing_is_left_to_llvm(source: str | bytes, fuel: bool, argument: int,
     data = source if isinstance(source, bytes) else source.encode()
     wa.pack(data, tmp_path / "a.so", opt_level=0, keep=tmp_path / "kept", fuel=fuel)
     assert {path.suffix for path in (tmp_path / "kept").glob("functions-*")} == {".bin"}
+    assert not (tmp_path / "kept" / "init.ll").exists()
     store = wa.Store()
     if fuel:
-        store.fuel = 1000
+        store.fuel = 10_000
     assert wa.load(tmp_path / "a.so").instantiate(store=store).exports.go(argument) == result
 
 

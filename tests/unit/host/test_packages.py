@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import wasmartifact as wa
+from tests.unit.codegen.object_modules import OBJECT_MODULES
 from wasmartifact.host.packages import check_installed, require
 
 #: Import name, name to install, and a module that can't be packed without it.
@@ -54,11 +55,14 @@ def test_the_extra_is_named(tmp_path: Path, package: str, distribution: str, sou
     assert not (tmp_path / "a.so").exists()
 
 
-def test_level_0_needs_no_extra(tmp_path: Path) -> None:
+PLAIN = b'(module (memory 1) (data (i32.const 8) "x") (func (export "f") (param i32) (result i32) (local.get 0)))'
+
+
+@pytest.mark.parametrize("source", [PLAIN, *map(str.encode, OBJECT_MODULES.values())], ids=["plain", *OBJECT_MODULES])
+def test_level_0_needs_no_extra(source: bytes, tmp_path: Path) -> None:
     """The same bytes, no process but the validator's, and nothing of what only components take."""
     for package in ("llvmlite", "lief", "elftools", "wasmtime"):
         (tmp_path / f"{package}.py").write_text(ABSENT)
-    source = b'(module (memory 1) (data (i32.const 8) "x") (func (export "f") (param i32) (result i32) (local.get 0)))'
     wa.pack(source, tmp_path / "with.so", opt_level=0)
     program = (
         "import sys; import wasmartifact as wa; wa.pack(sys.stdin.buffer.read(), sys.argv[1], opt_level=0); "

@@ -19,6 +19,7 @@ import wasmartifact as wa
 from bench.kernels import KERNELS, Kernel
 from tests.fuzz.fuel import PORTION, work
 from tests.fuzz.metering import USED_NAME, meter
+from tests.unit.codegen.object_modules import OBJECT_MODULES
 from tests.unit.runtime.harness import load as load_unmetered
 from tests.unit.runtime.test_exceptions import LEGACY
 
@@ -151,6 +152,57 @@ def test_kernels_use_what_wasmtime_says_at_every_level(kernel: Kernel) -> None:
     for level in LEVELS:
         store, exports = start(kernel.wasm.read_bytes(), level)
         assert used_by(store, exports.run, size) == expected
+
+
+ARRAYS: Final = """(module
+  (type $bytes (array (mut i8))) (type $pair (struct (field i32 i32))) (type $code (array (mut funcref)))
+  (global $bytes (ref $bytes) (array.new $bytes (i32.const 1) (i32.const 100)))
+  (data $d "0123456789")
+  (elem $e func $f $f $f)
+  (func $f)
+  (func (export "new") (param i32) (drop (array.new $bytes (i32.const 1) (local.get 0))))
+  (func (export "default") (param i32) (drop (array.new_default $bytes (local.get 0))))
+  (func (export "fixed") (drop (array.new_fixed $bytes 3 (i32.const 1) (i32.const 2) (i32.const 3))))
+  (func (export "data") (param i32) (drop (array.new_data $bytes $d (i32.const 0) (local.get 0))))
+  (func (export "elem") (param i32) (drop (array.new_elem $code $e (i32.const 0) (local.get 0))))
+  (func (export "fill") (param i32) (array.fill $bytes (global.get $bytes) (i32.const 0) (i32.const 1) (local.get 0)))
+  (func (export "copy") (param i32)
+    (array.copy $bytes $bytes (global.get $bytes) (i32.const 0) (global.get $bytes) (i32.const 1) (local.get 0)))
+  (func (export "init") (param i32)
+    (array.init_data $bytes $d (global.get $bytes) (i32.const 0) (i32.const 0) (local.get 0)))
+  (func (export "struct") (drop (struct.get $pair 1 (struct.new_default $pair))))
+  (func (export "cast") (param i32) (result i32)
+    (block $number (result (ref i31))
+      (drop (br_on_cast $number anyref (ref i31)
+        (select (result anyref) (ref.i31 (local.get 0)) (ref.null any) (local.get 0))))
+      (return (i32.const 7)))
+    (i31.get_s)))"""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_operators_on_objects_cost_what_the_page_says(level: int) -> None:
+    store, exports = start(ARRAYS, level)
+    assert used_by(store, exports.new, 50) == 1 + 3 + 50
+    assert used_by(store, exports.default, 50) == 1 + 2 + 50
+    assert used_by(store, exports.fixed) == 1 + 4
+    assert used_by(store, exports.data, 10) == 1 + 3 + 10
+    assert used_by(store, exports.elem, 3) == 1 + 3 + 3
+    assert used_by(store, exports.fill, 100) == 1 + 5 + 100
+    assert used_by(store, exports.copy, 99) == 1 + 6 + 99
+    assert used_by(store, exports.init, 10) == 1 + 5 + 10
+    assert used_by(store, exports.struct) == 1 + 2
+    assert used_by(store, exports.cast, 5) == 1 + 6 + 1
+    assert used_by(store, exports.cast, 0) == 1 + 6 + 1
+
+
+@pytest.mark.parametrize("name", OBJECT_MODULES)
+def test_modules_with_objects_use_the_same_at_every_level(name: str) -> None:
+    used = {}
+    for level in LEVELS:
+        store, exports = start(OBJECT_MODULES[name], level)
+        assert store.fuel == PLENTY
+        used[level] = used_by(store, exports.go, 3)
+    assert len(set(used.values())) == 1, used
 
 
 def test_generated_modules_use_the_same_at_every_level() -> None:
@@ -446,17 +498,20 @@ def test_the_largest_number_and_deleting() -> None:
         del store.fuel
 
 
-def test_the_start_function_pays_and_segments_do_not() -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_start_function_pays_and_initial_values_do_not(level: int) -> None:
     source = """(module (memory 1) (table 10 funcref) (global $g i32 (i32.const 5)) (global (mut i32) (global.get $g))
+      (type $bytes (array i8)) (global (ref $bytes) (array.new $bytes (i32.const 1) (i32.const 100)))
+      (elem (ref $bytes) (item (array.new_default $bytes (i32.const 50))))
       (data (i32.const 0) "0123456789") (elem (i32.const 0) $f $f $f)
       (func $f (loop (br_if 0 (i32.const 0)))) (start $f))"""
     store = wa.Store()
     store.fuel = PLENTY
-    load(source).instantiate(store=store)
+    load(source, level).instantiate(store=store)
     assert PLENTY - store.fuel == 1 + 2
     store.fuel = 2
     with pytest.raises(wa.OutOfFuel):
-        load(source).instantiate(store=store)
+        load(source, level).instantiate(store=store)
     assert store.fuel == 0
 
 
