@@ -5,7 +5,8 @@
 #
 # SUITE=sid (default) has the newest ones; CHROOT=build/debian-sid is where it lies, the tree in /src. PACKAGES are installed
 # beside what the tests need. A mirror that stands still is refused by apt once its Release file expires; with
-# APT_OPTIONS="-o Acquire::Check-Valid-Until=false" it serves. Needs root and debootstrap. Nothing of the chroot is mounted or running after the end.
+# APT_OPTIONS="-o Acquire::Check-Valid-Until=false" it serves. Needs root and debootstrap. Nothing of the chroot is
+# mounted or running after the end.
 set -eu
 cd "$(dirname "$0")/.."
 
