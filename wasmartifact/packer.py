@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmartifact import schema
 from wasmartifact.bounded import pack_bounded
+from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.cpulevels import CHOICE_SUFFIX
 from wasmartifact.codegen.module import Progress, compile_module
@@ -477,8 +478,7 @@ def _code_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> CodeFa
         ),
         init_text_offset=placed.functions[compiled.init_symbol][0] if compiled.init_symbol else None,
         memory_guards=compiled.memory_guards,
-        address_text_offsets=text_offsets,
-        address_wasm_offsets=wasm_offsets,
+        address_columns=address_columns(text_offsets, wasm_offsets),
         address_traps=traps,
         variants=sorted((*placed.functions[item.symbol], item.func_index, item.levels) for item in compiled.variants),
     )

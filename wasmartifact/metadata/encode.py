@@ -19,7 +19,6 @@ from typing import Final, TypeAlias
 from wasmartifact import schema
 from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header, rows
-from wasmartifact.metadata.addresses import address_columns
 from wasmartifact.wasm.initial import InitialState, evaluate
 from wasmartifact.wasm.model import ACTIVE, ConstExpr, CustomSection, Element, Limits, Module, kind_of, parts
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
@@ -53,9 +52,10 @@ class CodeFacts:
         Column memory_guard of each memory of the index space.
     variants : Sequence[tuple[int, int, int, int]]
         Code that CPU levels above the first have in place of a function's: the fields of cpu_variant.
-    address_text_offsets, address_wasm_offsets, address_traps : Sequence[int]
-        The address map: start of each range of instructions, ascending; byte offset in the module, 0 where unknown;
-        trap code, 0 for none. Arrays of the column's element size ("I", "I", "B") are taken without a copy.
+    address_columns : Mapping[str, array[int]]
+        The address map's columns, but for the traps.
+    address_traps : Sequence[int]
+        Trap code of each row of the address map, 0 for none. An array of type "B" is taken without a copy.
     """
 
     text_offsets: Sequence[int]
@@ -66,8 +66,7 @@ class CodeFacts:
     inward_text_offsets: Sequence[int | None]
     init_text_offset: int | None
     memory_guards: Sequence[int]
-    address_text_offsets: Sequence[int]
-    address_wasm_offsets: Sequence[int]
+    address_columns: Mapping[str, array[int]]
     address_traps: Sequence[int]
     variants: Sequence[tuple[int, int, int, int]] = ()
 
@@ -461,11 +460,7 @@ def _code(facts: MetadataFacts) -> Iterator[Named]:
     codes, code = facts.module.codes, facts.code
     yield ints("code_wasm_offset", (entry.start for entry in codes))
     yield ints("code_wasm_size", (entry.end - entry.start for entry in codes))
-    text_offsets, wasm_offsets = (
-        values if isinstance(values, array) else array("I", values)
-        for values in (code.address_text_offsets, code.address_wasm_offsets)
-    )
-    yield from address_columns(text_offsets, wasm_offsets).items()
+    yield from code.address_columns.items()
     yield ints("address_trap", code.address_traps)
 
 

@@ -104,7 +104,9 @@ Constant = int | bytes
 
 _CONSTANT_OPCODES: Final = {OPCODE_BY_NAME[name].code for name in ("f32.const", "f64.const", "v128.const")}
 _INT_BITS: Final = {OPCODE_BY_NAME["i32.const"].code: 32, OPCODE_BY_NAME["i64.const"].code: 64}
-_REF_FUNC, _REF_NULL, _GLOBAL_GET = (OPCODE_BY_NAME[name].code for name in ("ref.func", "ref.null", "global.get"))
+_I32_CONST, _REF_FUNC, _REF_NULL, _GLOBAL_GET = (
+    OPCODE_BY_NAME[name].code for name in ("i32.const", "ref.func", "ref.null", "global.get")
+)
 #: Operators of the items that a segment's slots hold from the start.
 CONSTANT_ITEMS: Final = frozenset((_REF_FUNC, _REF_NULL))
 _ARITHMETIC: Final[dict[int, tuple[int, Callable[[int, int], int]]]] = {
@@ -116,6 +118,11 @@ _ARITHMETIC: Final[dict[int, tuple[int, Callable[[int, int], int]]]] = {
 
 def evaluate(expression: ConstExpr, constants: Mapping[int, Constant]) -> Constant | None:
     """Value of a constant expression, given the values of the globals that have one; None where it must be computed."""
+    if len(expression.instructions) == 1:
+        _, opcode, immediate = expression.instructions[0]  # nearly all of them, and some modules have 100,000
+        if opcode == _I32_CONST:
+            assert isinstance(immediate, int)
+            return immediate & 0xFFFF_FFFF
     stack: list[Constant] = []
     for _, opcode, immediate in expression.instructions:
         if opcode in _INT_BITS:
@@ -192,6 +199,8 @@ class _Plan:
         self.elements_in_image: list[int] = []
         self.datas_in_image: list[int] = []
         self.table_actions: list[tuple[str, int]] = []
+        #: Where each data segment goes; None where it is passive, or its offset must be computed.
+        self.data_starts = [self._offset(data.offset) for data in module.datas]
         # Targets whose later segments must be actions, because an earlier one is.
         self.closed_tables = set(range(module.imported_tables))
         self.closed_memories = set(range(module.imported_memories))
@@ -257,7 +266,8 @@ class _Plan:
     def _place_data(self, index: int, data: Data) -> None:
         memory_type = self.module.memory_types[data.memory]
         size_bytes = memory_type.limits.min << memory_type.page_log2
-        end = self._end(data.offset, data.end - data.start)
+        start = self.data_starts[index]
+        end = None if start is None else start + data.end - data.start
         fits = end is not None and end <= size_bytes
         # A memory with small pages may end within a page of the machine, which can't be mapped then.
         if (
@@ -333,8 +343,7 @@ class _Plan:
         covers: dict[int, list[tuple[int, int]]] = {}
         mask = -self.page_size_bytes
         for index in self.datas_in_image:
-            data = self.module.datas[index]
-            start = self._offset(data.offset)
+            data, start = self.module.datas[index], self.data_starts[index]
             assert start is not None
             end = start + data.end - data.start
             if end > start:
@@ -353,8 +362,7 @@ class _Plan:
             buffers = [bytearray(end - start) for start, end in spans]
             starts = [start for start, _ in spans]
             for index in self.datas_in_image:
-                data = self.module.datas[index]
-                start = self._offset(data.offset)
+                data, start = self.module.datas[index], self.data_starts[index]
                 if data.memory != memory or start is None or data.start == data.end:
                     continue
                 span = bisect_right(starts, start) - 1

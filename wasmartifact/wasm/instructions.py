@@ -144,6 +144,17 @@ def decode_expression(data: bytes, start: int, limit: int) -> tuple[list[Instruc
                     append((pos, opcode, (value & 0x7F | high << 7) - (high << 8 & 0x4000)))
                     pos += 3
                     continue
+                # Addresses of memory have three bytes, or four.
+                third, low = data[pos + 3], value & 0x7F | (high & 0x7F) << 7
+                if third < 0x80:
+                    append((pos, opcode, (low | third << 14) - (third << 15 & 0x20_0000)))
+                    pos += 4
+                    continue
+                fourth = data[pos + 4]
+                if fourth < 0x80:
+                    append((pos, opcode, (low | (third & 0x7F) << 14 | fourth << 21) - (fourth << 22 & 0x1000_0000)))
+                    pos += 5
+                    continue
             elif kind == MEMARG:
                 align_log2 = data[pos + 1]
                 offset = data[pos + 2]

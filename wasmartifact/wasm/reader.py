@@ -79,10 +79,13 @@ class Reader:
 
     def u32(self) -> int:
         """An unsigned LEB128 integer below 2**32, at most 5 bytes."""
-        pos = self.pos
-        if pos < self.end and (value := self.data[pos]) < 0x80:
+        pos, data = self.pos, self.data
+        if pos < self.end and (value := data[pos]) < 0x80:
             self.pos = pos + 1
             return value
+        if pos + 1 < self.end and (high := data[pos + 1]) < 0x80:
+            self.pos = pos + 2
+            return value & 0x7F | high << 7
         return self._unsigned(32)
 
     def u64(self) -> int:

@@ -16,6 +16,7 @@ import wasmtime
 
 from bench.synthetic import exported_functions
 from tests.unit.metadata.sections import FUNCTION_SIZE_BYTES, RICH_WAT, fake_facts, module_from_text, section_from_text
+from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import rows
 from wasmartifact.metadata.check_rows import check_rows
@@ -106,7 +107,8 @@ def test_function_at(rich: Metadata) -> None:
 
 def test_function_at_takes_no_address_from_the_function_before() -> None:
     facts = fake_facts(module_from_text("(module (func) (func))"))
-    code = replace(facts.code, address_text_offsets=[4], address_wasm_offsets=[30], address_traps=[0])
+    columns = address_columns(array("I", [4]), array("I", [30]))
+    code = replace(facts.code, address_columns=columns, address_traps=[0])
     metadata = Metadata(encode_metadata(replace(facts, code=code)))
     assert metadata.function_at(2) == (0, None)
     assert metadata.function_at(5) == (0, 30)

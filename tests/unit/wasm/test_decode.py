@@ -288,6 +288,27 @@ MALFORMED = {
 }
 
 
+@pytest.mark.parametrize("bits", [32, 64])
+def test_constants_of_each_length(bits: int) -> None:
+    """The shortest encoding, as another tool writes it, and longer ones, which fill up with the sign."""
+    edges = {sign * (1 << power) + step for power in range(bits - 1) for sign in (1, -1) for step in (-1, 0, 1)}
+    values = sorted({-(1 << bits - 1), (1 << bits - 1) - 1, *edges})
+    text = " ".join(f"(drop (i{bits}.const {value}))" for value in values)
+    module = decode_module(wat(f"(module (func {text}))"))
+    (code,) = module.codes
+    found, _ = decode_expression(module.data, code.start + 1, code.end)
+    assert [immediate for _, _, immediate in found if immediate is not None] == values
+    opcode = OPCODE_BY_NAME[f"i{bits}.const"].code
+    for value in values:
+        for size in range(1, -(-bits // 7) + 1):
+            if -(1 << 7 * size - 1) <= value < 1 << 7 * size - 1:
+                digits = [value >> 7 * place & 0x7F | 0x80 for place in range(size)]
+                body = bytes([opcode, *digits[:-1], digits[-1] & 0x7F, 0x0B])
+                assert decode_expression(body, 0, len(body)) == ([(0, opcode, value), (size + 1, 0x0B, None)], size + 2)
+                with pytest.raises(MalformedModule):
+                    decode_expression(body, 0, size)
+
+
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
 def test_malformed(data: bytes) -> None:
     with pytest.raises(MalformedModule) as caught:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.metadata.sections import fake_facts, module_from_text
-from wasmartifact.metadata.addresses import LIMIT, address_columns
+from wasmartifact.codegen.addresses import LIMIT, address_columns
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.encode import encode_metadata
 from wasmartifact.metadata.views import Metadata
@@ -77,8 +77,7 @@ def test_a_look_up_finds_what_a_search_of_all_rows_does(seed: int) -> None:
     code = replace(
         facts.code,
         sizes_bytes=[TEXT_BYTES],
-        address_text_offsets=text,
-        address_wasm_offsets=wasm,
+        address_columns=address_columns(text, wasm),
         address_traps=array("B", bytes(len(text))),
     )
     section = encode_metadata(replace(facts, code=code, layout=replace(facts.layout, text_size_bytes=TEXT_BYTES)))
