@@ -85,6 +85,7 @@ def named_constants() -> Iterator[str]:
         ("ENCODING", schema.STRING_ENCODINGS),
     ):
         yield from (define(f"{prefix}_{name}", number) for number, name in enumerate(names))
+    yield define("HOST_OBJECT_KINDS", len(schema.HOST_OBJECT_KINDS), "number of them")
     yield x_macro("WA_HEAD_MASKED_RANGES", (f"{start}, {end}" for start, end in schema.HEAD_MASKED_RANGES))
 
 
@@ -142,7 +143,8 @@ def columns() -> Iterator[str]:
             for column in schema.COLUMNS
         ),
     )
-    yield from (define(f"COLUMN_{column.name}", column.id, "of components only") for column in schema.COMPONENT_COLUMNS)
+    for column in (*schema.COMPONENT_COLUMNS, *schema.COMPONENT_STATE_COLUMNS):
+        yield define(f"COLUMN_{column.name}", column.id, "of components only")
     yield "/* 16 bytes as the value of a column: a digest, a cell. */"
     yield "struct wa_schema_u8x16 {\n    uint8_t bytes[16];\n};"
     yield "/* A column by the type of its values: count of them at data. */"
@@ -338,6 +340,13 @@ def column_tables() -> str:
     return "\n\n".join(parts)
 
 
+def component_structs() -> str:
+    """The structures that columns of components are made of."""
+    return "\n\n".join(
+        f"`{struct.name}`: {struct.doc}\n\n{struct_table(struct)}" for struct in schema.COMPONENT_STRUCTS
+    )
+
+
 def fuel_table() -> str:
     """What costs what."""
     names = {"free": schema.FUEL_FREE_OPERATORS, "last": schema.FUEL_BLOCK_ENDS}
@@ -391,6 +400,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "export slot": lambda: struct_table(schema.EXPORT_SLOT),
     "function row": lambda: struct_table(schema.FUNCTION_ROW),
     "columns": column_tables,
+    "component structures": component_structs,
     "value types": value_type_table,
     "traps": lambda: table("code|name|message", ((t.code, f"`{t.name}`", t.message) for t in schema.TRAP_CODES)),
     "fuel": fuel_table,
@@ -523,6 +533,7 @@ def python_constants() -> str:
         "KINDS": schema.KINDS,
         "COMPONENT_KINDS": schema.COMPONENT_KINDS,
         "COMPONENT_SORTS": schema.COMPONENT_SORTS,
+        "HOST_OBJECT_KINDS": schema.HOST_OBJECT_KINDS,
         "FORMAT_VERSION": (schema.FORMAT_MAJOR, schema.FORMAT_MINOR),
     }
     return "\n".join([

@@ -24,7 +24,8 @@ _Fault: TypeAlias = tuple[int, int, int, int, int, str]
 _ImportSpec: TypeAlias = tuple[str, str, int, Any, str]
 #: Slots of each table; cells of the defined globals; slots of each element segment, none where it was dropped; a byte
 #: per data segment, 1 where it was dropped; size in pages and stretches that are not zero of each memory; descriptors
-#: that the WASI program has open, with their paths, and (None, "") for rights that it gave up.
+#: that the WASI program has open, with their paths, and (None, "") for rights that it gave up; of a component, what
+#: take_state tells.
 _State: TypeAlias = tuple[
     list[bytes],
     bytes,
@@ -32,6 +33,7 @@ _State: TypeAlias = tuple[
     bytes,
     list[tuple[int, list[tuple[int, bytes]]]],
     list[tuple[int | None, str]],
+    tuple[bytes, bytes, list[tuple[int, Any]]] | str | None,
 ]
 #: What can be given for the imports of an artifact.
 _Imports: TypeAlias = Mapping[str, Mapping[str, Any] | Instance] | None
@@ -615,8 +617,13 @@ def instantiate(artifact: Artifact, native: NativeArtifact, imports: _Imports, s
 def link(artifact: Artifact, native: NativeArtifact, imports: _Imports, /) -> Linked:
     """The flow of `Artifact.link`, likewise."""
 
-def take_state(instance: Instance, page_bytes: int, gap_bytes: int, /) -> _State | None:
+def take_state(
+    instance: Instance, page_bytes: int, gap_bytes: int, component: _NativeComponentInstance | None, /
+) -> _State | None:
     """Copy what an instance holds; None while a call runs in its store.
+
+    component: the instance of a component whose module's instance it is. What it holds beside is the last part: its
+    handles as rows of the format, and (resource, object) for those of the embedder; or a word: why there are none.
 
     References are slots of the format; what no artifact can hold is one of the even numbers that ``WA_SNAPSHOT_*`` of
     wasmartifact.h names. Stretches are whole pages, the last one up to the memory's end, with less than gap_bytes of
@@ -627,6 +634,7 @@ class _NativeComponent(Protocol):
     def types(self) -> list[tuple[int, list[tuple[str, int]]]]: ...
     def externs(self) -> list[tuple[str, int, int, int, int]]: ...
     def canons(self) -> list[tuple[int, int, int]]: ...
+    def host_objects(self) -> list[tuple[int, str]]: ...
     def face(self, row: int, /) -> tuple[Any, ...]: ...
 
 class _NativeComponentInstance(Protocol):
@@ -646,9 +654,17 @@ def component_open(component: Artifact, native: NativeArtifact, /) -> _NativeCom
     """
 
 def component_instantiate(
-    component: _NativeComponent, native: NativeArtifact, callables: tuple[Any, ...], store: Store | None, /
+    component: _NativeComponent,
+    native: NativeArtifact,
+    callables: tuple[Any, ...],
+    store: Store | None,
+    objects: tuple[Any, ...],
+    /,
 ) -> _NativeComponentInstance:
-    """An instance of a component: a callable for each import of its module, None where it is no host function."""
+    """An instance of a component: a callable for each import of its module, None where it is no host function.
+
+    objects: what stands for the host objects of a snapshot, in their order.
+    """
 
 def resource_base() -> type:
     """The class that the classes of resources are made of."""

@@ -7,7 +7,7 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # fmt: off
 
 FORMAT_MAJOR = 2
-FORMAT_MINOR = 2
+FORMAT_MINOR = 3
 RUNTIME_ABI = 4
 RUNTIME_ABI_OLDEST = 2
 METADATA_MAGIC = 753352800618771319
@@ -88,7 +88,8 @@ DIRECTORY_ENTRY_BYTES = 24
 KINDS = ("func", "table", "memory", "global", "tag")
 COMPONENT_KINDS = ("bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list", "record", "tuple", "variant", "enum", "option", "result", "flags", "own", "borrow", "func")
 COMPONENT_SORTS = ("func", "type", "resource", "instance", "component", "core module", "imported func")
-FORMAT_VERSION = (2, 2)
+HOST_OBJECT_KINDS = ("stdin", "stdout", "stderr", "terminal", "directory", "network", "pollable", "pollable of stdin")
+FORMAT_VERSION = (2, 3)
 #: Code of each abstract heap type.
 HEAP_TYPES = {
     "exn": 8388713,
@@ -247,6 +248,11 @@ COLUMNS = {
     "component_resource": (864, 12, ""),
     "component_canon": (896, 36, ""),
     "component_extern": (928, 20, ""),
+    "component_table": (960, 8, ""),
+    "component_handle": (992, 8, ""),
+    "host_object_kind": (1024, 4, ""),
+    "host_object_name": (1025, 4, "host_object_name_bytes"),
+    "host_object_name_bytes": (1026, 1, ""),
 }
 #: Column of structures, place among its u32, number of them.
 COLUMN_FIELDS = {
@@ -284,6 +290,10 @@ COLUMN_FIELDS = {
     "component_extern.parent": ("component_extern", 2, 5),
     "component_extern.is_export": ("component_extern", 3, 5),
     "component_extern.index": ("component_extern", 4, 5),
+    "component_table.place_count": ("component_table", 0, 2),
+    "component_table.free": ("component_table", 1, 2),
+    "component_handle.resource": ("component_handle", 0, 2),
+    "component_handle.rep": ("component_handle", 1, 2),
 }
 #: Column that tells the rows of a group, values it has more.
 ROW_COLUMNS = {

@@ -262,9 +262,10 @@ class SnapshotError(WasmArtifactError):
     ----------
     what : str
         Where: "import", "table", "global", "element segment", "descriptor", "rights", "call" (one is running), "exit"
-        (the program ended itself).
+        (the program ended itself); of a component, "handle" of an object of the host, "instance" (it trapped), "error"
+        (the function that was to be called before gave one).
     index : int | None
-        Which one, in its index space or by its number; None where there is only one.
+        Which one, in its index space or by its number; of a handle, its resource; None where there is only one.
     found : str
         What it is or holds, in words.
     """

@@ -22,7 +22,7 @@ Buffer = bytes | bytearray | memoryview
 # Versions and magic numbers
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
-FORMAT_MINOR: Final = 2  # a newer minor only adds columns, which are ignored
+FORMAT_MINOR: Final = 3  # a newer minor only adds columns, which are ignored
 RUNTIME_ABI: Final = 4  # contract, instance record, function records, runtime calls, trampolines
 #: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
 RUNTIME_ABI_OLDEST: Final = 2
@@ -754,7 +754,41 @@ CPU_VARIANT: Final = Struct(
         Field("levels", "u32", "bit set of the levels that have it"),
     ),
 )
-COMPONENT_STRUCTS: Final = (COMPONENT_TYPE, COMPONENT_ITEM, COMPONENT_RESOURCE, COMPONENT_CANON, COMPONENT_EXTERN)
+# What snapshots of components have beside.
+
+#: What an object of the embedder is, that a snapshot keeps a handle of: who instantiates it makes it anew.
+HOST_OBJECT_KINDS: Final = (
+    "stdin", "stdout", "stderr", "terminal", "directory", "network", "pollable", "pollable of stdin",
+)  # fmt: skip
+
+COMPONENT_TABLE: Final = Struct(
+    "component_table",
+    "The handles that a component instance has. Its places follow those of the one before.",
+    8,
+    (
+        Field("place_count", "u32", "number of its places; the first one, 0, is no handle"),
+        Field("free", "u32", "place for the next handle, 0: a new one"),
+    ),
+)
+
+COMPONENT_HANDLE: Final = Struct(
+    "component_handle",
+    "A place in the handles of a component instance. All handles are owned.",
+    8,
+    (
+        Field("resource", "u32", "row of component_resource + 1; 0: a free place"),
+        Field(
+            "rep",
+            "u32",
+            "what the component calls the resource; of the embedder's, row of host_objects + 1; of a free place, the next "
+            "free one, 0 where there is none",
+        ),
+    ),
+)
+COMPONENT_STRUCTS: Final = (
+    COMPONENT_TYPE, COMPONENT_ITEM, COMPONENT_RESOURCE, COMPONENT_CANON, COMPONENT_EXTERN, COMPONENT_TABLE,
+    COMPONENT_HANDLE,
+)  # fmt: skip
 
 #: Structures whose fields are all u32, that columns are made of.
 ROW_STRUCTS: Final = (EXPORT_SLOT, FUNCTION_ROW, CPU_VARIANT, *COMPONENT_STRUCTS)
@@ -1321,6 +1355,17 @@ COMPONENT_COLUMNS: Final = (
     *_group(28, "component_canons", ("component_canon", "component_canon", "rows", "row", "functions of the canonical ABI")),
     *_group(29, "component_externs", ("component_extern", "component_extern", "rows", "row", "imports and exports")),
 )  # fmt: skip
+#: Columns that only snapshots of components have.
+COMPONENT_STATE_COLUMNS: Final = (
+    *_group(30, "component_tables", ("component_table", "component_table", "rows", "row", "per component instance: its handles")),
+    *_group(31, "component_handles", ("component_handle", "component_handle", "rows", "row", "places of handles")),
+    *_group(
+        32, "host_objects",
+        ("host_object_kind", "u32", "rows", "kind", "place in HOST_OBJECT_KINDS of an object of the embedder that is made anew"),
+        ("host_object_name", "u32", "offsets", "byte", "of a directory: what the program calls it, UTF-8; else empty", "host_object_name_bytes"),
+        ("host_object_name_bytes", "u8", "flat", "bytes", "names"),
+    ),
+)  # fmt: skip
 #: Columns that only artifacts with code for several CPU levels have.
 CPU_LEVEL_COLUMNS: Final = (
     *_group(
@@ -1332,8 +1377,12 @@ CPU_LEVEL_COLUMNS: Final = (
     *_group(22, "cpu_variants", ("cpu_variant", "cpu_variant", "rows", "row", "code that differs from the first level's")),
 )  # fmt: skip
 #: Columns that a bit of ``flags`` tells of.
-OPTIONAL_COLUMNS: Final = {HEADER_CPU_LEVELS: CPU_LEVEL_COLUMNS, HEADER_COMPONENT: COMPONENT_COLUMNS}
-ALL_COLUMNS: Final = (*COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS)
+OPTIONAL_COLUMNS: Final = {
+    HEADER_CPU_LEVELS: CPU_LEVEL_COLUMNS,
+    HEADER_COMPONENT: COMPONENT_COLUMNS,
+    HEADER_COMPONENT | HEADER_SNAPSHOT: COMPONENT_STATE_COLUMNS,
+}
+ALL_COLUMNS: Final = (*COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS, *COMPONENT_STATE_COLUMNS)
 COLUMN_BY_NAME: Final = {column.name: column for column in ALL_COLUMNS}
 STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}
 

@@ -20,11 +20,13 @@ from wasmartifact.host.output import check_output, write_output
 from wasmartifact.host.scratch import read_chunks
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.contract import encode_contract, levels_offset, mapped_images, read_images
-from wasmartifact.metadata.resume import InstanceState, encode_snapshot
+from wasmartifact.metadata.resume import ComponentState, InstanceState, encode_snapshot
 from wasmartifact.metadata.views import Metadata
 from wasmartifact.packer import Clock, PackReport, seal
+from wasmartifact.runtime.component import ComponentInstance
 from wasmartifact.verifier import verify, verify_open
 from wasmartifact.version import VERSION_NUMBERS
+from wasmartifact.wasi.component_kept import kind_of, words
 from wasmartifact.wasm.externtypes import GlobalType
 from wasmartifact.wasm.initial import MERGE_GAP_BYTES, InitialState, image_runs, table_image
 from wasmartifact.wasm.model import DECLARATIVE
@@ -38,7 +40,7 @@ _UNKEPT: Final = {
 }
 
 
-def snapshot(instance: types.Instance, output: str | os.PathLike[str] | int) -> PackReport:
+def snapshot(instance: types.Instance | ComponentInstance, output: str | os.PathLike[str] | int) -> PackReport:
     """Write an artifact that is an instance as it stands: same code, its memories, tables and globals as images.
 
     An instance of it starts where this one is now, by the same copy-on-write pages as any other: an interpreter that
@@ -51,7 +53,7 @@ def snapshot(instance: types.Instance, output: str | os.PathLike[str] | int) -> 
 
     Parameters
     ----------
-    instance : Instance
+    instance : Instance | ComponentInstance
         No call may run in its store. It is not changed.
     output : str | os.PathLike | int
         As for `pack`.
@@ -65,8 +67,9 @@ def snapshot(instance: types.Instance, output: str | os.PathLike[str] | int) -> 
     ------
     SnapshotError
         The instance holds what no artifact can: an imported global that can change, a file that the program has open, a
-        reference to a host object, to a function of the host that it does not import, or to one of another instance; or
-        a call runs.
+        reference to a host object, to a function of the host that it does not import, or to one of another instance; of
+        a component: a resource of the embedder but for streams and directories that a Wasi gave it, or it trapped; or a
+        call runs.
     CorruptArtifact
         The file that the instance was made from was changed since.
     OSError
@@ -79,8 +82,10 @@ def snapshot(instance: types.Instance, output: str | os.PathLike[str] | int) -> 
     >>> wa.load("ready.so").instantiate({"env": {"log": print}}).exports.add(2, 3)
     5
     """
+    component = instance._native if isinstance(instance, ComponentInstance) else None
+    instance = instance if component is None else component.core
     if not isinstance(instance, types.Instance):
-        raise TypeError(f"expected an Instance, found {type(instance).__name__}")
+        raise TypeError(f"expected an Instance or ComponentInstance, found {type(instance).__name__}")
     clock = Clock()
     if not isinstance(output, int):
         output = os.fsdecode(output)
@@ -89,7 +94,7 @@ def snapshot(instance: types.Instance, output: str | os.PathLike[str] | int) -> 
     _refuse_imports(artifact.metadata)
 
     # The state of the instance is copied at one moment; what no artifact can hold ends here.
-    state = _take_state(instance, artifact.metadata)
+    state = _take_state(instance, artifact.metadata, component)
     clock.lap("state")
 
     # Every byte of the file is checked: what is wrong with it must not get new digests.
@@ -137,18 +142,20 @@ def _refuse_imports(metadata: Metadata) -> None:
             )
 
 
-def _take_state(instance: types.Instance, metadata: Metadata) -> InstanceState:
+def _take_state(
+    instance: types.Instance, metadata: Metadata, component: types._NativeComponentInstance | None
+) -> InstanceState:
     """Copy what the instance holds. Raises SnapshotError for what no artifact can hold."""
     page_size_bytes = metadata.header.numbers["page_size_bytes"]
-    taken = types.take_state(instance, page_size_bytes, MERGE_GAP_BYTES)
-    if taken is None:
+    taken = types.take_state(instance, page_size_bytes, MERGE_GAP_BYTES, component)
+    if taken is None or taken[-1] == "running":
         raise SnapshotError(
             "a call runs in the instance's store, and what it has on the stack can't be kept; take the snapshot when "
             "all calls have returned",
             what="call",
             found="a running call",
         )
-    tables, cells, segments, dropped, memories, files = taken
+    tables, cells, segments, dropped, memories, files, outside = taken
     columns = metadata.columns
     first_global = columns.row_count("globals") - len(cells) // 16
     _refuse_files(files)
@@ -175,6 +182,7 @@ def _take_state(instance: types.Instance, metadata: Metadata) -> InstanceState:
         memory_pages=[pages for pages, _ in memories],
         table_sizes=[len(slots) // 8 for slots in tables],
         segment_slots=segments,
+        component=None if outside is None else _component_state(columns, outside),
     )
 
 
@@ -231,6 +239,37 @@ def _refuse_files(files: Iterable[tuple[int | None, str]]) -> None:
             index=number,
             found=path or "an open descriptor",
         )
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What an instance of a component holds beside
+
+
+def _component_state(columns: Columns, outside: tuple[bytes, bytes, list[tuple[int, Any]]] | str) -> ComponentState:
+    """Handles, and what of a Wasi those of the embedder's objects stand for."""
+    if isinstance(outside, str):
+        raise SnapshotError(
+            "the instance trapped, and can't be entered any more, so that a snapshot of it would be of no use; make a "
+            "new one",
+            what="instance",
+            found="an instance that trapped",
+        )
+    tables, handles, objects = outside
+    return ComponentState(tables, handles, [_host_object(columns, resource, value) for resource, value in objects])
+
+
+def _host_object(columns: Columns, resource: int, value: Any) -> tuple[str, str]:
+    kind = kind_of(value)
+    if kind is not None:
+        return kind
+    number = columns.value("component_resource.name", resource)
+    name = columns.text("component_name", number - 1) if number else "resource"
+    raise SnapshotError(
+        f"the component has a handle of {words(value)} ({name}), which no artifact can hold; let it drop it before",
+        what="handle",
+        index=resource,
+        found=f"{words(value)} ({name})",
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------------

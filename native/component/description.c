@@ -44,6 +44,32 @@ static int open_columns(wa_component *component, const struct wa_schema_componen
     return 0;
 }
 
+/* What a snapshot has beside: all of it, or nothing. */
+static int open_state(wa_component *component, uint32_t *table_count, uint32_t *handle_count, wa_error *error)
+{
+    const wa_artifact *artifact = component->artifact;
+    uint32_t name_rows = 0;
+    component->tables = find_column(artifact, WA_COLUMN_COMPONENT_TABLE, sizeof *component->tables, table_count);
+    if (component->tables == NULL)
+        return 0;
+    component->handles = find_column(artifact, WA_COLUMN_COMPONENT_HANDLE, sizeof *component->handles, handle_count);
+    component->host_object_kinds = find_column(artifact, WA_COLUMN_HOST_OBJECT_KIND, 4, &component->host_object_count);
+    component->host_object_names = find_column(artifact, WA_COLUMN_HOST_OBJECT_NAME, 4, &name_rows);
+    uint32_t name_bytes = 0;
+    component->host_object_name_bytes = find_column(artifact, WA_COLUMN_HOST_OBJECT_NAME_BYTES, 1, &name_bytes);
+    if (component->handles == NULL || component->host_object_kinds == NULL || component->host_object_names == NULL ||
+        component->host_object_name_bytes == NULL || name_rows != component->host_object_count + 1)
+        return fail_row(error, "a column of a component's snapshot (missing)", 0, name_rows);
+    for (uint32_t i = 0; i < component->host_object_count; i++)
+        if (component->host_object_kinds[i] >= WA_HOST_OBJECT_KINDS)
+            return fail_row(error, "host_object_kind", i, component->host_object_kinds[i]);
+    for (uint32_t i = 0; i < name_rows; i++)
+        if (component->host_object_names[i] > name_bytes ||
+            (i > 0 && component->host_object_names[i] < component->host_object_names[i - 1]))
+            return fail_row(error, "host_object_name", i, component->host_object_names[i]);
+    return 0;
+}
+
 /* ---- layout ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t align_up(uint64_t value, uint32_t align)
@@ -307,11 +333,52 @@ static int check_rows(wa_component *component, wa_error *error)
                : fail_row(error, "component_canon (number of imports)", 0, component->import_count);
 }
 
+/* That the free places of a table, and no others, are those that lead from one to the next. */
+static bool is_free_list(const struct wa_schema_component_table *table, const struct wa_schema_component_handle *handles)
+{
+    uint32_t found = 0, unused = 0;
+    for (uint32_t i = 1; i < table->place_count; i++)
+        unused += handles[i].resource == 0;
+    for (uint32_t place = table->free; place != 0; place = handles[place].rep, found++)
+        if (found == unused || place >= table->place_count || handles[place].resource != 0)
+            return false;
+    return found == unused;
+}
+
+static int check_state(const wa_component *component, uint32_t table_count, uint32_t handle_count, wa_error *error)
+{
+    if (component->tables == NULL)
+        return 0;
+    const struct wa_schema_component_handle *handles = component->handles;
+    if (table_count != component->sub_count)
+        return fail_row(error, "component_table (number of rows)", 0, table_count);
+    uint32_t rest = handle_count;
+    for (uint32_t row = 0; row < table_count; row++) {
+        const struct wa_schema_component_table *table = &component->tables[row];
+        if (table->place_count > rest || (table->place_count == 0 && table->free != 0))
+            return fail_row(error, "component_table.place_count", row, table->place_count);
+        for (uint32_t i = 0; i < table->place_count; i++) {
+            uint32_t resource = handles[i].resource;
+            if (resource > component->resource_count || (i == 0 && resource != 0))
+                return fail_row(error, "component_handle.resource", handle_count - rest + i, resource);
+            if (resource != 0 && component->resources[resource - 1].owner == 0 &&
+                (handles[i].rep == 0 || handles[i].rep > component->host_object_count))
+                return fail_row(error, "component_handle.rep", handle_count - rest + i, handles[i].rep);
+        }
+        if (!is_free_list(table, handles))
+            return fail_row(error, "component_table.free", row, table->free);
+        handles += table->place_count;
+        rest -= table->place_count;
+    }
+    return rest == 0 ? 0 : fail_row(error, "component_handle (number of rows)", 0, handle_count);
+}
+
 static int read_component(wa_component *component, wa_error *error)
 {
     const struct wa_schema_component_type *types;
     const struct wa_schema_component_item *items;
-    if (open_columns(component, &types, &items, error) < 0)
+    uint32_t table_count = 0, handle_count = 0;
+    if (open_columns(component, &types, &items, error) < 0 || open_state(component, &table_count, &handle_count, error) < 0)
         return -1;
     for (uint32_t i = 0; i <= component->name_count; i++)
         if (component->names[i] > component->name_bytes_count || (i > 0 && component->names[i] < component->names[i - 1]))
@@ -324,7 +391,7 @@ static int read_component(wa_component *component, wa_error *error)
     for (uint32_t row = 0; row < component->type_count; row++)
         if (read_type(component, row, &types[row], items, error) < 0)
             return -1;
-    return check_rows(component, error);
+    return check_rows(component, error) < 0 ? -1 : check_state(component, table_count, handle_count, error);
 }
 
 wa_component *wa_component_open(wa_artifact *artifact, wa_error *error)

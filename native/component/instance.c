@@ -4,12 +4,33 @@
 #include "runtime/instance.h"
 #include "wa_component.h"
 
+/* The handles of a snapshot, whose rows were checked. */
+static int resume(wa_component_instance *instance)
+{
+    const struct wa_schema_component_table *tables = instance->component->tables;
+    const struct wa_schema_component_handle *rows = instance->component->handles;
+    for (uint32_t i = 0; tables != NULL && i < instance->component->sub_count; rows += tables[i].place_count, i++) {
+        wac_sub *sub = &instance->subs[i];
+        uint32_t count = tables[i].place_count;
+        if (count == 0)
+            continue;
+        sub->handles = malloc(count * sizeof *sub->handles);
+        if (sub->handles == NULL)
+            return -1;
+        for (uint32_t k = 0; k < count; k++)
+            sub->handles[k] = (wac_handle){.resource = rows[k].resource, .rep = rows[k].rep, .is_own = rows[k].resource != 0};
+        sub->count = sub->capacity = count;
+        sub->free = tables[i].free;
+    }
+    return 0;
+}
+
 int wa_component_instance_begin(wa_component_instance *instance, const wa_component *component)
 {
     *instance = (wa_component_instance){.component = component};
     instance->subs = calloc(component->sub_count, sizeof *instance->subs);
     instance->options = calloc(component->canon_count + 1u, sizeof *instance->options);
-    if (instance->subs != NULL && instance->options != NULL)
+    if (instance->subs != NULL && instance->options != NULL && resume(instance) == 0)
         return 0;
     wa_component_instance_end(instance);
     return -1;

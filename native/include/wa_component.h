@@ -37,6 +37,12 @@ typedef struct wa_component {
     wa_artifact *artifact; /* retained */
     uint32_t type_count, item_count, resource_count, canon_count, extern_count, name_count, import_count;
     uint32_t sub_count; /* component instances in it */
+    /* Of a snapshot: handles of each component instance, and objects of the embedder that they stand for. Else NULL and 0. */
+    const struct wa_schema_component_table *tables;
+    const struct wa_schema_component_handle *handles;
+    const uint32_t *host_object_kinds, *host_object_names;
+    const char *host_object_name_bytes;
+    uint32_t host_object_count;
     wac_type *types;
     const struct wa_schema_component_resource *resources;
     const struct wa_schema_component_canon *canons;
@@ -122,7 +128,7 @@ typedef struct wa_component_instance {
     uint32_t (*drop)(struct wa_component_instance *instance, uint32_t resource, uint32_t rep);
 } wa_component_instance;
 
-/* 0, or -1: no memory. The caller provides the storage, and ends it by wa_component_instance_end. */
+/* With the handles of a snapshot. 0, or -1: no memory. The caller provides the storage, and ends it by wa_component_instance_end. */
 int wa_component_instance_begin(wa_component_instance *instance, const wa_component *component);
 void wa_component_instance_end(wa_component_instance *instance);
 /* What a canon of a linked instance works with; NULL: its columns are damaged. */

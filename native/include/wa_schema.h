@@ -10,7 +10,7 @@
 /* ---- constants ------------------------------------------------------------------------------------------------------- */
 
 #define WA_FORMAT_MAJOR 2
-#define WA_FORMAT_MINOR 2
+#define WA_FORMAT_MINOR 3
 #define WA_RUNTIME_ABI 4
 #define WA_RUNTIME_ABI_OLDEST 2
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
@@ -137,6 +137,8 @@
 #define WA_ENCODING_UTF8 0
 #define WA_ENCODING_UTF16 1
 #define WA_ENCODING_LATIN1_UTF16 2
+/* number of them */
+#define WA_HOST_OBJECT_KINDS 8
 #define WA_HEAD_MASKED_RANGES(X) \
     X(40, 48) \
     X(60, 64)
@@ -983,6 +985,28 @@ _Static_assert(offsetof(struct wa_schema_component_extern, parent) == 8, "offset
 _Static_assert(offsetof(struct wa_schema_component_extern, is_export) == 12, "offset of component_extern.is_export");
 _Static_assert(offsetof(struct wa_schema_component_extern, index) == 16, "offset of component_extern.index");
 
+/* The handles that a component instance has. Its places follow those of the one before. */
+struct wa_schema_component_table {
+    /* number of its places; the first one, 0, is no handle */
+    uint32_t place_count;
+    /* place for the next handle, 0: a new one */
+    uint32_t free;
+};
+_Static_assert(sizeof(struct wa_schema_component_table) == 8, "size of component_table");
+_Static_assert(offsetof(struct wa_schema_component_table, place_count) == 0, "offset of component_table.place_count");
+_Static_assert(offsetof(struct wa_schema_component_table, free) == 4, "offset of component_table.free");
+
+/* A place in the handles of a component instance. All handles are owned. */
+struct wa_schema_component_handle {
+    /* row of component_resource + 1; 0: a free place */
+    uint32_t resource;
+    /* what the component calls the resource; of the embedder's, row of host_objects + 1; of a free place, the next free one, 0 where there is none */
+    uint32_t rep;
+};
+_Static_assert(sizeof(struct wa_schema_component_handle) == 8, "size of component_handle");
+_Static_assert(offsetof(struct wa_schema_component_handle, resource) == 0, "offset of component_handle.resource");
+_Static_assert(offsetof(struct wa_schema_component_handle, rep) == 4, "offset of component_handle.rep");
+
 /* ---- columns of the metadata section --------------------------------------------------------------------------------- */
 
 #define WA_SHAPE_ROWS 0
@@ -1104,6 +1128,16 @@ _Static_assert(offsetof(struct wa_schema_component_extern, index) == 16, "offset
 #define WA_COLUMN_COMPONENT_CANON 896
 /* of components only */
 #define WA_COLUMN_COMPONENT_EXTERN 928
+/* of components only */
+#define WA_COLUMN_COMPONENT_TABLE 960
+/* of components only */
+#define WA_COLUMN_COMPONENT_HANDLE 992
+/* of components only */
+#define WA_COLUMN_HOST_OBJECT_KIND 1024
+/* of components only */
+#define WA_COLUMN_HOST_OBJECT_NAME 1025
+/* of components only */
+#define WA_COLUMN_HOST_OBJECT_NAME_BYTES 1026
 /* 16 bytes as the value of a column: a digest, a cell. */
 struct wa_schema_u8x16 {
     uint8_t bytes[16];

@@ -565,10 +565,13 @@
     "The flow of `Artifact.link`, likewise."
 
 #define WAX_DOC_take_state \
-    "take_state($module, instance, page_bytes, gap_bytes, /)\n" \
+    "take_state($module, instance, page_bytes, gap_bytes, component, /)\n" \
     "--\n" \
     "\n" \
     "Copy what an instance holds; None while a call runs in its store.\n" \
+    "\n" \
+    "component: the instance of a component whose module's instance it is. What it holds beside is the last part: its\n" \
+    "handles as rows of the format, and (resource, object) for those of the embedder; or a word: why there are none.\n" \
     "\n" \
     "References are slots of the format; what no artifact can hold is one of the even numbers that ``WA_SNAPSHOT_*`` of\n" \
     "wasmartifact.h names. Stretches are whole pages, the last one up to the memory's end, with less than gap_bytes of\n" \
@@ -586,10 +589,12 @@
     "    They name what is not there."
 
 #define WAX_DOC_component_instantiate \
-    "component_instantiate($module, component, native, callables, store, /)\n" \
+    "component_instantiate($module, component, native, callables, store, objects, /)\n" \
     "--\n" \
     "\n" \
-    "An instance of a component: a callable for each import of its module, None where it is no host function."
+    "An instance of a component: a callable for each import of its module, None where it is no host function.\n" \
+    "\n" \
+    "objects: what stands for the host objects of a snapshot, in their order."
 
 #define WAX_DOC_resource_base \
     "resource_base($module)\n" \

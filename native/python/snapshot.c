@@ -133,7 +133,7 @@ static PyObject *take_files(wa_instance *instance, wa_store *store, uint32_t imp
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------ */
 
-static PyObject *take(wa_instance *instance, wa_store *store, const uint64_t *grain)
+static PyObject *take(wa_instance *instance, wa_store *store, const uint64_t *grain, PyObject *component)
 {
     const struct wa_schema_columns *columns = wa_artifact_columns(wa_instance_artifact(instance));
     wa_snapshot *snapshot = wa_snapshot_begin(instance);
@@ -146,33 +146,37 @@ static PyObject *take(wa_instance *instance, wa_store *store, const uint64_t *gr
         PyBytes_FromStringAndSize((const char *)wa_snapshot_dropped(snapshot), (Py_ssize_t)columns->data_mode.count);
     PyObject *memories = take_memories(snapshot, columns, grain);
     PyObject *files = take_files(instance, store, wa_snapshot_imported(snapshot, WA_KIND_FUNC));
+    PyObject *outside = component == Py_None ? Py_NewRef(Py_None) : wax_component_state(component);
     wa_snapshot_end(snapshot);
-    if (tables == NULL || globals == NULL || segments == NULL || dropped == NULL || memories == NULL || files == NULL) {
+    if (tables == NULL || globals == NULL || segments == NULL || dropped == NULL || memories == NULL || files == NULL ||
+        outside == NULL) {
         Py_XDECREF(tables);
         Py_XDECREF(globals);
         Py_XDECREF(segments);
         Py_XDECREF(dropped);
         Py_XDECREF(memories);
         Py_XDECREF(files);
+        Py_XDECREF(outside);
         return NULL;
     }
-    return Py_BuildValue("NNNNNN", tables, globals, segments, dropped, memories, files);
+    return Py_BuildValue("NNNNNNN", tables, globals, segments, dropped, memories, files, outside);
 }
 
-/* take_state(instance, page size in bytes, gap in bytes) -> _State, or None while a call runs */
+/* take_state(instance, page size in bytes, gap in bytes, instance of a component or None) -> _State, or None while a call runs */
 static PyObject *take_state(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *object;
+    PyObject *object, *component;
     unsigned long long page_bytes, gap_bytes;
-    if (!PyArg_ParseTuple(args, "O!KK:take_state", wax_here()->instance_type, &object, &page_bytes, &gap_bytes))
+    if (!PyArg_ParseTuple(args, "O!KKO:take_state", wax_here()->instance_type, &object, &page_bytes, &gap_bytes, &component) ||
+        (component != Py_None && !wax_check_type(component, wax_here()->component_instance_type)))
         return NULL;
     wax_instance *instance = (wax_instance *)object;
     wax_store *store = wax_root(instance->entity.store);
     if (wax_store_enter(store) < 0)
         return NULL;
     const uint64_t grain[] = {page_bytes, gap_bytes};
-    PyObject *state = wa_store_is_active(store->native) ? Py_NewRef(Py_None) : take(instance->entity.native, store->native, grain);
+    PyObject *state = wa_store_is_active(store->native) ? Py_NewRef(Py_None) : take(instance->entity.native, store->native, grain, component);
     wa_store_leave(store->native);
     return state;
 }

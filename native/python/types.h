@@ -224,6 +224,10 @@ extern PyType_Spec wax_artifact_spec, wax_signature_spec, wax_func_spec, wax_sto
 extern PyMethodDef wax_entity_functions[], wax_link_functions[], wax_stop_functions[], wax_ticket_functions[],
     wax_snapshot_functions[], wax_wasi_functions[], wax_component_functions[];
 
+/* ---- component/state.c: (tables, handles, objects) of an instance of a component, or a str: why there is no state that can be kept.
+ * Inside the store. */
+PyObject *wax_component_state(PyObject *instance);
+
 /* ---- component/calls.c: the store of a function of a component, borrowed; NULL with a ReferenceError where the instance is gone */
 
 wax_store *wax_component_func_store(PyObject *func);

@@ -7,7 +7,8 @@ pack another.
 They have two segments, so that they load whatever the C library. Their calls have the results that wasmtime gives for
 ``format_1.wat``, from which they were packed: ``pack(..., opt_level=2, target="x86_64", min_glibc="2.17")``. That
 with a shared memory was packed from ``shared.wat``; a module without one has an older runtime ABI, which has all that
-it needs. That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``.
+it needs. That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``. That of a component
+(``component.wat``) is a snapshot of an instance that keeps 3, then 42.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Frozen(NamedTuple):
     runtime_abi: int
     has_shared_memory: bool = False
     has_objects: bool = False
+    is_component: bool = False
 
     @property
     def path(self) -> Path:
@@ -80,9 +82,27 @@ FILES = (
         4,
         has_objects=True,
     ),
+    Frozen("format_2_3.x86_64.elf", "1d8ff7a2b1a450f2957b051323024c95e1edeeabc34a37887f9276cddf13c2b5", (2, 3), 2),
+    Frozen(
+        "shared_2_3.x86_64.elf", "940101d6f1e82ff1a9428d120f3a8281493a4e8449746d64272d1ae233272097", (2, 3), 3, True
+    ),
+    Frozen(
+        "gc_2_3.x86_64.elf",
+        "f58f36493bcb247154f99d662a28bb41ae0cae5f467c6fcfec9df545450e5e8c",
+        (2, 3),
+        4,
+        has_objects=True,
+    ),
+    Frozen(
+        "snapshot_2_3.x86_64.elf",
+        "ac29e7d98c3185d8999ec3a69fdadd1ee6e32705866f77f271c9378c2135d91d",
+        (2, 3),
+        2,
+        is_component=True,
+    ),
 )
 READ = [file for file in FILES if file.is_read]
-PLAIN = [file for file in FILES if not (file.has_shared_memory or file.has_objects)]
+PLAIN = [file for file in FILES if not (file.has_shared_memory or file.has_objects or file.is_component)]
 SHARED = [file for file in FILES if file.has_shared_memory and file.loads]
 
 needs_its_machine = pytest.mark.skipif(platform.machine() != "x86_64", reason="the artifact's code is for x86-64")
@@ -181,6 +201,16 @@ def test_it_runs_as_wasmtime_runs_its_module(file: Frozen) -> None:
 @pytest.mark.parametrize("file", [file for file in FILES if file.has_objects], ids=lambda file: file.name)
 def test_its_objects_are_made_and_cast(file: Frozen) -> None:
     assert wa.load(file.path).instantiate().exports.sum(20, 22) == 42
+
+
+@needs_its_machine
+@pytest.mark.parametrize("file", [file for file in FILES if file.is_component], ids=lambda file: file.name)
+def test_it_has_its_handles(file: Frozen) -> None:
+    wa.verify(file.path)
+    instance: Any = wa.load(file.path).instantiate()
+    assert (instance.look(), instance.ended()) == (42, 0)
+    instance.drop()
+    assert instance.ended() == 42
 
 
 @needs_its_machine

@@ -539,7 +539,7 @@ def test_any_way_to_load_and_any_output(tmp_path: Path) -> None:
     for wrong, error in ((tmp_path, IsADirectoryError), (tmp_path / "none" / "out.so", FileNotFoundError)):
         with pytest.raises(error):
             wa.snapshot(made, wrong)
-    with pytest.raises(TypeError, match="expected an Instance, found Artifact"):
+    with pytest.raises(TypeError, match="expected an Instance or ComponentInstance, found Artifact"):
         wa.snapshot(made.artifact, tmp_path / "out.so")  # type: ignore[arg-type]
 
 

@@ -12,7 +12,15 @@ import sys
 from wasmartifact.cli.common import BYTES, STDIN, UsageError, parse_amount, standard_input
 from wasmartifact.cli.progress import ProgressBar
 from wasmartifact.loader import load
-from wasmartifact.program import exit_code, initialize, instantiate, is_artifact, run_component, start
+from wasmartifact.program import (
+    exit_code,
+    initialize,
+    instantiate,
+    instantiate_component,
+    is_artifact,
+    run_component,
+    start,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +42,8 @@ Run a WASI program. Standard streams are those of this process; of everything el
   --dir HOST[::GUEST]  directory that the program may use, by the name GUEST (default: HOST); may be repeated
   --ro-dir HOST[::GUEST]  the same, without leave to change anything in it
   --env NAME[=VALUE]   environment variable, without =VALUE as it is in this process; may be repeated
-  --invoke NAME        call this exported function with ARGS instead; results one per line
+  --invoke NAME        call this exported function with ARGS instead, of a component INTERFACE#NAME, too; results one
+                       per line
   --max-memory BYTES   most memory that it may have, as in 500M
   --max-stack BYTES    most of the stack that it may use
   --max-descriptors N  most descriptors that it may have open, streams and directories among them
@@ -233,7 +242,7 @@ def _invoke(artifact: Artifact, options: Options) -> int:
     """Call one function and print its results; a reactor is initialised first."""
     program, name = options.program or "", options.invoke or ""
     if artifact._is_component:
-        raise UsageError(f"--invoke {name} calls functions of modules, {program} is a component: call it from Python")
+        return _invoke_component(artifact, program, options)
     values, types = read_call(artifact, options)
     instance, threads = make_instance(artifact, program, (), name, options)
     returned: list[Any] = []
@@ -246,6 +255,37 @@ def _invoke(artifact: Artifact, options: Options) -> int:
     for value in returned[0] if len(types) > 1 and returned else returned[: len(types)]:
         print(value_text(value))
     return code
+
+
+def _invoke_component(component: Artifact, program: str, options: Options) -> int:
+    """Call one function of a component and print its result; 1 where that is an error."""
+    from wasmartifact.cli import component_call
+    from wasmartifact.cli.common import EXIT_OS_ERROR
+    from wasmartifact.errors import printable
+    from wasmartifact.runtime.component_types import Err
+
+    call = component_call.ComponentCall(component, program, options.invoke or "", options.arguments)  # type: ignore[arg-type]
+    instance = make_component_instance(component, program, (), options)
+    returned: list[Any] = []
+    try:
+        code = exit_code(lambda: returned.append(call.run(instance)), None)
+    except Err as problem:
+        print(f"wasmartifact: {call.name} gave an error: {printable(str(problem.value))}", file=sys.stderr)
+        return EXIT_OS_ERROR
+    for value in returned:
+        if value is not None:
+            print(component_call.value_text(value))
+    return code
+
+
+def make_component_instance(
+    component: Artifact, program: str, arguments: Sequence[str], options: Options, **streams: Any
+) -> Any:
+    """An instance of a component, likewise."""
+    try:
+        return instantiate_component(component, program, arguments, **_given(options), **streams)
+    except ValueError as problem:  # a variable has no name
+        raise UsageError(str(problem)) from None
 
 
 def read_call(artifact: Artifact, options: Options) -> tuple[list[Any], Sequence[str]]:

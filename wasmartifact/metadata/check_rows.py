@@ -15,6 +15,7 @@ from typing import Final
 from wasmartifact import schema
 from wasmartifact.constants import TRAPS
 from wasmartifact.metadata import faults, rows
+from wasmartifact.metadata.check_component import check_component
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES
@@ -55,7 +56,8 @@ def check_rows(buffer: bytes | bytearray | memoryview) -> None:
     for check in (
         _check_types, _check_imports, _check_exports, _check_functions, _check_code, _check_names, _check_tables,
         _check_memories, _check_globals, _check_tags, _check_elements, _check_data, _check_runs, _check_address_map,
-        _check_custom_sections, _check_info, _check_source_lines, _check_cpu_levels, _check_header, _check_gaps,
+        _check_custom_sections, _check_info, _check_source_lines, _check_cpu_levels, check_component, _check_header,
+        _check_gaps,
     ):  # fmt: skip
         check(columns)
 

@@ -31,6 +31,23 @@ SNAPSHOT_OF = "snapshot_of"
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentState:
+    """What an instance of a component holds beside its module's.
+
+    Attributes
+    ----------
+    tables, handles : bytes
+        Rows of ``component_table`` and ``component_handle``.
+    host_objects : Sequence[tuple[str, str]]
+        Kind and name of each object of the embedder that it has a handle of.
+    """
+
+    tables: bytes
+    handles: bytes
+    host_objects: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceState:
     """What an instance holds, as the format has it.
 
@@ -43,12 +60,15 @@ class InstanceState:
         Size of each memory in its pages, of each table in elements; of imported ones, too.
     segment_slots : Sequence[bytes]
         u64 slots of each element segment; those of a dropped one don't matter.
+    component : ComponentState | None
+        Of a component's.
     """
 
     initial: InitialState
     memory_pages: Sequence[int]
     table_sizes: Sequence[int]
     segment_slots: Sequence[bytes]
+    component: ComponentState | None = None
 
 
 def encode_snapshot(columns: Columns, state: InstanceState, version: tuple[int, int, int]) -> bytearray:
@@ -80,10 +100,19 @@ def _changes(columns: Columns, state: InstanceState, images: Images) -> Iterator
     yield "global_image", state.initial.global_image
     yield from _elements(columns, state)
     yield from _data(columns, state)
+    if state.component is not None:
+        yield from _component(state.component)
     info = {columns.text("info_key", row): columns.text("info_value", row) for row in range(columns.row_count("info"))}
     info[SNAPSHOT_OF] = columns.header.digests["build_id"].hex()
     yield from texts("info_key", list(info))
     yield from texts("info_value", list(info.values()))
+
+
+def _component(state: ComponentState) -> Iterator[Named]:
+    yield "component_table", state.tables
+    yield "component_handle", state.handles
+    yield ints("host_object_kind", (schema.HOST_OBJECT_KINDS.index(kind) for kind, _ in state.host_objects))
+    yield from texts("host_object_name", [name for _, name in state.host_objects])
 
 
 def _elements(columns: Columns, state: InstanceState) -> Iterator[Named]:

@@ -42,6 +42,7 @@ class Component(Artifact):
         "_description",
         "_exports",
         "_externs",
+        "_host_objects",
         "_names",
         "_package",
         "_type_rows",
@@ -96,7 +97,9 @@ class Component(Artifact):
         from wasmartifact.runtime.component_imports import find_callables
 
         callables = find_callables(*self._imported(), imports)
-        return ComponentInstance(self, native_types.component_instantiate(description, self._native, callables, store))
+        objects = self._renewed(imports) if self._host_objects else ()
+        native = native_types.component_instantiate(description, self._native, callables, store, objects)
+        return ComponentInstance(self, native)
 
     @property
     def types(self) -> World:
@@ -115,12 +118,19 @@ class Component(Artifact):
             description = native_types.component_open(self, self._native)
             self._externs = description.externs()
             self._canons = description.canons()
+            self._host_objects = description.host_objects()
             self._names: dict[int, str] = {}
             self._exports: dict[int, dict[str, int]] = {}
             self._wanted: tuple[int, list[WantedInterface]] | None = None
             self._type_rows: list[tuple[int, list[tuple[str, int]]]] | None = None
             self._description = description
         return self._description
+
+    def _renewed(self, imports: Any) -> tuple[object, ...]:
+        """What a snapshot has handles of, made anew by the Wasi among the imports."""
+        from wasmartifact.runtime.component_imports import renew
+
+        return renew(self._host_objects, imports)
 
     @property
     def _rows(self) -> list[tuple[int, list[tuple[str, int]]]]:

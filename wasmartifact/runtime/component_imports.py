@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact import _types as types
+from wasmartifact.constants import HOST_OBJECT_KINDS
 from wasmartifact.runtime.component_types import camel, snake
 
 TYPE_CHECKING = False  # importing typing costs more than a load
@@ -124,6 +125,28 @@ def find_callables(
         for index, value in zip(group.indices, values, strict=True):
             found[index] = value
     return tuple(found)
+
+
+def renew(objects: Sequence[tuple[int, str]], imports: Any) -> tuple[object, ...]:
+    """What the component of a snapshot had of a Wasi, by kind and name, made anew by the one among the imports.
+
+    Raises
+    ------
+    UnlinkableModule
+        There is no Wasi, or it lacks one of them.
+    """
+    kinds = [HOST_OBJECT_KINDS[kind] for kind, _ in objects]
+    host = getattr(_as_mapping(imports).get(PREVIEW_1), "host", None)
+    if host is None:
+        from wasmartifact.errors import UnlinkableModule
+
+        had = ", ".join(dict.fromkeys(kinds))
+        raise UnlinkableModule(
+            f"the component of the snapshot has these of its WASI program: {had}; give it a wa.Wasi among the imports",
+            module="wasi",
+            name=had,
+        )
+    return tuple(host._renew(kind, name) for kind, (_, name) in zip(kinds, objects, strict=True))
 
 
 def _as_mapping(imports: Any) -> Mapping[str, Any]:

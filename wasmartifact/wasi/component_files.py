@@ -379,11 +379,9 @@ class Descriptor:
         self._two(numbers.PATH_RENAME, old_path, other, new_path)
 
 
-def preopened(host: types.WasiHost, number: int) -> Descriptor:
+def preopened(host: types.WasiHost, number: int, is_read_only: bool) -> Descriptor:
     """A preopened directory."""
-    file = File(host, number, False)
-    rights = unpack_from("<8xQ", _run(file, numbers.FD_FDSTAT_GET, bytearray(24), 0))[0]
-    return Descriptor(file, READ | (MUTATE if rights & numbers.RIGHT_PATH_CREATE_DIRECTORY else 0))
+    return Descriptor(File(host, number, False), READ if is_read_only else READ | MUTATE)
 
 
 def error_code(problem: IoError) -> str | None:

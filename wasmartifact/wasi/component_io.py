@@ -300,10 +300,11 @@ class CallableInput(InputStream):
 
 
 class CallableOutput(OutputStream):
-    """An output to a callable of the bytes; None discards them."""
+    """An output to a callable of the bytes; None discards them. ``descriptor``: which output of the program it is."""
 
-    def __init__(self, host: types.WasiHost, target: Callable[[bytes], object] | None) -> None:
+    def __init__(self, host: types.WasiHost, descriptor: int, target: Callable[[bytes], object] | None) -> None:
         self.host = host
+        self.descriptor = descriptor
         self.target = target
 
     def _put(self, contents: Any) -> int:

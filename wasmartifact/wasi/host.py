@@ -117,7 +117,8 @@ class Wasi(types.WasiHost):
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env)) if env else b"")
         self._files = []
         self._interfaces = None
-        self._given = (args, dict(env or {}), tuple(preopens or ()), http)
+        directories = {guest: isinstance(path, ReadOnly) for guest, path in (preopens or {}).items()}
+        self._given = (args, dict(env or {}), directories, http)
         self._streams = []
         sockets = tuple(sockets)
         if limits is not None:
@@ -162,10 +163,16 @@ class Wasi(types.WasiHost):
             [*map(_text, args)],
             variables,
             tuple(self._streams),
-            dict(enumerate(map(_text, directories), STREAMS)),
+            dict(enumerate(((_text(name), is_read_only) for name, is_read_only in directories.items()), STREAMS)),
             http,
         )
         return self._interfaces
+
+    def _renew(self, kind: str, name: str) -> object:
+        """What the component of a snapshot has, one of `HOST_OBJECT_KINDS`. Raises UnlinkableModule."""
+        from wasmartifact.wasi.component_kept import renew
+
+        return renew(self._component_interfaces(), kind, name)
 
     def _limit(self, limits: Limits, given: int) -> None:
         from wasmartifact.limits import Limits

@@ -107,7 +107,7 @@ class Preview2:
     streams : tuple
         Input, output and error output, as `streams.as_stream` gives them.
     directories : dict
-        What the program calls each preopened directory, by its descriptor.
+        Each preopened directory by its descriptor: what the program calls it, and whether it may change nothing in it.
     http : urllib3.PoolManager | None
         Sends requests.
     """
@@ -118,7 +118,7 @@ class Preview2:
         args: list[str],
         env: list[tuple[str, str]],
         streams: tuple[Any, Any, Any],
-        directories: dict[int, str],
+        directories: dict[int, tuple[str, bool]],
         http: Any,
     ) -> None:
         self._host = host
@@ -138,7 +138,7 @@ class Preview2:
         stream = self._streams[number]
         if isinstance(stream, int):
             return DescriptorOutput(self._host, number)
-        return CallableOutput(self._host, stream)
+        return CallableOutput(self._host, number, stream)
 
     def _terminal(self, number: int) -> Terminal | None:
         stream = self._streams[number]
@@ -226,7 +226,10 @@ class Preview2:
         from wasmartifact.wasi.component_files import preopened
 
         def directories() -> list[tuple[Any, str]]:
-            return [(preopened(self._host, number), name) for number, name in self._directories.items()]
+            return [
+                (preopened(self._host, number, is_read_only), name)
+                for number, (name, is_read_only) in self._directories.items()
+            ]
 
         return {"get_directories": directories}
 

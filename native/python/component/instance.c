@@ -112,6 +112,24 @@ static PyObject *component_canons(PyObject *object, PyObject *unused)
     return rows;
 }
 
+/* (kind, name) of each object of the embedder that a snapshot has handles of. */
+static PyObject *component_host_objects(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    const wa_component *native = ((const wax_component *)object)->native;
+    PyObject *rows = PyList_New(native->host_object_count);
+    for (uint32_t row = 0; rows != NULL && row < native->host_object_count; row++) {
+        uint32_t start = native->host_object_names[row], end = native->host_object_names[row + 1];
+        PyObject *name = PyUnicode_DecodeUTF8(native->host_object_name_bytes + start, end - start, "replace");
+        PyObject *made = name == NULL ? NULL : Py_BuildValue("kN", (unsigned long)native->host_object_kinds[row], name);
+        if (made == NULL)
+            Py_CLEAR(rows);
+        else
+            PyList_SET_ITEM(rows, row, made);
+    }
+    return rows;
+}
+
 /* face(row of a type) -> what Python's values of it need */
 static PyObject *component_face(PyObject *object, PyObject *row)
 {
@@ -160,6 +178,7 @@ static PyMethodDef description_methods[] = {
     {"types", component_types, METH_NOARGS, NULL},
     {"externs", component_externs, METH_NOARGS, NULL},
     {"canons", component_canons, METH_NOARGS, NULL},
+    {"host_objects", component_host_objects, METH_NOARGS, NULL},
     {"face", component_face, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -196,7 +215,16 @@ static PyObject *make_imports(wax_component_instance *instance, PyObject *callab
     return funcs;
 }
 
-static wax_component_instance *new_instance(wax_component *component, PyObject *store)
+/* Objects that a snapshot has handles of, in the order of its rows. 0, or -1 with an exception set. */
+static int take_objects(wax_component_instance *instance, PyObject *objects)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(objects); i++)
+        if (wax_object_new(instance, PyTuple_GET_ITEM(objects, i)) == 0)
+            return -1;
+    return 0;
+}
+
+static wax_component_instance *new_instance(wax_component *component, PyObject *store, PyObject *objects)
 {
     wax_component_instance *instance =
         (wax_component_instance *)PyType_GenericAlloc(wax_here()->component_instance_type, 0);
@@ -212,26 +240,29 @@ static wax_component_instance *new_instance(wax_component *component, PyObject *
     instance->native.drop = wax_component_drop;
     instance->store = store == Py_None ? wax_store_new_implicit() : (wax_store *)Py_NewRef(store);
     instance->classes = instance->store == NULL ? NULL : PyDict_New();
-    if (instance->classes == NULL)
+    if (instance->classes == NULL || take_objects(instance, objects) < 0)
         Py_CLEAR(instance);
     return instance;
 }
 
-/* component_instantiate(NativeComponent, NativeArtifact, callables, store) -> ComponentInstance */
+/* component_instantiate(NativeComponent, NativeArtifact, callables, store, objects) -> ComponentInstance */
 static PyObject *component_instantiate(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
     wax_state *state = wax_here();
-    if (!wax_check_count("component_instantiate", count, 4) || make_types(state) < 0 ||
+    if (!wax_check_count("component_instantiate", count, 5) || make_types(state) < 0 ||
         !wax_check_type(args[0], state->component_type) || !wax_check_type(args[1], state->artifact_type) ||
-        !wax_check_type(args[2], &PyTuple_Type))
+        !wax_check_type(args[2], &PyTuple_Type) || !wax_check_type(args[4], &PyTuple_Type))
         return NULL;
     wax_component *component = (wax_component *)args[0];
+    uint32_t wanted = component->native->host_object_count;
+    if (PyTuple_GET_SIZE(args[4]) != (Py_ssize_t)wanted)
+        return PyErr_Format(PyExc_ValueError, "%u objects, found %zd", wanted, PyTuple_GET_SIZE(args[4]));
     if (PyTuple_GET_SIZE(args[2]) != (Py_ssize_t)component->native->import_count)
         return PyErr_Format(PyExc_ValueError, "%u imports, found %zd", component->native->import_count, PyTuple_GET_SIZE(args[2]));
     if (args[3] != Py_None && !Py_IS_TYPE(args[3], state->store_type))
         return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(args[3])->tp_name);
-    wax_component_instance *instance = new_instance(component, args[3]);
+    wax_component_instance *instance = new_instance(component, args[3], args[4]);
     PyObject *funcs = instance == NULL ? NULL : make_imports(instance, args[2]);
     if (funcs != NULL)
         instance->core = wax_instantiate_objects(component->face, (wax_artifact *)args[1], funcs, instance->store);
