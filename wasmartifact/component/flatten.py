@@ -15,6 +15,7 @@ from wasmartifact.component.abi import Flattener
 from wasmartifact.component.link import CANON, CanonRow, CoreRef, Program
 from wasmartifact.component.rewrite import Maps, Rewriter
 from wasmartifact.component.shims import direct_functions
+from wasmartifact.component.typesection import TypeSection
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.schema import (
     CANON_ADAPTER,
@@ -36,7 +37,11 @@ from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 _GLOBAL_GET: Final = OPCODE_BY_NAME["global.get"].code
 _END: Final = operator("end")
-_FUNC_FORM, _FUNCREF, _PAGE_SIZE_FLAG = b"\x60", b"\x70", 8
+_MAKERS: Final = frozenset(
+    OPCODE_BY_NAME[name].code
+    for name in ("struct.new", "struct.new_default", "array.new", "array.new_default", "array.new_fixed")
+)
+_PAGE_SIZE_FLAG: Final = 8
 
 
 @dataclass(slots=True)
@@ -75,8 +80,7 @@ class _Flatten:
         self.cores = program.cores
         self.abi = Flattener(program)
         self.direct = direct_functions(program)
-        self.types: dict[bytes, int] = {}
-        self.type_list: list[bytes] = []
+        self.types = TypeSection()
         self.referenced: set[int] = set()
         self.wrappers: list[tuple[int, bytes]] = []
         self.needed = _needed_canons(program)
@@ -149,36 +153,14 @@ class _Flatten:
             [], lists[KIND_FUNC], lists[KIND_TABLE], lists[KIND_MEMORY], lists[KIND_GLOBAL], lists[KIND_TAG],
             list(range(elements, elements + len(module.elements))), list(range(datas, datas + len(module.datas))),
         )  # fmt: skip
-        for index, type_ in enumerate(module.types):
-            if module.subtypes or not isinstance(type_, FuncType):
-                raise UnsupportedModule(
-                    "a core module of the component has struct, array, sub- or recursive types (feature gc), which are "
-                    "not supported in components; build it without them",
-                    feature="gc",
-                )
-            maps.types.append(len(self.type_list) if _is_recursive(type_, index) else -1)
-            maps.types[index] = self.type_index(type_, maps)
+        self.types.add_module(module, maps)
         return maps
-
-    def type_index(self, type_: FuncType, maps: Maps | None) -> int:
-        """Index of a function type in the flattened module."""
-        valtype = (lambda value: bytes((value & 0xFF,))) if maps is None else maps.valtype
-        encoded = b"".join(
-            (
-                _FUNC_FORM,
-                *(unsigned(len(side)) + b"".join(map(valtype, side)) for side in (type_.params, type_.results)),
-            )
-        )
-        index = self.types.setdefault(encoded, len(self.type_list))
-        if index == len(self.type_list):
-            self.type_list.append(encoded)
-        return index
 
     # Sections -----------------------------------------------------------------------------------------------------
 
     def run(self) -> Flat:
         """Write the module, section by section."""
-        canon_types = [self.type_index(self.abi.core_type(self.program.canons[row]), None) for row in self.canons]
+        canon_types = [self.types.plain_function(self.abi.core_type(self.program.canons[row])) for row in self.canons]
         functions = [
             maps.types[type_]
             for core, maps in zip(self.cores, self.maps, strict=True)
@@ -196,7 +178,7 @@ class _Flatten:
         elements, datas = self._elements(converted), self._datas(converted)
         start = self._start(converted)
         if start is not None and start[1] is not None:
-            functions.append(self.type_index(FuncType((), ()), None))
+            functions.append(self.types.plain_function(FuncType((), ())))
             bodies.append(start[1])
         imports = [
             text(module) + text(name) + b"\0" + unsigned(type_)
@@ -204,7 +186,7 @@ class _Flatten:
         ]
         exports = [text(str(index)) + b"\0" + unsigned(index) for index in sorted(set(function_places.values()))]
         sections = (
-            (1, vector(self.type_list)),
+            (1, vector(self.types.entries)),
             (2, vector(imports)),
             (3, vector([unsigned(type_) for type_ in functions])),
             (4, vector(self._tables())),
@@ -239,7 +221,7 @@ class _Flatten:
         """A function that does nothing but to call an imported one."""
         type_ = self.abi.core_type(self.program.canons[self.canons[index]])
         parameters = b"".join(operator("local.get", place) for place in range(len(type_.params)))
-        self.wrappers.append((self.type_index(type_, None), b"\0" + parameters + operator("call", index) + _END))
+        self.wrappers.append((self.types.plain_function(type_), b"\0" + parameters + operator("call", index) + _END))
         return self.spaces[KIND_FUNC].size + len(self.wrappers) - 1
 
     def _memory_places(self) -> dict[CoreRef, int]:
@@ -284,7 +266,9 @@ class _Flatten:
             for table in core.module.tables:
                 plain = self.maps[number].valtype(table.type.element) + _limits(table.type.limits)
                 tables.append(
-                    plain if table.init is None else b"\x40\0" + plain + self.constant(number, table.init) + _END
+                    plain
+                    if table.init is None
+                    else b"\x40\0" + plain + self.constant(number, table.init, in_table=True) + _END
                 )
         return tables
 
@@ -316,26 +300,38 @@ class _Flatten:
             for item in core.module.globals
         ]
 
-    def constant(self, number: int, expr: ConstExpr) -> bytes:
+    def constant(self, number: int, expr: ConstExpr, *, in_table: bool = False) -> bytes:
         """A constant expression of a core instance, with the expressions of globals in the place of their reading."""
         ends = [place for place, _, _ in expr.instructions[1:]] + [expr.end - 1]
         pieces = []
         for (place, opcode, immediate), end in zip(expr.instructions, ends, strict=True):
             if opcode == _GLOBAL_GET:
-                pieces.append(self.global_value(number, immediate))
+                pieces.append(self.global_value(number, immediate, in_table=in_table))
             else:
                 pieces += self.rewriters[number].expression(place, [(place, opcode, immediate), (end, 0, None)], end)
         return b"".join(pieces)
 
-    def global_value(self, number: int, index: int) -> bytes:
-        """The expression of an immutable global; all of them are defined in the component."""
+    def global_value(self, number: int, index: int, *, in_table: bool) -> bytes:
+        """The expression of an immutable global; all of them are defined in the component.
+
+        One that makes an object is read, as there is to be one only. Tables, which come before globals, can't do so.
+        """
         imported = self.spaces[KIND_GLOBAL].imported[number]
         while index < imported:
             core = self.cores[number]
             refs = [ref for row, ref in zip(core.module.imports, core.imports, strict=True) if row.kind == KIND_GLOBAL]
             number, index = refs[index]
             imported = self.spaces[KIND_GLOBAL].imported[number]
-        return self.constant(number, self.cores[number].module.globals[index - imported].init)
+        value = self.cores[number].module.globals[index - imported].init
+        if not any(opcode in _MAKERS for _, opcode, _ in value.instructions):
+            return self.constant(number, value, in_table=in_table)
+        if in_table:
+            raise UnsupportedModule(
+                "the elements of a table in a core module of a component begin as an object of another core module's "
+                "global, which is not supported; set them in a start function",
+                feature="component-gc",
+            )
+        return operator("global.get", self.maps[number].globals[index])
 
     # Segments and start functions ---------------------------------------------------------------------------------
 
@@ -451,11 +447,6 @@ class _Flatten:
 
 
 _CANON_NAMES: Final = ("lift", "lower", "adapter", "resource.new", "resource.rep", "resource.drop")
-
-
-def _is_recursive(type_: FuncType, index: int) -> bool:
-    """Whether a function type names itself."""
-    return any(value >> 8 == index and value > 0xFF for value in (*type_.params, *type_.results))
 
 
 def _needed_canons(program: Program) -> list[int]:

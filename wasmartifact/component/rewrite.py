@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wasmartifact.errors import UnsupportedModule
 from wasmartifact.schema import HEAP_ABSTRACT, VALTYPE_REF, VALTYPE_REF_NULL
 from wasmartifact.wasm import opcodes
 from wasmartifact.wasm.encode import opcode_bytes, signed, unsigned
@@ -60,7 +59,9 @@ _INDICES: Final = {
     "global.set": "globals", "table.get": "tables", "table.set": "tables", "memory.size": "memories",
     "memory.grow": "memories", "throw": "tags", "catch": "tags", "call_ref": "types", "return_call_ref": "types",
     "data.drop": "datas", "memory.fill": "memories", "elem.drop": "elements", "table.grow": "tables",
-    "table.size": "tables", "table.fill": "tables",
+    "table.size": "tables", "table.fill": "tables", "struct.new": "types", "struct.new_default": "types",
+    "array.new": "types", "array.new_default": "types", "array.get": "types", "array.get_s": "types",
+    "array.get_u": "types", "array.set": "types", "array.fill": "types",
 }  # fmt: skip
 _PAIRS: Final = {
     "call_indirect": ("types", "tables"),
@@ -69,7 +70,14 @@ _PAIRS: Final = {
     "memory.copy": ("memories", "memories"),
     "table.init": ("elements", "tables"),
     "table.copy": ("tables", "tables"),
+    "array.new_data": ("types", "datas"),
+    "array.new_elem": ("types", "elements"),
+    "array.copy": ("types", "types"),
+    "array.init_data": ("types", "datas"),
+    "array.init_elem": ("types", "elements"),
 }
+#: A type, and a number that stays.
+_FIELDS: Final = ("struct.get", "struct.get_s", "struct.get_u", "struct.set", "array.new_fixed")
 _REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
 
 
@@ -105,11 +113,14 @@ def _select(maps: Maps, immediate: Any) -> bytes:
     return unsigned(len(immediate)) + b"".join(map(maps.valtype, immediate))
 
 
-def _refuse(maps: Maps, immediate: Any) -> bytes:
-    raise UnsupportedModule(
-        "a core module of a component uses garbage collection (feature gc), which is not supported in components",
-        feature="gc",
-    )
+def _field(maps: Maps, immediate: tuple[int, int]) -> bytes:
+    return unsigned(maps.types[immediate[0]]) + unsigned(immediate[1])
+
+
+def _br_cast(maps: Maps, immediate: tuple[int, int, int]) -> bytes:
+    label, *ends = immediate
+    flags = sum(1 << place for place, valtype in enumerate(ends) if valtype & 0xFF == VALTYPE_REF_NULL)
+    return bytes((flags,)) + unsigned(label) + b"".join(maps.heap(valtype >> 8) for valtype in ends)
 
 
 def _rewriters() -> dict[int, Callable[[Maps, Any], bytes]]:
@@ -121,11 +132,12 @@ def _rewriters() -> dict[int, Callable[[Maps, Any], bytes]]:
         opcodes.TRY_TABLE: _try_table,
         opcodes.SELECT: _select,
         opcodes.HEAP: Maps.heap,
+        opcodes.BR_CAST: _br_cast,
     }
     found = {code: by_kind[opcode.immediate] for code, opcode in OPCODES.items() if opcode.immediate in by_kind}
     found |= {OPCODE_BY_NAME[name].code: _index(space) for name, space in _INDICES.items()}
     found |= {OPCODE_BY_NAME[name].code: _pair(*spaces) for name, spaces in _PAIRS.items()}
-    found |= {code: _refuse for code, opcode in OPCODES.items() if opcode.feature == "gc"}
+    found |= {OPCODE_BY_NAME[name].code: _field for name in _FIELDS}
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from wasmartifact.component.link import CoreRef, Program
-from wasmartifact.schema import KIND_FUNC, KIND_TABLE
+from wasmartifact.schema import HEAP_ABSTRACT, KIND_FUNC, KIND_TABLE
 from wasmartifact.wasm.instructions import decode_instructions, decode_locals
 from wasmartifact.wasm.model import ACTIVE, ConstExpr, FuncType
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
@@ -42,7 +42,7 @@ def direct_functions(program: Program) -> dict[CoreRef, CoreRef]:
                 continue
             slot, type_, table = called
             target = tables.get((number, table), {}).get(slot)
-            same = module.types[type_] == module.func_type(index)
+            same = module.types[type_] == module.func_type(index) and _is_plain(module.func_type(index))
             if target is not None and same and _type_of(program, target) in (None, module.func_type(index)):
                 found[number, index] = target
     return {shim: _end_of(found, target) for shim, target in found.items()}
@@ -70,6 +70,11 @@ def _called(data: bytes, start: int, end: int, params: int) -> tuple[int, int, i
     if const != _CONST or call != _CALL_INDIRECT:
         return None
     return slot, *pair
+
+
+def _is_plain(type_: FuncType) -> bool:
+    """Whether a function type refers to no other one, whose index means something else in other modules."""
+    return all(valtype >> 8 & HEAP_ABSTRACT or valtype <= 0xFF for valtype in (*type_.params, *type_.results))
 
 
 def _type_of(program: Program, ref: CoreRef) -> FuncType | None:
