@@ -22,7 +22,7 @@ LAYERS = (
     ("metadata", "codegen", "elf", "runtime", "wasi"),
     ("packer", "bounded", "loader", "verifier", "signer", "snapshotter", "diagnosis"),
     ("bindings", "cache", "pack_child", "shared_store", "tier", "tier_child"),
-    ("program", "wasmtime", "bindgen"),
+    ("program", "wasmtime", "bindgen", "jsstring"),
     ("__init__",),
     ("cli",),
     ("__main__",),

@@ -220,10 +220,9 @@ def _compile_support(
 ) -> list[CompiledGroup]:
     """Compile trampolines and the init function, if there is something for it to do; the latter comes last."""
     compiled: list[CompiledGroup] = []
-    init = None
+    init = _init_in_one_pass(session.context, module, initial, one_pass)
     if one_pass is not None:
         compiled.append(one_pass.trampolines(types))
-        init = one_pass.init(init_body(module, initial)) if has_init(module, initial) else None
     texts = trampoline_texts(session.context, types, with_slots=one_pass is None)
     names = [f"trampolines-{number}" for number in range(len(texts))]
     if init is None and has_init(module, initial):
@@ -237,6 +236,21 @@ def _compile_support(
     except GroupDied as death:
         raise ToolchainError(f"LLVM ended the process that compiled trampolines and init code ({death})") from None
     return compiled if init is None else [*compiled, init]
+
+
+def _init_in_one_pass(
+    context: ModuleContext, module: Module, initial: InitialState, one_pass: OnePass | None
+) -> CompiledGroup | None:
+    """The init function, at level 0, and where it has a shape that takes LLVM too long: tables of initial objects."""
+    if not has_init(module, initial) or not onepass.is_available(context):
+        return None
+    body = init_body(module, initial)
+    if one_pass is None:
+        whole = FunctionGroup(first=0, data=body, base=0, starts=array("I", [0]), ends=array("I", [len(body)]))
+        if not onepass.large_functions(whole):
+            return None
+        one_pass = OnePass(context)
+    return one_pass.init(body)
 
 
 def _join(

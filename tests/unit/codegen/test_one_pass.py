@@ -129,3 +129,34 @@ def test_fuel_needs_no_llvm_at_level_0(opt_level: int, tmp_path: Path) -> None:
     assert instance.exports.mix(1, 2, 0.5, 0.25, 5, 6, 7, 8, 1.5) == (0.75, 2, 3.5, 1 << 40, 4.5)
     assert store.fuel == 85  # one for the function, nine operands, the call
     assert seen == [((1, 2, 0.5, 0.25, 5, 6, 7, 8, 1.5), 85)]
+
+
+#: As wasm_of_ocaml writes its tables: one constant expression makes thousands of objects.
+MANY_OBJECTS = f"""(module
+  (type $text (array (mut i8)))
+  (type $pair (struct (field i32) (field (ref $text))))
+  (type $pairs (array (ref $pair)))
+  (global $pairs (mut (ref $pairs)) (array.new_fixed $pairs 2000 {
+    " ".join(
+        f"(struct.new $pair (i32.const {i}) (array.new_fixed $text 2 (i32.const {i % 250}) (i32.const 7)))"
+        for i in range(2000)
+    )
+}))
+  (global $started (mut i32) (i32.const 0))
+  (func $start (param i32) (if (local.get 0) (then (return_call $start (i32.sub (local.get 0) (i32.const 1)))))
+    (global.set $started (i32.const 5)))
+  (func $run (call $start (i32.const 100000)))
+  (start $run)
+  (func (export "go") (param i32) (result i32) (local $pair (ref null $pair))
+    (local.set $pair (array.get $pairs (global.get $pairs) (local.get 0)))
+    (i32.add (global.get $started) (i32.mul (i32.const 1000) (i32.add
+      (struct.get $pair 0 (local.get $pair))
+      (array.get_u $text (struct.get $pair 1 (local.get $pair)) (i32.const 0)))))))"""
+
+
+def test_initial_objects_by_the_thousand_are_left_to_no_llvm(tmp_path: Path) -> None:
+    wa.pack(MANY_OBJECTS.encode(), tmp_path / "a.so", opt_level=2, keep=tmp_path / "kept")
+    assert (tmp_path / "kept").exists()
+    assert not (tmp_path / "kept" / "init.ll").exists()
+    guest = wa.load(tmp_path / "a.so").instantiate().exports
+    assert [guest.go(index) for index in (0, 249, 250, 1999)] == [5, 498_005, 250_005, (1999 + 249) * 1000 + 5]
