@@ -6,6 +6,8 @@ import errno
 import gc
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ import pytest
 import urllib3
 
 import wasmartifact as wa
+from tests.component.commands import requesting
 from tests.component.inside import inside
 from tests.support.http_server import LARGE_BYTES, Handler, serving
 from wasmartifact.wasi.component_http import MOST_REQUESTS
@@ -245,5 +248,50 @@ def test_without_a_client_there_are_no_requests(tmp_path: Path) -> None:
         lambda: interfaces.interface("wasi:http/outgoing-handler@0.2.0").handle(None, None),
     ]
     for call in calls:
-        with pytest.raises(NotImplementedError, match=r"wasi:http/.*http=urllib3"):
+        with pytest.raises(NotImplementedError, match=r"wasi:http/.*http=True"):
             call()
+
+
+@pytest.mark.parametrize("client", [urllib3.PoolManager(), True])
+def test_a_command_that_is_given_a_client_reaches_the_server(client: Any, tmp_path: Path) -> None:
+    before = Handler.answered
+    with serving() as authority:
+        (tmp_path / "get.wat").write_text(requesting(authority))
+        assert wa.run(tmp_path / "get.wat", http=client) == 0
+        assert Handler.answered == before + 1
+        done = run_command(["--http", "get.wat"], tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert Handler.answered == before + 2
+        for nobody in (None, False):
+            with pytest.raises(NotImplementedError, match="--http"):
+                wa.run(tmp_path / "get.wat", http=nobody)
+        done = run_command(["get.wat"], tmp_path)
+        assert done.returncode == 2 and "--http" in done.stderr
+        assert Handler.answered == before + 2
+    assert wa.run(tmp_path / "get.wat", http=client) == 0  # nobody is there: that is an answer
+
+
+def run_command(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "wasmartifact", "run", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_without_urllib3_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "get.wat").write_text(requesting("127.0.0.1:1"))
+    (tmp_path / "urllib3.py").write_text("raise ImportError('no urllib3 here')")
+    done = run_command(["--http", "get.wat"], tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "pip install 'wasmartifact[http]' (no urllib3 here)" in done.stderr
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, object()])
+def test_what_is_no_client_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"http must be a urllib3.PoolManager, or True"):
+        wa.Wasi(http=wrong)

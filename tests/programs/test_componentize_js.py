@@ -16,6 +16,8 @@ import wasmartifact as wa
 from tests.programs.packages import NotAvailableError, folder
 from tests.programs.support import available
 from tests.support.http_server import LARGE_BYTES, Handler, serving
+from wasmartifact import wasmtime
+from wasmartifact.wasmtime import component
 
 TOOL = "@bytecodealliance/componentize-js@0.23.0"
 INSTALL_SECONDS = 900
@@ -245,3 +247,25 @@ def test_it_waits_no_longer_than_it_may(work: Path, authority: str) -> None:
     with store.deadline(0.5), pytest.raises(wa.DeadlineExceeded):
         waits.fetch_text(f"http://{authority}/slow", "GET", None)
     Handler.released.set()
+
+
+@pytest.mark.large
+def test_a_program_of_wasmtime_py_fetches(work: Path, authority: str) -> None:
+    """By the face, which has a client by default, as wasmtime has one."""
+    config = wasmtime.Config()
+    config.cranelift_opt_level = "none"
+    store = wasmtime.Store(wasmtime.Engine(config))
+    store.set_wasi(wasmtime.WasiConfig())
+    store.set_wasi_http()
+    linker = component.Linker(store.engine)
+    linker.add_wasip2()
+    linker.add_wasi_http()
+    with linker.root() as root:
+        root.add_func("tell", lambda _store, text: None)
+    instance = linker.instantiate(store, component.Component.from_file(store.engine, str(work / "web.wasm")))
+    fetch = instance.get_func(store, "fetch-text")
+    assert fetch is not None
+    url = f"http://{authority}/echo?q=1"
+    found = fetch(store, url, "GET", None)
+    fetch.post_return(store)
+    assert found == component.Variant("ok", by_node(work, [("fetchText", [url, "GET", None])])[0][0][1])

@@ -16,6 +16,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     released = threading.Event()
+    answered = 0
 
     def log_message(self, *arguments: object) -> None:
         """Nothing."""
@@ -33,6 +34,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """Of every method."""
+        Handler.answered += 1
         body = self.body()
         if self.path == "/slow":
             self.released.wait(30)

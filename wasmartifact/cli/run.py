@@ -42,6 +42,7 @@ Run a WASI program. Standard streams are those of this process; of everything el
   --dir HOST[::GUEST]  directory that the program may use, by the name GUEST (default: HOST); may be repeated
   --ro-dir HOST[::GUEST]  the same, without leave to change anything in it
   --env NAME[=VALUE]   environment variable, without =VALUE as it is in this process; may be repeated
+  --http               let a component make requests by HTTP, to whatever this process reaches; needs urllib3
   --invoke NAME        call this exported function with ARGS instead, of a component INTERFACE#NAME, too; results one
                        per line
   --max-memory BYTES   most memory that it may have, as in 500M
@@ -71,6 +72,7 @@ class Options:
         self.arguments: list[str] = []
         self.env: dict[str, str] = {}
         self.preopens: dict[str, Any] = {}
+        self.http = False
         self.invoke: str | None = None
         self.opt_level = 2
         self.tier_up = True
@@ -113,6 +115,8 @@ def parse(tokens: Sequence[str], command: str = "run", more_options: Sequence[st
             return options
         elif token == "--no-tier-up":
             options.tier_up = False
+        elif token == "--http":
+            options.http = True
         elif name in VALUE_OPTIONS or name in more_options:
             if not has_value:
                 if not rest:
@@ -216,11 +220,13 @@ def _start_component(component: Artifact, program: str, options: Options) -> int
         return run_component(component, program, options.arguments, **_given(options))
     except ValueError as problem:  # no command, or a variable has no name
         raise UsageError(str(problem)) from None
+    except (NotImplementedError, ImportError) as problem:  # it called what was not given, or is not here
+        raise UsageError(f"{program}: {problem}") from None
 
 
 def _given(options: Options) -> dict[str, Any]:
     """What the options give a program."""
-    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens}
+    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens, "http": options.http}
     if options.limits:
         from wasmartifact.limits import Limits
 

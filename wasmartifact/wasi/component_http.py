@@ -328,8 +328,8 @@ class Sender:
     ----------
     host : WasiHost
         Whose guests make them.
-    client : urllib3.PoolManager
-        That sends them.
+    client : urllib3.PoolManager | True
+        That sends them; True is one that is made for the first of them.
     """
 
     def __init__(self, host: types.WasiHost, client: Any) -> None:
@@ -338,7 +338,8 @@ class Sender:
         self._free = threading.Semaphore(MOST_REQUESTS)
 
     def handle(self, request: OutgoingRequest, options: RequestOptions | None) -> FutureIncomingResponse:
-        """Begin to send a request. Raises Err."""
+        """Begin to send a request. Raises Err; ImportError where there is no urllib3."""
+        self._prepare()
         url, seconds = request.url, {} if options is None else options.seconds
         if not self._free.acquire(blocking=False):
             raise Err(_LIMIT_REACHED)
@@ -347,6 +348,15 @@ class Sender:
         except (Err, OSError, RuntimeError) as problem:  # no descriptor, or no thread
             self._free.release()
             raise problem if isinstance(problem, Err) else Err(_LIMIT_REACHED) from None
+
+    def _prepare(self) -> None:
+        try:
+            import urllib3
+        except ImportError as problem:
+            words = "requests of components are sent by urllib3: pip install 'wasmartifact[http]'"
+            raise ImportError(f"{words} ({problem})", name=problem.name) from None
+        if self._client is True:
+            self._client = urllib3.PoolManager()
 
     def _begin(self, request: OutgoingRequest, url: str, seconds: dict[str, float]) -> FutureIncomingResponse:
         told, telling = os.pipe2(os.O_CLOEXEC)

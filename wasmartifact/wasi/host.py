@@ -67,8 +67,9 @@ class Wasi(types.WasiHost):
         passes through the program.
     sockets : iterable of int or socket
         Open sockets, which get the numbers after the preopened directories, the first of which is 3. Duplicated.
-    http : urllib3.PoolManager, optional
-        Sends the requests of components by wasi:http; without one they can't make any. They reach what it reaches.
+    http : urllib3.PoolManager or bool, optional
+        Sends the requests of components by wasi:http; without one they can't make any. They reach what it reaches, and
+        True is a ``urllib3.PoolManager()``, which reaches whatever this process does.
     limits : Limits, optional
         ``descriptors`` is how many the program may have open at a time. The other limits are for its `Store`.
 
@@ -93,10 +94,11 @@ class Wasi(types.WasiHost):
     3 b'hello\\n'
     """
 
-    __slots__ = ("_files", "_given", "_interfaces", "_streams")
+    __slots__ = ("_files", "_given", "_http", "_interfaces", "_streams")
     _files: list[Any]
     _streams: list[Any]
     _given: tuple[Any, ...]
+    _http: Any
     _interfaces: Any
 
     def __new__(
@@ -116,9 +118,9 @@ class Wasi(types.WasiHost):
         args = args if isinstance(args, str | bytes) else tuple(args)
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env)) if env else b"")
         self._files = []
-        self._interfaces = None
         directories = {guest: isinstance(path, ReadOnly) for guest, path in (preopens or {}).items()}
-        self._given = (args, dict(env or {}), directories, http)
+        self._given = (args, dict(env or {}), directories)
+        self._give_http(http)
         self._streams = []
         sockets = tuple(sockets)
         if limits is not None:
@@ -156,7 +158,7 @@ class Wasi(types.WasiHost):
             return self._interfaces
         from wasmartifact.wasi.preview2 import Preview2
 
-        args, env, directories, http = self._given
+        args, env, directories = self._given
         variables = [(_text(name), _text(value)) for name, value in env.items()]
         self._interfaces = Preview2(
             self,
@@ -164,7 +166,7 @@ class Wasi(types.WasiHost):
             variables,
             tuple(self._streams),
             dict(enumerate(((_text(name), is_read_only) for name, is_read_only in directories.items()), STREAMS)),
-            http,
+            self._http,
         )
         return self._interfaces
 
@@ -173,6 +175,13 @@ class Wasi(types.WasiHost):
         from wasmartifact.wasi.component_kept import renew
 
         return renew(self._component_interfaces(), kind, name)
+
+    def _give_http(self, client: Any) -> None:
+        """Have requests of components that are instantiated from now on sent by a client; None, False: by nobody."""
+        if client is not None and not isinstance(client, bool) and not callable(getattr(client, "request", None)):
+            raise TypeError(f"http must be a urllib3.PoolManager, or True for one, found {type(client).__name__}")
+        self._http = client or None
+        self._interfaces = None
 
     def _limit(self, limits: Limits, given: int) -> None:
         from wasmartifact.limits import Limits

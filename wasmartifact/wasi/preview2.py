@@ -61,7 +61,7 @@ class _Interface:
 
     def __call__(self, *arguments: object) -> NoReturn:
         place, _, name = self._name.rpartition(".")
-        hint = ", or wa.Wasi(http=urllib3.PoolManager())" if place.startswith("wasi:http/") else ""
+        hint = ", or let it make requests: wa.Wasi(http=True), run --http" if place.startswith("wasi:http/") else ""
         raise NotImplementedError(f"{place} has no {name} here; give the interface to instantiate yourself{hint}")
 
 
@@ -108,7 +108,7 @@ class Preview2:
         Input, output and error output, as `streams.as_stream` gives them.
     directories : dict
         Each preopened directory by its descriptor: what the program calls it, and whether it may change nothing in it.
-    http : urllib3.PoolManager | None
+    http : urllib3.PoolManager | True | None
         Sends requests.
     """
 

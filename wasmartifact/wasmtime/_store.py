@@ -52,6 +52,7 @@ class Store(Managed):
         self._limits: dict[str, int] = {}
         self._counts = {"tables": 0, "memories": 0}
         self._program: Wasi | None = None
+        self._http: Any = None
         stack_bytes = settings.max_wasm_stack
         self.native = native.Store(limits=_UNLIMITED if stack_bytes is None else Limits(stack_bytes=stack_bytes))
         if settings.consume_fuel:
@@ -167,11 +168,22 @@ class Store(Managed):
         self._check_open()
         check_type(wasi, _wasi_config(), "a WasiConfig")
         self._program = wasi._consume()
+        self._program._give_http(self._http)
         native.set_program(self.native, self._program)
 
-    def set_wasi_http(self) -> None:
-        """For components, which take what they need of HTTP from here."""
+    def set_wasi_http(self, client: Any = True) -> None:
+        """Let components that are instantiated from now on make requests, where the linker has HTTP.
+
+        Parameters
+        ----------
+        client : urllib3.PoolManager, optional
+            Sends them, which wasmtime does itself. By default it is a ``urllib3.PoolManager()``, which reaches whatever
+            this process does; a component that calls it ends by an ImportError where urllib3 is not installed.
+        """
         self._check_open()
+        self._http = client
+        if self._program is not None:
+            self._program._give_http(client)
 
 
 def _wasi_config() -> type:

@@ -99,7 +99,7 @@ class Linker(_Lockable):
         self._add_wasi("cli")
 
     def add_wasi_http(self) -> None:
-        """Define the interfaces of WASI's HTTP; what a component calls of them raises NotImplementedError."""
+        """Define the interfaces of WASI's HTTP for requests that go out; `Store.set_wasi_http` says who sends them."""
         self._add_wasi("http")
 
     def _add_wasi(self, package: str) -> None:
