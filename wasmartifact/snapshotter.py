@@ -19,7 +19,7 @@ from wasmartifact.errors import SnapshotError
 from wasmartifact.host.output import check_output, write_output
 from wasmartifact.host.scratch import read_chunks
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.contract import encode_contract, levels_offset, mapped_images, read_images
+from wasmartifact.metadata.contract import encode_contract, levels_offset, mapped_images, read_images, read_subtypes
 from wasmartifact.metadata.resume import ComponentState, InstanceState, encode_snapshot
 from wasmartifact.metadata.views import Metadata
 from wasmartifact.packer import Clock, PackReport, seal
@@ -37,6 +37,8 @@ _UNKEPT: Final = {
     4: "a function of another instance",
     6: "an object of the host",
     8: "an exception",
+    10: "a struct or an array",
+    12: "an i31",
 }
 
 
@@ -67,9 +69,9 @@ def snapshot(instance: types.Instance | ComponentInstance, output: str | os.Path
     ------
     SnapshotError
         The instance holds what no artifact can: an imported global that can change, a file that the program has open, a
-        reference to a host object, to a function of the host that it does not import, or to one of another instance; of
-        a component: a resource of the embedder but for streams and directories that a Wasi gave it, or it trapped; or a
-        call runs.
+        reference to a host object, to a struct or an array, to a function of the host that it does not import, or to
+        one of another instance, or an i31; of a component: a resource of the embedder but for streams and directories
+        that a Wasi gave it, or it trapped; or a call runs.
     CorruptArtifact
         The file that the instance was made from was changed since.
     OSError
@@ -123,13 +125,6 @@ def snapshot(instance: types.Instance | ComponentInstance, output: str | os.Path
 
 def _refuse_imports(metadata: Metadata) -> None:
     """What a mutable global holds is not the instance's to keep; memories and tables are written as by segments."""
-    if metadata.header.numbers["runtime_abi"] >= schema.RUNTIME_ABI_OF_FEATURE["gc"]:
-        raise SnapshotError(
-            "the module uses garbage collection, and no artifact can hold its structs and arrays; instantiate the "
-            "module anew each time",
-            what="module",
-            found="garbage collection",
-        )
     for row in metadata.imports:
         if isinstance(row.type, GlobalType) and row.type.mutable:
             name = f"{row.module}.{row.name}"
@@ -208,7 +203,9 @@ def _refuse_cells(metadata: Metadata, first: int, cells: bytes) -> None:
     for index, value in enumerate(array("Q", cells)[::2], first):
         is_reference = valtypes[index] & 0xFF in (schema.VALTYPE_REF, schema.VALTYPE_REF_NULL)
         if is_reference and value and not value & 1:
-            raise _unkept(metadata, "global", index, _UNKEPT[value], "set it to null before")
+            is_mutable = metadata.columns.column("global_flags")[index] & 1
+            advice = "set it to null before" if is_mutable else "instantiate the module anew each time"
+            raise _unkept(metadata, "global", index, _UNKEPT[value], advice)
 
 
 def _unkept(metadata: Metadata, what: str, index: int, found: str, advice: str, **facts: Any) -> SnapshotError:
@@ -282,14 +279,14 @@ def _assemble(data: memoryview, columns: Columns, section: bytearray, state: Ins
     imported = columns.column("import_kind").tobytes().count(schema.KIND_TABLE)
     images = [image for image in mapped_images(state.initial) if image.table_index >= imported]
     counts = {image.table_index: len(image.slots) for image in images}
-    # Nothing that it counts has changed: it is as large as that of the artifact.
-    contract_size_bytes = schema.ANCHOR.size_bytes + len(encode_contract(section, {}))
-    layout, names = read_layout(data, numbers, contract_size_bytes=contract_size_bytes)
-    rooms = {
-        table: (offset, 8 * count) for table, (offset, count) in read_images(columns, memoryview(layout.rodata)).items()
-    }
+    layout, names = read_layout(data, numbers)
+    found = memoryview(bytes(layout.rodata))
+    rooms = {table: (offset, 8 * count) for table, (offset, count) in read_images(columns, found).items()}
     places = place_images(layout, rooms, {image.table_index: image.slots.tobytes() for image in images})
-    contract = encode_contract(section, {table: (offset, counts[table]) for table, offset in places.items()})
+    mapped = {table: (offset, counts[table]) for table, offset in places.items()}
+    contract = encode_contract(section, mapped, read_subtypes(columns, found))
+    # Nothing that it counts has changed: it is as large as that of the artifact.
+    layout.contract_size_bytes = schema.ANCHOR.size_bytes + len(contract)
     layout.write_contract(contract, levels_offset(section, contract))
     return assemble(layout, section=section, runtime_abi=numbers["runtime_abi"], symbol_names=names), layout.text_size
 

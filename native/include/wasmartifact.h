@@ -318,8 +318,10 @@ void wa_snapshot_end(wa_snapshot *snapshot);
 enum {
     WA_SNAPSHOT_HOST_FUNCTION = 2,
     WA_SNAPSHOT_OTHER_FUNCTION = 4, /* of another instance */
-    WA_SNAPSHOT_HOST_OBJECT = 6,    /* externref */
-    WA_SNAPSHOT_EXCEPTION = 8,      /* exnref, and whatever else there may be */
+    WA_SNAPSHOT_HOST_OBJECT = 6,
+    WA_SNAPSHOT_EXCEPTION = 8,
+    WA_SNAPSHOT_OBJECT = 10, /* a struct or an array */
+    WA_SNAPSHOT_NUMBER = 12, /* of 31 bits */
 };
 uint64_t wa_snapshot_table_size(const wa_snapshot *snapshot, uint32_t table_index);
 /* False: no memory. */

@@ -130,7 +130,6 @@ static inline bool wa_valtype_is_concrete(uint32_t valtype)
 wa_valtype wa_valtype_of(const wa_artifact *artifact, uint32_t code);
 /* Spec section 3.3.3: found is a subtype of wanted. */
 bool wa_valtype_matches(const wa_valtype *found, const wa_valtype *wanted);
-bool wa_valtype_is_externref(uint32_t valtype);
 /* Whether values of a type are references to functions, null aside. */
 bool wa_valtype_is_function(const wa_artifact *artifact, uint32_t valtype);
 /* Whether a function is of the type of this digest, or of a subtype. */

@@ -83,13 +83,21 @@ static uint64_t function_slot(const wa_snapshot *snapshot, const wa_function *fu
     return function->host != NULL ? WA_SNAPSHOT_HOST_FUNCTION : WA_SNAPSHOT_OTHER_FUNCTION;
 }
 
+/* A value of the hierarchy of any or of extern. */
+static uint64_t value_slot(uint64_t reference)
+{
+    if (reference & WA_REFERENCE_HANDLE)
+        return WA_SNAPSHOT_HOST_OBJECT;
+    return reference & WA_REFERENCE_I31 ? WA_SNAPSHOT_NUMBER : WA_SNAPSHOT_OBJECT;
+}
+
 /* A reference, or a tagged function of the instance. */
 static uint64_t slot_of(const wa_snapshot *snapshot, uint32_t valtype, uint64_t reference)
 {
     if (reference == 0)
         return 0;
     if (!wa_valtype_is_function(wa_instance_artifact(snapshot->instance), valtype))
-        return wa_valtype_is_externref(valtype) ? WA_SNAPSHOT_HOST_OBJECT : WA_SNAPSHOT_EXCEPTION;
+        return wa_valtype_is_exnref(valtype) ? WA_SNAPSHOT_EXCEPTION : value_slot(reference);
     return reference & 1 ? reference : function_slot(snapshot, (const wa_function *)(uintptr_t)reference);
 }
 

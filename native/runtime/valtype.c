@@ -11,11 +11,6 @@ bool wa_valtype_is_exnref(uint32_t valtype)
     return valtype >> 8 == WA_HEAP_EXN;
 }
 
-bool wa_valtype_is_externref(uint32_t valtype)
-{
-    return (valtype >> 8) == WA_HEAP_EXTERN || (valtype >> 8) == WA_HEAP_NOEXTERN;
-}
-
 bool wa_valtype_is_traced(uint32_t valtype)
 {
     uint32_t heap = valtype >> 8;

@@ -231,6 +231,70 @@ def test_an_exception_in_a_global_is_named(tmp_path: Path) -> None:
     resumed(made, tmp_path)
 
 
+OBJECTS = """(module
+  (type $node (sub (struct (field $value (mut i32)) (field (ref null $node)))))
+  (type $more (sub $node (struct (field $value (mut i32)) (field (ref null $node)) (field i64))))
+  (type $bytes (array (mut i8)))
+  (type $read (func (param (ref $node)) (result i32)))
+  (global $last (export "last") (mut (ref null $node)) (ref.null $node))
+  (global $any (export "any") (mut anyref) (ref.null any))
+  (global $count (mut i32) (i32.const 0))
+  (table $list (export "list") 3 anyref)
+  (elem $made (ref $bytes) (array.new $bytes (i32.const 1) (i32.const 4)))
+  (table $code 1 (ref null $read))
+  (func $read (type $read) (struct.get $node $value (local.get 0)))
+  (elem (table $code) (i32.const 0) (ref null $read) (item (ref.func $read)))
+  (func (export "keep") (param i32) (global.set $last (struct.new $more (local.get 0) (ref.null $node) (i64.const 1))))
+  (func (export "number") (param i32) (global.set $any (ref.i31 (local.get 0))))
+  (func (export "array") (table.set $list (i32.const 1) (array.new_default $bytes (i32.const 4))))
+  (func (export "forget")
+    (global.set $last (ref.null $node)) (global.set $any (ref.null any)) (table.set $list (i32.const 1) (ref.null any)))
+  (func (export "drop") (elem.drop $made))
+  (func (export "use") (param i32) (result i32) (local $x (ref $node))
+    (global.set $count (i32.add (global.get $count) (i32.const 1)))
+    (local.set $x (struct.new $more (local.get 0) (ref.null $node) (i64.const 5)))
+    (i32.add (i32.mul (global.get $count) (i32.const 1000)) (i32.add (ref.test (ref $more) (local.get $x))
+      (call_indirect $code (type $read) (local.get $x) (i32.const 0))))))"""
+
+
+@pytest.mark.parametrize("level", [0, 2])
+def test_an_instance_that_holds_no_object_of_the_guest(level: int, tmp_path: Path) -> None:
+    """It made some, and they are gone; what it makes later is of the types that it had."""
+    wa.pack(OBJECTS.encode(), tmp_path / "objects.so", opt_level=level)
+    made: Any = wa.load(tmp_path / "objects.so").instantiate()
+    assert made.exports.use(20) == 1021
+    made.exports.keep(5)
+    made.exports.array()
+    made.exports.forget()
+    made.exports.drop()
+    back = resumed(made, tmp_path)
+    assert [back.exports.use(30), back.exports.use(40)] == [2031, 3041]
+    back.exports.keep(6)
+    assert back.exports.last.value[0] == 6
+
+
+def test_objects_of_the_guest_are_named(tmp_path: Path) -> None:
+    made = instance(OBJECTS)
+    rows = [
+        (lambda: None, "element segment 0 holds a struct or an array in slot 0"),
+        (lambda: made.exports.keep(1), 'global 0 (export "last") holds a struct or an array'),
+        (lambda: made.exports.number(1), 'global 1 (export "any") holds an i31'),
+        (made.exports.array, 'table 0 (export "list") holds a struct or an array in slot 1'),
+        (lambda: setattr(made.exports.any, "value", "text"), 'global 1 (export "any") holds an object of the host'),
+    ]
+    for act, words in rows:
+        act()
+        with pytest.raises(wa.SnapshotError) as caught:
+            wa.snapshot(made, tmp_path / "out.so")
+        assert words in str(caught.value) and caught.value.exit_code == 31
+        made.exports.drop()
+        made.exports.forget()
+        resumed(made, tmp_path)
+    fixed = instance("(module (type $s (struct)) (global (ref $s) (struct.new $s)))")
+    with pytest.raises(wa.SnapshotError, match=r"global 0 holds a struct or an array.*instantiate the module anew"):
+        wa.snapshot(fixed, tmp_path / "out.so")
+
+
 def test_a_segment_with_an_object_of_the_host(tmp_path: Path) -> None:
     text = """(module (import "env" "object" (global $object externref)) (table $x (export "x") 2 externref)
       (elem $e externref (global.get $object) (ref.null extern)) (func (export "drop") (elem.drop $e)))"""

@@ -16,9 +16,7 @@ from wasmartifact.elf.structs import SHT_SYMTAB, SYMBOL
 from wasmartifact.schema import HEADER_READ_ONLY_DYNAMIC, Buffer, align_up
 
 
-def read_layout(
-    data: memoryview, numbers: Mapping[str, int], *, contract_size_bytes: int
-) -> tuple[Layout, dict[str, str]]:
+def read_layout(data: memoryview, numbers: Mapping[str, int]) -> tuple[Layout, dict[str, str]]:
     """Read the mapped part of a file that `verify` found whole.
 
     Parameters
@@ -27,14 +25,12 @@ def read_layout(
         The whole file.
     numbers : Mapping[str, int]
         Its metadata header.
-    contract_size_bytes : int
-        Size of anchor and contract, at the start of ``.rodata``.
 
     Returns
     -------
     tuple[Layout, dict[str, str]]
-        The layout, without images behind the text, and the names of its functions as `assemble` takes them; none of a
-        stripped file.
+        The layout, without images behind the text and without the size of the contract, and the names of its functions
+        as `assemble` takes them; none of a stripped file.
 
     Raises
     ------
@@ -66,7 +62,7 @@ def read_layout(
         functions=functions,
         object_text_offsets=[],
         image_offsets=[],
-        contract_size_bytes=contract_size_bytes,
+        contract_size_bytes=0,
     )  # fmt: skip
     return layout, names
 

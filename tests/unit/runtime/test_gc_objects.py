@@ -290,11 +290,6 @@ def test_casts_in_a_module_whose_types_are_all_functions(opt_level: int, tmp_pat
     assert got.others(5) == 1
 
 
-def test_a_snapshot_is_refused_by_name(artifact: wa.Artifact, tmp_path: Path) -> None:
-    with pytest.raises(wa.SnapshotError, match="garbage collection"):
-        wa.snapshot(artifact.instantiate(), tmp_path / "snapshot.so")
-
-
 def test_types_tell_what_their_fields_hold(artifact: wa.Artifact) -> None:
     rows = {row.kind: row for row in artifact.metadata.types}
     assert {"func", "struct", "array"} == set(rows)
