@@ -24,6 +24,7 @@ _MARK = "_wit_name"
 ARTIFACT_NAME = "component.wasm.so"
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from types import ModuleType
     from typing import Never, Protocol, Self, TypeAlias
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         def __array_interface__(self) -> dict[str, Any]: ...
 
     Buffer: TypeAlias = _Buffer | _Array
+    #: What a function of the host gives: one may be ``async def``, for `call_async`.
+    NowOrLater: TypeAlias = _R | Awaitable[_R]
 
     class Resource:
         """A resource of a component: it ends with its last reference, by ``close()``, or with a ``with`` block."""
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
 else:
     Buffer = bytes | bytearray | memoryview
+    NowOrLater = Any  # annotations of generated packages are read by checkers only
     Resource = native_types.resource_base()
 
 

@@ -185,6 +185,11 @@ def say(text: str, color: studio.Color) -> str:
     return f"{text} in {color.value}"
 
 
+async def say_later(text: str, color: studio.Color) -> str:
+    await asyncio.sleep(0)
+    return say(text, color)
+
+
 def may_fail(number: int) -> int:
     if number == 0:
         raise wa.Err(studio.Color.CLASS_)
@@ -268,6 +273,8 @@ async def later(instance: studio.Instance) -> None:
     box = instance.types.Box("later")
     assert_type(await call_async(box.name), str)
     assert await call_async(box.name) == "LATER"
+    other = studio.instantiate(api=Api(), types=Types(), say=say_later, may_fail=may_fail)
+    assert await call_async(other.say, "hello", studio.Color.RED) == "hello in red"
 
 
 def area(shape: Shape) -> float:
@@ -298,6 +305,7 @@ if __name__ == "__main__":
 #: Lines that mypy has to refuse; each says so.
 WRONG_PROGRAM = """from __future__ import annotations
 
+import counters
 import studio
 import wasmartifact as wa
 from typing import assert_never
@@ -338,6 +346,19 @@ def area(shape: Shape) -> float:
     assert_never(shape)  # wrong
 
 
+class LaterLog:
+    async def note(self, text: str) -> str:
+        return text
+
+
+async def say(text: str, color: studio.Color) -> int:
+    return len(text)
+
+
+counters.instantiate(log=LaterLog())  # wrong
+studio.instantiate(api=Halves(), types=Halves(), say=say, may_fail=say)  # wrong
+
+
 class Halves:
     def halve(self, number: str) -> int:
         return 0
@@ -347,10 +368,12 @@ def give(halves: Halves) -> Api:
     return halves  # wrong
 """
 
-COUNTER_PROGRAM = """from typing import assert_type
+COUNTER_PROGRAM = """import asyncio
+from typing import assert_type
 
 import wasmartifact as wa
 import counters
+from wasmartifact.bindings import call_async
 
 
 class Log:
@@ -360,6 +383,14 @@ class Log:
         return len(text)
 
 
+class LaterLog:
+    async def note(self, text: str) -> int:
+        await asyncio.sleep(0)
+        return Log().note(text)
+
+
+later = counters.instantiate(log=LaterLog())
+assert asyncio.run(call_async(later.note, "Zoë")) == 3
 instance = counters.instantiate(log=Log())
 with instance.Counter(10) as ten:
     assert_type(ten, counters.Counter)

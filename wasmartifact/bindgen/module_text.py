@@ -23,6 +23,7 @@ _SUPPORT = {
     "IntFlag": "from enum import IntFlag",
     "Literal": "from typing import Literal",
     "Namespace": "from wasmartifact.runtime.component import Namespace",
+    "NowOrLater": "from wasmartifact.bindings import NowOrLater",
     "Package": "from wasmartifact.bindings import Package",
     "Protocol": "from typing import Protocol",
     "Resource": "from wasmartifact.bindings import Resource",
@@ -169,7 +170,11 @@ class Module:
         """The annotation of a function that is imported by itself."""
         self.use("Callable")
         params = ", ".join(self.annotate(param.type, Way.BACK) for param in function.params)
-        return f"Callable[[{params}], {self.annotate(_value_type(function), Way.GIVEN)}]"
+        return f"Callable[[{params}], {self.now_or_later(function)}]"
+
+    def now_or_later(self, function: wit.Function, hidden: frozenset[str] = frozenset()) -> str:
+        """What a function of the host gives back, which may be ``async def``."""
+        return f"{self.use('NowOrLater')}[{self.annotate(_value_type(function), Way.GIVEN, hidden)}]"
 
     # Definitions --------------------------------------------------------------------------------------------------
 
@@ -337,7 +342,8 @@ class Module:
         yield f"class {self.own}({self.use('Protocol')}):"
         yield from _docstring("    ", self._text(), [words])
         for name, attribute in attributes.items():
-            yield from self._function(attribute, self.interface.functions[name], hidden)
+            function = self.interface.functions[name]
+            yield from self._function(attribute, function, hidden, result=self.now_or_later(function, hidden))
 
     def class_table(self) -> Iterator[str]:
         """Lines of the table by which values find their classes."""
