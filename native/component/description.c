@@ -315,6 +315,8 @@ static int check_rows(wa_component *component, wa_error *error)
             return fail_row(error, "component_canon.instance", row, canon->instance);
         if (canon->instance >= component->sub_count)
             component->sub_count = canon->instance + 1;
+        if ((canon->kind == WA_CANON_LIFT) != (row >= WA_ROWS(artifact, import_kind)))
+            return fail_row(error, "component_canon.kind", row, canon->kind);
         if (canon->kind != WA_CANON_LIFT)
             component->import_count = row + 1;
     }

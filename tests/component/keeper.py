@@ -1,11 +1,71 @@
-"""A component that keeps what WASI 0.2 gave it: streams, what waits for them, the directories that it may use.
+"""Components that keep handles.
 
-``keep()`` gets hold of them, once; ``say``, ``ask`` and ``read`` use them later. ``hold(what)`` gets hold of one more.
+That of `keeper` keeps what WASI 0.2 gave it: streams, what waits for them, the directories that it may use. ``keep()``
+gets hold of them, once; ``say``, ``ask`` and ``read`` use them later. ``hold(what)`` gets hold of one more.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+#: Two components, of which one has handles of the other's resources, and a table, globals and a start function.
+PAIR: Final = """(component
+  (component $makes
+    (core module $m
+      (global $made (mut i32) (i32.const 0))
+      (global $ended (mut i32) (i32.const 0))
+      (func (export "end") (param i32) (global.set $ended (i32.add (global.get $ended) (local.get 0))))
+      (func (export "next") (result i32)
+        (global.set $made (i32.add (global.get $made) (i32.const 100))) (global.get $made))
+      (func (export "value") (param i32) (result i32) (local.get 0))
+      (func (export "ended") (result i32) (global.get $ended)))
+    (core instance $i (instantiate $m))
+    (type $thing (resource (rep i32) (dtor (core func $i "end"))))
+    (core func $new (canon resource.new $thing))
+    (core module $n
+      (import "" "new" (func $new (param i32) (result i32))) (import "" "next" (func $next (result i32)))
+      (func (export "make") (result i32) (call $new (call $next))))
+    (core instance $j (instantiate $n (with "" (instance (export "new" (func $new)) (export "next" (func $i "next"))))))
+    (export $thing' "thing" (type $thing))
+    (func (export "make") (result (own $thing')) (canon lift (core func $j "make")))
+    (func (export "value") (param "it" (borrow $thing')) (result u32) (canon lift (core func $i "value")))
+    (func (export "ended") (result u32) (canon lift (core func $i "ended"))))
+  (instance $makes (instantiate $makes))
+  (component $keeps
+    (import "makes" (instance $makes
+      (export "thing" (type $thing (sub resource)))
+      (export "make" (func (result (own $thing))))
+      (export "value" (func (param "it" (borrow $thing)) (result u32)))))
+    (alias export $makes "thing" (type $thing))
+    (core func $make (canon lower (func $makes "make")))
+    (core func $value (canon lower (func $makes "value")))
+    (core func $drop (canon resource.drop $thing))
+    (core module $m
+      (import "" "make" (func $make (result i32)))
+      (import "" "value" (func $value (param i32) (result i32)))
+      (import "" "drop" (func $drop (param i32)))
+      (type $unary (func (param i32) (result i32)))
+      (table $table 4 funcref)
+      (elem (i32.const 0) func $value $twice)
+      (global $started (mut i32) (i32.const 0))
+      (func $twice (param i32) (result i32) (i32.mul (call $value (local.get 0)) (i32.const 2)))
+      (func $start (global.set $started (i32.add (global.get $started) (i32.const 1))))
+      (start $start)
+      (func (export "keep") (result i32) (call $make))
+      (func (export "drop") (param i32) (call $drop (local.get 0)))
+      (func (export "swap") (table.set (i32.const 0) (table.get (i32.const 1))))
+      (func (export "value") (param i32) (result i32) (call_indirect (type $unary) (local.get 0) (i32.const 0)))
+      (func (export "started") (result i32) (global.get $started)))
+    (core instance $i (instantiate $m (with "" (instance
+      (export "make" (func $make)) (export "value" (func $value)) (export "drop" (func $drop))))))
+    (func (export "keep") (result u32) (canon lift (core func $i "keep")))
+    (func (export "drop") (param "handle" u32) (canon lift (core func $i "drop")))
+    (func (export "swap") (canon lift (core func $i "swap")))
+    (func (export "value") (param "handle" u32) (result u32) (canon lift (core func $i "value")))
+    (func (export "started") (result u32) (canon lift (core func $i "started"))))
+  (instance $keeps (instantiate $keeps (with "makes" (instance $makes))))
+  (export "makes" (instance $makes))
+  (export "keeps" (instance $keeps)))"""
 
 #: What `hold` takes.
 FILE, FILE_STREAM, LISTING, TIMER, TIMER_OVER, STDIN_POLL, STDOUT_POLL = range(7)

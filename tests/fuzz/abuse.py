@@ -23,6 +23,7 @@ import wasmartifact as wa
 from tests.fuzz.damaged import FILE_ERRORS, Finding, describe_file
 from tests.fuzz.forge import Artifact
 from tests.fuzz.honest import LINKED, Host
+from tests.fuzz.honest_components import component_imports, exercise_component, state_of
 from wasmartifact.cli.summary import describe
 
 #: What a use may end in.
@@ -68,6 +69,7 @@ class Courtroom:
     def __init__(self, artifacts: Mapping[str, Artifact], directory: Path) -> None:
         self.directory = directory
         self.honest = {name: wa.load(artifact.data) for name, artifact in artifacts.items()}
+        self.worlds = {name: one.types for name, one in self.honest.items() if isinstance(one, wa.Component)}
         self.needs = {name: [row.name for row in one.metadata.imports] for name, one in self.honest.items()}
         self.expected = {name: self._behaviour(name) for name in artifacts}
         self.lies = 0
@@ -90,13 +92,13 @@ class Courtroom:
         """Use the liar, and look whether honest instances and the heap are what they were."""
         canaries = _Canaries()
         victims = {victim: self._instantiate(victim)[0] for victim in dict.fromkeys((name, "exporter"))}
-        before = {victim: _state(instance.exports) for victim, instance in victims.items()}
+        before = {victim: self._state(victim, instance) for victim, instance in victims.items()}
         outcome = self._abuse(name, data, victims["exporter"], rng)
         gc.collect()
         canaries.check()
         for victim, instance in victims.items():
             # An importer that lies may write to what it shares with the exporter.
-            if _state(instance.exports) != before[victim] and not (victim == "exporter" and name in LINKED):
+            if self._state(victim, instance) != before[victim] and not (victim == "exporter" and name in LINKED):
                 raise Finding(f"an honest instance of {victim} holds something else than before")
         return outcome
 
@@ -104,16 +106,33 @@ class Courtroom:
 
     def _instantiate(self, name: str, **given: Any) -> tuple[wa.Instance, Host]:
         """A fresh honest instance with fresh imports, or those that are given."""
-        host = Host(self.needs[name])
+        host = self._host(name)
         host.namespace |= given
-        imports = host.imports
+        imports = self._imports(name, host)
         if name in LINKED:
             imports["other"] = self._instantiate(LINKED[name])[0].exports
         return self.honest[name].instantiate(imports), host
 
+    def _host(self, name: str) -> Host:
+        return Host(() if name in self.worlds else self.needs[name])
+
+    def _imports(self, name: str, host: Host) -> dict[str, Any]:
+        return component_imports() if name in self.worlds else host.imports
+
+    def _exercise(self, name: str, instance: Any, host: Host, rng: random.Random, calls: int = 2) -> Iterator[str]:
+        """Use all that an instance exports, honest or not."""
+        if name in self.worlds:
+            return exercise_component(instance, self.worlds[name], rng, _outcome, calls)
+        return exercise(instance.exports, host, rng, calls=calls)
+
+    def _state(self, name: str, instance: Any) -> list[Any]:
+        if name in self.worlds:
+            return state_of(instance, self.worlds[name], _outcome)
+        return _state(instance.exports)
+
     def _behaviour(self, name: str) -> list[str]:
         instance, host = self._instantiate(name)
-        return list(exercise(instance.exports, host, random.Random(name), calls=1))
+        return list(self._exercise(name, instance, host, random.Random(name), calls=1))
 
     def _difference(self, name: str) -> str:
         pairs = zip(self._behaviour(name), self.expected[name], strict=False)
@@ -136,8 +155,8 @@ class Courtroom:
         if rng.random() < LOOK_SHARE:
             with suppress(*FILE_ERRORS):
                 describe(liar.metadata)
-        host = Host(self.needs[name])
-        imports = host.imports
+        host = self._host(name)
+        imports = self._imports(name, host)
         if name in LINKED:
             imports["other"] = (exporter if rng.random() < 0.5 else self._instantiate(LINKED[name])[0]).exports
         try:
@@ -145,8 +164,14 @@ class Courtroom:
         except USE_ERRORS as error:
             return f"instantiate: {type(error).__name__}"
         pages = _Pages()
-        for _ in exercise(instance.exports, host, rng):
+        for _ in self._exercise(name, instance, host, rng):
             pass
+        if rng.random() < LOOK_SHARE:  # it ends in an error, or gives a file that may lie as well
+            with suppress(*FILE_ERRORS, *USE_ERRORS):
+                wa.snapshot(instance, self.directory / "lying_on.so")
+        if name in self.worlds:
+            pages.check()
+            return "used"
         if rng.random() < MIX_SHARE:
             self._mix(instance.exports, name, rng)
         if rng.random() < LINK_SHARE:
@@ -165,7 +190,9 @@ class Courtroom:
                 _outcome(partial(victim.exports.nullary, 5))
                 _outcome(partial(victim.exports.set, 6, func))
                 _outcome(partial(victim.exports.indirect, 6))
-        importers = [other for other, artifact in self.honest.items() if len(artifact.metadata.imports)]
+        importers = [
+            other for other, one in self.honest.items() if len(one.metadata.imports) and other not in self.worlds
+        ]
         chosen = rng.choice(importers)
         with suppress(*USE_ERRORS):
             if chosen in LINKED and name == LINKED[chosen]:

@@ -29,6 +29,8 @@ from tests.fuzz.abuse import Courtroom
 from tests.fuzz.child import Child, ChildDied, Json, serve
 from tests.fuzz.forge import Artifact, Forger, Step
 from tests.fuzz.honest import OPTIONS, modules
+from tests.fuzz.honest_components import texts
+from tests.fuzz.resumed import SNAPSHOTS, take_snapshot
 
 TIMEOUT_SECONDS: Final = 60
 PROGRESS_SECONDS: Final = 30
@@ -53,11 +55,15 @@ class Lies:
     def __init__(self, seed: str, directory: Path) -> None:
         self.seed = seed
         self.artifacts: dict[str, Artifact] = {}
-        for name, module in modules().items():
+        for name, module in (modules() | texts()).items():
             path = directory / f"{name}.so"
             if not path.exists():
                 wa.pack(module, path, jobs=1, **{"opt_level": 0, **OPTIONS.get(name, {})})
-            self.artifacts[name] = Artifact(name, path.read_bytes())
+        for name, origin in SNAPSHOTS.items():
+            if not (directory / f"{name}.so").exists():
+                take_snapshot(origin, directory / f"{origin}.so", directory / f"{name}.so")
+        for name in (*modules(), *texts(), *SNAPSHOTS):
+            self.artifacts[name] = Artifact(name, (directory / f"{name}.so").read_bytes())
 
     def make(self, index: int) -> tuple[Artifact, list[Step]]:
         """Lie number ``index``: about which artifact, in which steps."""
@@ -250,7 +256,7 @@ def report(lies: Lies, offence: Offence) -> str:
     artifact, steps = lies.make(offence.index)
     chosen = ",".join(map(str, offence.steps))
     repeat = f"python -m tests.fuzz.lies --seed {lies.seed} --only {offence.index}"
-    lines = [f"module: {artifact.name} (tests/fuzz/honest.py)"]
+    lines = [f"module: {artifact.name} (tests/fuzz/honest.py, honest_components.py, resumed.py)"]
     lines += [f"change: {steps[number].words}" for number in offence.steps or range(len(steps))]
     lines += [f"repeat: {repeat}{f' --steps {chosen}' if chosen else ''}"]
     if offence.earlier:
