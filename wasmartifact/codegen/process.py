@@ -25,7 +25,7 @@ from threading import Lock
 from typing import IO, Any, Final
 
 from wasmartifact.errors import ToolchainError, WasmArtifactError
-from wasmartifact.host.limits import limit_advice, memory_advice
+from wasmartifact.host.limits import as_os_error, limit_advice, memory_advice
 from wasmartifact.host.scratch import ScratchFile
 
 #: Environment variable with a Python interpreter for the children, of this version; then no other one is tried.
@@ -94,8 +94,8 @@ class ChildProcess:
             self._stderr: ScratchFile | None = ScratchFile("worker-stderr")
         except WasmArtifactError:  # without a place for its last words
             self._stderr = None
-        except OSError as problem:
-            raise _cannot_start(problem) from None
+        except (OSError, MemoryError) as problem:
+            raise _cannot_start(as_os_error(problem)) from None
         try:
             self._process, self._input, self._output, self._awaited = self._start(module)
         except BaseException:
@@ -116,7 +116,8 @@ class ChildProcess:
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                 )
-            except OSError as problem:
+            except (OSError, MemoryError) as error:
+                problem = as_os_error(error)
                 if limit_advice(problem) is not None:
                     raise _cannot_start(problem) from None
                 _refused[executable] = f"can't be started ({problem.strerror})"

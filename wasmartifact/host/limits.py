@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 from typing import Final
 
@@ -19,6 +20,11 @@ def limit_advice(problem: OSError) -> str | None:
         return memory_advice() or "free memory"
     limit = _LIMITS.get(problem.errno or 0)
     return None if limit is None else f"raise {limit}"
+
+
+def as_os_error(problem: OSError | MemoryError) -> OSError:
+    """Why a process can't be started: its pipes have buffers, for which Python may find no memory."""
+    return problem if isinstance(problem, OSError) else OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
 
 def memory_advice() -> str | None:

