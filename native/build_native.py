@@ -4,7 +4,8 @@ one, `_onepass`, with the compiler of level 0, which only packing loads.
 setuptools finds `ffibuilder` and `onepass_builder` here (``cffi_modules``); ``python native/build_native.py`` builds in
 place.
 WASMARTIFACT_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer (run with libasan preloaded),
-WASMARTIFACT_SANITIZE=thread with ThreadSanitizer.
+WASMARTIFACT_SANITIZE=thread with ThreadSanitizer, WASMARTIFACT_SANITIZE=collect a collector that runs at each
+allocation and overwrites what it frees.
 Warnings are errors with WASMARTIFACT_WERROR=1, which the Makefile sets, and in a build in place: not in a user's, whose
 compiler or Python may be newer than ours and warn of more.
 """
@@ -38,6 +39,7 @@ LINK: Final = ("-Wl,-z,now",)
 SANITIZERS: Final = {
     "1": ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"),
     "thread": ("-fsanitize=thread",),
+    "collect": ("-DWA_COLLECT_ALWAYS",),
 }
 
 #: cffi's generated code is not written for our warnings.

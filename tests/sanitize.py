@@ -2,7 +2,8 @@
 
 ``python -m tests.sanitize [--inputs N] [--seed S]`` runs them, a part of the spec suite where there is one, N mutated
 inputs and as many artifacts whose metadata lies; ``--only-tests PATH ...`` runs these tests and nothing else.
-``--threads`` runs those of shared memories under ThreadSanitizer.
+``--threads`` runs those of shared memories under ThreadSanitizer. ``--objects`` runs those of structs and arrays with a
+collector that runs at each allocation and overwrites what it frees.
 
 The package is copied into a scratch directory and built there with WASMARTIFACT_SANITIZE=1, so that the ordinary build
 stays as it is. Python's allocator is replaced by malloc, so that what happens to Python objects is seen too. Exits with
@@ -63,6 +64,13 @@ THREAD_TESTS: Final = (
     "tests/unit/wasi/test_threads.py::test_who_returns_ends_no_other",
 )
 NEED_SIGNALS: Final = ("ends_a_wait", "the_waits_of_others", "ctrl_c", "a_child", "deadline", "interrupt")
+#: What makes structs and arrays, and the spec suite's scripts that do.
+OBJECT_TESTS: Final = ("tests/unit/runtime/test_gc_objects.py", "tests/unit/runtime/test_gc_roots.py")
+OBJECT_SCRIPTS: Final = (
+    "array", "array_copy", "array_fill", "array_init_data", "array_init_elem", "array_new_data", "array_new_elem",
+    "binary-gc", "br_on_cast", "br_on_cast_fail", "extern", "i31", "ref_cast", "ref_eq", "ref_null", "ref_test",
+    "struct", "type-equivalence", "type-rec", "type-subtyping",
+)  # fmt: skip
 #: Its findings end the run; the runtime takes faults over.
 THREAD_OPTIONS: Final = {
     "TSAN_OPTIONS": "exitcode=86:report_signal_unsafe=0:handle_segv=0:handle_sigbus=0:handle_sigill=0",
@@ -117,6 +125,21 @@ def run_threads(scratch: Path) -> bool:
     return subprocess.run(command, cwd=scratch, env=environment, check=False).returncode == 0
 
 
+def run_objects(scratch: Path) -> bool:
+    """The tests of what makes objects, without a sanitizer; collections at each allocation take their time."""
+    environment = {**os.environ, "PYTHONPATH": str(scratch), "WASMARTIFACT_SANITIZE": "collect"}
+    commands = [["pytest", "-q", "-p", "no:cacheprovider", "--no-header", "-n0", *OBJECT_TESTS]]
+    if tell_of(tests.spec.run):
+        environment[tests.spec.run.SUITE_VARIABLE] = os.environ[tests.spec.run.SUITE_VARIABLE]
+        commands += [["tests.spec.run", "--opt-level", level, *OBJECT_SCRIPTS] for level in ("0", "2")]
+    return all(
+        [  # a list: each runs
+            subprocess.run([sys.executable, "-m", *command], cwd=scratch, env=environment, check=False).returncode == 0
+            for command in commands
+        ]
+    )
+
+
 def tell_of(suite: ModuleType) -> bool:
     """Let the copy, which has none beside it, find a suite; where there is none, say so. Whether there is one."""
     try:
@@ -151,13 +174,14 @@ def main() -> int:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--only-inputs", action="store_true", help="leave the tests and the spec suite out")
     only.add_argument("--threads", action="store_true", help="run the tests of shared memories under ThreadSanitizer")
+    only.add_argument("--objects", action="store_true", help="run the tests of objects, collecting at each allocation")
     only.add_argument("--only-tests", nargs="+", metavar="PATH", help="run these tests only")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wasmartifact-sanitized-") as directory:
         scratch = Path(directory)
-        copy_and_build(scratch, "thread" if given.threads else "1")
-        if given.threads:
-            return 0 if run_threads(scratch) else 1
+        copy_and_build(scratch, "thread" if given.threads else "collect" if given.objects else "1")
+        if given.threads or given.objects:
+            return 0 if (run_threads if given.threads else run_objects)(scratch) else 1
         tell_of(tests.component.run)
         has_scripts = tell_of(tests.spec.run)
         passed = []

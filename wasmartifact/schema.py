@@ -23,11 +23,11 @@ Buffer = bytes | bytearray | memoryview
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
 FORMAT_MINOR: Final = 3  # a newer minor only adds columns, which are ignored
-RUNTIME_ABI: Final = 4  # contract, instance record, function records, runtime calls, trampolines
+RUNTIME_ABI: Final = 5  # contract, instance record, function records, runtime calls, trampolines
 #: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
 RUNTIME_ABI_OLDEST: Final = 2
 #: The first ABI that has what code of a feature needs; code of the others can do with the oldest.
-RUNTIME_ABI_OF_FEATURE: Final = {"threads": 3, "gc": 4}
+RUNTIME_ABI_OF_FEATURE: Final = {"threads": 3, "gc": 5}
 ELF_MAGIC: Final = b"\x7fELF"
 SECTION_NAME: Final = ".wasmartifact"
 TEMPORARY_PREFIX: Final = ".wasmartifact."  # of files that do not have their names yet
@@ -121,6 +121,10 @@ MAX_OPERANDS: Final = 1000
 
 #: A larger struct or array is not made: the guest traps. What engines allow differs, and is less in most.
 OBJECT_MAX_BYTES: Final = 2**31
+#: Where an object may start; sizes are rounded up to it.
+OBJECT_ALIGN_BYTES: Final = 16
+#: Code allocates objects of so many sizes itself: run i has cells of i + 1 times OBJECT_ALIGN_BYTES.
+INLINE_CLASSES: Final = 8
 
 #: A table image of this size or more is mapped, which costs less than copying it (docs/RATIONALE.md).
 MAPPED_IMAGE_MIN_BYTES: Final = 16384
@@ -485,7 +489,9 @@ INSTANCE_HEADER: Final = Struct(
         Field(
             "operands", "ptr", "16-byte slots of the store for values that no register holds; null without tail calls"
         ),
-        Field("exception", "ptr", "the store's cell for the pending exception, which is null if there is none"),
+        Field(
+            "exception", "ptr", "the store's store_cells, which are another one's should a call have joined two stores"
+        ),
         Field("details", "ptr", "private part of the runtime"),
         Field("fuel", "ptr", "the store's cell with the fuel that no portion holds: a u64"),
         Field("rtts", "ptr", "rtt of each type; null where no type is a struct, an array or a subtype"),
@@ -537,6 +543,7 @@ TYPE_FUNC, TYPE_STRUCT, TYPE_ARRAY = range(3)
 SUBTYPE_FINAL: Final = 1
 #: Places for supertypes that every rtt has.
 RTT_DISPLAY_MIN: Final = 8
+REFERENCES_FAR: Final = 2**31  #: of ``rtt.references``: not all that an object refers to has a bit
 
 RTT: Final = Struct(
     "rtt",
@@ -546,7 +553,11 @@ RTT: Final = Struct(
         Field("depth", "u32", "number of supertypes"),
         Field("kind", "u32", "0 func, 1 struct, 2 array"),
         Field("size_bytes", "u32", "of an object of a struct type; of an element of an array type"),
-        Field("reserved", "u32", "zero"),
+        Field(
+            "references",
+            "u32",
+            "private to the runtime; bit i: the word i behind the type holds a reference; bit 31: others do",
+        ),
         Field("details", "ptr", "private part of the runtime"),
     ),
 )
@@ -566,6 +577,23 @@ ARRAY: Final = Struct(
         Field("rtt", "ptr", "its type"),
         Field("length", "u32", "number of elements"),
         Field("reserved", "u32", "zero"),
+    ),
+)
+
+STORE_CELLS: Final = Struct(
+    "store_cells",
+    "What code of a store shares. INLINE_CLASSES runs and the runtime's own follow.",
+    8,
+    (Field("exception", "ptr", "the pending exception, null if there is none"),),
+)
+
+RUN: Final = Struct(
+    "run",
+    "Cells of one size in a row, free and zero. Who allocates takes the next one, and asks the runtime where there is none.",
+    16,
+    (
+        Field("next", "ptr", "the first cell"),
+        Field("end", "ptr", "behind the last one"),
     ),
 )
 
@@ -815,6 +843,8 @@ STRUCTS: Final = (
     RTT,
     OBJECT,
     ARRAY,
+    STORE_CELLS,
+    RUN,
     IMPORT_SLOT,
     MEMORY_SLOT,
     MEMORY_HEAD,

@@ -11,7 +11,7 @@
 
 #define WA_FORMAT_MAJOR 2
 #define WA_FORMAT_MINOR 3
-#define WA_RUNTIME_ABI 4
+#define WA_RUNTIME_ABI 5
 #define WA_RUNTIME_ABI_OLDEST 2
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
 #define WA_ANCHOR_MAGIC 0xa7268636e617277UL
@@ -55,6 +55,8 @@
 #define WA_MAX_MODULE_BYTES 0xffffffffU
 #define WA_MAX_OPERANDS 1000
 #define WA_OBJECT_MAX_BYTES 0x80000000U
+#define WA_OBJECT_ALIGN_BYTES 16
+#define WA_INLINE_CLASSES 8
 #define WA_MAPPED_IMAGE_MIN_BYTES 16384
 #define WA_MAX_TABLE_ELEMENTS 0x989680
 #define WA_FUEL_PER_FUNCTION 1
@@ -70,6 +72,7 @@
 #define WA_TYPE_ARRAY 2
 #define WA_SUBTYPE_FINAL 1
 #define WA_RTT_DISPLAY_MIN 8
+#define WA_REFERENCES_FAR 0x80000000U
 #define WA_CANON_LIFT 0
 #define WA_CANON_HOST 1
 #define WA_CANON_ADAPTER 2
@@ -666,7 +669,7 @@ struct wa_schema_instance {
     void *text;
     /* 16-byte slots of the store for values that no register holds; null without tail calls */
     void *operands;
-    /* the store's cell for the pending exception, which is null if there is none */
+    /* the store's store_cells, which are another one's should a call have joined two stores */
     void *exception;
     /* private part of the runtime */
     void *details;
@@ -748,8 +751,8 @@ struct wa_schema_rtt {
     uint32_t kind;
     /* of an object of a struct type; of an element of an array type */
     uint32_t size_bytes;
-    /* zero */
-    uint32_t reserved;
+    /* private to the runtime; bit i: the word i behind the type holds a reference; bit 31: others do */
+    uint32_t references;
     /* private part of the runtime */
     void *details;
 };
@@ -757,7 +760,7 @@ _Static_assert(sizeof(struct wa_schema_rtt) == 24, "size of rtt");
 _Static_assert(offsetof(struct wa_schema_rtt, depth) == 0, "offset of rtt.depth");
 _Static_assert(offsetof(struct wa_schema_rtt, kind) == 4, "offset of rtt.kind");
 _Static_assert(offsetof(struct wa_schema_rtt, size_bytes) == 8, "offset of rtt.size_bytes");
-_Static_assert(offsetof(struct wa_schema_rtt, reserved) == 12, "offset of rtt.reserved");
+_Static_assert(offsetof(struct wa_schema_rtt, references) == 12, "offset of rtt.references");
 _Static_assert(offsetof(struct wa_schema_rtt, details) == 16, "offset of rtt.details");
 
 /* First bytes of a struct or an array. Fields of a struct follow in order, each at a multiple of its size. */
@@ -781,6 +784,25 @@ _Static_assert(sizeof(struct wa_schema_array) == 16, "size of array");
 _Static_assert(offsetof(struct wa_schema_array, rtt) == 0, "offset of array.rtt");
 _Static_assert(offsetof(struct wa_schema_array, length) == 8, "offset of array.length");
 _Static_assert(offsetof(struct wa_schema_array, reserved) == 12, "offset of array.reserved");
+
+/* What code of a store shares. INLINE_CLASSES runs and the runtime's own follow. */
+struct wa_schema_store_cells {
+    /* the pending exception, null if there is none */
+    void *exception;
+};
+_Static_assert(sizeof(struct wa_schema_store_cells) == 8, "size of store_cells");
+_Static_assert(offsetof(struct wa_schema_store_cells, exception) == 0, "offset of store_cells.exception");
+
+/* Cells of one size in a row, free and zero. Who allocates takes the next one, and asks the runtime where there is none. */
+struct wa_schema_run {
+    /* the first cell */
+    void *next;
+    /* behind the last one */
+    void *end;
+};
+_Static_assert(sizeof(struct wa_schema_run) == 16, "size of run");
+_Static_assert(offsetof(struct wa_schema_run, next) == 0, "offset of run.next");
+_Static_assert(offsetof(struct wa_schema_run, end) == 8, "offset of run.end");
 
 /* An imported function in an instance record: code and context are copied here so that a call is two loads. */
 struct wa_schema_import_slot {

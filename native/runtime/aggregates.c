@@ -45,22 +45,27 @@ static wa_array *array_at(uint64_t reference, uint32_t start, uint32_t count)
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
+static wa_object *allocate(head *self, const wa_rtt *rtt, uint64_t size_bytes)
+{
+    wa_object *object = wa_heap_allocate(wa_root(self->store), rtt, size_bytes);
+    if (object != NULL)
+        return object;
+    wa_heed_interrupt(); /* which may have kept the collector from freeing something */
+    wa_trap(WA_TRAP_OUT_OF_MEMORY);
+}
+
 uint64_t wa_call_struct_new(head *self, uint32_t type)
 {
     const wa_rtt *rtt = rtt_at(self, type);
-    wa_object *object = wa_heap_allocate(wa_root(self->store), rtt, rtt->head.size_bytes);
-    if (object == NULL)
-        wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    uint64_t object = (uintptr_t)allocate(self, rtt, rtt->head.size_bytes);
     wa_heed_interrupt();
-    return (uint64_t)(uintptr_t)object;
+    return object;
 }
 
 static wa_array *new_array(head *self, uint32_t type, uint32_t length)
 {
     const wa_rtt *rtt = rtt_at(self, type);
-    wa_array *array = (wa_array *)wa_heap_allocate(wa_root(self->store), rtt, sizeof *array + (uint64_t)length * rtt->head.size_bytes);
-    if (array == NULL)
-        wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    wa_array *array = (wa_array *)allocate(self, rtt, sizeof *array + (uint64_t)length * rtt->head.size_bytes);
     array->length = length;
     return array;
 }

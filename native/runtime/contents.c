@@ -173,9 +173,9 @@ void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, v
 {
     store = wa_root(store);
     handle_walk how = {visit, user};
-    bool exact = wa_heap_collect(store);
+    wa_heap_collect(store);
     wa_store_visit_references(store, wa_valtype_is_traced, visit_handle, &how);
     wa_exceptions_collect(store);
     wa_exceptions_visit(store, wa_valtype_is_traced, visit_handle, &how);
-    wa_heap_visit_handles(store, exact, visit, user);
+    wa_heap_visit_handles(store, visit, user);
 }

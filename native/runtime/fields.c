@@ -36,7 +36,7 @@ wa_slot wa_object_slot(uint64_t object, uint32_t index)
 bool wa_store_has_object(wa_store *store, uint64_t reference)
 {
     const wa_heap *heap = wa_root(store)->heap;
-    return wa_is_object(reference) && heap != NULL && wa_heap_block(heap, reference) != NULL;
+    return wa_is_object(reference) && heap != NULL && wa_heap_region(heap, reference) != NULL;
 }
 
 /* ---- what fits ----------------------------------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ typedef struct wa_rtt_details {
     struct wa_rtt *next; /* in the process's table */
     uint8_t digest[16];
     uint32_t field_count; /* 1 for an array, 0 for a function */
-    bool has_references, has_exceptions;
+    bool has_exceptions;
     wa_field fields[];
 } wa_rtt_details;
 
@@ -64,75 +64,100 @@ bool wa_valtype_is_traced(uint32_t valtype);
 
 /* ---- heap.c ----------------------------------------------------------------------------------------------------- */
 
-enum { WA_BLOCK_BYTES = 1 << 16, WA_SIZE_CLASSES = 32, WA_SMALL_MAX_BYTES = 8192 };
+enum {
+    WA_BLOCK_BYTES = 1 << 16,
+    WA_BLOCK_GRANULES = WA_BLOCK_BYTES / WA_OBJECT_ALIGN_BYTES,
+    WA_BLOCK_WORDS = WA_BLOCK_GRANULES / 64, /* of a bitmap of granules */
+    WA_SIZE_CLASSES = 32,
+    WA_SMALL_MAX_BYTES = 8192,
+};
 
 /* The first bytes of a block of cells of one size, or of the run of blocks that holds one large object. */
 typedef struct wa_block {
     struct wa_block *next; /* in the list of blocks that are to be swept */
-    uint32_t cell_bytes, cell_count;
+    uint32_t cell_bytes;   /* 0: a large object */
+    uint32_t cell_count;
     uint64_t reciprocal;   /* of cell_bytes, times 2**32, rounded up */
     uint32_t size_class;
     uint32_t run;          /* blocks of a large object; 1 for cells */
-    uint64_t marks[WA_BLOCK_BYTES / 16 / 64];
+    uint32_t swept;        /* granules from the block's start whose free cells are handed out */
+    bool is_zero;          /* what was not handed out yet */
 } wa_block;
 enum { WA_BLOCK_HEADER_BYTES = (sizeof(wa_block) + 15) / 16 * 16 };
 
-/* Address space for blocks. starts: for each block 0 where it is free, else the first of its run + 1. */
+/* Address space for blocks, and what is known of them. A granule is what an object starts at: OBJECT_ALIGN_BYTES of space. */
 typedef struct wa_region {
     struct wa_region *next;
-    uint8_t *space; /* what was reserved, with one block more, so that base is aligned */
+    uint8_t *space;      /* what was reserved, with one block more, so that base is aligned */
     uint8_t *base;
-    uint32_t *starts;
+    uint32_t *starts;    /* for each block 0 where it is free, else the first of its run + 1 */
+    uint64_t *allocated; /* a bit per granule, set where a cell starts that was handed out since the last collection, or lived then; none in free blocks */
+    uint64_t *marks;     /* while the collector marks, set where an object starts that lives */
     uint32_t capacity, used, committed; /* in blocks: there are; were ever in use; are accessible */
     uint32_t free_count;                /* below used */
     uint32_t first_free;                /* none is free below it */
 } wa_region;
 
-typedef struct wa_free_cell {
-    uint64_t none; /* zero where an object has its type */
-    struct wa_free_cell *next;
-} wa_free_cell;
+/* Cells in a row that are free and zero: whoever allocates takes the next one. */
+typedef struct wa_schema_run wa_run;
 
 typedef struct wa_heap {
-    wa_free_cell *free[WA_SIZE_CLASSES];
     wa_block *unswept[WA_SIZE_CLASSES];
     wa_region *regions;
-    uint64_t taken_bytes;     /* since the last collection */
-    uint64_t collect_at;      /* how many of them call for the next one */
-    uint64_t blocks;          /* in use */
-    wa_held *held;            /* guarded by the lock of held.c */
-    uint8_t class_of[WA_SMALL_MAX_BYTES / 16 + 1]; /* by size in 16 bytes, rounded up */
+    uint64_t taken_bytes; /* since the last collection */
+    uint64_t collect_at;  /* how many of them call for the next one */
+    uint64_t blocks;      /* in use */
+    wa_held *held;        /* guarded by the lock of held.c */
+    uint16_t class_bytes[WA_SIZE_CLASSES];
+    uint8_t class_of[WA_SMALL_MAX_BYTES / WA_OBJECT_ALIGN_BYTES + 1]; /* by size in granules, rounded up */
 } wa_heap;
 
 /* The heap of a store, made for its first object; NULL: no memory. */
 wa_heap *wa_heap_of(wa_store *store);
-/* Blocks in a row, but for their headers as they were left: is_fresh says that they are zero. NULL: no memory, or no room in
- * the store's limits. */
-wa_block *wa_heap_new_block(wa_store *store, uint32_t run, bool *is_fresh);
-/* Cells of a new block; NULL as above. */
-wa_free_cell *wa_heap_new_cells(wa_store *store, uint32_t size_class);
-/* Cells of a block that was not swept since the last collection; NULL: there is none. */
-wa_free_cell *wa_heap_swept_cells(wa_heap *heap, uint32_t size_class);
+/* Room for one large object, zero; NULL: no memory, or no room in the store's limits. */
+wa_object *wa_heap_new_large(wa_store *store, uint32_t blocks);
+/* A run of a new block; false as above. */
+bool wa_heap_new_run(wa_store *store, uint32_t size_class, wa_run *run);
+/* A run of a block in which objects live; false: there is none. */
+bool wa_heap_swept_run(wa_heap *heap, uint32_t size_class, wa_run *run);
 void wa_heap_free(wa_store *store);
 /* The heap of a store that is about to become an alias goes to the other one. */
 void wa_heap_join(wa_store *into, wa_store *from);
-/* The block that has an address, NULL where it is in none. */
-wa_block *wa_heap_block(const wa_heap *heap, uint64_t address);
-/* The object that an address lies in, NULL where it lies in none. cell: its number in the block. */
-wa_object *wa_block_object(wa_block *block, uint64_t address, uint32_t *cell);
-/* For each block in use. */
-void wa_heap_each_block(wa_heap *heap, void (*visit)(wa_heap *heap, wa_block *block, void *user), void *user);
-/* After marks were set: what has none is free. */
-void wa_heap_sweep(wa_store *store, uint64_t live_bytes);
+/* The region that has an address, NULL where none has. */
+static inline const wa_region *wa_heap_region(const wa_heap *heap, uint64_t address)
+{
+    const wa_region *region = heap->regions;
+    while (region != NULL && address - (uintptr_t)region->base >= (uint64_t)region->used * WA_BLOCK_BYTES)
+        region = region->next;
+    return region;
+}
+/* The object that an address in a region lies in, NULL where it lies in none. */
+wa_object *wa_region_object(const wa_region *region, uint64_t address);
+/* Call visit for each object that was marked by a collection that runs, or for each that may live; in all blocks. */
+void wa_heap_each_object(const wa_heap *heap, bool marked_only, void (*visit)(const wa_object *, void *), void *user);
+/* Before marking: no object has a mark. */
+void wa_heap_clear_marks(wa_heap *heap);
+/* After marking: what has no mark is free. */
+void wa_heap_sweep(wa_store *store);
 
 static inline uint8_t *wa_block_cells(wa_block *block)
 {
     return (uint8_t *)block + WA_BLOCK_HEADER_BYTES;
 }
 
-static inline bool wa_block_is_marked(const wa_block *block, uint32_t cell)
+/* The number of the granule that has an address. */
+static inline uint64_t wa_region_granule(const wa_region *region, uint64_t address)
 {
-    return (block->marks[cell / 64] >> cell % 64 & 1) != 0;
+    return (address - (uintptr_t)region->base) / WA_OBJECT_ALIGN_BYTES;
+}
+
+/* Set the mark of the object at this address in the region; false where it had one. */
+static inline bool wa_region_mark(const wa_region *region, uint64_t address)
+{
+    uint64_t granule = wa_region_granule(region, address), bit = UINT64_C(1) << granule % 64;
+    bool is_new = (region->marks[granule / 64] & bit) == 0;
+    region->marks[granule / 64] |= bit;
+    return is_new;
 }
 
 /* ---- held.c --------------------------------------------------------------------------------------------------------- */
@@ -145,16 +170,14 @@ void wa_heap_join_held(wa_heap *into, wa_heap *from);
 
 /* Call visit for what the fields of an object hold that are looked at in this way. */
 void wa_object_visit(const wa_object *object, uint8_t holds, void (*visit)(uint64_t, void *), void *user);
-/* For each object of a block. */
-void wa_block_each_object(wa_block *block, bool marked_only, void (*visit)(const wa_object *, void *), void *user);
-/* Call visit for every handle of the embedder in an object. exact: a collection has just been. */
-void wa_heap_visit_handles(wa_store *store, bool exact, void (*visit)(uint64_t, void *), void *user);
-/* For every exception that an object refers to. */
+/* Call visit for every handle of the embedder in an object that may live: in one that lives, where a collection has just been. */
+void wa_heap_visit_handles(wa_store *store, void (*visit)(uint64_t, void *), void *user);
+/* For every exception that such an object refers to. */
 void wa_heap_visit_exceptions(wa_store *store, void (*visit)(uint64_t, void *), void *user);
 
 /* ---- collector.c ------------------------------------------------------------------------------------------------ */
 
-/* Free what nothing refers to; false where that can't be told now. */
+/* Free what nothing refers to; false where that can't be told now, or something shall end the call that runs. */
 bool wa_heap_collect(wa_store *store);
 
 /* ---- allocate.c ------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* The heap of a store: blocks of cells of one size, and runs of blocks for large objects, in reserved address space. Objects
- * never move. A block is swept when its cells are wanted again; a block without a marked one is free at once. */
+ * never move. A block is swept bit by bit, as its cells are wanted again; a block in which nothing lives is free at once. */
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -11,26 +11,34 @@ enum {
     COMMIT_BLOCKS = 16,
     FIRST_COLLECTION_BYTES = 16 << 20,
     STEP_CLASSES = 4, /* between two powers of two, above 128 bytes */
+#ifdef WA_COLLECT_ALWAYS
+    RUN_MAX_BYTES = 16, /* a cell, however small */
+#else
+    RUN_MAX_BYTES = 4096, /* what is zeroed at a time shall be in the cache when it is used */
+#endif
+    HEADER_GRANULES = WA_BLOCK_HEADER_BYTES / WA_OBJECT_ALIGN_BYTES,
 };
 
 /* ---- size classes ------------------------------------------------------------------------------------------------ */
 
-/* 16 to 128 bytes in steps of 16, then four between two powers of two. */
+/* INLINE_CLASSES in steps of a granule, as compiled code has it, then four between two powers of two. */
 static uint32_t class_bytes(uint32_t size_class)
 {
-    if (size_class < 8)
-        return 16 * (size_class + 1);
-    uint32_t step = (size_class - 8) / STEP_CLASSES, part = (size_class - 8) % STEP_CLASSES + 1;
+    if (size_class < WA_INLINE_CLASSES)
+        return WA_OBJECT_ALIGN_BYTES * (size_class + 1);
+    uint32_t step = (size_class - WA_INLINE_CLASSES) / STEP_CLASSES, part = (size_class - WA_INLINE_CLASSES) % STEP_CLASSES + 1;
     return (128u << step) + part * (32u << step);
 }
 
 static void fill_classes(wa_heap *heap)
 {
     uint32_t size_class = 0;
-    for (uint32_t units = 0; units <= WA_SMALL_MAX_BYTES / 16; units++) {
-        if (units * 16 > class_bytes(size_class))
+    for (uint32_t i = 0; i < WA_SIZE_CLASSES; i++)
+        heap->class_bytes[i] = (uint16_t)class_bytes(i);
+    for (uint32_t granules = 0; granules <= WA_SMALL_MAX_BYTES / WA_OBJECT_ALIGN_BYTES; granules++) {
+        if (granules * WA_OBJECT_ALIGN_BYTES > class_bytes(size_class))
             size_class++;
-        heap->class_of[units] = (uint8_t)size_class;
+        heap->class_of[granules] = (uint8_t)size_class;
     }
 }
 
@@ -53,27 +61,44 @@ static wa_block *block_at(const wa_region *region, uint32_t index)
     return (wa_block *)(void *)(region->base + (uint64_t)index * WA_BLOCK_BYTES);
 }
 
+static void free_region(wa_region *region)
+{
+    if (region->space != NULL)
+        munmap(region->space, (uint64_t)(region->capacity + 1) * WA_BLOCK_BYTES);
+    free(region->starts);
+    free(region->allocated);
+    free(region->marks);
+    free(region);
+}
+
+/* Address space for so many blocks, and tables for them. */
+static wa_region *reserve(uint32_t capacity)
+{
+    wa_region *region = calloc(1, sizeof *region);
+    if (region == NULL)
+        return NULL;
+    uint8_t *space = mmap(NULL, (uint64_t)(capacity + 1) * WA_BLOCK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    region->capacity = capacity;
+    region->space = space == MAP_FAILED ? NULL : space;
+    region->base = (uint8_t *)(((uintptr_t)space + WA_BLOCK_BYTES - 1) & ~(uintptr_t)(WA_BLOCK_BYTES - 1));
+    region->starts = calloc(capacity, sizeof *region->starts);
+    region->allocated = calloc(capacity, WA_BLOCK_WORDS * sizeof *region->allocated);
+    region->marks = calloc(capacity, WA_BLOCK_WORDS * sizeof *region->marks);
+    if (region->space == NULL || region->starts == NULL || region->allocated == NULL || region->marks == NULL) {
+        free_region(region);
+        return NULL;
+    }
+    return region;
+}
+
 static wa_region *add_region(wa_heap *heap, uint32_t blocks)
 {
     uint32_t capacity = blocks > REGION_BLOCKS ? blocks : REGION_BLOCKS;
-    wa_region *region = calloc(1, sizeof *region);
-    uint8_t *space = MAP_FAILED;
-    for (; region != NULL; capacity /= 2) { /* address space may be limited */
-        space = mmap(NULL, (uint64_t)(capacity + 1) * WA_BLOCK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (space != MAP_FAILED || capacity / 2 < blocks || capacity < 2)
-            break;
-    }
-    uint32_t *starts = space == MAP_FAILED ? NULL : calloc(capacity, sizeof *starts);
-    if (starts == NULL) {
-        if (space != MAP_FAILED)
-            munmap(space, (uint64_t)(capacity + 1) * WA_BLOCK_BYTES);
-        free(region);
+    wa_region *region = reserve(capacity);
+    while (region == NULL && capacity / 2 >= blocks && capacity >= 2) /* address space may be limited */
+        region = reserve(capacity /= 2);
+    if (region == NULL)
         return NULL;
-    }
-    region->base = (uint8_t *)(((uintptr_t)space + WA_BLOCK_BYTES - 1) & ~(uintptr_t)(WA_BLOCK_BYTES - 1));
-    region->space = space;
-    region->starts = starts;
-    region->capacity = capacity;
     region->next = heap->regions;
     return heap->regions = region;
 }
@@ -130,18 +155,20 @@ static uint32_t take_blocks(wa_region *region, uint32_t run, bool *is_fresh)
     return index;
 }
 
-wa_block *wa_heap_new_block(wa_store *store, uint32_t run, bool *is_fresh)
+/* Blocks in a row; which region has them. NULL: no memory, or no room in the store's limits. */
+static wa_block *new_block(wa_store *store, uint32_t run, wa_region **of)
 {
     wa_heap *heap = store->heap;
+    bool is_fresh;
     if (store->quota != NULL && !wa_quota_take(store->quota, WA_COUNTED_MEMORY_BYTES, (uint64_t)run * WA_BLOCK_BYTES))
         return NULL;
     wa_region *region = heap->regions;
     uint32_t index = UINT32_MAX;
     for (; region != NULL; region = region->next)
-        if ((index = take_blocks(region, run, is_fresh)) != UINT32_MAX)
+        if ((index = take_blocks(region, run, &is_fresh)) != UINT32_MAX)
             break;
     if (region == NULL && (region = add_region(heap, run)) != NULL)
-        index = take_blocks(region, run, is_fresh);
+        index = take_blocks(region, run, &is_fresh);
     if (index == UINT32_MAX) {
         if (store->quota != NULL)
             wa_quota_give_back(store->quota, WA_COUNTED_MEMORY_BYTES, (uint64_t)run * WA_BLOCK_BYTES);
@@ -150,8 +177,10 @@ wa_block *wa_heap_new_block(wa_store *store, uint32_t run, bool *is_fresh)
     wa_block *block = block_at(region, index);
     memset(block, 0, sizeof *block);
     block->run = run;
+    block->swept = HEADER_GRANULES;
+    block->is_zero = is_fresh;
     heap->blocks += run;
-    heap->taken_bytes += (uint64_t)run * WA_BLOCK_BYTES;
+    *of = region;
     return block;
 }
 
@@ -173,114 +202,229 @@ static void free_block(wa_store *store, wa_region *region, uint32_t index, bool 
 
 /* ---- looking addresses up ----------------------------------------------------------------------------------------- */
 
-wa_block *wa_heap_block(const wa_heap *heap, uint64_t address)
+static bool is_set(const uint64_t *bits, uint64_t granule)
 {
-    for (const wa_region *region = heap->regions; region != NULL; region = region->next) {
-        uint64_t index = (address - (uintptr_t)region->base) / WA_BLOCK_BYTES;
-        if (index < region->used)
-            return region->starts[index] == 0 ? NULL : block_at(region, region->starts[index] - 1);
-    }
-    return NULL;
+    return (bits[granule / 64] >> granule % 64 & 1) != 0;
 }
 
-wa_object *wa_block_object(wa_block *block, uint64_t address, uint32_t *cell)
+wa_object *wa_region_object(const wa_region *region, uint64_t address)
 {
+    uint64_t index = (address - (uintptr_t)region->base) / WA_BLOCK_BYTES;
+    if (region->starts[index] == 0)
+        return NULL;
+    wa_block *block = block_at(region, region->starts[index] - 1);
     uint64_t place = address - (uintptr_t)wa_block_cells(block);
     if (address < (uintptr_t)wa_block_cells(block))
         return NULL;
-    *cell = block->run > 1 || block->cell_count == 1 ? 0 : (uint32_t)(place * block->reciprocal >> 32);
-    if (*cell >= block->cell_count)
+    uint64_t cell = block->cell_bytes == 0 ? 0 : place * block->reciprocal >> 32;
+    wa_object *object = (void *)(wa_block_cells(block) + cell * block->cell_bytes);
+    if (cell >= block->cell_count || !is_set(region->allocated, wa_region_granule(region, (uintptr_t)object)))
         return NULL;
-    wa_object *object = (void *)(wa_block_cells(block) + (uint64_t)*cell * block->cell_bytes);
     return object->rtt == NULL ? NULL : object;
 }
 
-void wa_heap_each_block(wa_heap *heap, void (*visit)(wa_heap *, wa_block *, void *), void *user)
+static void each_of_block(wa_block *block, const uint64_t *bits, void (*visit)(const wa_object *, void *), void *user)
 {
-    for (wa_region *region = heap->regions; region != NULL; region = region->next)
+    for (uint32_t i = 0; i < block->cell_count; i++) {
+        const wa_object *object = (const void *)(wa_block_cells(block) + (uint64_t)i * block->cell_bytes);
+        if (is_set(bits, HEADER_GRANULES + (uint64_t)i * block->cell_bytes / WA_OBJECT_ALIGN_BYTES) && object->rtt != NULL)
+            visit(object, user);
+    }
+}
+
+void wa_heap_each_object(const wa_heap *heap, bool marked_only, void (*visit)(const wa_object *, void *), void *user)
+{
+    for (const wa_region *region = heap->regions; region != NULL; region = region->next)
         for (uint32_t i = 0; i < region->used; i++)
             if (region->starts[i] == i + 1)
-                visit(heap, block_at(region, i), user);
+                each_of_block(block_at(region, i), (marked_only ? region->marks : region->allocated) + (uint64_t)i * WA_BLOCK_WORDS,
+                              visit, user);
 }
 
 /* ---- cells -------------------------------------------------------------------------------------------------------- */
 
-/* Make a list of the cells that are not marked, in the order of their addresses. */
-static wa_free_cell *free_cells(wa_block *block)
+/* The first granule from here that has its bit set, or the end. */
+static uint32_t next_set(const uint64_t *bits, uint32_t from, uint32_t end)
 {
-    wa_free_cell *first = NULL, **last = &first;
-    for (uint32_t i = 0; i < block->cell_count; i++) {
-        if (wa_block_is_marked(block, i))
-            continue;
-        wa_free_cell *cell = (void *)(wa_block_cells(block) + (uint64_t)i * block->cell_bytes);
-        cell->none = 0;
-        *last = cell;
-        last = &cell->next;
+    uint64_t word = bits[from / 64] >> from % 64 << from % 64;
+    uint32_t at = from / 64 * 64;
+    while (word == 0) {
+        at += 64;
+        if (at >= end)
+            return end;
+        word = bits[at / 64];
     }
-    *last = NULL;
-    return first;
+    at += (uint32_t)__builtin_ctzll(word);
+    return at < end ? at : end;
 }
 
-wa_free_cell *wa_heap_new_cells(wa_store *store, uint32_t size_class)
+static void set_all(uint64_t *bits, uint32_t from, uint32_t end)
 {
-    bool is_fresh;
-    wa_block *block = wa_heap_new_block(store, 1, &is_fresh);
+    for (uint32_t at = from; at < end;) {
+        uint32_t stop = at / 64 * 64 + 64 < end ? at / 64 * 64 + 64 : end;
+        bits[at / 64] |= UINT64_MAX >> (64 - (stop - at)) << at % 64;
+        at = stop;
+    }
+}
+
+/* The next free cells in a row of a block; false: there are none. */
+static bool sweep(wa_heap *heap, const wa_region *region, wa_block *block, wa_run *run)
+{
+    uint64_t *allocated = region->allocated + wa_region_granule(region, (uintptr_t)block) / 64;
+    uint32_t step = block->cell_bytes / WA_OBJECT_ALIGN_BYTES, end = HEADER_GRANULES + block->cell_count * step, at = block->swept;
+    while (at < end && is_set(allocated, at))
+        at += step;
+    block->swept = end;
+    if (at >= end)
+        return false;
+    uint32_t most = RUN_MAX_BYTES > block->cell_bytes ? RUN_MAX_BYTES / block->cell_bytes * step : step;
+    if (most < end - at)
+        end = at + most;
+    block->swept = end = next_set(allocated, at, end);
+    set_all(allocated, at, end);
+    uint8_t *first = (uint8_t *)block + (uint64_t)at * WA_OBJECT_ALIGN_BYTES;
+    uint64_t size_bytes = (uint64_t)(end - at) * WA_OBJECT_ALIGN_BYTES;
+    if (!block->is_zero)
+        memset(first, 0, size_bytes);
+    heap->taken_bytes += size_bytes;
+    *run = (wa_run){.next = first, .end = first + size_bytes};
+    return true;
+}
+
+bool wa_heap_new_run(wa_store *store, uint32_t size_class, wa_run *run)
+{
+    wa_region *region;
+    wa_block *block = new_block(store, 1, &region);
     if (block == NULL)
-        return NULL;
+        return false;
     block->size_class = size_class;
     block->cell_bytes = class_bytes(size_class);
     block->cell_count = (WA_BLOCK_BYTES - WA_BLOCK_HEADER_BYTES) / block->cell_bytes;
     block->reciprocal = ((UINT64_C(1) << 32) + block->cell_bytes - 1) / block->cell_bytes;
-    return free_cells(block);
+    block->next = store->heap->unswept[size_class];
+    store->heap->unswept[size_class] = block;
+    return sweep(store->heap, region, block, run);
 }
 
-wa_free_cell *wa_heap_swept_cells(wa_heap *heap, uint32_t size_class)
+bool wa_heap_swept_run(wa_heap *heap, uint32_t size_class, wa_run *run)
 {
     while (heap->unswept[size_class] != NULL) {
         wa_block *block = heap->unswept[size_class];
-        heap->unswept[size_class] = block->next;
-        wa_free_cell *cells = free_cells(block);
-        if (cells != NULL) {
-            heap->taken_bytes += WA_BLOCK_BYTES / 2; /* some of it */
-            return cells;
-        }
-    }
-    return NULL;
-}
-
-/* ---- after marking ------------------------------------------------------------------------------------------------ */
-
-static bool has_marks(const wa_block *block)
-{
-    for (size_t i = 0; i < sizeof block->marks / sizeof block->marks[0]; i++)
-        if (block->marks[i] != 0)
+        if (sweep(heap, wa_heap_region(heap, (uintptr_t)block), block, run))
             return true;
+        heap->unswept[size_class] = block->next;
+    }
     return false;
 }
 
-void wa_heap_sweep(wa_store *store, uint64_t live_bytes)
+wa_object *wa_heap_new_large(wa_store *store, uint32_t blocks)
+{
+    wa_region *region;
+    wa_block *block = new_block(store, blocks, &region);
+    if (block == NULL)
+        return NULL;
+    block->cell_count = 1;
+    uint8_t *object = wa_block_cells(block);
+    if (!block->is_zero)
+        memset(object, 0, (uint64_t)blocks * WA_BLOCK_BYTES - WA_BLOCK_HEADER_BYTES);
+    uint64_t granule = wa_region_granule(region, (uintptr_t)object);
+    region->allocated[granule / 64] |= UINT64_C(1) << granule % 64;
+    store->heap->taken_bytes += (uint64_t)blocks * WA_BLOCK_BYTES;
+    return (void *)object;
+}
+
+/* ---- collections -------------------------------------------------------------------------------------------------- */
+
+void wa_heap_clear_marks(wa_heap *heap)
+{
+    for (wa_region *region = heap->regions; region != NULL; region = region->next)
+        memset(region->marks, 0, (uint64_t)region->used * WA_BLOCK_WORDS * sizeof *region->marks);
+}
+
+static uint32_t count_marks(const wa_region *region, uint32_t index)
+{
+    const uint64_t *marks = region->marks + (uint64_t)index * WA_BLOCK_WORDS;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < WA_BLOCK_WORDS; i++)
+        if (marks[i] != 0)
+            count += (uint32_t)__builtin_popcountll(marks[i]);
+    return count;
+}
+
+#ifdef WA_COLLECT_ALWAYS
+/* Whoever reads what is free reads no zeros. */
+static void overwrite(const wa_region *region, wa_block *block)
+{
+    const uint64_t *marks = region->marks + wa_region_granule(region, (uintptr_t)block) / 64;
+    for (uint32_t i = 0; i < block->cell_count; i++)
+        if (!is_set(marks, HEADER_GRANULES + i * (block->cell_bytes / WA_OBJECT_ALIGN_BYTES)))
+            memset(wa_block_cells(block) + (uint64_t)i * block->cell_bytes, 0xa5, block->cell_bytes);
+}
+#endif
+
+/* Blocks of a size in the order of their addresses. */
+typedef struct sweeping {
+    wa_block **last[WA_SIZE_CLASSES];
+    uint64_t live_bytes;
+} sweeping;
+
+static void keep_block(sweeping *state, wa_block *block, uint32_t live_count)
+{
+    state->live_bytes += block->cell_bytes == 0 ? (uint64_t)block->run * WA_BLOCK_BYTES : (uint64_t)live_count * block->cell_bytes;
+    block->swept = HEADER_GRANULES;
+    block->is_zero = false;
+    if (live_count == block->cell_count)
+        return;
+    *state->last[block->size_class] = block;
+    state->last[block->size_class] = &block->next;
+}
+
+/* Cells of the runs that are no objects yet are free again, too. */
+static void forget_runs(wa_store *store)
+{
+    memset(store->runs, 0, sizeof store->runs);
+}
+
+/* What is taken again before the next collection needs no fresh pages. */
+static void free_blocks(wa_store *store)
 {
     wa_heap *heap = store->heap;
-    heap->taken_bytes = 0;
-    heap->collect_at = live_bytes > FIRST_COLLECTION_BYTES ? live_bytes : FIRST_COLLECTION_BYTES;
-    memset(heap->free, 0, sizeof heap->free);
-    memset(heap->unswept, 0, sizeof heap->unswept);
-    uint64_t kept_bytes = 0; /* of free blocks: what is taken again before the next collection needs no fresh pages */
-    for (wa_region *region = heap->regions; region != NULL; region = region->next)
+    uint64_t kept_bytes = 0;
+    for (wa_region *region = heap->regions; region != NULL; region = region->next) {
         for (uint32_t i = 0; i < region->used; i++) {
-            if (region->starts[i] != i + 1)
+            if (region->starts[i] != i + 1 || count_marks(region, i) != 0)
                 continue;
-            wa_block *block = block_at(region, i);
-            if (has_marks(block)) {
-                if (block->cell_bytes != 0) {
-                    block->next = heap->unswept[block->size_class];
-                    heap->unswept[block->size_class] = block;
-                }
-                continue;
-            }
-            kept_bytes += (uint64_t)block->run * WA_BLOCK_BYTES;
+            kept_bytes += (uint64_t)block_at(region, i)->run * WA_BLOCK_BYTES;
             free_block(store, region, i, kept_bytes <= heap->collect_at);
         }
+        uint64_t *allocated = region->allocated;
+        region->allocated = region->marks;
+        region->marks = allocated;
+    }
+}
+
+void wa_heap_sweep(wa_store *store)
+{
+    wa_heap *heap = store->heap;
+    sweeping state = {.live_bytes = 0};
+    for (uint32_t i = 0; i < WA_SIZE_CLASSES; i++)
+        state.last[i] = &heap->unswept[i];
+    for (wa_region *region = heap->regions; region != NULL; region = region->next)
+        for (uint32_t i = 0; i < region->used; i++) {
+            uint32_t live_count = region->starts[i] == i + 1 ? count_marks(region, i) : 0;
+            if (live_count != 0)
+                keep_block(&state, block_at(region, i), live_count);
+#ifdef WA_COLLECT_ALWAYS
+            if (region->starts[i] == i + 1)
+                overwrite(region, block_at(region, i));
+#endif
+        }
+    for (uint32_t i = 0; i < WA_SIZE_CLASSES; i++)
+        *state.last[i] = NULL;
+    heap->taken_bytes = 0;
+    heap->collect_at = state.live_bytes > FIRST_COLLECTION_BYTES ? state.live_bytes : FIRST_COLLECTION_BYTES;
+    forget_runs(store);
+    free_blocks(store);
 }
 
 /* ---- as a whole ---------------------------------------------------------------------------------------------------- */
@@ -295,12 +439,11 @@ void wa_heap_free(wa_store *store)
     while (heap->regions != NULL) {
         wa_region *region = heap->regions;
         heap->regions = region->next;
-        munmap(region->space, (uint64_t)(region->capacity + 1) * WA_BLOCK_BYTES);
-        free(region->starts);
-        free(region);
+        free_region(region);
     }
     free(heap);
     store->heap = NULL;
+    forget_runs(store);
 }
 
 /* Cells that are free there wait for the next collection. */
@@ -310,6 +453,9 @@ void wa_heap_join(wa_store *into, wa_store *from)
     if (old == NULL)
         return;
     from->heap = NULL;
+    if (heap == NULL)
+        memcpy(into->runs, from->runs, sizeof into->runs);
+    forget_runs(from);
     if (heap == NULL) {
         into->heap = old;
         return;

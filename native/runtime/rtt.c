@@ -76,6 +76,13 @@ static uint8_t holds(const wa_artifact *artifact, uint32_t storage)
     return wa_valtype_is_traced(storage) ? WA_FIELD_REFERENCE : WA_FIELD_PLAIN;
 }
 
+/* Where the collector looks. */
+static uint32_t reference_bit(const wa_rtt *rtt, uint32_t offset)
+{
+    uint32_t word = (offset - (uint32_t)sizeof(wa_object)) / 8;
+    return rtt->head.kind == WA_TYPE_STRUCT && word < 31 ? UINT32_C(1) << word : WA_REFERENCES_FAR;
+}
+
 /* Fields in order, each at a multiple of its size; the same as code generation has it. */
 static void lay_out(const wa_artifact *artifact, uint32_t type, wa_rtt *rtt)
 {
@@ -90,7 +97,8 @@ static void lay_out(const wa_artifact *artifact, uint32_t type, wa_rtt *rtt)
         field->holds = holds(artifact, field->storage);
         field->offset = (offset + field->size_bytes - 1) & -field->size_bytes;
         offset = field->offset + field->size_bytes;
-        details->has_references |= field->holds == WA_FIELD_REFERENCE;
+        if (field->holds == WA_FIELD_REFERENCE)
+            rtt->head.references |= reference_bit(rtt, field->offset);
         details->has_exceptions |= field->holds == WA_FIELD_EXCEPTION;
     }
     rtt->head.size_bytes = rtt->head.kind == WA_TYPE_ARRAY ? details->fields[0].size_bytes : offset;

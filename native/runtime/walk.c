@@ -25,19 +25,9 @@ void wa_object_visit(const wa_object *object, uint8_t holds, void (*visit)(uint6
     }
 }
 
-void wa_block_each_object(wa_block *block, bool marked_only, void (*visit)(const wa_object *, void *), void *user)
-{
-    for (uint32_t i = 0; i < block->cell_count; i++) {
-        const wa_object *object = (const void *)(wa_block_cells(block) + (uint64_t)i * block->cell_bytes);
-        if (object->rtt != NULL && (!marked_only || wa_block_is_marked(block, i)))
-            visit(object, user);
-    }
-}
-
 typedef struct walk {
     void (*visit)(uint64_t, void *);
     void *user;
-    bool marked_only;
 } walk;
 
 static void visit_handle(uint64_t reference, void *user)
@@ -52,16 +42,11 @@ static void visit_object_handles(const wa_object *object, void *user)
     wa_object_visit(object, WA_FIELD_REFERENCE, visit_handle, user);
 }
 
-static void visit_block_handles(wa_heap *heap WA_UNUSED, wa_block *block, void *user)
+void wa_heap_visit_handles(wa_store *store, void (*visit)(uint64_t, void *), void *user)
 {
-    wa_block_each_object(block, ((const walk *)user)->marked_only, visit_object_handles, user);
-}
-
-void wa_heap_visit_handles(wa_store *store, bool exact, void (*visit)(uint64_t, void *), void *user)
-{
-    walk how = {visit, user, exact};
+    walk how = {visit, user};
     if (store->heap != NULL)
-        wa_heap_each_block(store->heap, visit_block_handles, &how);
+        wa_heap_each_object(store->heap, false, visit_object_handles, &how);
 }
 
 static void visit_exceptions(const wa_object *object, void *user)
@@ -71,14 +56,9 @@ static void visit_exceptions(const wa_object *object, void *user)
         wa_object_visit(object, WA_FIELD_EXCEPTION, how->visit, how->user);
 }
 
-static void visit_block_exceptions(wa_heap *heap WA_UNUSED, wa_block *block, void *user)
-{
-    wa_block_each_object(block, false, visit_exceptions, user);
-}
-
 void wa_heap_visit_exceptions(wa_store *store, void (*visit)(uint64_t, void *), void *user)
 {
-    walk how = {visit, user, false};
+    walk how = {visit, user};
     if (store->heap != NULL)
-        wa_heap_each_block(store->heap, visit_block_exceptions, &how);
+        wa_heap_each_object(store->heap, false, visit_exceptions, &how);
 }

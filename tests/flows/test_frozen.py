@@ -7,8 +7,9 @@ pack another.
 They have two segments, so that they load whatever the C library. Their calls have the results that wasmtime gives for
 ``format_1.wat``, from which they were packed: ``pack(..., opt_level=2, target="x86_64", min_glibc="2.17")``. That
 with a shared memory was packed from ``shared.wat``; a module without one has an older runtime ABI, which has all that
-it needs. That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``. That of a component
-(``component.wat``) is a snapshot of an instance that keeps 3, then 42.
+it needs. Those with objects were packed from ``gc.wat``, the last one when code had begun to allocate by itself.
+That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``. That of a component (``component.wat``) is a
+snapshot of an instance that keeps 3, then 42.
 """
 
 from __future__ import annotations
@@ -99,6 +100,13 @@ FILES = (
         (2, 3),
         2,
         is_component=True,
+    ),
+    Frozen(
+        "runs_2_3.x86_64.elf",
+        "e7be5dee08c5671d55e659ba57f58042e5414c51bf42673ba8d3f4a3d9ba0a66",
+        (2, 3),
+        5,
+        has_objects=True,
     ),
 )
 READ = [file for file in FILES if file.is_read]

@@ -59,6 +59,21 @@ PONG_WAT = """(module (import "ping" "table" (table 2 funcref)) (type $t (func (
   (func $down (param i32) (result i32) (if (result i32) (local.get 0)
     (then (call_indirect (type $t) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0))) (else (i32.const 41))))
   (elem (i32.const 1) $down))"""
+#: Most of its time is the collector's, which has half a million objects in a row to mark each time.
+COLLECTING_WAT = """(module
+  (type $node (struct (field $rest (ref null $node)) (field $n i32)))
+  (global $kept (mut (ref null $node)) (ref.null $node)) (global $n (mut i32) (i32.const 500000))
+  (func $make (loop $again
+    (global.set $kept (struct.new $node (global.get $kept) (global.get $n)))
+    (br_if $again (global.get $n) (global.set $n (i32.sub (global.get $n) (i32.const 1))))))
+  (start $make)
+  (func (export "collections") (loop $again (drop (struct.new_default $node)) (br $again)))
+  (func (export "usable") (result i32) (local $at (ref null $node)) (local $sum i32)
+    (local.set $at (global.get $kept))
+    (loop $next
+      (local.set $sum (i32.add (local.get $sum) (i32.const 1)))
+      (br_if $next (i32.eqz (ref.is_null (local.tee $at (struct.get $node $rest (local.get $at)))))))
+    (i32.sub (local.get $sum) (i32.const 499960))))"""
 WASI_WAT = """(module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
@@ -90,7 +105,7 @@ COMPUTING = (
     "table.copy", "table.grow", "callbacks", "exceptions",
 )  # fmt: skip
 WAITING = ("sleep", "poll", "read", "write", "readdir", "accept", "random")
-SHAPES = (*COMPUTING, "tail", "pairs", "start", "nested", *WAITING)
+SHAPES = (*COMPUTING, "tail", "pairs", "start", "nested", "collections", *WAITING)
 ARGUMENTS = {"recursion": (80,), "tail": (0,)}
 
 
@@ -157,6 +172,10 @@ def _waiting(name: str, cleanup: ExitStack) -> Guest:
     return guest
 
 
+def _collecting() -> Guest:
+    return _of(load(COLLECTING_WAT).instantiate(), "collections")
+
+
 @contextmanager
 def endless(shape: str) -> Iterator[Guest]:
     """The guest of a shape, with whatever it needs around it."""
@@ -166,5 +185,5 @@ def endless(shape: str) -> Iterator[Guest]:
         elif shape in WAITING:
             yield _waiting(shape, cleanup)
         else:
-            makers = {"pairs": _pair, "start": _start, "nested": _nested}
+            makers = {"pairs": _pair, "start": _start, "nested": _nested, "collections": _collecting}
             yield makers[shape]() if shape in makers else _of(load(TAIL_WAT).instantiate(), shape)

@@ -1,4 +1,7 @@
-"""Structs, arrays, numbers of 31 bits (spec section 4.4.5): objects are made by the runtime, and looked into here."""
+"""Structs, arrays, numbers of 31 bits (spec section 4.4.5): making objects, and looking into them.
+
+Small objects come from runs of free cells, by a few instructions; the runtime makes the others, and new runs.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.codegen import fuel
+from wasmartifact.codegen.casts import is_not_null, rtt_of
 from wasmartifact.codegen.context import FieldFacts
-from wasmartifact.codegen.emitter import ZEROS, FunctionEmitter, Handler
+from wasmartifact.codegen.emitter import NOT_NULL, ZEROS, FunctionEmitter, Handler
+from wasmartifact.codegen.irmodule import UNLIKELY
 from wasmartifact.codegen.signature import LLVM_TYPES
 
 _ARRAY: Final = schema.ARRAY.offsets()
+_RUN: Final = schema.RUN.offsets()
+_INLINE_MAX_BYTES: Final = schema.INLINE_CLASSES * schema.OBJECT_ALIGN_BYTES
 _TRAPS: Final = schema.TRAP_BY_NAME
 
 # Places -----------------------------------------------------------------------------------------------------------
@@ -18,7 +25,9 @@ _TRAPS: Final = schema.TRAP_BY_NAME
 
 def object_pointer(fn: FunctionEmitter, reference: str, trap: str) -> str:
     """The address of an object; traps where there is none."""
-    fn.trap_if(fn.define("c", f"icmp eq i64 {reference}, 0"), _TRAPS[trap])
+    if not is_not_null(fn, reference):
+        fn.trap_if(fn.define("c", f"icmp eq i64 {reference}, 0"), _TRAPS[trap])
+        fn.prove(reference, NOT_NULL)
     return fn.define("p", f"inttoptr i64 {reference} to ptr")
 
 
@@ -47,15 +56,56 @@ def _load(fn: FunctionEmitter, place: str, field: FieldFacts, extension: str) ->
         fn.push("i", f"{extension} i{field.bits} {narrow} to i32")
     else:
         fn.push(field.letter, f"load {LLVM_TYPES[field.letter]}, ptr {place}, align {field.bits // 8}")
+        fn.prove(fn.stack[-1], field.valtype)
+
+
+# Making -----------------------------------------------------------------------------------------------------------
+
+
+def _allocate(fn: FunctionEmitter, type_index: int, size_bytes: int, call: str, *arguments: str) -> str:
+    """A new object whose fields are zero. ``call``: what makes one in the runtime, where there is no cell."""
+    if size_bytes > _INLINE_MAX_BYTES:
+        return fn.runtime_call(call, str(type_index), *arguments)
+    number = fn.fresh()
+    cell_bytes = schema.align_up(size_bytes, schema.OBJECT_ALIGN_BYTES)
+    place = schema.STORE_CELLS.size_bytes + schema.RUN.size_bytes * (cell_bytes // schema.OBJECT_ALIGN_BYTES - 1)
+    run = fn.define("p", f"getelementptr i8, ptr {fn.pending_cell()}, i64 {place}")
+    cell = fn.load_field(run, _RUN["next"])
+    end = fn.load_field(run, _RUN["end"])
+    is_empty = fn.define("c", f"icmp eq ptr {cell}, {end}")
+    fn.out.append(f"  br i1 {is_empty}, label %refill{number}, label %take{number}, {UNLIKELY}{fn.dbg}")
+    fn.start_block(f"refill{number}")
+    made = fn.runtime_call(call, str(type_index), *arguments)
+    refilled = fn.block
+    fn.out.append(f"  br label %made{number}{fn.dbg}")
+    fn.start_block(f"take{number}")
+    following = fn.define("p", f"getelementptr i8, ptr {cell}, i64 {cell_bytes}")
+    fn.emit(f"store ptr {following}, ptr {run}, align 8")
+    fn.emit(f"store ptr {rtt_of(fn, type_index)}, ptr {cell}, align 8")
+    if arguments:
+        length = fn.define("p", f"getelementptr i8, ptr {cell}, i64 {_ARRAY['length']}")
+        fn.emit(f"store i32 {arguments[0]}, ptr {length}, align 4")
+    taken = fn.define("l", f"ptrtoint ptr {cell} to i64")
+    fn.out.append(f"  br label %made{number}{fn.dbg}")
+    fn.start_block(f"made{number}")
+    reference = fn.define("l", f"phi i64 [ {made}, %{refilled} ], [ {taken}, %take{number} ]")
+    fn.prove(reference, schema.VALTYPE_REF | type_index << 8)
+    return reference
 
 
 # Structs ----------------------------------------------------------------------------------------------------------
 
 
+def _new_struct(fn: FunctionEmitter, type_index: int) -> str:
+    fields = fn.context.types[type_index].fields
+    size_bytes = fields[-1].offset + fields[-1].bits // 8 if fields else schema.OBJECT.size_bytes
+    return _allocate(fn, type_index, size_bytes, "struct_new")
+
+
 def _struct_new(fn: FunctionEmitter, type_index: int) -> None:
     fields = fn.context.types[type_index].fields
     values = fn.pop_values(len(fields))
-    reference = fn.runtime_call("struct_new", str(type_index))
+    reference = _new_struct(fn, type_index)
     pointer = fn.define("p", f"inttoptr i64 {reference} to ptr")
     for field, value in zip(fields, values, strict=True):
         _store(fn, _field_place(fn, pointer, field), field, value)
@@ -63,7 +113,7 @@ def _struct_new(fn: FunctionEmitter, type_index: int) -> None:
 
 
 def _struct_new_default(fn: FunctionEmitter, type_index: int) -> None:
-    fn.stack.append(fn.runtime_call("struct_new", str(type_index)))
+    fn.stack.append(_new_struct(fn, type_index))
 
 
 def _struct_get(extension: str) -> Handler:
@@ -109,25 +159,35 @@ def _slots(fn: FunctionEmitter, value: str, element: FieldFacts) -> tuple[str, s
     return fn.define("l", f"zext i32 {bits} to i64"), zero
 
 
+def _new_array(fn: FunctionEmitter, type_index: int, length: str) -> str:
+    """Of a constant length as of others; the former may be small."""
+    size_bytes = _INLINE_MAX_BYTES + 1
+    if length[0] != "%":
+        element = _element(fn, type_index)
+        size_bytes = element.offset + (int(length) & 0xFFFFFFFF) * element.bits // 8
+    return _allocate(fn, type_index, size_bytes, "array_new", length)
+
+
 def _array_new(fn: FunctionEmitter, type_index: int) -> None:
     value, length = fn.pop_values(2)
     _charge(fn, length)
-    reference = fn.runtime_call("array_new", str(type_index), length)
-    low, high = _slots(fn, value, _element(fn, type_index))
-    fn.runtime_call("array_fill", reference, "0", low, length, high)
+    reference = _new_array(fn, type_index, length)
+    if value not in ZEROS.values():
+        low, high = _slots(fn, value, _element(fn, type_index))
+        fn.runtime_call("array_fill", reference, "0", low, length, high)
     fn.stack.append(reference)
 
 
 def _array_new_default(fn: FunctionEmitter, type_index: int) -> None:
     length = fn.stack.pop()
     _charge(fn, length)
-    fn.stack.append(fn.runtime_call("array_new", str(type_index), length))
+    fn.stack.append(_new_array(fn, type_index, length))
 
 
 def _array_new_fixed(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
     type_index, length = pair
     values = fn.pop_values(length)
-    reference = fn.runtime_call("array_new", str(type_index), str(length))
+    reference = _new_array(fn, type_index, str(length))
     pointer = fn.define("p", f"inttoptr i64 {reference} to ptr")
     element = _element(fn, type_index)
     for index, value in enumerate(values):

@@ -61,9 +61,13 @@ def call_function(fn: FunctionEmitter, func_index: int) -> None:
     if func_index >= fn.context.imported_functions:
         fn.calls.add(func_index)
         emit_call(fn, f"@f{func_index}", "%instance", signature, fn.context.convention)
-        return
-    code = _import_field(fn, func_index, "code")
-    emit_call(fn, code, _import_field(fn, func_index, "context"), signature)
+    else:
+        code = _import_field(fn, func_index, "code")
+        emit_call(fn, code, _import_field(fn, func_index, "context"), signature)
+    if fn.context.types:
+        results = fn.context.types[fn.context.function_types[func_index]].results
+        for operand, valtype in zip(fn.stack[len(fn.stack) - len(results) :], results, strict=True):
+            fn.prove(operand, valtype)
 
 
 def _import_field(fn: FunctionEmitter, func_index: int, field: str) -> str:

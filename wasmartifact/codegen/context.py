@@ -42,6 +42,7 @@ class GlobalFacts:
 class FieldFacts:
     """``letter``: type letter of what it gives; ``bits``: width in the object; ``offset``: from the object's start."""
 
+    valtype: int
     letter: str
     bits: int
     offset: int
@@ -49,12 +50,17 @@ class FieldFacts:
 
 @dataclass(frozen=True, slots=True)
 class TypeFacts:
-    """A type of a module with subtypes: ``kind`` as the schema has it, ``depth`` the number of its supertypes."""
+    """A type of a module with subtypes: ``kind`` as the schema has it, ``depth`` the number of its supertypes.
+
+    ``params`` and ``results`` are the value types of a function type.
+    """
 
     kind: int
     depth: int
     final: bool
     fields: tuple[FieldFacts, ...]
+    params: tuple[int, ...]
+    results: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +147,15 @@ def build_context(
         layout=layout,
         convention=_convention(signatures, options) if "tail-call" in call_features else None,
         types=tuple(
-            TypeFacts(kind_of(item), module.depth(index), module.subtypes[index].final, _field_facts(item))
-            for index, item in enumerate(module.types if module.subtypes else ())
+            _type_facts(module, index, item) for index, item in enumerate(module.types if module.subtypes else ())
         ),
     )
+
+
+def _type_facts(module: Module, index: int, item: CompositeType) -> TypeFacts:
+    params, results = (item.params, item.results) if isinstance(item, FuncType) else ((), ())
+    depth, final = module.depth(index), module.subtypes[index].final
+    return TypeFacts(kind_of(item), depth, final, _field_facts(item), tuple(params), tuple(results))
 
 
 _STORAGE_BITS: Final = {
@@ -160,7 +171,8 @@ def _field_facts(item: CompositeType) -> tuple[FieldFacts, ...]:
     for field in fields(item):
         bits = _STORAGE_BITS.get(field.storage, 64)
         offset = schema.align_up(offset, bits // 8)
-        facts.append(FieldFacts("i" if bits < 32 else letter_of(field.storage), bits, offset))
+        letter = "i" if bits < 32 else letter_of(field.storage)
+        facts.append(FieldFacts(field.storage, letter, bits, offset))
         offset += bits // 8
     return tuple(facts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wasmartifact.codegen.convention import returned
-from wasmartifact.codegen.emitter import FunctionEmitter, Handler, Label
+from wasmartifact.codegen.emitter import NOT_NULL, FunctionEmitter, Handler, Label
 from wasmartifact.codegen.signature import LLVM_TYPES, letter_of
 from wasmartifact.schema import TRAP_BY_NAME
 
@@ -87,10 +87,12 @@ def _if(fn: FunctionEmitter, block_type: BlockType) -> None:
     height = len(fn.stack) - len(params)
     label = Label("if", f"end{number}", results, results, height, else_name=f"else{number}")
     label.else_values = fn.stack[height:]
-    label.else_known, label.else_widened = dict(fn.known), dict(fn.widened)
+    label.else_known, label.else_widened, label.else_proven = dict(fn.known), dict(fn.widened), dict(fn.proven)
     fn.labels.append(label)
     fn.out.append(f"  br i1 {condition}, label %then{number}, label %{label.else_name}{fn.dbg}")
     fn.start_block(f"then{number}")
+    if condition in fn.tested:
+        fn.prove(*fn.tested[condition])
 
 
 def _else(fn: FunctionEmitter, _: Any) -> None:
@@ -103,7 +105,7 @@ def _begin_else(fn: FunctionEmitter, label: Label) -> None:
     label.kind = "else"
     fn.start_block(label.else_name)
     fn.stack[label.height :] = label.else_values
-    fn.known, fn.widened = label.else_known, label.else_widened
+    fn.known, fn.widened, fn.proven = label.else_known, label.else_widened, label.else_proven
     fn.dead = False
 
 
@@ -171,6 +173,7 @@ def _br_on_null(fn: FunctionEmitter, depth: int) -> None:
     reference = fn.stack.pop()
     branch_if(fn, fn.define("c", f"icmp eq i64 {reference}, 0"), depth)
     fn.stack.append(reference)
+    fn.prove(reference, NOT_NULL)
 
 
 def _br_on_non_null(fn: FunctionEmitter, depth: int) -> None:

@@ -77,6 +77,9 @@ def _emit_function(
     assigned = {index for _, opcode, index in instructions if opcode in _LOCAL_WRITES}
     fn.rethrows = _RETHROW in used
     fn.open_locals(declared, assigned)
+    if fn.context.types:
+        params = fn.context.types[fn.context.function_types[func_index]].params
+        fn.local_types = (*params, *(valtype for count, valtype in runs for _ in range(count)))
     open_function(fn)
     if fn.context.options.fuel:
         _emit_metered(fn, instructions, group.base)

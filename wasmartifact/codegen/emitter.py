@@ -30,6 +30,9 @@ INSTANCE: Final = schema.INSTANCE_HEADER.offsets()
 TEST_USERS: Final = frozenset(
     OPCODE_BY_NAME[name].code for name in ("br_if", "if", "select", "select_typed", "i32.eqz")
 )
+_REFERENCES: Final = (schema.VALTYPE_REF, schema.VALTYPE_REF_NULL)
+#: What is known of a reference that is not null.
+NOT_NULL: Final = schema.VALTYPE_REF | schema.HEAP_TYPES["any"] << 8
 #: From this level on, LLVM's whole pipeline runs.
 FULL_PIPELINE_LEVEL: Final = 3
 #: From so many locals on, a frame may pass the stack limit by itself.
@@ -113,6 +116,7 @@ class Label:
     else_values: list[str] = field(default_factory=list)
     else_known: dict[int, str] = field(default_factory=dict)
     else_widened: dict[str, str] = field(default_factory=dict)
+    else_proven: dict[str, tuple[int, ...]] = field(default_factory=dict)
     close: Callable[[FunctionEmitter, Label], None] | None = None  # ends what a plain block does not have
     landing: str = ""  # try: the block that exceptions branch to
     is_landed: bool = False  # something does
@@ -140,6 +144,12 @@ class FunctionEmitter:
         The i64 of i32 operands that were addresses before on all ways to this point.
     dbg : str
         Debug location that instructions get, "" where they neither trap nor call: locations cost time and space.
+    proven : dict[str, tuple[int, ...]]
+        Value types that references have on all ways to this point, as types of the module tell or code has tested.
+    tested : dict[str, tuple[str, int]]
+        What an i1 tells: that a reference is of a value type.
+    local_types : tuple[int, ...]
+        Value types of the locals, where the module has types of objects; else empty.
     origins : dict[str, Origin]
         Values of this basic block that come from a load by plain operators. LLVM may fold a load into what uses its
         value, and gives the whole the location of the latter; hence such operators get the location of the load.
@@ -151,8 +161,9 @@ class FunctionEmitter:
 
     __slots__ = (
         "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
-        "labels", "lanes", "local_letters", "memory_bases", "offset", "origins", "out", "outward_types", "pays",
-        "rethrows", "scope", "signature", "stack", "start", "type_uses", "unwinds", "upcoming", "where", "widened",
+        "labels", "lanes", "local_letters", "local_types", "memory_bases", "offset", "origins", "out", "outward_types",
+        "pays", "proven", "rethrows", "scope", "signature", "stack", "start", "tested", "type_uses", "unwinds",
+        "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -167,9 +178,12 @@ class FunctionEmitter:
         self.fixed: dict[int, str] = {}
         self.known: dict[int, str] = {}
         self.widened: dict[str, str] = {}
+        self.proven: dict[str, tuple[int, ...]] = {}
         self.origins: dict[str, Origin] = {}
         self.lanes: dict[tuple[str, str], str] = {}
+        self.tested: dict[str, tuple[str, int]] = {}
         self.local_letters = ""
+        self.local_types: tuple[int, ...] = ()
         self.memory_bases: dict[int, str] = {}
         self.calls: set[int] = set()  # functions that are called directly
         self.type_uses: set[int] = set()  # canonical types of indirect calls
@@ -218,8 +232,10 @@ class FunctionEmitter:
 
     def push_test(self, expression: str) -> None:
         """Emit an instruction that gives an i1 and push it as an i32, or as it is where the next opcode wants an i1."""
-        test = self.name("c")
-        self.out.append(f"  {test} = {expression}{self.dbg}")
+        self.push_condition(self.define("c", expression))
+
+    def push_condition(self, test: str) -> None:
+        """Push an i1 as an i32, or as it is where the next opcode wants an i1."""
         if self.upcoming in TEST_USERS:
             self.stack.append(test)
         else:
@@ -270,6 +286,14 @@ class FunctionEmitter:
         """Forget what is known of values: another way leads here."""
         self.known = {}
         self.widened = {}
+        self.proven = {}
+
+    def prove(self, operand: str, valtype: int) -> None:
+        """From here on an operand is known to be of a type, where that is a reference's."""
+        if valtype & 0xFF in _REFERENCES and operand[0] == "%":
+            proven = self.proven.get(operand, ())
+            if valtype not in proven:
+                self.proven[operand] = (*proven, valtype)
 
     # Blocks and traps ---------------------------------------------------------------------------------------------
 

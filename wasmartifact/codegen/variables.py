@@ -6,7 +6,15 @@ from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.codegen import fuel
-from wasmartifact.codegen.emitter import ZEROS, FunctionEmitter, Handler, constant_of_cell, local_cell, type_letter
+from wasmartifact.codegen.emitter import (
+    NOT_NULL,
+    ZEROS,
+    FunctionEmitter,
+    Handler,
+    constant_of_cell,
+    local_cell,
+    type_letter,
+)
 from wasmartifact.codegen.signature import LLVM_TYPES
 
 NULL: Final = ZEROS["l"]
@@ -37,6 +45,8 @@ def _local_get(fn: FunctionEmitter, index: int) -> None:
         letter = fn.local_letters[index]
         value = fn.known[index] = fn.define(letter, f"load {LLVM_TYPES[letter]}, ptr {local_cell(index)}")
     fn.stack.append(value)
+    if fn.local_types:
+        fn.prove(value, fn.local_types[index])
 
 
 def _local_tee(fn: FunctionEmitter, index: int) -> None:
@@ -87,6 +97,7 @@ def _ref_is_null(fn: FunctionEmitter, _: Any) -> None:
 def _ref_as_non_null(fn: FunctionEmitter, _: Any) -> None:
     test = fn.define("c", f"icmp eq i64 {fn.stack[-1]}, 0")
     fn.trap_if(test, schema.TRAP_BY_NAME["null_reference"])
+    fn.prove(fn.stack[-1], NOT_NULL)
 
 
 def _ref_func(fn: FunctionEmitter, func_index: int) -> None:

@@ -314,7 +314,7 @@ def test_header_fields_that_rows_limit() -> None:
     ):
         with pytest.raises(CorruptArtifact, match=words):
             check_rows(patched(**fields))
-    with pytest.raises(VersionMismatch, match="runtime ABI 7, this version has 4"):
+    with pytest.raises(VersionMismatch, match="runtime ABI 7, this version has 5"):
         check_rows(patched(runtime_abi=7))
 
 
