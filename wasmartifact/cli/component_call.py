@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from wasmartifact.cli.common import UsageError
+from wasmartifact.cli.component_values import read_value, value_text
 from wasmartifact.runtime.component import Component, ComponentInstance
-from wasmartifact.wit.types import Alias, Function, Interface, Primitive, Type
+from wasmartifact.wit.types import Alias, Function, Interface, Result, Type
 
 
 class ComponentCall:
@@ -23,7 +22,7 @@ class ComponentCall:
     name : str
         ``function``, or ``interface#function``; an interface by its whole name, or without package and version.
     arguments : list of str
-        One for each parameter: numbers as Python writes them, strings as they are, all that has parts as JSON.
+        One for each parameter, as `read_value` reads them.
 
     Raises
     ------
@@ -41,14 +40,31 @@ class ComponentCall:
             raise UsageError(f"{program} exports no function {name!r}; it exports {names}")
         self.function = function
         self.arguments = _values(found.functions[function], arguments)
+        self._good, self._bad = _outcomes(found.functions[function].result)
 
     def run(self, instance: ComponentInstance) -> Any:
-        """Call it. What its type refuses is a UsageError."""
+        """Call it. What its type refuses, and what it calls and was not given, is a UsageError."""
         place: Any = instance if self.interface is None else instance[self.interface]
         try:
             return place[self.function](*self.arguments)
-        except (TypeError, ValueError, OverflowError) as problem:
+        except (TypeError, ValueError, OverflowError, NotImplementedError, ImportError) as problem:
             raise UsageError(str(problem)) from None
+
+    def text(self, result: Any) -> str | None:
+        """What it gave, as text; None for no value."""
+        return None if self._good is None else value_text(result, self._good)
+
+    def error_text(self, value: Any) -> str:
+        """What came with its error, as text."""
+        return "no value" if self._bad is None else value_text(value, self._bad)
+
+
+def _outcomes(result: Type | None) -> tuple[Type | None, Type | None]:
+    """Types of what a function gives, and of what comes with its error."""
+    behind = result
+    while isinstance(behind, Alias):
+        behind = behind.type
+    return (behind.ok, behind.err) if isinstance(behind, Result) else (result, None)
 
 
 def _interface(exports: Interface, place: str) -> tuple[str | None, Interface | None]:
@@ -74,34 +90,7 @@ def _values(function: Function, texts: list[str]) -> list[Any]:
 
 
 def _value(text: str, type_: Type) -> Any:
-    while isinstance(type_, Alias):
-        type_ = type_.type
-    name = type_.name if isinstance(type_, Primitive) else None
     try:
-        return _read_json(text) if name is None else _READERS.get(name, _integer)(text)
-    except (ValueError, KeyError):
-        raise UsageError(f"{text!r} is not a value of type {type_}") from None
-
-
-def _integer(text: str) -> int:
-    return int(text, 0)
-
-
-#: Of all types without parts but integers.
-_READERS: Final[dict[str, Callable[[str], Any]]] = {
-    "string": str,
-    "char": str,
-    "bool": {"true": True, "false": False}.__getitem__,
-    "f32": float,
-    "f64": float,
-}
-
-
-def _read_json(text: str) -> Any:
-    """A value of a type with parts; a name by itself is that of a case."""
-    return text if text.isidentifier() and text not in {"null", "true", "false"} else json.loads(text)
-
-
-def value_text(value: Any) -> str:
-    """A result as text."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        return read_value(text, type_)
+    except (ValueError, RecursionError) as problem:
+        raise UsageError(f"{text!r} is not a value of type {type_}: {problem}") from None

@@ -44,7 +44,7 @@ Run a WASI program. Standard streams are those of this process; of everything el
   --env NAME[=VALUE]   environment variable, without =VALUE as it is in this process; may be repeated
   --http               let a component make requests by HTTP, to whatever this process reaches; needs urllib3
   --invoke NAME        call this exported function with ARGS instead, of a component INTERFACE#NAME, too; results one
-                       per line
+                       per line. A component takes and gives JSON for what is no number, bool or string
   --max-memory BYTES   most memory that it may have, as in 500M
   --max-stack BYTES    most of the stack that it may use
   --max-descriptors N  most descriptors that it may have open, streams and directories among them
@@ -265,22 +265,22 @@ def _invoke(artifact: Artifact, options: Options) -> int:
 
 def _invoke_component(component: Artifact, program: str, options: Options) -> int:
     """Call one function of a component and print its result; 1 where that is an error."""
-    from wasmartifact.cli import component_call
     from wasmartifact.cli.common import EXIT_OS_ERROR
+    from wasmartifact.cli.component_call import ComponentCall
     from wasmartifact.errors import printable
     from wasmartifact.runtime.component_types import Err
 
-    call = component_call.ComponentCall(component, program, options.invoke or "", options.arguments)  # type: ignore[arg-type]
+    call = ComponentCall(component, program, options.invoke or "", options.arguments)  # type: ignore[arg-type]
     instance = make_component_instance(component, program, (), options)
-    returned: list[Any] = []
+    texts: list[str | None] = []
     try:
-        code = exit_code(lambda: returned.append(call.run(instance)), None)
+        code = exit_code(lambda: texts.append(call.text(call.run(instance))), None)
     except Err as problem:
-        print(f"wasmartifact: {call.name} gave an error: {printable(str(problem.value))}", file=sys.stderr)
+        print(f"wasmartifact: {call.name} gave an error: {printable(call.error_text(problem.value))}", file=sys.stderr)
         return EXIT_OS_ERROR
-    for value in returned:
-        if value is not None:
-            print(component_call.value_text(value))
+    for text in texts:
+        if text is not None:
+            print(text)
     return code
 
 
