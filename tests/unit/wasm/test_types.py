@@ -14,7 +14,7 @@ from tests.unit.wasm.inputs import wat
 from wasmartifact import schema
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.externtypes import valtype_from_name, valtype_name
-from wasmartifact.wasm.types import canonical_types, func_type_digest, type_digests
+from wasmartifact.wasm.types import _group_digests, canonical_types, func_type_digest, type_digests
 
 I32, I64, F32, F64, V128 = (0x7F, 0x7E, 0x7D, 0x7C, 0x7B)
 
@@ -146,3 +146,10 @@ def test_the_import_is_lean() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lean = {"constants", "wasm", "wasm.types"}
     assert set(run.stdout.split()) == {f"wasmartifact.{name}" for name in lean}
+
+
+def test_digests_of_a_group_are_hashes_of_it_and_of_the_place() -> None:
+    group = [b"one", b"two", b"three"]
+    structure = (3).to_bytes(4, "little") + b"".join(group)
+    expected = [hashlib.blake2b(structure + bytes((place, 0, 0, 0)), digest_size=16).digest() for place in range(3)]
+    assert _group_digests(group) == expected
