@@ -355,6 +355,13 @@ void wop_resolve_if(wop_function *fn, uint8_t condition, wop_register result, wo
     stub->back = wop_text_offset(fn);
 }
 
+/* What was last asked of the runtime goes on here with the answer. */
+void wop_return_here(wop_function *fn)
+{
+    if (fn->stubs.count > 0)
+        ((wop_stub *)fn->stubs.data)[fn->stubs.count - 1].back = wop_text_offset(fn);
+}
+
 static void note_indirect_type(wop_function *fn, uint32_t canonical)
 {
     const wop_buffer *seen = &fn->unit->indirect_types;

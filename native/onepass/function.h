@@ -93,8 +93,8 @@ typedef struct {
     uint8_t trap;       /* 0: it calls the runtime */
     uint8_t call;       /* its number, or WA_TAKE_FUEL */
     wop_register reg;    /* of the result; resolve_call: also the record; WA_TAKE_FUEL: the cost, if it is no constant */
-    wop_register index;  /* resolve_slot: the index; function_matches: the reference */
-    uint32_t number;    /* resolve_slot: table; resolve_call: canonical type; function_matches: type; WA_TAKE_FUEL: the cost */
+    wop_register index;  /* resolve_slot: the index; function_matches: the reference; array_new: the length */
+    uint32_t number;    /* resolve_slot: table; resolve_call: canonical type; WA_TAKE_FUEL: the cost; others: type */
     uint32_t saved;     /* first of its saved registers */
     uint32_t saved_count;
 } wop_stub;
@@ -311,6 +311,12 @@ void wop_die(wop_function *fn);
 void wop_control(wop_function *fn);
 bool wop_skip_dead(wop_function *fn);
 
+/* sizes.c */
+bool wop_is_inline(uint64_t size_bytes);
+uint64_t wop_struct_bytes(const wa_onepass_module *module, const wa_onepass_subtype *of);
+uint64_t wop_array_bytes(const wa_onepass_module *module, const wa_onepass_subtype *of, uint32_t length);
+bool wop_makes_inline(const wa_onepass_module *module, uint32_t opcode, wop_reader ahead);
+
 /* casts.c */
 uint32_t wop_read_heap(wop_reader *reader);
 bool wop_is_function_type(const wa_onepass_module *module, uint32_t heap);
@@ -332,6 +338,7 @@ void wop_stubs_out(wop_function *fn);
 
 /* calls.c */
 void wop_resolve_if(wop_function *fn, uint8_t condition, wop_register result, wop_register index, size_t call, uint32_t number);
+void wop_return_here(wop_function *fn);
 void wop_call(wop_function *fn);
 void wop_call_indirect(wop_function *fn);
 void wop_call_reference(wop_function *fn);

@@ -1,5 +1,5 @@
-/* Structs, arrays, numbers of 31 bits (spec section 4.4.5): objects are made by the runtime, and looked into here. codegen/aggregates.py
- * is the same for LLVM. */
+/* Structs, arrays, numbers of 31 bits (spec section 4.4.5): making objects, and looking into them. Small ones come from runs of free
+ * cells, by a few instructions; the runtime makes the others, and new runs. codegen/aggregates.py is the same for LLVM. */
 #include "x86_64.h"
 
 enum { ARRAY_LENGTH = offsetof(struct wa_schema_array, length) };
@@ -78,6 +78,52 @@ static wop_register object_of(wop_function *fn, const wop_value *reference, uint
     return reg;
 }
 
+/* ---- making -------------------------------------------------------------------------------------------------------------- */
+
+/* Push an object of such a size whose fields are zero: the next cell of its run; where there is none, what a call of the runtime gives
+ * that takes the type and the register. length: where that is none, of a struct. */
+static void push_cell(wop_function *fn, uint32_t type, uint64_t size_bytes, size_t call, wop_register length)
+{
+    uint64_t granules = (size_bytes + WA_OBJECT_ALIGN_BYTES - 1) / WA_OBJECT_ALIGN_BYTES;
+    int32_t run = (int32_t)(sizeof(struct wa_schema_store_cells) + (granules - 1) * sizeof(struct wa_schema_run));
+    wop_register instance = wop_instance(fn), cell = wop_allocate(fn, false, 0);
+    wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, offsetof(struct wa_schema_instance, exception)));
+    wop_load(fn, WA_I64, cell, wop_memory(WA_SCRATCH, run + (int32_t)offsetof(struct wa_schema_run, next)));
+    wop_arithmetic(fn, X_CMP, true, cell, wop_memory(WA_SCRATCH, run + (int32_t)offsetof(struct wa_schema_run, end)));
+    wop_resolve_if(fn, EQUAL, cell, length == WA_NO_REGISTER ? cell : length, call, type);
+    wop_arithmetic_constant(fn, X_ADD, true, wop_memory(WA_SCRATCH, run + (int32_t)offsetof(struct wa_schema_run, next)),
+                            (int32_t)(granules * WA_OBJECT_ALIGN_BYTES));
+    wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, offsetof(struct wa_schema_instance, rtts)));
+    wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(WA_SCRATCH, (int32_t)(type * sizeof(void *))));
+    wop_store(fn, WA_I64, wop_memory(cell, offsetof(struct wa_schema_object, rtt)), WA_SCRATCH);
+    if (length != WA_NO_REGISTER)
+        wop_store(fn, WA_I32, wop_memory(cell, ARRAY_LENGTH), length);
+    wop_return_here(fn);
+    fn->locked = 0;
+    wop_push_register(fn, WA_I64, cell);
+}
+
+static void push_struct(wop_function *fn, uint32_t type, const wa_onepass_subtype *of)
+{
+    if (wop_is_inline(wop_struct_bytes(fn->module, of)))
+        push_cell(fn, type, wop_struct_bytes(fn->module, of), WA_CALL_INDEX(struct_new), WA_NO_REGISTER);
+    else
+        wop_call_runtime(fn, WA_CALL_INDEX(struct_new), &type, 1, 0, WA_I64);
+}
+
+/* Push an array of a length that is known. */
+static void push_array(wop_function *fn, uint32_t type, const wa_onepass_subtype *of, uint32_t length)
+{
+    uint32_t numbers[] = {type, length};
+    if (!wop_is_inline(wop_array_bytes(fn->module, of, length))) {
+        wop_call_runtime(fn, WA_CALL_INDEX(array_new), numbers, 2, 0, WA_I64);
+        return;
+    }
+    wop_register reg = wop_allocate(fn, false, 0);
+    wop_load_constant(fn, WA_I32, reg, length);
+    push_cell(fn, type, wop_array_bytes(fn->module, of, length), WA_CALL_INDEX(array_new), reg);
+}
+
 /* ---- structs ------------------------------------------------------------------------------------------------------------- */
 
 /* A new object is on top of the stack: its values, which are below, go there. step: to the next field, 0 in arrays. */
@@ -104,7 +150,7 @@ static void new_struct(wop_function *fn, bool is_default)
     const wa_onepass_subtype *of = read_type(fn, WA_TYPE_STRUCT, &type);
     if (of == NULL)
         return;
-    wop_call_runtime(fn, WA_CALL_INDEX(struct_new), &type, 1, 0, WA_I64);
+    push_struct(fn, type, of);
     fill_new(fn, first_field(fn, of), is_default ? 0 : of->field_count, 1);
 }
 
@@ -228,11 +274,16 @@ static wop_value low_half(wop_function *fn, wop_value value, uint32_t height, wo
     return out_of_slot(fn, value, height);
 }
 
-/* An array whose length is on top of the stack; that stays there, below the array. */
-static void make_array(wop_function *fn, uint32_t type)
+/* Push an array whose length is on top of the stack; that stays there, below the array. */
+static void push_array_above(wop_function *fn, uint32_t type, const wa_onepass_subtype *of)
 {
     uint32_t height = fn->height - 1;
     wop_value length = wop_pop(fn);
+    if (length.place == WA_CONSTANT) {
+        push_again(fn, &length);
+        push_array(fn, type, of, (uint32_t)length.bits);
+        return;
+    }
     wop_register copy = wop_allocate(fn, false, 0);
     wop_load_value(fn, copy, &length, height);
     push_again(fn, &length);
@@ -245,13 +296,13 @@ static void new_array(wop_function *fn)
 {
     uint32_t type;
     wop_value high;
-    read_type(fn, WA_TYPE_ARRAY, &type);
-    if (fn->has_failed || fn->height < 2) {
+    const wa_onepass_subtype *of = read_type(fn, WA_TYPE_ARRAY, &type);
+    if (of == NULL || fn->height < 2) {
         fn->has_failed = true;
         return;
     }
     wop_charge_count(fn);
-    make_array(fn, type);
+    push_array_above(fn, type, of);
     wop_value made = wop_pop(fn), length = wop_pop(fn), value = wop_pop(fn);
     if (value.place == WA_CONSTANT && value.bits == 0) {
         wop_finish_from(fn, WA_I64, made.reg);
@@ -273,20 +324,27 @@ static void new_array(wop_function *fn)
 static void new_default_array(wop_function *fn)
 {
     uint32_t type;
-    read_type(fn, WA_TYPE_ARRAY, &type);
+    const wa_onepass_subtype *of = read_type(fn, WA_TYPE_ARRAY, &type);
+    if (of == NULL || fn->height == 0) {
+        fn->has_failed = true;
+        return;
+    }
     wop_charge_count(fn);
-    wop_call_runtime(fn, WA_CALL_INDEX(array_new), &type, 1, 1, WA_I64);
+    push_array_above(fn, type, of);
+    wop_value made = wop_pop(fn);
+    wop_pop(fn);
+    wop_finish_from(fn, WA_I64, made.reg);
 }
 
 static void new_fixed_array(wop_function *fn)
 {
-    uint32_t numbers[2];
-    const wa_onepass_subtype *of = read_type(fn, WA_TYPE_ARRAY, &numbers[0]);
-    numbers[1] = wop_read_u32(&fn->reader);
+    uint32_t type;
+    const wa_onepass_subtype *of = read_type(fn, WA_TYPE_ARRAY, &type);
+    uint32_t length = wop_read_u32(&fn->reader);
     if (of == NULL)
         return;
-    wop_call_runtime(fn, WA_CALL_INDEX(array_new), numbers, 2, 0, WA_I64);
-    fill_new(fn, first_field(fn, of), numbers[1], 0);
+    push_array(fn, type, of, length);
+    fill_new(fn, first_field(fn, of), length, 0);
 }
 
 static void new_array_of_segment(wop_function *fn, size_t call)

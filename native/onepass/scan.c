@@ -160,17 +160,22 @@ static bool is_compiled(uint32_t opcode)
     if (opcode < 256)
         return opcode <= WA_OP_RETURN_CALL_REF || wop_has_exceptions(opcode) || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
                (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_BR_ON_NON_NULL);
-    return (opcode >= WA_OP_STRUCT_NEW && opcode <= WA_OP_I31_GET_U) || (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) ||
-           is_atomic(opcode) || is_vector(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
+    return (opcode >= WA_OP_STRUCT_NEW && opcode <= WA_OP_I31_GET_U) ||
+           (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) || is_atomic(opcode) || is_vector(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
 }
 
 static bool is_call(uint32_t opcode)
 {
     return (opcode >= WA_OP_CALL && opcode <= WA_OP_RETURN_CALL_REF) || opcode == WA_OP_MEMORY_GROW || wop_has_exceptions(opcode) ||
            opcode == WA_OP_REF_FUNC || opcode == WA_OP_TABLE_GET || opcode == WA_OP_TABLE_SET ||
-           (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE) || opcode == WA_ONEPASS_ELEMENT_SET || opcode == WA_OP_STRUCT_NEW ||
-           opcode == WA_OP_STRUCT_NEW_DEFAULT || (opcode >= WA_OP_ARRAY_NEW && opcode <= WA_OP_ARRAY_NEW_ELEM) ||
+           (is_bulk(opcode) && opcode != WA_OP_TABLE_SIZE) || opcode == WA_ONEPASS_ELEMENT_SET ||
            (opcode >= WA_OP_ARRAY_FILL && opcode <= WA_OP_ARRAY_INIT_ELEM);
+}
+
+static bool makes_object(uint32_t opcode)
+{
+    return opcode == WA_OP_STRUCT_NEW || opcode == WA_OP_STRUCT_NEW_DEFAULT ||
+           (opcode >= WA_OP_ARRAY_NEW && opcode <= WA_OP_ARRAY_NEW_ELEM);
 }
 
 static bool is_cast(uint32_t opcode)
@@ -306,7 +311,10 @@ static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
             add_weight(&fn->base_weight, weight);
         if (!is_first || (fn->module->memory_count > 0 && fn->module->memories[0].is_checked))
             add_weight(&fn->instance_weight, weight);
-    } else if (is_call(opcode)) {
+    } else if (makes_object(opcode) && wop_makes_inline(fn->module, opcode, ahead)) { /* what a call changes is kept when there is one */
+        fn->has_calls = true;
+        add_weight(&fn->instance_weight, weight);
+    } else if (is_call(opcode) || makes_object(opcode)) {
         fn->has_calls = true;
         fn->has_rethrows |= opcode == WA_OP_RETHROW;
         note_area(fn, opcode, &ahead);

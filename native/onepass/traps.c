@@ -67,7 +67,7 @@ static void move_saved(wop_function *fn, const wop_stub *stub, bool is_loading)
     }
 }
 
-/* Ask the runtime for the record to call, or whether a function is of a type, and go back with the answer. */
+/* Ask the runtime for the record to call, whether a function is of a type, or for an object, and go back with the answer. */
 static void put_call(wop_function *fn, const wop_stub *stub)
 {
     wop_add_row(fn, 0);
