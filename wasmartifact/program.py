@@ -32,8 +32,8 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
     args : sequence
         Arguments of the program. Its name, the last part of the path, is put before them.
     **wasi
-        As for `Wasi`: ``env``, ``preopens``, ``stdin``, ``stdout``, ``stderr``, ``http``, and ``limits``, which are
-        those of its store, too. The three streams are those of this
+        As for `Wasi`: ``env``, ``preopens``, ``stdin``, ``stdout``, ``stderr``, ``http``, ``network``, and ``limits``,
+        which are those of its store, too. The three streams are those of this
         process unless they are given; everything else the program has only if it is given.
 
     Returns

@@ -87,13 +87,13 @@ def command(
         A package can't be downloaded; the message says why.
     """
     if ours:
-        engine = [_tree(), _installed(_needed(with_llvm=with_llvm))]
+        engine = [_tree(), installed(_needed(with_llvm=with_llvm))]
     else:
-        engine = [_installed((f"wasmtime=={job.wasmtime}",), with_needed=True)]
+        engine = [installed((f"wasmtime=={job.wasmtime}",), with_needed=True)]
     environment = {
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
-        "PYTHONPATH": os.pathsep.join(map(str, (_installed(job.requires), *engine))),
+        "PYTHONPATH": os.pathsep.join(map(str, (installed(job.requires), *engine))),
     }
     start = ["-m", "wasmartifact.wasmtime"] if ours else []
     return [str(_python()), *start, str(job.script), *map(str, modules)], environment
@@ -170,7 +170,7 @@ def _name(requirement: str) -> str:
 
 
 @lru_cache
-def _installed(requirements: tuple[str, ...], *, with_needed: bool = False) -> Path:
+def installed(requirements: tuple[str, ...], *, with_needed: bool = False) -> Path:
     """A folder with these packages, and with_needed what they need; where that can't be made, there is none."""
     path = folder() / "packages" / _digest([sys.implementation.cache_tag, *sorted(requirements)])
     if not path.exists():

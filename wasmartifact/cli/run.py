@@ -43,6 +43,7 @@ Run a WASI program. Standard streams are those of this process; of everything el
   --ro-dir HOST[::GUEST]  the same, without leave to change anything in it
   --env NAME[=VALUE]   environment variable, without =VALUE as it is in this process; may be repeated
   --http               let a component make requests by HTTP, to whatever this process reaches; needs urllib3
+  --network            let a component have sockets, to whatever this process reaches
   --invoke NAME        call this exported function with ARGS instead, of a component INTERFACE#NAME, too; results one
                        per line. A component takes and gives JSON for what is no number, bool or string
   --max-memory BYTES   most memory that it may have, as in 500M
@@ -73,6 +74,7 @@ class Options:
         self.env: dict[str, str] = {}
         self.preopens: dict[str, Any] = {}
         self.http = False
+        self.network = False
         self.invoke: str | None = None
         self.opt_level = 2
         self.tier_up = True
@@ -117,6 +119,8 @@ def parse(tokens: Sequence[str], command: str = "run", more_options: Sequence[st
             options.tier_up = False
         elif token == "--http":
             options.http = True
+        elif token == "--network":
+            options.network = True
         elif name in VALUE_OPTIONS or name in more_options:
             if not has_value:
                 if not rest:
@@ -226,7 +230,8 @@ def _start_component(component: Artifact, program: str, options: Options) -> int
 
 def _given(options: Options) -> dict[str, Any]:
     """What the options give a program."""
-    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens, "http": options.http}
+    given: dict[str, Any] = {"env": options.env, "preopens": options.preopens}
+    given |= {"http": options.http, "network": options.network}
     if options.limits:
         from wasmartifact.limits import Limits
 

@@ -6,7 +6,7 @@ resolves paths. It stays open as long as the descriptor, or a stream of it, live
 
 from __future__ import annotations
 
-from os import urandom
+import os
 from struct import unpack_from
 
 from wasmartifact.runtime.component_types import Err
@@ -44,7 +44,7 @@ _SYNCS: Final = (
 _ADVICE: Final = ("normal", "sequential", "random", "will-need", "dont-need", "no-reuse")
 #: File types that have a position of each stream's own.
 _SEEKABLE: Final = ("regular-file", "block-device")
-_SECRET: Final = urandom(16)
+_SECRET: Final = os.urandom(16)
 
 
 class File:
@@ -70,6 +70,16 @@ class File:
     def __del__(self) -> None:
         if self.is_own:
             self.host._close(self.number)
+
+
+def duplicate(host: types.WasiHost, descriptor: int, direction: int) -> File:
+    """A duplicate as a descriptor of the program. Raises OSError where it, or the process, has as many as it may."""
+    own = os.dup(descriptor)
+    try:
+        return File(host, host._add_fd(own, direction), is_own=True)
+    except OSError:
+        os.close(own)
+        raise
 
 
 class _FileInput(InputStream):

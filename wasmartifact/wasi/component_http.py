@@ -13,7 +13,7 @@ import threading
 
 from wasmartifact._types import WASI_INPUT, WASI_OUTPUT
 from wasmartifact.runtime.component_types import Err, Ok
-from wasmartifact.wasi.component_files import File
+from wasmartifact.wasi.component_files import File, duplicate
 from wasmartifact.wasi.component_io import CHUNK_BYTES, NANOSECONDS, DescriptorInput, DescriptorOutput, Pollable
 
 TYPE_CHECKING = False  # importing typing costs more than a load
@@ -241,14 +241,10 @@ class OutgoingBody:
 
 
 def _given(host: types.WasiHost, descriptor: int, direction: int) -> File:
-    """A duplicate as a descriptor of the guest's. Raises Err where it, or the process, has as many as it may."""
-    own = -1
+    """A duplicate as a descriptor of the guest's. Raises Err where there are no more."""
     try:
-        own = os.dup(descriptor)
-        return File(host, host._add_fd(own, direction), is_own=True)
+        return duplicate(host, descriptor, direction)
     except OSError:
-        if own >= 0:
-            os.close(own)
         raise Err(_LIMIT_REACHED) from None
 
 

@@ -11,7 +11,7 @@ from wasmartifact.wasi.streams import as_stream
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Final, Self
 
     from wasmartifact.limits import Limits
@@ -70,6 +70,10 @@ class Wasi(types.WasiHost):
     http : urllib3.PoolManager or bool, optional
         Sends the requests of components by wasi:http; without one they can't make any. They reach what it reaches, and
         True is a ``urllib3.PoolManager()``, which reaches whatever this process does.
+    network : bool or callable, optional
+        Whether components may have sockets of TCP and UDP, and look names up. A callable is asked for each address:
+        ``network(use, host, port)`` says whether they may; ``use`` is ``tcp-bind``, ``tcp-connect``, ``udp-bind``,
+        ``udp-connect``, ``udp-send`` or ``name-lookup``, for which ``host`` is the name and ``port`` 0.
     limits : Limits, optional
         ``descriptors`` is how many the program may have open at a time. The other limits are for its `Store`.
 
@@ -94,11 +98,12 @@ class Wasi(types.WasiHost):
     3 b'hello\\n'
     """
 
-    __slots__ = ("_files", "_given", "_http", "_interfaces", "_streams")
+    __slots__ = ("_files", "_given", "_http", "_interfaces", "_network", "_streams")
     _files: list[Any]
     _streams: list[Any]
     _given: tuple[Any, ...]
     _http: Any
+    _network: Callable[[str, str, int], object] | None
     _interfaces: Any
 
     def __new__(
@@ -112,6 +117,7 @@ class Wasi(types.WasiHost):
         *,
         sockets: Iterable[Any] = (),
         http: Any = None,
+        network: bool | Callable[[str, str, int], object] | None = None,
         limits: Limits | None = None,
     ) -> Self:
         """See the class."""
@@ -120,6 +126,7 @@ class Wasi(types.WasiHost):
         self._files = []
         directories = {guest: isinstance(path, ReadOnly) for guest, path in (preopens or {}).items()}
         self._given = (args, dict(env or {}), directories)
+        self._network = _network(network)
         self._give_http(http)
         self._streams = []
         sockets = tuple(sockets)
@@ -167,6 +174,7 @@ class Wasi(types.WasiHost):
             tuple(self._streams),
             dict(enumerate(((_text(name), is_read_only) for name, is_read_only in directories.items()), STREAMS)),
             self._http,
+            self._network,
         )
         return self._interfaces
 
@@ -231,6 +239,18 @@ class Wasi(types.WasiHost):
         except OSError:
             os.close(own)
             raise
+
+
+def _network(given: Any) -> Callable[[str, str, int], object] | None:
+    """What says of an address whether sockets may use it; None where there are none."""
+    if given is None or given is False:
+        return None
+    if given is True:
+        return lambda use, host, port: True
+    if not callable(given):
+        raise TypeError(f"network must be True, or a callable of use, host and port, found {type(given).__name__}")
+    found: Callable[[str, str, int], object] = given
+    return found
 
 
 def _text(text: Text) -> str:

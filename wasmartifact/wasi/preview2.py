@@ -1,6 +1,6 @@
 """WASI 0.2 for components: the same arguments, variables and streams that preview 1 has, as interfaces.
 
-An interface is an object whose attributes are its functions and resources, by their Python names. Sockets are denied.
+An interface is an object whose attributes are its functions and resources, by their Python names.
 What is not here is named when it is called.
 """
 
@@ -110,6 +110,8 @@ class Preview2:
         Each preopened directory by its descriptor: what the program calls it, and whether it may change nothing in it.
     http : urllib3.PoolManager | True | None
         Sends requests.
+    network : callable | None
+        Says of each address whether sockets may use it; None: there are no sockets.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Preview2:
         streams: tuple[Any, Any, Any],
         directories: dict[int, tuple[str, bool]],
         http: Any,
+        network: Callable[[str, str, int], object] | None,
     ) -> None:
         self._host = host
         self._args = args
@@ -127,6 +130,8 @@ class Preview2:
         self._streams = streams
         self._directories = directories
         self._http = http
+        self._network = network
+        self._sockets_made: Any = None
         self._known: dict[str, object] = {}
         self._callables: dict[WantedInterface, list[Callable[..., Any]]] = {}
 
@@ -256,6 +261,14 @@ class Preview2:
 
         return {"handle": Sender(self._host, self._http).handle}
 
+    def _sockets(self) -> Any:
+        """The functions of sockets, where there is a network; made once."""
+        if self._network is not None and self._sockets_made is None:
+            from wasmartifact.wasi.component_sockets import Sockets
+
+            self._sockets_made = Sockets(self._host, self._network)
+        return self._sockets_made
+
     def _sockets_network(self) -> dict[str, Any]:
         return {"Network": Network, "network_error_code": _nothing}
 
@@ -263,13 +276,37 @@ class Preview2:
         return {"instance_network": Network}
 
     def _sockets_tcp_create_socket(self) -> dict[str, Any]:
-        return {"create_tcp_socket": _denied}
+        sockets = self._sockets()
+        return {"create_tcp_socket": _denied if sockets is None else sockets.create_tcp_socket}
 
     def _sockets_udp_create_socket(self) -> dict[str, Any]:
-        return {"create_udp_socket": _denied}
+        sockets = self._sockets()
+        return {"create_udp_socket": _denied if sockets is None else sockets.create_udp_socket}
 
     def _sockets_ip_name_lookup(self) -> dict[str, Any]:
-        return {"resolve_addresses": _denied}
+        if self._network is None:
+            return {"resolve_addresses": _denied}
+        from wasmartifact.wasi.component_sockets import ResolveAddressStream
+
+        return {"resolve_addresses": self._sockets().resolve_addresses, "ResolveAddressStream": ResolveAddressStream}
+
+    def _sockets_tcp(self) -> dict[str, Any]:
+        if self._network is None:
+            return {}
+        from wasmartifact.wasi.component_sockets import TcpSocket
+
+        return {"TcpSocket": TcpSocket}
+
+    def _sockets_udp(self) -> dict[str, Any]:
+        if self._network is None:
+            return {}
+        from wasmartifact.wasi.component_sockets import IncomingDatagramStream, OutgoingDatagramStream, UdpSocket
+
+        return {
+            "IncomingDatagramStream": IncomingDatagramStream,
+            "OutgoingDatagramStream": OutgoingDatagramStream,
+            "UdpSocket": UdpSocket,
+        }
 
 
 _PACKAGES: Final = frozenset(("io", "cli", "clocks", "random", "filesystem", "sockets", "http"))
