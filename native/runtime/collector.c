@@ -17,11 +17,12 @@ enum {
 
 typedef struct marking {
     const wa_heap *heap;
-    const wa_region *region;    /* that the last reference was in */
-    const wa_object **stack;    /* marked, and not looked into yet */
+    uint64_t base, size_bytes; /* of the region that the last reference was in; the next is of it */
+    uint64_t *marks;
+    const wa_object **stack; /* marked, and not looked into yet */
     uint64_t count, capacity;
-    uint64_t queue[QUEUE];      /* addresses of objects that are not marked yet; 0: none */
-    uint32_t turn, waiting;     /* the place that is next; how many are not 0 */
+    uint64_t queue[QUEUE];   /* addresses of objects that are not marked yet; 0: none */
+    uint32_t turn, waiting;  /* the place that is next; how many are not 0 */
     int64_t steps_left;
     bool is_stopped;
     bool has_overflowed; /* some that are marked were not looked into: there was no memory for the stack */
@@ -40,50 +41,55 @@ static WA_COLD bool grow(marking *state)
     return true;
 }
 
-static void push(marking *state, const wa_object *object)
+static inline void push(marking *state, const wa_object *object)
 {
     if (wa_rtt_of(object)->head.references != 0 && (state->count < state->capacity || grow(state)))
         state->stack[state->count++] = object;
 }
 
-/* The region of an object of the heap. */
-static inline const wa_region *region_of(marking *state, uint64_t object)
+static WA_COLD bool enter_region(marking *state, uint64_t object)
 {
-    const wa_region *region = state->region;
-    if (region != NULL && object - (uintptr_t)region->base < (uint64_t)region->used * WA_BLOCK_BYTES)
-        return region;
-    return state->region = wa_heap_region(state->heap, object);
+    const wa_region *region = wa_heap_region(state->heap, object);
+    if (region == NULL)
+        return false;
+    state->base = (uintptr_t)region->base;
+    state->size_bytes = (uint64_t)region->used * WA_BLOCK_BYTES;
+    state->marks = region->marks;
+    return true;
+}
+
+/* Have an object's region at hand; false where the heap has none of it. */
+static inline bool is_in_heap(marking *state, uint64_t object)
+{
+    return __builtin_expect(object - state->base < state->size_bytes, 1) || enter_region(state, object);
 }
 
 /* Its turn in the queue has come. */
 static inline void mark_object(marking *state, uint64_t object)
 {
-    const wa_region *region = region_of(state, object);
-    if (region != NULL && wa_region_mark(region, object))
+    if (is_in_heap(state, object) && wa_set_mark(state->marks, (object - state->base) / WA_OBJECT_ALIGN_BYTES))
         push(state, (const wa_object *)(uintptr_t)object);
 }
 
 /* What a field of an object holds. */
 static inline void found(marking *state, uint64_t reference)
 {
-    if (!wa_is_object(reference))
+    if (!wa_is_object(reference) || !is_in_heap(state, reference))
         return;
-    const wa_region *region = region_of(state, reference);
-    if (region == NULL)
-        return;
-    __builtin_prefetch(&region->marks[wa_region_granule(region, reference) / 64], 1);
+    __builtin_prefetch(&state->marks[(reference - state->base) / (64 * WA_OBJECT_ALIGN_BYTES)], 1);
     __builtin_prefetch((const void *)(uintptr_t)reference);
-    uint64_t before = state->queue[state->turn];
-    state->queue[state->turn] = reference;
-    state->turn = (state->turn + 1) % QUEUE;
-    if (before != 0)
+    uint32_t turn = state->turn;
+    uint64_t before = state->queue[turn];
+    state->queue[turn] = reference;
+    state->turn = (turn + 1) % QUEUE;
+    if (__builtin_expect(before != 0, 1))
         mark_object(state, before);
     else
         state->waiting++;
 }
 
 /* The one that has waited longest. */
-static void take_turn(marking *state)
+static inline void take_turn(marking *state)
 {
     uint64_t object = state->queue[state->turn];
     state->queue[state->turn] = 0;
@@ -100,7 +106,7 @@ static void mark_word(uint64_t word, void *user)
     marking *state = user;
     const wa_region *region = wa_heap_region(state->heap, word);
     wa_object *object = region == NULL ? NULL : wa_region_object(region, word);
-    if (object != NULL && wa_region_mark(region, (uintptr_t)object))
+    if (object != NULL && wa_set_mark(region->marks, wa_region_granule(region, (uintptr_t)object)))
         push(state, object);
 }
 
@@ -127,7 +133,7 @@ static void look_into_array(marking *state, const wa_array *array)
     }
 }
 
-static void look_into(marking *state, const wa_object *object)
+static inline void look_into(marking *state, const wa_object *object)
 {
     const wa_rtt *rtt = wa_rtt_of(object);
     uint32_t references = rtt->head.references;

@@ -151,13 +151,14 @@ static inline uint64_t wa_region_granule(const wa_region *region, uint64_t addre
     return (address - (uintptr_t)region->base) / WA_OBJECT_ALIGN_BYTES;
 }
 
-/* Set the mark of the object at this address in the region; false where it had one. */
-static inline bool wa_region_mark(const wa_region *region, uint64_t address)
+/* Set the mark of the object that starts with a granule; false where it had one. */
+static inline bool wa_set_mark(uint64_t *marks, uint64_t granule)
 {
-    uint64_t granule = wa_region_granule(region, address), bit = UINT64_C(1) << granule % 64;
-    bool is_new = (region->marks[granule / 64] & bit) == 0;
-    region->marks[granule / 64] |= bit;
-    return is_new;
+    uint64_t word = marks[granule / 64], bit = UINT64_C(1) << granule % 64;
+    if (word & bit)
+        return false;
+    marks[granule / 64] = word | bit;
+    return true;
 }
 
 /* ---- held.c --------------------------------------------------------------------------------------------------------- */
