@@ -32,6 +32,7 @@ NODE_MIN_MAJOR: Final = 22
 WAT: Final = """(module
   (type $tree (struct (field $left (ref null $tree)) (field $right (ref null $tree)) (field $n i32)))
   (global $kept (mut (ref null $tree)) (ref.null $tree))
+  (global $last (mut (ref null $tree)) (ref.null $tree)) (; without it, V8 makes no garbage ;)
   (func $grow (param $count i32) (result (ref null $tree))
     (if (i32.eqz (local.get $count)) (then (return (ref.null $tree))))
     (local.set $count (i32.sub (local.get $count) (i32.const 1)))
@@ -47,7 +48,7 @@ WAT: Final = """(module
   (func (export "count") (result i32) (call $count (global.get $kept)))
   (func (export "churn") (param $count i32)
     (loop $next
-      (drop (struct.new $tree (ref.null $tree) (ref.null $tree) (local.get $count)))
+      (global.set $last (struct.new $tree (ref.null $tree) (ref.null $tree) (local.get $count)))
       (br_if $next (local.tee $count (i32.sub (local.get $count) (i32.const 1)))))))"""
 #: As measure() below.
 NODE_PROGRAM: Final = """

@@ -68,8 +68,8 @@ enum {
     WA_BLOCK_BYTES = 1 << 16,
     WA_BLOCK_GRANULES = WA_BLOCK_BYTES / WA_OBJECT_ALIGN_BYTES,
     WA_BLOCK_WORDS = WA_BLOCK_GRANULES / 64, /* of a bitmap of granules */
-    WA_SIZE_CLASSES = 32,
-    WA_SMALL_MAX_BYTES = 8192,
+    WA_SIZE_CLASSES = 40,
+    WA_SMALL_MAX_BYTES = 32768,
 };
 
 /* The first bytes of a block of cells of one size, or of the run of blocks that holds one large object. */

@@ -66,17 +66,21 @@ def _allocate(fn: FunctionEmitter, type_index: int, size_bytes: int, call: str, 
     """A new object whose fields are zero. ``call``: what makes one in the runtime, where there is no cell."""
     if size_bytes > _INLINE_MAX_BYTES:
         return fn.runtime_call(call, str(type_index), *arguments)
-    number = fn.fresh()
     cell_bytes = schema.align_up(size_bytes, schema.OBJECT_ALIGN_BYTES)
-    place = schema.STORE_CELLS.size_bytes + schema.RUN.size_bytes * (cell_bytes // schema.OBJECT_ALIGN_BYTES - 1)
-    run = fn.define("p", f"getelementptr i8, ptr {fn.pending_cell()}, i64 {place}")
+    return _take_cell(fn, type_index, str(cell_bytes), fn.fresh(), call, *arguments)
+
+
+def _take_cell(fn: FunctionEmitter, type_index: int, cell_bytes: str, number: int, call: str, *arguments: str) -> str:
+    """From the run of this size, an i64; ``refill{number}`` is the block that calls the runtime."""
+    cells = fn.define("p", f"getelementptr i8, ptr {fn.pending_cell()}, i64 {cell_bytes}")
+    first = schema.STORE_CELLS.size_bytes - schema.OBJECT_ALIGN_BYTES  # a run is as large as the step between sizes
+    run = fn.define("p", f"getelementptr i8, ptr {cells}, i64 {first}")
     cell = fn.load_field(run, _RUN["next"])
     end = fn.load_field(run, _RUN["end"])
     is_empty = fn.define("c", f"icmp eq ptr {cell}, {end}")
     fn.out.append(f"  br i1 {is_empty}, label %refill{number}, label %take{number}, {UNLIKELY}{fn.dbg}")
     fn.start_block(f"refill{number}")
     made = fn.runtime_call(call, str(type_index), *arguments)
-    refilled = fn.block
     fn.out.append(f"  br label %made{number}{fn.dbg}")
     fn.start_block(f"take{number}")
     following = fn.define("p", f"getelementptr i8, ptr {cell}, i64 {cell_bytes}")
@@ -88,7 +92,7 @@ def _allocate(fn: FunctionEmitter, type_index: int, size_bytes: int, call: str, 
     taken = fn.define("l", f"ptrtoint ptr {cell} to i64")
     fn.out.append(f"  br label %made{number}{fn.dbg}")
     fn.start_block(f"made{number}")
-    reference = fn.define("l", f"phi i64 [ {made}, %{refilled} ], [ {taken}, %take{number} ]")
+    reference = fn.define("l", f"phi i64 [ {made}, %refill{number} ], [ {taken}, %take{number} ]")
     fn.prove(reference, schema.VALTYPE_REF | type_index << 8)
     return reference
 
@@ -160,12 +164,21 @@ def _slots(fn: FunctionEmitter, value: str, element: FieldFacts) -> tuple[str, s
 
 
 def _new_array(fn: FunctionEmitter, type_index: int, length: str) -> str:
-    """Of a constant length as of others; the former may be small."""
-    size_bytes = _INLINE_MAX_BYTES + 1
+    element = _element(fn, type_index)
+    width_bytes = element.bits // 8
     if length[0] != "%":
-        element = _element(fn, type_index)
-        size_bytes = element.offset + (int(length) & 0xFFFFFFFF) * element.bits // 8
-    return _allocate(fn, type_index, size_bytes, "array_new", length)
+        size_bytes = element.offset + (int(length) & 0xFFFFFFFF) * width_bytes
+        return _allocate(fn, type_index, size_bytes, "array_new", length)
+    number = fn.fresh()
+    wide = fn.widen(length, "i")
+    most = (_INLINE_MAX_BYTES - element.offset) // width_bytes
+    is_large = fn.define("c", f"icmp ugt i32 {length}, {most}")
+    fn.out.append(f"  br i1 {is_large}, label %refill{number}, label %small{number}{fn.dbg}")
+    fn.start_block(f"small{number}")
+    elements = fn.define("l", f"mul i64 {wide}, {width_bytes}")
+    rounded = fn.define("l", f"add i64 {elements}, {element.offset + schema.OBJECT_ALIGN_BYTES - 1}")
+    cell_bytes = fn.define("l", f"and i64 {rounded}, {-schema.OBJECT_ALIGN_BYTES}")
+    return _take_cell(fn, type_index, cell_bytes, number, "array_new", length)
 
 
 def _array_new(fn: FunctionEmitter, type_index: int) -> None:

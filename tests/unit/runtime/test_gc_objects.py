@@ -300,3 +300,66 @@ def test_python_makes_none(got: Any) -> None:
     for class_ in (wa.Struct, wa.Array):
         with pytest.raises(TypeError):
             class_()
+
+
+SIZES_TEXT = b"""(module
+  (type $bytes (array (mut i8))) (type $wide (array (mut v128))) (type $longs (array (mut i64)))
+  (func (export "bytes") (param $length i32) (param $value i32) (result i64) (local $it (ref $bytes)) (local $sum i64)
+    (local.set $it (array.new $bytes (local.get $value) (local.get $length)))
+    (loop $next (if (local.get $length) (then
+      (local.set $length (i32.sub (local.get $length) (i32.const 1)))
+      (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u
+        (array.get_u $bytes (local.get $it) (local.get $length)))))
+      (br $next))))
+    (i64.add (i64.mul (local.get $sum) (i64.const 1000)) (i64.extend_i32_u (array.len (local.get $it)))))
+  (func (export "longs") (param $length i32) (result i64) (local $it (ref $longs)) (local $sum i64)
+    (local.set $it (array.new_default $longs (local.get $length)))
+    (loop $next (if (local.get $length) (then
+      (local.set $length (i32.sub (local.get $length) (i32.const 1)))
+      (array.set $longs (local.get $it) (local.get $length)
+        (i64.add (array.get $longs (local.get $it) (local.get $length)) (i64.extend_i32_u (local.get $length))))
+      (local.set $sum (i64.add (local.get $sum) (array.get $longs (local.get $it) (local.get $length))))
+      (br $next))))
+    (i64.add (i64.mul (local.get $sum) (i64.const 1000)) (i64.extend_i32_u (array.len (local.get $it)))))
+  (func (export "wide") (param $length i32) (result i32) (local $it (ref $wide))
+    (local.set $it (array.new_default $wide (local.get $length)))
+    (array.set $wide (local.get $it) (i32.sub (local.get $length) (i32.const 1)) (v128.const i32x4 1 2 3 4))
+    (i32.add (array.len (local.get $it))
+      (i32x4.extract_lane 3 (array.get $wide (local.get $it) (i32.sub (local.get $length) (i32.const 1))))))
+  (global $rows (mut (ref null $rows)) (ref.null $rows)) (type $rows (array (mut (ref null $bytes))))
+  (func (export "many") (param $count i32) (param $length i32)
+    (global.set $rows (array.new_default $rows (local.get $count)))
+    (loop $next
+      (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+      (array.set $rows (global.get $rows) (local.get $count) (array.new_default $bytes (local.get $length)))
+      (br_if $next (local.get $count)))))"""
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2, 3])
+def sizes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> wa.Artifact:
+    path = tmp_path_factory.mktemp("sizes") / "sizes.so"
+    wa.pack(SIZES_TEXT, path, opt_level=request.param)
+    return wa.load(path)
+
+
+def test_arrays_of_all_sizes_are_whole(sizes: wa.Artifact) -> None:
+    """Around each size that code and runtime allocate in another way: expected is what the arithmetic gives."""
+    exports = sizes.instantiate().exports
+    around = [0, 1, 7, 8, 15, 16, 17, *range(90, 135), 500, 8175, 8177, 32752, 32753, 65488, 65489, 200_000]
+    for length in around:
+        assert exports.bytes(length, 3) == 3 * length * 1000 + length
+        assert exports.bytes(length, 0) == length
+    for length in (*range(20), 1021, 1023, 4093, 4095, 100_000):
+        assert exports.longs(length) == length * (length - 1) // 2 * 1000 + length
+    for length in (*range(1, 12), 511, 2047, 5000):
+        assert exports.wide(length) == length + 4
+    for length in (2**31, 2**32 - 1):
+        with pytest.raises(wa.Trap):
+            exports.longs(length)
+
+
+def test_arrays_of_some_kilobytes_take_little_more(sizes: wa.Artifact) -> None:
+    store = wa.Store(limits=wa.Limits(memory_bytes=24 << 20))
+    exports = sizes.instantiate(store=store).exports
+    for length in (9000, 12_000, 14_000):
+        exports.many(1000, length)
