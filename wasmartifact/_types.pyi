@@ -656,12 +656,15 @@ def component_open(component: Artifact, native: NativeArtifact, /) -> _NativeCom
 def component_instantiate(
     component: _NativeComponent,
     native: NativeArtifact,
-    callables: tuple[Any, ...],
+    callables: list[Any],
+    find: Callable[[int], Callable[..., Any]] | None,
     store: Store | None,
     objects: tuple[Any, ...],
     /,
 ) -> _NativeComponentInstance:
     """An instance of a component: a callable for each import of its module, None where it is no host function.
+
+    find: gives that of an import, where a host function has None, when it is called first.
 
     objects: what stands for the host objects of a snapshot, in their order.
     """

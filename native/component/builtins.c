@@ -18,11 +18,12 @@ static void heed(uint32_t problem)
 /* The instance and the row of the canon that was called; it traps where the component instance may not leave. */
 static wa_component_instance *begin(const wa_function *record, const struct wa_schema_component_canon **canon)
 {
-    const wac_import *import = wa_host_user(record->host);
-    wa_component_instance *instance = import->instance;
+    wa_component_instance *instance = wa_instance_owner(record->instance);
+    if (instance == NULL)
+        wa_trap(WA_TRAP_DAMAGED_COMPONENT);
     if (wa_stack_is_short())
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
-    *canon = &instance->component->canons[import->canon];
+    *canon = &instance->component->canons[wac_called_canon(record)];
     instance->core = record->instance;
     if (instance->subs[(*canon)->instance].may_not_leave && (*canon)->kind != WA_CANON_RESOURCE_REP)
         wa_trap(WA_TRAP_CANNOT_LEAVE_COMPONENT);
@@ -146,8 +147,7 @@ static void call_adapter(wa_function *record, uint64_t *given)
 {
     const struct wa_schema_component_canon *canon;
     wa_component_instance *instance = begin(record, &canon);
-    const wac_import *import = wa_host_user(record->host);
-    const wac_options *caller = wac_options_of(instance, import->canon);
+    const wac_options *caller = wac_options_of(instance, wac_called_canon(record));
     const wac_options *callee = wac_options_of(instance, canon->target - 1);
     const wac_type *type = &instance->component->types[canon->type - 1], *result = wac_result(type);
     if (caller == NULL || callee == NULL || instance->component->canons[canon->target - 1].type != canon->type)

@@ -188,11 +188,16 @@ uint32_t wac_string_place(const wac_options *options, wac_span span, const uint8
 
 /* ---- canonical functions (builtins.c) ---------------------------------------------------------------------------- */
 
-/* The user of a host that stands for an imported canon. */
-typedef struct wac_import {
-    wa_component_instance *instance; /* borrowed: whoever keeps the host keeps it */
-    uint32_t canon;
-} wac_import;
+/* The user of a host that stands for an imported canon is its row. A wa_component_instance is the owner of the instance that calls:
+ * hosts are the same for all instances of a component. */
+static inline void *wac_canon_user(uint32_t canon)
+{
+    return (void *)(uintptr_t)canon;
+}
+static inline uint32_t wac_called_canon(const wa_function *record)
+{
+    return (uint32_t)(uintptr_t)wa_host_user(record->host);
+}
 /* The wa_invoke of the imported canons that need no embedder; NULL for a lower of a host function. */
 wa_invoke wac_builtin(uint32_t kind);
 

@@ -298,6 +298,9 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
 /* Undo wa_instantiate, before any code of the instance ran and anything else referred to it. The store must be entered. */
 void wa_instance_discard(wa_instance *instance);
 wa_artifact *wa_instance_artifact(const wa_instance *instance);
+/* What the instance is part of for the embedder, which host functions find it by; NULL until it is set, and after that is gone. */
+void wa_instance_set_owner(wa_instance *instance, void *owner);
+void *wa_instance_owner(const wa_instance *instance);
 /* The export in this slot of the export index as an extern; the object is borrowed from the instance. */
 int wa_instance_export(wa_instance *instance, uint32_t slot, wa_extern *result, wa_error *error);
 /* The memory that the instance exports under the name "memory", or NULL; borrowed. */

@@ -589,10 +589,12 @@
     "    They name what is not there."
 
 #define WAX_DOC_component_instantiate \
-    "component_instantiate($module, component, native, callables, store, objects, /)\n" \
+    "component_instantiate($module, component, native, callables, find, store, objects, /)\n" \
     "--\n" \
     "\n" \
     "An instance of a component: a callable for each import of its module, None where it is no host function.\n" \
+    "\n" \
+    "find: gives that of an import, where a host function has None, when it is called first.\n" \
     "\n" \
     "objects: what stands for the host objects of a snapshot, in their order."
 

@@ -85,7 +85,7 @@ static void discard(wax_store *store, wa_instance *native)
 }
 
 /* Link first, share afterwards: no code runs in between, and imports of the wrong type leave no store changed. */
-static wa_instance *link_native(wax_store *store, wax_linked *linked)
+static wa_instance *link_native(wax_store *store, wax_linked *linked, void *owner)
 {
     if (watch_interrupts() < 0)
         return NULL;
@@ -104,25 +104,28 @@ static wa_instance *link_native(wax_store *store, wax_linked *linked)
         discard(store, native);
         return NULL;
     }
+    wa_instance_set_owner(native, owner);
     wax_root(store)->weight++;
     return native;
 }
 
 /* The Instance knows its native one before any code of it can run and ask for it. */
-static PyObject *start(wax_store *store, wax_linked *linked)
+static PyObject *start(wax_store *store, wax_linked *linked, void *owner)
 {
-    wa_instance *native = link_native(store, linked);
+    wa_instance *native = link_native(store, linked, owner);
     PyObject *instance = native == NULL ? NULL : wax_entity_wrap(WAX_KIND_INSTANCE, native, store);
-    if (instance == NULL)
-        return NULL;
-    ((wax_instance *)instance)->artifact = Py_NewRef(linked->face);
-    if (wax_run_init(store, native) < 0)
-        Py_CLEAR(instance);
+    if (instance != NULL) {
+        ((wax_instance *)instance)->artifact = Py_NewRef(linked->face);
+        if (wax_run_init(store, native) < 0)
+            Py_CLEAR(instance);
+    }
+    if (instance == NULL && native != NULL)
+        wa_instance_set_owner(native, NULL);
     return instance;
 }
 
-/* A new Instance of resolved imports, whose init code has run. given: a Store, or None for a new one. */
-static PyObject *make_instance(wax_linked *linked, PyObject *given)
+/* A new Instance of resolved imports, whose init code has run. given: a Store, or None for a new one. owner: see wa_instance_owner. */
+static PyObject *make_instance(wax_linked *linked, PyObject *given, void *owner)
 {
     if (given != Py_None && !Py_IS_TYPE(given, wax_here()->store_type))
         return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(given)->tp_name);
@@ -130,21 +133,23 @@ static PyObject *make_instance(wax_linked *linked, PyObject *given)
     if (store == NULL)
         return NULL;
     wax_store_pin(store);
-    PyObject *instance = start(store, linked);
+    PyObject *instance = start(store, linked, owner);
     wax_store_unpin(store);
     Py_DECREF(store);
     return instance;
 }
 
-PyObject *wax_instantiate_objects(PyObject *face, wax_artifact *artifact, PyObject *objects, wax_store *store)
+PyObject *wax_link_objects(PyObject *face, wax_artifact *artifact, PyObject *objects)
 {
     wa_extern *externs;
     if (wax_externs_of(objects, &externs) < 0)
         return NULL;
-    wax_linked *linked = linked_of(face, artifact, Py_NewRef(objects), externs);
-    PyObject *instance = linked == NULL ? NULL : make_instance(linked, (PyObject *)store);
-    Py_XDECREF(linked);
-    return instance;
+    return (PyObject *)linked_of(face, artifact, Py_NewRef(objects), externs);
+}
+
+PyObject *wax_linked_instantiate(PyObject *linked, wax_store *store, void *owner)
+{
+    return make_instance((wax_linked *)linked, (PyObject *)store, owner);
 }
 
 /* instantiate(Artifact, its NativeArtifact, imports, store) -> Instance */
@@ -152,7 +157,7 @@ static PyObject *instantiate(PyObject *module, PyObject *const *args, Py_ssize_t
 {
     (void)module;
     wax_linked *linked = wax_check_count("instantiate", count, 4) ? new_linked(args[0], args[1], args[2]) : NULL;
-    PyObject *instance = linked == NULL ? NULL : make_instance(linked, args[3]);
+    PyObject *instance = linked == NULL ? NULL : make_instance(linked, args[3], NULL);
     Py_XDECREF(linked);
     return instance;
 }
@@ -187,7 +192,7 @@ static PyObject *linked_instantiate(PyObject *object, PyObject *args, PyObject *
     PyObject *store = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:instantiate", names, &store))
         return NULL;
-    return make_instance((wax_linked *)object, store);
+    return make_instance((wax_linked *)object, store, NULL);
 }
 
 static PyObject *linked_repr(PyObject *object)

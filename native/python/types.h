@@ -446,7 +446,8 @@ bool wax_throw_raised(wax_store *store, const wa_instance *caller);
 /* ---- link.c ------------------------------------------------------------------------------------------------------------- */
 
 /* An Instance whose imports are these objects, a tuple, as wax_resolve_imports makes it. New reference. */
-PyObject *wax_instantiate_objects(PyObject *face, wax_artifact *artifact, PyObject *objects, wax_store *store);
+PyObject *wax_link_objects(PyObject *face, wax_artifact *artifact, PyObject *objects);
+PyObject *wax_linked_instantiate(PyObject *linked, wax_store *store, void *owner);
 
 /* ---- imports.c ---------------------------------------------------------------------------------------------------------- */
 

@@ -23,6 +23,7 @@ typedef struct wa_details {
     uint32_t binding_buckets; /* a power of two */
     uint32_t free_bindings;   /* of that room */
     wa_global **globals;      /* objects of exported or imported globals by index, created on demand; retained */
+    void *owner;              /* of the embedder: what the instance is part of; borrowed */
     wa_memory *exported_memory; /* the export "memory", once it was looked for; borrowed */
     bool looked_for_memory;
     void **element_storage;   /* computed element segments by index, or NULL */

@@ -11,6 +11,16 @@ wa_artifact *wa_instance_artifact(const wa_instance *instance)
     return instance->head.artifact;
 }
 
+void wa_instance_set_owner(wa_instance *instance, void *owner)
+{
+    wa_instance_details(instance)->owner = owner;
+}
+
+void *wa_instance_owner(const wa_instance *instance)
+{
+    return wa_instance_details(instance)->owner;
+}
+
 bool wa_instance_checks_exceptions(const wa_instance *instance)
 {
     return wa_checks_exceptions(instance->head.artifact);

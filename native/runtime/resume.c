@@ -19,8 +19,9 @@ static int resume_globals(const wa_details *details, wa_error *error)
     wa_cell *cells = wa_global_cells(details->instance);
     for (uint64_t i = details->imported_globals; i < WA_ROWS(artifact, global_type); i++) {
         wa_cell *cell = &cells[i - details->imported_globals];
+        uint32_t valtype = WA_COLUMN(artifact, global_type)[i];
         uint64_t slot, reference;
-        if (!wa_valtype_is_function(artifact, WA_COLUMN(artifact, global_type)[i]))
+        if (!wa_valtype_is_reference(valtype) || !wa_valtype_is_function(artifact, valtype))
             continue;
         memcpy(&slot, cell, sizeof slot);
         if (read_slot(details, slot, "global_image", i, &reference, error) < 0)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from wasmartifact.runtime.component_imports import WantedInterface
+    from wasmartifact.runtime.component_imports import Wanted, WantedInterface
     from wasmartifact.wit.types import World
 
 SORT_FUNC, SORT_TYPE, SORT_RESOURCE, SORT_INSTANCE, SORT_IMPORTED_FUNC = (
@@ -96,9 +96,9 @@ class Component(Artifact):
         description = self._open()
         from wasmartifact.runtime.component_imports import find_callables
 
-        callables = find_callables(*self._imported(), imports)
+        callables, find = find_callables(*self._imported(), imports)
         objects = self._renewed(imports) if self._host_objects else ()
-        native = native_types.component_instantiate(description, self._native, callables, store, objects)
+        native = native_types.component_instantiate(description, self._native, callables, find, store, objects)
         return ComponentInstance(self, native)
 
     @property
@@ -121,7 +121,7 @@ class Component(Artifact):
             self._host_objects = description.host_objects()
             self._names: dict[int, str] = {}
             self._exports: dict[int, dict[str, int]] = {}
-            self._wanted: tuple[int, list[WantedInterface]] | None = None
+            self._wanted: tuple[list[Wanted | None], list[WantedInterface]] | None = None
             self._type_rows: list[tuple[int, list[tuple[str, int]]]] | None = None
             self._description = description
         return self._description
@@ -172,8 +172,8 @@ class Component(Artifact):
         parts = [None if part == 0 else self._python_type(part - 1) for _, part in items if kind < FIRST_HANDLE]
         return plain_type(kind, parts)
 
-    def _imported(self) -> tuple[int, list[WantedInterface]]:
-        """How many imports the flattened module has, and those of them that are functions of the host."""
+    def _imported(self) -> tuple[list[Wanted | None], list[WantedInterface]]:
+        """The imports of the flattened module, None for what is no function of the host; these by their interfaces."""
         self._open()
         if self._wanted is None:
             from wasmartifact.runtime.component_imports import Wanted, by_interface
@@ -185,7 +185,7 @@ class Component(Artifact):
                 name, _, parent, _, _ = self._externs[target - 1] if kind == CANON_HOST else ("", 0, 0, 0, 0)
                 place = None if parent == 0 else self._externs[parent - 1][0]
                 wanted.append(Wanted(place, name) if kind == CANON_HOST else None)
-            self._wanted = len(wanted), by_interface(wanted)
+            self._wanted = wanted, by_interface(wanted)
         return self._wanted
 
     def _children(self, parent: int) -> dict[str, int]:

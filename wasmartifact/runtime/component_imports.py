@@ -65,15 +65,24 @@ class WantedInterface:
         Where its functions stand among the component's imports.
     wanted : list of Wanted
         Its functions, in that order.
+    is_served : bool | None
+        Whether a Wasi has it; None where that was not asked yet.
     """
 
-    __slots__ = ("indices", "interface", "key", "wanted")
+    __slots__ = ("indices", "interface", "is_served", "key", "wanted")
 
     def __init__(self, interface: str | None) -> None:
         self.interface = interface
         self.key = None if interface is None else _key(interface)
         self.indices: list[int] = []
         self.wanted: list[Wanted] = []
+        self.is_served: bool | None = None
+
+    def is_served_by(self, interfaces: Any) -> bool:
+        """Whether a Wasi has it, of these interfaces or any."""
+        if self.is_served is None:
+            self.is_served = interfaces.serves(self.interface)
+        return self.is_served
 
     def find(self, place: Any) -> list[Callable[..., Any]]:
         """A callable for each function, in what stands for the interface."""
@@ -97,10 +106,35 @@ def by_interface(wanted: Sequence[Wanted | None]) -> list[WantedInterface]:
     return list(groups.values())
 
 
+class Finder:
+    """Finds what a component imports of WASI 0.2 when it is called first: most of it never is.
+
+    Parameters
+    ----------
+    places : sequence of Wanted or None
+        What is imported, in order.
+    interfaces : Preview2
+        Have it.
+    """
+
+    __slots__ = ("interfaces", "places")
+
+    def __init__(self, places: Sequence[Wanted | None], interfaces: Any) -> None:
+        self.places = places
+        self.interfaces = interfaces
+
+    def __call__(self, index: int) -> Callable[..., Any]:
+        """The function of an import."""
+        wanted = self.places[index]
+        assert wanted is not None
+        found: Callable[..., Any] = self.interfaces.callable_of(wanted)
+        return found
+
+
 def find_callables(
-    count: int, groups: Sequence[WantedInterface], imports: Any
-) -> tuple[Callable[..., Any] | None, ...]:
-    """A callable for each of so many imports; None where no function of the host is wanted.
+    wanted: Sequence[Wanted | None], groups: Sequence[WantedInterface], imports: Any
+) -> tuple[list[Callable[..., Any] | None], Finder | None]:
+    """A callable for each import, None where no function of the host is wanted; and what finds those of WASI 0.2 later.
 
     Raises
     ------
@@ -113,18 +147,23 @@ def find_callables(
     compatible = _by_track(given)
     host = getattr(given.get(PREVIEW_1), "host", None)
     interfaces = None if host is None else host._component_interfaces()
-    found: list[Callable[..., Any] | None] = [None] * count
+    found: list[Callable[..., Any] | None] = [None] * len(wanted)
     for group in groups:
         name = group.interface
         if name is None:
             values = group.find(given)
-        elif interfaces is not None and name not in given and group.key not in compatible and name.startswith("wasi:"):
-            values = interfaces.callables(group)
+        elif (
+            interfaces is not None
+            and name not in given
+            and group.key not in compatible
+            and group.is_served_by(interfaces)
+        ):
+            continue
         else:
             values = group.find(_given(name, group.key, given, compatible))
         for index, value in zip(group.indices, values, strict=True):
             found[index] = value
-    return tuple(found)
+    return found, None if interfaces is None else Finder(wanted, interfaces)
 
 
 def renew(objects: Sequence[tuple[int, str]], imports: Any) -> tuple[object, ...]:

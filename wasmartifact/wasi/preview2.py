@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from typing import Any, Final, NoReturn
 
     from wasmartifact import _types as types
-    from wasmartifact.runtime.component_imports import WantedInterface
+    from wasmartifact.runtime.component_imports import Wanted
 
 _LAST_INSTANT: Final = 2**64 - 1
-#: So many interfaces that components want are remembered.
-_MOST_INTERFACES: Final = 1000
+#: So many functions that components want are remembered.
+_MOST_CALLABLES: Final = 10_000
 #: What the memory of a component can hold.
 _MOST_BYTES: Final = 2**32
 
@@ -91,8 +91,9 @@ def _random_u64() -> int:
 
 def serves(name: str) -> bool:
     """Whether an interface is one of WASI 0.2."""
-    package, _, version = name.removeprefix("wasi:").partition("@")
-    return version.startswith("0.2.") and package.partition("/")[0] in _PACKAGES
+    space, _, rest = name.partition(":")
+    package, _, version = rest.partition("@")
+    return space == "wasi" and version.startswith("0.2.") and package.partition("/")[0] in _PACKAGES
 
 
 class Preview2:
@@ -133,7 +134,7 @@ class Preview2:
         self._network = network
         self._sockets_made: Any = None
         self._known: dict[str, object] = {}
-        self._callables: dict[WantedInterface, list[Callable[..., Any]]] = {}
+        self._callables: dict[Wanted, Callable[..., Any]] = {}
 
     def _input(self) -> InputStream:
         stream = self._streams[0]
@@ -149,6 +150,10 @@ class Preview2:
         stream = self._streams[number]
         return Terminal() if isinstance(stream, int) and os.isatty(stream) else None
 
+    def serves(self, name: str) -> bool:
+        """Whether an interface is one of WASI 0.2."""
+        return serves(name)
+
     def interface(self, name: str) -> object:
         """An interface by its name, whatever its version; None where WASI 0.2 has none of this name."""
         if not serves(name):
@@ -159,13 +164,18 @@ class Preview2:
             self._known[stem] = _Interface(name, **(make() if make is not None else {}))
         return self._known[stem]
 
-    def callables(self, wanted: WantedInterface) -> list[Callable[..., Any]]:
-        """A callable for each function that a component imports of an interface: they stay the same."""
-        if wanted not in self._callables:
-            if len(self._callables) >= _MOST_INTERFACES:
+    def callable_of(self, wanted: Wanted) -> Callable[..., Any]:
+        """The function that a component imports: it stays the same. Raises NotImplementedError where it is not here."""
+        found = self._callables.get(wanted)
+        if found is None:
+            interface = wanted.interface or ""
+            found = wanted.find(self.interface(interface))
+            if not callable(found):
+                found = _Interface(f"{interface}.{wanted.name}")
+            if len(self._callables) >= _MOST_CALLABLES:
                 self._callables.clear()  # of components that may be gone
-            self._callables[wanted] = wanted.find(self.interface(wanted.interface or ""))
-        return self._callables[wanted]
+            self._callables[wanted] = found
+        return found
 
     def _io_error(self) -> dict[str, Any]:
         return {"Error": IoError}

@@ -409,11 +409,23 @@ PyType_Spec wax_component_func_spec = {
 
 /* ---- imports ---------------------------------------------------------------------------------------------------------------- */
 
-/* The user of the host of an import that is a Python function. */
-typedef struct host_import {
-    wac_import import; /* the first field: builtins read it */
-    PyObject *callable; /* borrowed from the Func, which keeps it */
-} host_import;
+/* The Python function of an import: a new reference. */
+static PyObject *callable_of(wax_component_instance *instance, uint32_t canon)
+{
+    PyObject *found = instance->callables == NULL ? NULL : PyList_GET_ITEM(instance->callables, canon);
+    if (found == NULL) {
+        PyErr_SetString(PyExc_ReferenceError, "the instance of this function is gone");
+        return NULL;
+    }
+    if (found != Py_None)
+        return Py_NewRef(found);
+    PyObject *number = PyLong_FromUnsignedLong(canon);
+    found = number == NULL ? NULL : PyObject_CallOneArg(instance->find, number);
+    Py_XDECREF(number);
+    if (found != NULL && instance->callables != NULL)
+        PyList_SetItem(instance->callables, canon, Py_NewRef(found));
+    return found;
+}
 
 /* The Python arguments: a new tuple. */
 static PyObject *load_arguments(wax_passing *passing, const wac_type *type, const uint64_t *slots)
@@ -484,27 +496,25 @@ static int store_import_result(wax_passing *passing, const wac_type *type, PyObj
     return 0;
 }
 
-static int call_import(const host_import *host, uint64_t *slots)
+static int call_import(wax_component_instance *instance, uint32_t canon, uint64_t *slots)
 {
-    wax_component_instance *instance = (wax_component_instance *)(void *)((char *)host->import.instance -
-                                                                          offsetof(wax_component_instance, native));
-    const wac_options *options = wac_options_of(&instance->native, host->import.canon);
+    const wac_options *options = wac_options_of(&instance->native, canon);
     const wa_component *description = instance->native.component;
     if (options == NULL) {
         wax_raise_trap_code(WA_TRAP_DAMAGED_COMPONENT);
         return -1;
     }
-    const wac_type *type = &description->types[description->canons[host->import.canon].type - 1];
+    const wac_type *type = &description->types[description->canons[canon].type - 1];
     wax_passing passing;
     wac_scope scope;
     wac_scope_begin(&instance->native, &scope);
     wax_passing_begin(&passing, instance, options, &scope);
-    PyObject *callable = Py_NewRef(host->callable);
     PyObject *arguments = load_arguments(&passing, type, slots);
-    PyObject *value = arguments == NULL ? NULL : PyObject_Call(callable, arguments, NULL);
+    PyObject *callable = arguments == NULL ? NULL : callable_of(instance, canon);
+    PyObject *value = callable == NULL ? NULL : PyObject_Call(callable, arguments, NULL);
     if (value != NULL && PyCoro_CheckExact(value))
         Py_SETREF(value, wax_call_helper(WAX_AWAIT_HOST, value, NULL, NULL));
-    if (arguments != NULL && wac_result(type) != NULL && wac_result(type)->kind == WA_CTYPE_RESULT)
+    if (callable != NULL && wac_result(type) != NULL && wac_result(type)->kind == WA_CTYPE_RESULT)
         value = as_result(value);
     int failed = value == NULL ? -1 : 0;
     if (!failed && wac_result(type) == NULL && value != Py_None) {
@@ -521,22 +531,25 @@ static int call_import(const host_import *host, uint64_t *slots)
     (void)wac_scope_end(&instance->native, &scope);
     Py_XDECREF(value);
     Py_XDECREF(arguments);
-    Py_DECREF(callable);
+    Py_XDECREF(callable);
     PyErr_Restore(class, raised, traceback);
     return failed;
 }
 
 static void invoke_import(wa_function *record, uint64_t *slots)
 {
-    const host_import *host = wa_host_user(record->host);
-    wa_component_instance *native = host->import.instance;
+    wa_component_instance *native = wa_instance_owner(record->instance);
+    uint32_t canon = wac_called_canon(record);
+    if (native == NULL)
+        wa_trap(WA_TRAP_DAMAGED_COMPONENT);
     if (wa_stack_is_short())
         wa_trap(WA_TRAP_STACK_EXHAUSTED);
     native->core = record->instance;
-    if (native->subs[native->component->canons[host->import.canon].instance].may_not_leave)
+    if (native->subs[native->component->canons[canon].instance].may_not_leave)
         wa_trap(WA_TRAP_CANNOT_LEAVE_COMPONENT);
+    wax_component_instance *instance = (wax_component_instance *)(void *)((char *)native - offsetof(wax_component_instance, native));
     wax_call *call = wax_enter_python();
-    if ((call_import(host, slots) < 0 ? wax_leave_raised(call) : wax_leave_python(call)) < 0)
+    if ((call_import(instance, canon, slots) < 0 ? wax_leave_raised(call) : wax_leave_python(call)) < 0)
         wa_unwind();
     wa_leave_if_interrupted();
 }
@@ -565,9 +578,8 @@ uint32_t wax_component_drop(wa_component_instance *native, uint32_t resource, ui
     return (failed ? wax_leave_raised(call) : wax_leave_python(call)) < 0 ? WAC_RAISED : 0;
 }
 
-PyObject *wax_component_import(wax_component_instance *instance, uint32_t canon, PyObject *callable, PyObject *name)
+PyObject *wax_component_import(const wa_component *description, uint32_t canon, PyObject *name)
 {
-    const wa_component *description = instance->native.component;
     const struct wa_schema_component_canon *row = &description->canons[canon];
     uint32_t type = wa_function_type(description->artifact, row->function - 1);
     if (type == UINT32_MAX || row->function != canon + 1)
@@ -575,22 +587,11 @@ PyObject *wax_component_import(wax_component_instance *instance, uint32_t canon,
     wa_signature signature = wa_type_signature(description->artifact, type);
     wax_signature *known = wax_signature_from_codes(signature.params, signature.param_count, signature.results,
                                                     signature.result_count, signature.digest);
-    host_import *user = known == NULL ? NULL : calloc(1, sizeof *user);
-    /* Both are kept by the Func, and shown to the collector. */
-    PyObject *kept = user == NULL ? NULL : PyTuple_Pack(2, instance, callable);
+    if (known == NULL)
+        return NULL;
     wa_invoke builtin = wac_builtin(row->kind);
-    wa_host *host = kept == NULL ? NULL : wa_host_new(builtin == NULL ? invoke_import : builtin, known->digest, user, free);
-    PyObject *func = NULL;
-    if (host != NULL) {
-        user->import = (wac_import){&instance->native, canon};
-        user->callable = callable;
-        func = wax_func_from_host(host, known, wax_call_host, kept, name);
-    } else {
-        free(user);
-        if (!PyErr_Occurred())
-            PyErr_NoMemory();
-    }
-    Py_XDECREF(kept);
-    Py_XDECREF(known);
+    wa_host *host = wa_host_new(builtin == NULL ? invoke_import : builtin, known->digest, wac_canon_user(canon), NULL);
+    PyObject *func = host == NULL ? PyErr_NoMemory() : wax_func_from_host(host, known, wax_call_host, Py_None, name);
+    Py_DECREF(known);
     return func;
 }

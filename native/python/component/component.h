@@ -13,6 +13,7 @@ typedef struct wax_component {
     wa_component *native; /* owned */
     PyObject *face;       /* wasmartifact.Component; NULL once cleared */
     PyObject **faces;     /* per type: what `wax_face` gives, or NULL; owned */
+    PyObject *linked;     /* Linked: canonical functions for all imports, the same for all instances; NULL until the first one */
 } wax_component;
 
 /* Objects of the embedder that guests have handles of, by rep. */
@@ -34,6 +35,8 @@ typedef struct wax_component_instance {
     wax_store *store;         /* owned */
     PyObject *core;           /* Instance of the flattened module; NULL until it is linked */
     PyObject *classes;        /* dict {resource: class} */
+    PyObject *callables;      /* list: a function for each import, None for one that is found by its first call, or is none of Python's */
+    PyObject *find;           /* callable: import -> its function */
     wax_host_object *objects; /* owned; the first one is never used */
     uint32_t object_count, object_capacity, free_object;
     wax_ended *ended;
@@ -130,8 +133,8 @@ PyObject *wax_component_text(const wax_component *component, uint32_t number);
 /* ---- calls.c -------------------------------------------------------------------------------------------------------- */
 
 PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t canon, PyObject *name);
-/* An import of the flattened module. new reference. */
-PyObject *wax_component_import(wax_component_instance *instance, uint32_t canon, PyObject *callable, PyObject *name);
+/* An import of the flattened module, for all instances of the component: a new reference. */
+PyObject *wax_component_import(const wa_component *description, uint32_t canon, PyObject *name);
 uint32_t wax_component_drop(wa_component_instance *native, uint32_t resource, uint32_t rep);
 
 /* ---- resource.c ----------------------------------------------------------------------------------------------------- */

@@ -149,6 +149,7 @@ static int description_traverse(PyObject *object, visitproc visit, void *arg)
     const wax_component *component = (const wax_component *)object;
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(component->face);
+    Py_VISIT(component->linked);
     for (uint32_t i = 0; component->faces != NULL && i < component->native->type_count; i++)
         Py_VISIT(component->faces[i]);
     return 0;
@@ -157,6 +158,7 @@ static int description_traverse(PyObject *object, visitproc visit, void *arg)
 static int description_clear(PyObject *object)
 {
     Py_CLEAR(((wax_component *)object)->face);
+    Py_CLEAR(((wax_component *)object)->linked);
     return 0;
 }
 
@@ -169,6 +171,7 @@ static void description_dealloc(PyObject *object)
         Py_CLEAR(component->faces[i]);
     PyMem_Free(component->faces);
     Py_CLEAR(component->face);
+    Py_CLEAR(component->linked);
     wa_component_release(component->native);
     class->tp_free(object);
     Py_DECREF(class);
@@ -199,13 +202,12 @@ static PyType_Spec description_spec = {
 /* ---- instances ---------------------------------------------------------------------------------------------------------------- */
 
 /* A Func for each import of the flattened module: a new tuple. */
-static PyObject *make_imports(wax_component_instance *instance, PyObject *callables)
+static PyObject *make_imports(const wa_component *description)
 {
-    const wa_component *description = instance->native.component;
     PyObject *name = PyUnicode_FromString("component");
     PyObject *funcs = name == NULL ? NULL : PyTuple_New(description->import_count);
     for (uint32_t i = 0; funcs != NULL && i < description->import_count; i++) {
-        PyObject *func = wax_component_import(instance, i, PyTuple_GET_ITEM(callables, i), name);
+        PyObject *func = wax_component_import(description, i, name);
         if (func == NULL)
             Py_CLEAR(funcs);
         else
@@ -213,6 +215,20 @@ static PyObject *make_imports(wax_component_instance *instance, PyObject *callab
     }
     Py_XDECREF(name);
     return funcs;
+}
+
+/* What the instances of a component are linked with: borrowed. */
+static PyObject *linked_of(wax_component *component, wax_artifact *artifact)
+{
+    if (component->linked == NULL && component->face == NULL)
+        PyErr_SetString(PyExc_ReferenceError, "the component is gone");
+    if (component->linked == NULL && component->face != NULL) {
+        PyObject *funcs = make_imports(component->native);
+        PyObject *linked = funcs == NULL ? NULL : wax_link_objects(component->face, artifact, funcs);
+        Py_XDECREF(funcs);
+        Py_XSETREF(component->linked, linked); /* a finalizer may have made one meanwhile */
+    }
+    return component->linked;
 }
 
 /* Objects that a snapshot has handles of, in the order of its rows. 0, or -1 with an exception set. */
@@ -245,28 +261,30 @@ static wax_component_instance *new_instance(wax_component *component, PyObject *
     return instance;
 }
 
-/* component_instantiate(NativeComponent, NativeArtifact, callables, store, objects) -> ComponentInstance */
+/* component_instantiate(NativeComponent, NativeArtifact, callables, find, store, objects) -> ComponentInstance */
 static PyObject *component_instantiate(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
     wax_state *state = wax_here();
-    if (!wax_check_count("component_instantiate", count, 5) || make_types(state) < 0 ||
+    if (!wax_check_count("component_instantiate", count, 6) || make_types(state) < 0 ||
         !wax_check_type(args[0], state->component_type) || !wax_check_type(args[1], state->artifact_type) ||
-        !wax_check_type(args[2], &PyTuple_Type) || !wax_check_type(args[4], &PyTuple_Type))
+        !wax_check_type(args[2], &PyList_Type) || !wax_check_type(args[5], &PyTuple_Type))
         return NULL;
     wax_component *component = (wax_component *)args[0];
     uint32_t wanted = component->native->host_object_count;
-    if (PyTuple_GET_SIZE(args[4]) != (Py_ssize_t)wanted)
-        return PyErr_Format(PyExc_ValueError, "%u objects, found %zd", wanted, PyTuple_GET_SIZE(args[4]));
-    if (PyTuple_GET_SIZE(args[2]) != (Py_ssize_t)component->native->import_count)
-        return PyErr_Format(PyExc_ValueError, "%u imports, found %zd", component->native->import_count, PyTuple_GET_SIZE(args[2]));
-    if (args[3] != Py_None && !Py_IS_TYPE(args[3], state->store_type))
-        return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(args[3])->tp_name);
-    wax_component_instance *instance = new_instance(component, args[3], args[4]);
-    PyObject *funcs = instance == NULL ? NULL : make_imports(instance, args[2]);
-    if (funcs != NULL)
-        instance->core = wax_instantiate_objects(component->face, (wax_artifact *)args[1], funcs, instance->store);
-    Py_XDECREF(funcs);
+    if (PyTuple_GET_SIZE(args[5]) != (Py_ssize_t)wanted)
+        return PyErr_Format(PyExc_ValueError, "%u objects, found %zd", wanted, PyTuple_GET_SIZE(args[5]));
+    if (PyList_GET_SIZE(args[2]) != (Py_ssize_t)component->native->import_count)
+        return PyErr_Format(PyExc_ValueError, "%u imports, found %zd", component->native->import_count, PyList_GET_SIZE(args[2]));
+    if (args[4] != Py_None && !Py_IS_TYPE(args[4], state->store_type))
+        return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(args[4])->tp_name);
+    PyObject *linked = linked_of(component, (wax_artifact *)args[1]);
+    wax_component_instance *instance = linked == NULL ? NULL : new_instance(component, args[4], args[5]);
+    if (instance != NULL) {
+        instance->callables = Py_NewRef(args[2]);
+        instance->find = Py_NewRef(args[3]);
+        instance->core = wax_linked_instantiate(linked, instance->store, &instance->native);
+    }
     if (instance != NULL && instance->core == NULL)
         Py_CLEAR(instance);
     if (instance != NULL)
@@ -297,6 +315,8 @@ static int instance_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(instance->core);
     Py_VISIT(instance->store);
     Py_VISIT(instance->classes);
+    Py_VISIT(instance->callables);
+    Py_VISIT(instance->find);
     for (uint32_t i = 0; i < instance->object_count; i++)
         Py_VISIT(instance->objects[i].object);
     return 0;
@@ -309,6 +329,8 @@ static int instance_clear(PyObject *object)
     for (uint32_t i = 0; i < instance->object_count; i++)
         Py_CLEAR(instance->objects[i].object);
     Py_CLEAR(instance->classes);
+    Py_CLEAR(instance->callables);
+    Py_CLEAR(instance->find);
     return 0;
 }
 
@@ -320,6 +342,8 @@ static void instance_dealloc(PyObject *object)
     if (instance->weakrefs != NULL)
         PyObject_ClearWeakRefs(object);
     instance_clear(object);
+    if (instance->native.core != NULL) /* the store may keep that longer */
+        wa_instance_set_owner(instance->native.core, NULL);
     Py_CLEAR(instance->core);
     Py_CLEAR(instance->store);
     PyMem_Free(instance->objects);
