@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +21,15 @@ LOOPBACK = {"ipv4": "127.0.0.1", "ipv6": "::1"}
 FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 
-def address(host: str, port: int) -> Any:
+def address(host: str, port: int, flow_info: int = 0) -> Any:
     """An ip-socket-address as a component gives it."""
     if ":" not in host:
         return SimpleNamespace(case="ipv4", value=SimpleNamespace(port=port, address=tuple(socket.inet_aton(host))))
     packed = socket.inet_pton(socket.AF_INET6, host)
     parts = tuple(int.from_bytes(packed[place : place + 2], "big") for place in range(0, 16, 2))
-    return SimpleNamespace(case="ipv6", value=SimpleNamespace(port=port, address=parts, flow_info=0, scope_id=0))
+    return SimpleNamespace(
+        case="ipv6", value=SimpleNamespace(port=port, address=parts, flow_info=flow_info, scope_id=0)
+    )
 
 
 def given_back(found: Any) -> Any:
@@ -45,7 +48,7 @@ class Guest:
         self.tcp = interfaces.interface("wasi:sockets/tcp-create-socket@0.2.0").create_tcp_socket
         self.udp = interfaces.interface("wasi:sockets/udp-create-socket@0.2.0").create_udp_socket
         self.resolve = interfaces.interface("wasi:sockets/ip-name-lookup@0.2.0").resolve_addresses
-        self.poll = interfaces.interface("wasi:io/poll@0.2.0").poll
+        self.code_of = interfaces.interface("wasi:sockets/network@0.2.0").network_error_code
 
     def connected(self, host: str, port: int) -> tuple[Any, Any, Any]:
         """A socket that is connected, and its streams."""
@@ -164,6 +167,25 @@ def test_a_peer_that_takes_nothing_stops_a_writer(tmp_path: Path) -> None:
     with store.deadline(0.5), pytest.raises(wa.DeadlineExceeded):
         inside(fill, tmp_path, store)
     assert full
+    server.close()
+
+
+def test_a_connection_that_breaks_says_how(tmp_path: Path) -> None:
+    server = socket.create_server((LOOPBACK["ipv4"], 0))
+
+    def work() -> None:
+        guest = Guest()
+        made, source, sink = guest.connected(*server.getsockname())
+        peer, _ = server.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends it by a reset
+        peer.close()
+        sink.subscribe().block()
+        for call in (lambda: source.blocking_read(1), lambda: sink.write(b"more")):
+            failed, problem = code_of(call)
+            assert (failed, guest.code_of(problem)) == ("last-operation-failed", "connection-reset")
+        assert code_of(lambda: made.shutdown("send")) == "invalid-state"
+
+    inside(work, tmp_path)
     server.close()
 
 
@@ -288,6 +310,7 @@ def test_what_goes_wrong_has_a_code(tmp_path: Path) -> None:
             (lambda: made.start_connect(None, address("255.255.255.255", 1)), "invalid-argument"),
             (lambda: guest.tcp("ipv6").start_connect(None, address("::ffff:1.2.3.4", 1)), "invalid-argument"),
             (lambda: guest.tcp("ipv6").start_bind(None, address("ff02::1", 0)), "invalid-argument"),
+            (lambda: guest.tcp("ipv6").start_bind(None, address("::1", 0, 2**20)), "invalid-argument"),
             (lambda: guest.udp("ipv4").stream(None), "invalid-state"),
         ]
         assert [code_of(call) for call, _ in calls] == [code for _, code in calls]

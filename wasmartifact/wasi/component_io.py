@@ -72,11 +72,14 @@ class IoError:
         For people.
     code : str, optional
         The error-code of wasi:filesystem.
+    errno : int, optional
+        Linux's number, where a callable, a connection or a request failed by one.
     """
 
-    def __init__(self, words: str, code: str | None = None) -> None:
+    def __init__(self, words: str, code: str | None = None, errno: int | None = None) -> None:
         self.words = words
         self.code = code
+        self.errno = errno
 
     def to_debug_string(self) -> str:
         """Words for people."""
@@ -93,7 +96,7 @@ def failure(problem: Refused | OSError) -> Err:
     """The stream-error of what went wrong."""
     if isinstance(problem, Refused):
         return Err(("last-operation-failed", IoError(problem.code, problem.code)))
-    return Err(("last-operation-failed", IoError(str(problem))))
+    return Err(("last-operation-failed", IoError(str(problem), errno=problem.errno)))
 
 
 class Pollable:

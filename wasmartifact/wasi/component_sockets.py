@@ -14,7 +14,7 @@ import threading
 from wasmartifact._types import WASI_INPUT, WASI_OUTPUT
 from wasmartifact.runtime.component_types import Err
 from wasmartifact.wasi.component_files import File, duplicate
-from wasmartifact.wasi.component_io import CHUNK_BYTES, NANOSECONDS, InputStream, OutputStream, Pollable
+from wasmartifact.wasi.component_io import CHUNK_BYTES, NANOSECONDS, InputStream, IoError, OutputStream, Pollable
 
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
@@ -54,12 +54,16 @@ _ERRORS: Final = {
     errno.EPIPE: "connection-reset",
     errno.ECONNABORTED: "connection-aborted",
     errno.EMSGSIZE: "datagram-too-large",
+    errno.ENOTCONN: "invalid-state",
+    errno.ENOPROTOOPT: "not-supported",
 }
 _SHUTDOWNS: Final = {"receive": socket.SHUT_RD, "send": socket.SHUT_WR, "both": socket.SHUT_RDWR}
 _MOST_BUFFER_BYTES: Final = 2**30
 _MOST_KEEP_ALIVE: Final = 32767
 _MOST_KEEP_ALIVE_COUNT: Final = 127
 _MOST_DATAGRAM_BYTES: Final = 65535
+#: A flow label has 20 bits (RFC 8200, 3).
+_MOST_FLOW_INFO: Final = 2**20 - 1
 #: That one call sends or receives.
 _MOST_DATAGRAMS: Final = 16
 #: Names that are looked up at a time.
@@ -68,6 +72,11 @@ MOST_LOOKUPS: Final = 16
 
 def _failed(problem: OSError) -> Err[str]:
     return Err(_ERRORS.get(problem.errno or 0, "unknown"))
+
+
+def network_error_code(problem: IoError) -> str | None:
+    """The error-code of a stream's error, where it is one of a connection."""
+    return None if problem.errno is None else _ERRORS.get(problem.errno, "unknown")
 
 
 # Addresses --------------------------------------------------------------------------------------------------------
@@ -81,6 +90,8 @@ def _to_python(address: Any, family: str) -> tuple[Any, ...]:
     if family == "ipv4":
         return (".".join(map(str, found.address)), found.port)
     packed = b"".join([part.to_bytes(2, "big") for part in found.address])
+    if found.flow_info > _MOST_FLOW_INFO:
+        raise Err("invalid-argument")
     if packed[:12] == b"\0" * 10 + b"\xff\xff":  # an address of IPv4, for which there are sockets of their own
         raise Err("invalid-argument")
     return (socket.inet_ntop(socket.AF_INET6, packed), found.port, found.flow_info, found.scope_id)

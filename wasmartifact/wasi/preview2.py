@@ -280,7 +280,11 @@ class Preview2:
         return self._sockets_made
 
     def _sockets_network(self) -> dict[str, Any]:
-        return {"Network": Network, "network_error_code": _nothing}
+        if self._network is None:
+            return {"Network": Network, "network_error_code": _nothing}
+        from wasmartifact.wasi.component_sockets import network_error_code
+
+        return {"Network": Network, "network_error_code": network_error_code}
 
     def _sockets_instance_network(self) -> dict[str, Any]:
         return {"instance_network": Network}
