@@ -60,12 +60,20 @@ static PyObject *help_with(wax_helper helper, const resolution *request, Py_ssiz
     return result;
 }
 
+/* Whether an import is an immutable global, which any value can be given for: a Func or a Memory, too, as a reference. */
+static bool takes_values(PyObject *row)
+{
+    PyObject *type = PyTuple_GET_ITEM(row, ROW_TYPE);
+    return PyTuple_Check(type) && PyTuple_GET_ITEM(type, 1) == Py_False;
+}
+
 /* A Func or Entity for a value; steals the value. */
 static PyObject *as_import(const resolution *request, Py_ssize_t index, PyObject *value)
 {
-    if (wax_is_func(value) || (wax_is_entity(value) && ((wax_entity *)value)->kind <= WA_KIND_TAG))
-        return value;
     PyObject *row = PyTuple_GET_ITEM(request->rows, index), *type = PyTuple_GET_ITEM(row, ROW_TYPE), *made;
+    uint32_t kind = wax_is_func(value) ? WA_KIND_FUNC : wax_is_entity(value) ? ((wax_entity *)value)->kind : WA_KIND_TAG + 1;
+    if (kind == WA_KIND_GLOBAL || (kind <= WA_KIND_TAG && !takes_values(row)))
+        return value;
     if (Py_IS_TYPE(type, wax_here()->signature_type) && PyCallable_Check(value))
         made = wax_func_new_host(value, (wax_signature *)type, PyTuple_GET_ITEM(row, ROW_LABEL));
     else

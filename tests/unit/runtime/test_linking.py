@@ -55,6 +55,7 @@ def test_a_missing_import_is_named(imports: str, wanted: str, given: Any) -> Non
         ("(global i32)", 5.5, "must be an int"),
         ("(global i32)", 2**32, "outside"),
         ("(global f32)", "1", "must be a float"),
+        ("(global (mut externref))", wa.Func(print), "is a global, found a func"),
     ],
 )
 def test_an_import_of_another_type_is_unlinkable(wanted: str, given: Any, message: str) -> None:
@@ -66,6 +67,29 @@ def test_an_import_of_another_type_is_unlinkable(wanted: str, given: Any, messag
         "module": "env", "name": "f", "kind": row.kind, "expected": row.type,
         "found": getattr(given, "type", type(given).__name__),
     }  # fmt: skip
+
+
+def test_one_object_is_a_memory_and_a_reference_to_it() -> None:
+    """As Kotlin imports its memory, under one name."""
+    memory, func = wa.Memory(1), wa.Func(lambda: 7, [], ["i32"])
+    exports = instance(
+        """(module
+          (import "env" "memory" (memory $memory 1))
+          (import "env" "memory" (global $object externref))
+          (import "env" "seven" (func $seven (result i32)))
+          (import "env" "seven" (global $seven funcref))
+          (table $functions 1 funcref)
+          (export "memory" (memory $memory))
+          (export "object" (global $object))
+          (func (export "call") (result i32)
+            (table.set $functions (i32.const 0) (global.get $seven))
+            (i32.add (call $seven) (call_indirect $functions (result i32) (i32.const 0)))))""",
+        {"env": {"memory": memory, "seven": func}},
+    ).exports
+    assert exports.object.value is memory
+    exports.memory[0] = 9
+    assert memory[0] == 9
+    assert exports.call() == 14
 
 
 @pytest.mark.parametrize(
