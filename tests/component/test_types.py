@@ -111,6 +111,21 @@ def test_objects(world: wit.World) -> None:
     assert "red" in repr(world.imports.types["color"]) and "<resource box" in repr(types.functions["[method]box.name"])
 
 
+def test_core_modules_have_names(tmp_path: Path) -> None:
+    text = """(component
+      (import "a" (core module $a)) (core module $own)
+      (export "g" (core module $a)) (instance (export "out") (export "m" (core module $own))))"""
+    (tmp_path / "modules.wat").write_text(text)
+    wa.pack(tmp_path / "modules.wat", tmp_path / "modules.so", opt_level=0)
+    wa.verify(tmp_path / "modules.so")
+    component = wa.load(tmp_path / "modules.so")
+    assert isinstance(component, wa.Component)
+    wanted, given = component.types.imports, component.types.exports
+    assert (dict(wanted.modules), list(given.modules)) == ({"a": wit.CoreModule("a")}, ["g"])
+    assert list(given.interfaces["out"].modules) == ["m"] and "g" in repr(given)
+    assert list(component.instantiate()) == ["g", "out"]
+
+
 def test_objects_are_immutable(world: wit.World) -> None:
     with pytest.raises(AttributeError):
         world.exports.functions = {}  # type: ignore[misc]

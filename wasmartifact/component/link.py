@@ -132,6 +132,13 @@ class _Closure:
 
 
 @dataclass(frozen=True, slots=True)
+class _ImportedModule:
+    """A core module that the embedder gives: it may be exported, and no instance be made of it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Opaque:
     """What nothing here can be made of."""
 
@@ -206,8 +213,8 @@ class _Linker:
     def host_import(self, declared: model.Import | model.ExportDecl, scope: _Scope, parent: int | None) -> Any:
         """What the embedder gives for an import, or for an export of an imported instance."""
         desc, program = declared.desc, self.program
-        if desc.sort in ("component", "core module"):
-            raise unsupported(declared.offset, f"the import of a {desc.sort}, {declared.name!r}", "component-imports")
+        if desc.sort == "component":
+            raise unsupported(declared.offset, f"the import of a component, {declared.name!r}", "component-imports")
         row = len(program.externs)
         program.externs.append(ExternRow(declared.name, COMPONENT_SORTS.index(desc.sort), parent, False, None))
         entity: Any
@@ -218,6 +225,8 @@ class _Linker:
             entity = _Func(scope.get("type", desc.index), extern=row)
         elif desc.sort == "type":
             entity = self.name_type(scope.get("type", desc.index))
+        elif desc.sort == "core module":
+            entity = _ImportedModule(declared.name)
         else:
             entity = self.host_instance(scope.get("type", desc.index), row)
         sort = COMPONENT_SORTS.index("resource" if isinstance(entity, _Resource) else desc.sort)
@@ -271,6 +280,9 @@ class _Linker:
 
     def core_instance(self, definition: model.CoreInstantiate, scope: _Scope) -> None:
         place = scope.get("core module", definition.module)
+        if isinstance(place, _ImportedModule):
+            what = f"an instance of a core module that is imported, {place.name!r}"
+            raise unsupported(definition.offset, what, "component-imports")
         if place.start not in self.modules:
             self.modules[place.start] = decode_module(self.data[place.start : place.end])
         module = self.modules[place.start]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-_FUNC, _TYPE, _RESOURCE, _INSTANCE, _IMPORTED_FUNC = (
-    COMPONENT_SORTS.index(sort) for sort in ("func", "type", "resource", "instance", "imported func")
+_FUNC, _TYPE, _RESOURCE, _INSTANCE, _MODULE, _IMPORTED_FUNC = (
+    COMPONENT_SORTS.index(sort) for sort in ("func", "type", "resource", "instance", "core module", "imported func")
 )
 
 
@@ -89,6 +89,7 @@ class _Reader:
         types: dict[str, wit.Type] = {}
         functions: dict[str, wit.Function] = {}
         interfaces: dict[str, wit.Interface] = {}
+        modules: dict[str, wit.CoreModule] = {}
         for place, row in self.children.get((parent, is_export), {}).items():
             if row.sort in (_FUNC, _IMPORTED_FUNC):
                 functions[row.name] = self.function(row)
@@ -98,9 +99,10 @@ class _Reader:
                 types[row.name] = self.type(row.index)
             elif row.sort == _INSTANCE:
                 interfaces[row.name] = self.interface(place, is_export=is_export)
-        return wit.Interface(
-            self.owner(parent), MappingProxyType(types), MappingProxyType(functions), MappingProxyType(interfaces)
-        )
+            elif row.sort == _MODULE:
+                modules[row.name] = wit.CoreModule(row.name)
+        parts: list[Any] = [MappingProxyType(part) for part in (types, functions, interfaces, modules)]
+        return wit.Interface(self.owner(parent), *parts)
 
     def function(self, row: ExternRow) -> wit.Function:
         """A function of either side."""

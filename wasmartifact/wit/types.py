@@ -312,6 +312,21 @@ class Function(Frozen):
         return f"{self.name}: func({', '.join(map(str, self.params))}){result}"
 
 
+class CoreModule(Frozen):
+    """A core module that a component imports or exports as it is.
+
+    Attributes
+    ----------
+    name : str
+        As it is imported or exported.
+    """
+
+    name: str
+
+
+_NO_MODULES: Final[Mapping[str, CoreModule]] = MappingProxyType({})
+
+
 class Interface(Frozen, eq=False):
     """An interface, or a component's own imports or exports.
 
@@ -325,15 +340,18 @@ class Interface(Frozen, eq=False):
         All functions, methods too, by their names in WIT.
     interfaces : mapping of str to Interface
         Interfaces, of a component's own imports or exports.
+    modules : mapping of str to CoreModule
+        Core modules, which WIT has no words for.
     """
 
     name: str | None
     types: Mapping[str, Type]
     functions: Mapping[str, Function]
     interfaces: Mapping[str, Interface]
+    modules: Mapping[str, CoreModule] = _NO_MODULES
 
     def __repr__(self) -> str:
-        return f"<{self.name or 'world'}: {', '.join([*self.interfaces, *self.types, *self.functions])}>"
+        return f"<{self.name or 'world'}: {', '.join([*self.interfaces, *self.modules, *self.types, *self.functions])}>"
 
 
 class World(Frozen, eq=False):

@@ -17,6 +17,7 @@ from wasmartifact.wasm.unsupported import judge
 #: Text, the feature that it can't do without.
 PROPOSALS = [
     ('(component (import "a" (component)))', "component-imports"),
+    ('(component (import "a" (core module $m)) (core instance (instantiate $m)))', "component-imports"),
     ("(component (type (stream u8)))", "streams"),
     ("(component (type (future u8)))", "futures"),
     ('(component (type (func (param "e" error-context))))', "error-context"),

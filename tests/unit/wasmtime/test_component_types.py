@@ -137,3 +137,63 @@ def test_resources(w: ModuleType, c: Any) -> None:
     assert isinstance(function.result, c.OwnType)
     assert function.params[0][1].ty == function.result.ty == imported
     assert c.OwnType(imported) == c.OwnType(again) != c.OwnType(own)
+
+
+MODULES = """(component
+  (import "a" (core module $a (import "b" "c" (func)) (export "d" (global i32))))
+  (import "in" (instance (export "f" (func)) (export "m" (core module))))
+  (core module $own)
+  (export "g" (core module $a))
+  (core module (export "own"))
+  (instance (export "out") (export "m" (core module $own))))"""
+
+
+def test_core_modules_are_named(w: ModuleType, c: Any) -> None:
+    engine = w.Engine()
+    component = c.Component(engine, MODULES)
+    wanted, given = component.type.imports(engine), component.type.exports(engine)
+    assert set(wanted) == {"a", "in"} and set(given) == {"g", "own", "out"}
+    inner = wanted["in"].ty.exports(engine)
+    assert set(inner) == {"f", "m"}
+    for found in (wanted["a"], inner["m"], given["g"], given["own"], given["out"].ty.exports(engine)["m"]):
+        assert isinstance(found.ty, c.ModuleType)
+    with pytest.raises(w.WasmtimeError):
+        c.ModuleType()
+
+
+def test_core_modules_are_looked_up(w: ModuleType, c: Any) -> None:
+    engine = w.Engine()
+    component, other = c.Component(engine, MODULES), c.Component(engine, MODULES)
+    index = component.get_export_index("own")
+    assert isinstance(index, c.ExportIndex)
+    assert component.get_export_index("own", instance=index) is None
+    out = component.get_export_index("out")
+    assert component.get_export_index("m", instance=out) is not None
+    assert other.get_export_index("m", instance=out) is None
+    assert component.get_export_index("a") is None
+
+
+def test_core_modules_that_are_imported_have_to_be_there(w: ModuleType, c: Any) -> None:
+    engine = w.Engine()
+    store, linker = w.Store(engine), c.Linker(engine)
+    component = c.Component(engine, MODULES)
+    module = w.Module(engine, '(module (import "b" "c" (func)) (global (export "d") i32 (i32.const 0)))')
+    with pytest.raises(w.WasmtimeError, match="imports core module `a`, but a matching implementation was not found"):
+        linker.instantiate(store, component)
+    with linker.root() as root:
+        root.add_module("a", module)
+        with root.add_instance("in") as inner:
+            inner.add_func("f", lambda _store: None)
+    with pytest.raises(w.WasmtimeError, match="imports instance `in`, but a matching implementation was not found"):
+        linker.instantiate(store, component)
+    linker.allow_shadowing = True
+    with linker.root() as root, root.add_instance("in") as inner:
+        inner.add_func("m", lambda _store: None)
+    with pytest.raises(w.WasmtimeError, match="expected module found func"):
+        linker.instantiate(store, component)
+    with linker.root() as root, root.add_instance("in") as inner:
+        inner.add_module("m", w.Module(engine, "(module)"))
+    instance = linker.instantiate(store, component)
+    index = instance.get_export_index(store, "own")
+    assert isinstance(index, c.ExportIndex)
+    assert instance.get_func(store, index) is None

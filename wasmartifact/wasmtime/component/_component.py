@@ -16,7 +16,10 @@ from wasmartifact.wit import types as wit
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wasmartifact.runtime.artifact import Artifact
+    from wasmartifact.wasmtime.component._world import Item
 
 
 class ExportIndex(Made, Managed):
@@ -24,12 +27,10 @@ class ExportIndex(Made, Managed):
 
     _component: NativeComponent
     _path: tuple[str, ...]
-    _item: wit.Function | wit.Interface | wit.Type
+    _item: Item
 
     @classmethod
-    def _of(
-        cls, component: NativeComponent, path: tuple[str, ...], item: wit.Function | wit.Interface | wit.Type
-    ) -> ExportIndex:
+    def _of(cls, component: NativeComponent, path: tuple[str, ...], item: Item) -> ExportIndex:
         """``path``: its name, after those of the interfaces that it is in."""
         made = cls.__new__(cls)
         made._component = component
@@ -91,7 +92,8 @@ def find_export(component: NativeComponent, name: str, instance: ExportIndex | N
         if instance._component is not component or not isinstance(instance._item, wit.Interface):
             return None
         place, path = instance._item, instance._path
-    item = place.functions.get(name) or place.types.get(name) or find_interface(name, place.interfaces)
+    known: tuple[Mapping[str, Item], ...] = (place.functions, place.types, place.modules)
+    item = next((names[name] for names in known if name in names), None) or find_interface(name, place.interfaces)
     if item is None:
         return None
     own_name = item.name if isinstance(item, wit.Interface) and item.name is not None else name

@@ -179,6 +179,9 @@ class Linker(_Lockable):
         for name, type_ in wanted.types.items():
             if isinstance(type_, wit.Resource):
                 self._take_resource(name, type_, None, self._definitions, surroundings)
+        self._check_modules(wanted, None, self._definitions)
+        for name, interface in wanted.interfaces.items():
+            self._check_modules(interface, name, found[name] or {})
         imports: dict[str, Any] = {
             name: host_function(function, self._function(name, None, self._definitions), surroundings)
             for name, function in wanted.functions.items()
@@ -200,6 +203,17 @@ class Linker(_Lockable):
         elif resource.interface == place and (place is None or not self._has_wasi(place)):
             kind, whole = ("resource", name) if place is None else ("instance", place)
             raise _missing(kind, whole, f"`{name}`: resource implementation is missing")
+
+    def _check_modules(self, wanted: wit.Interface, place: str | None, given: Definitions) -> None:
+        """Core modules have to be there, though no instance is made of them."""
+        for name in wanted.modules:
+            definition = given.get(name)
+            if not isinstance(definition, Module):
+                kind, whole = ("core module", name) if place is None else ("instance", place)
+                reason = "module implementation is missing"
+                if definition is not None:
+                    reason = f"expected module found {_kind(definition)}"
+                raise _missing(kind, whole, reason if place is None else f"`{name}`: {reason}")
 
     def _function(self, name: str, place: str | None, given: Definitions) -> Callable[..., Any]:
         definition = given.get(name)
@@ -295,7 +309,7 @@ class LinkerInstance(Made, _Lockable):
         return LinkerInstance._of(self._linker, self, found)
 
     def add_module(self, name: str, module: Module) -> None:
-        """Define a core module, which no component that the package takes imports."""
+        """Define a core module; a component that makes an instance of one that it imports is refused before."""
         check_type(module, Module, "a `Module`")
         module._check_open()
         self._define(name, module)

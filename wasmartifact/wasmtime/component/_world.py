@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from wasmartifact.wasmtime._engine import Engine
     from wasmartifact.wasmtime._types import ExportType, ImportType
 
+    #: What a component imports or exports.
+    Item: TypeAlias = wit.Function | wit.Interface | wit.CoreModule | wit.Type
+
 
 class FuncType(Made, Managed):
     """The type of a function of a component."""
@@ -43,15 +46,23 @@ class FuncType(Made, Managed):
 
 
 class ModuleType(Made, Managed):
-    """The type of a core module, which no component here imports or exports."""
+    """The type of a core module, of which a packed component knows the name."""
+
+    _module: wit.CoreModule
+
+    @classmethod
+    def _of(cls, module: wit.CoreModule) -> ModuleType:
+        made = cls.__new__(cls)
+        made._module = module
+        return made
 
     def imports(self, engine: Engine) -> list[ImportType]:
-        """What it imports."""
-        raise NotImplementedError
+        """What it imports: NotImplementedError."""
+        raise NotImplementedError(f"what the core module {self._module.name!r} imports is not kept")
 
     def exports(self, engine: Engine) -> list[ExportType]:
-        """What it exports."""
-        raise NotImplementedError
+        """What it exports: NotImplementedError."""
+        raise NotImplementedError(f"what the core module {self._module.name!r} exports is not kept")
 
 
 class ComponentType(Made, Managed):
@@ -100,11 +111,11 @@ class ComponentInstanceType(Made, Managed):
 class ComponentExtern(Made, Managed):
     """Something that is imported or exported."""
 
-    _item: wit.Function | wit.Interface | wit.Type
+    _item: Item
     _types: Types
 
     @classmethod
-    def _of(cls, item: wit.Function | wit.Interface | wit.Type, types: Types) -> ComponentExtern:
+    def _of(cls, item: Item, types: Types) -> ComponentExtern:
         made = cls.__new__(cls)
         made._item = item
         made._types = types
@@ -119,6 +130,8 @@ class ComponentExtern(Made, Managed):
             return FuncType._of(item, self._types)
         if isinstance(item, wit.Interface):
             return ComponentInstanceType._of(item, self._types)
+        if isinstance(item, wit.CoreModule):
+            return ModuleType._of(item)
         return self._types.resource(item) if isinstance(item, wit.Resource) else self._types.valtype(item)
 
     @property
@@ -137,7 +150,7 @@ class ComponentExtern(Made, Managed):
 
 
 def _externs(interface: wit.Interface, types: Types) -> dict[str, ComponentExtern]:
-    everything = {**interface.interfaces, **interface.types, **interface.functions}
+    everything = {**interface.interfaces, **interface.types, **interface.modules, **interface.functions}
     return {name: ComponentExtern._of(item, types) for name, item in everything.items()}
 
 
