@@ -10,7 +10,7 @@ import wasmtime
 import wasmtime.component
 
 import wasmartifact as wa
-from bench import scratch
+from bench import sandboxes, scratch
 from bench.figures import Figure
 from bench.timing import actions_ns, statements_ns
 
@@ -164,10 +164,16 @@ def figures(*, quick: bool) -> list[Figure]:
         samples,
     )
     makes = actions_ns({OURS: component.instantiate, THEIRS: theirs.instantiate}, samples)
+    wasm = scratch.directory() / "components.wasm"
+    wasm.write_bytes(bytes(wasmtime.wat2wasm(WAT)))
+    compiled = wasm.with_suffix(".cwasm")
     return [
         *call_figures(ours, theirs, quick=quick),
         method_figure(ours, theirs, quick=quick),
         *copy_figures(ours, quick=quick),
         Figure("load a component", loads[OURS], loads[THEIRS], THEIRS, 1.0),
         Figure("instantiate a component", makes[OURS], makes[THEIRS], THEIRS, 1.0),
+        # What is small is done when Python and the validator have started.
+        sandboxes.pack_figure("small component", wasm, compiled, 1 if quick else 5, 1.0, None),
+        *([] if quick else sandboxes.figures()),
     ]

@@ -29,7 +29,7 @@ from wasmartifact.cli.summary import describe
 #: What a use may end in.
 USE_ERRORS: Final = (
     wa.WasmArtifactError, TypeError, ValueError, OverflowError, LookupError, AttributeError, RecursionError,
-    MemoryError,
+    MemoryError, NotImplementedError,
 )  # fmt: skip
 #: A lie must not make the process grow by more.
 GROWTH_BYTES: Final = 1 << 29
