@@ -359,7 +359,8 @@ def test_arrays_of_all_sizes_are_whole(sizes: wa.Artifact) -> None:
 
 
 def test_arrays_of_some_kilobytes_take_little_more(sizes: wa.Artifact) -> None:
-    store = wa.Store(limits=wa.Limits(memory_bytes=24 << 20))
+    """A block for each would take 62 MiB. The rows before may live on: a word on the stack may look like them."""
+    store = wa.Store(limits=wa.Limits(memory_bytes=40 << 20))
     exports = sizes.instantiate(store=store).exports
     for length in (9000, 12_000, 14_000):
         exports.many(1000, length)
