@@ -1,4 +1,4 @@
-"""Records without the library's imports do what the library's do."""
+"""Immutable objects without the imports of dataclasses do what dataclasses do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wasmartifact.record import Frozen
+from wasmartifact.wit.frozen import Frozen
 
 
 class Ours(Frozen):
