@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from wasmartifact.wit.frozen import Frozen
+from wasmartifact.wit.immutable import Frozen
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wasmartifact.wit.frozen import Frozen
+from wasmartifact.wit.immutable import Frozen
 
 
 class Ours(Frozen):
