@@ -16,6 +16,7 @@ import pytest
 
 import wasmartifact as wa
 from tests.component.inside import inside
+from wasmartifact.wasi.component_sockets import MOST_LOOKUPS
 
 LOOPBACK = {"ipv4": "127.0.0.1", "ipv6": "::1"}
 FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
@@ -254,6 +255,25 @@ def test_names(tmp_path: Path) -> None:
             assert code_of(lambda wrong=wrong: guest.resolve(None, wrong)) == "invalid-argument"  # type: ignore[misc]
 
     inside(work, tmp_path)
+
+
+def test_a_look_up_that_nobody_waits_for_keeps_no_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread goes on, and must not close what is the guest's: there is no lock but the guest's own."""
+    released = threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        released.wait(30)
+        return []
+
+    def work() -> None:
+        guest = Guest(limits=wa.Limits(descriptors=4))
+        for _ in range(MOST_LOOKUPS):
+            guest.resolve(None, "example.org")  # dropped: its descriptor is free again
+        assert code_of(lambda: guest.resolve(None, "example.org")) == "temporary-resolver-failure"
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    inside(work, tmp_path)
+    released.set()
 
 
 def test_options_are_those_of_the_system(tmp_path: Path) -> None:

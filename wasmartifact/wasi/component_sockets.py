@@ -542,50 +542,56 @@ class OutgoingDatagramStream:
 # Names ------------------------------------------------------------------------------------------------------------
 
 
+#: An ip-address, as a variant.
+_Address = tuple[str, tuple[int, ...]]
+
+
 class ResolveAddressStream:
     """wasi:sockets/ip-name-lookup: addresses of a name, which a thread looks up."""
 
     def __init__(self, host: types.WasiHost, name: str, free: threading.Semaphore) -> None:
         self._host = host
-        self._found: list[tuple[str, tuple[int, ...]]] | Err[str] | None = None
-        self._free = free
+        #: What the thread leaves. It has nothing else of this: descriptors are closed where guests run.
+        self._outcome: list[list[_Address] | Err[str]] = []
         told, telling = os.pipe2(os.O_CLOEXEC)
         try:
             self._file: File = duplicate(host, told, WASI_INPUT)
-            threading.Thread(target=self._look_up, args=(name, telling), name="wasmartifact-names", daemon=True).start()
+            arguments = (name, telling, self._outcome, free)
+            threading.Thread(target=_look_up, args=arguments, name="wasmartifact-names", daemon=True).start()
         except BaseException:
             os.close(telling)
             raise
         finally:
             os.close(told)
 
-    def _look_up(self, name: str, telling: int) -> None:
-        """On the thread: whatever happens, the guest hears of it."""
-        families = {number: family for family, number in _FAMILIES.items()}
-        try:
-            rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            self._found = [
-                (families[row[0]], _parts(str(row[4][0]), families[row[0]])) for row in rows if row[0] in families
-            ]
-        except socket.gaierror as problem:
-            is_late = problem.errno == socket.EAI_AGAIN
-            self._found = Err("temporary-resolver-failure" if is_late else "name-unresolvable")
-        except Exception:
-            self._found = Err("invalid-argument")
-        os.close(telling)
-        self._free.release()
-
-    def resolve_next_address(self) -> Any:
+    def resolve_next_address(self) -> _Address | None:
         """One more, None at the end."""
-        if self._found is None:
+        if not self._outcome:
             raise Err("would-block")
-        if isinstance(self._found, Err):
-            raise self._found
-        return self._found.pop(0) if self._found else None
+        found = self._outcome[0]
+        if isinstance(found, Err):
+            raise found
+        return found.pop(0) if found else None
 
     def subscribe(self) -> Pollable:
         """Ready when they are known."""
         return Pollable(self._host, descriptor=self._file.number, keeps=self._file)
+
+
+def _look_up(name: str, telling: int, outcome: list[list[_Address] | Err[str]], free: threading.Semaphore) -> None:
+    """On the thread: whatever happens, the guest hears of it."""
+    families = {number: family for family, number in _FAMILIES.items()}
+    try:
+        rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        named = [(families[row[0]], str(row[4][0])) for row in rows if row[0] in families]
+        outcome.append([(family, _parts(host, family)) for family, host in named])
+    except socket.gaierror as problem:
+        is_late = problem.errno == socket.EAI_AGAIN
+        outcome.append(Err("temporary-resolver-failure" if is_late else "name-unresolvable"))
+    except Exception:
+        outcome.append(Err("invalid-argument"))
+    os.close(telling)
+    free.release()
 
 
 class Sockets:
