@@ -15,10 +15,14 @@ static bool collect_if_due(wa_store *store, uint64_t wanted_bytes)
 #endif
 }
 
-static WA_COLD bool refill(wa_store *store, uint32_t size_class)
+static wa_run *run_of(wa_store *store, uint32_t size_class)
+{
+    return size_class < WA_INLINE_CLASSES ? &store->runs[size_class] : &store->heap->runs[size_class];
+}
+
+static WA_COLD bool refill(wa_store *store, uint32_t size_class, wa_run *run)
 {
     wa_heap *heap = store->heap;
-    wa_run *run = &store->runs[size_class];
     collect_if_due(store, heap->class_bytes[size_class]);
     return wa_heap_swept_run(heap, size_class, run) || wa_heap_new_run(store, size_class, run) ||
            (wa_heap_collect(store) && (wa_heap_swept_run(heap, size_class, run) || wa_heap_new_run(store, size_class, run)));
@@ -44,8 +48,8 @@ wa_object *wa_heap_allocate(wa_store *store, const wa_rtt *rtt, uint64_t size_by
     wa_object *object;
     if (size_bytes <= WA_SMALL_MAX_BYTES) {
         uint32_t size_class = heap->class_of[(size_bytes + WA_OBJECT_ALIGN_BYTES - 1) / WA_OBJECT_ALIGN_BYTES];
-        wa_run *run = &store->runs[size_class];
-        if (run->next == run->end && !refill(store, size_class))
+        wa_run *run = run_of(store, size_class);
+        if (run->next == run->end && !refill(store, size_class, run))
             return NULL;
         object = run->next;
         run->next = (uint8_t *)run->next + heap->class_bytes[size_class];

@@ -103,6 +103,7 @@ typedef struct wa_schema_run wa_run;
 
 typedef struct wa_heap {
     wa_block *unswept[WA_SIZE_CLASSES];
+    wa_run runs[WA_SIZE_CLASSES]; /* of classes that compiled code leaves to the runtime: the store has the others */
     wa_region *regions;
     uint64_t taken_bytes; /* since the last collection */
     uint64_t collect_at;  /* how many of them call for the next one */

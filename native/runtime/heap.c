@@ -383,6 +383,7 @@ static void keep_block(sweeping *state, wa_block *block, uint32_t live_count)
 static void forget_runs(wa_store *store)
 {
     memset(store->runs, 0, sizeof store->runs);
+    memset(store->heap->runs, 0, sizeof store->heap->runs);
 }
 
 /* What is taken again before the next collection needs no fresh pages. */
@@ -441,9 +442,9 @@ void wa_heap_free(wa_store *store)
         heap->regions = region->next;
         free_region(region);
     }
+    memset(store->runs, 0, sizeof store->runs);
     free(heap);
     store->heap = NULL;
-    forget_runs(store);
 }
 
 /* Cells that are free there wait for the next collection. */
@@ -455,7 +456,7 @@ void wa_heap_join(wa_store *into, wa_store *from)
     from->heap = NULL;
     if (heap == NULL)
         memcpy(into->runs, from->runs, sizeof into->runs);
-    forget_runs(from);
+    memset(from->runs, 0, sizeof from->runs);
     if (heap == NULL) {
         into->heap = old;
         return;

@@ -40,7 +40,7 @@ struct wa_store {
     wa_details *instances;
     wa_adopted *adopted;
     wa_exception *pending;      /* thrown and not caught yet: compiled code is returning */
-    wa_run runs[WA_SIZE_CLASSES]; /* of the heap, by size class; behind pending, where compiled code looks for them */
+    wa_run runs[WA_INLINE_CLASSES]; /* of the heap, by size class; behind pending, where compiled code looks for them */
     wa_exception **exceptions;  /* all that live, in no order */
     uint64_t exception_count, exception_capacity, exceptions_collect_at;
     atomic_uint exception_pins; /* how many of them the embedder is looking at */

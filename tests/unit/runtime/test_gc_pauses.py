@@ -66,3 +66,46 @@ def test_deadlines_in_collections_keep_no_garbage(level: int, tmp_path: Path) ->
             exports.rows()
     exports.memory.grow(32 * MEGABYTE // 65536)
     assert exports.usable() == 41
+
+
+LINKED_WAT = WAT.replace(
+    "(module",
+    """(module (import "host" "other" (func $other (result i32)))
+    (func (export "both") (result i32) (local $before i32)
+      (local.set $before (call $count (global.get $kept)))
+      (drop (call $other))
+      (call $churn (i32.const 2000000))
+      (i32.add (i32.mul (local.get $before) (i32.const 3)) (call $count (global.get $kept))))""",
+    1,
+).replace('(func (export "churn")', '(func $churn (export "churn")')
+JOIN_WAT = """(module
+  (import "one" "count" (func $one (result i32))) (import "two" "count" (func $two (result i32)))
+  (func (export "sum") (result i32) (i32.add (call $one) (call $two))))"""
+
+
+@pytest.mark.parametrize("kept", [(0, 40_000), (40_000, 0), (30_000, 20_000)])
+def test_heaps_that_become_one_keep_what_lives(kept: tuple[int, int], level: int, tmp_path: Path) -> None:
+    """A host function joins the stores of two instances while code of one runs, which allocates before and after."""
+    artifact = _artifact(LINKED_WAT, level, tmp_path)
+    wa.pack(JOIN_WAT.encode(), tmp_path / "join.so", opt_level=level)
+    join, sums = wa.load(tmp_path / "join.so"), []
+
+    def other() -> int:
+        sums.append(join.instantiate({"one": one, "two": two}).exports.sum())
+        return 1
+
+    one = artifact.instantiate({"host": {"other": other}})
+    two = artifact.instantiate({"host": {"other": lambda: 1}})
+    for instance, count in zip((one, two), kept, strict=True):
+        if count:
+            instance.exports.keep(count)
+            instance.exports.churn(100)
+    assert one.exports.both() == 4 * kept[0]
+    assert two.exports.both() == 4 * kept[1]
+    assert sums == [sum(kept)]
+    for instance, count in zip((two, one), reversed(kept), strict=True):
+        instance.exports.churn(2_000_000)
+        assert instance.exports.count() == count
+    one.exports.keep(7)
+    two.exports.churn(2_000_000)
+    assert (one.exports.count(), two.exports.count()) == (7, kept[1])
