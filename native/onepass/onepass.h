@@ -82,9 +82,11 @@ typedef struct {
 int wa_onepass_compile(const wa_onepass_module *module, const uint8_t *data, uint32_t base, uint32_t first, const uint32_t *starts,
                        const uint32_t *ends, uint32_t count, wa_onepass_code *code);
 
-/* Trampolines of these types: entries, then those to hosts, and with fuel the function that takes it. Returns as above. */
+/* Trampolines of these types: entries, those to hosts, in modules with tail calls those from C and to C, and with fuel the function
+ * that takes it. Returns as above. */
 int wa_onepass_trampolines(const wa_onepass_module *module, const uint32_t *entry_types, uint32_t entry_count,
-                           const uint32_t *host_types, uint32_t host_count, wa_onepass_code *code);
+                           const uint32_t *host_types, uint32_t host_count, const uint32_t *inward_types, uint32_t inward_count,
+                           const uint32_t *outward_types, uint32_t outward_count, wa_onepass_code *code);
 
 void wa_onepass_release(wa_onepass_code *code);
 

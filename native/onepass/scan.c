@@ -161,7 +161,8 @@ static bool is_compiled(uint32_t opcode)
         return opcode <= WA_OP_RETURN_CALL_REF || wop_has_exceptions(opcode) || (opcode >= WA_OP_DROP && opcode <= WA_OP_TABLE_SET) ||
                (opcode >= WA_OP_I32_LOAD && opcode <= WA_OP_BR_ON_NON_NULL);
     return (opcode >= WA_OP_STRUCT_NEW && opcode <= WA_OP_I31_GET_U) ||
-           (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) || is_atomic(opcode) || is_vector(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
+           (opcode >= WA_OP_I32_TRUNC_SAT_F32_S && opcode <= WA_OP_I64_TRUNC_SAT_F64_U) || is_bulk(opcode) || is_atomic(opcode) ||
+           is_vector(opcode) || (opcode >= WA_OP_I64_ADD128 && opcode <= WA_OP_I64_MUL_WIDE_U);
 }
 
 static bool is_call(uint32_t opcode)

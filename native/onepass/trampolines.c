@@ -1,5 +1,5 @@
-/* Trampolines between the convention of calls and arrays of 8-byte slots, one of a kind per function type: see
- * codegen/trampolines.py, which has LLVM make them for what this folder does not compile. */
+/* Trampolines, one of a kind per function type: between the convention of calls and arrays of 8-byte slots, and between C's convention
+ * and that of modules with tail calls. codegen/trampolines.py has LLVM make them where this folder compiles nothing. */
 #include "unit.h"
 #include "x86_64.h"
 
@@ -210,6 +210,128 @@ static void put_host(wop_function *fn, wop_types params, wop_types results)
     close_frame(fn);
 }
 
+/* ---- between C's convention and that of modules with tail calls ----------------------------------------------------------------- */
+
+/* The store's bytes for values, by the instance of a record in R10. */
+static void load_operands(wop_function *fn, wop_register to)
+{
+    wop_load(fn, WA_I64, to, wop_memory(R10, offsetof(struct wa_schema_function_record, instance)));
+    wop_load(fn, WA_I64, to, wop_memory(to, offsetof(struct wa_schema_instance, operands)));
+}
+
+/* Where an argument is or goes that no register holds. RAX leads to the store's operands. */
+static wop_operand argument_place(wop_arguments taken, bool is_arriving, int32_t offset)
+{
+    if (taken.spills)
+        return wop_memory(RAX, offset);
+    return is_arriving ? wop_memory(RBP, 2 * WA_SLOT_BYTES + offset) : wop_memory(RSP, offset);
+}
+
+/* Arguments that came by one convention go on by the other. What goes to memory first, then registers, then what comes from memory. */
+static void pass_on(wop_function *fn, wop_types params, wop_arguments from, wop_arguments to)
+{
+    wop_move_to moves[WA_REGISTERS];
+    uint32_t count = 0;
+    bool from_spills = from.spills, to_spills = to.spills;
+    if (fn->module->has_fuel)
+        moves[count++] = (wop_move_to){wop_integer_arguments[to.integers - 1], wop_integer_arguments[from.integers - 1], true};
+    for (int is_loading = 0; is_loading < 2; is_loading++) {
+        wop_arguments taken_from = from, taken_to = to;
+        if (is_loading)
+            wop_move_all(fn, moves, count);
+        for (uint32_t i = 0; i < params.count; i++) {
+            uint8_t type = wop_type_of(params.letters[i]);
+            int32_t offset_from = 0, offset_to = 0;
+            wop_register source = wop_next_argument(&taken_from, type, &offset_from);
+            wop_register target = wop_next_argument(&taken_to, type, &offset_to);
+            wop_operand at = argument_place((wop_arguments){.spills = from_spills}, true, offset_from);
+            if (is_loading && source == WA_NO_REGISTER && target != WA_NO_REGISTER) {
+                wop_load(fn, type, target, at);
+            } else if (!is_loading && target == WA_NO_REGISTER) {
+                wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+                if (source == WA_NO_REGISTER)
+                    wop_load(fn, type, source = scratch, at);
+                wop_store(fn, type, argument_place((wop_arguments){.spills = to_spills}, false, offset_to), source);
+            } else if (!is_loading && source != WA_NO_REGISTER) {
+                moves[count++] = (wop_move_to){target, source, wop_is_wide(type)};
+            }
+        }
+    }
+}
+
+/* Results that are in the store's operands go to where C has them, or the other way. area: of C's results, where it has one. */
+static void move_results(wop_function *fn, wop_types results, bool is_inward, wop_operand area)
+{
+    uint32_t integers = fn->module->has_fuel, vectors = 0;
+    bool is_in_memory = wop_returns_in_memory(fn->module, results), has_fuel = fn->module->has_fuel;
+    wop_returned taken = wop_first_result(fn->module);
+    for (uint32_t i = 0; i < results.count + has_fuel; i++) { /* the portion, then the results */
+        bool is_portion = i == 0 && has_fuel;
+        int32_t offset = 0;
+        uint8_t type = is_portion ? WA_I64 : wop_next_result(&taken, results.letters[i - has_fuel], &offset);
+        wop_operand spilled = wop_memory(R10, (int32_t)(WA_OPERAND_BYTES * i)), returned = wop_memory(area.reg, area.displacement + offset);
+        wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
+        if (!is_in_memory) {
+            wop_register reg = is_portion ? RAX : result_register(type, &integers, &vectors);
+            if (is_inward)
+                wop_load(fn, type, reg, spilled);
+            else
+                wop_store(fn, type, spilled, reg);
+        } else {
+            wop_load(fn, type, scratch, is_inward ? spilled : returned);
+            wop_store(fn, type, is_inward ? returned : spilled, scratch);
+        }
+    }
+}
+
+/* <result> inward(record, params...): call record->tail_code, which spills. */
+static void put_inward(wop_function *fn, wop_types params, wop_types results)
+{
+    wop_arguments from = wop_leading_arguments(fn->module, results, false), to = wop_leading_arguments(fn->module, results, true);
+    bool has_area = wop_has_area(fn->module, results, false);
+    open_frame(fn, FIXED_BYTES);
+    if (has_area)
+        wop_store(fn, WA_I64, wop_memory(RBP, AREA_PLACE), RDI);
+    wop_move(fn, true, R10, wop_integer_arguments[has_area]);
+    wop_store(fn, WA_I64, wop_memory(RBP, RECORD_PLACE), R10);
+    load_operands(fn, RAX);
+    pass_on(fn, params, from, to);
+    wop_load(fn, WA_I64, RDI, wop_memory(R10, offsetof(struct wa_schema_function_record, instance)));
+    wop_x86(fn, 0xff, 2, wop_memory(R10, offsetof(struct wa_schema_function_record, tail_code)));
+    if (wop_spills_results(fn->module, results)) {
+        wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
+        load_operands(fn, R10);
+        if (has_area)
+            wop_load(fn, WA_I64, RAX, wop_memory(RBP, AREA_PLACE));
+        move_results(fn, results, true, wop_memory(RAX, 0));
+    }
+    close_frame(fn);
+}
+
+/* What a tail call that spills calls with a record in place of the instance: call record->code as C does. */
+static void put_outward(wop_function *fn, wop_types params, wop_types results)
+{
+    wop_arguments from = wop_leading_arguments(fn->module, results, true), to = wop_leading_arguments(fn->module, results, false);
+    bool has_area = wop_has_area(fn->module, results, false);
+    uint32_t area_bytes = has_area ? aligned(wop_area_size_bytes(fn->module, results)) : 0;
+    int32_t area = -(int32_t)(FIXED_BYTES + area_bytes);
+    open_frame(fn, aligned(FIXED_BYTES + area_bytes + WA_SLOT_BYTES * (uint64_t)stack_arguments(params, to)));
+    wop_move(fn, true, R10, RDI);
+    wop_store(fn, WA_I64, wop_memory(RBP, RECORD_PLACE), R10);
+    load_operands(fn, RAX);
+    pass_on(fn, params, from, to);
+    wop_load(fn, WA_I64, wop_integer_arguments[has_area], wop_memory(R10, offsetof(struct wa_schema_function_record, context)));
+    if (has_area)
+        wop_x86(fn, 0x8d | WA_WIDE, RDI, wop_memory(RBP, area));
+    wop_x86(fn, 0xff, 2, wop_memory(R10, offsetof(struct wa_schema_function_record, code)));
+    if (wop_spills_results(fn->module, results)) {
+        wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
+        load_operands(fn, R10);
+        move_results(fn, results, false, wop_memory(RBP, area));
+    }
+    close_frame(fn);
+}
+
 /* ---- fuel -------------------------------------------------------------------------------------------------------------------- */
 
 /* take_fuel(instance, left, cost): the new portion, after a cost was paid that the old one did not hold; left is what would be left
@@ -255,12 +377,15 @@ static void put_all(wop_function *fn, put_trampoline *put, const uint32_t *types
 }
 
 int wa_onepass_trampolines(const wa_onepass_module *module, const uint32_t *entry_types, uint32_t entry_count,
-                           const uint32_t *host_types, uint32_t host_count, wa_onepass_code *code)
+                           const uint32_t *host_types, uint32_t host_count, const uint32_t *inward_types, uint32_t inward_count,
+                           const uint32_t *outward_types, uint32_t outward_count, wa_onepass_code *code)
 {
     wop_unit unit = {.module = module};
     wop_function fn = {.unit = &unit, .module = module};
     put_all(&fn, put_entry, entry_types, entry_count);
     put_all(&fn, put_host, host_types, host_count);
+    put_all(&fn, put_inward, inward_types, inward_count);
+    put_all(&fn, put_outward, outward_types, outward_count);
     if (module->has_fuel) {
         uint32_t start = wop_begin_function(&unit);
         put_take_fuel(&fn);

@@ -223,7 +223,7 @@ def _compile_support(
     init = _init_in_one_pass(session.context, module, initial, one_pass)
     if one_pass is not None:
         compiled.append(one_pass.trampolines(types))
-    texts = trampoline_texts(session.context, types, with_slots=one_pass is None)
+    texts = trampoline_texts(session.context, types) if one_pass is None else []
     names = [f"trampolines-{number}" for number in range(len(texts))]
     if init is None and has_init(module, initial):
         texts.append(init_text(session.context, module, initial))

@@ -144,16 +144,14 @@ class OnePass:
         return self._compile(group, 0, 1, [INIT_SYMBOL])
 
     def trampolines(self, types: TrampolineTypes) -> CompiledGroup:
-        """Make the entry and host trampolines, and with fuel the function that takes it."""
-        names = [*types.entry_symbols().values(), *types.host_symbols().values()]
+        """Make the trampolines, and with fuel the function that takes it."""
+        names = [*types.entry_symbols().values(), *types.host_symbols().values(), *types.inward_symbols().values()]
+        names += [outward_symbol(index) for index in types.outward]
         names += [TAKE_FUEL] if self._module.has_fuel else []
         code = self._ffi.new("wa_onepass_code *")
-        entry, host = (
-            self._ffi.from_buffer("uint32_t[]", array("I", indices)) for indices in (types.entry, types.host)
-        )
-        self._check(
-            self._lib.wa_onepass_trampolines(self._module, entry, len(types.entry), host, len(types.host), code)
-        )
+        arrays = [array("I", indices) for indices in (types.entry, types.host, types.inward, types.outward)]
+        given = [item for numbers in arrays for item in (self._ffi.from_buffer("uint32_t[]", numbers), len(numbers))]
+        self._check(self._lib.wa_onepass_trampolines(self._module, *given, code))
         try:
             return self._group(code, names)
         finally:

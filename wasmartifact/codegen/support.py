@@ -84,17 +84,15 @@ def _reachable_functions(module: Module) -> set[int]:
     return found
 
 
-def trampoline_texts(context: ModuleContext, types: TrampolineTypes, *, with_slots: bool = True) -> list[str]:
-    """LLVM modules with the trampolines; those between C's convention and slots, and what takes fuel, `with_slots`."""
+def trampoline_texts(context: ModuleContext, types: TrampolineTypes) -> list[str]:
+    """LLVM modules with the trampolines, and with fuel what takes it."""
     signatures, called = context.signatures, [context.called(signature) for signature in context.signatures]
-    trampolines = []
-    if with_slots:
-        trampolines += [entry_trampoline(index, signatures[index], called[index]) for index in types.entry]
-        trampolines += [host_trampoline(index, signatures[index], called[index]) for index in types.host]
+    trampolines = [entry_trampoline(index, signatures[index], called[index]) for index in types.entry]
+    trampolines += [host_trampoline(index, signatures[index], called[index]) for index in types.host]
     if context.convention is not None:
         for make, indices in ((inward_trampoline, types.inward), (outward_trampoline, types.outward)):
             trampolines += [make(index, called[index], context.convention) for index in indices]
-    if context.options.fuel and with_slots:
+    if context.options.fuel:
         trampolines.append(take_fuel())
     return [
         module_text(context, (), trampolines[start : start + TRAMPOLINES_PER_GROUP], ())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -88,11 +89,53 @@ def test_nothing_is_left_to_llvm(source: str | bytes, fuel: bool, argument: int,
     data = source if isinstance(source, bytes) else source.encode()
     wa.pack(data, tmp_path / "a.so", opt_level=0, keep=tmp_path / "kept", fuel=fuel)
     assert {path.suffix for path in (tmp_path / "kept").glob("functions-*")} == {".bin"}
-    assert not (tmp_path / "kept" / "init.ll").exists()
+    assert not list((tmp_path / "kept").glob("*.ll"))
     store = wa.Store()
     if fuel:
         store.fuel = 10_000
     assert wa.load(tmp_path / "a.so").instantiate(store=store).exports.go(argument) == result
+
+
+VALUES = {"i32": lambda n: n - 50, "i64": lambda n: (n << 40) - 7, "f32": lambda n: n + 0.5, "f64": lambda n: n / 3,
+          "v128": lambda n: bytes([n] * 8 + [255 - n] * 8)}  # fmt: skip
+
+
+@pytest.mark.parametrize("fuel", [False, True])
+@pytest.mark.parametrize("seed", range(15))
+def test_values_of_any_types_pass_between_tail_calls_and_the_host(seed: int, fuel: bool, tmp_path: Path) -> None:
+    """By trampolines where no register holds them: into the module, out of it, and through a table."""
+    chance = random.Random(seed)
+    types = [chance.choice(list(VALUES)) for _ in range(chance.choice([3, 8, 9, 20]))]
+    taken = chance.sample(range(len(types)), chance.choice([0, 1, 2, 3, min(len(types), 9)]) % (len(types) + 1))
+    results = [types[index] for index in taken]
+    form = f"(type $t (func (param {' '.join(types)}) (result {' '.join(results)})))"
+    given = " ".join(f"(local.get {index})" for index in range(len(types)))
+    source = f"""(module {form} (import "host" "f" (func $host (type $t))) (table 2 funcref)
+      (elem (i32.const 0) $own $host)
+      (func $own (export "own") (type $t) {" ".join(f"(local.get {index})" for index in taken)})
+      (func (export "in") (type $t) {given} (return_call $own))
+      (func (export "out") (type $t) {given} (return_call $host))
+      (func (export "by_table") (type $t) {given} (return_call_indirect (type $t) (i32.const 1)))
+      (func (export "there_and_back") (type $t) {given} (call_indirect (type $t) (i32.const 0))))"""
+    wa.pack(source.encode(), tmp_path / "a.so", opt_level=0, keep=tmp_path / "kept", fuel=fuel)
+    assert not list((tmp_path / "kept").glob("*.ll"))
+    arguments = tuple(VALUES[type_](10 + index) for index, type_ in enumerate(types))
+    expected = tuple(arguments[index] for index in taken)
+    seen: list[object] = []
+
+    def host(*values: object) -> object:
+        seen.append(values)
+        return expected[0] if len(expected) == 1 else expected if expected else None
+
+    store = wa.Store()
+    if fuel:
+        store.fuel = 10_000
+    func = wa.Func(host, types, results)
+    exports: Any = wa.load(tmp_path / "a.so").instantiate({"host": {"f": func}}, store=store).exports
+    wanted = expected[0] if len(expected) == 1 else expected if expected else None
+    for name in ("own", "in", "out", "by_table", "there_and_back"):
+        assert exports[name](*arguments) == wanted, name
+    assert seen == [arguments, arguments]
 
 
 MANY_RESULTS = """(module
