@@ -1,6 +1,11 @@
-"""Components that are commands, in the text format."""
+"""Components that are commands, in the text format, and the command that runs them."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 
 def requesting(authority: str) -> str:
@@ -71,3 +76,43 @@ def requesting(authority: str) -> str:
       (export "block" (func $block))))))
   (func $run (result (result)) (canon lift (core func $code "run")))
   (instance (export "wasi:cli/run@0.2.0") (export "run" (func $run))))"""
+
+
+#: A command that makes a socket of TCP; its exit code is 1 where it may not.
+SOCKET = """(component
+  (import "wasi:sockets/network@0.2.0" (instance $network
+    (type $own-code (enum "unknown" "access-denied")) (export "error-code" (type (eq $own-code)))
+    (type $own-family (enum "ipv4" "ipv6")) (export "ip-address-family" (type (eq $own-family)))))
+  (alias export $network "error-code" (type $code))
+  (alias export $network "ip-address-family" (type $family))
+  (import "wasi:sockets/tcp@0.2.0" (instance $tcp (export "tcp-socket" (type (sub resource)))))
+  (alias export $tcp "tcp-socket" (type $socket))
+  (import "wasi:sockets/tcp-create-socket@0.2.0" (instance $create
+    (export "create-tcp-socket" (func (param "address-family" $family) (result (result (own $socket) (error $code)))))))
+  (core module $memory (memory (export "memory") 1))
+  (core instance $memory (instantiate $memory))
+  (alias core export $memory "memory" (core memory $bytes))
+  (core func $create (canon lower (func $create "create-tcp-socket") (memory $bytes)))
+  (core module $code
+    (import "m" "memory" (memory 1))
+    (import "h" "create" (func $create (param i32 i32)))
+    (func (export "run") (result i32)
+      (call $create (i32.const 0) (i32.const 8))
+      (i32.load8_u (i32.const 8))))
+  (core instance $code (instantiate $code
+    (with "m" (instance $memory)) (with "h" (instance (export "create" (func $create))))))
+  (func $run (result (result)) (canon lift (core func $code "run")))
+  (instance (export "wasi:cli/run@0.2.0") (export "run" (func $run))))"""
+
+
+def run_command(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command ``run`` in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "wasmartifact", "run", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )

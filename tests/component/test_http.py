@@ -6,8 +6,6 @@ import errno
 import gc
 import hashlib
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ import pytest
 import urllib3
 
 import wasmartifact as wa
-from tests.component.commands import requesting
+from tests.component.commands import requesting, run_command
 from tests.component.inside import inside
 from tests.support.http_server import LARGE_BYTES, Handler, serving
 from wasmartifact.wasi.component_http import MOST_REQUESTS
@@ -269,18 +267,6 @@ def test_a_command_that_is_given_a_client_reaches_the_server(client: Any, tmp_pa
         assert done.returncode == 2 and "--http" in done.stderr
         assert Handler.answered == before + 2
     assert wa.run(tmp_path / "get.wat", http=client) == 0  # nobody is there: that is an answer
-
-
-def run_command(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wasmartifact", "run", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def test_without_urllib3_it_says_what_to_install(tmp_path: Path) -> None:

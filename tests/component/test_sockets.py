@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import wasmartifact as wa
+from tests.component.commands import SOCKET, run_command
 from tests.component.inside import inside
 from wasmartifact.wasi.component_sockets import MOST_LOOKUPS
 
@@ -406,3 +407,10 @@ def test_sockets_are_limited_and_closed(tmp_path: Path) -> None:
     inside(work, tmp_path)
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) < before + 10
+
+
+def test_a_command_has_sockets_where_they_are_given(tmp_path: Path) -> None:
+    (tmp_path / "socket.wat").write_text(SOCKET)
+    assert [wa.run(tmp_path / "socket.wat", network=network) for network in (True, print, False)] == [0, 0, 1]
+    assert wa.run(tmp_path / "socket.wat") == 1
+    assert [run_command([*given, "socket.wat"], tmp_path).returncode for given in (["--network"], [])] == [0, 1]

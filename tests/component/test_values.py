@@ -6,6 +6,8 @@ import array
 import asyncio
 import gc
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -422,3 +424,28 @@ def test_wasi_has_arguments_streams_clocks_and_random(tmp_path: Path) -> None:
     assert end.value.code == 1
     with pytest.raises(wa.UnlinkableModule, match="Wasi"):
         loaded.instantiate({})
+
+
+FIRST = """
+import sys
+import wasmartifact as wa
+
+class Other(Exception): pass
+
+def fail(text):
+    raise wa.Err("first") if sys.argv[2] == "Err" else Other("first")
+
+try:
+    wa.load(sys.argv[1]).instantiate({"example:host/log": {"note": fail}}).note("x")
+except Exception as problem:
+    print(type(problem).__name__, problem.__cause__)
+"""
+
+
+@pytest.mark.parametrize("name", ["Err", "Other"])
+def test_the_first_exception_of_a_process(name: str, counters: wa.Component) -> None:
+    """What looks at it imports the classes of results, and must not do so with an exception set."""
+    assert counters.path is not None
+    command = [sys.executable, "-c", FIRST, counters.path, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == f"{name} None\n"

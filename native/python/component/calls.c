@@ -457,18 +457,24 @@ static PyObject *load_arguments(wax_passing *passing, const wac_type *type, cons
 /* A result's function returns the value, or raises an Err: what its type wants is an Ok or Err. Steals the value. */
 static PyObject *as_result(PyObject *value)
 {
+    PyObject *class = NULL, *raised = NULL, *traceback = NULL;
+    if (value == NULL)
+        PyErr_Fetch(&class, &raised, &traceback); /* the first look at the wrappers imports them */
     PyObject *ok = wax_wrapper(0), *err = wax_wrapper(1);
-    if (ok == NULL || err == NULL) {
-        Py_XDECREF(value);
+    bool is_known = ok != NULL && err != NULL;
+    if (value == NULL && is_known && !PyErr_GivenExceptionMatches(class, err)) {
+        PyErr_Restore(class, raised, traceback);
         return NULL;
     }
-    if (value == NULL && PyErr_ExceptionMatches(err)) {
-        PyObject *class, *traceback;
-        PyErr_Fetch(&class, &value, &traceback);
-        PyErr_NormalizeException(&class, &value, &traceback);
-        Py_XDECREF(class);
-        Py_XDECREF(traceback);
+    if (value == NULL && is_known) {
+        PyErr_NormalizeException(&class, &raised, &traceback);
+        value = Py_XNewRef(raised);
     }
+    Py_XDECREF(class);
+    Py_XDECREF(raised);
+    Py_XDECREF(traceback);
+    if (!is_known)
+        Py_CLEAR(value);
     if (value == NULL || PyObject_TypeCheck(value, (PyTypeObject *)ok) || PyObject_TypeCheck(value, (PyTypeObject *)err))
         return value;
     PyObject *wrapper = PyObject_CallOneArg(ok, value);
