@@ -57,6 +57,7 @@ int main(int count, char **words) {
 """
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("level", LEVELS)
 def test_aarch64_counts_alike(level: int, tmp_path: Path) -> None:
     compiler, qemu = (

@@ -173,6 +173,8 @@ def work():
         print("RecursionError")
     except wa.WasmException:
         print("WasmException")
+    except MemoryError as error:  # of CPython 3.15's parser, when something is imported there
+        print("RecursionError" if "stack overflowed" in str(error) else error)
 threading.stack_size(65536)
 thread = threading.Thread(target=work)
 thread.start()
