@@ -27,28 +27,23 @@ class Wanted:
         Its name in WIT.
     """
 
-    __slots__ = ("interface", "is_constructor", "method", "name", "names", "owners")
+    __slots__ = ("interface", "name")
 
     def __init__(self, interface: str | None, name: str) -> None:
         self.interface = interface
         self.name = name
-        kind, closing, rest = name.partition("]")
-        owner, _, method = rest.partition(".")
-        self.is_constructor = kind == "[constructor"
-        self.method = snake(method)
-        self.names = (name,) if closing else (name, snake(name))
-        self.owners = (camel(owner), owner, snake(owner)) if closing else ()
 
     def find(self, place: Any) -> Any:
         """It, in what stands for its interface: a function, or an attribute of the class of its resource; or None."""
-        for candidate in self.names:
-            found = _item(place, candidate)
-            if found is not None:
-                return found
-        for owner in self.owners:
-            holder = _item(place, owner)
+        kind, closing, rest = self.name.partition("]")
+        found = _item(place, self.name)
+        if found is not None or not closing:
+            return _item(place, snake(self.name)) if found is None else found
+        owner, _, method = rest.partition(".")
+        for name in (camel(owner), owner, snake(owner)):
+            holder = _item(place, name)
             if holder is not None:
-                return holder if self.is_constructor else getattr(holder, self.method, None)
+                return holder if kind == "[constructor" else getattr(holder, snake(method), None)
         return None
 
 
