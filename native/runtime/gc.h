@@ -91,8 +91,9 @@ typedef struct wa_region {
     uint8_t *space;      /* what was reserved, with one block more, so that base is aligned */
     uint8_t *base;
     uint32_t *starts;    /* for each block 0 where it is free, else the first of its run + 1 */
-    uint64_t *allocated; /* a bit per granule, set where a cell starts that was handed out since the last collection, or lived then; none in free blocks */
-    uint64_t *marks;     /* while the collector marks, set where an object starts that lives */
+    /* Bits of granules. allocated: what lived at the last collection, and cells handed out since; none in free blocks. marks:
+     * while the collector marks, what lives. */
+    uint64_t *allocated, *marks;
     uint32_t capacity, used, committed; /* in blocks: there are; were ever in use; are accessible */
     uint32_t free_count;                /* below used */
     uint32_t first_free;                /* none is free below it */

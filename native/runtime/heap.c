@@ -14,7 +14,7 @@ enum {
 #ifdef WA_COLLECT_ALWAYS
     RUN_MAX_BYTES = 16, /* a cell, however small */
 #else
-    RUN_MAX_BYTES = 4096, /* what is zeroed at a time shall be in the cache when it is used */
+    RUN_MAX_BYTES = 1920, /* in the cache when it is used, and less than what glibc zeroes by a string instruction, slow to start */
 #endif
     HEADER_GRANULES = WA_BLOCK_HEADER_BYTES / WA_OBJECT_ALIGN_BYTES,
 };
