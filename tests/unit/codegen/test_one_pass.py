@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,8 +97,13 @@ def test_nothing_is_left_to_llvm(source: str | bytes, fuel: bool, argument: int,
     assert wa.load(tmp_path / "a.so").instantiate(store=store).exports.go(argument) == result
 
 
-VALUES = {"i32": lambda n: n - 50, "i64": lambda n: (n << 40) - 7, "f32": lambda n: n + 0.5, "f64": lambda n: n / 3,
-          "v128": lambda n: bytes([n] * 8 + [255 - n] * 8)}  # fmt: skip
+VALUES: Final[dict[str, Callable[[int], Any]]] = {
+    "i32": lambda n: n - 50,
+    "i64": lambda n: (n << 40) - 7,
+    "f32": lambda n: n + 0.5,
+    "f64": lambda n: n / 3,
+    "v128": lambda n: bytes([n] * 8 + [255 - n] * 8),
+}
 
 
 @pytest.mark.parametrize("fuel", [False, True])
