@@ -155,6 +155,13 @@ void wa_call_array_init_elem(head *self, uint32_t segment, uint64_t reference, u
 
 /* ---- filling and copying ------------------------------------------------------------------------------------------ */
 
+/* Copies of a value, one after the other; a width that is known to the compiler makes a fast loop. */
+static inline void put_copies(uint8_t *to, const void *value, uint32_t count, size_t width)
+{
+    for (uint64_t i = 0; i < count; i++)
+        memcpy(to + i * width, value, width);
+}
+
 void wa_call_array_fill(head *self WA_UNUSED, uint64_t reference, uint32_t index, uint64_t low, uint32_t count, uint64_t high)
 {
     wa_array *array = array_at(reference, index, count);
@@ -163,9 +170,14 @@ void wa_call_array_fill(head *self WA_UNUSED, uint64_t reference, uint32_t index
     uint8_t *to = elements_of(array) + (uint64_t)index * width;
     if (width == 1)
         memset(to, (int)(low & 0xff), count);
+    else if (width == 2)
+        put_copies(to, value, count, 2);
+    else if (width == 4)
+        put_copies(to, value, count, 4);
+    else if (width == 8)
+        put_copies(to, value, count, 8);
     else
-        for (uint32_t i = 0; i < count; i++)
-            memcpy(to + (uint64_t)i * width, value, width);
+        put_copies(to, value, count, 16);
     wa_heed_interrupt();
 }
 
