@@ -45,7 +45,7 @@ def imports(constants: str | None = "'") -> dict[str, Mapping[str, Any]]:
     ----------
     constants : str | None
         The module that the guest imports its string constants from, as its JavaScript passes it to
-        ``WebAssembly.compile`` as ``importedStringConstants``: "'" for Kotlin and Binaryen, "S" for Dart, "str" for
+        ``WebAssembly.compile`` as ``importedStringConstants``: "'" for Kotlin and Binaryen, "" for Dart, "str" for
         OCaml; None: it has none.
 
     Returns
