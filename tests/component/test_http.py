@@ -252,20 +252,19 @@ def test_without_a_client_there_are_no_requests(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("client", [urllib3.PoolManager(), True])
 def test_a_command_that_is_given_a_client_reaches_the_server(client: Any, tmp_path: Path) -> None:
-    before = Handler.answered
     with serving() as authority:
         (tmp_path / "get.wat").write_text(requesting(authority))
         assert wa.run(tmp_path / "get.wat", http=client) == 0
-        assert Handler.answered == before + 1
+        assert Handler.asked[authority] == 1
         done = run_command(["--http", "get.wat"], tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
-        assert Handler.answered == before + 2
+        assert Handler.asked[authority] == 2
         for nobody in (None, False):
             with pytest.raises(NotImplementedError, match="--http"):
                 wa.run(tmp_path / "get.wat", http=nobody)
         done = run_command(["get.wat"], tmp_path)
         assert done.returncode == 2 and "--http" in done.stderr
-        assert Handler.answered == before + 2
+        assert Handler.asked[authority] == 2
     assert wa.run(tmp_path / "get.wat", http=client) == 0  # nobody is there: that is an answer
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseServer
+from typing import ClassVar
 
 LARGE_BYTES = 3_000_000
 
@@ -16,7 +19,8 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     released = threading.Event()
-    answered = 0
+    #: How many requests each server got, by host and port: those of earlier tests may still come.
+    asked: ClassVar[Counter[str]] = Counter()
 
     def log_message(self, *arguments: object) -> None:
         """Nothing."""
@@ -34,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """Of every method."""
-        Handler.answered += 1
+        Handler.asked[authority(self.server)] += 1
         body = self.body()
         if self.path == "/slow":
             self.released.wait(30)
@@ -51,13 +55,19 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_BREW = answer
 
 
+def authority(server: BaseServer) -> str:
+    """Host and port."""
+    assert isinstance(server, ThreadingHTTPServer)
+    return f"127.0.0.1:{server.server_port}"
+
+
 @contextmanager
 def serving() -> Iterator[str]:
     """Host and port of such a server, while it serves."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}"
+    yield authority(server)
     Handler.released.set()
     server.shutdown()
     server.server_close()
