@@ -259,6 +259,19 @@ def test_what_can_not_start_costs_no_program(folder: Path, monkeypatch: pytest.M
     assert wa.compile(ADD).instantiate().exports.f() == 42
 
 
+def test_no_memory_for_the_process_costs_no_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wa.compile(ADD, opt_level=0)
+    started: list[object] = []
+
+    def fail(*arguments: object, **_: object) -> None:
+        started.append(arguments)
+        raise MemoryError
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    assert wa.compile(ADD).instantiate().exports.f() == 42
+    assert started
+
+
 def test_without_a_generator_no_process_starts_and_the_cache_says_why(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

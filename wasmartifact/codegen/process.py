@@ -255,14 +255,17 @@ def _detach(executable: str, module: str, stdin: int, kept_fd: int) -> bool:
     """Start the process by an interpreter; whether it is one."""
     if executable in _refused:
         return False
-    process = subprocess.Popen(
-        _command(executable, _GREET + _LEAVE + _RUN, module, kept_fd),
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(kept_fd,),
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            _command(executable, _GREET + _LEAVE + _RUN, module, kept_fd),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(kept_fd,),
+            start_new_session=True,
+        )
+    except MemoryError as error:
+        raise as_os_error(error) from None
     assert process.stdout is not None
     is_python = _read(process.stdout, len(GREETING), GREETING_SECONDS) == GREETING
     if not is_python:
