@@ -2,6 +2,7 @@
  *
  * What libcalls.c says of its functions holds here, too: whoever traps or heeds an interrupt owns nothing. A collection may run
  * wherever an object is allocated, and finds references of the guest in its frames and of this file in its own. */
+#include "steps.h"
 #include "store.h"
 #include "thread.h"
 
@@ -97,8 +98,7 @@ uint64_t wa_call_array_new_data(head *self, uint32_t type, uint32_t segment, uin
     uint64_t size_bytes = (uint64_t)length * rtt_at(self, type)->head.size_bytes;
     const uint8_t *bytes = data_at(self, segment, offset, size_bytes);
     wa_array *array = new_array(self, type, length);
-    memcpy(elements_of(array), bytes, size_bytes);
-    wa_heed_interrupt();
+    wa_move_bytes(elements_of(array), bytes, size_bytes);
     return (uint64_t)(uintptr_t)array;
 }
 
@@ -107,8 +107,7 @@ void wa_call_array_init_data(head *self, uint32_t segment, uint64_t reference, u
     wa_array *array = array_at(reference, dst, count);
     uint64_t width = element_bytes(array);
     const uint8_t *bytes = data_at(self, segment, src, count * width);
-    memcpy(elements_of(array) + dst * width, bytes, count * width);
-    wa_heed_interrupt();
+    wa_move_bytes(elements_of(array) + dst * width, bytes, count * width);
 }
 
 /* ---- element segments --------------------------------------------------------------------------------------------- */
@@ -133,6 +132,7 @@ static void put_elements(head *self, uint32_t segment, uint32_t offset, uint32_t
             to[i] = 0;
         else if (!wa_instance_reference(instance_of(self), from[i], &to[i]))
             wa_trap(WA_TRAP_OUT_OF_MEMORY);
+        wa_heed_interrupt();
     }
 }
 
@@ -155,30 +155,11 @@ void wa_call_array_init_elem(head *self, uint32_t segment, uint64_t reference, u
 
 /* ---- filling and copying ------------------------------------------------------------------------------------------ */
 
-/* Copies of a value, one after the other; a width that is known to the compiler makes a fast loop. */
-static inline void put_copies(uint8_t *to, const void *value, uint32_t count, size_t width)
-{
-    for (uint64_t i = 0; i < count; i++)
-        memcpy(to + i * width, value, width);
-}
-
 void wa_call_array_fill(head *self WA_UNUSED, uint64_t reference, uint32_t index, uint64_t low, uint32_t count, uint64_t high)
 {
     wa_array *array = array_at(reference, index, count);
-    uint32_t width = element_bytes(array);
-    uint64_t value[2] = {low, high};
-    uint8_t *to = elements_of(array) + (uint64_t)index * width;
-    if (width == 1)
-        memset(to, (int)(low & 0xff), count);
-    else if (width == 2)
-        put_copies(to, value, count, 2);
-    else if (width == 4)
-        put_copies(to, value, count, 4);
-    else if (width == 8)
-        put_copies(to, value, count, 8);
-    else
-        put_copies(to, value, count, 16);
-    wa_heed_interrupt();
+    uint64_t width = element_bytes(array), value[2] = {low, high};
+    wa_fill_elements(elements_of(array) + index * width, value, count, width);
 }
 
 void wa_call_array_copy(head *self WA_UNUSED, uint64_t dst_array, uint32_t dst, uint64_t src_array, uint32_t src, uint32_t count)
@@ -187,8 +168,7 @@ void wa_call_array_copy(head *self WA_UNUSED, uint64_t dst_array, uint32_t dst, 
         wa_trap(WA_TRAP_NULL_ARRAY_REFERENCE);
     wa_array *to = array_at(dst_array, dst, count), *from = array_at(src_array, src, count);
     uint64_t width = element_bytes(to);
-    memmove(elements_of(to) + dst * width, elements_of(from) + src * width, count * width);
-    wa_heed_interrupt();
+    wa_move_bytes(elements_of(to) + dst * width, elements_of(from) + src * width, count * width);
 }
 
 /* ---- types -------------------------------------------------------------------------------------------------------- */

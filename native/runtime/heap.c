@@ -9,6 +9,7 @@
 enum {
     REGION_BLOCKS = 65536, /* 4 GiB */
     COMMIT_BLOCKS = 16,
+    REPLACED_BLOCKS = 128, /* 8 MiB, which take a millisecond to overwrite */
     FIRST_COLLECTION_BYTES = 16 << 20,
     STEP_CLASSES = 4, /* between two powers of two, above 128 bytes */
 #ifdef WA_COLLECT_ALWAYS
@@ -175,6 +176,9 @@ static wa_block *new_block(wa_store *store, uint32_t run, wa_region **of)
         return NULL;
     }
     wa_block *block = block_at(region, index);
+    /* Zeroing takes time that nothing can interrupt; fresh pages come when the guest touches them. */
+    if (!is_fresh && run >= REPLACED_BLOCKS)
+        is_fresh = madvise(block, (uint64_t)run * WA_BLOCK_BYTES, MADV_DONTNEED) == 0;
     memset(block, 0, sizeof *block);
     block->run = run;
     block->swept = HEADER_GRANULES;

@@ -1,10 +1,12 @@
 /* The runtime functions that compiled code calls through its instance.
  *
  * All operands come from the guest: check first. wa_trap and wa_heed_interrupt leap to the landing of the innermost call, so a
- * function that is to call one of them must own nothing at that moment: no lock, no memory that only it knows of. What can
- * take long goes in steps, and may be left between two. */
+ * function that is to call one of them must own nothing at that moment: no lock, no memory that only it knows of. Each looks
+ * for an interrupt before it returns: a guest that calls it in a loop may be in compiled code too seldom for a signal to find
+ * it there. */
 #include <stdlib.h>
 
+#include "steps.h"
 #include "store.h"
 #include "thread.h"
 
@@ -30,42 +32,6 @@ static bool is_outside(uint64_t start, uint64_t count, uint64_t size)
     return start > size || count > size - start;
 }
 
-/* A step takes some ten microseconds, with fresh pages some hundred. */
-enum { STEP_BYTES = 1 << 20, STEP_ELEMENTS = STEP_BYTES / 8 };
-
-static uint64_t step_of(uint64_t left, uint64_t largest)
-{
-    return left < largest ? left : largest;
-}
-
-/* memmove in steps: upwards, or downwards where the target lies in the source. */
-static void move_bytes(uint8_t *to, const uint8_t *from, uint64_t size_bytes)
-{
-    bool is_upwards = (uintptr_t)to - (uintptr_t)from >= size_bytes;
-    do {
-        uint64_t step = step_of(size_bytes, STEP_BYTES);
-        size_bytes -= step;
-        memmove(is_upwards ? to : to + size_bytes, is_upwards ? from : from + size_bytes, step);
-        if (is_upwards) {
-            to += step;
-            from += step;
-        }
-        wa_heed_interrupt();
-    } while (size_bytes > 0);
-}
-
-static void fill_slots(uint64_t *slots, uint64_t reference, uint64_t count)
-{
-    do {
-        uint64_t step = step_of(count, STEP_ELEMENTS);
-        for (uint64_t i = 0; i < step; i++)
-            slots[i] = reference;
-        slots += step;
-        count -= step;
-        wa_heed_interrupt();
-    } while (count > 0);
-}
-
 /* ---- memories --------------------------------------------------------------------------------------------------- */
 
 static uint64_t memory_grow(head *self, uint32_t memory, uint64_t delta_pages)
@@ -80,7 +46,7 @@ static void memory_copy(head *self, uint32_t dst_memory, uint32_t src_memory, ui
     wa_memory *target = memory_at(self, dst_memory), *source = memory_at(self, src_memory);
     if (is_outside(dst, size_bytes, wa_memory_bytes(target)) || is_outside(src, size_bytes, wa_memory_bytes(source)))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    move_bytes((uint8_t *)target->head.base + dst, (uint8_t *)source->head.base + src, size_bytes);
+    wa_move_bytes((uint8_t *)target->head.base + dst, (uint8_t *)source->head.base + src, size_bytes);
 }
 
 static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t value, uint64_t size_bytes)
@@ -88,13 +54,8 @@ static void memory_fill(head *self, uint32_t memory, uint64_t dst, uint32_t valu
     wa_memory *target = memory_at(self, memory);
     if (is_outside(dst, size_bytes, wa_memory_bytes(target)))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    uint64_t done = 0;
-    do {
-        uint64_t step = step_of(size_bytes - done, STEP_BYTES);
-        memset((uint8_t *)target->head.base + dst + done, (int)(value & 0xff), step);
-        done += step;
-        wa_heed_interrupt();
-    } while (done < size_bytes);
+    uint8_t byte = (uint8_t)value;
+    wa_fill_elements((uint8_t *)target->head.base + dst, &byte, size_bytes, 1);
 }
 
 static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t dst, uint64_t src, uint64_t size_bytes)
@@ -107,7 +68,7 @@ static void memory_init(head *self, uint32_t memory, uint32_t segment, uint64_t 
         end = start = 0;
     if (is_outside(src, size_bytes, end - start) || is_outside(dst, size_bytes, wa_memory_bytes(target)))
         wa_trap(WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    move_bytes((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes) + start + src, size_bytes);
+    wa_move_bytes((uint8_t *)target->head.base + dst, WA_COLUMN(artifact, data_bytes) + start + src, size_bytes);
 }
 
 /* A place in a shared memory that somebody waits or notifies at. */
@@ -142,6 +103,7 @@ static uint32_t memory_notify(head *self, uint32_t memory, uint64_t offset, uint
 static void data_drop(head *self, uint32_t segment)
 {
     wa_data_dropped(instance_of(self))[segment] = 1;
+    wa_heed_interrupt();
 }
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
@@ -175,7 +137,7 @@ static void table_fill(head *self, uint32_t table, uint64_t index, uint64_t refe
     wa_table *target = table_at(self, table);
     if (is_outside(index, count, target->head.size))
         wa_trap(WA_TRAP_TABLE_OUT_OF_BOUNDS);
-    fill_slots((uint64_t *)target->head.slots + index, reference, count);
+    wa_fill_elements((uint64_t *)target->head.slots + index, &reference, count, sizeof reference);
 }
 
 static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint64_t dst, uint64_t src, uint64_t count)
@@ -192,7 +154,7 @@ static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint6
                 wa_trap(problem);
             wa_heed_interrupt();
         }
-    move_bytes((uint8_t *)target->head.slots + dst * sizeof(uint64_t), (const uint8_t *)source->head.slots + src * sizeof(uint64_t),
+    wa_move_bytes((uint8_t *)target->head.slots + dst * sizeof(uint64_t), (const uint8_t *)source->head.slots + src * sizeof(uint64_t),
                count * sizeof(uint64_t));
 }
 
@@ -231,6 +193,7 @@ static void table_init(head *self, uint32_t table, uint32_t segment, uint64_t ds
 static void element_drop(head *self, uint32_t segment)
 {
     element_at(self, segment)->size = 0;
+    wa_heed_interrupt();
 }
 
 /* Computed segments get storage of their own when the first value arrives; the mapped one is read-only. */
@@ -252,6 +215,7 @@ static void element_set(head *self, uint32_t segment, uint64_t index, uint64_t r
         element->slots = storage;
     }
     ((uint64_t *)element->slots)[index] = reference;
+    wa_heed_interrupt();
 }
 
 /* ---- functions -------------------------------------------------------------------------------------------------- */
@@ -273,6 +237,7 @@ static uint64_t resolve_slot(head *self, uint32_t table, uint64_t index)
         wa_trap(problem);
     if (reference == 0)
         wa_trap(WA_TRAP_UNINITIALIZED_ELEMENT);
+    wa_heed_interrupt();
     return reference;
 }
 
@@ -290,6 +255,7 @@ static uint64_t resolve_call(head *self, uint64_t record, uint64_t type)
     uint32_t problem = wa_callable(self->details, function, canonical, &called);
     if (problem != 0)
         wa_trap(problem);
+    wa_heed_interrupt();
     return (uint64_t)(uintptr_t)called;
 }
 
@@ -307,6 +273,7 @@ static uint64_t exception_new(head *self, uint32_t tag)
 static void exception_done(head *self, uint64_t exception)
 {
     wa_exception_done(wa_root(self->store), (wa_exception *)(uintptr_t)exception);
+    wa_heed_interrupt();
 }
 
 static void trap(head *self WA_UNUSED, uint32_t code)

@@ -259,3 +259,32 @@ def test_the_check_sees_circles(tmp_path: Path, closing: str) -> None:
     uses = uses_of(compile_objects(native, tmp_path))
     assert in_circles(uses) == {"runtime/low.c", "runtime/middle.c", "runtime/high.c"}
     assert "runtime/middle.c uses low of runtime/low.c" in edges_among(uses, in_circles(uses))
+
+
+# Interrupts -----------------------------------------------------------------------------------------------------------
+
+#: What ends a function of the runtime that looks for interrupts: itself, or what it calls last.
+LOOKS = ("wa_heed_interrupt()", "wa_move_bytes(", "wa_fill_elements(", "wa_trap(", "return wa_wait(")
+
+
+def called_by_code() -> Iterator[tuple[str, str]]:
+    """Name and body of each function that compiled code calls through its instance."""
+    texts = "\n".join((NATIVE / "runtime" / name).read_text() for name in ("libcalls.c", "aggregates.c"))
+    table = texts[texts.index("wa_runtime_calls = {") :]
+    for name in re.findall(r"\.\w+ = (\w+),", table[: table.index("};")]):
+        found = re.search(rf"^(?:static )?\w+ {name}\([^)]*\)\n{{\n(.*?)^}}", texts, re.DOTALL | re.MULTILINE)
+        assert found is not None, name
+        yield name, found[1]
+
+
+def last_step(body: str) -> str:
+    """The last statement, but for a return of what was found before."""
+    statements = [text for text in (part.strip(" }\n") for part in body.split(";")) if text]
+    return statements[-2] if re.fullmatch(r"return (\(uint64_t\)\(uintptr_t\))?\w+", statements[-1]) else statements[-1]
+
+
+def test_each_call_of_the_runtime_looks_for_interrupts() -> None:
+    """A guest that calls it in a loop is in compiled code too seldom for a signal to find it there."""
+    functions = dict(called_by_code())
+    assert len(functions) > 25
+    assert [name for name, body in functions.items() if not last_step(body).startswith(LOOKS)] == []

@@ -74,6 +74,19 @@ COLLECTING_WAT = """(module
       (local.set $sum (i32.add (local.get $sum) (i32.const 1)))
       (br_if $next (i32.eqz (ref.is_null (local.tee $at (struct.get $node $rest (local.get $at)))))))
     (i32.sub (local.get $sum) (i32.const 499960))))"""
+#: Arrays of 256 MiB, each of which takes ten times as long to fill or copy as a deadline may be late.
+ARRAYS_WAT = """(module
+  (type $bytes (array (mut i8))) (type $longs (array (mut i64)))
+  (global $from (mut (ref null $bytes)) (ref.null $bytes)) (global $to (mut (ref null $longs)) (ref.null $longs))
+  (func $make (global.set $from (array.new_default $bytes (i32.const 0x10000000)))
+    (global.set $to (array.new_default $longs (i32.const 0x2000000))))
+  (start $make)
+  (func (export "array.fill") (loop $again
+    (array.fill $longs (global.get $to) (i32.const 1) (i64.const 7) (i32.const 0x1ffffff)) (br $again)))
+  (func (export "array.copy") (loop $again (array.copy $bytes $bytes (global.get $from) (i32.const 1)
+    (global.get $from) (i32.const 0) (i32.const 0xfffffff)) (br $again)))
+  (func (export "array.new") (loop $again (drop (array.new_default $longs (i32.const 0x1000000))) (br $again)))
+  (func (export "usable") (result i32) (i32.sub (i32.const 0x10000029) (array.len (global.get $from)))))"""
 WASI_WAT = """(module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
@@ -104,8 +117,9 @@ COMPUTING = (
     "loop", "loads", "recursion", "call_indirect", "memory.fill", "memory.copy", "memory.grow", "table.fill",
     "table.copy", "table.grow", "callbacks", "exceptions",
 )  # fmt: skip
+ARRAYS = ("array.fill", "array.copy", "array.new")
 WAITING = ("sleep", "poll", "read", "write", "readdir", "accept", "random")
-SHAPES = (*COMPUTING, "tail", "pairs", "start", "nested", "collections", *WAITING)
+SHAPES = (*COMPUTING, "tail", "pairs", "start", "nested", "collections", *ARRAYS, *WAITING)
 ARGUMENTS = {"recursion": (80,), "tail": (0,)}
 
 
@@ -184,6 +198,8 @@ def endless(shape: str) -> Iterator[Guest]:
             yield _computing(shape)
         elif shape in WAITING:
             yield _waiting(shape, cleanup)
+        elif shape in ARRAYS:
+            yield _of(load(ARRAYS_WAT).instantiate(), shape)
         else:
             makers = {"pairs": _pair, "start": _start, "nested": _nested, "collections": _collecting}
             yield makers[shape]() if shape in makers else _of(load(TAIL_WAT).instantiate(), shape)
