@@ -48,6 +48,7 @@ static void resource_new(wa_function *record, uint64_t *slots)
     slots[0] = wac_handle_new(instance, canon->instance, handle);
     if (slots[0] == 0)
         wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    wa_heed_interrupt();
 }
 
 static void resource_rep(wa_function *record, uint64_t *slots)
@@ -59,6 +60,7 @@ static void resource_rep(wa_function *record, uint64_t *slots)
     if (handle == NULL)
         wa_trap(trap);
     slots[0] = handle->rep;
+    wa_heed_interrupt();
 }
 
 /* The resource ends: by its destructor, or by the embedder. */
@@ -96,6 +98,7 @@ static void resource_drop(wa_function *record, uint64_t *slots)
         end_resource(instance, canon->target - 1, handle.rep);
     else if (handle.scope != NULL)
         handle.scope->borrows--;
+    wa_heed_interrupt();
 }
 
 /* ---- calls between component instances ------------------------------------------------------------------------------ */
@@ -172,6 +175,7 @@ static void call_adapter(wa_function *record, uint64_t *given)
     }
     instance->run = run;
     heed(wac_scope_end(instance, &scope));
+    wa_heed_interrupt();
 }
 
 wa_invoke wac_builtin(uint32_t kind)
