@@ -304,12 +304,12 @@ def _refused(path: str | None, refusal: OSError) -> LoadError:
     Raises
     ------
     OSError
-        The refusal itself, where too many files are open for the import of that class.
+        The refusal itself, where too many files are open for the import of that class, or memory is short for it.
     """
     try:
         from wasmartifact.errors import LoadError
         from wasmartifact.host.limits import limit_advice, memory_advice
-    except OSError:
+    except (OSError, MemoryError, ValueError, SystemError):  # the parser's words for no memory, see helpers.c
         raise refusal from None
 
     what = path or "the artifact"

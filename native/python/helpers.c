@@ -126,6 +126,16 @@ static const struct {
     [WAX_DEFAULT_INT_HANDLER] = {"_signal", "default_int_handler"},
 };
 
+/* CPython's parser may lose a MemoryError on its way, and tell what its tree lacks (ValueError), or nothing (SystemError): where
+ * no bytecode is kept, importing parses. No module of ours raises either while it is imported. */
+static PyObject *import_module(const char *name)
+{
+    PyObject *module = PyImport_ImportModule(name);
+    if (module == NULL && (PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(PyExc_SystemError)))
+        PyErr_NoMemory();
+    return module;
+}
+
 PyObject *wax_help(wax_helper helper)
 {
     wax_state *state = wax_here();
@@ -134,7 +144,7 @@ PyObject *wax_help(wax_helper helper)
         return NULL;
     }
     if (state->helpers[helper] == NULL) {
-        PyObject *module = PyImport_ImportModule(helper_places[helper].module);
+        PyObject *module = import_module(helper_places[helper].module);
         PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, helper_places[helper].attribute);
         Py_XDECREF(module);
         Py_XSETREF(state->helpers[helper], found); /* the import may have run code that needed it too */
