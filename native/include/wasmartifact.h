@@ -155,11 +155,12 @@ typedef struct wa_slot {
 } wa_slot;
 /* The index is in range. */
 wa_slot wa_object_slot(uint64_t object, uint32_t index);
-/* Whether a reference, a function or of any other type that is not exn, may be put there, or be a value of a type of an
- * artifact that has an instance. */
+/* Whether a reference, a function or of any other type that is not exn, may be put there, be a value of an exception of the tag,
+ * or one of a type of an artifact that has an instance. */
 bool wa_slot_takes(const wa_slot *slot, bool is_function, uint64_t reference);
 bool wa_table_takes(const wa_table *table, bool is_function, uint64_t reference);
 bool wa_global_takes(const wa_global *global, bool is_function, uint64_t reference);
+bool wa_tag_takes(const wa_tag *tag, uint32_t param, bool is_function, uint64_t reference);
 bool wa_artifact_takes(const wa_artifact *artifact, uint32_t valtype, bool is_function, uint64_t reference);
 
 /* ---- fuel (fuel.c) ---------------------------------------------------------------------------------------------- */

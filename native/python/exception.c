@@ -83,12 +83,24 @@ void wax_raise_exception(wax_store *store, wa_exception *exception)
 
 static wa_exception *from_python(wax_store *store, PyObject *raised);
 
+/* Of any type but exnref. */
+static wax_outcome plain_from_python(wax_store *store, const wa_tag *tag, uint32_t param, uint32_t valtype, PyObject *value, uint64_t *slot)
+{
+    wax_conversion conversion = wax_conversion_of(valtype);
+    wax_outcome outcome = wax_to_slots(store, conversion, value, slot);
+    bool is_function;
+    if (outcome != WAX_WRONG_TYPE || !wax_is_typed(conversion))
+        return outcome;
+    outcome = wax_typed_to_slot(store, value, slot, &is_function);
+    return outcome == WAX_CONVERTED && !wa_tag_takes(tag, param, is_function, *slot) ? WAX_WRONG_TYPE : outcome;
+}
+
 /* 0, or -1 with an exception set. */
-static int value_from_python(wax_store *store, uint32_t valtype, PyObject *value, Py_ssize_t number, uint64_t *slot)
+static int value_from_python(wax_store *store, const wa_tag *tag, uint32_t param, uint32_t valtype, PyObject *value, uint64_t *slot)
 {
     wax_outcome outcome;
     if (!wa_valtype_is_exnref(valtype)) {
-        outcome = wax_to_slots(store, wax_conversion_of(valtype), value, slot);
+        outcome = plain_from_python(store, tag, param, valtype, value, slot);
     } else if (value == Py_None) {
         *slot = 0;
         outcome = (valtype & 0xff) == WA_VALTYPE_REF_NULL ? WAX_CONVERTED : WAX_WRONG_TYPE;
@@ -103,7 +115,7 @@ static int value_from_python(wax_store *store, uint32_t valtype, PyObject *value
         return 0;
     PyObject *type_name = outcome == WAX_RAISED ? NULL : wax_valtype_name(valtype);
     if (type_name != NULL)
-        wax_raise_value(outcome, PyUnicode_FromFormat("WasmException: value %zd", number), type_name, value);
+        wax_raise_value(outcome, PyUnicode_FromFormat("WasmException: value %u", param + 1), type_name, value);
     Py_XDECREF(type_name);
     return -1;
 }
@@ -121,7 +133,7 @@ static wa_exception *fill(wax_store *store, wa_tag *tag, PyObject *values)
     if (exception == NULL)
         PyErr_NoMemory();
     for (uint32_t i = 0; slot != NULL && i < count; i++) {
-        if (value_from_python(store, params[i], PyTuple_GET_ITEM(values, i), (Py_ssize_t)i + 1, slot) < 0)
+        if (value_from_python(store, tag, i, params[i], PyTuple_GET_ITEM(values, i), slot) < 0)
             return NULL;
         slot += wa_valtype_slots(params[i]);
     }

@@ -91,6 +91,12 @@ bool wa_table_takes(const wa_table *table, bool is_function, uint64_t reference)
     return fits(&table->valtype, is_function, reference);
 }
 
+bool wa_tag_takes(const wa_tag *tag, uint32_t param, bool is_function, uint64_t reference)
+{
+    wa_valtype wanted = {.code = tag->params[param]};
+    return fits(tag->types != NULL ? &tag->types[param] : &wanted, is_function, reference);
+}
+
 bool wa_global_takes(const wa_global *global, bool is_function, uint64_t reference)
 {
     return fits(&global->valtype, is_function, reference);

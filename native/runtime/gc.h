@@ -123,6 +123,8 @@ bool wa_heap_new_run(wa_store *store, uint32_t size_class, wa_run *run);
 /* A run of a block in which objects live; false: there is none. */
 bool wa_heap_swept_run(wa_heap *heap, uint32_t size_class, wa_run *run);
 void wa_heap_free(wa_store *store);
+/* What the blocks of a store's heap take, which count as memory. */
+uint64_t wa_heap_bytes(const wa_store *store);
 /* The heap of a store that is about to become an alias goes to the other one. */
 void wa_heap_join(wa_store *into, wa_store *from);
 /* The region that has an address, NULL where none has. */

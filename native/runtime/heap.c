@@ -434,13 +434,18 @@ void wa_heap_sweep(wa_store *store)
 
 /* ---- as a whole ---------------------------------------------------------------------------------------------------- */
 
+uint64_t wa_heap_bytes(const wa_store *store)
+{
+    return store->heap == NULL ? 0 : store->heap->blocks * WA_BLOCK_BYTES;
+}
+
 void wa_heap_free(wa_store *store)
 {
     wa_heap *heap = store->heap;
     if (heap == NULL)
         return;
     if (store->quota != NULL)
-        wa_quota_give_back(store->quota, WA_COUNTED_MEMORY_BYTES, heap->blocks * WA_BLOCK_BYTES);
+        wa_quota_give_back(store->quota, WA_COUNTED_MEMORY_BYTES, wa_heap_bytes(store));
     while (heap->regions != NULL) {
         wa_region *region = heap->regions;
         heap->regions = region->next;

@@ -4,12 +4,6 @@
 #include "store.h"
 #include "thread.h"
 
-static wa_tag *new_tag(const wa_artifact *artifact, uint32_t type)
-{
-    wa_signature signature = wa_type_signature(artifact, type);
-    return wa_tag_new(signature.digest, signature.params, signature.param_count);
-}
-
 static int build_defined(wa_details *details, wa_quota *quota, wa_error *error)
 {
     wa_artifact *artifact = details->artifact;
@@ -34,7 +28,7 @@ static int build_defined(wa_details *details, wa_quota *quota, wa_error *error)
         details->built_tables = i + 1;
     }
     for (uint32_t i = details->imported_tags; i < WA_ROWS(artifact, tag_type); i++) {
-        wa_tag *tag = new_tag(artifact, WA_COLUMN(artifact, tag_type)[i]);
+        wa_tag *tag = wa_tag_of_type(artifact, WA_COLUMN(artifact, tag_type)[i]);
         if (tag == NULL)
             return wa_fail(error, WA_ERROR_NO_MEMORY, i, 0, 0, "tag");
         wa_tag_slots(instance)[i] = tag;

@@ -1,7 +1,7 @@
 /* The limits of a store: what counts there, each once.
  *
  * Memories and tables count where they are defined, those of the embedder where they are adopted; a shared memory in the first
- * store with limits that has it. Exceptions count as memory. Growth and release keep the count (memory.c, table.c). */
+ * store with limits that has it. Exceptions and the blocks of the heap count as memory. Growth and release keep the count (memory.c, table.c). */
 #include "store.h"
 
 int wa_store_limit(wa_store *store, const wa_limits *limits)
@@ -80,6 +80,7 @@ static void add_contents(const wa_store *store, uint64_t *amounts)
     }
     for (const wa_adopted *adopted = store->adopted; adopted != NULL; adopted = adopted->next)
         add_object(amounts, adopted->object.kind, adopted->object.object);
+    add(&amounts[WA_COUNTED_MEMORY_BYTES], wa_heap_bytes(store));
     for (uint64_t i = 0; i < store->exception_count; i++)
         add(&amounts[WA_COUNTED_MEMORY_BYTES], wa_exception_bytes(store->exceptions[i]->tag));
 }
@@ -95,19 +96,25 @@ static void count_contents(const wa_store *store, wa_quota *quota)
     }
     for (const wa_adopted *adopted = store->adopted; adopted != NULL; adopted = adopted->next)
         count_object(quota, adopted->object.kind, adopted->object.object);
+    wa_quota_count(quota, WA_COUNTED_MEMORY_BYTES, wa_heap_bytes(store));
     for (uint64_t i = 0; i < store->exception_count; i++)
         wa_quota_count(quota, WA_COUNTED_MEMORY_BYTES, wa_exception_bytes(store->exceptions[i]->tag));
 }
 
+static int check_contents(const wa_store *store, const wa_quota *quota, wa_error *error)
+{
+    uint64_t amounts[WA_COUNTED] = {0};
+    add_contents(store, amounts);
+    return wa_quota_check(quota, amounts, error);
+}
+
 int wa_limits_join(wa_store *into, wa_store *from, wa_error *error)
 {
-    const wa_store *newcomer = into->quota != NULL ? from : into;
-    uint64_t amounts[WA_COUNTED] = {0};
+    wa_store *newcomer = into->quota != NULL ? from : into;
     if (into->quota == NULL && from->quota == NULL)
         return 0;
     wa_quota *quota = into->quota != NULL ? into->quota : from->quota;
-    add_contents(newcomer, amounts);
-    if (wa_quota_check(quota, amounts, error) < 0)
+    if (check_contents(newcomer, quota, error) < 0 && !(wa_heap_collect(newcomer) && check_contents(newcomer, quota, error) == 0))
         return -1;
     count_contents(newcomer, quota);
     from->quota = NULL;

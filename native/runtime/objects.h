@@ -87,8 +87,12 @@ struct wa_global {
 struct wa_tag {
     atomic_uint references;
     uint8_t digest[16];
+    wa_valtype *types; /* the same as params, where one is of a type of the module; else NULL */
     uint32_t param_count;
     uint32_t params[]; /* value types; concrete heap types as the defining module numbers them */
 };
+
+/* A tag of an artifact, by its function type. NULL: no memory. */
+wa_tag *wa_tag_of_type(const wa_artifact *artifact, uint32_t type);
 
 #endif

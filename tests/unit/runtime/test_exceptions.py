@@ -56,6 +56,51 @@ def test_values_of_all_types_reach_python() -> None:
     assert thrower.throw_empty(0) is None
 
 
+#: Carries what a module has types for.
+TYPED = """(module
+  (type $node (sub (struct (field i32)))) (type $leaf (sub $node (struct (field i32))))
+  (type $other (struct (field f64)))
+  (type $func (func (result i32)))
+  (import "host" "back" (func $back))
+  (tag $t (export "t") (param (ref $node) i31ref (ref null $func)))
+  (elem declare func $seven)
+  (func $seven (type $func) (i32.const 7))
+  (func (export "throw") (throw $t (struct.new $leaf (i32.const 30)) (ref.i31 (i32.const 5)) (ref.func $seven)))
+  (func (export "other") (result (ref $other)) (struct.new $other (f64.const 1)))
+  (func (export "catch") (result i32) (local $number i31ref) (local $func (ref null $func))
+    (block $caught (result (ref $node) i31ref (ref null $func))
+      (try_table (catch $t $caught) (call $back))
+      (return (i32.const -1)))
+    (local.set $func) (local.set $number)
+    (i32.add (struct.get $node 0) (i32.add (i31.get_s (local.get $number)) (call_ref $func (local.get $func))))))"""
+
+
+def test_a_host_function_raises_what_the_guest_threw_again() -> None:
+    def back() -> None:
+        guest.throw()
+
+    guest: Any = exports(TYPED, {"host": {"back": back}})
+    assert guest.catch() == 42
+
+
+def test_a_host_function_throws_what_the_types_of_a_module_allow() -> None:
+    thrown: list[tuple[Any, ...]] = []
+
+    def back() -> None:
+        raise wa.WasmException(guest.t, thrown[-1])
+
+    guest: Any = exports(TYPED, {"host": {"back": back}})
+    with pytest.raises(wa.WasmException) as caught:
+        guest.throw()
+    leaf, number, func = caught.value.values
+    thrown.append((leaf, number - 1, func))
+    assert guest.catch() == 41
+    for wrong in ((guest.other(), 1, func), (None, 1, func), (func, 1, func), (leaf, 1, leaf), (leaf, 1, guest.throw)):
+        thrown.append(wrong)
+        with pytest.raises(TypeError, match=r"WasmException: value [13]"):
+            guest.catch()
+
+
 def test_a_host_function_throws_in_the_guest() -> None:
     tag, other = wa.Tag(), wa.Tag()
     raised: list[BaseException | None] = [None]

@@ -311,6 +311,42 @@ def test_exceptions_are_counted_by_a_join() -> None:
         other.exports.chain(10**6)
 
 
+OBJECTS = """(module
+  (type $bytes (array (mut i8)))
+  (global $kept (mut (ref null $bytes)) (ref.null $bytes))
+  (func (export "make") (param i32) (result (ref $bytes)) (array.new_default $bytes (local.get 0)))
+  (func (export "length") (param (ref $bytes)) (result i32) (array.len (local.get 0)))
+  (func (export "keep") (param i32) (global.set $kept (array.new_default $bytes (local.get 0))))
+  (func (export "churn") (param $rounds i32)
+    (loop $more
+      (drop (array.new_default $bytes (i32.const 100000)))
+      (br_if $more (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))))"""
+MEGABYTE = 2**20
+
+
+def test_objects_are_counted_by_a_join() -> None:
+    other, store = exports(OBJECTS), limited(memory_bytes=16 * MEGABYTE)
+    held, limits = other.make(8 * MEGABYTE), exports(OBJECTS, store=store)
+    with pytest.raises(wa.LimitExceeded) as caught:
+        exports(OBJECTS, store=limited(memory_bytes=4 * MEGABYTE)).length(held)
+    assert caught.value.which == "memory_bytes"
+    assert limits.length(held) == 8 * MEGABYTE
+    with pytest.raises(wa.Trap, match="memory"):
+        limits.keep(9 * MEGABYTE)
+    del held
+    limits.churn(1000)  # what was made elsewhere is freed here
+    limits.keep(15 * MEGABYTE)
+    with pytest.raises(wa.Trap, match="memory"):
+        limits.keep(15 * MEGABYTE)  # both at a time
+
+
+def test_garbage_keeps_no_store_from_a_join() -> None:
+    other = exports(OBJECTS)
+    other.churn(100)
+    held = other.make(1000)
+    assert exports(OBJECTS, store=limited(memory_bytes=MEGABYTE)).length(held) == 1000
+
+
 # ---- the stack ------------------------------------------------------------------------------------------------------
 
 DEEP = """(module (import "host" "again" (func $again (param i32)))
