@@ -633,7 +633,10 @@ def take_state(
 class _NativeComponent(Protocol):
     def types(self) -> list[tuple[int, list[tuple[str, int]]]]: ...
     def externs(self) -> list[tuple[str, int, int, int, int]]: ...
-    def canons(self) -> list[tuple[int, int, int]]: ...
+    def extern(self, row: int, /) -> tuple[str, int, int, int, int]: ...
+    def imports(self) -> list[tuple[str | None, list[int]]]: ...
+    def import_name(self, index: int, /) -> tuple[str | None, str]: ...
+    def exports(self, parent: int, /) -> list[tuple[int, str]]: ...
     def host_objects(self) -> list[tuple[int, str]]: ...
     def face(self, row: int, /) -> tuple[Any, ...]: ...
 
@@ -656,15 +659,15 @@ def component_open(component: Artifact, native: NativeArtifact, /) -> _NativeCom
 def component_instantiate(
     component: _NativeComponent,
     native: NativeArtifact,
-    callables: list[Any],
+    callables: dict[int, Any],
     find: Callable[[int], Callable[..., Any]] | None,
     store: Store | None,
     objects: tuple[Any, ...],
     /,
 ) -> _NativeComponentInstance:
-    """An instance of a component: a callable for each import of its module, None where it is no host function.
+    """An instance of a component: callables for host functions among the imports of its module, by index.
 
-    find: gives that of an import, where a host function has None, when it is called first.
+    find: gives that of an import that has none here, when it is called first.
 
     objects: what stands for the host objects of a snapshot, in their order.
     """

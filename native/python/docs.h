@@ -592,9 +592,9 @@
     "component_instantiate($module, component, native, callables, find, store, objects, /)\n" \
     "--\n" \
     "\n" \
-    "An instance of a component: a callable for each import of its module, None where it is no host function.\n" \
+    "An instance of a component: callables for host functions among the imports of its module, by index.\n" \
     "\n" \
-    "find: gives that of an import, where a host function has None, when it is called first.\n" \
+    "find: gives that of an import that has none here, when it is called first.\n" \
     "\n" \
     "objects: what stands for the host objects of a snapshot, in their order."
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact import _types as native_types
-from wasmartifact.constants import CANON_HOST, CANON_LIFT, COMPONENT_KINDS, COMPONENT_SORTS
+from wasmartifact.constants import COMPONENT_KINDS, COMPONENT_SORTS
 from wasmartifact.runtime.artifact import Artifact
 from wasmartifact.runtime.component_types import camel, snake
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from wasmartifact.runtime.component_imports import Wanted, WantedInterface
+    from wasmartifact.runtime.component_imports import Imported
     from wasmartifact.wit.types import World
 
 SORT_FUNC, SORT_TYPE, SORT_RESOURCE, SORT_INSTANCE, SORT_IMPORTED_FUNC = (
@@ -38,15 +38,14 @@ class Component(Artifact):
     _is_component = True
 
     __slots__ = (
-        "_canons",
         "_description",
         "_exports",
-        "_externs",
+        "_extern_rows",
         "_host_objects",
+        "_imported",
         "_names",
         "_package",
         "_type_rows",
-        "_wanted",
         "_world",
     )
 
@@ -94,9 +93,7 @@ class Component(Artifact):
             A start function trapped.
         """
         description = self._open()
-        from wasmartifact.runtime.component_imports import find_callables
-
-        callables, find = find_callables(*self._imported(), imports)
+        callables, find = self._imported.find(imports)
         objects = self._renewed(imports) if self._host_objects else ()
         native = native_types.component_instantiate(description, self._native, callables, find, store, objects)
         return ComponentInstance(self, native)
@@ -115,13 +112,14 @@ class Component(Artifact):
 
     def _open(self) -> native_types._NativeComponent:
         if self._description is None:
+            from wasmartifact.runtime.component_imports import Imported
+
             description = native_types.component_open(self, self._native)
-            self._externs = description.externs()
-            self._canons = description.canons()
+            self._imported: Imported = Imported(description)
+            self._extern_rows: list[tuple[str, int, int, int, int]] | None = None
             self._host_objects = description.host_objects()
             self._names: dict[int, str] = {}
             self._exports: dict[int, dict[str, int]] = {}
-            self._wanted: tuple[list[Wanted | None], list[WantedInterface]] | None = None
             self._type_rows: list[tuple[int, list[tuple[str, int]]]] | None = None
             self._description = description
         return self._description
@@ -139,6 +137,18 @@ class Component(Artifact):
         if self._type_rows is None:
             self._type_rows = description.types()
         return self._type_rows
+
+    @property
+    def _externs(self) -> list[tuple[str, int, int, int, int]]:
+        """(name, sort, row of its interface + 1, whether it is exported, index) of each import and export."""
+        description = self._open()
+        if self._extern_rows is None:
+            self._extern_rows = description.externs()
+        return self._extern_rows
+
+    def _extern(self, row: int) -> tuple[str, int, int, int, int]:
+        """The same of one: an instance that is used in few ways needs few."""
+        return self._open().extern(row)
 
     @property
     def _module_name(self) -> str:
@@ -172,42 +182,24 @@ class Component(Artifact):
         parts = [None if part == 0 else self._python_type(part - 1) for _, part in items if kind < FIRST_HANDLE]
         return plain_type(kind, parts)
 
-    def _imported(self) -> tuple[list[Wanted | None], list[WantedInterface]]:
-        """The imports of the flattened module, None for what is no function of the host; these by their interfaces."""
-        self._open()
-        if self._wanted is None:
-            from wasmartifact.runtime.component_imports import Wanted, by_interface
-
-            wanted: list[Wanted | None] = []
-            for kind, _, target in self._canons:
-                if kind == CANON_LIFT:
-                    break
-                name, _, parent, _, _ = self._externs[target - 1] if kind == CANON_HOST else ("", 0, 0, 0, 0)
-                place = None if parent == 0 else self._externs[parent - 1][0]
-                wanted.append(Wanted(place, name) if kind == CANON_HOST else None)
-            self._wanted = wanted, by_interface(wanted)
-        return self._wanted
-
     def _children(self, parent: int) -> dict[str, int]:
         """Rows of what is exported in an instance, by the Python name and by the name in WIT; 0: by the component."""
-        self._open()
+        description = self._open()
         if parent not in self._exports:
             found: dict[str, int] = {}
-            for row, (name, _, owner, is_export, _) in enumerate(self._externs):
-                if not is_export or owner != parent or name.startswith("["):
-                    continue
-                found.setdefault(name, row)
+            for row, name in description.exports(parent):
+                if not name.startswith("["):
+                    found.setdefault(name, row)
             for name, row in list(found.items()):
-                for short in _python_names(name, self._externs[row][1]):
+                for short in _python_names(name, self._extern(row)[1]):
                     found.setdefault(short, row)
             self._exports[parent] = found
         return self._exports[parent]
 
     def _member(self, parent: int, name: str) -> int:
         """Row of a function of a resource by its name in WIT; KeyError where there is none."""
-        self._open()
-        for row, (found, _, owner, is_export, _) in enumerate(self._externs):
-            if found == name and is_export and owner == parent:
+        for row, found in self._open().exports(parent):
+            if found == name:
                 return row
         raise KeyError(name)
 
@@ -261,7 +253,7 @@ class Namespace:
 
     def __iter__(self) -> Iterator[str]:
         rows = self._component._children(self._parent)
-        return iter([name for name, row in rows.items() if self._component._externs[row][0] == name])
+        return iter([name for name, row in rows.items() if self._component._extern(row)[0] == name])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -276,11 +268,11 @@ class Namespace:
     def __repr__(self) -> str:
         if self._parent == 0:
             return f"<exports of {self._component!r}>"
-        return f"<interface {self._component._externs[self._parent - 1][0]}>"
+        return f"<interface {self._component._extern(self._parent - 1)[0]}>"
 
     def _make(self, row: int) -> Any:
         """The object of an export."""
-        name, sort, _, _, index = self._component._externs[row]
+        name, sort, _, _, index = self._component._extern(row)
         if sort == SORT_FUNC:
             return self._native.function(index - 1, name)
         if sort == SORT_INSTANCE:
@@ -336,7 +328,6 @@ def resource_class(component: Component, native: native_types._NativeComponentIn
 
 def make_resource_class(component: Component, native: native_types._NativeComponentInstance, resource: int) -> type:
     """A class with the methods of a resource that the component exports."""
-    component._open()
     names = {  # by where it has them: an interface may export it again, under another name
         parent: text
         for text, sort, parent, is_export, index in reversed(component._externs)

@@ -50,55 +50,93 @@ class Wanted:
 class WantedInterface:
     """The functions that a component imports of one interface; of None: those that are imported by themselves.
 
-    Attributes
+    Parameters
     ----------
     interface : str | None
         Its name.
-    key : tuple of str | None
-        Its name without the version, and what versions that fit have in common; None where only an equal name fits.
     indices : list of int
         Where its functions stand among the component's imports.
-    wanted : list of Wanted
-        Its functions, in that order.
-    is_served : bool | None
-        Whether a Wasi has it; None where that was not asked yet.
+
+    Attributes
+    ----------
+    key : tuple of str | None
+        Its name without the version, and what versions that fit have in common; None where only an equal name fits.
     """
 
-    __slots__ = ("indices", "interface", "is_served", "key", "wanted")
+    __slots__ = ("indices", "interface", "key")
 
-    def __init__(self, interface: str | None) -> None:
+    def __init__(self, interface: str | None, indices: list[int]) -> None:
         self.interface = interface
         self.key = None if interface is None else _key(interface)
-        self.indices: list[int] = []
-        self.wanted: list[Wanted] = []
-        self.is_served: bool | None = None
-
-    def is_served_by(self, interfaces: Any) -> bool:
-        """Whether a Wasi has it, of these interfaces or any."""
-        if self.is_served is None:
-            self.is_served = interfaces.serves(self.interface)
-        return self.is_served
-
-    def find(self, place: Any) -> list[Callable[..., Any]]:
-        """A callable for each function, in what stands for the interface."""
-        found = []
-        for item in self.wanted:
-            value = None if place is None else item.find(place)
-            if not callable(value):
-                raise _unlinkable(item, value)
-            found.append(value)
-        return found
+        self.indices = indices
 
 
-def by_interface(wanted: Sequence[Wanted | None]) -> list[WantedInterface]:
-    """The functions of each interface; None where an import is no function of the host."""
-    groups: dict[str | None, WantedInterface] = {}
-    for index, item in enumerate(wanted):
-        if item is not None:
-            group = groups.setdefault(item.interface, WantedInterface(item.interface))
-            group.indices.append(index)
-            group.wanted.append(item)
-    return list(groups.values())
+class Imported:
+    """What a component imports of its host, by interface; looked at in whole once, whatever the number of instances.
+
+    Parameters
+    ----------
+    description : NativeComponent
+        Of the component.
+    """
+
+    __slots__ = ("_description", "_functions", "_groups", "_of_wasi", "_others")
+
+    def __init__(self, description: types._NativeComponent) -> None:
+        self._description = description
+        #: Functions by index, each made when it is looked for: most never are.
+        self._functions: dict[int, Wanted] = {}
+        self._groups = [WantedInterface(*group) for group in description.imports()]
+        #: Those of WASI 0.2, and the others; None before a Wasi was given.
+        self._of_wasi: list[WantedInterface] = []
+        self._others: list[WantedInterface] | None = None
+
+    def function(self, index: int) -> Wanted:
+        """The function that an import is: the same object each time."""
+        wanted = self._functions.get(index)
+        if wanted is None:
+            wanted = self._functions[index] = Wanted(*self._description.import_name(index))
+        return wanted
+
+    def find(self, imports: Any) -> tuple[dict[int, Callable[..., Any]], Finder | None]:
+        """A callable for each import but those that a Wasi has, by index; and what finds those when they are called.
+
+        Raises
+        ------
+        UnlinkableModule
+            One is not there, or can't be called.
+        TypeError
+            ``imports`` is no mapping.
+        """
+        given = _as_mapping(imports)
+        compatible = _by_track(given)
+        host = getattr(given.get(PREVIEW_1), "host", None)
+        interfaces = None if host is None else host._component_interfaces()
+        groups = self._groups if interfaces is None else self._given_groups(interfaces, given, compatible)
+        found: dict[int, Callable[..., Any]] = {}
+        for group in groups:
+            name = group.interface
+            place = given if name is None else _given(name, group.key, given, compatible)
+            for index in group.indices:
+                wanted = self.function(index)
+                value = None if place is None else wanted.find(place)
+                if not callable(value):
+                    raise _unlinkable(wanted, value)
+                found[index] = value
+        return found, None if interfaces is None else Finder(self, interfaces)
+
+    def _given_groups(
+        self, interfaces: Any, given: Mapping[str, Any], compatible: Mapping[tuple[str, str] | None, str]
+    ) -> list[WantedInterface]:
+        """Those that are not left to a Wasi: what it lacks, and what was given all the same."""
+        if self._others is None:
+            is_served = [group.interface is not None and interfaces.serves(group.interface) for group in self._groups]
+            pairs = list(zip(self._groups, is_served, strict=True))
+            self._of_wasi = [group for group, served in pairs if served]
+            self._others = [group for group, served in pairs if not served]
+        if not any(name.startswith("wasi:") for name in given):
+            return self._others
+        return self._others + [group for group in self._of_wasi if group.interface in given or group.key in compatible]
 
 
 class Finder:
@@ -106,59 +144,22 @@ class Finder:
 
     Parameters
     ----------
-    places : sequence of Wanted or None
-        What is imported, in order.
+    imported : Imported
+        What is imported.
     interfaces : Preview2
         Have it.
     """
 
-    __slots__ = ("interfaces", "places")
+    __slots__ = ("imported", "interfaces")
 
-    def __init__(self, places: Sequence[Wanted | None], interfaces: Any) -> None:
-        self.places = places
+    def __init__(self, imported: Imported, interfaces: Any) -> None:
+        self.imported = imported
         self.interfaces = interfaces
 
     def __call__(self, index: int) -> Callable[..., Any]:
         """The function of an import."""
-        wanted = self.places[index]
-        assert wanted is not None
-        found: Callable[..., Any] = self.interfaces.callable_of(wanted)
+        found: Callable[..., Any] = self.interfaces.callable_of(self.imported.function(index))
         return found
-
-
-def find_callables(
-    wanted: Sequence[Wanted | None], groups: Sequence[WantedInterface], imports: Any
-) -> tuple[list[Callable[..., Any] | None], Finder | None]:
-    """A callable for each import, None where no function of the host is wanted; and what finds those of WASI 0.2 later.
-
-    Raises
-    ------
-    UnlinkableModule
-        One is not there, or can't be called.
-    TypeError
-        ``imports`` is no mapping.
-    """
-    given = _as_mapping(imports)
-    compatible = _by_track(given)
-    host = getattr(given.get(PREVIEW_1), "host", None)
-    interfaces = None if host is None else host._component_interfaces()
-    found: list[Callable[..., Any] | None] = [None] * len(wanted)
-    for group in groups:
-        name = group.interface
-        if name is None:
-            values = group.find(given)
-        elif (
-            interfaces is not None
-            and name not in given
-            and group.key not in compatible
-            and group.is_served_by(interfaces)
-        ):
-            continue
-        else:
-            values = group.find(_given(name, group.key, given, compatible))
-        for index, value in zip(group.indices, values, strict=True):
-            found[index] = value
-    return found, None if interfaces is None else Finder(wanted, interfaces)
 
 
 def renew(objects: Sequence[tuple[int, str]], imports: Any) -> tuple[object, ...]:

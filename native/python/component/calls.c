@@ -412,18 +412,17 @@ PyType_Spec wax_component_func_spec = {
 /* The Python function of an import: a new reference. */
 static PyObject *callable_of(wax_component_instance *instance, uint32_t canon)
 {
-    PyObject *found = instance->callables == NULL ? NULL : PyList_GET_ITEM(instance->callables, canon);
-    if (found == NULL) {
+    if (instance->callables[canon] != NULL)
+        return Py_NewRef(instance->callables[canon]);
+    if (instance->find == NULL) {
         PyErr_SetString(PyExc_ReferenceError, "the instance of this function is gone");
         return NULL;
     }
-    if (found != Py_None)
-        return Py_NewRef(found);
     PyObject *number = PyLong_FromUnsignedLong(canon);
-    found = number == NULL ? NULL : PyObject_CallOneArg(instance->find, number);
+    PyObject *found = number == NULL ? NULL : PyObject_CallOneArg(instance->find, number);
     Py_XDECREF(number);
-    if (found != NULL && instance->callables != NULL)
-        PyList_SetItem(instance->callables, canon, Py_NewRef(found));
+    if (found != NULL && instance->find != NULL) /* else the instance went meanwhile */
+        Py_XSETREF(instance->callables[canon], Py_NewRef(found));
     return found;
 }
 

@@ -35,7 +35,7 @@ typedef struct wax_component_instance {
     wax_store *store;         /* owned */
     PyObject *core;           /* Instance of the flattened module; NULL until it is linked */
     PyObject *classes;        /* dict {resource: class} */
-    PyObject *callables;      /* list: a function for each import, None for one that is found by its first call, or is none of Python's */
+    PyObject **callables;     /* per import: its function; NULL for one that is found by its first call, or is none of Python's; owned */
     PyObject *find;           /* callable: import -> its function */
     wax_host_object *objects; /* owned; the first one is never used */
     uint32_t object_count, object_capacity, free_object;
@@ -141,6 +141,6 @@ uint32_t wax_component_drop(wa_component_instance *native, uint32_t resource, ui
 
 PyObject *wax_resource_new(wax_component_instance *instance, uint32_t resource, uint32_t rep, wax_resource_state state);
 
-extern PyType_Spec wax_resource_spec, wax_component_func_spec;
+extern PyType_Spec wax_component_spec, wax_resource_spec, wax_component_func_spec;
 
 #endif

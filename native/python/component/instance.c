@@ -1,8 +1,8 @@
-/* Components and their instances: what the artifact says, read once; the flattened module, linked with canonical functions. */
+/* Instances of components: the flattened module, linked with canonical functions. */
 #include "component.h"
 #include "python/docs.h"
 
-static PyType_Spec description_spec, instance_spec;
+static PyType_Spec instance_spec;
 
 static int make_type(PyTypeObject **place, PyType_Spec *spec)
 {
@@ -13,15 +13,13 @@ static int make_type(PyTypeObject **place, PyType_Spec *spec)
 
 static int make_types(wax_state *state)
 {
-    return make_type(&state->component_type, &description_spec) < 0 ||
+    return make_type(&state->component_type, &wax_component_spec) < 0 ||
                    make_type(&state->component_instance_type, &instance_spec) < 0 ||
                    make_type(&state->component_func_type, &wax_component_func_spec) < 0 ||
                    make_type(&state->resource_type, &wax_resource_spec) < 0
                ? -1
                : 0;
 }
-
-/* ---- descriptions --------------------------------------------------------------------------------------------------------- */
 
 /* component_open(Component, its NativeArtifact) -> NativeComponent */
 static PyObject *component_open(PyObject *module, PyObject *const *args, Py_ssize_t count)
@@ -51,153 +49,6 @@ static PyObject *component_open(PyObject *module, PyObject *const *args, Py_ssiz
     component->face = Py_NewRef(args[0]);
     return (PyObject *)component;
 }
-
-static PyObject *component_types(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    const wax_component *component = (const wax_component *)object;
-    PyObject *rows = PyList_New(component->native->type_count);
-    for (uint32_t row = 0; rows != NULL && row < component->native->type_count; row++) {
-        const wac_type *type = &component->native->types[row];
-        PyObject *items = PyList_New(type->item_count);
-        for (uint32_t i = 0; items != NULL && i < type->item_count; i++) {
-            PyObject *name = wax_component_text(component, type->items[i].name);
-            PyObject *item = name == NULL ? NULL : Py_BuildValue("Nk", name, (unsigned long)type->items[i].type);
-            if (item == NULL)
-                Py_CLEAR(items);
-            else
-                PyList_SET_ITEM(items, i, item);
-        }
-        PyObject *made = items == NULL ? NULL : Py_BuildValue("kN", (unsigned long)type->kind, items);
-        if (made == NULL)
-            Py_CLEAR(rows);
-        else
-            PyList_SET_ITEM(rows, row, made);
-    }
-    return rows;
-}
-
-static PyObject *component_externs(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    const wax_component *component = (const wax_component *)object;
-    PyObject *rows = PyList_New(component->native->extern_count);
-    for (uint32_t row = 0; rows != NULL && row < component->native->extern_count; row++) {
-        const struct wa_schema_component_extern *item = &component->native->externs[row];
-        PyObject *name = wax_component_text(component, item->name);
-        PyObject *made = name == NULL ? NULL
-                                      : Py_BuildValue("Nkkkk", name, (unsigned long)item->sort, (unsigned long)item->parent,
-                                                      (unsigned long)item->is_export, (unsigned long)item->index);
-        if (made == NULL)
-            Py_CLEAR(rows);
-        else
-            PyList_SET_ITEM(rows, row, made);
-    }
-    return rows;
-}
-
-static PyObject *component_canons(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    const wax_component *component = (const wax_component *)object;
-    PyObject *rows = PyList_New(component->native->canon_count);
-    for (uint32_t row = 0; rows != NULL && row < component->native->canon_count; row++) {
-        const struct wa_schema_component_canon *canon = &component->native->canons[row];
-        PyObject *made = Py_BuildValue("kkk", (unsigned long)canon->kind, (unsigned long)canon->type, (unsigned long)canon->target);
-        if (made == NULL)
-            Py_CLEAR(rows);
-        else
-            PyList_SET_ITEM(rows, row, made);
-    }
-    return rows;
-}
-
-/* (kind, name) of each object of the embedder that a snapshot has handles of. */
-static PyObject *component_host_objects(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    const wa_component *native = ((const wax_component *)object)->native;
-    PyObject *rows = PyList_New(native->host_object_count);
-    for (uint32_t row = 0; rows != NULL && row < native->host_object_count; row++) {
-        uint32_t start = native->host_object_names[row], end = native->host_object_names[row + 1];
-        PyObject *name = PyUnicode_DecodeUTF8(native->host_object_name_bytes + start, end - start, "replace");
-        PyObject *made = name == NULL ? NULL : Py_BuildValue("kN", (unsigned long)native->host_object_kinds[row], name);
-        if (made == NULL)
-            Py_CLEAR(rows);
-        else
-            PyList_SET_ITEM(rows, row, made);
-    }
-    return rows;
-}
-
-/* face(row of a type) -> what Python's values of it need */
-static PyObject *component_face(PyObject *object, PyObject *row)
-{
-    wax_component *component = (wax_component *)object;
-    unsigned long number = PyLong_AsUnsignedLong(row);
-    if (PyErr_Occurred())
-        return NULL;
-    if (number >= component->native->type_count) {
-        PyErr_SetString(PyExc_IndexError, "no such type");
-        return NULL;
-    }
-    return Py_XNewRef(wax_face(component, &component->native->types[number]));
-}
-
-static int description_traverse(PyObject *object, visitproc visit, void *arg)
-{
-    const wax_component *component = (const wax_component *)object;
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT(component->face);
-    Py_VISIT(component->linked);
-    for (uint32_t i = 0; component->faces != NULL && i < component->native->type_count; i++)
-        Py_VISIT(component->faces[i]);
-    return 0;
-}
-
-static int description_clear(PyObject *object)
-{
-    Py_CLEAR(((wax_component *)object)->face);
-    Py_CLEAR(((wax_component *)object)->linked);
-    return 0;
-}
-
-static void description_dealloc(PyObject *object)
-{
-    wax_component *component = (wax_component *)object;
-    PyTypeObject *class = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    for (uint32_t i = 0; component->faces != NULL && i < component->native->type_count; i++)
-        Py_CLEAR(component->faces[i]);
-    PyMem_Free(component->faces);
-    Py_CLEAR(component->face);
-    Py_CLEAR(component->linked);
-    wa_component_release(component->native);
-    class->tp_free(object);
-    Py_DECREF(class);
-}
-
-static PyMethodDef description_methods[] = {
-    {"types", component_types, METH_NOARGS, NULL},
-    {"externs", component_externs, METH_NOARGS, NULL},
-    {"canons", component_canons, METH_NOARGS, NULL},
-    {"host_objects", component_host_objects, METH_NOARGS, NULL},
-    {"face", component_face, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyType_Slot description_slots[] = {
-    {Py_tp_dealloc, description_dealloc}, {Py_tp_traverse, description_traverse},
-    {Py_tp_clear, description_clear},     {Py_tp_methods, description_methods},
-    {0, NULL},
-};
-
-static PyType_Spec description_spec = {
-    .name = "wasmartifact._types.NativeComponent",
-    .basicsize = sizeof(wax_component),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = description_slots,
-};
 
 /* ---- instances ---------------------------------------------------------------------------------------------------------------- */
 
@@ -261,27 +112,48 @@ static wax_component_instance *new_instance(wax_component *component, PyObject *
     return instance;
 }
 
-/* component_instantiate(NativeComponent, NativeArtifact, callables, find, store, objects) -> ComponentInstance */
+/* Functions of imports, by their indices. 0, or -1 with an exception set. */
+static int take_callables(wax_component_instance *instance, PyObject *callables)
+{
+    uint32_t count = instance->component->native->import_count;
+    instance->callables = PyMem_Calloc(count + 1u, sizeof *instance->callables);
+    if (instance->callables == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    PyObject *import, *callable;
+    for (Py_ssize_t at = 0; PyDict_Next(callables, &at, &import, &callable);) {
+        size_t index = PyLong_AsSize_t(import);
+        if (index >= count) { /* or none */
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_IndexError, "no such import");
+            return -1;
+        }
+        Py_XSETREF(instance->callables[index], Py_NewRef(callable));
+    }
+    return 0;
+}
+
+/* component_instantiate(NativeComponent, NativeArtifact, {import: callable}, find, store, objects) -> ComponentInstance */
 static PyObject *component_instantiate(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
     wax_state *state = wax_here();
     if (!wax_check_count("component_instantiate", count, 6) || make_types(state) < 0 ||
         !wax_check_type(args[0], state->component_type) || !wax_check_type(args[1], state->artifact_type) ||
-        !wax_check_type(args[2], &PyList_Type) || !wax_check_type(args[5], &PyTuple_Type))
+        !wax_check_type(args[2], &PyDict_Type) || !wax_check_type(args[5], &PyTuple_Type))
         return NULL;
     wax_component *component = (wax_component *)args[0];
     uint32_t wanted = component->native->host_object_count;
     if (PyTuple_GET_SIZE(args[5]) != (Py_ssize_t)wanted)
         return PyErr_Format(PyExc_ValueError, "%u objects, found %zd", wanted, PyTuple_GET_SIZE(args[5]));
-    if (PyList_GET_SIZE(args[2]) != (Py_ssize_t)component->native->import_count)
-        return PyErr_Format(PyExc_ValueError, "%u imports, found %zd", component->native->import_count, PyList_GET_SIZE(args[2]));
     if (args[4] != Py_None && !Py_IS_TYPE(args[4], state->store_type))
         return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(args[4])->tp_name);
     PyObject *linked = linked_of(component, (wax_artifact *)args[1]);
     wax_component_instance *instance = linked == NULL ? NULL : new_instance(component, args[4], args[5]);
+    if (instance != NULL && take_callables(instance, args[2]) < 0)
+        Py_CLEAR(instance);
     if (instance != NULL) {
-        instance->callables = Py_NewRef(args[2]);
         instance->find = Py_NewRef(args[3]);
         instance->core = wax_linked_instantiate(linked, instance->store, &instance->native);
     }
@@ -315,7 +187,8 @@ static int instance_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(instance->core);
     Py_VISIT(instance->store);
     Py_VISIT(instance->classes);
-    Py_VISIT(instance->callables);
+    for (uint32_t i = 0; instance->callables != NULL && i < instance->component->native->import_count; i++)
+        Py_VISIT(instance->callables[i]);
     Py_VISIT(instance->find);
     for (uint32_t i = 0; i < instance->object_count; i++)
         Py_VISIT(instance->objects[i].object);
@@ -329,7 +202,8 @@ static int instance_clear(PyObject *object)
     for (uint32_t i = 0; i < instance->object_count; i++)
         Py_CLEAR(instance->objects[i].object);
     Py_CLEAR(instance->classes);
-    Py_CLEAR(instance->callables);
+    for (uint32_t i = 0; instance->callables != NULL && i < instance->component->native->import_count; i++)
+        Py_CLEAR(instance->callables[i]);
     Py_CLEAR(instance->find);
     return 0;
 }
@@ -346,6 +220,7 @@ static void instance_dealloc(PyObject *object)
         wa_instance_set_owner(instance->native.core, NULL);
     Py_CLEAR(instance->core);
     Py_CLEAR(instance->store);
+    PyMem_Free(instance->callables);
     PyMem_Free(instance->objects);
     PyMem_Free(instance->ended);
     if (instance->native.component != NULL)
