@@ -175,6 +175,69 @@ def test_nothing_slips_into_a_header_or_the_place(authority: str, tmp_path: Path
     inside(work, tmp_path)
 
 
+def test_a_body_has_the_length_that_its_headers_say(authority: str, tmp_path: Path) -> None:
+    """What is beyond would be another request to the server, on a connection that others use next."""
+
+    def work() -> None:
+        guest = Guest(authority)
+        exact = guest.request("/echo?q=1", "post", (("content-length", b"5"),))
+        body = exact.body()
+        body.write().write(b"hello")
+        body.finish(body, None)
+        assert guest.read(guest.answer(exact)) == b"hello"
+        longer = guest.request("/echo", "post", (("Content-Length", b"5"),))
+        body = longer.body()
+        stream = body.write()
+        future = guest.handle(longer, None)
+        stream.write(b"hel")
+        with pytest.raises(wa.Err) as beyond:
+            stream.write(b"loGET /large HTTP/1.1\r\n\r\n")
+        assert beyond.value.value[1].to_debug_string() == "[Errno 27] the body of the request is to have 5 bytes"
+        with pytest.raises(wa.Err) as shorter:
+            body.finish(body, None)
+        assert shorter.value.value == ("HTTP-request-body-size", 3)
+        future.subscribe().block()
+        assert future.get().value.value == "HTTP-protocol-error"
+        with pytest.raises(wa.Err) as without:
+            guest.handle(guest.request("/echo", "post", (("content-length", b"5"),)), None)
+        assert without.value.value == ("HTTP-request-body-size", 0)
+        for wrong in ((b"+5",), (b"5", b"5"), (b"1" * 30,)):
+            request = guest.request("/echo", "post", tuple(("content-length", value) for value in wrong))
+            with pytest.raises(wa.Err):
+                request.body()
+            with pytest.raises(wa.Err, match="HTTP-protocol-error"):
+                guest.handle(request, None)
+
+    inside(work, tmp_path)
+
+
+def test_a_guest_that_goes_in_the_middle_of_a_body_leaves_no_thread(authority: str, tmp_path: Path) -> None:
+    def work() -> None:
+        guest = Guest(authority)
+        request = guest.request("/echo", "post")
+        body = request.body()
+        body.write().write(b"half")
+        guest.handle(request, None)
+
+    before = set(threading.enumerate())
+    inside(work, tmp_path)
+    deadline = time.monotonic() + 30
+    while [thread for thread in set(threading.enumerate()) - before if thread.name == "wasmartifact-http"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_longest_times_are_no_errors(authority: str, tmp_path: Path) -> None:
+    def work() -> None:
+        guest = Guest(authority)
+        options = guest.types.RequestOptions()
+        options.set_connect_timeout(2**64 - 1)
+        options.set_first_byte_timeout(2**64 - 1)
+        assert guest.answer(guest.request("/echo?q=1"), options).status() == 207
+
+    inside(work, tmp_path)
+
+
 def test_requests_are_limited(authority: str, tmp_path: Path) -> None:
     def work() -> None:
         few = Guest(authority, limits=wa.Limits(descriptors=4))

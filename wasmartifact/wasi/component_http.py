@@ -7,6 +7,7 @@ the limit of descriptors is one of requests, too.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 #: RFC 9110, 5.6.2 and 5.5; RFC 3986, 3.2 and 3.3.
 _TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(rb"[^\0-\10\n-\37\177]*")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _AUTHORITY: Final = re.compile(r"[-._~!$&'()*+,;=:@%\[\]0-9A-Za-z]+")
 _PATH: Final = re.compile(r"/[-._~!$&'()*+,;=:@%/?0-9A-Za-z\[\]|^`{}\"<>\\]*")
 #: Of the connection, which is the client's affair.
@@ -33,6 +35,8 @@ _FORBIDDEN: Final = frozenset((
     "connection", "host", "http2-settings", "keep-alive", "proxy-authenticate", "proxy-authorization",
     "proxy-connection", "te", "transfer-encoding", "upgrade",
 ))  # fmt: skip
+#: Sockets wait for no more milliseconds than a C int holds.
+_LONGEST_S: Final = 2e6
 #: That are on their way at a time.
 MOST_REQUESTS: Final = 64
 _LIMIT_REACHED: Final = "connection-limit-reached"
@@ -107,17 +111,24 @@ class OutgoingRequest:
         self._scheme: Any = None
         self._authority: str | None = None
         self._path: str | None = None
-        self.body_: OutgoingBody | None = None
+        self.source: _BodySource | None = None
 
     def body(self) -> OutgoingBody:
         """What the guest writes its body to; once."""
-        if self.body_ is not None:
+        if self.source is not None:
             raise Err(None)
         try:
-            self.body_ = OutgoingBody(self.host)
+            reading, writing = os.pipe2(os.O_CLOEXEC)
         except OSError:  # no more descriptors
             raise Err(None) from None
-        return self.body_
+        progress = _Progress()
+        self.source = _BodySource(reading, progress)
+        try:
+            progress.size_bytes = self.length
+        except Err:
+            os.close(writing)
+            raise Err(None) from None
+        return OutgoingBody(self.host, writing, progress)
 
     def method(self) -> Any:
         """As it was set; GET."""
@@ -164,6 +175,16 @@ class OutgoingRequest:
         return self._headers
 
     @property
+    def length(self) -> int | None:
+        """How long its headers say that the body is; None: they don't. Raises Err."""
+        values = self._headers.get("content-length")
+        if not values:
+            return None
+        if len(values) > 1 or not _LENGTH.fullmatch(values[0]):
+            raise Err("HTTP-protocol-error")
+        return int(values[0])
+
+    @property
     def method_text(self) -> str:
         """As it is sent."""
         name = _name(self._method)
@@ -184,16 +205,47 @@ def _name(value: Any) -> str:
     return str(value.value if case == "other" else case)
 
 
+class _Progress:
+    """What is known of a request's body on both of its sides. ``size_bytes``: what it is to have; None: anything."""
+
+    def __init__(self) -> None:
+        self.size_bytes: int | None = None
+        self.written_bytes = 0
+        self.is_whole = False
+
+
+class _BodySource:
+    """A request's body, as its thread has it. It keeps nothing of the guest's, whose end may be dropped at any time."""
+
+    def __init__(self, reading: int, progress: _Progress) -> None:
+        self._reading = reading
+        self._progress = progress
+
+    def chunks(self) -> Iterator[bytes]:
+        """What was written."""
+        while data := os.read(self._reading, CHUNK_BYTES):
+            yield data
+        if not self._progress.is_whole:
+            raise ConnectionAbortedError("the component gave up the body of its request")
+
+    def refuse(self) -> None:
+        """Nobody takes what is written to it from now on: that fails."""
+        if self._reading >= 0:
+            os.close(self._reading)
+        self._reading = -1
+
+    def __del__(self) -> None:
+        self.refuse()
+
+
 class OutgoingBody:
     """A request's body: what is written to it waits until the request takes it."""
 
-    reading = writing = -1
-
-    def __init__(self, host: types.WasiHost) -> None:
+    def __init__(self, host: types.WasiHost, writing: int, progress: _Progress) -> None:
         self._stream: DescriptorOutput | None = None
         self.host = host
-        self.reading, self.writing = os.pipe2(os.O_CLOEXEC)
-        self._is_whole = False
+        self.writing = writing
+        self._progress = progress
 
     def write(self) -> DescriptorOutput:
         """The stream to it, once."""
@@ -203,15 +255,19 @@ class OutgoingBody:
             file = _given(self.host, self.writing, WASI_OUTPUT)
         except Err:
             raise Err(None) from None
-        self._stream = DescriptorOutput(self.host, file.number, file)
+        self._stream = _BodyOutput(file, self._progress)
         return self._stream
 
     @staticmethod
     def finish(body: OutgoingBody, trailers: Fields | None) -> None:
         """It is whole."""
+        progress = body._progress
         if trailers is not None and trailers.entries_:
             raise Err(("internal-error", "trailers can't be sent"))
-        body._is_whole = True
+        if progress.size_bytes not in {None, progress.written_bytes}:
+            body.close()
+            raise Err(("HTTP-request-body-size", progress.written_bytes))
+        progress.is_whole = True
         body.close()
 
     def close(self) -> None:
@@ -222,22 +278,24 @@ class OutgoingBody:
             os.close(self.writing)
         self.writing = -1
 
-    def chunks(self) -> Iterator[bytes]:
-        """On the request's thread: what was written."""
-        while data := os.read(self.reading, CHUNK_BYTES):
-            yield data
-        if not self._is_whole:
-            raise ConnectionAbortedError("the component gave up the body of its request")
-
-    def refuse(self) -> None:
-        """Nobody takes what is written to it from now on: that fails."""
-        if self.reading >= 0:
-            os.close(self.reading)
-        self.reading = -1
-
     def __del__(self) -> None:
         self.close()
-        self.refuse()
+
+
+class _BodyOutput(DescriptorOutput):
+    """Not more than its headers say: a server would take the rest for another request."""
+
+    def __init__(self, file: File, progress: _Progress) -> None:
+        super().__init__(file.host, file.number, file)
+        self._progress = progress
+
+    def _put(self, contents: Any) -> int:
+        progress = self._progress
+        if progress.size_bytes is not None and progress.written_bytes + len(contents) > progress.size_bytes:
+            raise OSError(errno.EFBIG, f"the body of the request is to have {progress.size_bytes} bytes")
+        size = super()._put(contents)
+        progress.written_bytes += size
+        return size
 
 
 def _given(host: types.WasiHost, descriptor: int, direction: int) -> File:
@@ -283,7 +341,7 @@ class RequestOptions:
         """What urllib3 calls them: to connect, and to read."""
         read = self._times.get("first") or self._times.get("between")
         times = {"connect": self._times.get("connect"), "read": read}
-        return {name: time / NANOSECONDS for name, time in times.items() if time is not None}
+        return {name: min(time / NANOSECONDS, _LONGEST_S) for name, time in times.items() if time is not None}
 
 
 class _Answer:
@@ -337,6 +395,8 @@ class Sender:
         """Begin to send a request. Raises Err; ImportError where there is no urllib3."""
         self._prepare()
         url, seconds = request.url, {} if options is None else options.seconds
+        if request.length and request.source is None:
+            raise Err(("HTTP-request-body-size", 0))
         if not self._free.acquire(blocking=False):
             raise Err(_LIMIT_REACHED)
         try:
@@ -381,8 +441,8 @@ class Sender:
             outcome: Any = IncomingResponse(self._host, response.status, headers, body, broken)
         except Exception as problem:
             outcome = Err(error_code(problem))
-        if request.body_ is not None:
-            request.body_.refuse()
+        if request.source is not None:
+            request.source.refuse()
         parcel.pop().outcome = outcome
         del outcome
         os.close(telling)
@@ -399,8 +459,8 @@ class Sender:
         for name, value in request.headers().entries_:
             headers.add(name, value.decode("latin-1"))
         more: dict[str, Any] = {"timeout": Timeout(**seconds)} if seconds else {}
-        if request.body_ is not None:
-            more["body"] = request.body_.chunks()
+        if request.source is not None:
+            more["body"] = request.source.chunks()
         return self._client.request(
             request.method_text,
             url,
