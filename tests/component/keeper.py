@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.component.libc import LIBC
+
 #: Two components, of which one has handles of the other's resources, and a table, globals and a start function.
 PAIR: Final = """(component
   (component $makes
@@ -252,13 +254,7 @@ def keeper() -> str:
         lifted.append(f'(func (export "{name}") {types} (canon lift (core func $i "{core}") {options}))')
     parts = "\n  ".join
     return f"""(component {_TYPES}
-  (core module $libc (memory (export "memory") 1) (global $end (mut i32) (i32.const 1024))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-      (global.set $end (i32.and (i32.add (global.get $end) (i32.const 7)) (i32.const -8)))
-      (global.get $end) (global.set $end (i32.add (global.get $end) (local.get 3)))))
-  (core instance $libc (instantiate $libc))
-  (alias core export $libc "memory" (core memory $memory))
-  (alias core export $libc "realloc" (core func $realloc))
+  {LIBC}
   {parts(lowered)}
   (core module $m {parts(imported)} {_BODY})
   (core instance $i (instantiate $m (with "" (instance (export "memory" (memory $memory)) {parts(given)}))))

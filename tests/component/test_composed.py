@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 
 import wasmartifact as wa
+from tests.component.libc import LIBC
 from tests.component.wit_inputs import wasm_tools
 
-LIBC = """(core module $libc (memory (export "memory") 1) (global $end (mut i32) (i32.const 1024))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-      (global.get $end) (global.set $end (i32.add (global.get $end) (local.get 3)))))
-  (core instance $libc (instantiate $libc))
-  (alias core export $libc "memory" (core memory $memory))
-  (alias core export $libc "realloc" (core func $realloc))"""
 #: Gives a text twice.
 INNER = f"""(component {LIBC}
   (core module $m (import "" "memory" (memory 1))

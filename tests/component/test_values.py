@@ -15,19 +15,17 @@ from typing import Any
 import pytest
 
 import wasmartifact as wa
+from tests.component.libc import LIBC
 from tests.fuzz.components import FUNCTIONS, Type, component, random_type, random_value, run_ours
 
 #: A resource with a destructor that counts, and functions that take and give it; a record; a host function.
-COUNTER = """(component
+COUNTER = (
+    """(component
   (import "example:host/log" (instance $log
     (export "note" (func (param "text" string) (result (result u32 (error string)))))))
-  (core module $libc (memory (export "memory") 1) (global $end (mut i32) (i32.const 1024))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-      (global.set $end (i32.and (i32.add (global.get $end) (i32.const 7)) (i32.const -8)))
-      (global.get $end) (global.set $end (i32.add (global.get $end) (local.get 3)))))
-  (core instance $libc (instantiate $libc))
-  (alias core export $libc "memory" (core memory $memory))
-  (alias core export $libc "realloc" (core func $realloc))
+  """
+    + LIBC
+    + """
   (core module $ends (global $ended (mut i32) (i32.const 0))
     (func (export "end") (param i32) (global.set $ended (i32.add (global.get $ended) (local.get 0))))
     (func (export "ended") (result i32) (global.get $ended)))
@@ -63,8 +61,9 @@ COUNTER = """(component
   (func (export "note") (param "text" string) (result (result u32 (error string)))
     (canon lift (core func $code "note") (memory $memory) (realloc $realloc))))
 """.replace(
-    '(func (export "trap") (unreachable))',
-    '(func (export "trap") (unreachable))\n    (func (export "take2") (param i32 i32) (call $drop (local.get 0)))',
+        '(func (export "trap") (unreachable))',
+        '(func (export "trap") (unreachable))\n    (func (export "take2") (param i32 i32) (call $drop (local.get 0)))',
+    )
 )
 
 

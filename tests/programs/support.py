@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,10 @@ Source = TypeVar("Source")
 T = TypeVar("T")
 
 
+#: So long after its last new artifact, a folder is nobody's.
+UNUSED_S = 24 * 3600
+
+
 @lru_cache
 def artifacts_folder() -> Path:
     """A cache of artifacts for this very state of the package, of which the version tells nothing."""
@@ -28,7 +33,8 @@ def artifacts_folder() -> Path:
         digest.update(path.read_bytes())
     chosen = folder() / f"artifacts-{digest.hexdigest()[:16]}"
     for other in folder().glob("artifacts-*"):
-        if other != chosen:
+        # One that is in use belongs to another tree, whose tests run now.
+        if other != chosen and time.time() - other.stat().st_mtime > UNUSED_S:
             shutil.rmtree(other, ignore_errors=True)
     return chosen
 
