@@ -1,6 +1,8 @@
 /* Canonical functions that need no embedder: resources of the component, and calls from one component instance to another.
  * Core functions are called so that what leaves them leaves these frames, too: nothing here is to be undone but what the
  * instance has, which is not entered again. */
+#include <stdlib.h>
+
 #include <string.h>
 
 #include "runtime/store.h"
@@ -178,7 +180,8 @@ static void call_adapter(wa_function *record, uint64_t *given)
     wa_heed_interrupt();
 }
 
-wa_invoke wac_builtin(uint32_t kind)
+/* The wa_invoke of the imported canons that need no embedder; NULL for a lower of a host function. */
+static wa_invoke builtin(uint32_t kind)
 {
     switch (kind) {
     case WA_CANON_ADAPTER:
@@ -192,4 +195,30 @@ wa_invoke wac_builtin(uint32_t kind)
     default:
         return NULL;
     }
+}
+
+static wa_host *new_host(const wa_component *component, uint32_t import, uint32_t type, wa_invoke lowered)
+{
+    wa_invoke own = builtin(component->canons[import].kind);
+    wa_signature signature = wa_type_signature(component->artifact, type);
+    return wa_host_new(own == NULL ? lowered : own, signature.digest, wac_canon_user(import), NULL);
+}
+
+uint32_t wa_component_link(wa_component *component, wa_invoke lowered, wa_extern *externs)
+{
+    if (component->hosts == NULL)
+        component->hosts = calloc(component->import_count + 1u, sizeof *component->hosts);
+    if (component->hosts == NULL)
+        return WA_TRAP_OUT_OF_MEMORY;
+    for (uint32_t i = 0; i < component->import_count; i++) {
+        uint32_t type = wa_function_type(component->artifact, component->canons[i].function - 1);
+        if (type == UINT32_MAX || component->canons[i].function != i + 1)
+            return WA_TRAP_DAMAGED_COMPONENT;
+        if (component->hosts[i] == NULL)
+            component->hosts[i] = new_host(component, i, type, lowered);
+        if (component->hosts[i] == NULL)
+            return WA_TRAP_OUT_OF_MEMORY;
+        externs[i] = (wa_extern){.kind = WA_KIND_FUNC, .object = wa_host_function(component->hosts[i])};
+    }
+    return 0;
 }

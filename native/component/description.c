@@ -416,6 +416,9 @@ void wa_component_release(wa_component *component)
 {
     if (component == NULL)
         return;
+    for (uint32_t i = 0; component->hosts != NULL && i < component->import_count; i++)
+        wa_host_release(component->hosts[i]);
+    free(component->hosts);
     free(component->types);
     free(component->part_storage);
     free(component->offset_storage);

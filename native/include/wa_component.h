@@ -52,6 +52,7 @@ typedef struct wa_component {
     uint32_t name_bytes_count;
     const wac_type **part_storage;
     uint32_t *offset_storage;
+    wa_host **hosts; /* per import: what stands for it in all instances; NULL before wa_component_link */
 } wa_component;
 
 /* Read and check the component columns of an artifact. Owned: wa_component_release. */
@@ -198,7 +199,8 @@ static inline uint32_t wac_called_canon(const wa_function *record)
 {
     return (uint32_t)(uintptr_t)wa_host_user(record->host);
 }
-/* The wa_invoke of the imported canons that need no embedder; NULL for a lower of a host function. */
-wa_invoke wac_builtin(uint32_t kind);
+/* What the imports of the flattened module are linked with, the same for all instances; the component keeps it. lowered: what runs
+ * where a function of the embedder is called. 0, WA_TRAP_OUT_OF_MEMORY or WA_TRAP_DAMAGED_COMPONENT. */
+uint32_t wa_component_link(wa_component *component, wa_invoke lowered, wa_extern *externs);
 
 #endif

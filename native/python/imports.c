@@ -90,18 +90,6 @@ static wa_extern describe(PyObject *object)
     return (wa_extern){.kind = ((wax_entity *)object)->kind, .object = ((wax_entity *)object)->native};
 }
 
-int wax_externs_of(PyObject *objects, wa_extern **externs)
-{
-    *externs = PyMem_Calloc((size_t)PyTuple_GET_SIZE(objects) + 1, sizeof **externs);
-    if (*externs == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(objects); i++)
-        (*externs)[i] = describe(PyTuple_GET_ITEM(objects, i));
-    return 0;
-}
-
 /* The object of one import: a new reference. namespace: of its module; NULL where there is none, or with an exception set. */
 static PyObject *find_import(const resolution *request, Py_ssize_t index, PyObject *namespace)
 {

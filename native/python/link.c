@@ -6,28 +6,9 @@
 /* Immutable once made. */
 typedef struct wax_linked {
     PyObject_HEAD
-    PyObject *face;         /* wasmartifact.Artifact */
-    wax_artifact *artifact; /* owned */
-    PyObject *objects;      /* tuple: a Func or Entity for each import, in order */
-    wa_extern *externs;     /* the same for the native side; owned */
+    wax_link link; /* owned, all of it */
     PyObject *weakrefs;
 } wax_linked;
-
-/* Takes over objects and externs. */
-static inline wax_linked *linked_of(PyObject *face, wax_artifact *artifact, PyObject *objects, wa_extern *externs)
-{
-    wax_linked *linked = (wax_linked *)PyType_GenericAlloc(wax_here()->linked_type, 0);
-    if (linked == NULL) {
-        Py_DECREF(objects);
-        PyMem_Free(externs);
-        return NULL;
-    }
-    linked->face = Py_NewRef(face);
-    linked->artifact = (wax_artifact *)Py_NewRef(artifact);
-    linked->objects = objects;
-    linked->externs = externs;
-    return linked;
-}
 
 static wax_linked *new_linked(PyObject *face, PyObject *native, PyObject *imports)
 {
@@ -36,24 +17,35 @@ static wax_linked *new_linked(PyObject *face, PyObject *native, PyObject *import
     if (!wax_check_type(native, wax_here()->artifact_type) ||
         wax_resolve_imports(face, (wax_artifact *)native, imports, &objects, &externs) < 0)
         return NULL;
-    return linked_of(face, (wax_artifact *)native, objects, externs);
+    wax_linked *linked = (wax_linked *)PyType_GenericAlloc(wax_here()->linked_type, 0);
+    if (linked == NULL) {
+        Py_DECREF(objects);
+        PyMem_Free(externs);
+        return NULL;
+    }
+    linked->link = (wax_link){.face = Py_NewRef(face),
+                              .artifact = (wax_artifact *)Py_NewRef(native),
+                              .objects = objects,
+                              .externs = externs,
+                              .extern_count = (size_t)PyTuple_GET_SIZE(objects)};
+    return linked;
 }
 
 /* ---- instances ---------------------------------------------------------------------------------------------------------- */
 
 /* The store becomes one with those of all imports that have a state, then keeps the Python functions among them. */
-static int share(wax_store *store, wax_linked *linked)
+static int share(wax_store *store, const wax_link *link)
 {
     int failed = 0;
-    Py_ssize_t count = PyTuple_GET_SIZE(linked->objects);
+    Py_ssize_t count = link->objects == NULL ? 0 : PyTuple_GET_SIZE(link->objects);
     for (Py_ssize_t i = 0; !failed && i < count; i++) {
-        PyObject *object = PyTuple_GET_ITEM(linked->objects, i);
+        PyObject *object = PyTuple_GET_ITEM(link->objects, i);
         if (!wax_is_func(object))
             failed = wax_entity_join((wax_entity *)object, store);
         else if (((wax_func *)object)->host == NULL)
             failed = wax_store_join(store, ((wax_func *)object)->store);
     }
-    return failed || count == 0 ? failed : wax_store_keep(store, linked, (PyObject *)linked);
+    return failed || count == 0 ? failed : wax_store_keep(store, link->objects, link->objects);
 }
 
 static int watch_interrupts(void)
@@ -69,10 +61,10 @@ static int watch_interrupts(void)
     return -1;
 }
 
-static void raise_link_error(const wax_linked *linked, const wa_error *error)
+static void raise_link_error(const wax_link *link, const wa_error *error)
 {
-    PyObject *facts = wax_error_facts(error);
-    wax_raise_object(facts == NULL ? NULL : wax_call_helper(WAX_LINK_ERROR, linked->face, linked->objects, facts));
+    PyObject *facts = wax_error_facts(error), *objects = link->objects == NULL ? Py_None : link->objects;
+    wax_raise_object(facts == NULL ? NULL : wax_call_helper(WAX_LINK_ERROR, link->face, objects, facts));
     Py_XDECREF(facts);
 }
 
@@ -85,22 +77,21 @@ static void discard(wax_store *store, wa_instance *native)
 }
 
 /* Link first, share afterwards: no code runs in between, and imports of the wrong type leave no store changed. */
-static wa_instance *link_native(wax_store *store, wax_linked *linked, void *owner)
+static wa_instance *link_native(wax_store *store, const wax_link *link, void *owner)
 {
     if (watch_interrupts() < 0)
         return NULL;
     wa_error error;
     if (wax_store_enter(store) < 0)
         return NULL;
-    wa_instance *native = wa_instantiate(store->native, linked->artifact->native, linked->externs,
-                                         (size_t)PyTuple_GET_SIZE(linked->objects), &error);
+    wa_instance *native = wa_instantiate(store->native, link->artifact->native, link->externs, link->extern_count, &error);
     wa_store_leave(store->native);
     if (native == NULL) {
-        raise_link_error(linked, &error);
+        raise_link_error(link, &error);
         return NULL;
     }
     /* The artifact is kept for what traps and `caller` have to tell. */
-    if (share(store, linked) < 0 || wax_store_keep(store, linked->artifact->native, linked->face) < 0) {
+    if (share(store, link) < 0 || wax_store_keep(store, link->artifact->native, link->face) < 0) {
         discard(store, native);
         return NULL;
     }
@@ -110,12 +101,12 @@ static wa_instance *link_native(wax_store *store, wax_linked *linked, void *owne
 }
 
 /* The Instance knows its native one before any code of it can run and ask for it. */
-static PyObject *start(wax_store *store, wax_linked *linked, void *owner)
+static PyObject *start(wax_store *store, const wax_link *link, void *owner)
 {
-    wa_instance *native = link_native(store, linked, owner);
+    wa_instance *native = link_native(store, link, owner);
     PyObject *instance = native == NULL ? NULL : wax_entity_wrap(WAX_KIND_INSTANCE, native, store);
     if (instance != NULL) {
-        ((wax_instance *)instance)->artifact = Py_NewRef(linked->face);
+        ((wax_instance *)instance)->artifact = Py_NewRef(link->face);
         if (wax_run_init(store, native) < 0)
             Py_CLEAR(instance);
     }
@@ -124,8 +115,7 @@ static PyObject *start(wax_store *store, wax_linked *linked, void *owner)
     return instance;
 }
 
-/* A new Instance of resolved imports, whose init code has run. given: a Store, or None for a new one. owner: see wa_instance_owner. */
-static PyObject *make_instance(wax_linked *linked, PyObject *given, void *owner)
+PyObject *wax_instantiate_link(const wax_link *link, PyObject *given, void *owner)
 {
     if (given != Py_None && !Py_IS_TYPE(given, wax_here()->store_type))
         return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(given)->tp_name);
@@ -133,23 +123,10 @@ static PyObject *make_instance(wax_linked *linked, PyObject *given, void *owner)
     if (store == NULL)
         return NULL;
     wax_store_pin(store);
-    PyObject *instance = start(store, linked, owner);
+    PyObject *instance = start(store, link, owner);
     wax_store_unpin(store);
     Py_DECREF(store);
     return instance;
-}
-
-PyObject *wax_link_objects(PyObject *face, wax_artifact *artifact, PyObject *objects)
-{
-    wa_extern *externs;
-    if (wax_externs_of(objects, &externs) < 0)
-        return NULL;
-    return (PyObject *)linked_of(face, artifact, Py_NewRef(objects), externs);
-}
-
-PyObject *wax_linked_instantiate(PyObject *linked, wax_store *store, void *owner)
-{
-    return make_instance((wax_linked *)linked, (PyObject *)store, owner);
 }
 
 /* instantiate(Artifact, its NativeArtifact, imports, store) -> Instance */
@@ -157,7 +134,7 @@ static PyObject *instantiate(PyObject *module, PyObject *const *args, Py_ssize_t
 {
     (void)module;
     wax_linked *linked = wax_check_count("instantiate", count, 4) ? new_linked(args[0], args[1], args[2]) : NULL;
-    PyObject *instance = linked == NULL ? NULL : make_instance(linked, args[3], NULL);
+    PyObject *instance = linked == NULL ? NULL : wax_instantiate_link(&linked->link, args[3], NULL);
     Py_XDECREF(linked);
     return instance;
 }
@@ -192,20 +169,20 @@ static PyObject *linked_instantiate(PyObject *object, PyObject *args, PyObject *
     PyObject *store = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:instantiate", names, &store))
         return NULL;
-    return make_instance((wax_linked *)object, store, NULL);
+    return wax_instantiate_link(&((wax_linked *)object)->link, store, NULL);
 }
 
 static PyObject *linked_repr(PyObject *object)
 {
-    return PyUnicode_FromFormat("<Linked %R>", ((wax_linked *)object)->face);
+    return PyUnicode_FromFormat("<Linked %R>", ((wax_linked *)object)->link.face);
 }
 
 static int linked_traverse(PyObject *object, visitproc visit, void *arg)
 {
     wax_linked *linked = (wax_linked *)object;
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(linked->face);
-    Py_VISIT(linked->objects);
+    Py_VISIT(linked->link.face);
+    Py_VISIT(linked->link.objects);
     return 0;
 }
 
@@ -218,10 +195,10 @@ static void linked_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     if (linked->weakrefs != NULL)
         PyObject_ClearWeakRefs(object);
-    Py_XDECREF(linked->objects);
-    PyMem_Free(linked->externs);
-    Py_XDECREF(linked->face);
-    Py_XDECREF(linked->artifact);
+    Py_XDECREF(linked->link.objects);
+    PyMem_Free(linked->link.externs);
+    Py_XDECREF(linked->link.face);
+    Py_XDECREF(linked->link.artifact);
     class->tp_free(object);
     Py_DECREF(class);
 }
@@ -233,7 +210,7 @@ static PyMethodDef linked_methods[] = {
 };
 
 static PyMemberDef linked_members[] = {
-    {"artifact", T_OBJECT_EX, offsetof(wax_linked, face), READONLY, WAX_DOC_Linked_artifact},
+    {"artifact", T_OBJECT_EX, offsetof(wax_linked, link.face), READONLY, WAX_DOC_Linked_artifact},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(wax_linked, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -445,9 +445,17 @@ bool wax_throw_raised(wax_store *store, const wa_instance *caller);
 
 /* ---- link.c ------------------------------------------------------------------------------------------------------------- */
 
-/* An Instance whose imports are these objects, a tuple, as wax_resolve_imports makes it. New reference. */
-PyObject *wax_link_objects(PyObject *face, wax_artifact *artifact, PyObject *objects);
-PyObject *wax_linked_instantiate(PyObject *linked, wax_store *store, void *owner);
+/* An artifact, and what its imports are. */
+typedef struct wax_link {
+    PyObject *face; /* wasmartifact.Artifact */
+    wax_artifact *artifact;
+    PyObject *objects;  /* tuple: a Func or Entity for each import, in order; NULL where Python has none for them */
+    wa_extern *externs; /* the same for the native side */
+    size_t extern_count;
+} wax_link;
+
+/* A new Instance of it, whose init code has run. given: a Store, or None for a new one. owner: see wa_instance_owner. */
+PyObject *wax_instantiate_link(const wax_link *link, PyObject *given, void *owner);
 
 /* ---- imports.c ---------------------------------------------------------------------------------------------------------- */
 
@@ -455,9 +463,6 @@ PyObject *wax_linked_instantiate(PyObject *linked, wax_store *store, void *owner
  * same for the native side in `externs`, to be freed with PyMem_Free. face: the wasmartifact.Artifact. 0, or -1 with an
  * exception set and nothing to release. */
 int wax_resolve_imports(PyObject *face, wax_artifact *artifact, PyObject *imports, PyObject **objects, wa_extern **externs);
-
-/* The same for objects that are imports already. */
-int wax_externs_of(PyObject *objects, wa_extern **externs);
 
 /* ---- artifact.c --------------------------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@ import gc
 import random
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -338,6 +339,31 @@ def test_methods_that_are_taken_off_keep_their_resource(counters: wa.Component) 
     del method
     gc.collect()
     assert guest.ended() == 9
+
+
+def test_a_component_goes_with_its_last_reference(tmp_path: Path) -> None:
+    """Its file is unmapped without a collection; a function that was taken off keeps what it needs."""
+    text = """(component (import "note" (func $note (result u32))) (core func $n (canon lower (func $note)))
+      (core module $m (import "" "n" (func $n (result i32)))
+        (func (export "f") (result i32) (call $n)))
+      (core instance $i (instantiate $m (with "" (instance (export "n" (func $n))))))
+      (type $kind' (enum "plain" "odd")) (export $kind "kind" (type $kind'))
+      (func (export "f") (result $kind) (canon lift (core func $i "f"))))"""
+    wa.pack(text.encode(), tmp_path / "a.so", opt_level=0)
+    gc.collect()
+    gc.disable()
+    try:
+        component = load(tmp_path / "a.so")
+        instance: Any = component.instantiate({"note": lambda: 1})
+        taken, watch = instance.f, weakref.ref(component)
+        assert repr(component.instantiate({"note": lambda: 0}).f()) == "<Kind.PLAIN: 'plain'>"
+        del component, instance
+        assert taken() == "odd"
+        del taken
+        assert watch() is None
+        assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    finally:
+        gc.enable()
 
 
 def test_imports_by_attributes_and_by_compatible_versions(tmp_path: Path) -> None:

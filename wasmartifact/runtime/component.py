@@ -43,9 +43,7 @@ class Component(Artifact):
         "_extern_rows",
         "_host_objects",
         "_imported",
-        "_names",
         "_package",
-        "_type_rows",
         "_world",
     )
 
@@ -118,9 +116,7 @@ class Component(Artifact):
             self._imported: Imported = Imported(description)
             self._extern_rows: list[tuple[str, int, int, int, int]] | None = None
             self._host_objects = description.host_objects()
-            self._names: dict[int, str] = {}
             self._exports: dict[int, dict[str, int]] = {}
-            self._type_rows: list[tuple[int, list[tuple[str, int]]]] | None = None
             self._description = description
         return self._description
 
@@ -130,13 +126,13 @@ class Component(Artifact):
 
         return renew(self._host_objects, imports)
 
-    @property
-    def _rows(self) -> list[tuple[int, list[tuple[str, int]]]]:
-        """(kind, [(name, type + 1)]) of each type."""
-        description = self._open()
-        if self._type_rows is None:
-            self._type_rows = description.types()
-        return self._type_rows
+    def _type(self, row: int) -> tuple[int, list[tuple[str, int]]]:
+        """(kind, [(name, type + 1)]) of a type."""
+        return self._open().type(row)
+
+    def _type_name(self, row: int) -> str:
+        """The name that a type is imported or exported by, or ""."""
+        return self._open().type_name(row)
 
     @property
     def _externs(self) -> list[tuple[str, int, int, int, int]]:
@@ -154,14 +150,6 @@ class Component(Artifact):
     def _module_name(self) -> str:
         return "component"
 
-    def _type_name(self, row: int) -> str:
-        """The name that a type is imported or exported by, or ""."""
-        if not self._names:
-            for name, sort, _, _, index in self._externs:
-                if sort == SORT_TYPE and index:
-                    self._names.setdefault(index - 1, name)
-        return self._names.get(row, "")
-
     def _package_class(self, sort: int, index: int) -> Any:
         """What a generated package has for a type or a resource; None without one."""
         for name, found, parent, is_export, row in self._externs if self._package is not None else ():
@@ -176,7 +164,7 @@ class Component(Artifact):
         """The class of a type; where it has none of its own, what its values are."""
         from wasmartifact.runtime.component_types import HAS_FACE, plain_type
 
-        kind, items = self._rows[row]
+        kind, items = self._type(row)
         if kind in HAS_FACE:
             return self._open().face(row)[0]
         parts = [None if part == 0 else self._python_type(part - 1) for _, part in items if kind < FIRST_HANDLE]

@@ -137,7 +137,7 @@ def make_face(component: Any, row: int) -> tuple[Any, ...]:
 
     The classes are those of the package that was generated for the component, where there is one.
     """
-    kind, items = component._rows[row]
+    kind, items = component._type(row)
     names = [name for name, _ in items]
     given = component._package_class(_SORT_TYPE, row)
     make, face_of, labels_of = _MAKERS[kind]

@@ -122,9 +122,12 @@ def wrong_imports(artifact: Artifact, module: str | None, given: object) -> Type
 
 
 def link_error(
-    artifact: Artifact, externs: tuple[types.Func | types.Entity, ...], facts: types._Fault
+    artifact: Artifact, externs: tuple[types.Func | types.Entity, ...] | None, facts: types._Fault
 ) -> WasmArtifactError:
-    """The exception for what the native side says of linking, with the names of the import that it is about."""
+    """The exception for what the native side says of linking, with the names of the import that it is about.
+
+    What a component's imports are, canonical functions, has no objects.
+    """
     from wasmartifact.constants import KINDS, NATIVE_ERRORS
     from wasmartifact.runtime.native_errors import make_native_error
 
@@ -133,7 +136,7 @@ def link_error(
     if error not in {"import_kind", "import_type"}:
         return make_native_error(*facts, path=artifact.path)
     wanted = artifact.metadata.imports[index]
-    found: ExternType | None = getattr(externs[index], "type", None)
+    found: ExternType | None = getattr(externs[index], "type", None) if externs is not None else None
     words = NATIVE_ERRORS[code][2].format(
         import_name=_name(wanted), expected_kind=wanted.kind, found_kind=KINDS[found_kind], text=text
     )

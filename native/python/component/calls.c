@@ -541,7 +541,7 @@ static int call_import(wax_component_instance *instance, uint32_t canon, uint64_
     return failed;
 }
 
-static void invoke_import(wa_function *record, uint64_t *slots)
+void wax_component_invoke(wa_function *record, uint64_t *slots)
 {
     wa_component_instance *native = wa_instance_owner(record->instance);
     uint32_t canon = wac_called_canon(record);
@@ -581,22 +581,4 @@ uint32_t wax_component_drop(wa_component_instance *native, uint32_t resource, ui
         Py_DECREF(object);
     }
     return (failed ? wax_leave_raised(call) : wax_leave_python(call)) < 0 ? WAC_RAISED : 0;
-}
-
-PyObject *wax_component_import(const wa_component *description, uint32_t canon, PyObject *name)
-{
-    const struct wa_schema_component_canon *row = &description->canons[canon];
-    uint32_t type = wa_function_type(description->artifact, row->function - 1);
-    if (type == UINT32_MAX || row->function != canon + 1)
-        return wax_raise_trap_code(WA_TRAP_DAMAGED_COMPONENT);
-    wa_signature signature = wa_type_signature(description->artifact, type);
-    wax_signature *known = wax_signature_from_codes(signature.params, signature.param_count, signature.results,
-                                                    signature.result_count, signature.digest);
-    if (known == NULL)
-        return NULL;
-    wa_invoke builtin = wac_builtin(row->kind);
-    wa_host *host = wa_host_new(builtin == NULL ? invoke_import : builtin, known->digest, wac_canon_user(canon), NULL);
-    PyObject *func = host == NULL ? PyErr_NoMemory() : wax_func_from_host(host, known, wax_call_host, Py_None, name);
-    Py_DECREF(known);
-    return func;
 }

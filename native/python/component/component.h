@@ -11,9 +11,9 @@
 typedef struct wax_component {
     PyObject_HEAD
     wa_component *native; /* owned */
-    PyObject *face;       /* wasmartifact.Component; NULL once cleared */
+    PyObject *face;       /* weak reference to the wasmartifact.Component, which owns this; instances keep it by their stores */
     PyObject **faces;     /* per type: what `wax_face` gives, or NULL; owned */
-    PyObject *linked;     /* Linked: canonical functions for all imports, the same for all instances; NULL until the first one */
+    wa_extern *externs;   /* canonical functions for all imports, the same for all instances; NULL until the first one; owned */
 } wax_component;
 
 /* Objects of the embedder that guests have handles of, by rep. */
@@ -127,14 +127,16 @@ PyObject *wax_object_get(wax_component_instance *instance, uint32_t rep);
 void wax_object_free(wax_component_instance *instance, uint32_t rep);
 /* What Python's values of a type need, see runtime/component_types.py: borrowed. */
 PyObject *wax_face(wax_component *component, const wac_type *type);
+/* The wasmartifact.Component: a new reference, or NULL with an exception set where it is gone. */
+PyObject *wax_component_face(const wax_component *component);
 /* Text of a name of the component: new reference. */
 PyObject *wax_component_text(const wax_component *component, uint32_t number);
 
 /* ---- calls.c -------------------------------------------------------------------------------------------------------- */
 
 PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t canon, PyObject *name);
-/* An import of the flattened module, for all instances of the component: a new reference. */
-PyObject *wax_component_import(const wa_component *description, uint32_t canon, PyObject *name);
+/* The wa_invoke of what an import of the flattened module is linked with where a Python function stands behind it. */
+void wax_component_invoke(wa_function *record, uint64_t *slots);
 uint32_t wax_component_drop(wa_component_instance *native, uint32_t resource, uint32_t rep);
 
 /* ---- resource.c ----------------------------------------------------------------------------------------------------- */

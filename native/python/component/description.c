@@ -1,29 +1,51 @@
 /* NativeComponent: what the artifact says of a component, row by row as Python asks for it. */
 #include "component.h"
 
-static PyObject *component_types(PyObject *object, PyObject *unused)
+/* A row that there is, of count. -1 with an exception set. */
+static int64_t row_of(PyObject *number, uint32_t count)
 {
-    (void)unused;
+    unsigned long row = PyLong_AsUnsignedLong(number);
+    if (PyErr_Occurred())
+        return -1;
+    if (row < count)
+        return (int64_t)row;
+    PyErr_SetString(PyExc_IndexError, "no such row");
+    return -1;
+}
+
+/* type(row) -> (kind, [(name, type + 1)]) */
+static PyObject *component_type(PyObject *object, PyObject *number)
+{
     const wax_component *component = (const wax_component *)object;
-    PyObject *rows = PyList_New(component->native->type_count);
-    for (uint32_t row = 0; rows != NULL && row < component->native->type_count; row++) {
-        const wac_type *type = &component->native->types[row];
-        PyObject *items = PyList_New(type->item_count);
-        for (uint32_t i = 0; items != NULL && i < type->item_count; i++) {
-            PyObject *name = wax_component_text(component, type->items[i].name);
-            PyObject *item = name == NULL ? NULL : Py_BuildValue("Nk", name, (unsigned long)type->items[i].type);
-            if (item == NULL)
-                Py_CLEAR(items);
-            else
-                PyList_SET_ITEM(items, i, item);
-        }
-        PyObject *made = items == NULL ? NULL : Py_BuildValue("kN", (unsigned long)type->kind, items);
-        if (made == NULL)
-            Py_CLEAR(rows);
+    int64_t row = row_of(number, component->native->type_count);
+    if (row < 0)
+        return NULL;
+    const wac_type *type = &component->native->types[row];
+    PyObject *items = PyList_New(type->item_count);
+    for (uint32_t i = 0; items != NULL && i < type->item_count; i++) {
+        PyObject *name = wax_component_text(component, type->items[i].name);
+        PyObject *item = name == NULL ? NULL : Py_BuildValue("Nk", name, (unsigned long)type->items[i].type);
+        if (item == NULL)
+            Py_CLEAR(items);
         else
-            PyList_SET_ITEM(rows, row, made);
+            PyList_SET_ITEM(items, i, item);
     }
-    return rows;
+    return items == NULL ? NULL : Py_BuildValue("kN", (unsigned long)type->kind, items);
+}
+
+/* type_name(row) -> the first name that a type is imported or exported by, or "" */
+static PyObject *component_type_name(PyObject *object, PyObject *number)
+{
+    const wax_component *component = (const wax_component *)object;
+    int64_t row = row_of(number, component->native->type_count);
+    if (row < 0)
+        return NULL;
+    for (uint32_t i = 0; i < component->native->extern_count; i++) {
+        const struct wa_schema_component_extern *item = &component->native->externs[i];
+        if (item->sort == WA_SORT_TYPE && item->index == row + 1)
+            return wax_component_text(component, item->name);
+    }
+    return PyUnicode_New(0, 0);
 }
 
 /* (name, sort, row of its interface + 1, whether it is exported, index) of a row: a new reference. */
@@ -51,16 +73,11 @@ static PyObject *component_externs(PyObject *object, PyObject *unused)
     return rows;
 }
 
-static PyObject *component_extern(PyObject *object, PyObject *row)
+static PyObject *component_extern(PyObject *object, PyObject *number)
 {
     const wax_component *component = (const wax_component *)object;
-    unsigned long number = PyLong_AsUnsignedLong(row);
-    if (PyErr_Occurred())
-        return NULL;
-    if (number < component->native->extern_count)
-        return make_extern(component, (uint32_t)number);
-    PyErr_SetString(PyExc_IndexError, "no such row");
-    return NULL;
+    int64_t row = row_of(number, component->native->extern_count);
+    return row < 0 ? NULL : make_extern(component, (uint32_t)row);
 }
 
 /* The name of the interface that an extern is in, None where it is in none: a new reference. */
@@ -113,15 +130,15 @@ static PyObject *component_imports(PyObject *object, PyObject *unused)
 }
 
 /* import_name(import) -> (interface or None, name) of a function of the host */
-static PyObject *component_import_name(PyObject *object, PyObject *import)
+static PyObject *component_import_name(PyObject *object, PyObject *number)
 {
     const wax_component *component = (const wax_component *)object;
-    unsigned long number = PyLong_AsUnsignedLong(import);
-    if (PyErr_Occurred())
+    int64_t import = row_of(number, component->native->import_count);
+    if (import < 0)
         return NULL;
-    uint32_t function = number < component->native->import_count ? host_function(component->native, (uint32_t)number) : 0;
+    uint32_t function = host_function(component->native, (uint32_t)import);
     if (function == 0) {
-        PyErr_SetString(PyExc_IndexError, "no such function");
+        PyErr_SetString(PyExc_IndexError, "no function of the host");
         return NULL;
     }
     const struct wa_schema_component_extern *row = &component->native->externs[function - 1];
@@ -173,17 +190,11 @@ static PyObject *component_host_objects(PyObject *object, PyObject *unused)
 }
 
 /* face(row of a type) -> what Python's values of it need */
-static PyObject *component_face(PyObject *object, PyObject *row)
+static PyObject *component_face(PyObject *object, PyObject *number)
 {
     wax_component *component = (wax_component *)object;
-    unsigned long number = PyLong_AsUnsignedLong(row);
-    if (PyErr_Occurred())
-        return NULL;
-    if (number >= component->native->type_count) {
-        PyErr_SetString(PyExc_IndexError, "no such type");
-        return NULL;
-    }
-    return Py_XNewRef(wax_face(component, &component->native->types[number]));
+    int64_t row = row_of(number, component->native->type_count);
+    return row < 0 ? NULL : Py_XNewRef(wax_face(component, &component->native->types[row]));
 }
 
 static int description_traverse(PyObject *object, visitproc visit, void *arg)
@@ -191,7 +202,6 @@ static int description_traverse(PyObject *object, visitproc visit, void *arg)
     const wax_component *component = (const wax_component *)object;
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(component->face);
-    Py_VISIT(component->linked);
     for (uint32_t i = 0; component->faces != NULL && i < component->native->type_count; i++)
         Py_VISIT(component->faces[i]);
     return 0;
@@ -200,7 +210,6 @@ static int description_traverse(PyObject *object, visitproc visit, void *arg)
 static int description_clear(PyObject *object)
 {
     Py_CLEAR(((wax_component *)object)->face);
-    Py_CLEAR(((wax_component *)object)->linked);
     return 0;
 }
 
@@ -213,14 +222,15 @@ static void description_dealloc(PyObject *object)
         Py_CLEAR(component->faces[i]);
     PyMem_Free(component->faces);
     Py_CLEAR(component->face);
-    Py_CLEAR(component->linked);
+    PyMem_Free(component->externs);
     wa_component_release(component->native);
     class->tp_free(object);
     Py_DECREF(class);
 }
 
 static PyMethodDef description_methods[] = {
-    {"types", component_types, METH_NOARGS, NULL},
+    {"type", component_type, METH_O, NULL},
+    {"type_name", component_type_name, METH_O, NULL},
     {"externs", component_externs, METH_NOARGS, NULL},
     {"extern", component_extern, METH_O, NULL},
     {"imports", component_imports, METH_NOARGS, NULL},

@@ -37,49 +37,49 @@ static PyObject *component_open(PyObject *module, PyObject *const *args, Py_ssiz
         return NULL;
     }
     wax_component *component = (wax_component *)PyType_GenericAlloc(state->component_type, 0);
-    PyObject **faces = PyMem_Calloc(native->type_count + 1u, sizeof *faces);
-    if (component == NULL || faces == NULL) {
-        Py_XDECREF(component);
-        PyMem_Free(faces);
+    if (component == NULL) {
         wa_component_release(native);
-        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+        return NULL;
     }
     component->native = native;
-    component->faces = faces;
-    component->face = Py_NewRef(args[0]);
+    component->faces = PyMem_Calloc(native->type_count + 1u, sizeof *component->faces);
+    component->face = component->faces == NULL ? PyErr_NoMemory() : PyWeakref_NewRef(args[0], NULL);
+    if (component->face == NULL)
+        Py_CLEAR(component);
     return (PyObject *)component;
 }
 
 /* ---- instances ---------------------------------------------------------------------------------------------------------------- */
 
-/* A Func for each import of the flattened module: a new tuple. */
-static PyObject *make_imports(const wa_component *description)
+/* What the instances of a component are linked with, made once: borrowed. */
+static wa_extern *externs_of(wax_component *component)
 {
-    PyObject *name = PyUnicode_FromString("component");
-    PyObject *funcs = name == NULL ? NULL : PyTuple_New(description->import_count);
-    for (uint32_t i = 0; funcs != NULL && i < description->import_count; i++) {
-        PyObject *func = wax_component_import(description, i, name);
-        if (func == NULL)
-            Py_CLEAR(funcs);
-        else
-            PyTuple_SET_ITEM(funcs, i, func);
-    }
-    Py_XDECREF(name);
-    return funcs;
+    if (component->externs != NULL)
+        return component->externs;
+    wa_extern *externs = PyMem_Calloc(component->native->import_count + 1u, sizeof *externs);
+    uint32_t problem = externs == NULL ? WA_TRAP_OUT_OF_MEMORY
+                                       : wa_component_link(component->native, wax_component_invoke, externs);
+    if (problem == 0)
+        return component->externs = externs;
+    PyMem_Free(externs);
+    if (problem == WA_TRAP_OUT_OF_MEMORY)
+        PyErr_NoMemory();
+    else
+        wax_raise_trap_code(problem);
+    return NULL;
 }
 
-/* What the instances of a component are linked with: borrowed. */
-static PyObject *linked_of(wax_component *component, wax_artifact *artifact)
+/* The instance of the flattened module, for one of the component: a new reference. */
+static PyObject *make_core(wax_component_instance *instance, wax_artifact *artifact)
 {
-    if (component->linked == NULL && component->face == NULL)
-        PyErr_SetString(PyExc_ReferenceError, "the component is gone");
-    if (component->linked == NULL && component->face != NULL) {
-        PyObject *funcs = make_imports(component->native);
-        PyObject *linked = funcs == NULL ? NULL : wax_link_objects(component->face, artifact, funcs);
-        Py_XDECREF(funcs);
-        Py_XSETREF(component->linked, linked); /* a finalizer may have made one meanwhile */
-    }
-    return component->linked;
+    wax_component *component = instance->component;
+    PyObject *face = wax_component_face(component);
+    wax_link link = {.face = face, .artifact = artifact, .extern_count = component->native->import_count};
+    link.externs = face == NULL ? NULL : externs_of(component);
+    PyObject *core =
+        link.externs == NULL ? NULL : wax_instantiate_link(&link, (PyObject *)instance->store, &instance->native);
+    Py_XDECREF(face);
+    return core;
 }
 
 /* Objects that a snapshot has handles of, in the order of its rows. 0, or -1 with an exception set. */
@@ -149,13 +149,12 @@ static PyObject *component_instantiate(PyObject *module, PyObject *const *args, 
         return PyErr_Format(PyExc_ValueError, "%u objects, found %zd", wanted, PyTuple_GET_SIZE(args[5]));
     if (args[4] != Py_None && !Py_IS_TYPE(args[4], state->store_type))
         return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(args[4])->tp_name);
-    PyObject *linked = linked_of(component, (wax_artifact *)args[1]);
-    wax_component_instance *instance = linked == NULL ? NULL : new_instance(component, args[4], args[5]);
+    wax_component_instance *instance = new_instance(component, args[4], args[5]);
     if (instance != NULL && take_callables(instance, args[2]) < 0)
         Py_CLEAR(instance);
     if (instance != NULL) {
         instance->find = Py_NewRef(args[3]);
-        instance->core = wax_linked_instantiate(linked, instance->store, &instance->native);
+        instance->core = make_core(instance, (wax_artifact *)args[1]);
     }
     if (instance != NULL && instance->core == NULL)
         Py_CLEAR(instance);

@@ -8,18 +8,26 @@ PyObject *wax_component_text(const wax_component *component, uint32_t number)
     return PyUnicode_DecodeUTF8(text, (Py_ssize_t)size, "replace");
 }
 
+PyObject *wax_component_face(const wax_component *component)
+{
+    PyObject *face = component->face == NULL ? Py_NewRef(Py_None) : PyObject_CallNoArgs(component->face);
+    if (face != Py_None)
+        return face;
+    Py_DECREF(face);
+    PyErr_SetString(PyExc_ReferenceError, "the component is gone");
+    return NULL;
+}
+
 PyObject *wax_face(wax_component *component, const wac_type *type)
 {
     PyObject **place = &component->faces[type - component->native->types];
     if (*place != NULL)
         return *place;
-    if (component->face == NULL) {
-        PyErr_SetString(PyExc_ReferenceError, "the component is gone");
-        return NULL;
-    }
-    PyObject *row = PyLong_FromSsize_t(type - component->native->types);
-    PyObject *face = row == NULL ? NULL : wax_call_helper(WAX_MAKE_FACE, component->face, row, NULL);
+    PyObject *owner = wax_component_face(component);
+    PyObject *row = owner == NULL ? NULL : PyLong_FromSsize_t(type - component->native->types);
+    PyObject *face = row == NULL ? NULL : wax_call_helper(WAX_MAKE_FACE, owner, row, NULL);
     Py_XDECREF(row);
+    Py_XDECREF(owner);
     if (face != NULL && !PyTuple_Check(face)) {
         PyErr_SetString(PyExc_SystemError, "the face of a type must be a tuple");
         Py_CLEAR(face);

@@ -6,7 +6,9 @@ PyObject *wax_resource_new(wax_component_instance *instance, uint32_t number, ui
     PyObject *key = PyLong_FromUnsignedLong(number);
     PyObject *class = key == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(instance->classes, key));
     if (class == NULL && !PyErr_Occurred()) {
-        class = wax_call_helper(WAX_RESOURCE_CLASS, instance->component->face, (PyObject *)instance, key);
+        PyObject *component = wax_component_face(instance->component);
+        class = component == NULL ? NULL : wax_call_helper(WAX_RESOURCE_CLASS, component, (PyObject *)instance, key);
+        Py_XDECREF(component);
         if (class != NULL && PyDict_SetItem(instance->classes, key, class) < 0)
             Py_CLEAR(class);
     }
