@@ -18,8 +18,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 Json = dict[str, Any]
-#: Field of a request that says how long it may take.
+#: Field of a request that says how much of the processor's time it may take.
 _TIMEOUT: Final = "timeout_seconds"
+#: On a busy machine a process waits for the processor; one that uses none for so many times as long hangs.
+_PATIENCE: Final = 10
 _GRACE_SECONDS: Final = 10
 
 
@@ -42,7 +44,7 @@ class Child:
         process = self.process or self._start()
         assert process.stdin is not None and process.stdout is not None
         # The process ends itself, even where nobody is left to wait for it; this is for the case that it can't.
-        timer = threading.Timer(self.timeout_seconds + _GRACE_SECONDS, process.kill)
+        timer = threading.Timer(_PATIENCE * self.timeout_seconds + _GRACE_SECONDS, process.kill)
         timer.start()
         try:
             process.stdin.write(json.dumps({**request, _TIMEOUT: self.timeout_seconds}) + "\n")
@@ -100,12 +102,16 @@ def _environment() -> dict[str, str]:
 def serve(answer: Callable[[Json], Json]) -> None:
     """The far end: answer requests until standard input ends."""
     faulthandler.enable()
+    faulthandler.register(signal.SIGPROF, chain=True)  # which ends the process
     # Answers go to a copy of standard output; whatever else prints goes to standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
         request = json.loads(line)
-        faulthandler.dump_traceback_later(request.pop(_TIMEOUT), exit=True)
+        timeout_seconds = request.pop(_TIMEOUT)
+        faulthandler.dump_traceback_later(_PATIENCE * timeout_seconds, exit=True)
+        signal.setitimer(signal.ITIMER_PROF, timeout_seconds)
         answered = answer(request)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
         print(json.dumps(answered), file=answers, flush=True)
