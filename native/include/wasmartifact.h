@@ -122,11 +122,13 @@ void wa_store_leave(wa_store *store);
 int wa_store_adopt(wa_store *store, const wa_extern *object, wa_error *error);
 /* Count it in the store's limits, where it counts in none yet. 0, or -1: over_... */
 int wa_store_admit(wa_store *store, const wa_extern *object, wa_error *error);
-/* Call visit for every externref handle in tables and globals that belong to the store, adopted ones included (not on any
- * stack: the store must be idle). */
+/* Call visit for every externref handle that guests have: in tables and globals that belong to the store, adopted ones included, in
+ * objects and exceptions; while calls are in progress, which are all here then, for words on the stack that may be one. */
 void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, void *user), void *user);
 /* True while a call is running inside the store. */
 bool wa_store_is_active(const wa_store *store);
+/* Whether so many calls are in progress, all of them on the stack that runs. */
+bool wa_store_calls_are_here(wa_store *store, uint32_t count);
 
 /* ---- structs and arrays (fields.c, collector.c) ------------------------------------------------------------------- */
 

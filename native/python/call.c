@@ -115,7 +115,10 @@ int wax_run_init(wax_store *store, wa_instance *instance)
 
 int wax_run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, bool keeps_gil)
 {
-    return run(store, function, entry, slots, NULL, keeps_gil, false);
+    wax_store_pin(store); /* as all calls do: whoever looks for handles counts them */
+    int failed = run(store, function, entry, slots, NULL, keeps_gil, false);
+    wax_store_unpin(store);
+    return failed;
 }
 
 /* "add(i32, i32) -> i32: result 2", a new reference; number 0: without one. */

@@ -124,11 +124,16 @@ static PyObject *object_item(PyObject *self, Py_ssize_t index)
 
 static wax_outcome packed_to_slot(const wa_slot *slot, PyObject *value, uint64_t *bits)
 {
-    wax_outcome outcome = wax_to_slots(NULL, WAX_I32, value, bits);
-    int32_t number = (int32_t)(uint32_t)*bits, limit = 1 << 8 * slot->size_bytes;
-    if (outcome == WAX_CONVERTED && (number < -limit / 2 || number >= limit))
-        return WAX_OUT_OF_RANGE;
-    return outcome;
+    if (!PyIndex_Check(value))
+        return WAX_WRONG_TYPE;
+    PyObject *index = PyNumber_Index(value);
+    if (index == NULL)
+        return WAX_RAISED;
+    int overflow;
+    long long number = PyLong_AsLongLongAndOverflow(index, &overflow), limit = 1 << 8 * slot->size_bytes;
+    Py_DECREF(index);
+    *bits = (uint64_t)number;
+    return overflow != 0 || number < -limit / 2 || number >= limit ? WAX_OUT_OF_RANGE : WAX_CONVERTED;
 }
 
 static wax_outcome value_to_slots(wax_store *store, const wa_slot *slot, PyObject *value, uint64_t *bits)

@@ -14,6 +14,9 @@ enum { HANDLE_STEP = 16 };
 
 enum { FIRST_SWEEP = 256 };
 
+/* While calls are in progress, so many handles are worth looking through the stack and the guest's heap. */
+enum { CALLS_SWEEP = 4096 };
+
 /* So often a thread that waits for a store looks whether a Ctrl-C came. */
 enum { WAIT_SLICE_MS = 50 };
 
@@ -165,6 +168,8 @@ typedef struct marking {
 static void mark_handle(uint64_t handle, void *user)
 {
     marking *state = user;
+    if (handle > last_handle) /* a word of the stack that is none */
+        return;
     PyObject *number = PyLong_FromUnsignedLongLong(handle);
     if (number == NULL || PySet_Add(state->handles, number) < 0)
         state->failed = true;
@@ -212,10 +217,8 @@ static int forget(wax_store *store, PyObject *dead)
 
 /* Drop the handles that nothing in the store holds. An object may run any code when it dies, which may pass it to the guest
  * again under its old handle: so all are taken out before the first dies, and no collection runs in between. */
-static void sweep_store(wax_store *store)
+static void drop_handles(wax_store *store)
 {
-    if (store->busy != 0 || store->externrefs == NULL || wa_store_is_active(store->native))
-        return;
     PyObject *error_type, *error, *traceback, *dead = NULL;
     PyErr_Fetch(&error_type, &error, &traceback);
     int was_enabled = PyGC_Disable();
@@ -232,6 +235,24 @@ static void sweep_store(wax_store *store)
     Py_XDECREF(state.handles);
     Py_XDECREF(dead);
     PyErr_Restore(error_type, error, traceback);
+}
+
+static void sweep_store(wax_store *store)
+{
+    if (store->busy == 0 && store->externrefs != NULL && !wa_store_is_active(store->native))
+        drop_handles(store);
+}
+
+/* A guest that runs for long gets one object after the other: those that it has no more are dropped meanwhile. Handles are where
+ * somebody looks if all that pins the store is calls of this stack which are past their arguments: they are as many. */
+static void sweep_during_calls(wax_store *store)
+{
+    Py_ssize_t count = store->externrefs == NULL ? 0 : PyDict_GET_SIZE(store->externrefs);
+    if (count >= CALLS_SWEEP && count >= store->sweep_at && wa_store_calls_are_here(store->native, (uint32_t)store->busy)) {
+        Py_INCREF(store);
+        drop_handles(store);
+        Py_DECREF(store);
+    }
 }
 
 void wax_store_unpin(wax_store *store)
@@ -295,7 +316,8 @@ static int own_handles(wax_store *store)
 
 uint64_t wax_store_handle(wax_store *store, PyObject *object)
 {
-    store = wax_root(store);
+    sweep_during_calls(wax_root(store));
+    store = wax_root(store); /* objects that died may have joined it with another one */
     if (store->externrefs == NULL && own_handles(store) < 0)
         return 0;
     PyObject *identity = PyLong_FromVoidPtr(object);

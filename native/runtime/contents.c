@@ -157,6 +157,12 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
     return 0;
 }
 
+bool wa_store_calls_are_here(wa_store *store, uint32_t count)
+{
+    store = wa_root(store);
+    return store->active == count && atomic_load(&store->owner) == wa_thread_id() && !wa_this_thread.notes.parked;
+}
+
 typedef struct handle_walk {
     void (*visit)(uint64_t, void *);
     void *user;
@@ -173,6 +179,8 @@ void wa_store_visit_externrefs(wa_store *store, void (*visit)(uint64_t handle, v
 {
     store = wa_root(store);
     handle_walk how = {visit, user};
+    if (store->active != 0)
+        wa_visit_stack(visit_handle, &how);
     wa_heap_collect(store);
     wa_store_visit_references(store, wa_valtype_is_traced, visit_handle, &how);
     wa_exceptions_collect(store);

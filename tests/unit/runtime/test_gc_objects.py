@@ -84,8 +84,11 @@ def test_packed_fields_have_no_sign(got: Any) -> None:
     packed[0] = -128
     packed[1] = 65535
     assert list(packed)[:2] == [128, 65535]
-    with pytest.raises(OverflowError, match="item 0 is 256"):
-        packed[0] = 256
+    for wrong in (256, -129, 2**32 - 1, 2**64 - 1, -(2**80)):
+        with pytest.raises(OverflowError, match=f"item 0 is {wrong}"):
+            packed[0] = wrong
+    with pytest.raises(TypeError, match="item 0 must be"):
+        packed[0] = 1.0
 
 
 def test_what_can_not_be_set(got: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 import weakref
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,97 @@ def test_a_collection_inside_a_call_spares_what_the_call_holds() -> None:
         assert got["pass"](thing()) is watches[-1]()
     gc.collect()
     assert [watch() for watch in watches] == [None] * 3
+
+
+#: Gets objects of the host one after the other, while it holds some in all places that there are.
+LONG_WAT = """(module
+  (type $box (struct (field externref)))
+  (type $six (func (param externref externref externref externref externref externref externref externref)
+    (result externref)))
+  (import "host" "new" (func $new (result externref)))
+  (import "host" "pair" (func $pair (result externref externref)))
+  (import "host" "again" (func $again))
+  (tag $thrown (param externref))
+  (global $kept (mut externref) (ref.null extern))
+  (table $row 1 externref)
+  (func $churn (export "churn") (param $rounds i32)
+    (loop $more
+      (drop (call $new))
+      (br_if $more (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1))))))
+  (func $last (type $six) (call $churn (i32.const 10000)) (local.get 7))
+  (func $handed (param externref) (result externref)
+    (return_call $last (local.get 0) (local.get 0) (local.get 0) (local.get 0) (local.get 0) (local.get 0) (local.get 0)
+      (local.get 0)))
+  (func (export "long") (param $rounds i32)
+    (result externref externref externref externref externref externref externref externref)
+    (local $box (ref null $box)) (local $exception exnref) (local $one externref)
+    (local.set $one (call $new))
+    (global.set $kept (call $new))
+    (table.set $row (i32.const 0) (call $new))
+    (local.set $box (struct.new $box (call $new)))
+    (block $caught (result externref exnref)
+      (try_table (catch_ref $thrown $caught) (throw $thrown (call $new)))
+      (unreachable))
+    (local.set $exception) (drop)
+    (call $again)
+    (call $handed (call $new))
+    (call $pair)
+    (call $churn (local.get $rounds))
+    (local.get $one) (global.get $kept) (table.get $row (i32.const 0)) (struct.get $box 0 (local.get $box))
+    (block $caught (result externref)
+      (try_table (catch $thrown $caught) (throw_ref (local.get $exception)))
+      (unreachable))))"""
+
+
+@pytest.mark.parametrize("opt_level", [0, 2])
+def test_a_call_that_gets_many_objects_drops_them(opt_level: int, tmp_path: Path) -> None:
+    wa.pack(LONG_WAT.encode(), tmp_path / "long.so", opt_level=opt_level)
+    made: list[weakref.ref[Thing]] = []
+    most = 0
+
+    def new() -> Thing:
+        nonlocal most
+        if len(made) % 1000 == 0:
+            most = max(most, sum(watch() is not None for watch in made))
+        thing = Thing()
+        made.append(weakref.ref(thing))
+        return thing
+
+    def again() -> None:
+        long.churn(10_000)
+
+    imports = {"new": new, "pair": lambda: (new(), new()), "again": again}
+    long = wa.load(tmp_path / "long.so").instantiate({"host": imports}).exports
+    results = long.long(30_000)
+    assert len(made) == 50_008 and most < 12_000
+    order = [made.index(weakref.ref(thing)) for thing in results]
+    assert order == [10_005, 20_006, 20_007, 0, 1, 2, 3, 4]
+
+
+def test_an_argument_of_a_thread_that_waits_is_not_dropped() -> None:
+    wat = """(module (import "host" "new" (func $new (result externref)))
+      (func (export "churn") (param $rounds i32)
+        (loop $more
+          (drop (call $new))
+          (br_if $more (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1))))))
+      (func (export "pass") (param externref) (result externref) (local.get 0)))"""
+    begun, thing, got = threading.Event(), Thing(), []
+
+    def new() -> Thing:
+        begun.set()
+        return Thing()
+
+    guest = exports(wat, {"host": {"new": new}})
+
+    def wait() -> None:
+        begun.wait()
+        got.append(guest["pass"](thing))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    guest.churn(50_000)
+    waiting.join()
+    assert got == [thing]
 
 
 def test_a_dying_externref_may_use_its_store() -> None:
