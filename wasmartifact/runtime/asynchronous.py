@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: How long a thread waits for another call.
 IDLE_S: Final = 10.0
+#: How often a thread that waits for a coroutine looks whether its event loop was closed: then it never ends.
+CLOSED_LOOK_S: Final = 0.5
 
 
 # The threads ----------------------------------------------------------------------------------------------------
@@ -106,7 +108,7 @@ class _Call:
     def cancel(self) -> None:
         self.is_cancelled = True
         self.ticket.cancel()
-        if self.host_task is not None:
+        if self.host_task is not None and not self.loop.is_closed():
             self.host_task.cancel()
 
     def await_host(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -124,7 +126,11 @@ class _Call:
         except RuntimeError:  # the loop was closed
             coroutine.close()
             raise
-        ended.wait()
+        while not ended.wait(CLOSED_LOOK_S):
+            if self.loop.is_closed():
+                if self.host_task is None:
+                    coroutine.close()
+                raise RuntimeError("the event loop was closed while a guest waited for a coroutine of the host")
         task, self.host_task = self.host_task, None
         assert task is not None
         return task.result()

@@ -184,6 +184,29 @@ def test_cancelling_while_a_coroutine_function_runs() -> None:
     assert got.add(1, 2) == 3
 
 
+def test_an_event_loop_that_is_closed_in_the_middle_leaves_the_store_to_others() -> None:
+    async def never(value: int) -> int:
+        await asyncio.sleep(10 * TIMEOUT_S)
+        return value
+
+    got = exports(HOST_WAT, {"env": {"f": never}})
+
+    async def main() -> None:
+        kept.append(asyncio.ensure_future(got.ask.call_async(1)))
+        await asyncio.sleep(0.1)
+
+    kept: list[asyncio.Future[int]] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    sums: list[int] = []
+    other = threading.Thread(target=lambda: sums.append(got.add(2, 3)), daemon=True)
+    other.start()
+    other.join(TIMEOUT_S)
+    assert sums == [5]
+    kept.pop().get_coro().close()  # type: ignore[attr-defined]  # it is a task
+
+
 def test_calls_that_wait_for_each_other_have_threads() -> None:
     """A chain of stores, each waiting for a call into the next: more than any pool of a fixed size would have."""
     depth = 50
