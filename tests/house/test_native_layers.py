@@ -271,7 +271,10 @@ def called_by_code() -> Iterator[tuple[str, str]]:
     """Name and body of each function that compiled code calls through its instance, or as a built-in of components."""
     files = ("runtime/libcalls.c", "runtime/aggregates.c", "component/builtins.c")
     texts = "\n".join((NATIVE / name).read_text() for name in files)
-    table, switch = texts[texts.index("wa_runtime_calls = {") :], texts[texts.index("wa_invoke builtin(uint32_t kind)") :]
+    table, switch = (
+        texts[texts.index("wa_runtime_calls = {") :],
+        texts[texts.index("wa_invoke builtin(uint32_t kind)") :],
+    )
     names = re.findall(r"\.\w+ = (\w+),", table[: table.index("};")]) + re.findall(r"return ([a-z]\w+);", switch)
     for name in names:
         found = re.search(rf"^(?:static )?\w+ {name}\([^)]*\)\n{{\n(.*?)^}}", texts, re.DOTALL | re.MULTILINE)
