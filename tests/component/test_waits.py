@@ -15,6 +15,7 @@ import wasmartifact as wa
 from tests.component import adapted
 from tests.component.inside import inside
 from tests.unit.cli.test_run import WAIT
+from wasmartifact.runtime.component_imports import Wanted
 
 HUGE: Final = 2**64 - 1
 #: Waits a hundred seconds.
@@ -102,6 +103,26 @@ def test_wild_values_are_errors(tmp_path: Path) -> None:
     [(root, _)] = interfaces.interface("wasi:filesystem/preopens@0.2.0").get_directories()
     with pytest.raises(RuntimeError, match="only while a guest calls it"):
         root.get_type()
+
+
+@pytest.mark.parametrize(
+    ("interface", "name"),
+    [
+        ("filesystem/types", "[static]descriptor.mro"),
+        ("filesystem/types", "[method]descriptor.mro"),
+        ("filesystem/types", "[constructor]descriptor"),
+        ("sockets/tcp", "[constructor]tcp-socket"),
+        ("sockets/tcp", "[method]tcp-socket.mro"),
+        ("io/poll", "[constructor]pollable"),
+        ("io/poll", "[static]pollable.ready"),
+    ],
+)
+def test_what_wasi_does_not_have_is_not_reached(interface: str, name: str) -> None:
+    """A component says itself what it imports; the classes behind it have more than it may have."""
+    interfaces = wa.Wasi(network=True)._component_interfaces()
+    function = interfaces.callable_of(Wanted(f"wasi:{interface}@0.2.0", name))
+    with pytest.raises(NotImplementedError, match="has no"):
+        function()
 
 
 def test_descriptors_are_limited_and_given_back(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ class _Socket:
         self._state = state
 
     @classmethod
-    def create(cls, host: types.WasiHost, allows: Allows, family: Any) -> Any:
+    def _create(cls, host: types.WasiHost, allows: Allows, family: Any) -> Any:
         """A new one. Raises Err."""
         name = str(getattr(family, "value", family))
         kind = socket.SOCK_STREAM if cls.kind == "tcp" else socket.SOCK_DGRAM
@@ -612,11 +612,11 @@ class Sockets:
 
     def create_tcp_socket(self, family: Any) -> Any:
         """A new one."""
-        return TcpSocket.create(self._host, self._allows, family)
+        return TcpSocket._create(self._host, self._allows, family)
 
     def create_udp_socket(self, family: Any) -> Any:
         """A new one."""
-        return UdpSocket.create(self._host, self._allows, family)
+        return UdpSocket._create(self._host, self._allows, family)
 
     def resolve_addresses(self, network: object, name: str) -> ResolveAddressStream:
         """Begin to look a name up."""

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 _LAST_INSTANT: Final = 2**64 - 1
 #: So many functions that components want are remembered.
 _MOST_CALLABLES: Final = 10_000
+#: Functions of resources that belong to no object; there are no others, whatever a component imports.
+_STATIC: Final = frozenset((
+    "[constructor]fields", "[constructor]outgoing-request", "[constructor]request-options", "[static]fields.from-list",
+    "[static]incoming-body.finish", "[static]outgoing-body.finish",
+))  # fmt: skip
 #: What the memory of a component can hold.
 _MOST_BYTES: Final = 2**32
 
@@ -87,6 +92,13 @@ def _random_bytes(size_bytes: int) -> bytes:
 
 def _random_u64() -> int:
     return int.from_bytes(os.urandom(8), "little")
+
+
+def _is_in_wit(name: str, found: object) -> bool:
+    """Whether what a name leads to is a function of WASI: classes of Python have more than those."""
+    if name.startswith(("[constructor]", "[static]")):
+        return name in _STATIC
+    return not name.startswith("[") or (getattr(found, "__module__", None) or "").startswith("wasmartifact.")
 
 
 def serves(name: str) -> bool:
@@ -170,7 +182,7 @@ class Preview2:
         if found is None:
             interface = wanted.interface or ""
             found = wanted.find(self.interface(interface))
-            if not callable(found):
+            if not callable(found) or not _is_in_wit(wanted.name, found):
                 found = _Interface(f"{interface}.{wanted.name}")
             if len(self._callables) >= _MOST_CALLABLES:
                 self._callables.clear()  # of components that may be gone
