@@ -130,6 +130,10 @@ def compile(
     >>> wa.compile("module.wat", opt_level=0).instantiate({"env": {"log": print}}).exports.add(2, 3)
     5
     """
+    if isinstance(source, str) and "(" in source:  # few paths have one: a warm start imports nothing for it
+        from wasmartifact.host.input import refuse_text
+
+        refuse_text(source)
     limit_bytes = size_limit(cache_size_bytes)
     cpu = cpu if isinstance(cpu, str) else list(cpu)
     options = {

@@ -27,6 +27,7 @@ from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.errors import MalformedModule, UnsupportedModule
 from wasmartifact.host.cache_folder import open_folder
+from wasmartifact.host.input import refuse_text
 from wasmartifact.host.output import absolute_path, check_output, write_output
 from wasmartifact.host.packages import check_installed
 from wasmartifact.limits import PackLimits
@@ -194,6 +195,7 @@ def pack(
     >>> wa.load("answer.so").instantiate().exports.answer()
     42
     """
+    refuse_text(source)
     clock = Clock()
     cpu = cpu if isinstance(cpu, str) else tuple(cpu)
     first, *above = resolve_levels(target, cpu)

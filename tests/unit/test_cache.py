@@ -285,6 +285,8 @@ def test_errors_of_the_module_pass_and_leave_nothing(folder: Path) -> None:
         wa.compile(b"(module (func (result i32)))", cache_dir=folder)
     with pytest.raises(FileNotFoundError):
         wa.compile("absent.wasm", cache_dir=folder)
+    with pytest.raises(FileNotFoundError, match="text of a module as bytes"):
+        wa.compile("(module)", cache_dir=folder)
     with pytest.raises(ValueError, match="opt_level"):
         wa.compile(ADD, opt_level=9, cache_dir=folder)
     assert [path.name for path in folder.iterdir()] == ["lock"]

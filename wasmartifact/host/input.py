@@ -18,6 +18,21 @@ MODULE_MAGIC: Final = b"\0asm"
 _BLOCK_BYTES: Final = 1 << 20
 
 
+def refuse_text(source: object) -> None:
+    """Say of a module's text that it is given as bytes: a string is a path, though other packages take it for the text.
+
+    Raises
+    ------
+    FileNotFoundError
+        It begins as a module's text does, and there is no such file.
+    """
+    if not isinstance(source, str) or os.path.lexists(source):
+        return
+    if source.lstrip().startswith(("(module", "(component")):
+        words = f"{os.strerror(errno.ENOENT)}: a string is a path; give the text of a module as bytes, text.encode()"
+        raise FileNotFoundError(errno.ENOENT, words, source)
+
+
 def read_input(file: IO[bytes], name: str, *, may_be_artifact: bool = False) -> bytes:
     """Contents as `read_blocks` gives them."""
     try:

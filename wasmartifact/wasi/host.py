@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     HostPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
+#: What a mapping holds that a Wasi is given, for who gave something else.
+_MAPPINGS: Final = {"env": "{'LANG': 'C'}", "preopens": "{'/guest': 'host'}"}
+
 #: Descriptors 0 to 2, which every program has.
 STREAMS: Final = 3
 
@@ -122,6 +125,8 @@ class Wasi(types.WasiHost):
     ) -> Self:
         """See the class."""
         args = args if isinstance(args, str | bytes) else tuple(args)
+        _check_mapping("env", env)
+        _check_mapping("preopens", preopens)
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env)) if env else b"")
         self._files = []
         directories = {guest: isinstance(path, ReadOnly) for guest, path in (preopens or {}).items()}
@@ -271,6 +276,12 @@ def _strings(name: str, texts: Iterable[Text]) -> bytes:
     if isinstance(texts, str | bytes):
         raise TypeError(f"{name}: expected an iterable of strings, found the string {texts!r}")
     return b"".join(_bytes(name, text) + b"\0" for text in texts)
+
+
+def _check_mapping(name: str, given: object) -> None:
+    """What has no items is a slip of its own: lists of pairs and of folders are what other packages take."""
+    if given is not None and not hasattr(given, "items"):
+        raise TypeError(f"{name}: expected a mapping such as {_MAPPINGS[name]}, found {type(given).__name__}")
 
 
 def _variables(env: Mapping[Text, Text]) -> Iterable[bytes]:

@@ -52,10 +52,8 @@ class Instance:
         wanted = module._artifact._native.imports
         if len(given) != len(wanted):
             raise WasmtimeError(f"expected {len(wanted)} imports, found {len(given)}")
-        names: dict[str, dict[str, Any]] = {}
-        for (module_name, name, *_), item in zip(wanted, given, strict=True):
-            names.setdefault(module_name, {})[name] = item
-        self._bind(instantiate(store, link(module, names)))
+        in_order = _InOrder(given)
+        self._bind(instantiate(store, link(module, {row[0]: in_order for row in wanted})))
 
     def _bind(self, instance: native.Instance) -> None:
         self._native = instance
@@ -73,6 +71,19 @@ class Instance:
         if self._exports is None:
             self._exports = InstanceExports(self._native)
         return self._exports
+
+
+class _InOrder:
+    """Imports by their place: each look-up gives the next one, as they come in the module's order.
+
+    Two imports of one name are two places, and may get different objects.
+    """
+
+    def __init__(self, given: Sequence[Any]) -> None:
+        self._rest = iter(given)
+
+    def __getitem__(self, name: str) -> Any:
+        return next(self._rest)
 
 
 class InstanceExports(Mapping[str, "AsExtern"]):
@@ -121,7 +132,7 @@ class InstancePre(Managed):
         return self._module
 
 
-def link(module: Module, names: dict[str, dict[str, Any]]) -> native.Linked:
+def link(module: Module, names: Mapping[str, Any]) -> native.Linked:
     """A module of the package with its imports resolved, with the errors of wasmtime-py."""
     try:
         return module._artifact.link(names)

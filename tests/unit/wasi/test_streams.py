@@ -319,6 +319,10 @@ def test_arguments_that_can_not_be(tmp_path: Path) -> None:
         wa.Wasi(env={"A=B": "c"})
     with pytest.raises(TypeError, match="iterable of strings"):
         wa.Wasi(args="prog")
+    with pytest.raises(TypeError, match=r"env: expected a mapping such as .*, found list"):
+        wa.Wasi(env=[("A", "1")])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"preopens: expected a mapping such as .*, found str"):
+        wa.Wasi(preopens=".")  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError):
         wa.Wasi(preopens={"/": tmp_path / "missing"})
     with pytest.raises(NotADirectoryError):

@@ -38,6 +38,21 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
         read_source(tmp_path / "nothing.wasm")
 
 
+@pytest.mark.parametrize("text", ["(module)", "\n  (component)", "(module (func " + "nop " * 10_000 + "))"])
+def test_a_text_in_the_place_of_a_path_is_told_so(tmp_path: Path, text: str) -> None:
+    with pytest.raises(FileNotFoundError, match=r"text of a module as bytes"):
+        wa.pack(text, tmp_path / "m.so", opt_level=0)
+
+
+def test_a_file_may_be_called_like_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("(module)").write_bytes(EMPTY_MODULE)
+    assert wa.pack("(module)", "m.so", opt_level=0).functions == 0
+    assert len(wa.compile("(module)", opt_level=0, cache_dir="cache").metadata.exports) == 0
+    with pytest.raises(FileNotFoundError, match=r"directory: '\(copy\) m\.wasm'$"):
+        wa.pack("(copy) m.wasm", "m.so", opt_level=0)
+
+
 def test_a_syntax_error_has_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "bad.wat"
     path.write_text("(module\n  (func (result i33)))\n")

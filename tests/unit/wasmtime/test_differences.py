@@ -54,6 +54,25 @@ class Difference:
 
 DIFFERENCES = [
     Difference(
+        "`type(store).limits.min` of a memory or table that grew",
+        """
+        made = exports('(module (table (export "t") 1 5 funcref) (memory (export "m") 1 5))')
+        made["t"].grow(store, 1, None), made["m"].grow(store, 2)
+        exports('(module (import "" "" (table 2 5 funcref)) (import "" "" (memory 3 5)))', [made["t"], made["m"]])
+        show(lambda: [made[name].type(store).limits.min for name in ("t", "m")])
+        """,
+        "[1, 1]",
+        "[2, 3]",
+    ),
+    Difference(
+        "`ptr` of every object",
+        """
+        show(lambda: store.ptr is None)
+        """,
+        "False",
+        "AttributeError",
+    ),
+    Difference(
         "a v128 to or from Python",
         """
         echo = exports('(module (func (export "f") (param v128) (result v128) (local.get 0)))')["f"]

@@ -143,6 +143,22 @@ def test_number_of_imports(w: ModuleType, store: Any) -> None:
             instantiate(w, store, text, imports)
 
 
+def test_imports_of_one_name_are_told_apart_by_their_place(w: ModuleType, store: Any) -> None:
+    text = """
+        (module
+          (import "" "" (func $a (result i32)))
+          (import "host" "f" (func $b (result i32)))
+          (import "" "" (func $c (result i32)))
+          (import "" "" (memory 1))
+          (import "" "" (global $d i32))
+          (func (export "all") (result i32 i32 i32 i32 i32)
+            (call $a) (call $b) (call $c) (memory.size) (global.get $d)))"""
+    functions = [w.Func(store, func_type(w, "", "i32"), lambda number=number: number) for number in (5, 6, 7)]
+    memory = w.Memory(store, w.MemoryType(w.Limits(2, None)))
+    number = w.Global(store, w.GlobalType(w.ValType.i32(), False), 9)
+    assert exports(w, store, text, [*functions, memory, number])["all"](store) == [5, 6, 7, 2, 9]
+
+
 @pytest.mark.core
 def test_import_of_another_kind(w: ModuleType, store: Any) -> None:
     func = w.Func(store, func_type(w), lambda: None)
