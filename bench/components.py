@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import numpy
@@ -15,47 +16,7 @@ from bench.figures import Figure
 from bench.timing import actions_ns, statements_ns
 
 OURS, THEIRS = "wasmartifact", "wasmtime-py"
-#: Everything is given back as it came; memory is handed out anew after each call.
-WAT: Final = """(component
-  (core module $libc (memory (export "memory") 64) (global $end (mut i32) (i32.const 65536))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
-      (local.set $at (i32.and (i32.add (global.get $end) (i32.const 15)) (i32.const -16)))
-      (global.set $end (i32.add (local.get $at) (local.get 3)))
-      (local.get $at))
-    (func (export "free") (param i32) (global.set $end (i32.const 65536)))
-    (func (export "pair") (param i32 i32) (result i32)
-      (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) (i32.const 16))
-    (func (export "sum") (param i32 i32) (result f64) (global.set $end (i32.const 65536)) (f64.load (local.get 0)))
-    (func (export "add") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
-    (func (export "same") (param i32) (result i32) (local.get 0))
-    (func (export "four") (param i32 i64 f64 i32) (result i32)
-      (i32.store (i32.const 16) (local.get 0)) (i64.store (i32.const 24) (local.get 1))
-      (f64.store (i32.const 32) (local.get 2)) (i32.store8 (i32.const 40) (local.get 3)) (i32.const 16)))
-  (core instance $c (instantiate $libc))
-  (alias core export $c "memory" (core memory $memory))
-  (alias core export $c "realloc" (core func $realloc))
-  (alias core export $c "free" (core func $free))
-  (type $counter' (resource (rep i32)))
-  (core func $new (canon resource.new $counter'))
-  (core module $made (import "" "new" (func $new (param i32) (result i32)))
-    (func (export "make") (param i32) (result i32) (call $new (local.get 0))))
-  (core instance $m (instantiate $made (with "" (instance (export "new" (func $new))))))
-  (type $four' (record (field "id" u32) (field "size" u64) (field "weight" f64) (field "ready" bool)))
-  (export $four "four" (type $four'))
-  (export $counter "counter" (type $counter'))
-  (func (export "add") (param "n" u32) (result u32) (canon lift (core func $c "add")))
-  (func (export "text") (param "t" string) (result string)
-    (canon lift (core func $c "pair") (memory $memory) (realloc $realloc) (post-return $free)))
-  (func (export "bytes") (param "b" (list u8)) (result (list u8))
-    (canon lift (core func $c "pair") (memory $memory) (realloc $realloc) (post-return $free)))
-  (func (export "floats") (param "f" (list f64)) (result f64)
-    (canon lift (core func $c "sum") (memory $memory) (realloc $realloc)))
-  (func (export "same") (param "it" $four) (result $four)
-    (canon lift (core func $c "four") (memory $memory) (realloc $realloc)))
-  (func (export "[constructor]counter") (param "n" u32) (result (own $counter)) (canon lift (core func $m "make")))
-  (func (export "[method]counter.value") (param "self" (borrow $counter)) (result u32)
-    (canon lift (core func $c "same"))))
-"""
+WAT: Final = Path(__file__).with_suffix(".wat").read_text(encoding="utf-8")
 LIST_BYTES: Final = 100_000
 FLOATS: Final = 100_000
 TEXT_100: Final = "wasm" * 25

@@ -32,12 +32,11 @@ static wa_component_instance *begin(const wa_function *record, const struct wa_s
     return instance;
 }
 
-static void call_core(wa_component_instance *instance, const wa_function *function, uint64_t *slots)
+static void call_core(wa_component_instance *instance, const wac_callee *callee, uint64_t *slots)
 {
-    wa_entry entry = wa_function_entry(function);
-    if (entry == NULL)
+    if (callee->entry == NULL)
         wa_trap(WA_TRAP_MISSING_TRAMPOLINE);
-    wa_call_across(instance->core, function, entry, slots);
+    wa_call_across(instance->core, callee->function, callee->entry, slots);
 }
 
 /* ---- resources ------------------------------------------------------------------------------------------------------ */
@@ -81,7 +80,8 @@ static void end_resource(wa_component_instance *instance, uint32_t resource, uin
     if (destructor == NULL || wa_function_signature(destructor, &signature) < 0 || signature.param_count != 1 ||
         signature.params[0] != WA_VALTYPE_I32 || signature.result_count != 0)
         wa_trap(WA_TRAP_DAMAGED_COMPONENT);
-    call_core(instance, destructor, slots);
+    wac_callee callee = wac_callee_of(destructor);
+    call_core(instance, &callee, slots);
 }
 
 static void resource_drop(wa_function *record, uint64_t *slots)
@@ -157,22 +157,22 @@ static void call_adapter(wa_function *record, uint64_t *given)
     const wac_type *type = &instance->component->types[canon->type - 1], *result = wac_result(type);
     if (caller == NULL || callee == NULL || instance->component->canons[canon->target - 1].type != canon->type)
         wa_trap(WA_TRAP_DAMAGED_COMPONENT);
-    uint32_t (*run)(wa_component_instance *, const wa_function *, uint64_t *) = instance->run;
+    uint32_t (*run)(wa_component_instance *, const wac_callee *, uint64_t *) = instance->run;
     instance->run = NULL;
     wac_scope scope;
     wac_scope_begin(instance, &scope);
     uint64_t slots[WA_MAX_FLAT_PARAMS + 1] = {0}, results[1];
     pass_arguments(&(wac_crossing){instance, caller, callee, &scope}, type, given, slots);
     instance->run = run;
-    call_core(instance, callee->function, slots);
+    call_core(instance, &callee->lifted, slots);
     instance->run = NULL;
     results[0] = slots[0];
     if (result != NULL)
         pass_result(&(wac_crossing){instance, callee, caller, NULL}, result, results, given,
                     type->flat_count == WAC_NOT_FLAT ? 1 : type->flat_count);
-    if (callee->post_return != NULL) {
+    if (callee->post_return.function != NULL) {
         instance->subs[callee->sub].may_not_leave = true;
-        call_core(instance, callee->post_return, results);
+        call_core(instance, &callee->post_return, results);
         instance->subs[callee->sub].may_not_leave = false;
     }
     instance->run = run;

@@ -259,7 +259,9 @@ static int read_parts(wa_component *component, wac_type *type, uint32_t first_it
             continue;
         if (part == 0 || part > row || component->types[part - 1].kind == WA_CTYPE_FUNC)
             return fail_row(error, "component_item.type", row, part);
-        component->part_storage[first_item + i] = &component->types[part - 1];
+        const wac_type *found = component->part_storage[first_item + i] = &component->types[part - 1];
+        if (found->depth >= type->depth)
+            type->depth = found->depth == UINT8_MAX ? UINT8_MAX : (uint8_t)(found->depth + 1);
     }
     return 0;
 }

@@ -105,13 +105,7 @@ uint32_t wac_give_borrow(wa_component_instance *instance, uint32_t sub, uint32_t
     return 0;
 }
 
-void wac_scope_begin(wa_component_instance *instance, wac_scope *scope)
-{
-    scope->borrows = 0;
-    scope->first_lend = instance->lend_count;
-}
-
-uint32_t wac_scope_end(wa_component_instance *instance, wac_scope *scope)
+void wac_end_lends(wa_component_instance *instance, const wac_scope *scope)
 {
     while (instance->lend_count > scope->first_lend) {
         wac_lend lend = instance->lends[--instance->lend_count];
@@ -119,5 +113,4 @@ uint32_t wac_scope_end(wa_component_instance *instance, wac_scope *scope)
         if (lend.index < sub->count && sub->handles[lend.index].lends > 0)
             sub->handles[lend.index].lends--;
     }
-    return scope->borrows == 0 ? 0 : WA_TRAP_BORROWS_REMAIN;
 }

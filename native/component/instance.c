@@ -48,12 +48,17 @@ void wa_component_instance_end(wa_component_instance *instance)
     instance->lends = NULL;
 }
 
-/* The record of a function of the core instance; *found is false where there is no memory for it. */
-static wa_function *function_of(wa_instance *core, uint32_t place, bool *found)
+wac_callee wac_callee_of(const wa_function *function)
 {
-    wa_function *function = place == 0 ? NULL : wa_instance_function(core, place - 1);
+    return (wac_callee){function, wa_function_entry(function), wa_function_is_short(function)};
+}
+
+/* A function of the core instance; *found is false where there is no memory for its record. */
+static wac_callee function_of(wa_instance *core, uint32_t place, bool *found)
+{
+    const wa_function *function = place == 0 ? NULL : wa_instance_function(core, place - 1);
     *found = *found && (place == 0 || function != NULL);
-    return function;
+    return function == NULL ? (wac_callee){0} : wac_callee_of(function);
 }
 
 const wac_options *wac_options_of(wa_component_instance *instance, uint32_t row)
@@ -71,7 +76,7 @@ const wac_options *wac_options_of(wa_component_instance *instance, uint32_t row)
         options->memory = slot->memory;
     }
     if (canon->kind == WA_CANON_LIFT)
-        options->function = function_of(instance->core, canon->function, &found);
+        options->lifted = function_of(instance->core, canon->function, &found);
     options->realloc = function_of(instance->core, canon->realloc, &found);
     options->post_return = function_of(instance->core, canon->post_return, &found);
     options->is_resolved = found;

@@ -101,34 +101,29 @@ void wac_to_flat(const wac_type *type, const uint8_t *bytes, uint64_t *slots)
     }
 }
 
-uint8_t *wac_place(const wac_options *options, uint64_t pointer, uint64_t size_bytes)
-{
-    if (options->base == NULL || pointer > options->memory->size_bytes || size_bytes > options->memory->size_bytes - pointer)
-        return NULL;
-    return options->base + pointer;
-}
-
 uint32_t wac_allocate(wa_component_instance *instance, const wac_options *options, uint32_t old, uint32_t old_bytes,
                       uint32_t align_bytes, uint64_t size_bytes, uint32_t *pointer, uint8_t **bytes)
 {
     if (size_bytes > WA_MAX_VALUE_BYTES)
         return WA_TRAP_TOO_LONG;
-    if (options->realloc == NULL || options->base == NULL)
+    if (options->realloc.function == NULL || options->base == NULL)
         return WA_TRAP_DAMAGED_COMPONENT;
+    if (options->realloc.entry == NULL)
+        return WA_TRAP_MISSING_TRAMPOLINE;
     uint64_t slots[4] = {old, old_bytes, align_bytes, size_bytes};
     wac_sub *sub = &instance->subs[options->sub];
     bool before = sub->may_not_leave;
     sub->may_not_leave = true;
     uint32_t problem = 0;
     if (instance->run != NULL)
-        problem = instance->run(instance, options->realloc, slots);
+        problem = instance->run(instance, &options->realloc, slots);
     else
-        wa_call_across(instance->core, options->realloc, wa_function_entry(options->realloc), slots);
+        wa_call_across(instance->core, options->realloc.function, options->realloc.entry, slots);
     sub->may_not_leave = before;
     if (problem != 0)
         return problem;
     *pointer = (uint32_t)slots[0];
-    if (*pointer % align_bytes != 0)
+    if ((*pointer & (align_bytes - 1)) != 0)
         return WA_TRAP_REALLOC_UNALIGNED;
     *bytes = wac_place(options, *pointer, size_bytes);
     return *bytes == NULL ? WA_TRAP_REALLOC_OUT_OF_BOUNDS : 0;

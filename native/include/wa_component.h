@@ -23,6 +23,7 @@ typedef struct wac_type {
     uint8_t discriminant_bytes; /* of variant, option, result, enum; of flags, all bytes */
     uint8_t flat_count;
     bool is_plain;              /* bytes that mean the same everywhere: numbers */
+    uint8_t depth;              /* of types within types: 0 of those without parts; UINT8_MAX: as many or more */
     uint8_t flat[WA_MAX_FLAT_PARAMS]; /* low bytes of the value types */
     uint32_t size_bytes;
     uint32_t payload_offset;
@@ -95,6 +96,13 @@ typedef struct wac_sub {
     bool may_not_leave;
 } wac_sub;
 
+/* A core function, and how it is called. */
+typedef struct wac_callee {
+    const wa_function *function; /* NULL: there is none */
+    wa_entry entry;              /* NULL: the artifact has none for its type */
+    bool is_short;
+} wac_callee;
+
 /* What a canonical function works with. */
 typedef struct wac_options {
     bool is_resolved;
@@ -102,7 +110,7 @@ typedef struct wac_options {
     uint32_t sub;
     uint8_t *base;                            /* of the memory; NULL without one */
     const struct wa_schema_memory_head *memory;
-    wa_function *function, *realloc, *post_return;
+    wac_callee lifted, realloc, post_return;
 } wac_options;
 
 /* A call that borrows: handles that were made for it, and lends that end with it. */
@@ -124,7 +132,7 @@ typedef struct wa_component_instance {
     uint32_t lend_count, lend_capacity;
     bool is_poisoned, is_entered;
     /* Of the embedder: run a core function, where no C frame may be jumped over; NULL: jump. 0 or WAC_RAISED. */
-    uint32_t (*run)(struct wa_component_instance *instance, const wa_function *function, uint64_t *slots);
+    uint32_t (*run)(struct wa_component_instance *instance, const wac_callee *callee, uint64_t *slots);
     /* An owned resource of the embedder's ends. 0 or WAC_RAISED. */
     uint32_t (*drop)(struct wa_component_instance *instance, uint32_t resource, uint32_t rep);
 } wa_component_instance;
@@ -132,6 +140,7 @@ typedef struct wa_component_instance {
 /* With the handles of a snapshot. 0, or -1: no memory. The caller provides the storage, and ends it by wa_component_instance_end. */
 int wa_component_instance_begin(wa_component_instance *instance, const wa_component *component);
 void wa_component_instance_end(wa_component_instance *instance);
+wac_callee wac_callee_of(const wa_function *function);
 /* What a canon of a linked instance works with; NULL: its columns are damaged. */
 const wac_options *wac_options_of(wa_component_instance *instance, uint32_t canon);
 
@@ -148,9 +157,20 @@ uint32_t wac_lend_handle(wa_component_instance *instance, uint32_t sub, uint32_t
 /* A borrowed resource for a call into a component instance: the rep itself for the one that defines it. */
 uint32_t wac_give_borrow(wa_component_instance *instance, uint32_t sub, uint32_t resource, uint32_t rep, wac_scope *scope,
                          uint32_t *value);
-void wac_scope_begin(wa_component_instance *instance, wac_scope *scope);
+static inline void wac_scope_begin(const wa_component_instance *instance, wac_scope *scope)
+{
+    scope->borrows = 0;
+    scope->first_lend = instance->lend_count;
+}
+/* What was lent since the scope began is lent no more. */
+void wac_end_lends(wa_component_instance *instance, const wac_scope *scope);
 /* 0, or WA_TRAP_BORROWS_REMAIN. */
-uint32_t wac_scope_end(wa_component_instance *instance, wac_scope *scope);
+static inline uint32_t wac_scope_end(wa_component_instance *instance, const wac_scope *scope)
+{
+    if (instance->lend_count > scope->first_lend)
+        wac_end_lends(instance, scope);
+    return scope->borrows == 0 ? 0 : WA_TRAP_BORROWS_REMAIN;
+}
 
 /* ---- values (layout.c, text.c, transfer.c) ----------------------------------------------------------------------- */
 
@@ -171,7 +191,12 @@ static inline void wac_set_discriminant(const wac_type *type, uint8_t *bytes, ui
     __builtin_memcpy(bytes, &value, type->discriminant_bytes);
 }
 /* The place of so many bytes in the guest's memory; NULL where they are not all in it. */
-uint8_t *wac_place(const wac_options *options, uint64_t pointer, uint64_t size_bytes);
+static inline uint8_t *wac_place(const wac_options *options, uint64_t pointer, uint64_t size_bytes)
+{
+    if (options->base == NULL || pointer > options->memory->size_bytes || size_bytes > options->memory->size_bytes - pointer)
+        return NULL;
+    return options->base + pointer;
+}
 /* Room in the guest's memory by its realloc. */
 uint32_t wac_allocate(wa_component_instance *instance, const wac_options *options, uint32_t old, uint32_t old_bytes,
                       uint32_t align_bytes, uint64_t size_bytes, uint32_t *pointer, uint8_t **bytes);

@@ -42,10 +42,10 @@ static void raise_trap(wax_store *store, const wa_call_info *info)
     wax_raise_object(frames == NULL ? NULL : PyObject_CallFunction(helper, "kN", (unsigned long)info->trap_code, frames));
 }
 
-/* Run a function, or the init code of an instance where function is NULL. Returns 0, or -1 with an exception set. pins: whether
- * wa_pin is to follow, which the caller ends. */
-static inline __attribute__((always_inline)) int run(wax_store *store, const wa_function *function, wa_entry entry,
-                                                     uint64_t *slots, wa_instance *instance, bool keeps_gil, bool pins)
+/* Run a function, or the init code of an instance where function is NULL. Returns 0, or -1 with an exception set. is_inside:
+ * whether the caller has entered the store. pins: whether wa_pin is to follow, which the caller ends. */
+static inline __attribute__((always_inline)) int run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots,
+                                                     wa_instance *instance, bool keeps_gil, bool is_inside, bool pins)
 {
     wax_call call; /* not cleared: most of it is room for frames */
     call.thread = NULL;
@@ -55,7 +55,7 @@ static inline __attribute__((always_inline)) int run(wax_store *store, const wa_
     call.info.is_away = !keeps_gil;
     /* With the GIL kept, a store that is free stays so: others enter with the GIL, or get it before they do anything inside.
      * Not to enter saves two locked instructions, a quarter of a call. */
-    bool enters = !keeps_gil || !wa_store_is_free(store->native);
+    bool enters = !is_inside && (!keeps_gil || !wa_store_is_free(store->native));
     /* A SIGINT that came since Python last looked must not wait for the guest; one that comes from here on ends it. */
     if ((!keeps_gil && wa_take_interrupt() && PyErr_CheckSignals() < 0) || (enters && wax_store_enter(store) < 0)) {
         if (pins)
@@ -110,13 +110,13 @@ bool wax_judge_interrupt(void *user)
 
 int wax_run_init(wax_store *store, wa_instance *instance)
 {
-    return run(store, NULL, NULL, NULL, instance, false, false);
+    return run(store, NULL, NULL, NULL, instance, false, false, false);
 }
 
-int wax_run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, bool keeps_gil)
+int wax_run_inside(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, bool keeps_gil)
 {
     wax_store_pin(store); /* as all calls do: whoever looks for handles counts them */
-    int failed = run(store, function, entry, slots, NULL, keeps_gil, false);
+    int failed = run(store, function, entry, slots, NULL, keeps_gil, true, false);
     wax_store_unpin(store);
     return failed;
 }
@@ -217,7 +217,7 @@ static __attribute__((cold, noinline)) PyObject *call_for_references(wax_func *f
     PyObject *result = NULL;
     wax_store_pin(store);
     if (values_to_slots(func, store, func->record, type->conversions, args, type->param_count, type->params, "argument", slots) == 0) {
-        if (run(store, func->record, func->entry, slots, NULL, func->is_short, true) == 0)
+        if (run(store, func->record, func->entry, slots, NULL, func->is_short, false, true) == 0)
             result = results_to_python(func, store, slots);
         wa_unpin(store->native);
     }
@@ -234,7 +234,7 @@ static PyObject *call_with_slots(wax_func *func, PyObject *const *args, uint64_t
         return call_for_references(func, args, slots);
     wax_store_pin(store);
     if (values_to_slots(func, store, func->record, type->conversions, args, type->param_count, type->params, "argument", slots) == 0 &&
-        run(store, func->record, func->entry, slots, NULL, func->is_short, false) == 0)
+        run(store, func->record, func->entry, slots, NULL, func->is_short, false, false) == 0)
         result = results_to_python(func, store, slots);
     wax_store_unpin(store);
     return result;
@@ -288,7 +288,7 @@ PyObject *wax_call_bits(PyObject *self, PyObject *argument)
         slots[i] = PyLong_AsUnsignedLongLong(PySequence_Fast_GET_ITEM(given, (Py_ssize_t)i));
     if (slots != NULL && !PyErr_Occurred()) {
         wax_store_pin(func->store);
-        if (run(func->store, func->record, func->entry, slots, NULL, func->is_short, false) == 0)
+        if (run(func->store, func->record, func->entry, slots, NULL, func->is_short, false, false) == 0)
             result = PyList_New(results);
         for (uint32_t i = 0; result != NULL && i < results; i++) {
             PyObject *bits = PyLong_FromUnsignedLongLong(slots[i]);

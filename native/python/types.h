@@ -432,8 +432,8 @@ bool wax_judge_interrupt(void *call);
 bool wax_heed_signals(void);
 /* Run the init code of an instance. 0, or -1 with an exception set. */
 int wax_run_init(wax_store *store, wa_instance *instance);
-/* Run a function. 0, or -1 with an exception set. */
-int wax_run(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, bool keeps_gil);
+/* Run a function; the caller has entered the store. 0, or -1 with an exception set. */
+int wax_run_inside(wax_store *store, const wa_function *function, wa_entry entry, uint64_t *slots, bool keeps_gil);
 
 /* ---- exception.c -------------------------------------------------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import wasmartifact as wa
 
+ROOT = Path(__file__).resolve().parents[2]
 MANY_EXPORTS = "many"
 EXPORTS = 100_000
 
@@ -44,6 +45,7 @@ WAT = {
     (loop $again
       (drop (call $add (i32.const 1) (i32.const 2)))
       (br_if $again (local.tee $count (i32.sub (local.get $count) (i32.const 1)))))))""",
+    "component": (ROOT / "bench" / "components.wat").read_text(encoding="utf-8"),
 }
 
 #: Does a number of repetitions.
@@ -106,6 +108,31 @@ def _call(name: str, *arguments: float) -> Callable[[Path], Work]:
     return prepare
 
 
+def _instance_of_component(directory: Path) -> Any:
+    component = wa.load(artifact_path(directory, "component"))
+    assert isinstance(component, wa.Component)
+    return component.instantiate()
+
+
+def _call_component(name: str, *arguments: object) -> Callable[[Path], Work]:
+    return lambda directory: _repeated(getattr(_instance_of_component(directory), name), *arguments)
+
+
+def _call_with_record(directory: Path) -> Work:
+    instance = _instance_of_component(directory)
+    return _repeated(instance.same, instance.Four(7, 1 << 40, 2.5, True))
+
+
+def _call_method(directory: Path) -> Work:
+    counter = _instance_of_component(directory).Counter(5)
+
+    def work(count: int) -> None:
+        for _ in repeat(None, count):
+            counter.value()
+
+    return work
+
+
 def _call_back(name: str, add: object = _add) -> Callable[[Path], Work]:
     """The guest calls the host as often as asked: only the calls back count."""
 
@@ -158,6 +185,10 @@ ROWS = {
     "call back, caller=True": Row(
         1000, _call_back("call_add", wa.Func(_add_for, ["i32", "i32"], ["i32"], caller=True))
     ),
+    "component call, (u32) -> u32": Row(1000, _call_component("add", 7)),
+    "component call, string of 100 B": Row(1000, _call_component("text", "wasm" * 25)),
+    "component call, record of four": Row(1000, _call_with_record),
+    "component call, resource method": Row(1000, _call_method),
     "memory slice of 16 bytes": Row(1000, _memory_slice),
     "trap": Row(20, _trap),
 }

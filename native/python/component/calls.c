@@ -9,7 +9,7 @@ static PyObject *parameter_name(const wax_component_func *func, uint32_t number)
 }
 
 /* Put the function and the parameter in front of the words of the exception that is set. */
-static void in_argument(const wax_component_func *func, uint32_t number)
+static __attribute__((cold, noinline)) void in_argument(const wax_component_func *func, uint32_t number)
 {
     PyObject *class, *raised, *traceback;
     PyErr_Fetch(&class, &raised, &traceback);
@@ -27,29 +27,39 @@ static void in_argument(const wax_component_func *func, uint32_t number)
     Py_XDECREF(traceback);
 }
 
+/* More arguments than there are registers for go into the guest's memory. */
 static int store_arguments(wax_passing *passing, const wax_component_func *func, PyObject *const *args, uint64_t *slots)
 {
     const wac_type *type = func->type;
-    uint8_t flat_bytes[WAC_FLAT_BYTES], *bytes = flat_bytes;
-    if (type->flat_count == WAC_NOT_FLAT) {
-        uint32_t pointer;
-        uint32_t trap = wac_allocate(&passing->instance->native, passing->options, 0, 0, type->align_bytes, type->size_bytes,
-                                     &pointer, &bytes);
-        if (trap != 0) {
-            passing->is_trapped = true;
-            wax_raise_trap_code(trap);
-            return -1;
-        }
-        slots[0] = pointer;
+    uint32_t pointer;
+    uint8_t *bytes;
+    uint32_t trap = wac_allocate(&passing->instance->native, passing->options, 0, 0, type->align_bytes, type->size_bytes, &pointer,
+                                 &bytes);
+    if (trap != 0) {
+        passing->is_trapped = true;
+        wax_raise_trap_code(trap);
+        return -1;
     }
+    slots[0] = pointer;
     for (uint32_t i = 0; i + 1 < type->item_count; i++) {
         if (wax_store_value(passing, type->parts[i], args[i], bytes + type->offsets[i]) < 0) {
             in_argument(func, i);
             return -1;
         }
     }
-    if (type->flat_count != WAC_NOT_FLAT)
-        wac_to_flat(type, flat_bytes, slots);
+    return 0;
+}
+
+static int lower_arguments(wax_passing *passing, const wax_component_func *func, PyObject *const *args, uint64_t *slots)
+{
+    const wac_type *type = func->type;
+    for (uint32_t i = 0; i + 1 < type->item_count; i++) {
+        if (wax_lower_value(passing, type->parts[i], args[i], slots) < 0) {
+            in_argument(func, i);
+            return -1;
+        }
+        slots += type->parts[i]->flat_count;
+    }
     return 0;
 }
 
@@ -60,7 +70,7 @@ static const uint8_t *result_bytes(const wac_options *options, const wac_type *r
     const uint8_t *bytes = flat_bytes;
     if (result->flat_count <= WA_MAX_FLAT_RESULTS) {
         trap = wac_from_flat(result, slots, flat_bytes);
-    } else if ((uint32_t)slots[0] % result->align_bytes != 0) {
+    } else if (((uint32_t)slots[0] & (result->align_bytes - 1u)) != 0) {
         trap = WA_TRAP_UNALIGNED_POINTER;
     } else {
         bytes = wac_place(options, (uint32_t)slots[0], result->size_bytes);
@@ -78,6 +88,8 @@ static PyObject *load_result(wax_passing *passing, const wac_type *result, const
     uint8_t flat_bytes[WAC_FLAT_BYTES];
     if (result == NULL)
         return Py_NewRef(Py_None);
+    if (result->kind <= WA_CTYPE_CHAR)
+        return wax_load_scalar(result, slots[0]);
     const uint8_t *bytes = result_bytes(passing->options, result, slots, flat_bytes);
     if (bytes == NULL || result->kind != WA_CTYPE_RESULT)
         return bytes == NULL ? NULL : wax_load_value(passing, result, bytes);
@@ -97,14 +109,14 @@ static int run_lifted(wax_passing *passing, const wax_component_func *func, uint
     wax_component_instance *instance = passing->instance;
     wa_component_instance *native = &instance->native;
     const wac_options *options = func->options;
-    if (wax_run(instance->store, options->function, func->entry, slots, func->is_short) < 0)
+    if (wax_component_run(native, &options->lifted, slots) != 0)
         return -1;
     *value = load_result(passing, wac_result(func->type), slots, err);
     if (*value == NULL)
         return -1;
-    if (options->post_return != NULL) {
+    if (options->post_return.function != NULL) {
         native->subs[options->sub].may_not_leave = true;
-        uint32_t problem = wax_component_run(native, options->post_return, slots);
+        uint32_t problem = wax_component_run(native, &options->post_return, slots);
         native->subs[options->sub].may_not_leave = false;
         if (problem != 0)
             return -1;
@@ -116,10 +128,24 @@ static int run_lifted(wax_passing *passing, const wax_component_func *func, uint
     return -1;
 }
 
+/* An exception that is set stays. */
+static void leave_lifted(wax_passing *passing, bool is_poisoned)
+{
+    PyObject *class = NULL, *raised = NULL, *traceback = NULL;
+    bool has_raised = PyErr_Occurred() != NULL;
+    if (has_raised)
+        PyErr_Fetch(&class, &raised, &traceback);
+    if (passing->given_count != 0 || passing->lent != NULL)
+        wax_passing_end(passing);
+    wax_component_leave(passing->instance, is_poisoned);
+    if (has_raised)
+        PyErr_Restore(class, raised, traceback);
+}
+
 static PyObject *call_lifted(wax_component_func *func, PyObject *const *args)
 {
     wax_component_instance *instance = func->instance;
-    uint64_t slots[WA_MAX_FLAT_PARAMS + 1] = {0};
+    uint64_t slots[WA_MAX_FLAT_PARAMS + 1];
     wax_passing passing;
     wac_scope scope;
     PyObject *value = NULL, *err = NULL;
@@ -127,23 +153,19 @@ static PyObject *call_lifted(wax_component_func *func, PyObject *const *args)
         return NULL;
     wac_scope_begin(&instance->native, &scope);
     wax_passing_begin(&passing, instance, func->options, &scope);
-    int failed = store_arguments(&passing, func, args, slots);
+    int failed = func->type->flat_count == WAC_NOT_FLAT ? store_arguments(&passing, func, args, slots)
+                                                        : lower_arguments(&passing, func, args, slots);
     if (failed) { /* A wrong argument leaves all as it was, but for what a realloc did that trapped. */
         PyObject *class, *raised, *traceback;
         PyErr_Fetch(&class, &raised, &traceback);
         wax_passing_undo(&passing);
-        wax_passing_end(&passing);
-        wax_component_leave(instance, passing.is_trapped);
         PyErr_Restore(class, raised, traceback);
+        leave_lifted(&passing, passing.is_trapped);
         return NULL;
     }
     wax_passing_commit(&passing);
     failed = run_lifted(&passing, func, slots, &value, &err);
-    PyObject *class, *raised, *traceback;
-    PyErr_Fetch(&class, &raised, &traceback);
-    wax_passing_end(&passing);
-    wax_component_leave(instance, failed != 0);
-    PyErr_Restore(class, raised, traceback);
+    leave_lifted(&passing, failed != 0);
     if (failed)
         Py_CLEAR(value);
     if (err != NULL && !failed) {
@@ -152,6 +174,14 @@ static PyObject *call_lifted(wax_component_func *func, PyObject *const *args)
     }
     Py_XDECREF(err);
     return value;
+}
+
+/* Whether the store need not be entered: a short function keeps the GIL, so that a store that is free stays so, as in call.c. */
+static bool stays_out(const wax_component_func *func)
+{
+    const wa_component_instance *native = &func->instance->native;
+    return func->options->lifted.is_short && !native->is_poisoned && !native->is_entered &&
+           wa_store_is_free(func->instance->store->native);
 }
 
 /* Functions of scalars alone touch neither memory nor handles. */
@@ -166,11 +196,18 @@ static PyObject *call_scalars(wax_component_func *func, PyObject *const *args)
             return NULL;
         }
     }
-    if (wax_component_enter(instance) < 0)
+    bool enters = !stays_out(func);
+    if (enters && wax_component_enter(instance) < 0)
         return NULL;
-    int failed = wax_run(instance->store, func->options->function, func->entry, slots, func->is_short);
+    instance->native.is_entered = true;
+    int failed = wax_component_run(&instance->native, &func->options->lifted, slots) != 0;
     PyObject *value = failed ? NULL : result == NULL ? Py_NewRef(Py_None) : wax_load_scalar(result, slots[0]);
-    wax_component_leave(instance, value == NULL);
+    if (enters) {
+        wax_component_leave(instance, value == NULL);
+    } else { /* no resource waits for this: no code of Python's has run, but where it failed */
+        instance->native.is_entered = false;
+        instance->native.is_poisoned = value == NULL;
+    }
     return value;
 }
 
@@ -193,7 +230,7 @@ static int is_called(const wax_component_func *func, uint32_t number, PyObject *
 }
 
 /* Arguments by name: a new array, to be freed by PyMem_Free; NULL with an exception set. */
-static PyObject **named_arguments(const wax_component_func *func, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+static __attribute__((cold, noinline)) PyObject **named_arguments(const wax_component_func *func, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
     uint32_t wanted = func->type->item_count - 1;
     PyObject **all = PyMem_Calloc(wanted + 1u, sizeof *all);
@@ -255,7 +292,7 @@ static PyObject *func_call(PyObject *object, PyObject *const *args, size_t nargs
 static bool is_scalar(const wac_options *options, const wac_type *type)
 {
     const wac_type *result = wac_result(type);
-    bool is_scalar = options->post_return == NULL && type->item_count <= WA_MAX_FLAT_PARAMS + 1 &&
+    bool is_scalar = options->post_return.function == NULL && type->item_count <= WA_MAX_FLAT_PARAMS + 1 &&
                      (result == NULL || result->kind <= WA_CTYPE_CHAR);
     for (uint32_t i = 0; is_scalar && i + 1 < type->item_count; i++)
         is_scalar = type->parts[i]->kind <= WA_CTYPE_CHAR;
@@ -281,12 +318,10 @@ PyObject *wax_component_func_new(wax_component_instance *instance, uint32_t cano
     func->instance = (wax_component_instance *)Py_NewRef(instance);
     func->options = options;
     func->type = &description->types[description->canons[canon].type - 1];
-    func->entry = wa_function_entry(options->function);
     func->canon = canon;
-    func->is_short = wa_function_is_short(options->function);
     func->is_scalar = is_scalar(options, func->type);
     func->name = Py_NewRef(name);
-    if (func->entry == NULL) {
+    if (options->lifted.entry == NULL) {
         wax_raise_trap_code(WA_TRAP_MISSING_TRAMPOLINE);
         Py_CLEAR(func);
     }
@@ -324,9 +359,7 @@ static PyObject *func_get(PyObject *object, PyObject *owner, PyObject *class)
     bound->instance = (wax_component_instance *)Py_XNewRef(func->instance);
     bound->options = func->options;
     bound->type = func->type;
-    bound->entry = func->entry;
     bound->canon = func->canon;
-    bound->is_short = func->is_short;
     bound->is_scalar = func->is_scalar;
     bound->name = Py_NewRef(func->name);
     bound->receiver = Py_NewRef(owner);

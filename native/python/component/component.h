@@ -63,9 +63,8 @@ typedef struct wax_component_func {
     wax_component_instance *instance; /* owned; NULL once cleared */
     const wac_options *options;
     const wac_type *type;
-    wa_entry entry;
     uint32_t canon;
-    bool is_short, is_scalar;
+    bool is_scalar;
     PyObject *name;
     PyObject *receiver; /* of a method that was taken off its resource; owned, else NULL */
     PyObject *weakrefs;
@@ -79,26 +78,29 @@ PyObject *wax_raise_trap_code(uint32_t code);
  * it failed. */
 int wax_component_enter(wax_component_instance *instance);
 void wax_component_leave(wax_component_instance *instance, bool is_poisoned);
-uint32_t wax_component_run(wa_component_instance *native, const wa_function *function, uint64_t *slots);
+uint32_t wax_component_run(wa_component_instance *native, const wac_callee *callee, uint64_t *slots);
 /* A resource ends: its destructor runs, now, or when the component can be entered. 0, or -1 with an exception set. */
 int wax_end_resource(wax_component_instance *instance, uint32_t resource, uint32_t rep);
 
 /* ---- values.c: Python objects to bytes, and back ------------------------------------------------------------------ */
+
+/* A handle that a guest got, and the owned resource that it was made of, which is given away when all is converted. */
+typedef struct wax_given {
+    wax_resource *resource; /* owned reference; NULL for an object of the embedder */
+    uint32_t handle, object;
+    bool is_own;
+} wax_given;
 
 /* What a conversion has to undo or to finish. */
 typedef struct wax_passing {
     wax_component_instance *instance;
     const wac_options *options;
     wac_scope *scope;
-    /* Handles that a guest got, and owned resources that they were made of, which are given away when all is converted. */
-    struct {
-        wax_resource *resource; /* owned reference; NULL for an object of the embedder */
-        uint32_t handle, object;
-        bool is_own;
-    } *given;
+    wax_given *given; /* few_given, or owned */
     uint32_t given_count, given_capacity;
     bool is_trapped; /* the guest that was to get values failed */
     PyObject *lent; /* list of resources that were lent to Python, or NULL */
+    wax_given few_given[2];
 } wax_passing;
 
 void wax_passing_begin(wax_passing *passing, wax_component_instance *instance, const wac_options *options, wac_scope *scope);
@@ -110,6 +112,8 @@ void wax_passing_undo(wax_passing *passing);
 void wax_passing_end(wax_passing *passing);
 /* Python object -> bytes in the guest's layout: 0, or -1 with an exception set. */
 int wax_store_value(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to);
+/* Python object -> registers, as many as its type has: the same. */
+int wax_lower_value(wax_passing *passing, const wac_type *type, PyObject *value, uint64_t *slots);
 /* Bytes -> Python object: a new reference. */
 PyObject *wax_load_value(wax_passing *passing, const wac_type *type, const uint8_t *from);
 /* Scalars in registers, without any bytes: false where it has to go through them. */
@@ -126,7 +130,12 @@ uint32_t wax_object_new(wax_component_instance *instance, PyObject *object);
 PyObject *wax_object_get(wax_component_instance *instance, uint32_t rep);
 void wax_object_free(wax_component_instance *instance, uint32_t rep);
 /* What Python's values of a type need, see runtime/component_types.py: borrowed. */
-PyObject *wax_face(wax_component *component, const wac_type *type);
+PyObject *wax_make_face(wax_component *component, const wac_type *type);
+static inline PyObject *wax_face(wax_component *component, const wac_type *type)
+{
+    PyObject *face = component->faces[type - component->native->types];
+    return face != NULL ? face : wax_make_face(component, type);
+}
 /* The wasmartifact.Component: a new reference, or NULL with an exception set where it is gone. */
 PyObject *wax_component_face(const wax_component *component);
 /* Text of a name of the component: new reference. */

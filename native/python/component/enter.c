@@ -10,16 +10,15 @@ PyObject *wax_raise_trap_code(uint32_t code)
     return NULL;
 }
 
-uint32_t wax_component_run(wa_component_instance *native, const wa_function *function, uint64_t *slots)
+uint32_t wax_component_run(wa_component_instance *native, const wac_callee *callee, uint64_t *slots)
 {
     wax_component_instance *instance =
         (wax_component_instance *)(void *)((char *)native - offsetof(wax_component_instance, native));
-    wa_entry entry = wa_function_entry(function);
-    if (entry == NULL) {
+    if (callee->entry == NULL) {
         wax_raise_trap_code(WA_TRAP_MISSING_TRAMPOLINE);
         return WAC_RAISED;
     }
-    return wax_run(instance->store, function, entry, slots, wa_function_is_short(function)) < 0 ? WAC_RAISED : 0;
+    return wax_run_inside(instance->store, callee->function, callee->entry, slots, callee->is_short) < 0 ? WAC_RAISED : 0;
 }
 
 int wax_component_enter(wax_component_instance *instance)
@@ -50,7 +49,8 @@ static int run_destructor(wax_component_instance *instance, uint32_t number, uin
         wax_raise_trap_code(WA_TRAP_DAMAGED_COMPONENT);
         return -1;
     }
-    return wax_component_run(&instance->native, function, slots) == 0 ? 0 : -1;
+    wac_callee callee = wac_callee_of(function);
+    return wax_component_run(&instance->native, &callee, slots) == 0 ? 0 : -1;
 }
 
 static int end_later(wax_component_instance *instance, uint32_t number, uint32_t rep)

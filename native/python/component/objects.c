@@ -18,11 +18,9 @@ PyObject *wax_component_face(const wax_component *component)
     return NULL;
 }
 
-PyObject *wax_face(wax_component *component, const wac_type *type)
+PyObject *wax_make_face(wax_component *component, const wac_type *type)
 {
     PyObject **place = &component->faces[type - component->native->types];
-    if (*place != NULL)
-        return *place;
     PyObject *owner = wax_component_face(component);
     PyObject *row = owner == NULL ? NULL : PyLong_FromSsize_t(type - component->native->types);
     PyObject *face = row == NULL ? NULL : wax_call_helper(WAX_MAKE_FACE, owner, row, NULL);

@@ -14,30 +14,44 @@ PyObject *wax_wrapper(int which)
     return wrappers == NULL ? NULL : PyTuple_GET_ITEM(wrappers, which);
 }
 
+/* Apart from what simple values pass through, which then has few registers to save. */
+#define NOINLINE __attribute__((noinline))
+
 /* ---- what a call passes ------------------------------------------------------------------------------------------ */
 
 void wax_passing_begin(wax_passing *passing, wax_component_instance *instance, const wac_options *options, wac_scope *scope)
 {
-    *passing = (wax_passing){.instance = instance, .options = options, .scope = scope};
+    passing->instance = instance;
+    passing->options = options;
+    passing->scope = scope;
+    passing->given = passing->few_given;
+    passing->given_count = 0;
+    passing->given_capacity = sizeof passing->few_given / sizeof *passing->few_given;
+    passing->is_trapped = false;
+    passing->lent = NULL;
+}
+
+static int make_room(wax_passing *passing)
+{
+    uint32_t capacity = passing->given_capacity * 2;
+    bool is_owned = passing->given != passing->few_given;
+    wax_given *given = PyMem_Realloc(is_owned ? passing->given : NULL, capacity * sizeof *given);
+    if (given == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (!is_owned)
+        memcpy(given, passing->few_given, sizeof passing->few_given);
+    passing->given = given;
+    passing->given_capacity = capacity;
+    return 0;
 }
 
 static int note_given(wax_passing *passing, wax_resource *resource, uint32_t handle, uint32_t object, bool is_own)
 {
-    if (passing->given_count == passing->given_capacity) {
-        uint32_t capacity = passing->given_capacity == 0 ? 8 : passing->given_capacity * 2;
-        void *given = PyMem_Realloc(passing->given, capacity * sizeof *passing->given);
-        if (given == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        passing->given = given;
-        passing->given_capacity = capacity;
-    }
-    passing->given[passing->given_count].resource = (wax_resource *)Py_XNewRef(resource);
-    passing->given[passing->given_count].handle = handle;
-    passing->given[passing->given_count].object = object;
-    passing->given[passing->given_count].is_own = is_own;
-    passing->given_count++;
+    if (passing->given_count == passing->given_capacity && make_room(passing) < 0)
+        return -1;
+    passing->given[passing->given_count++] = (wax_given){(wax_resource *)Py_XNewRef(resource), handle, object, is_own};
     return 0;
 }
 
@@ -71,9 +85,9 @@ void wax_passing_end(wax_passing *passing)
             wax_object_free(passing->instance, passing->given[i].object);
         Py_XDECREF(resource);
     }
-    PyMem_Free(passing->given);
-    passing->given = NULL;
-    passing->given_count = passing->given_capacity = 0;
+    if (passing->given != passing->few_given)
+        PyMem_Free(passing->given);
+    passing->given_count = 0;
     for (Py_ssize_t i = 0; passing->lent != NULL && i < PyList_GET_SIZE(passing->lent); i++)
         ((wax_resource *)PyList_GET_ITEM(passing->lent, i))->state = WAX_GONE;
     Py_CLEAR(passing->lent);
@@ -112,7 +126,7 @@ static int store_integer(uint8_t kind, PyObject *value, uint64_t *bits)
         PyErr_Format(PyExc_TypeError, "expected an int (%s), found %s", ranges[kind].name, Py_TYPE(value)->tp_name);
         return -1;
     }
-    PyObject *number = PyNumber_Index(value);
+    PyObject *number = PyLong_CheckExact(value) ? Py_NewRef(value) : PyNumber_Index(value);
     if (number == NULL)
         return -1;
     int overflow;
@@ -153,26 +167,36 @@ static int store_char(PyObject *value, uint64_t *bits)
     return 0;
 }
 
-/* The bits of a scalar, which are its bytes: 0, or -1 with an exception set. */
-static int scalar_bits(const wac_type *type, PyObject *value, uint64_t *bits)
+/* What is not converted inline. */
+static int other_bits(uint8_t kind, PyObject *value, uint64_t *bits)
 {
-    long long small;
-    if (type->kind == WA_CTYPE_BOOL) {
-        if (!PyBool_Check(value))
-            return wrong_type(value, "a bool");
-        *bits = value == Py_True;
-        return 0;
-    }
-    if (type->kind == WA_CTYPE_CHAR)
+    if (kind == WA_CTYPE_BOOL)
+        return wrong_type(value, "a bool");
+    if (kind == WA_CTYPE_CHAR)
         return store_char(value, bits);
-    if (type->kind == WA_CTYPE_F32 || type->kind == WA_CTYPE_F64)
-        return store_float(type->kind, value, bits);
-    if (wax_is_small_int(value, &small) && small >= ranges[type->kind].low &&
-        (small < 0 || (unsigned long long)small <= ranges[type->kind].high)) {
+    return kind <= WA_CTYPE_U64 ? store_integer(kind, value, bits) : store_float(kind, value, bits);
+}
+
+/* The bits of a scalar, which are its bytes: 0, or -1 with an exception set. Inline for the commonest values. */
+static inline int scalar_bits(const wac_type *type, PyObject *value, uint64_t *bits)
+{
+    uint8_t kind = type->kind;
+    long long small;
+    if (kind >= WA_CTYPE_S8 && kind <= WA_CTYPE_U64 && wax_is_small_int(value, &small) && small >= ranges[kind].low &&
+        (small < 0 || (unsigned long long)small <= ranges[kind].high)) {
         *bits = (uint64_t)small;
         return 0;
     }
-    return store_integer(type->kind, value, bits);
+    if (kind == WA_CTYPE_BOOL && PyBool_Check(value)) {
+        *bits = value == Py_True;
+        return 0;
+    }
+    if (kind == WA_CTYPE_F64 && PyFloat_CheckExact(value)) {
+        double number = PyFloat_AS_DOUBLE(value);
+        memcpy(bits, &number, sizeof number);
+        return 0;
+    }
+    return other_bits(kind, value, bits);
 }
 
 static bool is_scalar(const wac_type *type)
@@ -180,12 +204,36 @@ static bool is_scalar(const wac_type *type)
     return type->kind <= WA_CTYPE_CHAR;
 }
 
+static bool is_handle(const wac_type *type)
+{
+    return type->kind == WA_CTYPE_OWN || type->kind == WA_CTYPE_BORROW;
+}
+
+/* By widths that the compiler knows: a copy of any width is a call, and who reads it waits for it. */
+static void write_bits(uint8_t *to, uint64_t bits, uint32_t size_bytes)
+{
+    if (size_bytes == 8)
+        memcpy(to, &bits, 8);
+    else if (size_bytes == 4)
+        memcpy(to, &bits, 4);
+    else if (size_bytes == 2)
+        memcpy(to, &bits, 2);
+    else
+        *to = (uint8_t)bits;
+}
+
+/* As a register has them. */
+static uint64_t widened(const wac_type *type, uint64_t bits)
+{
+    return type->size_bytes == 8 ? bits : (uint32_t)bits;
+}
+
 bool wax_store_scalar(const wac_type *type, PyObject *value, uint64_t *slot)
 {
     uint64_t bits;
     if (scalar_bits(type, value, &bits) < 0)
         return false;
-    *slot = type->size_bytes == 8 ? bits : (uint32_t)bits;
+    *slot = widened(type, bits);
     return true;
 }
 
@@ -196,34 +244,61 @@ static PyObject *load_char(uint32_t character)
     return PyUnicode_FromOrdinal((int)character);
 }
 
+/* A scalar's bytes -> a new reference. */
+static PyObject *load_scalar(uint8_t kind, const uint8_t *from)
+{
+    union {
+        int16_t s16;
+        uint16_t u16;
+        int32_t s32;
+        uint32_t u32;
+        int64_t s64;
+        uint64_t u64;
+        float f32;
+        double f64;
+    } value;
+    switch (kind) {
+    case WA_CTYPE_BOOL:
+        return PyBool_FromLong(*from != 0);
+    case WA_CTYPE_S8:
+        return PyLong_FromLong((int8_t)*from);
+    case WA_CTYPE_U8:
+        return PyLong_FromLong(*from);
+    case WA_CTYPE_S16:
+        memcpy(&value, from, 2);
+        return PyLong_FromLong(value.s16);
+    case WA_CTYPE_U16:
+        memcpy(&value, from, 2);
+        return PyLong_FromLong(value.u16);
+    case WA_CTYPE_S32:
+        memcpy(&value, from, 4);
+        return PyLong_FromLong(value.s32);
+    case WA_CTYPE_U32:
+        memcpy(&value, from, 4);
+        return PyLong_FromLong(value.u32);
+    case WA_CTYPE_S64:
+        memcpy(&value, from, 8);
+        return PyLong_FromLongLong(value.s64);
+    case WA_CTYPE_U64:
+        memcpy(&value, from, 8);
+        return PyLong_FromUnsignedLongLong(value.u64);
+    case WA_CTYPE_F32:
+        memcpy(&value, from, 4);
+        return PyFloat_FromDouble((double)value.f32);
+    case WA_CTYPE_F64:
+        memcpy(&value, from, 8);
+        return PyFloat_FromDouble(value.f64);
+    default:
+        memcpy(&value, from, 4);
+        return load_char(value.u32);
+    }
+}
+
 PyObject *wax_load_scalar(const wac_type *type, uint64_t slot)
 {
-    switch (type->kind) {
-    case WA_CTYPE_BOOL:
+    if (type->kind == WA_CTYPE_BOOL)
         return PyBool_FromLong((uint32_t)slot != 0);
-    case WA_CTYPE_S8:
-        return PyLong_FromLong((int8_t)slot);
-    case WA_CTYPE_U8:
-        return PyLong_FromLong((uint8_t)slot);
-    case WA_CTYPE_S16:
-        return PyLong_FromLong((int16_t)slot);
-    case WA_CTYPE_U16:
-        return PyLong_FromLong((uint16_t)slot);
-    case WA_CTYPE_S32:
-        return PyLong_FromLong((int32_t)slot);
-    case WA_CTYPE_U32:
-        return PyLong_FromLong((uint32_t)slot);
-    case WA_CTYPE_S64:
-        return PyLong_FromLongLong((int64_t)slot);
-    case WA_CTYPE_U64:
-        return PyLong_FromUnsignedLongLong(slot);
-    case WA_CTYPE_F32:
-        return wax_from_slots(NULL, WAX_F32, &slot);
-    case WA_CTYPE_F64:
-        return wax_from_slots(NULL, WAX_F64, &slot);
-    default:
-        return load_char((uint32_t)slot);
-    }
+    return load_scalar(type->kind, (const uint8_t *)&slot); /* what is beyond its width does not count */
 }
 
 /* ---- strings -------------------------------------------------------------------------------------------------------- */
@@ -239,18 +314,17 @@ static int allocate(wax_passing *passing, uint32_t align_bytes, uint64_t size_by
     return trap == 0 ? 0 : fail_trap(passing, trap);
 }
 
-static int store_bytes(wax_passing *passing, const void *data, uint64_t size_bytes, uint32_t align_bytes, uint32_t count, uint8_t *to)
+static int store_bytes(wax_passing *passing, const void *data, uint64_t size_bytes, uint32_t align_bytes, uint32_t count, wac_span *to)
 {
-    wac_span span = {0, count};
     uint8_t *bytes;
-    if (allocate(passing, align_bytes, size_bytes, &span.pointer, &bytes) < 0)
+    to->count = count;
+    if (allocate(passing, align_bytes, size_bytes, &to->pointer, &bytes) < 0)
         return -1;
     memmove(bytes, data, size_bytes); /* it may be a view of the guest's memory */
-    memcpy(to, &span, sizeof span);
     return 0;
 }
 
-static int store_string(wax_passing *passing, PyObject *value, uint8_t *to)
+static int store_string(wax_passing *passing, PyObject *value, wac_span *to)
 {
     if (!PyUnicode_Check(value))
         return wrong_type(value, "a str");
@@ -295,7 +369,30 @@ static PyObject *bad_string(uint8_t encoding)
     return wax_raise_trap_code(code);
 }
 
-static PyObject *load_string(const wax_passing *passing, const uint8_t *from)
+static bool is_ascii(const uint8_t *bytes, uint64_t size_bytes)
+{
+    uint64_t words[4], high = 0, at = 0;
+    for (; at + sizeof words <= size_bytes && (high & UINT64_C(0x8080808080808080)) == 0; at += sizeof words) {
+        memcpy(words, bytes + at, sizeof words);
+        high = words[0] | words[1] | words[2] | words[3];
+    }
+    for (; at < size_bytes; at++)
+        high |= bytes[at];
+    return (high & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* Most text is ASCII, which takes a look and a copy. */
+static PyObject *decode_utf8(const uint8_t *bytes, uint64_t size_bytes)
+{
+    if (size_bytes < 2 || !is_ascii(bytes, size_bytes)) /* Python has strings of one character */
+        return PyUnicode_DecodeUTF8((const char *)bytes, (Py_ssize_t)size_bytes, NULL);
+    PyObject *value = PyUnicode_New((Py_ssize_t)size_bytes, 127);
+    if (value != NULL)
+        memcpy(PyUnicode_1BYTE_DATA(value), bytes, size_bytes);
+    return value;
+}
+
+static NOINLINE PyObject *load_string(const wax_passing *passing, const uint8_t *from)
 {
     wac_span span;
     const uint8_t *bytes;
@@ -309,7 +406,7 @@ static PyObject *load_string(const wax_passing *passing, const uint8_t *from)
     int little = -1;
     PyObject *value = encoding == WAC_LATIN1           ? PyUnicode_DecodeLatin1(text, (Py_ssize_t)size_bytes, NULL)
                       : encoding == WA_ENCODING_UTF16 ? PyUnicode_DecodeUTF16(text, (Py_ssize_t)size_bytes, NULL, &little)
-                                                       : PyUnicode_DecodeUTF8(text, (Py_ssize_t)size_bytes, NULL);
+                                                       : decode_utf8(bytes, size_bytes);
     return value == NULL ? bad_string(encoding) : value;
 }
 
@@ -340,7 +437,7 @@ static bool has_elements(const Py_buffer *view, const wac_type *element)
     return strchr(allowed, *format) != NULL;
 }
 
-static int store_buffer(wax_passing *passing, const wac_type *element, PyObject *value, uint8_t *to)
+static int store_buffer(wax_passing *passing, const wac_type *element, PyObject *value, wac_span *to)
 {
     Py_buffer view;
     if (PyObject_GetBuffer(value, &view, PyBUF_ND | PyBUF_FORMAT) < 0)
@@ -389,21 +486,20 @@ static int in_field(PyObject *name)
     return -1;
 }
 
-static int store_items(wax_passing *passing, const wac_type *element, PyObject *items, uint8_t *to)
+static int store_items(wax_passing *passing, const wac_type *element, PyObject *items, wac_span *to)
 {
     uint64_t count = (uint64_t)PyTuple_GET_SIZE(items);
-    wac_span span = {0, (uint32_t)count};
     uint8_t *bytes;
-    if (allocate(passing, element->align_bytes, count * element->size_bytes, &span.pointer, &bytes) < 0)
+    to->count = (uint32_t)count;
+    if (allocate(passing, element->align_bytes, count * element->size_bytes, &to->pointer, &bytes) < 0)
         return -1;
-    for (uint32_t i = 0; i < span.count; i++)
+    for (uint32_t i = 0; i < to->count; i++)
         if (wax_store_value(passing, element, PyTuple_GET_ITEM(items, i), bytes + (uint64_t)i * element->size_bytes) < 0)
             return in_item("item", i);
-    memcpy(to, &span, sizeof span);
     return 0;
 }
 
-static int store_list(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
+static int store_list(wax_passing *passing, const wac_type *type, PyObject *value, wac_span *to)
 {
     const wac_type *element = type->parts[0];
     if (is_number(element) && PyObject_CheckBuffer(value))
@@ -452,6 +548,33 @@ static PyObject *load_list(wax_passing *passing, const wac_type *type, const uin
 
 /* ---- records and tuples ---------------------------------------------------------------------------------------------- */
 
+/* Where the parts of a value go: bytes, or where those are NULL, the registers from here on. */
+typedef struct target {
+    uint8_t *bytes;
+    uint64_t *slots;
+} target;
+
+static inline __attribute__((always_inline)) int store_part(wax_passing *passing, const wac_type *type, uint32_t number,
+                                                            PyObject *value, target *to)
+{
+    const wac_type *part = type->parts[number];
+    if (is_scalar(part)) {
+        uint64_t bits;
+        if (scalar_bits(part, value, &bits) < 0)
+            return -1;
+        if (to->bytes != NULL)
+            write_bits(to->bytes + type->offsets[number], bits, part->size_bytes);
+        else
+            *to->slots++ = widened(part, bits);
+        return 0;
+    }
+    if (to->bytes != NULL)
+        return wax_store_value(passing, part, value, to->bytes + type->offsets[number]);
+    uint64_t *slots = to->slots;
+    to->slots += part->flat_count;
+    return wax_lower_value(passing, part, value, slots);
+}
+
 /* A record's face: (class, attributes, names), where the class is one of tuples; (class, attributes, names, descriptors of its
  * slots), where it is not. */
 static PyObject *field_of_dict(PyObject *face, PyObject *value, uint32_t number)
@@ -470,8 +593,6 @@ static PyObject *record_field(PyObject *face, PyObject *value, uint32_t number)
 {
     bool is_own = (PyObject *)Py_TYPE(value) == PyTuple_GET_ITEM(face, 0), has_slots = PyTuple_GET_SIZE(face) == 4;
     PyObject *attribute = PyTuple_GET_ITEM(PyTuple_GET_ITEM(face, 1), number), *field;
-    if (is_own && !has_slots && (Py_ssize_t)number < PyTuple_GET_SIZE(value)) /* tuple.__new__ makes objects of any length */
-        return Py_NewRef(PyTuple_GET_ITEM(value, number));
     if (PyDict_Check(value))
         return field_of_dict(face, value, number);
     if (is_own && has_slots) {
@@ -488,16 +609,28 @@ static PyObject *record_field(PyObject *face, PyObject *value, uint32_t number)
     return field;
 }
 
-static int store_record(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
+/* A tuple of the record's class: nobody changes it, and the caller has it. */
+static int store_own(wax_passing *passing, const wac_type *type, PyObject *face, PyObject *value, target to)
+{
+    for (uint32_t i = 0; i < type->item_count; i++)
+        if (store_part(passing, type, i, PyTuple_GET_ITEM(value, i), &to) < 0)
+            return in_field(PyTuple_GET_ITEM(PyTuple_GET_ITEM(face, 1), i));
+    return 0;
+}
+
+static int store_record(wax_passing *passing, const wac_type *type, PyObject *value, target to)
 {
     PyObject *face = wax_face(passing->instance->component, type);
     if (face == NULL)
         return -1;
+    if ((PyObject *)Py_TYPE(value) == PyTuple_GET_ITEM(face, 0) && PyTuple_GET_SIZE(face) == 3 &&
+        PyTuple_GET_SIZE(value) == (Py_ssize_t)type->item_count) /* tuple.__new__ makes objects of any length */
+        return store_own(passing, type, face, value, to);
     for (uint32_t i = 0; i < type->item_count; i++) {
         PyObject *field = record_field(face, value, i);
         if (field == NULL)
             return -1;
-        int failed = wax_store_value(passing, type->parts[i], field, to + type->offsets[i]);
+        int failed = store_part(passing, type, i, field, &to);
         Py_DECREF(field);
         if (failed)
             return in_field(PyTuple_GET_ITEM(PyTuple_GET_ITEM(face, 1), i));
@@ -510,7 +643,9 @@ static PyObject *load_fields(wax_passing *passing, const wac_type *type, const u
 {
     PyObject *fields = class == &PyTuple_Type ? PyTuple_New(type->item_count) : class->tp_alloc(class, type->item_count);
     for (uint32_t i = 0; fields != NULL && i < type->item_count; i++) {
-        PyObject *field = wax_load_value(passing, type->parts[i], from + type->offsets[i]);
+        const wac_type *part = type->parts[i];
+        const uint8_t *place = from + type->offsets[i];
+        PyObject *field = is_scalar(part) ? load_scalar(part->kind, place) : wax_load_value(passing, part, place);
         if (field == NULL)
             Py_CLEAR(fields);
         else
@@ -543,7 +678,7 @@ static PyObject *load_record(wax_passing *passing, const wac_type *type, const u
                                        : load_slots(passing, type, from, class, PyTuple_GET_ITEM(face, 3));
 }
 
-static int store_tuple(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
+static int store_tuple(wax_passing *passing, const wac_type *type, PyObject *value, target to)
 {
     if (!PyTuple_Check(value) && !PyList_Check(value))
         return wrong_type(value, "a tuple");
@@ -556,7 +691,7 @@ static int store_tuple(wax_passing *passing, const wac_type *type, PyObject *val
         failed = -1;
     }
     for (uint32_t i = 0; !failed && i < type->item_count; i++) {
-        failed = wax_store_value(passing, type->parts[i], PyTuple_GET_ITEM(items, i), to + type->offsets[i]);
+        failed = store_part(passing, type, i, PyTuple_GET_ITEM(items, i), &to);
         if (failed)
             in_item("item", i);
     }
@@ -826,11 +961,10 @@ static int give_resource(wax_passing *passing, const wac_type *type, wax_resourc
     return 0;
 }
 
-static int store_handle(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
+static int store_handle(wax_passing *passing, const wac_type *type, PyObject *value, uint32_t *index)
 {
-    uint32_t index;
     if (passing->instance->native.component->resources[type->resource].owner == 0) {
-        if (give_object(passing, type, value, &index) < 0)
+        if (give_object(passing, type, value, index) < 0)
             return -1;
     } else {
         wax_resource *resource = (wax_resource *)value;
@@ -844,10 +978,8 @@ static int store_handle(wax_passing *passing, const wac_type *type, PyObject *va
             PyErr_SetString(PyExc_ValueError, "the resource is closed, was given away, or was borrowed for a call that is over");
             return -1;
         }
-        if (give_resource(passing, type, resource, &index) < 0)
-            return -1;
+        return give_resource(passing, type, resource, index);
     }
-    memcpy(to, &index, sizeof index);
     return 0;
 }
 
@@ -882,96 +1014,155 @@ static PyObject *load_handle(wax_passing *passing, const wac_type *type, const u
 
 /* ---- all of them -------------------------------------------------------------------------------------------------------- */
 
+/* Whether to count as Python counts calls within calls. A type says how deep its values go. */
+static bool is_deep(const wac_type *type)
+{
+    return type->depth > 16;
+}
+
+/* Kinds whose parts may have parts again. */
+static NOINLINE int store_nested(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
+{
+    wac_span span;
+    switch (type->kind) {
+    case WA_CTYPE_LIST:
+        if (store_list(passing, type, value, &span) < 0)
+            return -1;
+        memcpy(to, &span, sizeof span);
+        return 0;
+    case WA_CTYPE_RECORD:
+        return store_record(passing, type, value, (target){to, NULL});
+    case WA_CTYPE_TUPLE:
+        return store_tuple(passing, type, value, (target){to, NULL});
+    case WA_CTYPE_VARIANT:
+        return store_variant(passing, type, value, to);
+    case WA_CTYPE_ENUM:
+        return store_enum(passing, type, value, to);
+    case WA_CTYPE_OPTION:
+        return store_option(passing, type, value, to);
+    case WA_CTYPE_RESULT:
+        return store_result(passing, type, value, to);
+    default:
+        return store_flags(passing, type, value, to);
+    }
+}
+
 int wax_store_value(wax_passing *passing, const wac_type *type, PyObject *value, uint8_t *to)
 {
+    uint64_t bits;
+    uint32_t index;
+    wac_span span;
     if (is_scalar(type)) {
-        uint64_t bits;
         if (scalar_bits(type, value, &bits) < 0)
             return -1;
-        memcpy(to, &bits, type->size_bytes);
+        write_bits(to, bits, type->size_bytes);
         return 0;
     }
-    if (Py_EnterRecursiveCall(" while a value is given to a component"))
-        return -1;
-    int failed = -1;
-    switch (type->kind) {
-    case WA_CTYPE_STRING:
-        failed = store_string(passing, value, to);
-        break;
-    case WA_CTYPE_LIST:
-        failed = store_list(passing, type, value, to);
-        break;
-    case WA_CTYPE_RECORD:
-        failed = store_record(passing, type, value, to);
-        break;
-    case WA_CTYPE_TUPLE:
-        failed = store_tuple(passing, type, value, to);
-        break;
-    case WA_CTYPE_VARIANT:
-        failed = store_variant(passing, type, value, to);
-        break;
-    case WA_CTYPE_ENUM:
-        failed = store_enum(passing, type, value, to);
-        break;
-    case WA_CTYPE_OPTION:
-        failed = store_option(passing, type, value, to);
-        break;
-    case WA_CTYPE_RESULT:
-        failed = store_result(passing, type, value, to);
-        break;
-    case WA_CTYPE_FLAGS:
-        failed = store_flags(passing, type, value, to);
-        break;
-    default:
-        failed = store_handle(passing, type, value, to);
-        break;
+    if (type->kind == WA_CTYPE_STRING) {
+        if (store_string(passing, value, &span) < 0)
+            return -1;
+        memcpy(to, &span, sizeof span);
+        return 0;
     }
-    Py_LeaveRecursiveCall();
+    if (is_handle(type)) {
+        if (store_handle(passing, type, value, &index) < 0)
+            return -1;
+        memcpy(to, &index, sizeof index);
+        return 0;
+    }
+    if (is_deep(type) && Py_EnterRecursiveCall(" while a value is given to a component"))
+        return -1;
+    int failed = store_nested(passing, type, value, to);
+    if (is_deep(type))
+        Py_LeaveRecursiveCall();
     return failed;
+}
+
+/* The same, into registers. What has cases goes through bytes, since they share registers. */
+static NOINLINE int lower_nested(wax_passing *passing, const wac_type *type, PyObject *value, uint64_t *slots)
+{
+    uint8_t bytes[WAC_FLAT_BYTES];
+    wac_span span;
+    switch (type->kind) {
+    case WA_CTYPE_LIST:
+        if (store_list(passing, type, value, &span) < 0)
+            return -1;
+        slots[0] = span.pointer;
+        slots[1] = span.count;
+        return 0;
+    case WA_CTYPE_RECORD:
+        return store_record(passing, type, value, (target){NULL, slots});
+    case WA_CTYPE_TUPLE:
+        return store_tuple(passing, type, value, (target){NULL, slots});
+    default:
+        if (store_nested(passing, type, value, bytes) < 0)
+            return -1;
+        wac_to_flat(type, bytes, slots);
+        return 0;
+    }
+}
+
+int wax_lower_value(wax_passing *passing, const wac_type *type, PyObject *value, uint64_t *slots)
+{
+    uint32_t index;
+    wac_span span;
+    if (is_scalar(type))
+        return wax_store_scalar(type, value, slots) ? 0 : -1;
+    if (type->kind == WA_CTYPE_STRING) {
+        if (store_string(passing, value, &span) < 0)
+            return -1;
+        slots[0] = span.pointer;
+        slots[1] = span.count;
+        return 0;
+    }
+    if (is_handle(type)) {
+        if (store_handle(passing, type, value, &index) < 0)
+            return -1;
+        slots[0] = index;
+        return 0;
+    }
+    if (is_deep(type) && Py_EnterRecursiveCall(" while a value is given to a component"))
+        return -1;
+    int failed = lower_nested(passing, type, value, slots);
+    if (is_deep(type))
+        Py_LeaveRecursiveCall();
+    return failed;
+}
+
+static NOINLINE PyObject *load_nested(wax_passing *passing, const wac_type *type, const uint8_t *from)
+{
+    switch (type->kind) {
+    case WA_CTYPE_LIST:
+        return load_list(passing, type, from);
+    case WA_CTYPE_RECORD:
+        return load_record(passing, type, from);
+    case WA_CTYPE_TUPLE:
+        return load_fields(passing, type, from, &PyTuple_Type);
+    case WA_CTYPE_VARIANT:
+        return load_variant(passing, type, from);
+    case WA_CTYPE_ENUM:
+        return load_enum(passing, type, from);
+    case WA_CTYPE_OPTION:
+        return load_option(passing, type, from);
+    case WA_CTYPE_RESULT:
+        return load_result(passing, type, from);
+    default:
+        return load_flags(passing, type, from);
+    }
 }
 
 PyObject *wax_load_value(wax_passing *passing, const wac_type *type, const uint8_t *from)
 {
-    if (is_scalar(type)) {
-        uint64_t bits = 0;
-        memcpy(&bits, from, type->size_bytes);
-        return wax_load_scalar(type, bits);
-    }
-    if (Py_EnterRecursiveCall(" while a value of a component is read"))
+    if (is_scalar(type))
+        return load_scalar(type->kind, from);
+    if (type->kind == WA_CTYPE_STRING)
+        return load_string(passing, from);
+    if (is_handle(type))
+        return load_handle(passing, type, from);
+    if (is_deep(type) && Py_EnterRecursiveCall(" while a value of a component is read"))
         return NULL;
-    PyObject *value;
-    switch (type->kind) {
-    case WA_CTYPE_STRING:
-        value = load_string(passing, from);
-        break;
-    case WA_CTYPE_LIST:
-        value = load_list(passing, type, from);
-        break;
-    case WA_CTYPE_RECORD:
-        value = load_record(passing, type, from);
-        break;
-    case WA_CTYPE_TUPLE:
-        value = load_fields(passing, type, from, &PyTuple_Type);
-        break;
-    case WA_CTYPE_VARIANT:
-        value = load_variant(passing, type, from);
-        break;
-    case WA_CTYPE_ENUM:
-        value = load_enum(passing, type, from);
-        break;
-    case WA_CTYPE_OPTION:
-        value = load_option(passing, type, from);
-        break;
-    case WA_CTYPE_RESULT:
-        value = load_result(passing, type, from);
-        break;
-    case WA_CTYPE_FLAGS:
-        value = load_flags(passing, type, from);
-        break;
-    default:
-        value = load_handle(passing, type, from);
-        break;
-    }
-    Py_LeaveRecursiveCall();
+    PyObject *value = load_nested(passing, type, from);
+    if (is_deep(type))
+        Py_LeaveRecursiveCall();
     return value;
 }
