@@ -76,18 +76,12 @@ bool wax_store_enter_within(wax_store *store, uint32_t milliseconds)
     return entered;
 }
 
-/* Apart, so that a store that is free costs no more than it must. */
-static __attribute__((cold, noinline)) int enter_waiting(wax_store *store)
+int wax_store_wait(wax_store *store)
 {
     while (!wax_store_enter_within(store, WAIT_SLICE_MS))
         if (PyErr_CheckSignals() < 0)
             return -1;
     return 0;
-}
-
-int wax_store_enter(wax_store *store)
-{
-    return wa_store_try_enter(store->native) ? 0 : enter_waiting(store);
 }
 
 int wax_store_keep(wax_store *store, const void *address, PyObject *object)
@@ -255,10 +249,9 @@ static void sweep_during_calls(wax_store *store)
     }
 }
 
-void wax_store_unpin(wax_store *store)
+void wax_store_sweep(wax_store *store)
 {
-    store = wax_root(store);
-    if (--store->busy == 0 && store->externrefs != NULL && PyDict_GET_SIZE(store->externrefs) >= store->sweep_at) {
+    if (PyDict_GET_SIZE(store->externrefs) >= store->sweep_at) {
         Py_INCREF(store);
         sweep_store(store);
         Py_DECREF(store);

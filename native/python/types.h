@@ -360,15 +360,26 @@ uint64_t wax_store_handle(wax_store *store, PyObject *object);
 PyObject *wax_store_object(wax_store *store, uint64_t handle);
 /* Wait, without the GIL, until this thread is inside the native store. 0: pair with wa_store_leave(store->native); -1 with an
  * exception set: a Ctrl-C came. */
-__attribute__((warn_unused_result)) int wax_store_enter(wax_store *store);
+__attribute__((warn_unused_result, cold)) int wax_store_wait(wax_store *store);
+__attribute__((warn_unused_result)) static inline int wax_store_enter(wax_store *store)
+{
+    return wa_store_try_enter(store->native) ? 0 : wax_store_wait(store);
+}
 /* The same for at most so long, without looking for signals. */
 __attribute__((warn_unused_result)) bool wax_store_enter_within(wax_store *store, uint32_t milliseconds);
+/* Drop handles that the guest has no more, where there are many. */
+void wax_store_sweep(wax_store *store);
 /* Bracket everything that converts references or runs code: handles on the way are not swept. */
 static inline void wax_store_pin(wax_store *store)
 {
     wax_root(store)->busy++;
 }
-void wax_store_unpin(wax_store *store);
+static inline void wax_store_unpin(wax_store *store)
+{
+    store = wax_root(store);
+    if (--store->busy == 0 && __builtin_expect(store->externrefs != NULL, 0))
+        wax_store_sweep(store);
+}
 
 /* ---- stop.c ------------------------------------------------------------------------------------------------------------- */
 

@@ -140,7 +140,7 @@ void wa_thread_check(void)
     unblock_signals();
 }
 
-static WA_COLD void prepare(void)
+void wa_thread_begin(void)
 {
     bool is_first = wa_this_thread.stack_size_bytes == 0;
     if (is_first) {
@@ -156,12 +156,6 @@ static WA_COLD void prepare(void)
     wa_this_thread.is_ready = true;
     if (wa_thread_id() == (uint32_t)getpid())
         wa_interrupts_check_soon();
-}
-
-void wa_thread_prepare(void)
-{
-    if (__builtin_expect(!wa_this_thread.is_ready, 0))
-        prepare();
 }
 
 bool wa_stack_is_short(void)

@@ -92,7 +92,12 @@ _Noreturn static inline void wa_leap(int outcome)
 /* Before the first call of a thread: its stack's limit, a stack for the handler, and no fault is blocked. What a program may
  * change later (that, and handlers) is looked at again where is_ready was cleared: by a trap, and by a timer of the main
  * thread. */
-void wa_thread_prepare(void);
+WA_COLD void wa_thread_begin(void);
+static inline void wa_thread_prepare(void)
+{
+    if (__builtin_expect(!wa_this_thread.is_ready, 0))
+        wa_thread_begin();
+}
 /* Look at it now. */
 void wa_thread_check(void);
 /* Ask the kernel for the thread's id, which the child of a fork gets anew. */
