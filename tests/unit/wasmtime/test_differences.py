@@ -34,6 +34,12 @@ def functype(params="", results=""):
 def exports(text, imports=(), store=store):
     return w.Instance(store, w.Module(store.engine, text), list(imports)).exports(store)
 
+def of_wasi(text, wasi):
+    store.set_wasi(wasi)
+    linker = w.Linker(store.engine)
+    linker.define_wasi()
+    return linker.instantiate(store, w.Module(store.engine, text)).exports(store)
+
 def show(work):
     try:
         print(work())
@@ -63,6 +69,36 @@ DIFFERENCES = [
         """,
         "[1, 1]",
         "[2, 3]",
+    ),
+    Difference(
+        "a change below a directory with `fs_mutable=False`",
+        """
+        import tempfile
+        text = '''(module
+            (import "wasi_snapshot_preview1" "path_create_directory" (func $make (param i32 i32 i32) (result i32)))
+            (memory (export "memory") 1) (data (i32.const 0) "new")
+            (func (export "f") (result i32) (call $make (i32.const 3) (i32.const 0) (i32.const 3))))'''
+        with tempfile.TemporaryDirectory() as folder:
+            wasi = w.WasiConfig()
+            wasi.preopen_dir(folder, "/", fs_mutable=False)
+            show(lambda: of_wasi(text, wasi)["f"](store))
+        """,
+        "63",
+        "69",
+    ),
+    Difference(
+        "clocks of CPU time, and a clock that there is not",
+        """
+        text = '''(module
+            (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+            (memory (export "memory") 1)
+            (func (export "f") (param i32) (result i32) (call $time (local.get 0) (i64.const 1) (i32.const 0))))'''
+        clock = of_wasi(text, w.WasiConfig())["f"]
+        for number in (2, 7):
+            show(lambda: clock(store, number))
+        """,
+        "8 WasmtimeError",
+        "0 28",
     ),
     Difference(
         "`ptr` of every object",
