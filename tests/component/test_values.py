@@ -267,6 +267,64 @@ def test_a_host_function_that_raises(counters: wa.Component) -> None:
         instance.ended()
 
 
+#: Imports of each place that one can have: by itself, in an interface, of a resource; with results and without.
+HOSTED = """(component
+  (import "plain" (func $plain (result u8)))
+  (import "of:some/host" (instance $host
+    (export "blob" (type $blob (sub resource)))
+    (export "[constructor]blob" (func (result (own $blob))))
+    (export "[method]blob.read" (func (param "self" (borrow $blob)) (result char)))
+    (export "quiet" (func))))
+  (alias export $host "blob" (type $blob))
+  (core func $plain (canon lower (func $plain)))
+  (core func $new (canon lower (func $host "[constructor]blob")))
+  (core func $read (canon lower (func $host "[method]blob.read")))
+  (core func $quiet (canon lower (func $host "quiet")))
+  (core module $code
+    (import "" "plain" (func $plain (result i32)))
+    (import "" "new" (func $new (result i32)))
+    (import "" "read" (func $read (param i32) (result i32)))
+    (import "" "quiet" (func $quiet))
+    (func (export "plain") (drop (call $plain)))
+    (func (export "read") (drop (call $read (call $new))))
+    (func (export "quiet") (call $quiet)))
+  (core instance $code (instantiate $code (with "" (instance
+    (export "plain" (func $plain)) (export "new" (func $new)) (export "read" (func $read))
+    (export "quiet" (func $quiet))))))
+  (func (export "plain") (canon lift (core func $code "plain")))
+  (func (export "read") (canon lift (core func $code "read")))
+  (func (export "quiet") (canon lift (core func $code "quiet"))))
+"""
+
+
+def test_errors_name_the_host_function(tmp_path: Path) -> None:
+    wa.pack(HOSTED.encode(), tmp_path / "hosted.so", opt_level=0)
+    hosted = load(tmp_path / "hosted.so")
+
+    class Blob:
+        def read(self) -> str:
+            return "two"
+
+    imports: dict[str, Any] = {"plain": lambda: 256, "of:some/host": {"blob": Blob, "quiet": lambda: 5}}
+    for name, error, words in (
+        ("plain", OverflowError, "plain: result: expected a u8, from 0 to 255, found 256"),
+        ("read", TypeError, "of:some/host#[method]blob.read: result: expected a str of one character, found str"),
+        ("quiet", TypeError, "of:some/host#quiet: result: the host function must return None, found int"),
+    ):
+        with pytest.raises(error) as caught:
+            getattr(hosted.instantiate(imports), name)()
+        assert str(caught.value) == words
+
+
+def test_a_resource_that_is_missing_can_be_a_class(tmp_path: Path) -> None:
+    wa.pack(HOSTED.encode(), tmp_path / "hosted.so", opt_level=0)
+    advice = (
+        r"imports\['of:some/host'\]\['\[constructor\]blob'\], or with a class as imports\['of:some/host'\]\['blob'\]$"
+    )
+    with pytest.raises(wa.UnlinkableModule, match=advice):
+        load(tmp_path / "hosted.so").instantiate({"plain": int, "of:some/host": {"quiet": print}})
+
+
 def test_a_host_function_cannot_call_back(counters: wa.Component) -> None:
     holder: list[wa.ComponentInstance] = []
 

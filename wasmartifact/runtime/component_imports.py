@@ -201,6 +201,9 @@ def _unlinkable(wanted: Wanted, found: object) -> Exception:
     path = f"imports[{name!r}]" if interface is None else f"imports[{interface!r}][{name!r}]"
     problem = "unknown import" if found is None else "incompatible import type"
     words = f"{problem}: {whole}, a function; give it as {path}"
+    if name.startswith("["):
+        owner = name.partition("]")[2].partition(".")[0]
+        words += f", or with a class as {path.removesuffix(f'[{name!r}]')}[{owner!r}]"
     if found is not None:
         words += f", found an object of type {type(found).__name__}, which can't be called"
     elif interface is not None and interface.startswith("wasi:"):

@@ -8,23 +8,32 @@ static PyObject *parameter_name(const wax_component_func *func, uint32_t number)
     return wax_component_text(func->instance->component, func->type->items[number].name);
 }
 
+/* The exception that is set, and its class, if it is one of a value that does not fit: owned, and set no more. */
+static PyObject *take_misfit(PyObject **class)
+{
+    PyObject *raised, *traceback;
+    PyErr_Fetch(class, &raised, &traceback);
+    if (*class != PyExc_TypeError && *class != PyExc_OverflowError && *class != PyExc_ValueError) {
+        PyErr_Restore(*class, raised, traceback);
+        return NULL;
+    }
+    PyErr_NormalizeException(class, &raised, &traceback);
+    Py_XDECREF(traceback);
+    return raised;
+}
+
 /* Put the function and the parameter in front of the words of the exception that is set. */
 static __attribute__((cold, noinline)) void in_argument(const wax_component_func *func, uint32_t number)
 {
-    PyObject *class, *raised, *traceback;
-    PyErr_Fetch(&class, &raised, &traceback);
-    if (class != PyExc_TypeError && class != PyExc_OverflowError && class != PyExc_ValueError) {
-        PyErr_Restore(class, raised, traceback);
+    PyObject *class, *raised = take_misfit(&class);
+    if (raised == NULL)
         return;
-    }
-    PyErr_NormalizeException(&class, &raised, &traceback);
     PyObject *name = parameter_name(func, number);
     if (name != NULL)
         PyErr_Format(class, "%U: argument %U: %S", func->name, name, raised);
     Py_XDECREF(name);
-    Py_XDECREF(class);
-    Py_XDECREF(raised);
-    Py_XDECREF(traceback);
+    Py_DECREF(class);
+    Py_DECREF(raised);
 }
 
 /* More arguments than there are registers for go into the guest's memory. */
@@ -514,6 +523,20 @@ static PyObject *as_result(PyObject *value)
     return wrapper;
 }
 
+/* Put the imported function in front of the words of the exception that is set, of the result that it gave. */
+static void in_import(const wax_component_instance *instance, uint32_t canon)
+{
+    PyObject *class, *raised = take_misfit(&class);
+    if (raised == NULL)
+        return;
+    PyObject *label = wax_import_label(instance->component, canon);
+    if (label != NULL)
+        PyErr_Format(class, "%U: result: %S", label, raised);
+    Py_XDECREF(label);
+    Py_DECREF(class);
+    Py_DECREF(raised);
+}
+
 static int store_import_result(wax_passing *passing, const wac_type *type, PyObject *value, uint64_t *slots)
 {
     uint8_t flat_bytes[WAC_FLAT_BYTES], *bytes = flat_bytes;
@@ -558,9 +581,11 @@ static int call_import(wax_component_instance *instance, uint32_t canon, uint64_
     if (!failed && wac_result(type) == NULL && value != Py_None) {
         PyErr_Format(PyExc_TypeError, "the host function must return None, found %s", Py_TYPE(value)->tp_name);
         failed = -1;
-    }
-    if (!failed && wac_result(type) != NULL)
+    } else if (!failed && wac_result(type) != NULL) {
         failed = store_import_result(&passing, type, value, slots);
+    }
+    if (failed && value != NULL)
+        in_import(instance, canon);
     if (!failed)
         wax_passing_commit(&passing);
     PyObject *class, *raised, *traceback;

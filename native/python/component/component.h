@@ -140,6 +140,8 @@ static inline PyObject *wax_face(wax_component *component, const wac_type *type)
 PyObject *wax_component_face(const wax_component *component);
 /* Text of a name of the component: new reference. */
 PyObject *wax_component_text(const wax_component *component, uint32_t number);
+/* "interface#name" of a function of the host that is imported, or its name alone: a new reference. */
+PyObject *wax_import_label(const wax_component *component, uint32_t import);
 
 /* ---- calls.c -------------------------------------------------------------------------------------------------------- */
 

@@ -92,6 +92,19 @@ static uint32_t host_function(const wa_component *native, uint32_t import)
     return native->canons[import].kind == WA_CANON_HOST ? native->canons[import].target : 0;
 }
 
+PyObject *wax_import_label(const wax_component *component, uint32_t import)
+{
+    const struct wa_schema_component_extern *row = &component->native->externs[host_function(component->native, import) - 1];
+    PyObject *name = wax_component_text(component, row->name);
+    PyObject *interface = row->parent == 0 || name == NULL ? NULL : interface_of(component, row->parent);
+    if (interface != NULL)
+        Py_SETREF(name, PyUnicode_FromFormat("%U#%U", interface, name));
+    else if (row->parent != 0)
+        Py_CLEAR(name);
+    Py_XDECREF(interface);
+    return name;
+}
+
 /* Append an import to those of its interface, which indices has by its row + 1, borrowed from the groups. */
 static int group_import(const wax_component *component, uint32_t import, PyObject *groups, PyObject **indices)
 {
