@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import runpy
 import sys
 
 from wasmartifact.wasmtime import install
+from wasmartifact.wasmtime._program import run_code, run_module, run_script
 
 _USAGE = """\
 usage: python -m wasmartifact.wasmtime SCRIPT [ARGS]
@@ -21,22 +20,23 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
-    if arguments[0] in ("-m", "-c") and len(arguments) < 2:
-        print(f"{arguments[0]} needs an argument\n{_USAGE}", file=sys.stderr)
+    option, *rest = arguments
+    if option in ("-m", "-c") and not rest:
+        print(f"{option} needs an argument\n{_USAGE}", file=sys.stderr)
+        return 2
+    if option.startswith("-") and option not in ("-", "-m", "-c"):
+        print(f"{option} is no option here; those of Python itself go before -m\n{_USAGE}", file=sys.stderr)
         return 2
     install()
-    if arguments[0] == "-m":
-        sys.argv = arguments[1:]
-        sys.path[0] = os.getcwd()
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-    elif arguments[0] == "-c":
-        sys.argv = ["-c", *arguments[2:]]
-        sys.path[0] = ""
-        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+    if option == "-m":
+        sys.argv = rest
+        run_module(rest[0])
+    elif option == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        run_code(rest[0])
     else:
         sys.argv = arguments
-        sys.path[0] = os.path.dirname(os.path.abspath(arguments[0]))
-        runpy.run_path(arguments[0], run_name="__main__")
+        run_script(option)
     return 0
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
 
 PROGRAM = """
 import sys
@@ -111,11 +115,61 @@ def test_a_traceback_of_the_program(tmp_path: Path) -> None:
     assert done.stderr.endswith("expected Config, found int\n")
 
 
-@pytest.mark.parametrize("arguments", [("missing.py",), ("-m", "no_such_module")])
-def test_a_program_that_is_missing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = run(tmp_path, *arguments)
-    assert done.returncode == 1
-    assert arguments[-1] in done.stderr
+#: What a program sees of how it was started, and what outlives its last line: pickle finds its class in ``__main__``.
+SURROUNDINGS = """
+from __future__ import annotations
+import atexit, pickle, sys, threading
+class Point:
+    pass
+def copy():
+    return type(pickle.loads(pickle.dumps(Point()))).__name__
+def late():
+    threading.main_thread().join()
+    print("thread", copy())
+threading.Thread(target=late).start()
+atexit.register(lambda: print("exit", copy()))
+main = sys.modules["__main__"]
+print(__name__, sys.argv, sys.path[0], copy(), vars(main) is globals(), getattr(main, "__file__", None), __package__)
+print(__spec__ and __spec__.name, __builtins__.__name__, Point.__module__)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("script.py", "a"), ("./folder/../link.py",), ("folder", "-b"), ("folder.zip",), ("-", "a"), ("-m", "script"),
+        ("-m", "folder", "a"), ("-m", "folder.part"), ("-c", SURROUNDINGS, "a"), ("missing.py",), ("-m", "missing"),
+        ("-c", "import sys; sys.exit('words')"), ("-c", "def f() -> Missing: ..."), ("part.pyc",),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("safe", [(), ("-P",)])
+def test_a_program_sees_what_python_shows_it(tmp_path: Path, arguments: tuple[str, ...], safe: tuple[str, ...]) -> None:
+    """Python itself says what is right."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "folder").mkdir()
+    for name in ("script.py", "real/target.py", "folder/__main__.py", "folder/part.py"):
+        (tmp_path / name).write_text(SURROUNDINGS)
+    (tmp_path / "link.py").symlink_to("real/target.py")
+    py_compile.compile(str(tmp_path / "folder/part.py"), cfile=str(tmp_path / "part.pyc"))
+    with zipfile.ZipFile(tmp_path / "folder.zip", "w") as archive:
+        archive.writestr("__main__.py", SURROUNDINGS)
+
+    def outcome(*before: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, *safe, *before, *arguments], input=SURROUNDINGS, capture_output=True, text=True,
+            cwd=tmp_path, check=False, timeout=120, env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr.strip().rpartition("\n")[2]
+
+    assert outcome("-m", "wasmartifact.wasmtime") == outcome()
+
+
+def test_an_option_that_is_python_s(tmp_path: Path) -> None:
+    done = run(tmp_path, "-u", "script.py")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2,
+        "-u is no option here; those of Python itself go before -m",
+    )
 
 
 def test_the_import_alone_stands_in_for_nothing() -> None:
