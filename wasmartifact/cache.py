@@ -350,16 +350,19 @@ def _read(source: str | os.PathLike[str] | bytes) -> tuple[bytes, os.stat_result
         return bytes(source), None
     from time import time_ns
 
-    from wasmartifact.host.input import read_input
+    from wasmartifact.host.input import MODULE_MAGIC, NamedText, read_input
 
-    with open(source, "rb") as file:
+    name = os.fsdecode(source)
+    with open(name, "rb") as file:
         before, start_ns = os.fstat(file.fileno()), time_ns()
-        contents = read_input(file, os.fsdecode(source))
+        contents = read_input(file, name)
         after = os.fstat(file.fileno())
     # Whoever sets mtime changes ctime, which nobody can set.
     step_ns = FINE_STEP_NS if before.st_ctime_ns % 10**9 else COARSE_STEP_NS
     is_steady = stat.S_ISREG(before.st_mode) and _identity(before, "") == _identity(after, "")
     is_old = before.st_ctime_ns + step_ns < start_ns
+    if not contents.startswith(MODULE_MAGIC):
+        contents = NamedText(contents, name)
     return contents, before if is_steady and is_old else None
 
 

@@ -15,6 +15,7 @@ import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -278,6 +279,17 @@ def test_without_a_home(source: Path, tmp_path: Path) -> None:
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=True)
         assert result.stdout == "42\n"
         assert "for this process only" in result.stderr
+
+
+@pytest.mark.parametrize("limits", [None, wa.PackLimits(seconds=60)], ids=["here", "in-a-child"])
+@pytest.mark.parametrize("contents", [b"", b"(module\n  (fun))", b"\xff"])
+def test_errors_of_text_name_its_file(contents: bytes, limits: Any, folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "broken.wat"
+    source.write_bytes(contents)
+    for cache_dir in (folder, "/dev/null/none"):  # with a cache, and without
+        with pytest.raises(wa.MalformedModule) as caught:
+            wa.compile(source, opt_level=0, cache_dir=cache_dir, limits=limits, warn=lambda words: None)
+        assert str(caught.value).startswith(str(source))
 
 
 def test_errors_of_the_module_pass_and_leave_nothing(folder: Path) -> None:

@@ -12,10 +12,24 @@ from wasmartifact.constants import ELF_MAGIC, MAX_MODULE_BYTES
 TYPE_CHECKING = False  # a second start with a changed source should not pay for typing
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO, Final
+    from typing import IO, Final, Self
 
 MODULE_MAGIC: Final = b"\0asm"
 _BLOCK_BYTES: Final = 1 << 20
+
+
+class NamedText(bytes):
+    """The contents of a file that is no binary module, for who passes them on: errors of text call it by its name."""
+
+    name: str
+
+    def __new__(cls, contents: bytes, name: str) -> Self:
+        self = super().__new__(cls, contents)
+        self.name = name
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[bytes, str]]:
+        return type(self), (bytes(self), self.name)
 
 
 def refuse_text(source: object) -> None:

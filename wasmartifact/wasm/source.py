@@ -41,7 +41,7 @@ def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
         The file can't be read.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        contents, name = bytes(source), "input"
+        contents, name = bytes(source), getattr(source, "name", "input")
         check_size(len(contents), name)
     else:
         name = os.fsdecode(source)
