@@ -6,6 +6,7 @@ Both are made by the public adapter, which turns what a module of preview 1 call
 from __future__ import annotations
 
 import os
+import select
 import struct
 import threading
 from collections.abc import Callable
@@ -35,6 +36,9 @@ _FUNCTIONS: Final = [function for function in abi.FUNCTIONS if function.results]
 _NUMBERS: Final = {function.name: number for number, function in enumerate(_FUNCTIONS)}
 _TYPES: Final = {"i": "i32", "l": "i64"}
 _ARGUMENTS_MAX: Final = 9
+#: So often somebody who waits for the guest looks whether it is still there.
+ALIVE_SECONDS: Final = 1
+_TRAPS: Final = (wa.Trap, wasmtime.Trap, wasmtime.WasmtimeError)
 _CALL, _READ, _WRITE, _END = range(4)
 #: A request: what, function or address, size, arguments.
 _REQUEST: Final = struct.Struct(f"<IIIxxxx{_ARGUMENTS_MAX}Q")
@@ -120,7 +124,7 @@ class Remote:
     def _run(self, run: Callable[[int, int], None]) -> None:
         try:
             run(self._guest_input, self._guest_output)
-        except Exception as problem:
+        except BaseException as problem:  # pytest's, too, or who waits for an answer waits for ever
             self.problem = problem
         os.close(self._guest_output)
         os.close(self._guest_input)
@@ -135,10 +139,13 @@ class Remote:
     def _answer(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
+            # What failed may keep the other end of the pipe open.
+            while not select.select([self._output], [], [], ALIVE_SECONDS)[0]:
+                if not self._thread.is_alive():
+                    raise EOFError
             part = os.read(self._output, size - len(data))
             if not part:
-                self._thread.join()
-                raise EOFError from self.problem
+                raise EOFError
             data += part
         return data
 
@@ -147,7 +154,10 @@ class Remote:
             self._ask(_CALL, _NUMBERS[name], 0, args)
             return int.from_bytes(self._answer(4), "little")
         except (EOFError, BrokenPipeError):
-            return TRAPPED
+            self._thread.join()
+            if self.problem is None or isinstance(self.problem, _TRAPS):
+                return TRAPPED
+            raise self.problem from None
 
     def read(self, address: int, size_bytes: int) -> bytes:
         self._ask(_READ, address, size_bytes)
@@ -173,18 +183,20 @@ class Remote:
 
 def ours(directory: Path, *, walks: bool = False, **options: Any) -> Guest:
     """As tests.unit.wasi.guest.ours, but a component."""
+    component = _packed()
 
     def run(stdin: int, stdout: int) -> None:
         wasi = wa.Wasi(preopens={"/": options.pop("preopen", directory)}, stdin=stdin, stdout=stdout, **options)
         if walks:
             wasi._avoid_openat2()
-        _packed().instantiate(wasi).run.run()
+        component.instantiate(wasi).run.run()
 
     return Guest(Remote(run))
 
 
 def theirs(directory: Path) -> Guest:
     """The same component under wasmtime."""
+    contents = _component()
 
     def run(stdin: int, stdout: int) -> None:
         engine = wasmtime.Engine()
@@ -196,7 +208,7 @@ def theirs(directory: Path) -> Guest:
         store.set_wasi(config)
         linker = wasmtime.component.Linker(engine)
         linker.add_wasip2()
-        component = wasmtime.component.Component(engine, _component())
+        component = wasmtime.component.Component(engine, contents)
         instance = linker.instantiate(store, component)
         interface = next(
             index
