@@ -60,6 +60,15 @@ class Difference:
 
 DIFFERENCES = [
     Difference(
+        "a module with pages of another size, without `wasm_custom_page_sizes`",
+        """
+        text = '(module (memory (export "m") 3 (pagesize 1)))'
+        show(lambda: exports(text)["m"].data_len(store))
+        """,
+        "WasmtimeError",
+        "3",
+    ),
+    Difference(
         "`type(store).limits.min` of a memory or table that grew",
         """
         made = exports('(module (table (export "t") 1 5 funcref) (memory (export "m") 1 5))')
