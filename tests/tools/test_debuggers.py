@@ -132,8 +132,9 @@ def test_gdb_walks_through_host_calls(tmp_path: Path, opt_level: int, source: st
     # Between the guest's functions there is nothing else, and each host call goes through one trampoline.
     guest = [name for name in found if name in {*above, *below, *host}]
     assert guest == ["host_0", *above, "entry_0", "host_0", *below, "entry_0"], shown
-    # Python's own frames, down to the start of the process.
-    assert "_PyEval_EvalFrameDefault" in found[found.index("entry_0") :]
+    # Python's own frames, down to the start of the process. CPython 3.15 may have a function for each of its
+    # instructions, whose names a stripped program does not tell.
+    assert {"_PyEval_EvalFrameDefault", "Py_RunMain", "Py_BytesMain"} & {*found[found.index("entry_0") :]}, shown
     assert found[-1] == "_start", shown
     places = set(re.findall(r"(?:leaf|middle|outer) \(\) from (\S+)", shown))
     assert len(places) == 1
