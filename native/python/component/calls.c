@@ -471,26 +471,21 @@ static PyObject *callable_of(wax_component_instance *instance, uint32_t canon)
 /* The Python arguments: a new tuple. */
 static PyObject *load_arguments(wax_passing *passing, const wac_type *type, const uint64_t *slots)
 {
-    uint8_t flat_bytes[WAC_FLAT_BYTES];
-    const uint8_t *bytes = flat_bytes;
-    uint32_t trap = 0;
-    if (type->flat_count != WAC_NOT_FLAT) {
-        trap = wac_from_flat(type, slots, flat_bytes);
-    } else if ((uint32_t)slots[0] % type->align_bytes != 0) {
-        trap = WA_TRAP_UNALIGNED_POINTER;
-    } else {
-        bytes = wac_place(passing->options, (uint32_t)slots[0], type->size_bytes);
-        trap = bytes == NULL ? WA_TRAP_POINTER_OUT_OF_BOUNDS : 0;
-    }
-    if (trap != 0)
-        return wax_raise_trap_code(trap);
+    bool is_flat = type->flat_count != WAC_NOT_FLAT;
+    const uint8_t *bytes = NULL;
+    if (!is_flat && ((uint32_t)slots[0] & (type->align_bytes - 1u)) != 0)
+        return wax_raise_trap_code(WA_TRAP_UNALIGNED_POINTER);
+    if (!is_flat && (bytes = wac_place(passing->options, (uint32_t)slots[0], type->size_bytes)) == NULL)
+        return wax_raise_trap_code(WA_TRAP_POINTER_OUT_OF_BOUNDS);
     PyObject *arguments = PyTuple_New((Py_ssize_t)type->item_count - 1);
     for (uint32_t i = 0; arguments != NULL && i + 1 < type->item_count; i++) {
-        PyObject *value = wax_load_value(passing, type->parts[i], bytes + type->offsets[i]);
+        PyObject *value = is_flat ? wax_lift_value(passing, type->parts[i], slots)
+                                  : wax_load_value(passing, type->parts[i], bytes + type->offsets[i]);
         if (value == NULL)
             Py_CLEAR(arguments);
         else
             PyTuple_SET_ITEM(arguments, i, value);
+        slots += is_flat ? type->parts[i]->flat_count : 0;
     }
     return arguments;
 }
@@ -539,22 +534,17 @@ static void in_import(const wax_component_instance *instance, uint32_t canon)
 
 static int store_import_result(wax_passing *passing, const wac_type *type, PyObject *value, uint64_t *slots)
 {
-    uint8_t flat_bytes[WAC_FLAT_BYTES], *bytes = flat_bytes;
     const wac_type *result = wac_result(type);
-    if (result->flat_count > WA_MAX_FLAT_RESULTS) {
-        uint32_t place = type->flat_count == WAC_NOT_FLAT ? 1 : type->flat_count;
-        uint32_t pointer = (uint32_t)slots[place];
-        bytes = wac_place(passing->options, pointer, result->size_bytes);
-        if (bytes == NULL || pointer % result->align_bytes != 0) {
-            wax_raise_trap_code(bytes == NULL ? WA_TRAP_POINTER_OUT_OF_BOUNDS : WA_TRAP_UNALIGNED_POINTER);
-            return -1;
-        }
-    }
-    if (wax_store_value(passing, result, value, bytes) < 0)
+    if (result->flat_count <= WA_MAX_FLAT_RESULTS)
+        return wax_lower_value(passing, result, value, slots);
+    uint32_t place = type->flat_count == WAC_NOT_FLAT ? 1 : type->flat_count;
+    uint32_t pointer = (uint32_t)slots[place];
+    uint8_t *bytes = wac_place(passing->options, pointer, result->size_bytes);
+    if (bytes == NULL || (pointer & (result->align_bytes - 1u)) != 0) {
+        wax_raise_trap_code(bytes == NULL ? WA_TRAP_POINTER_OUT_OF_BOUNDS : WA_TRAP_UNALIGNED_POINTER);
         return -1;
-    if (bytes == flat_bytes)
-        wac_to_flat(result, flat_bytes, slots);
-    return 0;
+    }
+    return wax_store_value(passing, result, value, bytes);
 }
 
 static int call_import(wax_component_instance *instance, uint32_t canon, uint64_t *slots)

@@ -116,6 +116,8 @@ int wax_store_value(wax_passing *passing, const wac_type *type, PyObject *value,
 int wax_lower_value(wax_passing *passing, const wac_type *type, PyObject *value, uint64_t *slots);
 /* Bytes -> Python object: a new reference. */
 PyObject *wax_load_value(wax_passing *passing, const wac_type *type, const uint8_t *from);
+/* Registers -> Python object: the same. */
+PyObject *wax_lift_value(wax_passing *passing, const wac_type *type, const uint64_t *slots);
 /* Scalars in registers, without any bytes: false where it has to go through them. */
 bool wax_store_scalar(const wac_type *type, PyObject *value, uint64_t *slot);
 PyObject *wax_load_scalar(const wac_type *type, uint64_t slot);

@@ -1166,3 +1166,12 @@ PyObject *wax_load_value(wax_passing *passing, const wac_type *type, const uint8
         Py_LeaveRecursiveCall();
     return value;
 }
+
+PyObject *wax_lift_value(wax_passing *passing, const wac_type *type, const uint64_t *slots)
+{
+    uint8_t bytes[WAC_FLAT_BYTES];
+    if (is_scalar(type))
+        return wax_load_scalar(type, slots[0]);
+    uint32_t trap = wac_from_flat(type, slots, bytes);
+    return trap != 0 ? wax_raise_trap_code(trap) : wax_load_value(passing, type, bytes);
+}
