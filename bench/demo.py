@@ -25,9 +25,9 @@ function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
 const text = '{"name":"caf\u00e9","sizes":[1,2.5,-3e-7],"nested":{"ok":true,"none":null}}';
 console.log(fib(24));
 console.log(JSON.stringify(JSON.parse(text)) === text.replace('\\u00e9', '\u00e9'), JSON.parse(text).sizes[1] * 2);
-console.log('packed 2026-06-17, loaded 2027-01-02'.replace(/(\d{4})-(\d\d)-(\d\d)/g, '$3.$2.$1'));
+console.log('from 2026-06-17 to 2027-01-02'.replace(/(\d{4})-(\d\d)-(\d\d)/g, '$3.$2.$1'));
 """
-EXPECTED = "46368\ntrue 5\npacked 17.06.2026, loaded 02.01.2027\n"
+EXPECTED = "46368\ntrue 5\nfrom 17.06.2026 to 02.01.2027\n"
 
 SAMPLES = 30
 CALLS = 2_000
