@@ -65,6 +65,9 @@ def texts() -> Iterator[str]:
         yield "x" * length
         for place, other in itertools.product(range(length), "\x80é€😀"):
             yield "x" * place + other + "y" * (length - place - 1)
+    for length in (4095, 4096, 4097, 100_000):
+        yield "x" * length
+        yield "x" * (length - 1) + "é"
 
 
 def test_text_is_what_python_makes_of_its_bytes(instance: Any) -> None:

@@ -381,10 +381,13 @@ static bool is_ascii(const uint8_t *bytes, uint64_t size_bytes)
     return (high & UINT64_C(0x8080808080808080)) == 0;
 }
 
-/* Most text is ASCII, which takes a look and a copy. */
+/* Text that stays in the nearest cache between a look and a copy. */
+enum { SHORT_TEXT_BYTES = 4096 };
+
+/* Most text is ASCII, and short, which takes a look and a copy. Python looks and copies at once, and has strings of one character. */
 static PyObject *decode_utf8(const uint8_t *bytes, uint64_t size_bytes)
 {
-    if (size_bytes < 2 || !is_ascii(bytes, size_bytes)) /* Python has strings of one character */
+    if (size_bytes < 2 || size_bytes > SHORT_TEXT_BYTES || !is_ascii(bytes, size_bytes))
         return PyUnicode_DecodeUTF8((const char *)bytes, (Py_ssize_t)size_bytes, NULL);
     PyObject *value = PyUnicode_New((Py_ssize_t)size_bytes, 127);
     if (value != NULL)
