@@ -29,8 +29,9 @@ int wa_component_instance_begin(wa_component_instance *instance, const wa_compon
 {
     *instance = (wa_component_instance){.component = component};
     instance->subs = calloc(component->sub_count, sizeof *instance->subs);
-    instance->options = calloc(component->canon_count + 1u, sizeof *instance->options);
-    if (instance->subs != NULL && instance->options != NULL && resume(instance) == 0)
+    instance->options = malloc((component->canon_count + 1u) * sizeof *instance->options);
+    instance->is_resolved = calloc(component->canon_count + 1u, sizeof *instance->is_resolved);
+    if (instance->subs != NULL && instance->options != NULL && instance->is_resolved != NULL && resume(instance) == 0)
         return 0;
     wa_component_instance_end(instance);
     return -1;
@@ -42,9 +43,11 @@ void wa_component_instance_end(wa_component_instance *instance)
         free(instance->subs[i].handles);
     free(instance->subs);
     free(instance->options);
+    free(instance->is_resolved);
     free(instance->lends);
     instance->subs = NULL;
     instance->options = NULL;
+    instance->is_resolved = NULL;
     instance->lends = NULL;
 }
 
@@ -64,12 +67,11 @@ static wac_callee function_of(wa_instance *core, uint32_t place, bool *found)
 const wac_options *wac_options_of(wa_component_instance *instance, uint32_t row)
 {
     wac_options *options = &instance->options[row];
-    if (options->is_resolved)
+    if (instance->is_resolved[row])
         return options;
     const struct wa_schema_component_canon *canon = &instance->component->canons[row];
     bool found = wa_component_canon_is_sound(instance->component, row);
-    options->encoding = (uint8_t)canon->encoding;
-    options->sub = canon->instance;
+    *options = (wac_options){.encoding = (uint8_t)canon->encoding, .sub = canon->instance};
     if (canon->memory != 0) {
         const struct wa_schema_memory_slot *slot = &wa_memory_slots(instance->core)[canon->memory - 1];
         options->base = slot->base;
@@ -79,6 +81,6 @@ const wac_options *wac_options_of(wa_component_instance *instance, uint32_t row)
         options->lifted = function_of(instance->core, canon->function, &found);
     options->realloc = function_of(instance->core, canon->realloc, &found);
     options->post_return = function_of(instance->core, canon->post_return, &found);
-    options->is_resolved = found;
+    instance->is_resolved[row] = found;
     return found ? options : NULL;
 }

@@ -105,7 +105,6 @@ typedef struct wac_callee {
 
 /* What a canonical function works with. */
 typedef struct wac_options {
-    bool is_resolved;
     uint8_t encoding;
     uint32_t sub;
     uint8_t *base;                            /* of the memory; NULL without one */
@@ -127,7 +126,8 @@ typedef struct wa_component_instance {
     const wa_component *component;
     wa_instance *core; /* NULL until it is linked */
     wac_sub *subs;
-    wac_options *options; /* per canon */
+    wac_options *options; /* per canon; the flag beside says whether it was found, which few ever are */
+    bool *is_resolved;
     wac_lend *lends;
     uint32_t lend_count, lend_capacity;
     bool is_poisoned, is_entered;

@@ -20,10 +20,14 @@ int wa_bindings_prepare(wa_details *details, uint64_t imports)
     uint32_t buckets = 8;
     while (buckets < imports && buckets < UINT32_C(1) << 20)
         buckets *= 2;
-    details->bindings = calloc(1, buckets * sizeof(wa_binding *) + imports * sizeof(wa_binding));
+    size_t bucket_bytes = buckets * sizeof(wa_binding *);
+    details->bindings = malloc(bucket_bytes + imports * sizeof(wa_binding)); /* a binding is written whole when it is made */
+    if (details->bindings == NULL)
+        return -1;
+    memset(details->bindings, 0, bucket_bytes);
     details->binding_buckets = buckets;
     details->free_bindings = (uint32_t)imports;
-    return details->bindings != NULL ? 0 : -1;
+    return 0;
 }
 
 /* The binding of this key, or a new one that calls through the instance's own trampoline for the type. 0, or a trap code. */
@@ -45,6 +49,7 @@ static uint32_t bind(wa_details *details, const void *key, const wa_function *fu
     if (binding == NULL)
         return WA_TRAP_OUT_OF_MEMORY;
     binding->key = key;
+    binding->host = NULL;
     binding->record = *function;
     binding->record.code = (void *)(uintptr_t)trampoline;
     binding->record.context = &binding->record;
