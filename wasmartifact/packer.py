@@ -10,7 +10,6 @@ import time
 from array import array
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ from wasmartifact.codegen.cpulevels import CHOICE_SUFFIX
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.onepass import ONE_PASS_MACHINE
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_levels
+from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "wasmartifact"
 #: Layers from the bottom: a file imports from its own part and from lower layers. Parts of one layer don't know each
 #: other, but for those in PEERS.
 LAYERS = (
-    ("record",),
+    ("dataclass", "record"),
     ("constants", "errors", "frozen", "limits", "schema", "version"),
     ("host", "wit"),
     ("wasm",),

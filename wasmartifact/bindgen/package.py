@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from wasmartifact.bindgen.docs import Docs
 from wasmartifact.bindgen.module_text import MARK, Module
 from wasmartifact.bindgen.names import Names, interface_names
+from wasmartifact.dataclass import dataclass
 from wasmartifact.errors import CorruptArtifact, UnsupportedModule
 from wasmartifact.runtime.component_types import camel, snake
 from wasmartifact.wit import types as wit

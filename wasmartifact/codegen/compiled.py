@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from wasmartifact.codegen.options import TargetSpec
+from wasmartifact.dataclass import dataclass, field
 from wasmartifact.elf.object import CodeObject
 
 #: Symbol of the function that instantiation runs.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.convention import Convention, convention_of
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.codegen.signature import Signature, letter_of, metered, signature_of
+from wasmartifact.dataclass import dataclass
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import ArrayType, CompositeType, FuncType, Module, fields, kind_of
 

@@ -12,11 +12,11 @@ does anything else, and the caller when it gets the results. C reaches such func
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from wasmartifact import schema
 from wasmartifact.codegen.signature import LLVM_TYPES, Signature
+from wasmartifact.dataclass import dataclass
 
 #: Parameters that the C convention has in registers, the instance aside; so do our two machines with two results.
 _INTEGERS: Final = {"x86_64": 5, "aarch64": 7}

@@ -10,11 +10,11 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
 from wasmartifact.codegen.compiled import AddressMap, CompiledGroup, GroupFacts, Variant
+from wasmartifact.dataclass import dataclass, replace
 from wasmartifact.elf.object import TEXT, UNDEFINED, CodeObject, Relocations, Section
 from wasmartifact.elf.relocation import R_AARCH64_JUMP26, R_X86_64_PLT32
 from wasmartifact.schema import INSTANCE_HEADER

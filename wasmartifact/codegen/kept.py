@@ -16,13 +16,13 @@ import pickle
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Final
 
 from wasmartifact.codegen.compiled import AddressMap, CompiledGroup, GroupFacts
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.options import llvmlite_version
+from wasmartifact.dataclass import replace
 from wasmartifact.host.cache_folder import KEY_DIGITS, is_ours, size_limit
 from wasmartifact.host.cache_upkeep import sweep
 from wasmartifact.host.output import write_atomically

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +22,7 @@ from wasmartifact.codegen.onepass import OnePass
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec
 from wasmartifact.codegen.pool import GroupDied, Session, Task
 from wasmartifact.codegen.support import TrampolineTypes, has_init, init_text, trampoline_texts, trampoline_types
+from wasmartifact.dataclass import dataclass, replace
 from wasmartifact.elf.object import TEXT
 from wasmartifact.errors import MalformedModule, ToolchainError
 from wasmartifact.host.limits import memory_advice

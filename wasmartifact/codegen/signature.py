@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from wasmartifact import schema
+from wasmartifact.dataclass import dataclass
 from wasmartifact.wasm.model import FuncType
 
 #: One letter per LLVM type: how operands are named, and the keys of most tables. References are ``l``, 0 is null.

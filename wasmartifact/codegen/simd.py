@@ -13,11 +13,11 @@ Relaxed operators do what the strict ones do, but for ``relaxed_madd``, which is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from wasmartifact.codegen.emitter import CONSTANTS, FunctionEmitter, Handler, opaque_value
 from wasmartifact.codegen.signature import LLVM_TYPES
+from wasmartifact.dataclass import dataclass
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 V128: Final = LLVM_TYPES["v"]

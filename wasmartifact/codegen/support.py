@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from wasmartifact.codegen.compiled import CompiledGroup
@@ -19,6 +18,7 @@ from wasmartifact.codegen.trampolines import (
     inward_trampoline,
     outward_trampoline,
 )
+from wasmartifact.dataclass import dataclass
 from wasmartifact.schema import KIND_FUNC
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import ConstExpr, Module

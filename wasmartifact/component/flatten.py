@@ -8,7 +8,6 @@ applied, they are applied by code, in that order.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wasmartifact.component.abi import Flattener
@@ -16,6 +15,7 @@ from wasmartifact.component.link import CANON, CanonRow, CoreRef, Program
 from wasmartifact.component.rewrite import Maps, Rewriter
 from wasmartifact.component.shims import direct_functions
 from wasmartifact.component.typesection import TypeSection
+from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.schema import (
     CANON_ADAPTER,

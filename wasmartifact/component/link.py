@@ -6,11 +6,11 @@ the canonical ABI, value types as rows of one table, resources, and the tree of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from wasmartifact.component import model
 from wasmartifact.component.decode import unsupported
+from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.schema import (
     CANON_ADAPTER,
     CANON_HOST,

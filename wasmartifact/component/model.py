@@ -6,7 +6,7 @@ Indices are as written. ``offset`` counts bytes from the start of the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from wasmartifact.dataclass import dataclass, field
 
 #: Sorts of definitions and index spaces. Those of core WebAssembly begin with "core ".
 CORE_SORTS = {

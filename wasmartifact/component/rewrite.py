@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from wasmartifact.dataclass import dataclass
 from wasmartifact.schema import HEAP_ABSTRACT, VALTYPE_REF, VALTYPE_REF_NULL
 from wasmartifact.wasm import opcodes
 from wasmartifact.wasm.encode import opcode_bytes, signed, unsigned

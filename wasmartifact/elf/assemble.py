@@ -9,9 +9,9 @@ every byte accounted for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from wasmartifact.dataclass import dataclass
 from wasmartifact.elf.file_head import HeadPlan, SectionTable, build_head
 from wasmartifact.elf.layout import Layout
 from wasmartifact.elf.object import ALIGN_MAX_BYTES, UNWIND_NAME

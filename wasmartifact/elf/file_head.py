@@ -14,9 +14,9 @@ they meet is mapped twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from wasmartifact.dataclass import dataclass
 from wasmartifact.elf.structs import (
     BUILD_ID_NOTE,
     DT_GNU_HASH,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+from wasmartifact.dataclass import dataclass, field
 from wasmartifact.elf import relocation
 from wasmartifact.elf.file_head import HeadPlan, plan_head
 from wasmartifact.elf.object import (

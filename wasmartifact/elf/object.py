@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from wasmartifact.dataclass import dataclass, field
 from wasmartifact.elf import relocation
 from wasmartifact.elf.structs import (
     ELF_HEADER,

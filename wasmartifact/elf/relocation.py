@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from wasmartifact.dataclass import dataclass
 from wasmartifact.errors import ToolchainError
 
 #: Those that code of ours asks for by number.

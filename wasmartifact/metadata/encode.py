@@ -12,11 +12,11 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import Final, TypeAlias
 
 from wasmartifact import schema
+from wasmartifact.dataclass import dataclass
 from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header, rows
 from wasmartifact.wasm.initial import InitialState, evaluate

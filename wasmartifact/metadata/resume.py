@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from wasmartifact import schema
+from wasmartifact.dataclass import dataclass
 from wasmartifact.metadata import header
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.encode import (

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from wasmartifact.dataclass import dataclass
 
 #: Import modules: the second is what modules before preview 1 (snapshot 0) import; some layouts differ there.
 MODULE: Final = "wasi_snapshot_preview1"

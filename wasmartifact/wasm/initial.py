@@ -12,9 +12,9 @@ import operator
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from wasmartifact.dataclass import dataclass
 from wasmartifact.schema import VALTYPE_REF, VALTYPE_REF_NULL
 from wasmartifact.wasm.model import ACTIVE, DECLARATIVE, ConstExpr, Data, Element, Module
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME

@@ -6,9 +6,9 @@ the module. The model keeps no instruction: function bodies stay byte ranges of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from wasmartifact.dataclass import dataclass, field
 from wasmartifact.schema import KIND_MEMORY, TYPE_ARRAY, TYPE_FUNC, TYPE_STRUCT, InstanceLayout, instance_layout
 
 #: (wasm_offset, opcode, immediate); a prefixed opcode is prefix << 16 | sub-opcode. See ``opcodes.py`` for immediates.

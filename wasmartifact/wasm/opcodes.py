@@ -41,8 +41,9 @@ DELEGATE       int: label; ends a legacy try
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from wasmartifact.dataclass import dataclass
 
 # Kinds of immediates. PREFIX and ILLEGAL occur in KIND_BY_BYTE only.
 (

@@ -9,11 +9,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from wasmartifact.wasm.linetable import END, LineTableError, LineUnit, read_units
+from wasmartifact.dataclass import dataclass, field
 from wasmartifact.wasm.model import Module
+
+if TYPE_CHECKING:
+    from wasmartifact.wasm.linetable import LineUnit
 
 #: How names of the custom sections begin that hold DWARF.
 DEBUG_PREFIX: Final = ".debug_"
@@ -45,6 +47,8 @@ def read_source_lines(module: Module) -> SourceLines:
     sections = {section.name: section for section in module.custom_sections if section.name.startswith(DEBUG_PREFIX)}
     if ".debug_line" not in sections or module.code_section_start is None:
         return SourceLines()
+    from wasmartifact.wasm.linetable import LineTableError, read_units  # few modules need it, and what it imports
+
     line, line_strings, strings = (
         module.data[section.start : section.end] if (section := sections.get(name)) else b""
         for name in (".debug_line", ".debug_line_str", ".debug_str")
@@ -101,6 +105,8 @@ class _Collector:
         Linkers leave the sequences of functions that they dropped in the table, with addresses where no function
         starts.
         """
+        from wasmartifact.wasm.linetable import END
+
         numbers: dict[int, int] = {}
         sequences: list[_Sequence] = []
         current: _Sequence | None = None
