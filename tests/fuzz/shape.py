@@ -99,10 +99,10 @@ def shape_of(data: bytes) -> Shape:
     module = decode_module(data)
     imports = tuple(Import(item.module, item.name, _type_of(module, item.kind, item.index)) for item in module.imports)
     exports = {item.name: _type_of(module, item.kind, item.index) for item in module.exports}
-    return Shape(imports, {name: type_ for name, type_ in exports.items() if _is_known(type_)})
+    return Shape(imports, {name: type_ for name, type_ in exports.items() if is_known(type_)})
 
 
-def _is_known(type_: ExternType) -> bool:
+def is_known(type_: ExternType) -> bool:
     """Whether it is made of types that the host deals in: not those of garbage collection, which stay in the guest."""
     if isinstance(type_, Signature):
         kinds: tuple[str, ...] = (*type_.params, *type_.results)
@@ -142,7 +142,7 @@ def asks_too_much(data: bytes) -> bool:
 
 
 def _is_too_much(type_: ExternType) -> bool:
-    if not _is_known(type_):
+    if not is_known(type_):
         return True
     if isinstance(type_, Signature):
         return not type_.crosses

@@ -26,7 +26,7 @@ from tests.fuzz.engine import (
 )
 from tests.fuzz.plan import Call, Given, HostGlobal, HostMemory, HostObject, HostTable, HostTag, Linked
 from tests.fuzz.sections import FUEL_NAME
-from tests.fuzz.shape import Import
+from tests.fuzz.shape import Import, TagType, is_known
 from tests.fuzz.values import (
     EXCEPTION,
     EXTERN_POOL,
@@ -115,8 +115,9 @@ class Subject:
 
         def run() -> Outcome:
             self.instantiate_or_raise(module, imports)
-            exports = self._exports[module].items()
-            self._tags |= {f"{module} {name}": value for name, value in exports if isinstance(value, wa.Tag)}
+            tags = {name: value for name, value in self._exports[module].items() if isinstance(value, wa.Tag)}
+            known = (name for name, tag in tags.items() if is_known(TagType(tag.params)))  # to the other engine, too
+            self._tags |= {f"{module} {name}": tags[name] for name in known}
             return Returned()
 
         return self._outcome(run)

