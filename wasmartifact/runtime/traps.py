@@ -24,12 +24,13 @@ def make_trap(code: int, frames: list[tuple[Artifact | None, int, int]]) -> Trap
     names = {artifact: _module_name(metadata) if metadata else None for artifact, metadata in metadata_of.items()}
     exported = {artifact: _exported_names(metadata, artifact, frames) for artifact, metadata in metadata_of.items()}
     # A guest that recursed has the same places over and over, and a look-up costs more than all else of a trap.
-    shown = {
-        place: _frame(metadata_of[place[0]], place[1], place[2], names[place[0]], exported[place[0]])
-        for place in dict.fromkeys(frames)
-    }
+    shown: dict[tuple[Artifact | None, int, int], Frame] = {}
+    for place in frames:
+        if place not in shown:
+            artifact, func_index, text_offset = place
+            shown[place] = _frame(metadata_of[artifact], func_index, text_offset, names[artifact], exported[artifact])
     name, message = TRAPS[code]
-    return CLASSES.get(name, Trap)(message, code=name, frames=tuple(shown[place] for place in frames))
+    return CLASSES.get(name, Trap)(message, code=name, frames=tuple(map(shown.__getitem__, frames)))
 
 
 def _metadata(artifact: Artifact | None) -> Metadata | None:
