@@ -129,8 +129,11 @@ def _look(fd: int, path: str | None) -> types.NativeArtifact:
         os.close(fd)
         raise _refused(path, OSError(ENOMEM, os.strerror(ENOMEM))) from None
     except Exception as problem:
-        from wasmartifact.diagnosis import explain
-
+        try:
+            from wasmartifact.diagnosis import explain
+        except (OSError, MemoryError, ValueError, SystemError):  # as in _refused
+            os.close(fd)
+            raise problem from None
         try:
             raise explain(fd, path, problem) from None
         finally:

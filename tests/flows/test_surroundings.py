@@ -320,3 +320,5 @@ sys.meta_path.insert(0, NoMemory())
 print(words(lambda: wa.load(artifact)))
 """
     assert run(code, folder) == ["OSError: [Errno 12] Cannot allocate memory"]
+    (told,) = run(code.replace("wasmartifact.runtime.native_errors", "wasmartifact.diagnosis"), folder)
+    assert told.startswith("IncompatibleHost: ") and "ELF machine 255" in told  # what was found without it
