@@ -1,8 +1,8 @@
-/* Canonical functions that need no embedder: resources of the component, and calls from one component instance to another.
+/* Canonical functions that need no embedder: resources of the component, and calls from one component instance to another; and
+ * the imports of a component's core module, which these and the embedder's functions are.
  * Core functions are called so that what leaves them leaves these frames, too: nothing here is to be undone but what the
  * instance has, which is not entered again. */
 #include <stdlib.h>
-
 #include <string.h>
 
 #include "runtime/store.h"

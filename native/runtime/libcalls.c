@@ -155,7 +155,7 @@ static void table_copy(head *self, uint32_t dst_table, uint32_t src_table, uint6
             wa_heed_interrupt();
         }
     wa_move_bytes((uint8_t *)target->head.slots + dst * sizeof(uint64_t), (const uint8_t *)source->head.slots + src * sizeof(uint64_t),
-               count * sizeof(uint64_t));
+                  count * sizeof(uint64_t));
 }
 
 static struct wa_schema_element_slot *element_at(head *self, uint32_t segment)

@@ -1,7 +1,8 @@
 /* The limits of a store: what counts there, each once.
  *
  * Memories and tables count where they are defined, those of the embedder where they are adopted; a shared memory in the first
- * store with limits that has it. Exceptions and the blocks of the heap count as memory. Growth and release keep the count (memory.c, table.c). */
+ * store with limits that has it. Exceptions and the blocks of the heap count as memory. Growth and release keep the count
+ * (memory.c, table.c). */
 #include "store.h"
 
 int wa_store_limit(wa_store *store, const wa_limits *limits)
