@@ -17,7 +17,7 @@ from bench.load import curve_name
 from bench.quickjs import WASI_MODULE, QuickJs, module_path
 from bench.synthetic import data_segments, exported_functions, filled_table
 from bench.timing import actions_ns
-from wasmartifact.wasm.externtypes import FuncType
+from wasmartifact.externtypes import FuncType
 
 SMALL_DATA_BYTES: Final = 64 << 10
 LARGE_DATA_BYTES: Final = 64 << 20

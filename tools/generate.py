@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -25,6 +26,7 @@ from wasmartifact.wasm.types import func_type_digest  # noqa: E402
 
 HEADER_PATH = ROOT / "native" / "include" / "wa_schema.h"
 CONSTANTS_PATH = ROOT / "wasmartifact" / "constants.py"
+MESSAGES_PATH = ROOT / "wasmartifact" / "messages.py"
 FORMAT_PATH = ROOT / "docs" / "FORMAT.md"
 OPCODES_HEADER_PATH = ROOT / "native" / "include" / "wa_opcodes.h"
 WASI_HEADER_PATH = ROOT / "native" / "include" / "wa_wasi_abi.h"
@@ -499,10 +501,14 @@ def ranges(struct: schema.Struct) -> Iterator[tuple[str, tuple[int, int]]]:
     return ((f.name, (offsets[f.name], offsets[f.name] + schema.TYPE_SIZES[f.type])) for f in struct.fields)
 
 
-def column_facts() -> Iterator[tuple[str, tuple[int, int, str]]]:
-    """What it takes to view a column."""
-    for column in schema.ALL_COLUMNS:
-        yield column.name, (column.id, schema.VALUE_SIZES[column.type], column.target)
+def value_sizes() -> Iterator[tuple[str, int]]:
+    """Bytes of a value of each column."""
+    return ((column.name, schema.VALUE_SIZES[column.type]) for column in schema.ALL_COLUMNS)
+
+
+def offset_targets() -> Iterator[tuple[str, str]]:
+    """The flat column that each column of offsets points into."""
+    return ((column.name, column.target) for column in schema.ALL_COLUMNS if column.target)
 
 
 def column_fields() -> Iterator[tuple[str, tuple[str, int, int]]]:
@@ -519,25 +525,21 @@ def row_columns() -> Iterable[tuple[str, tuple[str, int]]]:
     return {column.group: (column.name, int(column.shape == "offsets")) for column in columns}.items()
 
 
-def python_constants() -> str:
-    """The text of wasmartifact/constants.py."""
-    plain: dict[str, object] = {
-        **{name: value for name, value in vars(schema).items() if name.isupper() and type(value) is int},
-        "ELF_MAGIC": schema.ELF_MAGIC,
-        "SECTION_NAME": schema.SECTION_NAME,
-        "TEMPORARY_PREFIX": schema.TEMPORARY_PREFIX,
-        "ANCHOR_SYMBOL": schema.ANCHOR_SYMBOL,
-        "HEAD_MASKED_RANGES": schema.HEAD_MASKED_RANGES,
-        "METADATA_HEADER_BYTES": schema.METADATA_HEADER.size_bytes,
-        "DIRECTORY_ENTRY_BYTES": schema.DIRECTORY_ENTRY.size_bytes,
-        "KINDS": schema.KINDS,
-        "COMPONENT_KINDS": schema.COMPONENT_KINDS,
-        "COMPONENT_SORTS": schema.COMPONENT_SORTS,
-        "HOST_OBJECT_KINDS": schema.HOST_OBJECT_KINDS,
-        "FORMAT_VERSION": (schema.FORMAT_MAJOR, schema.FORMAT_MINOR),
-    }
+#: What is read where the schema is not imported; tests/house sees that each is.
+LEAN: Final = (
+    "RUNTIME_ABI", "ELF_MAGIC", "TEMPORARY_PREFIX", "HEAD_MASKED_RANGES", "NONE_U64", "VALTYPE_I32", "VALTYPE_I64",
+    "VALTYPE_F32", "VALTYPE_F64", "VALTYPE_V128", "VALTYPE_I8", "VALTYPE_I16", "VALTYPE_REF", "VALTYPE_REF_NULL",
+    "VALTYPE_FUNCREF", "VALTYPE_EXTERNREF", "VALTYPE_EXNREF", "HEAP_ABSTRACT", "KIND_FUNC", "KIND_TABLE", "KIND_GLOBAL",
+    "KIND_TAG", "LIMITS_HAS_MAX", "LIMITS_SHARED", "LIMITS_64", "GLOBAL_MUTABLE", "HEADER_COMPONENT",
+    "HEADER_CPU_LEVELS", "HEADER_SNAPSHOT", "MAX_MODULE_BYTES", "MAX_OPERANDS", "MAX_TABLE_ELEMENTS", "KINDS",
+    "COMPONENT_KINDS", "COMPONENT_SORTS", "HOST_OBJECT_KINDS",
+)  # fmt: skip
+
+
+def python_module(doc: str, *tables: str) -> str:
+    """The text of a generated Python file."""
     return "\n".join([
-        '"""What loads, calls and views of metadata need of the schema, as literals: its import costs more than those.',
+        f'"""{doc}',
         "",
         "Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool.",
         '"""',
@@ -545,6 +547,21 @@ def python_constants() -> str:
         "# ruff: noqa: E501",
         "# fmt: off",
         "",
+        *tables,
+        "",
+    ])  # fmt: skip
+
+
+def python_constants() -> str:
+    """The text of wasmartifact/constants.py."""
+    plain: dict[str, object] = {
+        **{name: getattr(schema, name) for name in LEAN},
+        "METADATA_HEADER_BYTES": schema.METADATA_HEADER.size_bytes,
+        "DIRECTORY_ENTRY_BYTES": schema.DIRECTORY_ENTRY.size_bytes,
+        "FORMAT_VERSION": (schema.FORMAT_MAJOR, schema.FORMAT_MINOR),
+    }
+    return python_module(
+        "What loads, calls and views of metadata need of the schema, as literals: its import costs more than those.",
         *(f"{name} = {literal(value)}" for name, value in plain.items()),
         python_dict("HEAP_TYPES", "Code of each abstract heap type.", schema.HEAP_TYPES.items()),
         python_dict(
@@ -553,13 +570,20 @@ def python_constants() -> str:
         python_dict(
             "ENTRY_RANGES", "Start and end offset of each field of a directory entry.", ranges(schema.DIRECTORY_ENTRY)
         ),
-        python_dict(
-            "COLUMNS", "Id, size of a value, target of offsets.", column_facts()
-        ),
+        python_dict("COLUMN_IDS", "Id of each column.", ((column.name, column.id) for column in schema.ALL_COLUMNS)),
+        python_dict("VALUE_BYTES", "Size of a value of each column.", value_sizes()),
+        python_dict("OFFSET_TARGETS", "The column that offsets point into.", offset_targets()),
         python_dict(
             "COLUMN_FIELDS", "Column of structures, place among its u32, number of them.", column_fields()
         ),
         python_dict("ROW_COLUMNS", "Column that tells the rows of a group, values it has more.", row_columns()),
+    )  # fmt: skip
+
+
+def python_messages() -> str:
+    """The text of wasmartifact/messages.py."""
+    return python_module(
+        "What traps and errors of the C runtime say; not among the constants, as most programs need none of it.",
         python_dict(
             "TRAPS", "Name and message of each trap code.", ((t.code, (t.name, t.message)) for t in schema.TRAP_CODES)
         ),
@@ -568,8 +592,7 @@ def python_constants() -> str:
             "Name, exception and message template of each error of the C runtime.",
             ((e.code, (e.name, e.exception, e.template)) for e in schema.NATIVE_ERRORS),
         ),
-        "",
-    ])  # fmt: skip
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -580,6 +603,7 @@ def outputs() -> dict[Path, str]:
     return {
         HEADER_PATH: c_header(),
         CONSTANTS_PATH: python_constants(),
+        MESSAGES_PATH: python_messages(),
         OPCODES_HEADER_PATH: opcodes_header(),
         WASI_HEADER_PATH: wasi_header(),
         WASI_NUMBERS_PATH: wasi_numbers(),

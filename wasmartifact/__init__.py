@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from wasmartifact.errors import VersionMismatch as VersionMismatch
     from wasmartifact.errors import WasmArtifactError as WasmArtifactError
     from wasmartifact.errors import WasmException as WasmException
+    from wasmartifact.externtypes import FuncType as FuncType
     from wasmartifact.limits import Limits as Limits
     from wasmartifact.limits import PackLimits as PackLimits
     from wasmartifact.loader import load as load
-    from wasmartifact.metadata.views import Metadata as Metadata
+    from wasmartifact.metadata import Metadata as Metadata
     from wasmartifact.packer import PackReport as PackReport
     from wasmartifact.packer import pack as pack
     from wasmartifact.program import run as run
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from wasmartifact.version import VERSION as __version__  # noqa: F401
     from wasmartifact.wasi.host import ReadOnly as ReadOnly
     from wasmartifact.wasi.host import Wasi as Wasi
-    from wasmartifact.wasm.externtypes import FuncType as FuncType
 
 #: Public name -> module that has it.
 _HOMES: Final = {
@@ -96,7 +96,7 @@ _HOMES: Final = {
     "Limits": "wasmartifact.limits",
     "PackLimits": "wasmartifact.limits",
     "load": "wasmartifact.loader",
-    "Metadata": "wasmartifact.metadata.views",
+    "Metadata": "wasmartifact.metadata",
     "PackReport": "wasmartifact.packer",
     "pack": "wasmartifact.packer",
     "run": "wasmartifact.program",
@@ -109,7 +109,7 @@ _HOMES: Final = {
     "Some": "wasmartifact.runtime.component_types",
     "Exports": "wasmartifact._types",
     "Func": "wasmartifact._types",
-    "FuncType": "wasmartifact.wasm.externtypes",
+    "FuncType": "wasmartifact.externtypes",
     "Global": "wasmartifact.runtime.entities",
     "Instance": "wasmartifact._types",
     "Linked": "wasmartifact._types",

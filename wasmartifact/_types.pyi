@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol, Self, TypeAlias, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
+from wasmartifact.externtypes import FuncType, MemoryType
 from wasmartifact.limits import Limits
 from wasmartifact.runtime.artifact import Artifact
-from wasmartifact.wasm.externtypes import FuncType, MemoryType
 
 WASI_INPUT: Final[int]
 WASI_OUTPUT: Final[int]

@@ -6,17 +6,11 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # ruff: noqa: E501
 # fmt: off
 
-FORMAT_MAJOR = 2
-FORMAT_MINOR = 3
 RUNTIME_ABI = 5
-RUNTIME_ABI_OLDEST = 2
-METADATA_MAGIC = 753352800618771319
-ANCHOR_MAGIC = 752778863987225207
-COLUMN_ALIGN_BYTES = 64
-BUILD_ID_BYTES = 16
+ELF_MAGIC = b'\x7fELF'
+TEMPORARY_PREFIX = ".wasmartifact."
+HEAD_MASKED_RANGES = ((40, 48), (60, 64))
 NONE_U64 = 18446744073709551615
-HEAD_MAX_BYTES = 4096
-WASM_PAGE_BYTES = 65536
 VALTYPE_I32 = 127
 VALTYPE_I64 = 126
 VALTYPE_F32 = 125
@@ -26,72 +20,30 @@ VALTYPE_I8 = 120
 VALTYPE_I16 = 119
 VALTYPE_REF = 100
 VALTYPE_REF_NULL = 99
-HEAP_ABSTRACT = 8388608
 VALTYPE_FUNCREF = 2147512419
 VALTYPE_EXTERNREF = 2147512163
 VALTYPE_EXNREF = 2147510627
+HEAP_ABSTRACT = 8388608
 KIND_FUNC = 0
 KIND_TABLE = 1
-KIND_MEMORY = 2
 KIND_GLOBAL = 3
 KIND_TAG = 4
 LIMITS_HAS_MAX = 1
 LIMITS_SHARED = 2
 LIMITS_64 = 4
 GLOBAL_MUTABLE = 1
-HEADER_READ_ONLY_DYNAMIC = 1
-HEADER_CHECKS_EXCEPTIONS = 2
-HEADER_FUEL = 4
-HEADER_SNAPSHOT = 8
 HEADER_COMPONENT = 16
 HEADER_CPU_LEVELS = 32
-HEADER_FLAGS = 63
-MAX_CPU_LEVELS = 8
-MAX_SECTIONS = 64
-MAX_SECTION_NAMES_BYTES = 2048
+HEADER_SNAPSHOT = 8
 MAX_MODULE_BYTES = 4294967295
 MAX_OPERANDS = 1000
-OBJECT_MAX_BYTES = 2147483648
-OBJECT_ALIGN_BYTES = 16
-INLINE_CLASSES = 8
-MAPPED_IMAGE_MIN_BYTES = 16384
 MAX_TABLE_ELEMENTS = 10000000
-FUEL_PER_FUNCTION = 1
-FUEL_PORTION = 65536
-FUEL_COUNT_LIMIT = 281474976710656
-FUEL_MAX = 9223372036854775807
-REFERENCE_I31 = 2
-REFERENCE_HANDLE = 4
-REFERENCE_TAGS = 6
-I31_SHIFT = 33
-TYPE_FUNC = 0
-TYPE_STRUCT = 1
-TYPE_ARRAY = 2
-SUBTYPE_FINAL = 1
-RTT_DISPLAY_MIN = 8
-REFERENCES_FAR = 2147483648
-CANON_LIFT = 0
-CANON_HOST = 1
-CANON_ADAPTER = 2
-CANON_RESOURCE_NEW = 3
-CANON_RESOURCE_REP = 4
-CANON_RESOURCE_DROP = 5
-MAX_FLAT_PARAMS = 16
-MAX_FLAT_RESULTS = 1
-MAX_VALUE_BYTES = 268435455
-TIED_ALIGN_BYTES = 16
-TIED_ARRAYS_OFFSET = 352
-ELF_MAGIC = b'\x7fELF'
-SECTION_NAME = ".wasmartifact"
-TEMPORARY_PREFIX = ".wasmartifact."
-ANCHOR_SYMBOL = "wasmartifact_anchor"
-HEAD_MASKED_RANGES = ((40, 48), (60, 64))
-METADATA_HEADER_BYTES = 384
-DIRECTORY_ENTRY_BYTES = 24
 KINDS = ("func", "table", "memory", "global", "tag")
 COMPONENT_KINDS = ("bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list", "record", "tuple", "variant", "enum", "option", "result", "flags", "own", "borrow", "func")
 COMPONENT_SORTS = ("func", "type", "resource", "instance", "component", "core module", "imported func")
 HOST_OBJECT_KINDS = ("stdin", "stdout", "stderr", "terminal", "directory", "network", "pollable", "pollable of stdin")
+METADATA_HEADER_BYTES = 384
+DIRECTORY_ENTRY_BYTES = 24
 FORMAT_VERSION = (2, 3)
 #: Code of each abstract heap type.
 HEAP_TYPES = {
@@ -158,104 +110,222 @@ ENTRY_RANGES = {
     "offset": (8, 16),
     "count": (16, 24),
 }
-#: Id, size of a value, target of offsets.
-COLUMNS = {
-    "type_kind": (32, 1, ""),
-    "type_digest": (33, 16, ""),
-    "type_canonical": (34, 4, ""),
-    "type_params": (35, 4, "type_values"),
-    "type_results": (36, 4, "type_values"),
-    "type_values": (37, 4, ""),
-    "type_entry": (38, 4, ""),
-    "type_host": (39, 4, ""),
-    "import_module": (64, 4, "import_module_bytes"),
-    "import_module_bytes": (65, 1, ""),
-    "import_name": (66, 4, "import_name_bytes"),
-    "import_name_bytes": (67, 1, ""),
-    "import_kind": (68, 1, ""),
-    "import_index": (69, 4, ""),
-    "export_name": (96, 4, "export_name_bytes"),
-    "export_name_bytes": (97, 1, ""),
-    "export_kind": (98, 1, ""),
-    "export_index": (99, 4, ""),
-    "export_slots": (100, 16, ""),
-    "function": (128, 16, ""),
-    "code_wasm_offset": (160, 4, ""),
-    "code_wasm_size": (161, 4, ""),
-    "function_name_index": (192, 4, ""),
-    "function_name_offset": (193, 8, ""),
-    "function_name_size": (194, 4, ""),
-    "table_type": (224, 4, ""),
-    "table_min": (225, 8, ""),
-    "table_max": (226, 8, ""),
-    "table_flags": (227, 1, ""),
-    "table_image_offset": (228, 8, ""),
-    "table_image_count": (229, 8, ""),
-    "memory_min_pages": (256, 8, ""),
-    "memory_max_pages": (257, 8, ""),
-    "memory_flags": (258, 1, ""),
-    "memory_page_log2": (259, 1, ""),
-    "memory_guard": (260, 1, ""),
-    "global_type": (288, 4, ""),
-    "global_flags": (289, 1, ""),
-    "global_image": (290, 16, ""),
-    "global_init": (291, 4, "global_init_bytes"),
-    "global_init_bytes": (292, 1, ""),
-    "tag_type": (320, 4, ""),
-    "element_mode": (352, 1, ""),
-    "element_type": (353, 4, ""),
-    "element_table": (354, 4, ""),
-    "element_offset": (355, 8, ""),
-    "element_in_image": (356, 1, ""),
-    "element_slots": (357, 8, "element_slot_values"),
-    "element_slot_values": (358, 8, ""),
-    "data_mode": (384, 1, ""),
-    "data_memory": (385, 4, ""),
-    "data_offset": (386, 8, ""),
-    "data_in_image": (387, 1, ""),
-    "data_size": (388, 8, ""),
-    "data_start": (389, 8, "data_bytes"),
-    "data_bytes": (390, 1, ""),
-    "run_memory": (416, 4, ""),
-    "run_memory_offset": (417, 8, ""),
-    "run_section_offset": (418, 8, ""),
-    "run_size": (419, 8, ""),
-    "address_text": (448, 2, ""),
-    "address_wasm": (449, 2, ""),
-    "address_trap": (450, 1, ""),
-    "custom_name": (480, 4, "custom_name_bytes"),
-    "custom_name_bytes": (481, 1, ""),
-    "custom_data": (482, 8, "custom_data_bytes"),
-    "custom_data_bytes": (483, 1, ""),
-    "info_key": (512, 4, "info_key_bytes"),
-    "info_key_bytes": (513, 1, ""),
-    "info_value": (514, 4, "info_value_bytes"),
-    "info_value_bytes": (515, 1, ""),
-    "source_wasm_offset": (544, 4, ""),
-    "source_line": (545, 4, ""),
-    "source_file": (546, 4, ""),
-    "source_file_name": (576, 4, "source_file_name_bytes"),
-    "source_file_name_bytes": (577, 1, ""),
-    "type_inward": (608, 4, ""),
-    "address_block_row": (640, 4, ""),
-    "address_block_text": (641, 4, ""),
-    "address_block_wasm": (642, 4, ""),
-    "cpu_level_features": (672, 8, ""),
-    "cpu_level_name": (673, 4, "cpu_level_name_bytes"),
-    "cpu_level_name_bytes": (674, 1, ""),
-    "cpu_variant": (704, 16, ""),
-    "component_name": (768, 4, "component_name_bytes"),
-    "component_name_bytes": (769, 1, ""),
-    "component_type": (800, 12, ""),
-    "component_item": (832, 8, ""),
-    "component_resource": (864, 12, ""),
-    "component_canon": (896, 36, ""),
-    "component_extern": (928, 20, ""),
-    "component_table": (960, 8, ""),
-    "component_handle": (992, 8, ""),
-    "host_object_kind": (1024, 4, ""),
-    "host_object_name": (1025, 4, "host_object_name_bytes"),
-    "host_object_name_bytes": (1026, 1, ""),
+#: Id of each column.
+COLUMN_IDS = {
+    "type_kind": 32,
+    "type_digest": 33,
+    "type_canonical": 34,
+    "type_params": 35,
+    "type_results": 36,
+    "type_values": 37,
+    "type_entry": 38,
+    "type_host": 39,
+    "import_module": 64,
+    "import_module_bytes": 65,
+    "import_name": 66,
+    "import_name_bytes": 67,
+    "import_kind": 68,
+    "import_index": 69,
+    "export_name": 96,
+    "export_name_bytes": 97,
+    "export_kind": 98,
+    "export_index": 99,
+    "export_slots": 100,
+    "function": 128,
+    "code_wasm_offset": 160,
+    "code_wasm_size": 161,
+    "function_name_index": 192,
+    "function_name_offset": 193,
+    "function_name_size": 194,
+    "table_type": 224,
+    "table_min": 225,
+    "table_max": 226,
+    "table_flags": 227,
+    "table_image_offset": 228,
+    "table_image_count": 229,
+    "memory_min_pages": 256,
+    "memory_max_pages": 257,
+    "memory_flags": 258,
+    "memory_page_log2": 259,
+    "memory_guard": 260,
+    "global_type": 288,
+    "global_flags": 289,
+    "global_image": 290,
+    "global_init": 291,
+    "global_init_bytes": 292,
+    "tag_type": 320,
+    "element_mode": 352,
+    "element_type": 353,
+    "element_table": 354,
+    "element_offset": 355,
+    "element_in_image": 356,
+    "element_slots": 357,
+    "element_slot_values": 358,
+    "data_mode": 384,
+    "data_memory": 385,
+    "data_offset": 386,
+    "data_in_image": 387,
+    "data_size": 388,
+    "data_start": 389,
+    "data_bytes": 390,
+    "run_memory": 416,
+    "run_memory_offset": 417,
+    "run_section_offset": 418,
+    "run_size": 419,
+    "address_text": 448,
+    "address_wasm": 449,
+    "address_trap": 450,
+    "custom_name": 480,
+    "custom_name_bytes": 481,
+    "custom_data": 482,
+    "custom_data_bytes": 483,
+    "info_key": 512,
+    "info_key_bytes": 513,
+    "info_value": 514,
+    "info_value_bytes": 515,
+    "source_wasm_offset": 544,
+    "source_line": 545,
+    "source_file": 546,
+    "source_file_name": 576,
+    "source_file_name_bytes": 577,
+    "type_inward": 608,
+    "address_block_row": 640,
+    "address_block_text": 641,
+    "address_block_wasm": 642,
+    "cpu_level_features": 672,
+    "cpu_level_name": 673,
+    "cpu_level_name_bytes": 674,
+    "cpu_variant": 704,
+    "component_name": 768,
+    "component_name_bytes": 769,
+    "component_type": 800,
+    "component_item": 832,
+    "component_resource": 864,
+    "component_canon": 896,
+    "component_extern": 928,
+    "component_table": 960,
+    "component_handle": 992,
+    "host_object_kind": 1024,
+    "host_object_name": 1025,
+    "host_object_name_bytes": 1026,
+}
+#: Size of a value of each column.
+VALUE_BYTES = {
+    "type_kind": 1,
+    "type_digest": 16,
+    "type_canonical": 4,
+    "type_params": 4,
+    "type_results": 4,
+    "type_values": 4,
+    "type_entry": 4,
+    "type_host": 4,
+    "import_module": 4,
+    "import_module_bytes": 1,
+    "import_name": 4,
+    "import_name_bytes": 1,
+    "import_kind": 1,
+    "import_index": 4,
+    "export_name": 4,
+    "export_name_bytes": 1,
+    "export_kind": 1,
+    "export_index": 4,
+    "export_slots": 16,
+    "function": 16,
+    "code_wasm_offset": 4,
+    "code_wasm_size": 4,
+    "function_name_index": 4,
+    "function_name_offset": 8,
+    "function_name_size": 4,
+    "table_type": 4,
+    "table_min": 8,
+    "table_max": 8,
+    "table_flags": 1,
+    "table_image_offset": 8,
+    "table_image_count": 8,
+    "memory_min_pages": 8,
+    "memory_max_pages": 8,
+    "memory_flags": 1,
+    "memory_page_log2": 1,
+    "memory_guard": 1,
+    "global_type": 4,
+    "global_flags": 1,
+    "global_image": 16,
+    "global_init": 4,
+    "global_init_bytes": 1,
+    "tag_type": 4,
+    "element_mode": 1,
+    "element_type": 4,
+    "element_table": 4,
+    "element_offset": 8,
+    "element_in_image": 1,
+    "element_slots": 8,
+    "element_slot_values": 8,
+    "data_mode": 1,
+    "data_memory": 4,
+    "data_offset": 8,
+    "data_in_image": 1,
+    "data_size": 8,
+    "data_start": 8,
+    "data_bytes": 1,
+    "run_memory": 4,
+    "run_memory_offset": 8,
+    "run_section_offset": 8,
+    "run_size": 8,
+    "address_text": 2,
+    "address_wasm": 2,
+    "address_trap": 1,
+    "custom_name": 4,
+    "custom_name_bytes": 1,
+    "custom_data": 8,
+    "custom_data_bytes": 1,
+    "info_key": 4,
+    "info_key_bytes": 1,
+    "info_value": 4,
+    "info_value_bytes": 1,
+    "source_wasm_offset": 4,
+    "source_line": 4,
+    "source_file": 4,
+    "source_file_name": 4,
+    "source_file_name_bytes": 1,
+    "type_inward": 4,
+    "address_block_row": 4,
+    "address_block_text": 4,
+    "address_block_wasm": 4,
+    "cpu_level_features": 8,
+    "cpu_level_name": 4,
+    "cpu_level_name_bytes": 1,
+    "cpu_variant": 16,
+    "component_name": 4,
+    "component_name_bytes": 1,
+    "component_type": 12,
+    "component_item": 8,
+    "component_resource": 12,
+    "component_canon": 36,
+    "component_extern": 20,
+    "component_table": 8,
+    "component_handle": 8,
+    "host_object_kind": 4,
+    "host_object_name": 4,
+    "host_object_name_bytes": 1,
+}
+#: The column that offsets point into.
+OFFSET_TARGETS = {
+    "type_params": "type_values",
+    "type_results": "type_values",
+    "import_module": "import_module_bytes",
+    "import_name": "import_name_bytes",
+    "export_name": "export_name_bytes",
+    "global_init": "global_init_bytes",
+    "element_slots": "element_slot_values",
+    "data_start": "data_bytes",
+    "custom_name": "custom_name_bytes",
+    "custom_data": "custom_data_bytes",
+    "info_key": "info_key_bytes",
+    "info_value": "info_value_bytes",
+    "source_file_name": "source_file_name_bytes",
+    "cpu_level_name": "cpu_level_name_bytes",
+    "component_name": "component_name_bytes",
+    "host_object_name": "host_object_name_bytes",
 }
 #: Column of structures, place among its u32, number of them.
 COLUMN_FIELDS = {
@@ -322,91 +392,4 @@ ROW_COLUMNS = {
     "exports": ("export_name", 1),
     "imports": ("import_module", 1),
     "types": ("type_kind", 0),
-}
-#: Name and message of each trap code.
-TRAPS = {
-    1: ("unreachable", "unreachable"),
-    2: ("memory_out_of_bounds", "out of bounds memory access"),
-    3: ("table_out_of_bounds", "out of bounds table access"),
-    4: ("undefined_element", "undefined element"),
-    5: ("uninitialized_element", "uninitialized element"),
-    6: ("indirect_call_type_mismatch", "indirect call type mismatch"),
-    7: ("integer_divide_by_zero", "integer divide by zero"),
-    8: ("integer_overflow", "integer overflow"),
-    9: ("invalid_conversion_to_integer", "invalid conversion to integer"),
-    10: ("stack_exhausted", "call stack exhausted"),
-    11: ("null_reference", "null reference"),
-    12: ("null_function_reference", "null function reference"),
-    13: ("unaligned_atomic", "unaligned atomic"),
-    14: ("expected_shared_memory", "expected shared memory"),
-    15: ("interrupted", "interrupted"),
-    16: ("cast_failure", "cast failure"),
-    17: ("array_out_of_bounds", "out of bounds array access"),
-    18: ("null_exception_reference", "null exception reference"),
-    19: ("out_of_memory", "out of memory in the runtime"),
-    20: ("deadline_exceeded", "deadline exceeded"),
-    21: ("out_of_fuel", "out of fuel"),
-    22: ("calls_interleaved", "a call can't go on before a later call in the same store ends"),
-    23: ("missing_trampoline", "the artifact has no code for this call; it is damaged: pack the module again"),
-    24: ("null_structure_reference", "null structure reference"),
-    25: ("null_array_reference", "null array reference"),
-    26: ("null_i31_reference", "null i31 reference"),
-    32: ("cannot_leave_component", "cannot leave component instance"),
-    33: ("cannot_enter_component", "cannot enter component instance"),
-    34: ("unaligned_pointer", "unaligned pointer"),
-    35: ("unknown_handle", "unknown handle index"),
-    36: ("wrong_handle_type", "handle index used with the wrong type"),
-    37: ("invalid_variant", "invalid variant discriminant"),
-    38: ("invalid_char", "invalid `char` bit pattern"),
-    39: ("string_out_of_bounds", "string pointer/length out of bounds of memory"),
-    40: ("list_out_of_bounds", "list content out-of-bounds"),
-    41: ("pointer_out_of_bounds", "pointer out of bounds of memory"),
-    42: ("realloc_out_of_bounds", "realloc return: beyond end of memory"),
-    43: ("realloc_unaligned", "realloc return: result not aligned"),
-    44: ("invalid_utf8", "invalid utf-8"),
-    45: ("incomplete_utf8", "incomplete utf-8 byte sequence"),
-    46: ("invalid_utf16", "unpaired surrogate in a utf-16 string"),
-    47: ("resource_borrowed", "cannot remove owned resource while borrowed"),
-    48: ("borrows_remain", "borrow handles still remain at the end of the call"),
-    49: ("too_long", "a string or list longer than the canonical ABI allows"),
-    50: ("damaged_component", "the component's description does not fit its code; it is damaged: pack it again"),
-    51: ("string_content_out_of_bounds", "string content out-of-bounds"),
-}
-#: Name, exception and message template of each error of the C runtime.
-NATIVE_ERRORS = {
-    1: ("not_elf", "BadMagic", "not an ELF file: found {found:#x} at offset 0, expected {expected:#x}; give a file that `wasmartifact pack` wrote"),
-    2: ("no_section", "BadMagic", "an ELF file without a .wasmartifact section; give a file that `wasmartifact pack` wrote"),
-    3: ("bad_magic", "BadMagic", "the .wasmartifact section starts with {found:#x}, expected {expected:#x}; the file is damaged or not an artifact"),
-    4: ("format_version", "VersionMismatch", "artifact format {found}, this version reads {expected}; pack the module again"),
-    5: ("runtime_abi", "VersionMismatch", "artifact runtime ABI {found}, this version has {expected}; pack the module again"),
-    6: ("machine", "IncompatibleHost", "the artifact is for ELF machine {found}, this host is {expected}; pack the module for this host"),
-    7: ("cpu_feature", "IncompatibleHost", 'the artifact needs CPU features that this host lacks: {text}; pack it with cpu="baseline" or on this machine'),
-    8: ("page_size", "IncompatibleHost", "the host's pages have {found} bytes, the artifact is aligned to {expected}; pack the module for this host"),
-    9: ("corrupt_elf", "CorruptArtifact", "damaged ELF structure: {text} is {found}, expected {expected}; pack the module again"),
-    10: ("corrupt_header", "CorruptArtifact", "damaged metadata header: {text} is {found}, expected {expected}; pack the module again"),
-    11: ("corrupt_directory", "CorruptArtifact", "damaged column directory: entry {where}: {text} is {found}, expected {expected}; pack the module again"),
-    12: ("corrupt_row", "CorruptArtifact", "damaged metadata: {text}, row {where}, is {found}, expected {expected}; pack the module again"),
-    13: ("build_id", "CorruptArtifact", "the mapped code has another build id than the metadata; the file was replaced while it was loaded"),
-    14: ("system", "LoadError", "{text} failed: {strerror}"),
-    15: ("address_space", "IncompatibleHost", "can't reserve {expected} bytes of address space for a memory: the process is limited to {found} bytes; raise the limit on virtual memory (ulimit -v)"),
-    16: ("import_kind", "UnlinkableModule", "incompatible import type: {import_name} is a {expected_kind}, found a {found_kind}"),
-    17: ("import_type", "UnlinkableModule", "incompatible import type: {import_name} ({expected_kind}) has another type: {text}"),
-    18: ("no_memory", "LoadError", "out of memory: {text}"),
-    19: ("signals", "LoadError", "another library replaced the signal handlers that turn faults into traps, and they can't be put back"),
-    20: ("store_busy", "LoadError", "a store that another thread runs in can't be joined with this one; give both one wa.Store"),
-    21: ("c_library", "IncompatibleHost", "the artifact needs glibc 2.35 or newer, this host has {text}; pack the module with a lower min_glibc (--min-glibc)"),
-    22: ("load_checksum", "CorruptArtifact", "the content's load_checksum is {found:#x}, the header records {expected:#x}; the file was damaged or changed: pack the module again"),
-    23: ("address_space_full", "LoadError", "can't reserve {expected} bytes of address space for a memory: the process has no free range of this size, since {found} memories hold theirs; let instances go that are not needed any more"),
-    24: ("mappings", "LoadError", "can't map a memory: the process has as many mappings as the kernel lets it have; let instances go that are not needed any more, or raise the limit (sysctl vm.max_map_count)"),
-    25: ("commit", "LoadError", "can't make {expected} bytes of a memory accessible: {strerror}; raise the limits on data (ulimit -d) and on committed memory (sysctl vm.overcommit_memory), or declare a smaller memory"),
-    26: ("memory_limit", "LoadError", "a memory of {found} pages is more than is supported, {expected} pages of this size; declare a smaller memory"),
-    27: ("table_limit", "LoadError", "a table of {found} elements is more than is supported, {expected} elements; declare a smaller table"),
-    28: ("over_memory_bytes", "LimitExceeded", "the store would hold {found} bytes of memory, its limits allow {expected} (memory_bytes); raise them, or use another store"),
-    29: ("over_table_elements", "LimitExceeded", "the store would hold {found} table elements, its limits allow {expected} (table_elements); raise them, or use another store"),
-    30: ("over_instances", "LimitExceeded", "the store would hold {found} instances, its limits allow {expected} (instances); raise them, or use another store"),
-    32: ("contract", "CorruptArtifact", "the metadata does not fit the code: {text} is {found}, the code was compiled with {expected}; the file was changed after it was packed: pack the module again"),
-    33: ("type_conflict", "CorruptArtifact", "two function types that differ have one digest; one of the artifacts was not packed by `wasmartifact pack`: pack the modules again"),
-    34: ("missing_trampoline", "CorruptArtifact", "{import_name} can't be called: its trampoline is missing here, or in the artifact that it comes from; pack both modules again"),
-    45: ("watcher", "LoadError", "can't start the thread that ends calls at their deadlines and interrupts: {strerror}; raise the limit on threads (ulimit -u)"),
-    50: ("fuel", "UnlinkableModule", "code that counts fuel and code that does not can't be in one store: {text}; pack all modules with fuel=True, or none"),
 }

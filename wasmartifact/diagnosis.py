@@ -16,10 +16,9 @@ from typing import Final
 from wasmartifact import schema
 from wasmartifact.elf.read import Segment, corrupt_elf, file_offset, find_section, read_segments
 from wasmartifact.errors import ArtifactError, BadMagic, CorruptArtifact, IncompatibleHost, WasmArtifactError, with_path
-from wasmartifact.metadata import digests, faults
+from wasmartifact.metadata import Metadata, close_mapping, digests, faults
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.contract import check_contract
-from wasmartifact.metadata.views import Metadata, close_mapping
 
 _ANCHOR: Final = schema.ANCHOR.packer()
 _ANCHOR_BUILD_ID: Final = schema.ANCHOR.offsets()["build_id"]

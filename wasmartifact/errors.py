@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, ClassVar, TypeVar
 
+    from wasmartifact.externtypes import ExternType
     from wasmartifact.runtime.entities import Tag
-    from wasmartifact.wasm.externtypes import ExternType
 
     ErrorT = TypeVar("ErrorT", bound=BaseException)
 

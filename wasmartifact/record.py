@@ -16,14 +16,13 @@ else:
 
         def __new__(mcls, name, bases, namespace):
             namespace.setdefault("__slots__", ())
-            cls = super().__new__(mcls, name, bases, namespace)
-            fields = tuple(cls.__annotations__)
+            fields = tuple(namespace.get("__annotations__", ()))
             if fields:  # else a record with more methods
-                cls._fields = cls.__match_args__ = fields
-                cls._field_defaults = {field: namespace[field] for field in fields if field in namespace}
-                for index, field in enumerate(fields):
-                    setattr(cls, field, _tuplegetter(index, None))
-            return cls
+                namespace["_fields"] = namespace["__match_args__"] = fields
+                namespace["_field_defaults"] = {field: namespace[field] for field in fields if field in namespace}
+                # Before there is a class: to set attributes of one costs more than to make it.
+                namespace.update({field: _tuplegetter(index, None) for index, field in enumerate(fields)})
+            return super().__new__(mcls, name, bases, namespace)
 
     class NamedTuple(tuple, metaclass=_RecordType):
         """A tuple whose items have names; see `typing.NamedTuple`."""

@@ -9,8 +9,7 @@ from wasmartifact.elf.read import find_section
 from wasmartifact.host.keys import Key, PrivateKey, read_private_key
 from wasmartifact.host.output import write_output
 from wasmartifact.host.scratch import read_chunks
-from wasmartifact.metadata import digests, header
-from wasmartifact.metadata.views import Metadata
+from wasmartifact.metadata import Metadata, digests, header
 from wasmartifact.verifier import open_metadata, signed_message, verify, verify_bytes
 
 

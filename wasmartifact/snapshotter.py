@@ -16,18 +16,18 @@ from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.read import find_section
 from wasmartifact.elf.reopen import place_images, read_layout
 from wasmartifact.errors import SnapshotError
+from wasmartifact.externtypes import GlobalType
 from wasmartifact.host.output import check_output, write_output
 from wasmartifact.host.scratch import read_chunks
+from wasmartifact.metadata import Metadata
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.contract import encode_contract, levels_offset, mapped_images, read_images, read_subtypes
 from wasmartifact.metadata.resume import ComponentState, InstanceState, encode_snapshot
-from wasmartifact.metadata.views import Metadata
 from wasmartifact.packer import Clock, PackReport, seal
 from wasmartifact.runtime.component import ComponentInstance
 from wasmartifact.verifier import verify, verify_open
 from wasmartifact.version import VERSION_NUMBERS
 from wasmartifact.wasi.component_kept import kind_of, words
-from wasmartifact.wasm.externtypes import GlobalType
 from wasmartifact.wasm.initial import MERGE_GAP_BYTES, InitialState, image_runs, table_image
 from wasmartifact.wasm.model import DECLARATIVE
 

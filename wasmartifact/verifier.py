@@ -10,10 +10,9 @@ from wasmartifact.diagnosis import check_code, check_front, check_rest, named, n
 from wasmartifact.elf.read import corrupt_elf, find_section, is_stripped, read_segments
 from wasmartifact.errors import ArtifactError, BadSignature, LoadError, with_path
 from wasmartifact.host.limits import limit_advice
-from wasmartifact.metadata import digests
+from wasmartifact.metadata import Metadata, close_mapping, digests
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.check_rows import check_rows
-from wasmartifact.metadata.views import Metadata, close_mapping
 
 TYPE_CHECKING = False  # who opens metadata should not pay for keys
 if TYPE_CHECKING:

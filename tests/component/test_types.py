@@ -171,9 +171,9 @@ def test_rows_that_lie(packed: Path, column: str, value: int) -> None:
 
 
 def _column_id(column: str) -> int:
-    from wasmartifact.constants import COLUMNS
+    from wasmartifact.constants import COLUMN_IDS
 
-    return COLUMNS[column.partition(".")[0]][0]
+    return COLUMN_IDS[column.partition(".")[0]]
 
 
 def _field_offset(column: str) -> int:

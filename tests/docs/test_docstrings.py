@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 import wasmartifact as wa
-from wasmartifact.metadata import rows, views
+from wasmartifact.metadata import ExportRows, rows
 
 ROOT = Path(__file__).parents[2]
 #: What an example may rely on: these files, `wa` and `io`.
@@ -58,7 +58,7 @@ NAMES: Final = sorted(set(wa.__all__) - {"__version__"})
 def documented() -> Iterator[tuple[str, Any]]:
     """Every public object with words of its own: the names of the package, their methods and properties."""
     owners = [(f"wasmartifact.{name}", getattr(wa, name)) for name in NAMES]
-    owners += [(f"wasmartifact.metadata.views.{views.ExportRows.__name__}", views.ExportRows)]
+    owners += [(f"wasmartifact.metadata.{ExportRows.__name__}", ExportRows)]
     for name, value in owners:
         yield name, value
         if inspect.isclass(value):

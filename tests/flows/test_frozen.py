@@ -26,7 +26,7 @@ import wasmtime
 import wasmartifact as wa
 from tests.support.artifact_files import header_numbers, resealed, write
 from wasmartifact import schema
-from wasmartifact.wasm.externtypes import FuncType, MemoryType
+from wasmartifact.externtypes import FuncType, MemoryType
 
 FOLDER = Path(__file__).parents[1] / "data" / "frozen"
 

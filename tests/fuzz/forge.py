@@ -17,7 +17,8 @@ from wasmartifact.constants import DIRECTORY_ENTRY_BYTES, HEADER_RANGES
 from wasmartifact.elf.read import find_section, read_segments
 from wasmartifact.elf.structs import ELF_HEADER, SECTION_HEADER
 from wasmartifact.metadata import digests, header
-from wasmartifact.metadata.columns import Columns, Entry
+from wasmartifact.metadata.columns import Columns
+from wasmartifact.metadata.header import Entry
 
 #: Most steps of one lie.
 MAX_STEPS: Final = 6

@@ -8,9 +8,9 @@ from typing import Final
 from tests.fuzz.sections import CAUGHT_NAME, FUEL_NAME, GLOBAL_PREFIX, encode_name
 from tests.fuzz.values import EXCEPTION, Signature
 from wasmartifact import schema
+from wasmartifact.externtypes import valtype_name
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.encode import unsigned
-from wasmartifact.wasm.externtypes import valtype_name
 from wasmartifact.wasm.model import Module
 
 #: Module name under which the second module of a pair imports exports of the first.

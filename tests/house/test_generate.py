@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_generated_files_are_current() -> None:
     for path, text in generate.outputs().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.relative_to(ROOT)}: run python tools/generate.py"
+
+
+def test_every_lean_constant_is_read() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "wasmartifact").rglob("*.py")]
+    readers = [text for text in texts if "from wasmartifact.constants import" in text]
+    unused = [name for name in generate.LEAN if not any(re.search(rf"\b{name}\b", text) for text in readers)]
+    assert not unused, f"tools/generate.py: LEAN has {', '.join(unused)}, which nothing reads"
 
 
 def test_check_names_the_file_that_differs(

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "wasmartifact"
 #: other, but for those in PEERS.
 LAYERS = (
     ("dataclass", "record"),
-    ("constants", "errors", "frozen", "limits", "schema", "version"),
-    ("host", "wit"),
+    ("constants", "errors", "frozen", "limits", "messages", "schema", "version"),
+    ("externtypes", "host", "wit"),
     ("wasm",),
     ("component",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),
@@ -52,7 +52,7 @@ PEERS = {
 EXCEPTIONS = {
     ("wasmartifact._types", "wasmartifact"),
     ("wasmartifact.errors", "wasmartifact.runtime.entities"),
-    ("wasmartifact.errors", "wasmartifact.wasm.externtypes"),
+    ("wasmartifact.errors", "wasmartifact.externtypes"),
 }
 #: Heavy libraries and the only parts that may import them.
 CONFINED = {

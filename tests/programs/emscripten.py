@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import wasmartifact as wa
-from wasmartifact.wasm.externtypes import MemoryType
+from wasmartifact.externtypes import MemoryType
 
 #: Offsets in the structure of a thread, in bytes.
 STACK_HIGH, STACK_SIZE = 52, 56

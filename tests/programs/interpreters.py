@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import wasmartifact as wa
-from wasmartifact.wasm.externtypes import MemoryType
+from wasmartifact.externtypes import MemoryType
 
 Imports = dict[str, dict[str, Any]]
 ENOENT: Final = -44

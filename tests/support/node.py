@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from wasmartifact.externtypes import valtype_name
 from wasmartifact.schema import KINDS
 from wasmartifact.wasm.decode import decode_module
-from wasmartifact.wasm.externtypes import valtype_name
 from wasmartifact.wasm.model import FuncType, Module
 
 Number = int | float

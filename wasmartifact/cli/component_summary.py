@@ -11,8 +11,8 @@ from wasmartifact.component.describe import program_rows
 from wasmartifact.component.flow import validate_component
 from wasmartifact.component.link import Program, link_component
 from wasmartifact.errors import printable
+from wasmartifact.metadata import Metadata
 from wasmartifact.metadata.component_rows import component_rows
-from wasmartifact.metadata.views import Metadata
 from wasmartifact.wit.read import read_world
 from wasmartifact.wit.text import world_text
 

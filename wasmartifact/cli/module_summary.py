@@ -9,9 +9,7 @@ from typing import Any, Final
 from wasmartifact import schema
 from wasmartifact.cli.summary import MAX_ROWS, listing, type_text
 from wasmartifact.errors import MalformedModule, UnsupportedModule, printable
-from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES
-from wasmartifact.wasm.decode import decode_bodies, decode_module, section_ranges
-from wasmartifact.wasm.externtypes import (
+from wasmartifact.externtypes import (
     ExternType,
     FuncType,
     GlobalType,
@@ -20,6 +18,8 @@ from wasmartifact.wasm.externtypes import (
     TagType,
     valtype_name,
 )
+from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES
+from wasmartifact.wasm.decode import decode_bodies, decode_module, section_ranges
 from wasmartifact.wasm.features import module_features
 from wasmartifact.wasm.model import ConstExpr, Module, parts
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME

@@ -301,7 +301,7 @@ def make_component_instance(
 
 def read_call(artifact: Artifact, options: Options) -> tuple[list[Any], Sequence[str]]:
     """Arguments for the function of ``--invoke``, and the types of its results."""
-    from wasmartifact.wasm.externtypes import FuncType
+    from wasmartifact.externtypes import FuncType
 
     row = artifact.metadata.exports.find(options.invoke or "")
     if row is None or not isinstance(row.type, FuncType):

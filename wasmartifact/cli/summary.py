@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from wasmartifact import schema
 from wasmartifact.errors import printable
-from wasmartifact.metadata.views import Metadata
-from wasmartifact.wasm.externtypes import ExternType, FuncType, GlobalType, MemoryType, TableType
+from wasmartifact.externtypes import ExternType, FuncType, GlobalType, MemoryType, TableType
+from wasmartifact.metadata import Metadata
 
 #: Rows of imports and exports that the page shows; the JSON has them all.
 MAX_ROWS: Final = 40

@@ -13,14 +13,13 @@ from itertools import pairwise, starmap
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.constants import TRAPS
+from wasmartifact.externtypes import is_storage, is_valtype
+from wasmartifact.messages import TRAPS
 from wasmartifact.metadata import faults, rows
 from wasmartifact.metadata.check_component import check_component
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES
-from wasmartifact.metadata.rows import TYPE_KINDS
-from wasmartifact.wasm.externtypes import is_storage, is_valtype
+from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES, TYPE_KINDS
 
 _LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
 _ACTIVE: Final = 0

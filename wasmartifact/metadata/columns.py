@@ -10,42 +10,23 @@ import sys
 
 from wasmartifact.constants import (
     COLUMN_FIELDS,
-    COLUMNS,
+    COLUMN_IDS,
     DIRECTORY_ENTRY_BYTES,
     ENTRY_RANGES,
     HEADER_RANGES,
     METADATA_HEADER_BYTES,
+    OFFSET_TARGETS,
     ROW_COLUMNS,
+    VALUE_BYTES,
 )
-from wasmartifact.record import NamedTuple
 
 TYPE_CHECKING = False  # importing typing, the schema or errors costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasmartifact.errors import CorruptArtifact
-    from wasmartifact.metadata.header import Header
-    from wasmartifact.wasm.externtypes import FuncType
-
-
-class Entry(NamedTuple):
-    """A directory entry, as it stands there: ``number`` counts entries, the rest are the fields of directory_entry."""
-
-    number: int
-    column_id: int
-    element_size_bytes: int
-    offset: int
-    count: int  # type: ignore[assignment]  # hides tuple.count, which no entry needs
-
-    @property
-    def name(self) -> str:
-        """Name of the column, which must be a known one."""
-        return next(name for name, column in COLUMNS.items() if column[0] == self.column_id)
-
-    @property
-    def end(self) -> int:
-        """Offset behind the last value."""
-        return self.offset + self.count * self.element_size_bytes
+    from wasmartifact.externtypes import FuncType
+    from wasmartifact.metadata.header import Entry, Header
 
 
 class Columns:
@@ -110,6 +91,8 @@ class Columns:
 
     def entry(self, column_id: int) -> Entry:
         """The directory entry of a column. Raises KeyError where there is none."""
+        from wasmartifact.metadata.header import Entry
+
         fields = self.directory[column_id]
         return Entry(list(self.directory).index(column_id), *fields)
 
@@ -142,21 +125,23 @@ class Columns:
 
     def _map(self, name: str) -> memoryview:
         """Check a directory entry and view its column."""
-        column_id, value_size_bytes, _ = COLUMNS[name]
+        column_id, value_bytes = COLUMN_IDS[name], VALUE_BYTES[name]
         if column_id not in self.directory:
             raise self.corrupt_directory(len(self.directory), "column", "missing", name)
-        entry = self.entry(column_id)
-        if entry.element_size_bytes != value_size_bytes:
-            what = f"element_size_bytes of {name}"
-            raise self.corrupt_directory(entry.number, what, entry.element_size_bytes, value_size_bytes)
-        if entry.end > len(self.section):
-            raise self.corrupt_directory(entry.number, f"end of {name}", entry.end, f"at most {len(self.section)}")
-        return _values(self.section[entry.offset : entry.end], value_size_bytes)
+        _, element_size_bytes, start, count = self.directory[column_id]
+        if element_size_bytes != value_bytes:
+            number, what = self.entry(column_id).number, f"element_size_bytes of {name}"
+            raise self.corrupt_directory(number, what, element_size_bytes, value_bytes)
+        end = start + count * value_bytes
+        if end > len(self.section):
+            number, what = self.entry(column_id).number, f"end of {name}"
+            raise self.corrupt_directory(number, what, end, f"at most {len(self.section)}")
+        return _values(self.section[start:end], value_bytes)
 
     def row_count(self, group: str) -> int:
         """Number of rows of a group."""
         name, more = ROW_COLUMNS[group]
-        count = self.column(name).nbytes // COLUMNS[name][1]
+        count = self.column(name).nbytes // VALUE_BYTES[name]
         if count < more:
             raise self.corrupt_row(name, 0, "no value", "rows + 1 values")
         return count - more
@@ -177,7 +162,7 @@ class Columns:
 
     def span(self, name: str, row: int) -> memoryview:
         """The values of one row of an offsets column: a slice of its flat column."""
-        target = self.column(COLUMNS[name][2])
+        target = self.column(OFFSET_TARGETS[name])
         start, end = self.value(name, row), self.value(name, row + 1)
         if start > end:
             raise self.corrupt_row(name, row + 1, end, f"at least {start}")

@@ -1,12 +1,12 @@
-"""Rows of the metadata's tables, continued: contents, names, and where machine code came from. See `rows`."""
+"""Rows of the metadata's tables, continued: types, contents, names. See `rows`."""
 
 from __future__ import annotations
 
-from wasmartifact.constants import HEADER_CPU_LEVELS, NONE_U64, TRAPS
+from wasmartifact.constants import HEADER_CPU_LEVELS, NONE_U64
+from wasmartifact.externtypes import GlobalType, MemoryType, TableType, is_storage, storage_name
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.rows import address_at, code_name, global_type, memory_type, table_type, valtype
+from wasmartifact.metadata.rows import func_type, global_type, memory_type, table_type, valtype
 from wasmartifact.record import NamedTuple
-from wasmartifact.wasm.externtypes import GlobalType, MemoryType, TableType
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -14,6 +14,20 @@ if TYPE_CHECKING:
 
 ELEMENT_MODES: Final = ("active", "passive", "declarative")
 DATA_MODES: Final = ("active", "passive")
+TYPE_KINDS: Final = ("func", "struct", "array")
+
+
+class TypeRow(NamedTuple):
+    """A type of the module. ``canonical`` is the first type with the same digest.
+
+    ``params`` of a struct are what its fields hold, of an array what its elements are.
+    """
+
+    kind: str
+    params: tuple[str, ...]
+    results: tuple[str, ...]
+    digest: bytes
+    canonical: int
 
 
 class MemoryRow(NamedTuple):
@@ -73,20 +87,21 @@ class CustomSectionRow(NamedTuple):
     data: memoryview
 
 
-class AddressRow(NamedTuple):
-    """A range of instructions, up to the next row: where it came from (None: unknown) and what it can trap with."""
+def type_row(columns: Columns, row: int) -> TypeRow:
+    """A row of the group types."""
+    kind = code_name(columns, "type_kind", row, TYPE_KINDS)
+    is_func = kind == TYPE_KINDS[0]
+    params, results = func_type(columns, row) if is_func else (_field_types(columns, row), ())
+    return TypeRow(kind, params, results, columns.digest("type_digest", row), columns.value("type_canonical", row))
 
-    text_offset: int
-    wasm_offset: int | None
-    trap: str | None
 
-
-class SourceRow(NamedTuple):
-    """A range of WebAssembly instructions, up to the next row: the source that it came from, None where unknown."""
-
-    wasm_offset: int
-    file: str | None
-    line: int | None
+def _field_types(columns: Columns, type_index: int) -> tuple[str, ...]:
+    """What the fields of a struct or the elements of an array are."""
+    codes, types = columns.span("type_params", type_index), columns.row_count("types")
+    for code in codes:
+        if not is_storage(code, types):
+            raise columns.corrupt_row("type_values", type_index, f"{code:#x}", "a value type or a packed one")
+    return tuple(map(storage_name, codes))
 
 
 def memory_row(columns: Columns, row: int) -> MemoryRow:
@@ -142,25 +157,12 @@ def custom_section_row(columns: Columns, row: int) -> CustomSectionRow:
     return CustomSectionRow(columns.text("custom_name", row), columns.span("custom_data", row))
 
 
-def address_row(columns: Columns, row: int) -> AddressRow:
-    """A row of the group address_map."""
-    trap = columns.value("address_trap", row)
-    if trap and trap not in TRAPS:
-        raise columns.corrupt_row("address_trap", row, trap, "a trap code or 0")
-    from _bisect import bisect_right  # what bisect shows
-
-    text_offset, wasm_offset = address_at(columns, row, bisect_right(columns.column("address_block_row"), row) - 1)
-    return AddressRow(text_offset, wasm_offset, TRAPS[trap][0] if trap else None)
-
-
-def source_row(columns: Columns, row: int) -> SourceRow:
-    """A row of the group source_lines."""
-    file = columns.value("source_file", row)
-    return SourceRow(
-        columns.value("source_wasm_offset", row),
-        columns.text("source_file_name", file - 1) if file else None,
-        columns.value("source_line", row) or None,
-    )
+def code_name(columns: Columns, column: str, row: int, names: tuple[str, ...]) -> str:
+    """Name of a small code that stands in a row of a column."""
+    code = columns.value(column, row)
+    if code >= len(names):
+        raise columns.corrupt_row(column, row, code, f"below {len(names)}")
+    return names[code]
 
 
 def _optional(value: int) -> int | None:

@@ -1,8 +1,11 @@
-"""The metadata header as numbers and digests: read it, patch fields. The layout is ``schema.METADATA_HEADER``."""
+"""The metadata header as numbers and digests, and the entries of the directory behind it: read them, patch fields.
+
+The layouts are ``schema.METADATA_HEADER`` and ``schema.DIRECTORY_ENTRY``.
+"""
 
 from __future__ import annotations
 
-from wasmartifact.constants import HEADER_RANGES, METADATA_HEADER_BYTES
+from wasmartifact.constants import COLUMN_IDS, HEADER_RANGES, METADATA_HEADER_BYTES
 from wasmartifact.record import NamedTuple
 
 
@@ -11,6 +14,26 @@ class Header(NamedTuple):
 
     numbers: dict[str, int]
     digests: dict[str, bytes]
+
+
+class Entry(NamedTuple):
+    """A directory entry, as it stands there: ``number`` counts entries, the rest are the fields of directory_entry."""
+
+    number: int
+    column_id: int
+    element_size_bytes: int
+    offset: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which no entry needs
+
+    @property
+    def name(self) -> str:
+        """Name of the column, which must be a known one."""
+        return next(name for name, column_id in COLUMN_IDS.items() if column_id == self.column_id)
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last value."""
+        return self.offset + self.count * self.element_size_bytes
 
 
 def read_header(section: memoryview) -> Header:

@@ -1,6 +1,6 @@
 """Where things are: a function's name by its index, the function and the source line of an instruction. O(log n).
 
-What traps tell, and rows of functions. Metadata's methods of the same names say what goes in and out.
+What traps tell, and rows of functions and places. Metadata's methods of the same names say what goes in and out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,43 @@ from _bisect import bisect_left, bisect_right  # what bisect shows, without its 
 
 from wasmartifact.constants import HEADER_CPU_LEVELS
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.rows import FunctionRow, address_at, function_type
+from wasmartifact.metadata.rows import function_type
+from wasmartifact.record import NamedTuple
+
+TYPE_CHECKING = False  # importing typing costs more than all the rest here
+if TYPE_CHECKING:
+    from wasmartifact.externtypes import FuncType
+
+
+class FunctionRow(NamedTuple):
+    """A function of the index space; the code fields are None for imported ones. Offsets and sizes are in bytes.
+
+    ``is_short`` tells that the packer proved it free of loops and calls.
+    """
+
+    name: str | None
+    type: FuncType
+    text_offset: int | None
+    size_bytes: int | None
+    is_short: bool
+    wasm_offset: int | None
+    wasm_size_bytes: int | None
+
+
+class AddressRow(NamedTuple):
+    """A range of instructions, up to the next row: where it came from (None: unknown) and what it can trap with."""
+
+    text_offset: int
+    wasm_offset: int | None
+    trap: str | None
+
+
+class SourceRow(NamedTuple):
+    """A range of WebAssembly instructions, up to the next row: the source that it came from, None where unknown."""
+
+    wasm_offset: int
+    file: str | None
+    line: int | None
 
 
 def function_name(columns: Columns, func_index: int) -> str | None:
@@ -37,6 +73,15 @@ def function_at(columns: Columns, text_offset: int) -> tuple[int, int | None] | 
     return row, _wasm_offset_at(columns, text_offset, starts[row])
 
 
+def _address_at(columns: Columns, row: int, block: int) -> tuple[int, int | None]:
+    """Text offset and WebAssembly offset of a row of the address map, which is in this block."""
+    distance = columns.value("address_wasm", row)
+    return (
+        columns.value("address_block_text", block) + columns.value("address_text", row),
+        columns.value("address_block_wasm", block) + distance - 1 if distance else None,
+    )
+
+
 def _wasm_offset_at(columns: Columns, text_offset: int, start: int) -> int | None:
     """The WebAssembly instruction at a text offset of a function that starts there; None where unknown."""
     starts, ranges = columns.column("address_block_row"), columns.column("address_text")
@@ -46,7 +91,7 @@ def _wasm_offset_at(columns: Columns, text_offset: int, start: int) -> int | Non
     end = min(starts[block + 1], len(ranges)) if block + 1 < len(starts) else len(ranges)
     first = min(columns.value("address_block_row", block), end)
     place = bisect_right(ranges, text_offset - columns.value("address_block_text", block), first, end) - 1
-    found, wasm_offset = address_at(columns, place, block)
+    found, wasm_offset = _address_at(columns, place, block)
     return wasm_offset if found >= start else None
 
 
@@ -55,9 +100,28 @@ def source_at(columns: Columns, wasm_offset: int) -> tuple[str | None, int | Non
     row = bisect_right(columns.column("source_wasm_offset"), wasm_offset) - 1
     if row < 0:
         return None, None
-    from wasmartifact.metadata.detail_rows import source_row  # few modules have any
-
     return source_row(columns, row)[1:]
+
+
+def address_row(columns: Columns, row: int) -> AddressRow:
+    """A row of the group address_map."""
+    from wasmartifact.messages import TRAPS  # functions and lines need no words
+
+    trap = columns.value("address_trap", row)
+    if trap and trap not in TRAPS:
+        raise columns.corrupt_row("address_trap", row, trap, "a trap code or 0")
+    text_offset, wasm_offset = _address_at(columns, row, bisect_right(columns.column("address_block_row"), row) - 1)
+    return AddressRow(text_offset, wasm_offset, TRAPS[trap][0] if trap else None)
+
+
+def source_row(columns: Columns, row: int) -> SourceRow:
+    """A row of the group source_lines."""
+    file = columns.value("source_file", row)
+    return SourceRow(
+        columns.value("source_wasm_offset", row),
+        columns.text("source_file_name", file - 1) if file else None,
+        columns.value("source_line", row) or None,
+    )
 
 
 def body_offset(columns: Columns, func_index: int) -> int:

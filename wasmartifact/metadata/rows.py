@@ -1,6 +1,6 @@
 """Rows of the metadata's tables: small immutable objects, made from the columns when somebody asks for one.
 
-Here are those of types, imports, exports and functions, which most readers ask for first; `detail_rows` has the rest.
+Here are those of imports and exports, which most readers ask for first; `detail_rows` and `places` have the rest.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ from wasmartifact.constants import (
     LIMITS_SHARED,
     MAX_OPERANDS,
 )
-from wasmartifact.metadata.columns import Columns
-from wasmartifact.record import NamedTuple
-from wasmartifact.wasm.externtypes import (
+from wasmartifact.externtypes import (
     ExternType,
     FuncType,
     GlobalType,
     MemoryType,
     TableType,
     TagType,
-    is_storage,
     is_valtype,
-    storage_name,
     valtype_name,
 )
+from wasmartifact.metadata.columns import Columns
+from wasmartifact.record import NamedTuple
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -38,9 +36,6 @@ else:
     from _collections_abc import Sequence  # what collections.abc shows, without the import of collections
 
     Row_co = object
-
-
-TYPE_KINDS: Final = ("func", "struct", "array")
 
 
 class Rows(Sequence[Row_co]):
@@ -92,7 +87,7 @@ def valtype(columns: Columns, column: str, row: int, code: int) -> str:
     return valtype_name(code)
 
 
-def _func_type(columns: Columns, type_index: int) -> FuncType:
+def func_type(columns: Columns, type_index: int) -> FuncType:
     """A function type, which rows share: many functions may have a large one."""
     made = columns.func_types.get(type_index)
     if made is None:
@@ -109,18 +104,9 @@ def _value_types(columns: Columns, column: str, type_index: int) -> tuple[str, .
     return tuple(valtype(columns, "type_values", type_index, code) for code in codes)
 
 
-def _field_types(columns: Columns, type_index: int) -> tuple[str, ...]:
-    """What the fields of a struct or the elements of an array are."""
-    codes, types = columns.span("type_params", type_index), columns.row_count("types")
-    for code in codes:
-        if not is_storage(code, types):
-            raise columns.corrupt_row("type_values", type_index, f"{code:#x}", "a value type or a packed one")
-    return tuple(map(storage_name, codes))
-
-
 def function_type(columns: Columns, func_index: int) -> FuncType:
     """Type of a function of the index space."""
-    return _func_type(columns, columns.value("function.type", func_index))
+    return func_type(columns, columns.value("function.type", func_index))
 
 
 def memory_type(columns: Columns, index: int) -> MemoryType:
@@ -160,7 +146,7 @@ def global_type(columns: Columns, index: int) -> GlobalType:
 
 def tag_type(columns: Columns, index: int) -> TagType:
     """Type of a tag of the index space."""
-    return TagType(_func_type(columns, columns.value("tag_type", index)).params)
+    return TagType(func_type(columns, columns.value("tag_type", index)).params)
 
 
 _EXTERN_TYPES: Final[tuple[Callable[[Columns, int], ExternType], ...]] = (
@@ -177,19 +163,6 @@ def _extern(columns: Columns, column: str, row: int, kind: int, index: int) -> t
 
 # --------------------------------------------------------------------------------------------------------------------
 # Rows
-
-
-class TypeRow(NamedTuple):
-    """A type of the module. ``canonical`` is the first type with the same digest.
-
-    ``params`` of a struct are what its fields hold, of an array what its elements are.
-    """
-
-    kind: str
-    params: tuple[str, ...]
-    results: tuple[str, ...]
-    digest: bytes
-    canonical: int
 
 
 class ImportRow(NamedTuple):
@@ -209,29 +182,6 @@ class ExportRow(NamedTuple):
     kind: str
     index: int  # type: ignore[assignment]  # hides tuple.index, which no row needs
     type: ExternType
-
-
-class FunctionRow(NamedTuple):
-    """A function of the index space; the code fields are None for imported ones. Offsets and sizes are in bytes.
-
-    ``is_short`` tells that the packer proved it free of loops and calls.
-    """
-
-    name: str | None
-    type: FuncType
-    text_offset: int | None
-    size_bytes: int | None
-    is_short: bool
-    wasm_offset: int | None
-    wasm_size_bytes: int | None
-
-
-def type_row(columns: Columns, row: int) -> TypeRow:
-    """A row of the group types."""
-    kind = code_name(columns, "type_kind", row, TYPE_KINDS)
-    is_func = kind == TYPE_KINDS[0]
-    params, results = _func_type(columns, row) if is_func else (_field_types(columns, row), ())
-    return TypeRow(kind, params, results, columns.digest("type_digest", row), columns.value("type_canonical", row))
 
 
 def import_row(columns: Columns, row: int) -> ImportRow:
@@ -270,20 +220,3 @@ def slot_export(columns: Columns, slot: int, name: str) -> ExportRow:
     index, kind = divmod(columns.value("export_slots.item", slot), 8)
     kind_name, type_ = _extern(columns, "export_slots.item", slot, kind - 1, index)
     return ExportRow(name, kind_name, index, type_)
-
-
-def code_name(columns: Columns, column: str, row: int, names: tuple[str, ...]) -> str:
-    """Name of a small code that stands in a row of a column."""
-    code = columns.value(column, row)
-    if code >= len(names):
-        raise columns.corrupt_row(column, row, code, f"below {len(names)}")
-    return names[code]
-
-
-def address_at(columns: Columns, row: int, block: int) -> tuple[int, int | None]:
-    """Text offset and WebAssembly offset of a row of the address map, which is in this block."""
-    distance = columns.value("address_wasm", row)
-    return (
-        columns.value("address_block_text", block) + columns.value("address_text", row),
-        columns.value("address_block_wasm", block) + distance - 1 if distance else None,
-    )

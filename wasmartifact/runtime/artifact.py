@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from wasmartifact.metadata.views import Metadata
+    from wasmartifact.metadata import Metadata
 
 
 class Artifact:
@@ -43,7 +43,7 @@ class Artifact:
     def metadata(self) -> Metadata:
         """Everything that the artifact says about its module: views of the mapped section, which they keep mapped."""
         if self._metadata is None:
-            from wasmartifact.metadata.views import Metadata
+            from wasmartifact.metadata import Metadata
 
             self._metadata = Metadata(memoryview(self._native), path=self.path)
         return self._metadata

@@ -14,8 +14,8 @@ from wasmartifact.constants import (
     MAX_TABLE_ELEMENTS,
     NONE_U64,
 )
+from wasmartifact.externtypes import GlobalType, TableType, TagType, valtype_from_name, value_types
 from wasmartifact.runtime.native_errors import raise_native_error
-from wasmartifact.wasm.externtypes import GlobalType, TableType, TagType, valtype_from_name, value_types
 from wasmartifact.wasm.types import func_type_digest
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here

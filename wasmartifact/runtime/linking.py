@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
     from wasmartifact import _types as types
     from wasmartifact.errors import UnlinkableModule, WasmArtifactError
+    from wasmartifact.externtypes import ExternType
     from wasmartifact.metadata.rows import ImportRow
     from wasmartifact.runtime.artifact import Artifact
-    from wasmartifact.wasm.externtypes import ExternType
 
 #: Where Wasi.imports() has its functions.
 _WASI_MODULES = ("wasi_snapshot_preview1", "wasi_unstable")
@@ -43,8 +43,8 @@ def make_import(artifact: Artifact, index: int, value: object) -> object:
     UnlinkableModule
         Only an immutable global can be given as a plain value.
     """
+    from wasmartifact.externtypes import GlobalType
     from wasmartifact.runtime.entities import Global
-    from wasmartifact.wasm.externtypes import GlobalType
 
     wanted = artifact.metadata.imports[index]
     found = type(value).__name__
@@ -128,7 +128,8 @@ def link_error(
 
     What a component's imports are, canonical functions, has no objects.
     """
-    from wasmartifact.constants import KINDS, NATIVE_ERRORS
+    from wasmartifact.constants import KINDS
+    from wasmartifact.messages import NATIVE_ERRORS
     from wasmartifact.runtime.native_errors import make_native_error
 
     code, _, index, found_kind, _, text = facts

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from wasmartifact import errors
-from wasmartifact.constants import KINDS, NATIVE_ERRORS
+from wasmartifact.constants import KINDS
+from wasmartifact.messages import NATIVE_ERRORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from wasmartifact.constants import TRAPS
 from wasmartifact.errors import ArtifactError, DeadlineExceeded, Frame, Interrupted, OutOfFuel, Trap
+from wasmartifact.messages import TRAPS
 from wasmartifact.metadata.places import body_offset, function_at, function_name, source_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wasmartifact.metadata.views import Metadata
+    from wasmartifact.metadata import Metadata
     from wasmartifact.runtime.artifact import Artifact
 
 #: Traps that are no fault of the guest's code have classes of their own.

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wasmartifact import _types as types
-from wasmartifact.wasm.externtypes import FuncType, MemoryType
+from wasmartifact.externtypes import FuncType, MemoryType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

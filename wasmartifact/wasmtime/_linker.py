@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact import _types as native
-from wasmartifact.wasm import externtypes
+from wasmartifact import externtypes
 from wasmartifact.wasmtime._closing import Managed, check_type
 from wasmartifact.wasmtime._engine import Engine
 from wasmartifact.wasmtime._errors import WasmtimeError

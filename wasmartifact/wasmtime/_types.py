@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmartifact.wasm import externtypes
+from wasmartifact import externtypes
 from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
 

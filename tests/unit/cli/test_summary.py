@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.metadata.sections import RICH_WAT, section_from_text
 from wasmartifact.cli.summary import MAX_ROWS, bit_names, describe, page, type_text
-from wasmartifact.metadata.views import Metadata
-from wasmartifact.wasm.externtypes import FuncType, GlobalType, MemoryType, TableType, TagType
+from wasmartifact.externtypes import FuncType, GlobalType, MemoryType, TableType, TagType
+from wasmartifact.metadata import Metadata
 
 
 def test_json_holds_every_row() -> None:

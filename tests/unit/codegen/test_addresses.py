@@ -12,9 +12,9 @@ import pytest
 
 from tests.unit.metadata.sections import fake_facts, module_from_text
 from wasmartifact.codegen.addresses import LIMIT, address_columns
+from wasmartifact.metadata import Metadata
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.encode import encode_metadata
-from wasmartifact.metadata.views import Metadata
 
 TEXT_BYTES = 1 << 22
 

@@ -20,13 +20,12 @@ from tests.unit.metadata.sections import (
 from wasmartifact import schema
 from wasmartifact.elf.read import find_section
 from wasmartifact.errors import ArtifactError, BadMagic, CorruptArtifact, VersionMismatch
-from wasmartifact.metadata import digests
+from wasmartifact.metadata import Metadata, digests
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.encode import encode_metadata
 from wasmartifact.metadata.header import patch_header
-from wasmartifact.metadata.views import Metadata
 
 SECTION = bytes(section_from_text(RICH_WAT))
 NUMBERED = {column.name: number for number, column in enumerate(schema.COLUMNS)}

@@ -18,12 +18,11 @@ from bench.synthetic import exported_functions
 from tests.unit.metadata.sections import FUNCTION_SIZE_BYTES, RICH_WAT, fake_facts, module_from_text, section_from_text
 from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.errors import ToolchainError
-from wasmartifact.metadata import rows
+from wasmartifact.externtypes import FuncType, GlobalType, MemoryType, TableType, TagType
+from wasmartifact.metadata import Metadata, rows
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.encode import encode_metadata, hash_slots
-from wasmartifact.metadata.views import Metadata
 from wasmartifact.wasm.decode import decode_module
-from wasmartifact.wasm.externtypes import FuncType, GlobalType, MemoryType, TableType, TagType
 
 
 @pytest.fixture(scope="module")

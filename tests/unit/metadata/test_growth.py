@@ -19,7 +19,7 @@ from tests.support.lying import Lie, outcome
 from tests.unit.runtime.harness import packed
 from wasmartifact import cli, schema
 from wasmartifact.cli.summary import describe
-from wasmartifact.metadata.views import Metadata
+from wasmartifact.metadata import Metadata
 
 ROWS = 1000
 NAME = "n" * 3000

@@ -24,8 +24,8 @@ HEAVY = {
 #: What the first look at the metadata imports: each file costs 0.1 ms and more, all of them shall cost less than 2.
 METADATA = {
     "_collections",  # which is built in
-    "wasmartifact.constants", "wasmartifact.metadata", "wasmartifact.metadata.columns", "wasmartifact.metadata.rows",
-    "wasmartifact.metadata.views", "wasmartifact.record", "wasmartifact.wasm", "wasmartifact.wasm.externtypes",
+    "wasmartifact.constants", "wasmartifact.externtypes", "wasmartifact.metadata", "wasmartifact.metadata.columns",
+    "wasmartifact.metadata.rows", "wasmartifact.record",
 }  # fmt: skip
 
 

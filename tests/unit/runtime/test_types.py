@@ -10,7 +10,7 @@ import pytest
 
 import wasmartifact as wa
 from tests.unit.runtime.harness import load
-from wasmartifact.wasm import externtypes
+from wasmartifact import externtypes
 
 WAT = """(module
   (memory (export "memory") 1 3) (memory (export "large") i64 1) (table (export "table") 2 5 externref)

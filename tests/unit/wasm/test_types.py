@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.unit.wasm.inputs import wat
 from wasmartifact import schema
+from wasmartifact.externtypes import valtype_from_name, valtype_name
 from wasmartifact.wasm.decode import decode_module
-from wasmartifact.wasm.externtypes import valtype_from_name, valtype_name
 from wasmartifact.wasm.types import _group_digests, canonical_types, func_type_digest, type_digests
 
 I32, I64, F32, F64, V128 = (0x7F, 0x7E, 0x7D, 0x7C, 0x7B)
