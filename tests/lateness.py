@@ -2,7 +2,8 @@
 
 For every shape of `tests.support.endless`, from the main thread, a worker thread and asyncio: the median, the 99th
 percentile and the largest time from the deadline to the exception, in milliseconds; then what is left behind, of what
-`tests.support.holdings` counts. Times mean something on an idle machine only.
+`tests.support.holdings` counts. Times mean something on an idle machine only; the first rows are `time.sleep` in the
+same places, which says what the machine adds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import wasmartifact as wa
 from tests.support.endless import SHAPES, Guest, endless
@@ -66,6 +68,31 @@ def in_asyncio(guest: Guest, times: int) -> list[float]:
     return asyncio.run(all_of_them())
 
 
+def late_sleep_ms() -> float:
+    """How long after its time a sleep ends."""
+    seconds = SECONDS * (1 + random.random())
+    start = time.monotonic()
+    time.sleep(seconds)
+    return (time.monotonic() - start - seconds) * 1000
+
+
+def sleeps(times: int) -> dict[str, list[float]]:
+    """Sleeps in the places where guests run: what the machine and Python's threads add."""
+
+    async def one() -> float:
+        seconds = SECONDS * (1 + random.random())
+        start = time.monotonic()
+        await asyncio.to_thread(time.sleep, seconds)
+        return (time.monotonic() - start - seconds) * 1000
+
+    async def on_threads() -> list[float]:
+        return [await one() for _ in range(times)]
+
+    with ThreadPoolExecutor(1) as pool:
+        worker = pool.submit(lambda: [late_sleep_ms() for _ in range(times)]).result()
+    return {"main": [late_sleep_ms() for _ in range(times)], "worker": worker, "asyncio": asyncio.run(on_threads())}
+
+
 PLACES = {"main": in_main, "worker": in_worker, "asyncio": in_asyncio}
 
 
@@ -110,6 +137,8 @@ def main() -> int:
     given = parser.parse_args()
     print(f"{'milliseconds late':24} {'median':>8} {'99%':>8} {'most':>8}")
     worst, leaks = 0.0, 0
+    for place, slept in sleeps(given.times).items():
+        show("time.sleep", place, slept)
     for shape in given.shapes:
         late, left = measure(shape, given.times)
         for place, found in late.items():

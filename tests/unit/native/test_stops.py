@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import math
+import os
+import platform
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +76,38 @@ def test_an_interrupt_ends_every_shape_once(shape: str) -> None:
         assert caught.value.code == "interrupted"
         timer.join()
         assert is_usable(guest)
+
+
+class _SchedAttr(ctypes.Structure):
+    """struct sched_attr, version 0: sched_setattr(2)."""
+
+    _fields_ = (
+        ("size_bytes", ctypes.c_uint32), ("policy", ctypes.c_uint32), ("flags", ctypes.c_uint64),
+        ("nice", ctypes.c_int32), ("priority", ctypes.c_uint32), ("runtime_ns", ctypes.c_uint64),
+        ("deadline_ns", ctypes.c_uint64), ("period_ns", ctypes.c_uint64),
+    )  # fmt: skip
+
+
+def _slice_ns(thread: int) -> int:
+    """The slice that the scheduler gives a thread, 0 where the kernel does not tell."""
+    numbers = {"x86_64": 315, "aarch64": 275}  # SYS_sched_getattr
+    found = _SchedAttr()
+    size_bytes = ctypes.sizeof(found)
+    result = ctypes.CDLL(None).syscall(numbers[platform.machine()], thread, ctypes.byref(found), size_bytes, 0)
+    return found.runtime_ns if result == 0 and found.policy == os.SCHED_OTHER else 0
+
+
+def test_the_thread_that_ends_guests_is_in_a_hurry() -> None:
+    with wa.Store().deadline(60):
+        threads = {int(task.name): (task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
+        watcher = next(thread for thread, name in threads.items() if name == "wa-watcher")
+        usual = _slice_ns(0)
+        if usual == 0:
+            pytest.skip("this kernel has no slices of threads; Linux 6.12 and newer have")
+        stop = time.monotonic() + TIMEOUT_S
+        while (found := _slice_ns(watcher)) == usual and time.monotonic() < stop:
+            time.sleep(0.001)
+        assert found < usual
 
 
 def test_frames_are_those_of_the_moment() -> None:
