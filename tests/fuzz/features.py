@@ -8,7 +8,10 @@ shows in the report.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Final
+
+from wasmartifact.wasm.decode import decode_bodies, decode_module
 
 ON: Final = (
     "bulk-memory",
@@ -41,6 +44,11 @@ OFF: Final = (
 )
 MAX_MEMORIES: Final = 3
 MAX_TABLES: Final = 4
+
+
+def features_of(modules: Sequence[bytes]) -> set[str]:
+    """What the code of the modules of a seed uses, by ``schema.WASM_FEATURES``."""
+    return {feature for data in modules for feature in decode_bodies(decode_module(data))}
 
 
 def smith_options(rng: random.Random, *, vectors: bool) -> list[str]:

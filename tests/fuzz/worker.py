@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.fuzz.child import Child, ChildDied, Json, serve
-from tests.fuzz.compare import DIFFERENT, EXCUSED, SKIPPED, Options, Report, compare
+from tests.fuzz.compare import COMPARED, DIFFERENT, EXCUSED, SKIPPED, Options, Report, compare
+from tests.fuzz.features import features_of
 from tests.fuzz.generate import generate
 from tests.fuzz.smith import SmithError
 
@@ -58,6 +59,8 @@ def compare_request(request: Json, options: Options) -> Report:
     except SmithError as error:
         return Report(SKIPPED, f"wasm-tools smith: {error}")
     report = compare(generated.modules, seed, options, canonical_nans=generated.canonical_nans)
+    if report.verdict == COMPARED:
+        report.counts += Counter(f"compared, code with {feature}" for feature in features_of(generated.modules))
     if report.verdict == DIFFERENT and not generated.canonical_nans:
         report = _without_nans(report, seed, options)
     report.counts[f"from {generated.origin}: {report.verdict}"] += 1
