@@ -72,13 +72,16 @@ uint64_t wa_table_image(const wa_artifact *artifact, uint32_t table_index, uint6
 {
     uint64_t offset = WA_COLUMN(artifact, table_image_offset)[table_index];
     uint64_t count = WA_COLUMN(artifact, table_image_count)[table_index], size_bytes = artifact->section_size_bytes;
-    int failed = 0;
-    if (count > size)
-        failed = wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, count, size, "table_image_count");
-    else if (offset % sizeof(uint64_t) != 0 || offset > size_bytes || count > (size_bytes - offset) / sizeof(uint64_t))
-        failed = wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, offset, size_bytes, "table_image_offset");
+    if (count > size) {
+        wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, count, size, "table_image_count");
+        return UINT64_MAX;
+    }
+    if (offset % sizeof(uint64_t) != 0 || offset > size_bytes || count > (size_bytes - offset) / sizeof(uint64_t)) {
+        wa_fail(error, WA_ERROR_CORRUPT_ROW, table_index, offset, size_bytes, "table_image_offset");
+        return UINT64_MAX;
+    }
     *slots = (const void *)(artifact->section + offset);
-    return failed ? UINT64_MAX : count;
+    return count;
 }
 
 /* A small image is copied from the section, tags and null only: anything else would be a pointer out of a file. What tags

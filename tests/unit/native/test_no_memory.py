@@ -64,6 +64,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="a sanitizer has an allocator of its own")
 @pytest.mark.parametrize(
     ("size_bytes", "use", "words"),
     [

@@ -48,6 +48,7 @@ def expected(schedule: str, *, shared: bool) -> list[str]:
 def test_every_order(program: Path, shared: bool) -> None:
     command = [program, packed(GUEST_WAT), "shared" if shared else "own", *SCHEDULES]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.stderr, done.returncode) == ("", 0)
+    errors = [line for line in done.stderr.splitlines() if "ASan doesn't fully support makecontext" not in line]
+    assert (errors, done.returncode) == ([], 0)
     lines = [line.split("; ") for line in done.stdout.splitlines()]
     assert [(line[0], line[1:]) for line in lines] == [(each, expected(each, shared=shared)) for each in SCHEDULES]
