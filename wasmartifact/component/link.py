@@ -190,6 +190,7 @@ class _Linker:
         self.program = Program()
         self.modules: dict[int, Module] = {}
         self.type_rows: dict[TypeRow, int] = {}
+        self.lowered: dict[CanonRow, int] = {}
         self.named: set[int] = set()
 
     # Scopes -------------------------------------------------------------------------------------------------------
@@ -416,7 +417,9 @@ class _Linker:
         else:
             resource = scope.get("type", definition.type)
             lowered = CanonRow(_RESOURCE_CANONS[definition.kind], scope.instance, target=resource.row)
-        self.program.canons.append(lowered)
+        row = self.lowered.setdefault(lowered, row)  # each library that a component links lowers the same anew
+        if row == len(self.program.canons):
+            self.program.canons.append(lowered)
         scope.add("core func", (CANON, row))
 
 

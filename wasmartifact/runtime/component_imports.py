@@ -111,8 +111,7 @@ class Imported:
         given = _as_mapping(imports)
         compatible = _by_track(given)
         host = getattr(given.get(PREVIEW_1), "host", None)
-        interfaces = None if host is None else host._component_interfaces()
-        groups = self._groups if interfaces is None else self._given_groups(interfaces, given, compatible)
+        groups = self._groups if host is None else self._given_groups(host, given, compatible)
         found: dict[int, Callable[..., Any]] = {}
         for group in groups:
             name = group.interface
@@ -123,14 +122,14 @@ class Imported:
                 if not callable(value):
                     raise _unlinkable(wanted, value)
                 found[index] = value
-        return found, None if interfaces is None else Finder(self, interfaces)
+        return found, None if host is None else Finder(self, host, host._http)
 
     def _given_groups(
-        self, interfaces: Any, given: Mapping[str, Any], compatible: Mapping[tuple[str, str] | None, str]
+        self, host: Any, given: Mapping[str, Any], compatible: Mapping[tuple[str, str] | None, str]
     ) -> list[WantedInterface]:
         """Those that are not left to a Wasi: what it lacks, and what was given all the same."""
         if self._others is None:
-            is_served = [group.interface is not None and interfaces.serves(group.interface) for group in self._groups]
+            is_served = [group.interface is not None and host._serves(group.interface) for group in self._groups]
             pairs = list(zip(self._groups, is_served, strict=True))
             self._of_wasi = [group for group, served in pairs if served]
             self._others = [group for group, served in pairs if not served]
@@ -146,19 +145,25 @@ class Finder:
     ----------
     imported : Imported
         What is imported.
-    interfaces : Preview2
-        Have it.
+    host : Wasi
+        Has it.
+    client : urllib3.PoolManager | True | None
+        Sends the requests of this instance, whatever client the Wasi has later.
     """
 
-    __slots__ = ("imported", "interfaces")
+    __slots__ = ("_client", "_host", "_imported", "_interfaces")
 
-    def __init__(self, imported: Imported, interfaces: Any) -> None:
-        self.imported = imported
-        self.interfaces = interfaces
+    def __init__(self, imported: Imported, host: Any, client: Any) -> None:
+        self._imported = imported
+        self._host = host
+        self._client = client
+        self._interfaces: Any = None
 
     def __call__(self, index: int) -> Callable[..., Any]:
         """The function of an import."""
-        found: Callable[..., Any] = self.interfaces.callable_of(self.imported.function(index))
+        if self._interfaces is None:
+            self._interfaces = self._host._interfaces_with(self._client)
+        found: Callable[..., Any] = self._interfaces.callable_of(self._imported.function(index))
         return found
 
 

@@ -132,6 +132,7 @@ class Wasi(types.WasiHost):
         directories = {guest: isinstance(path, ReadOnly) for guest, path in (preopens or {}).items()}
         self._given = (args, dict(env or {}), directories)
         self._network = _network(network)
+        self._interfaces = None
         self._give_http(http)
         self._streams = []
         sockets = tuple(sockets)
@@ -164,9 +165,19 @@ class Wasi(types.WasiHost):
             "wasi_unstable": Functions(self, is_unstable=True),
         }
 
+    def _serves(self, interface: str) -> bool:
+        """Whether an interface is one of WASI 0.2."""
+        from wasmartifact.wasi.preview2 import serves
+
+        return serves(interface)
+
     def _component_interfaces(self) -> Any:
-        """The interfaces of WASI 0.2, with the same arguments, variables and streams: made once, for components."""
-        if self._interfaces is not None:
+        """The interfaces of WASI 0.2, with the same arguments, variables and streams."""
+        return self._interfaces_with(self._http)
+
+    def _interfaces_with(self, client: Any) -> Any:
+        """The same, their requests sent by a client: kept for components that have that one."""
+        if self._interfaces is not None and self._interfaces.http is client:
             return self._interfaces
         from wasmartifact.wasi.preview2 import Preview2
 
@@ -178,7 +189,7 @@ class Wasi(types.WasiHost):
             variables,
             tuple(self._streams),
             dict(enumerate(((_text(name), is_read_only) for name, is_read_only in directories.items()), STREAMS)),
-            self._http,
+            client,
             self._network,
         )
         return self._interfaces
@@ -194,7 +205,6 @@ class Wasi(types.WasiHost):
         if client is not None and not isinstance(client, bool) and not callable(getattr(client, "request", None)):
             raise TypeError(f"http must be a urllib3.PoolManager, or True for one, found {type(client).__name__}")
         self._http = client or None
-        self._interfaces = None
 
     def _limit(self, limits: Limits, given: int) -> None:
         from wasmartifact.limits import Limits

@@ -142,7 +142,7 @@ class Preview2:
         self._env = env
         self._streams = streams
         self._directories = directories
-        self._http = http
+        self.http = http
         self._network = network
         self._sockets_made: Any = None
         self._known: dict[str, object] = {}
@@ -161,10 +161,6 @@ class Preview2:
     def _terminal(self, number: int) -> Terminal | None:
         stream = self._streams[number]
         return Terminal() if isinstance(stream, int) and os.isatty(stream) else None
-
-    def serves(self, name: str) -> bool:
-        """Whether an interface is one of WASI 0.2."""
-        return serves(name)
 
     def interface(self, name: str) -> object:
         """An interface by its name, whatever its version; None where WASI 0.2 has none of this name."""
@@ -270,18 +266,18 @@ class Preview2:
         }
 
     def _http_types(self) -> dict[str, Any]:
-        if self._http is None:
+        if self.http is None:
             return {}
         from wasmartifact.wasi.component_http import interface
 
         return interface(self._host)
 
     def _http_outgoing_handler(self) -> dict[str, Any]:
-        if self._http is None:
+        if self.http is None:
             return {}
         from wasmartifact.wasi.component_http import Sender
 
-        return {"handle": Sender(self._host, self._http).handle}
+        return {"handle": Sender(self._host, self.http).handle}
 
     def _sockets(self) -> Any:
         """The functions of sockets, where there is a network; made once."""
