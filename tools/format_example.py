@@ -90,7 +90,7 @@ def example() -> tuple[SharedObject, Layout]:
             wasm_sha256=hashlib.sha256(MODULE).digest(),
         )
     )
-    placed.write_contract(encode_contract(section, {}))
+    placed.write_contract(*encode_contract(section, {}))
     built = assemble(placed, section=section, runtime_abi=schema.RUNTIME_ABI_OLDEST, symbol_names={"f0": "sum"})
     seal(built)
     return built, placed

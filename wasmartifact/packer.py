@@ -36,7 +36,6 @@ from wasmartifact.metadata.contract import (
     contract_size_bytes,
     encode_contract,
     encode_subtypes,
-    levels_offset,
     mapped_images,
 )
 from wasmartifact.metadata.encode import CodeFacts, LayoutFacts, MetadataFacts, encode_metadata, runtime_abi
@@ -305,8 +304,7 @@ def pack(
         image.table_index: (offset, len(image.slots))
         for image, offset in zip(images, placed.image_offsets, strict=True)
     }
-    contract = encode_contract(section, places, encode_subtypes(module))
-    placed.write_contract(contract, levels_offset(section, contract))
+    placed.write_contract(*encode_contract(section, places, encode_subtypes(module)))
     clock.lap("metadata")
 
     # The pieces become one file. Beyond this point nothing but sizes and digests changes.

@@ -21,7 +21,7 @@ from wasmartifact.host.output import check_output, write_output
 from wasmartifact.host.scratch import read_chunks
 from wasmartifact.metadata import Metadata
 from wasmartifact.metadata.columns import Columns
-from wasmartifact.metadata.contract import encode_contract, levels_offset, mapped_images, read_images, read_subtypes
+from wasmartifact.metadata.contract import encode_contract, mapped_images, read_images, read_subtypes
 from wasmartifact.metadata.resume import ComponentState, InstanceState, encode_snapshot
 from wasmartifact.packer import Clock, PackReport, seal
 from wasmartifact.runtime.component import ComponentInstance
@@ -284,10 +284,10 @@ def _assemble(data: memoryview, columns: Columns, section: bytearray, state: Ins
     rooms = {table: (offset, 8 * count) for table, (offset, count) in read_images(columns, found).items()}
     places = place_images(layout, rooms, {image.table_index: image.slots.tobytes() for image in images})
     mapped = {table: (offset, counts[table]) for table, offset in places.items()}
-    contract = encode_contract(section, mapped, read_subtypes(columns, found))
+    contract, levels_offset = encode_contract(section, mapped, read_subtypes(columns, found))
     # Nothing that it counts has changed: it is as large as that of the artifact.
     layout.contract_size_bytes = schema.ANCHOR.size_bytes + len(contract)
-    layout.write_contract(contract, levels_offset(section, contract))
+    layout.write_contract(contract, levels_offset)
     return assemble(layout, section=section, runtime_abi=numbers["runtime_abi"], symbol_names=names), layout.text_size
 
 

@@ -269,12 +269,13 @@ class OnePass:
         prefixes, sub_opcodes = self._lib.WA_ONEPASS_PREFIXES, self._lib.WA_ONEPASS_SUBCODES
         used = self._bytes(code.used_opcodes, prefixes * sub_opcodes if code.used_opcodes else 0)
         features = {"multi-value"} if code.has_typed_blocks else set()
-        for place, flag in enumerate(used):
-            if flag:
-                prefix, sub = divmod(place, sub_opcodes)
-                opcode = sub if prefix == 0 else (PREFIX_GC + prefix - 1) << 16 | sub
-                if opcode in OPCODES and (feature := OPCODES[opcode].feature) is not None:
-                    features.add(feature)
+        place = used.find(1)
+        while place >= 0:  # of thousands of flags few are set
+            prefix, sub = divmod(place, sub_opcodes)
+            opcode = sub if prefix == 0 else (PREFIX_GC + prefix - 1) << 16 | sub
+            if opcode in OPCODES and (feature := OPCODES[opcode].feature) is not None:
+                features.add(feature)
+            place = used.find(1, place + 1)
         return features
 
 

@@ -63,7 +63,9 @@ class Session:
             self._busy.clear()
 
     def _run(self, tasks: Sequence[Task], finished: Callable[[int], object] | None) -> list[list[CompiledGroup]]:
-        if tasks and not self._context_message:
+        if not tasks:
+            return []
+        if not self._context_message:
             self._context_message = encode_message(("context", self.context))
             self._context_key = blake2b(self._context_message).digest()
         results: dict[int, list[CompiledGroup]] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
+from wasmartifact.errors import CorruptArtifact
 from wasmartifact.metadata import faults
 from wasmartifact.metadata.columns import Columns
 
@@ -20,6 +21,12 @@ _SIZES: Final = {column.id: schema.VALUE_SIZES[column.type] for column in schema
 #: Id and group of each column with as many values as its group has rows, or one more.
 _ROW_SHAPES: Final = tuple(
     (column.id, column.group, int(column.shape == "offsets")) for column in schema.COLUMNS if column.shape != "flat"
+)
+_EXPORT_SLOTS: Final = schema.COLUMN_BY_NAME["export_slots"].id
+#: Ids of columns that have no more values than another one.
+_PARTS: Final = tuple(
+    (schema.COLUMN_BY_NAME[part].id, schema.COLUMN_BY_NAME[whole].id)
+    for part, whole in (("code_wasm_offset", "function"), ("global_image", "global_type"))
 )
 
 
@@ -75,11 +82,11 @@ def _check_header(columns: Columns) -> None:
 
 def _check_entries(columns: Columns) -> None:
     """Every entry by itself, then all beside each other. Unknown columns may have any element size, no more."""
-    numbers, size_bytes = columns.header.numbers, len(columns.section)
-    if len(columns.directory) != numbers["directory_count"]:
-        raise faults.corrupt_header("number of different columns", len(columns.directory), numbers["directory_count"])
+    numbers, directory, size_bytes = columns.header.numbers, columns.directory, len(columns.section)
+    if len(directory) != numbers["directory_count"]:
+        raise faults.corrupt_header("number of different columns", len(directory), numbers["directory_count"])
     previous, spans = -1, []
-    for number, (column_id, element_size_bytes, offset, count) in enumerate(columns.directory.values()):
+    for number, (column_id, element_size_bytes, offset, count) in enumerate(directory.values()):
         if column_id <= previous:
             raise faults.corrupt_directory(number, "column_id", column_id, f"more than {previous}")
         previous = column_id
@@ -94,10 +101,9 @@ def _check_entries(columns: Columns) -> None:
         if end > size_bytes:
             raise faults.corrupt_directory(number, "end", end, f"at most {size_bytes}")
         spans.append((offset, end, number))
-    for column_id in _SIZES:
-        if column_id not in columns.directory:
-            missing = _COLUMN_BY_ID[column_id].name
-            raise faults.corrupt_directory(len(columns.directory), "column", "missing", missing)
+    if not _SIZES.keys() <= directory.keys():
+        missing = next(column.name for column_id, column in _COLUMN_BY_ID.items() if column_id not in directory)
+        raise faults.corrupt_directory(len(directory), "column", "missing", missing)
     free = numbers["directory_offset"] + numbers["directory_count"] * schema.DIRECTORY_ENTRY.size_bytes
     for offset, end, number in sorted(spans):
         if offset < free:
@@ -108,21 +114,23 @@ def _check_entries(columns: Columns) -> None:
 
 def _check_counts(columns: Columns) -> None:
     """Columns of a group have as many rows as the group; flat columns have rules of their own."""
+    directory = columns.directory
     rows: dict[str, int] = {}
     for column_id, group, extra in _ROW_SHAPES:
-        count = columns.directory[column_id][3]
+        count = directory[column_id][3]
         if group not in rows:
             rows[group] = count - extra if count else columns.row_count(group)
         if count != rows[group] + extra:
-            entry = columns.entry(column_id)
-            raise faults.corrupt_directory(entry.number, f"count of {entry.name}", count, rows[group] + extra)
-    slots = columns.entry(schema.COLUMN_BY_NAME["export_slots"].id)
-    if slots.count & (slots.count - 1) or slots.count <= rows["exports"]:
-        expected = f"a power of two above {rows['exports']}"
-        raise faults.corrupt_directory(slots.number, "count of export_slots", slots.count, expected)
-    for part, whole in (("code_wasm_offset", "function"), ("global_image", "global_type")):
-        entry = columns.entry(schema.COLUMN_BY_NAME[part].id)
-        limit = columns.entry(schema.COLUMN_BY_NAME[whole].id).count
-        if entry.count > limit:
-            expected = f"at most {limit}, the count of {whole}"
-            raise faults.corrupt_directory(entry.number, f"count of {part}", entry.count, expected)
+            raise _wrong_count(columns, column_id, rows[group] + extra)
+    slots = directory[_EXPORT_SLOTS][3]
+    if slots & (slots - 1) or slots <= rows["exports"]:
+        raise _wrong_count(columns, _EXPORT_SLOTS, f"a power of two above {rows['exports']}")
+    for part, whole in _PARTS:
+        limit = directory[whole][3]
+        if directory[part][3] > limit:
+            raise _wrong_count(columns, part, f"at most {limit}, the count of {_COLUMN_BY_ID[whole].name}")
+
+
+def _wrong_count(columns: Columns, column_id: int, expected: object) -> CorruptArtifact:
+    entry = columns.entry(column_id)
+    return faults.corrupt_directory(entry.number, f"count of {entry.name}", entry.count, expected)

@@ -126,9 +126,10 @@ class Columns:
     def _map(self, name: str) -> memoryview:
         """Check a directory entry and view its column."""
         column_id, value_bytes = COLUMN_IDS[name], VALUE_BYTES[name]
-        if column_id not in self.directory:
+        entry = self.directory.get(column_id)
+        if entry is None:
             raise self.corrupt_directory(len(self.directory), "column", "missing", name)
-        _, element_size_bytes, start, count = self.directory[column_id]
+        _, element_size_bytes, start, count = entry
         if element_size_bytes != value_bytes:
             number, what = self.entry(column_id).number, f"element_size_bytes of {name}"
             raise self.corrupt_directory(number, what, element_size_bytes, value_bytes)

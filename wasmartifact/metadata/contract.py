@@ -38,7 +38,15 @@ _LEVELS_OFFSET: Final = schema.ANCHOR.offsets()["levels_offset"]
 _START: Final = schema.ANCHOR.size_bytes
 _ENTRIES: Final = _START + schema.CONTRACT.size_bytes
 _ARRAYS_END: Final = _ENTRIES + len(schema.TIED_ARRAYS) * schema.TIED_ARRAY.size_bytes
+_TIED_COLUMNS: Final = {name: schema.COLUMN_BY_NAME[name] for name in schema.TIED_COLUMNS}
 _IMPORTED: Final = ("functions", "tables", "memories", "globals", "tags")  # by kind
+#: Of each array: the size of its values; its name, the group whose rows it counts, and how many values it has more.
+_VALUE_SIZES: Final = tuple(schema.VALUE_SIZES[tied.type] for tied in schema.TIED_ARRAYS)
+_COUNTED: Final = (
+    *((name, column.group, int(column.shape == "offsets")) for name, column in _TIED_COLUMNS.items()),
+    *((tied.name, tied.name, 0) for tied in schema.TIED_ARRAYS[len(_TIED_COLUMNS) :]),
+)
+_FUNCTIONS: Final = next(number for number, tied in enumerate(schema.TIED_ARRAYS) if tied.name == "functions")
 #: Where a mapped image lies in the file, and how many slots it has.
 Place = tuple[int, int]
 
@@ -64,14 +72,7 @@ def contract_size_bytes(module: Module, *, has_tail_calls: bool, levels: int = 1
         "functions": rows["functions"],
         "table_images": rows["tables"],
     }
-    counts = []
-    for tied in schema.TIED_ARRAYS:
-        if tied.name in flat:
-            counts.append(flat[tied.name])
-        else:
-            column = schema.COLUMN_BY_NAME[tied.name]
-            counts.append(rows[column.group] + int(column.shape == "offsets"))
-    end = _place(counts)[1]
+    end = _place([flat[name] if name in flat else rows[group] + more for name, group, more in _COUNTED])[1]
     end += _subtypes_size_bytes(len(module.types), flat["type_values"]) if module.subtypes else 0
     return end + _levels_size_bytes(levels, variants, rows["functions"])
 
@@ -120,8 +121,10 @@ def mapped_images(initial: InitialState) -> list[TableImage]:
     return [image for image in initial.table_images if 8 * len(image.slots) >= schema.MAPPED_IMAGE_MIN_BYTES]
 
 
-def encode_contract(section: bytes | bytearray, images: Mapping[int, Place], subtypes: bytes = b"") -> bytes:
-    """The bytes behind the anchor.
+def encode_contract(
+    section: bytes | bytearray, images: Mapping[int, Place], subtypes: bytes = b""
+) -> tuple[bytes, int]:
+    """The bytes behind the anchor, and what the anchor says of where CPU levels lie.
 
     Parameters
     ----------
@@ -138,12 +141,6 @@ def encode_contract(section: bytes | bytearray, images: Mapping[int, Place], sub
         The arrays are too large for their offsets.
     """
     return _encode(Columns(section), images, subtypes)
-
-
-def levels_offset(section: bytes | bytearray, contract: bytes) -> int:
-    """What the anchor before a contract says of where CPU levels lie: at its end. 0 where there is one level."""
-    size_bytes = _size_of_levels(Columns(section))
-    return _START + len(contract) - size_bytes if size_bytes else 0
 
 
 def check_contract(columns: Columns, found: memoryview, file: memoryview) -> None:
@@ -167,9 +164,7 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
     images = read_images(columns, found)
     for table, (offset, count) in images.items():
         _check_image(columns, file, table, offset, count)
-    expected = _encode(columns, images, read_subtypes(columns, found))
-    size_bytes = _size_of_levels(columns)
-    place = _START + len(expected) - size_bytes if size_bytes else 0
+    expected, place = _encode(columns, images, read_subtypes(columns, found))
     in_code = int.from_bytes(found[_LEVELS_OFFSET : _LEVELS_OFFSET + 4], "little")
     if in_code != place:
         raise faults.contract("the place of the CPU levels", place, in_code)
@@ -185,44 +180,36 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
 def _place(counts: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
     """Offset and count of each array, and where the last one ends; in bytes from the anchor."""
     places, end = [], schema.TIED_ARRAYS_OFFSET
-    for tied, count in zip(schema.TIED_ARRAYS, counts, strict=True):
+    for size, count in zip(_VALUE_SIZES, counts, strict=True):
         places.append((end, count))
-        end = schema.align_up(end + count * schema.VALUE_SIZES[tied.type], schema.TIED_ALIGN_BYTES)
+        if count:
+            end = schema.align_up(end + count * size, schema.TIED_ALIGN_BYTES)
     if end >> 32:
         raise ToolchainError(f"the contract of the code has {end} bytes, expected less than 4 GiB; split the module")
     return places, end
 
 
-def _encode(columns: Columns, images: Mapping[int, Place], subtypes: bytes) -> bytes:
+def _encode(columns: Columns, images: Mapping[int, Place], subtypes: bytes) -> tuple[bytes, int]:
+    """As `encode_contract`."""
     arrays = list(_arrays(columns, images))
-    counts = [len(data) // schema.VALUE_SIZES[tied.type] for tied, data in zip(schema.TIED_ARRAYS, arrays, strict=True)]
-    places, end = _place(counts)
+    places, end = _place([len(data) // size for size, data in zip(_VALUE_SIZES, arrays, strict=True)])
     result = bytearray(end) + subtypes
     _CONTRACT.pack_into(result, _START, *_contract_fields(columns, end if subtypes else 0))
     for number, ((offset, count), data) in enumerate(zip(places, arrays, strict=True)):
         _TIED_ARRAY.pack_into(result, _ENTRIES + number * _TIED_ARRAY.size, offset, count)
         result[offset : offset + len(data)] = data
-    functions = next(data for tied, data in zip(schema.TIED_ARRAYS, arrays, strict=True) if tied.name == "functions")
-    result += _levels(columns, len(result), functions)
-    return bytes(memoryview(result)[_START:])
+    levels_offset = len(result) if _has_levels(columns) else 0
+    if levels_offset:
+        result += _levels(columns, levels_offset, arrays[_FUNCTIONS])
+    return bytes(memoryview(result)[_START:]), levels_offset
 
 
 def _has_levels(columns: Columns) -> bool:
     return bool(columns.header.numbers["flags"] & schema.HEADER_CPU_LEVELS)
 
 
-def _size_of_levels(columns: Columns) -> int:
-    """Bytes that CPU levels take; 0 where there is one."""
-    if not _has_levels(columns):
-        return 0
-    levels, variants = columns.row_count("cpu_levels"), columns.row_count("cpu_variants")
-    return _levels_size_bytes(levels, variants, columns.row_count("functions"))
-
-
 def _levels(columns: Columns, start: int, functions: bytes) -> bytes:
     """The CPU levels above the first, ``start`` bytes from the anchor: the first one's functions, but for variants."""
-    if not _has_levels(columns):
-        return b""
     above = columns.column("cpu_level_features")[1:]
     fields = ("text_offset", "code_size_bytes", "func_index", "levels")
     variants = list(zip(*(columns.column(f"cpu_variant.{name}") for name in fields), strict=True))

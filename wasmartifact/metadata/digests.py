@@ -35,6 +35,7 @@ _DIGESTS_END: Final = HEADER_RANGES["file_digest"][1]
 # So are these, at the end of the header.
 _SIGNATURE_START: Final = HEADER_RANGES["signature"][0]
 _SIGNATURE_END: Final = HEADER_RANGES["signing_key"][1]
+_FILE_SIZE: Final = slice(*HEADER_RANGES["file_size_bytes"])
 _DIRECTORY_OFFSET: Final = slice(*HEADER_RANGES["directory_offset"])
 _DIRECTORY_COUNT: Final = slice(*HEADER_RANGES["directory_count"])
 
@@ -143,7 +144,7 @@ def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]
     header.patch_header(section, signature=bytes(64), signing_key=bytes(32))
     pieces = [memoryview(chunk) for chunk in chunks]
     size = sum(piece.nbytes for piece in pieces)
-    recorded = header.read_header(memoryview(section)).numbers["file_size_bytes"]
+    recorded = int.from_bytes(section[_FILE_SIZE], "little")
     if size != recorded:
         raise ValueError(f"the file has {size} bytes, its header says {recorded}")
     header.patch_header(

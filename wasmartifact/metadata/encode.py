@@ -24,7 +24,10 @@ from wasmartifact.wasm.model import ACTIVE, ConstExpr, CustomSection, Element, L
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 from wasmartifact.wasm.sourcelines import DEBUG_PREFIX, read_source_lines
 
-_ARRAY_CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
+_ENTRY: Final = schema.DIRECTORY_ENTRY.packer()
+_CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
+#: Type code of the array of each column of numbers.
+_ARRAY_CODES: Final = {column.name: _CODES[column.type] for column in schema.ALL_COLUMNS if column.type in _CODES}
 _REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
 
 Values: TypeAlias = "bytes | bytearray | memoryview | array[int]"
@@ -185,9 +188,10 @@ def build_section(
     """
     known = all_columns(columns)
     names = {column.name for column in known}
-    if set(columns) != names:
-        raise ToolchainError(f"columns not encoded: {sorted(names ^ set(columns))}")
-    places, columns_end = _place(columns)
+    if columns.keys() != names:
+        raise ToolchainError(f"columns not encoded: {sorted(names ^ columns.keys())}")
+    sizes = [memoryview(columns[column.name]).nbytes for column in known]
+    places, columns_end = _place(sizes)
     images_start = schema.align_up(columns_end, page_size_bytes)
     _move_images(columns, images_start)
 
@@ -203,13 +207,13 @@ def build_section(
         directory_count=len(known),
         section_size_bytes=len(section),
     )
-    _write_directory(section, columns, places)
-    for name, offset in places.items():
-        data = memoryview(columns[name]).cast("B")
-        section[offset : offset + len(data)] = data
-    for offset, piece in images.pieces:
-        data = memoryview(piece).cast("B")
-        section[images_start + offset : images_start + offset + len(data)] = data
+    pieces: list[tuple[int, Values]] = [(schema.METADATA_HEADER.size_bytes, _directory(known, sizes, places))]
+    pieces += [(place, columns[column.name]) for column, size, place in zip(known, sizes, places, strict=True) if size]
+    pieces += [(images_start + offset, piece) for offset, piece in images.pieces]
+    with memoryview(section) as view:  # a bytearray would copy each piece before it takes it
+        for offset, piece in pieces:
+            data = memoryview(piece).cast("B")
+            view[offset : offset + len(data)] = data
     return section
 
 
@@ -254,18 +258,17 @@ class Images:
         return cls(pieces, tables, run_offsets, offset)
 
 
-def _place(columns: Mapping[str, Values]) -> tuple[dict[str, int], int]:
-    """Offset of each column, and the end of the last one.
+def _place(sizes: Sequence[int]) -> tuple[list[int], int]:
+    """Offset of each column, and the end of the last one; columns are given by their sizes in bytes, ascending by id.
 
     Small columns come first: a load reads the start of the section, and then has them without touching the mapping.
     """
-    offset = schema.METADATA_HEADER.size_bytes + len(columns) * schema.DIRECTORY_ENTRY.size_bytes
-    sizes = {column.name: memoryview(columns[column.name]).nbytes for column in all_columns(columns)}
-    places = {}
-    for name in sorted(sizes, key=sizes.__getitem__):  # stable: equal ones by ascending id
-        places[name] = offset = schema.align_up(offset, schema.COLUMN_ALIGN_BYTES)
-        offset += sizes[name]
-    return places, offset
+    end = schema.METADATA_HEADER.size_bytes + len(sizes) * schema.DIRECTORY_ENTRY.size_bytes
+    places = [0] * len(sizes)
+    for number in sorted(range(len(sizes)), key=sizes.__getitem__):  # stable: equal ones by ascending id
+        places[number] = start = schema.align_up(end, schema.COLUMN_ALIGN_BYTES)
+        end = start + sizes[number]
+    return places, end
 
 
 def _move_images(columns: dict[str, Values], images_start: int) -> None:
@@ -278,16 +281,14 @@ def _move_images(columns: dict[str, Values], images_start: int) -> None:
     )
 
 
-def _write_directory(section: bytearray, columns: Mapping[str, Values], places: Mapping[str, int]) -> None:
-    entries = bytearray()
-    for column in all_columns(columns):
-        size = schema.VALUE_SIZES[column.type]
-        count, rest = divmod(memoryview(columns[column.name]).nbytes, size)
-        if rest:
-            raise ToolchainError(f"column {column.name} is not a whole number of {size}-byte values")
-        entries += column.id.to_bytes(4, "little") + size.to_bytes(4, "little")
-        entries += places[column.name].to_bytes(8, "little") + count.to_bytes(8, "little")
-    section[schema.METADATA_HEADER.size_bytes : schema.METADATA_HEADER.size_bytes + len(entries)] = entries
+def _directory(columns: Sequence[schema.Column], sizes: Sequence[int], places: Sequence[int]) -> bytes:
+    entries = []
+    for column, size_bytes, place in zip(columns, sizes, places, strict=True):
+        value_bytes = schema.VALUE_SIZES[column.type]
+        if size_bytes % value_bytes:
+            raise ToolchainError(f"column {column.name} is not a whole number of {value_bytes}-byte values")
+        entries.append(_ENTRY.pack(column.id, value_bytes, place, size_bytes // value_bytes))
+    return b"".join(entries)
 
 
 def runtime_abi(features: Iterable[str]) -> int:
@@ -585,7 +586,7 @@ def ints(name: str, values: Iterable[int]) -> Named:
 
 def _array(name: str, values: Iterable[int]) -> Values:
     """Values as an array of the column's type; arrays and bytes that are one already are not copied."""
-    code = _ARRAY_CODES[schema.COLUMN_BY_NAME[name].type]
+    code = _ARRAY_CODES[name]
     if (isinstance(values, array) and values.typecode == code) or (isinstance(values, bytes) and code == "B"):
         return values
     try:

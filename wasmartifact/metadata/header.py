@@ -8,6 +8,10 @@ from __future__ import annotations
 from wasmartifact.constants import COLUMN_IDS, HEADER_RANGES, METADATA_HEADER_BYTES
 from wasmartifact.record import NamedTuple
 
+_PLACES = {name: slice(*place) for name, place in HEADER_RANGES.items()}
+_NUMBERS = {name: place for name, place in _PLACES.items() if place.stop - place.start <= 8}
+_DIGESTS = {name: place for name, place in _PLACES.items() if name not in _NUMBERS}
+
 
 class Header(NamedTuple):
     """The decoded header: integer fields and digest fields by the names of ``schema.METADATA_HEADER``."""
@@ -48,13 +52,9 @@ def read_header(section: memoryview) -> Header:
         from wasmartifact.metadata import faults
 
         raise faults.corrupt_header("section size in bytes", len(section), f"at least {METADATA_HEADER_BYTES}")
-    numbers, digests = {}, {}
-    for name, (start, end) in HEADER_RANGES.items():
-        if end - start > 8:
-            digests[name] = bytes(section[start:end])
-        else:
-            numbers[name] = int.from_bytes(section[start:end], "little")
-    return Header(numbers, digests)
+    data = bytes(section[:METADATA_HEADER_BYTES])
+    numbers = {name: int.from_bytes(data[place], "little") for name, place in _NUMBERS.items()}
+    return Header(numbers, {name: data[place] for name, place in _DIGESTS.items()})
 
 
 def patch_header(section: bytearray | memoryview, **fields: int | bytes) -> None:

@@ -117,7 +117,7 @@ def artifact_from_text(wat: str, machine: str = "x86_64") -> bytes:
     module = module_from_text(wat)
     placed = fake_layout(module, machine)
     section = encode_metadata(fake_facts(module, machine))
-    placed.write_contract(encode_contract(section, {}))
+    placed.write_contract(*encode_contract(section, {}))
     built = assemble(placed, section=section, runtime_abi=schema.RUNTIME_ABI_OLDEST, symbol_names={})
     seal(built)
     return b"".join(built.pieces)
