@@ -213,7 +213,9 @@ def pack(
     name = f"/proc/self/fd/{output}" if isinstance(output, int) else output
     if keep is not None:
         keep = absolute_path(keep)
-    kept_folder = _kept_folder(incremental, is_wanted=keep is None and limits is None)
+    kept_folder = None
+    if options.splits_groups:
+        kept_folder = _kept_folder(incremental, is_wanted=keep is None and limits is None)
     if limits is not None:
         # The same flow from here on, in a process that can be ended.
         report: PackReport = pack_bounded(

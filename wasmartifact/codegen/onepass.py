@@ -240,6 +240,8 @@ class OnePass:
 
     def _add_relocations(self, made: CodeObject, code: Any) -> None:
         """Calls of functions that others compile, addresses of type digests and of outward trampolines."""
+        if not (code.call_count or code.digest_count or code.outward_count):
+            return
         known: dict[str, int] = {}
 
         def add(kind: int, places: Any, names: list[str], distances: Iterable[int]) -> None:

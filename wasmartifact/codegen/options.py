@@ -168,6 +168,7 @@ def _parse_machine(target: str | None) -> str:
     return machine
 
 
+@lru_cache
 def _spec(machine: str, cpu_name: str, tune_cpu: str, features: tuple[str, ...]) -> TargetSpec:
     names = CPU_FEATURES[machine]
     missing = [name for name in names if name not in features]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import select
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -136,7 +135,7 @@ def write_atomically(output: str | os.PathLike[str], chunks: Iterable[Buffer], *
     """
     path = os.path.abspath(os.fspath(output))
     folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{secrets.token_hex(16)}")
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(16).hex()}")
     try:
         if not os.path.isdir("/proc/self/fd"):  # a nameless file gets its name from there
             raise FileNotFoundError

@@ -245,8 +245,9 @@ def _contract_fields(columns: Columns, subtypes_offset: int) -> Iterator[int]:
 
 def _arrays(columns: Columns, images: Mapping[int, Place]) -> Iterator[bytes]:
     """Contents of each array, in order."""
-    for name in schema.TIED_COLUMNS:
-        yield columns.column(name).tobytes()
+    directory = columns.directory
+    for name, column in _TIED_COLUMNS.items():
+        yield columns.column(name).tobytes() if directory[column.id][3] else b""  # most are empty in small modules
     rows = array("I", bytes(8 * columns.row_count("functions")))
     rows[0::2] = array("I", columns.column("function.text_offset"))
     types, flags = columns.column("function.type"), columns.column("function.flags")

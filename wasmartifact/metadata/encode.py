@@ -31,6 +31,11 @@ _ARRAY_CODES: Final = {column.name: _CODES[column.type] for column in schema.ALL
 _REF_FUNC: Final = OPCODE_BY_NAME["ref.func"].code
 
 Values: TypeAlias = "bytes | bytearray | memoryview | array[int]"
+#: Every column of the schema, as it is where its group has no rows.
+_WITHOUT_ROWS: Final[Mapping[str, Values]] = {
+    column.name: bytes(schema.VALUE_SIZES[column.type]) if column.shape == "offsets" else b""
+    for column in schema.COLUMNS
+}
 #: A column's name and its values, which have the column's element size.
 Named: TypeAlias = "tuple[str, Values]"
 
@@ -161,7 +166,7 @@ def encode_metadata(facts: MetadataFacts) -> bytearray:
         raise ToolchainError("metadata is written on little-endian hosts only; this host is big-endian")
     page_size_bytes = schema.PAGE_BYTES[facts.layout.machine]
     images = Images.plan(facts.initial, page_size_bytes)
-    columns = dict(_columns(facts, images)) | dict(facts.component or {})
+    columns = {**_WITHOUT_ROWS, **dict(_columns(facts, images)), **(facts.component or {})}
     return build_section(columns, images, page_size_bytes, lambda section: _write_header(section, facts))
 
 
@@ -264,8 +269,10 @@ def _place(sizes: Sequence[int]) -> tuple[list[int], int]:
     Small columns come first: a load reads the start of the section, and then has them without touching the mapping.
     """
     end = schema.METADATA_HEADER.size_bytes + len(sizes) * schema.DIRECTORY_ENTRY.size_bytes
-    places = [0] * len(sizes)
-    for number in sorted(range(len(sizes)), key=sizes.__getitem__):  # stable: equal ones by ascending id
+    end = schema.align_up(end, schema.COLUMN_ALIGN_BYTES)
+    places = [end] * len(sizes)  # of the empty ones
+    filled = [number for number, size_bytes in enumerate(sizes) if size_bytes]
+    for number in sorted(filled, key=sizes.__getitem__):  # stable: equal ones by ascending id
         places[number] = start = schema.align_up(end, schema.COLUMN_ALIGN_BYTES)
         end = start + sizes[number]
     return places, end
@@ -274,10 +281,10 @@ def _place(sizes: Sequence[int]) -> tuple[list[int], int]:
 def _move_images(columns: dict[str, Values], images_start: int) -> None:
     """Turn offsets from the first image into offsets from the section's start, now that that one is known."""
     runs = columns["run_section_offset"]
-    columns["run_section_offset"] = _array("run_section_offset", (offset + images_start for offset in runs))
     tables = zip(columns["table_image_offset"], columns["table_image_count"], strict=True)
-    columns["table_image_offset"] = _array(
-        "table_image_offset", (offset + images_start if count else 0 for offset, count in tables)
+    columns |= (
+        ints("run_section_offset", [offset + images_start for offset in runs]),
+        ints("table_image_offset", [offset + images_start if count else 0 for offset, count in tables]),
     )
 
 
@@ -355,38 +362,59 @@ def _feature_bits(names: Iterable[str], known: Sequence[str], what: str) -> int:
 
 
 def _columns(facts: MetadataFacts, images: Images) -> Iterator[Named]:
-    """Every column of the schema; image offsets are relative to the first image."""
-    module = facts.module
+    """The columns of each group that has rows; image offsets are relative to the first image."""
+    module, initial, sections = facts.module, facts.initial, facts.custom_sections
     yield from _types(facts)
-    yield from texts("import_module", [entry.module for entry in module.imports])
-    yield from texts("import_name", [entry.name for entry in module.imports])
-    yield ints("import_kind", (entry.kind for entry in module.imports))
-    yield ints("import_index", (entry.index for entry in module.imports))
+    if module.imports:
+        yield from _imports(module)
     yield from _exports(module)
     yield "function", _function_rows(facts)
     yield from _code(facts)
-    yield from _function_names(facts)
-    yield from _tables(module)
-    yield from image_columns(facts.initial, images, len(module.table_types))
-    yield from _memories(facts)
-    yield from _globals(facts)
-    yield ints("tag_type", module.tag_types)
-    yield from _elements(facts)
-    yield from _data(facts)
-    sections = facts.custom_sections
-    yield from spans("custom_name", [section.name.encode() for section in sections])
-    data = memoryview(module.data)
-    yield from spans("custom_data", [data[section.start : section.end] for section in sections])
+    if module.function_names:
+        yield from _function_names(facts)
+    if module.table_types:
+        yield from _tables(module)
+    if module.table_types or initial.memory_runs:
+        yield from image_columns(initial, images, len(module.table_types))
+    if module.memory_types:
+        yield from _memories(facts)
+    if module.global_types:
+        yield from _globals(facts)
+    if module.tag_types:
+        yield ints("tag_type", module.tag_types)
+    if module.elements:
+        yield from _elements(facts)
+    if module.datas:
+        yield from _data(facts)
+    if sections:
+        yield from _custom_sections(module, sections)
+    if module.custom_sections:  # those of DWARF need not be stored
+        yield from _source_lines(module)
     yield from texts("info_key", list(facts.info))
     yield from texts("info_value", list(facts.info.values()))
+    if facts.cpu_levels:
+        yield from _cpu_levels(facts)
+
+
+def _imports(module: Module) -> Iterator[Named]:
+    yield from texts("import_module", [entry.module for entry in module.imports])
+    yield from texts("import_name", [entry.name for entry in module.imports])
+    yield ints("import_kind", [entry.kind for entry in module.imports])
+    yield ints("import_index", [entry.index for entry in module.imports])
+
+
+def _custom_sections(module: Module, sections: Sequence[CustomSection]) -> Iterator[Named]:
+    yield from texts("custom_name", [section.name for section in sections])
+    data = memoryview(module.data)
+    yield from spans("custom_data", [data[section.start : section.end] for section in sections])
+
+
+def _source_lines(module: Module) -> Iterator[Named]:
     source_lines = read_source_lines(module)
-    yield ints("type_inward", map(_plus_one, facts.code.inward_text_offsets))
     yield "source_wasm_offset", source_lines.wasm_offsets
     yield "source_line", source_lines.lines
     yield "source_file", source_lines.files
     yield from texts("source_file_name", source_lines.file_names)
-    if facts.cpu_levels:
-        yield from _cpu_levels(facts)
 
 
 def _types(facts: MetadataFacts) -> Iterator[Named]:
@@ -404,11 +432,12 @@ def _types(facts: MetadataFacts) -> Iterator[Named]:
     )
     yield ints("type_entry", map(_plus_one, facts.code.entry_text_offsets))
     yield ints("type_host", map(_plus_one, facts.code.host_text_offsets))
+    yield ints("type_inward", map(_plus_one, facts.code.inward_text_offsets))
 
 
 def _cpu_levels(facts: MetadataFacts) -> Iterator[Named]:
     known = schema.CPU_FEATURES[facts.layout.machine]
-    yield ints("cpu_level_features", (_feature_bits(features, known, "CPU") for _, features in facts.cpu_levels))
+    yield ints("cpu_level_features", [_feature_bits(features, known, "CPU") for _, features in facts.cpu_levels])
     yield from texts("cpu_level_name", [name for name, _ in facts.cpu_levels])
     yield "cpu_variant", array("I", chain.from_iterable(facts.code.variants))
 
@@ -416,8 +445,8 @@ def _cpu_levels(facts: MetadataFacts) -> Iterator[Named]:
 def _exports(module: Module) -> Iterator[Named]:
     names = [entry.name.encode() for entry in module.exports]
     yield from spans("export_name", names)
-    yield ints("export_kind", (entry.kind for entry in module.exports))
-    yield ints("export_index", (entry.index for entry in module.exports))
+    yield ints("export_kind", [entry.kind for entry in module.exports])
+    yield ints("export_index", [entry.index for entry in module.exports])
     yield "export_slots", hash_slots(names, [entry.index << 3 | entry.kind + 1 for entry in module.exports])
 
 
@@ -459,8 +488,8 @@ def _function_rows(facts: MetadataFacts) -> array[int]:
 
 def _code(facts: MetadataFacts) -> Iterator[Named]:
     codes, code = facts.module.codes, facts.code
-    yield ints("code_wasm_offset", (entry.start for entry in codes))
-    yield ints("code_wasm_size", (entry.end - entry.start for entry in codes))
+    yield ints("code_wasm_offset", [entry.start for entry in codes])
+    yield ints("code_wasm_size", [entry.end - entry.start for entry in codes])
     yield from code.address_columns.items()
     yield ints("address_trap", code.address_traps)
 
@@ -488,16 +517,16 @@ def _custom_data_offsets(sections: Sequence[CustomSection], starts: Iterable[int
 def image_columns(initial: InitialState, images: Images, table_count: int) -> Iterator[Named]:
     """Where the images lie, from the first one on."""
     places = [images.tables.get(index, (0, 0)) for index in range(table_count)]
-    yield ints("table_image_offset", (offset for offset, _ in places))
-    yield ints("table_image_count", (count for _, count in places))
-    yield ints("run_memory", (run.memory_index for run in initial.memory_runs))
-    yield ints("run_memory_offset", (run.memory_offset for run in initial.memory_runs))
+    yield ints("table_image_offset", [offset for offset, _ in places])
+    yield ints("table_image_count", [count for _, count in places])
+    yield ints("run_memory", [run.memory_index for run in initial.memory_runs])
+    yield ints("run_memory_offset", [run.memory_offset for run in initial.memory_runs])
     yield ints("run_section_offset", images.run_offsets)
-    yield ints("run_size", (len(run.data) for run in initial.memory_runs))
+    yield ints("run_size", [len(run.data) for run in initial.memory_runs])
 
 
 def _tables(module: Module) -> Iterator[Named]:
-    yield ints("table_type", (table.element for table in module.table_types))
+    yield ints("table_type", [table.element for table in module.table_types])
     yield from _limits("table_min", "table_max", "table_flags", [table.limits for table in module.table_types])
 
 
@@ -510,8 +539,8 @@ def _memories(facts: MetadataFacts) -> Iterator[Named]:
 
 
 def _limits(minimum: str, maximum: str, flags: str, limits: Sequence[Limits]) -> Iterator[Named]:
-    yield ints(minimum, (item.min for item in limits))
-    yield ints(maximum, (schema.NONE_U64 if item.max is None else item.max for item in limits))
+    yield ints(minimum, [item.min for item in limits])
+    yield ints(maximum, [schema.NONE_U64 if item.max is None else item.max for item in limits])
     yield ints(
         flags,
         (
@@ -525,8 +554,8 @@ def _limits(minimum: str, maximum: str, flags: str, limits: Sequence[Limits]) ->
 
 def _globals(facts: MetadataFacts) -> Iterator[Named]:
     module = facts.module
-    yield ints("global_type", (item.valtype for item in module.global_types))
-    yield ints("global_flags", (schema.GLOBAL_MUTABLE if item.mutable else 0 for item in module.global_types))
+    yield ints("global_type", [item.valtype for item in module.global_types])
+    yield ints("global_flags", [schema.GLOBAL_MUTABLE if item.mutable else 0 for item in module.global_types])
     yield "global_image", facts.initial.global_image
     data = memoryview(module.data)
     initialisers = [data[item.init.start : item.init.end] for item in module.globals]
@@ -536,11 +565,11 @@ def _globals(facts: MetadataFacts) -> Iterator[Named]:
 def _elements(facts: MetadataFacts) -> Iterator[Named]:
     elements = facts.module.elements
     in_image = facts.initial.elements_in_image
-    yield ints("element_mode", (element.mode for element in elements))
-    yield ints("element_type", (element.type for element in elements))
-    yield ints("element_table", (element.table if element.mode == ACTIVE else 0 for element in elements))
-    yield ints("element_offset", (_constant_offset(element.offset) for element in elements))
-    yield ints("element_in_image", (index in in_image for index in range(len(elements))))
+    yield ints("element_mode", [element.mode for element in elements])
+    yield ints("element_type", [element.type for element in elements])
+    yield ints("element_table", [element.table if element.mode == ACTIVE else 0 for element in elements])
+    yield ints("element_offset", [_constant_offset(element.offset) for element in elements])
+    yield ints("element_in_image", [index in in_image for index in range(len(elements))])
     yield ints("element_slots", accumulate((len(element.items) for element in elements), initial=0))
     yield ints("element_slot_values", chain.from_iterable(map(_element_slots, elements)))
 
@@ -557,11 +586,11 @@ def _element_slots(element: Element) -> Iterator[int]:
 
 def _data(facts: MetadataFacts) -> Iterator[Named]:
     datas, in_image = facts.module.datas, facts.initial.datas_in_image
-    yield ints("data_mode", (segment.mode for segment in datas))
-    yield ints("data_memory", (segment.memory if segment.mode == ACTIVE else 0 for segment in datas))
-    yield ints("data_offset", (_constant_offset(segment.offset) for segment in datas))
-    yield ints("data_in_image", (index in in_image for index in range(len(datas))))
-    yield ints("data_size", (segment.end - segment.start for segment in datas))
+    yield ints("data_mode", [segment.mode for segment in datas])
+    yield ints("data_memory", [segment.memory if segment.mode == ACTIVE else 0 for segment in datas])
+    yield ints("data_offset", [_constant_offset(segment.offset) for segment in datas])
+    yield ints("data_in_image", [index in in_image for index in range(len(datas))])
+    yield ints("data_size", [segment.end - segment.start for segment in datas])
     data = memoryview(facts.module.data)
     contents = [
         data[segment.start : segment.start if index in in_image else segment.end] for index, segment in enumerate(datas)
@@ -580,17 +609,12 @@ def _constant_offset(offset: ConstExpr | None) -> int:
 
 
 def ints(name: str, values: Iterable[int]) -> Named:
-    """A column of integers."""
-    return name, _array(name, values)
-
-
-def _array(name: str, values: Iterable[int]) -> Values:
-    """Values as an array of the column's type; arrays and bytes that are one already are not copied."""
+    """A column of integers; arrays and bytes that have the column's type already are not copied."""
     code = _ARRAY_CODES[name]
     if (isinstance(values, array) and values.typecode == code) or (isinstance(values, bytes) and code == "B"):
-        return values
+        return name, values
     try:
-        return array(code, values)
+        return name, array(code, values)
     except OverflowError as error:
         raise ToolchainError(f"a value does not fit column {name}: {error}") from error
 

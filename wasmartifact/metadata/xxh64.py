@@ -27,7 +27,8 @@ def xxh64(data: bytes | bytearray | memoryview, seed: int = 0) -> int:
     stripes_end = len(view) // _STRIPE_BYTES * _STRIPE_BYTES
     if stripes_end:
         lanes = _mix(view[:stripes_end], seed)
-        state = sum(_rotate(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18), strict=True)) & _MASK
+        one, two, three, four = lanes
+        state = (_rotate(one, 1) + _rotate(two, 7) + _rotate(three, 12) + _rotate(four, 18)) & _MASK
         for lane in lanes:
             state = ((state ^ _round(0, lane)) * _PRIME1 + _PRIME4) & _MASK
     else:
