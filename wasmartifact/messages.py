@@ -57,7 +57,7 @@ TRAPS = {
 }
 #: Name, exception and message template of each error of the C runtime.
 NATIVE_ERRORS = {
-    1: ("not_elf", "BadMagic", "not an ELF file: found {found:#x} at offset 0, expected {expected:#x}; give a file that `wasmartifact pack` wrote"),
+    1: ("not_elf", "BadMagic", "not an ELF file: found {found:#x} at offset 0, expected {expected:#x}; give a file that `wasmartifact pack` wrote, or a module to wa.compile"),
     2: ("no_section", "BadMagic", "an ELF file without a .wasmartifact section; give a file that `wasmartifact pack` wrote"),
     3: ("bad_magic", "BadMagic", "the .wasmartifact section starts with {found:#x}, expected {expected:#x}; the file is damaged or not an artifact"),
     4: ("format_version", "VersionMismatch", "artifact format {found}, this version reads {expected}; pack the module again"),

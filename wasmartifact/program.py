@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 COMMAND_INTERFACE = "wasi:cli/run@0.2."
 
 
-def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: Any) -> int:
+def run(path: str | os.PathLike[str] | bytes, args: Sequence[str | bytes] = (), **wasi: Any) -> int:
     """Run a WASI command to its end.
 
     Parameters
     ----------
-    path : str | os.PathLike
-        A packed artifact, or a .wasm or .wat module or component, which `compile` packs into the cache on first use.
+    path : str | os.PathLike | bytes
+        A packed artifact, or a .wasm or .wat module or component, which `compile` packs into the cache on first use;
+        bytes are the contents of one, not a path, as for `load` and `compile`.
     args : sequence
-        Arguments of the program. Its name, the last part of the path, is put before them.
+        Arguments of the program. Its name, the last part of the path or "program", is put before them.
     **wasi
         As for `Wasi`: ``env``, ``preopens``, ``stdin``, ``stdout``, ``stderr``, ``http``, ``network``, and ``limits``,
         which are those of its store, too. The three streams are those of this
@@ -57,13 +58,14 @@ def run(path: str | os.PathLike[str], args: Sequence[str | bytes] = (), **wasi: 
     >>> wa.run("hello.wat", stdout=None)
     3
     """
-    program = os.fsdecode(path)
-    if is_artifact(program):
-        artifact = load(program)
+    source = bytes(path) if isinstance(path, bytes | bytearray | memoryview) else os.fsdecode(path)
+    program = source if isinstance(source, str) else "program"
+    if is_artifact(source):
+        artifact = load(source)
     else:
         from wasmartifact.cache import compile
 
-        artifact = compile(program)
+        artifact = compile(source)
     if artifact._is_component:
         return run_component(artifact, program, args, **wasi)
     return start(*instantiate(artifact, program, args, **wasi), program)

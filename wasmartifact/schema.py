@@ -970,7 +970,8 @@ NATIVE_ERRORS: Final = (
         1,
         "not_elf",
         "BadMagic",
-        "not an ELF file: found {found:#x} at offset 0, expected {expected:#x}; give a file that `wasmartifact pack` wrote",
+        "not an ELF file: found {found:#x} at offset 0, expected {expected:#x}; give a file that `wasmartifact pack` wrote, "
+        "or a module to wa.compile",
     ),
     NativeError(
         2,

@@ -22,6 +22,7 @@ from tests.fuzz.metering import USED_NAME, meter
 from tests.fuzz.plan import Plan, make_plan
 from tests.fuzz.reference import Reference, ReferenceModule, Rejected, compile_reference
 from tests.fuzz.shape import Shape
+from tests.fuzz.smith import SmithError
 from tests.fuzz.subject import Subject
 
 LEVELS: Final = range(4)
@@ -126,7 +127,11 @@ def work(seeds: Sequence[str], *, progress: bool = False) -> tuple[Counter[str],
     """Compare the modules of these seeds; counts, and what differs."""
     counts, found = Counter[str](), []
     for number, seed in enumerate(seeds, 1):
-        generated = generate(seed, canonical_nans=True)
+        try:
+            generated = generate(seed, canonical_nans=True)
+        except SmithError:
+            counts["seeds without a module"] += 1
+            continue
         try:
             compare_counts(generated.modules, seed, counts)
         except Difference as difference:

@@ -140,6 +140,17 @@ def test_the_function_run(programs: Path) -> None:
     assert wa.run(programs / "returns.so") == 0
 
 
+def test_bytes_are_contents(programs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    module = b'(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))'
+    module += b' (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 5))))'
+    output = io.BytesIO()
+    code = wa.run(
+        (programs / "echo.so").read_bytes(), ["a"], stdin=io.BytesIO(b"in"), stdout=output, stderr=io.BytesIO()
+    )
+    assert (code, output.getvalue(), wa.run(module)) == (7, b"program\0a\0in", 5)
+
+
 def test_the_function_run_inherits_streams(programs: Path) -> None:
     code = (
         "import sys, wasmartifact as wa; print('before', end='');"
