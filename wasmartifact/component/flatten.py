@@ -308,7 +308,7 @@ class _Flatten:
             if opcode == _GLOBAL_GET:
                 pieces.append(self.global_value(number, immediate, in_table=in_table))
             else:
-                pieces += self.rewriters[number].expression(place, [(place, opcode, immediate), (end, 0, None)], end)
+                pieces += self.rewriters[number].expression(place, end)
         return b"".join(pieces)
 
     def global_value(self, number: int, index: int, *, in_table: bool) -> bytes:

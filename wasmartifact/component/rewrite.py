@@ -9,8 +9,7 @@ from wasmartifact.dataclass import dataclass
 from wasmartifact.schema import HEAP_ABSTRACT, VALTYPE_REF, VALTYPE_REF_NULL
 from wasmartifact.wasm import opcodes
 from wasmartifact.wasm.encode import opcode_bytes, signed, unsigned
-from wasmartifact.wasm.instructions import decode_instructions, decode_locals
-from wasmartifact.wasm.model import Instruction
+from wasmartifact.wasm.instructions import decode_locals, find_instructions
 from wasmartifact.wasm.opcodes import CATCH_TAG, CATCH_TAG_REF, OPCODE_BY_NAME, OPCODES
 
 
@@ -159,6 +158,9 @@ class Rewriter:
         if maps.memories[:1] in ([], [0]) and len(maps.memories) < 2:
             for code in _MEMORY_CODES:  # nearly all of them, and they stay as they are
                 self.rewriters.pop(code, None)
+        first_bytes = {code if code <= 0xFF else code >> 16 for code in self.rewriters.keys() - _BLOCK_CODES}
+        self.written: dict[tuple[int, Any], bytes] = {}  # what was rewritten before: most is, many times
+        self.wanted = bytes(byte in first_bytes for byte in range(256))
 
     def body(self, start: int, end: int) -> bytes:
         """A code entry without its size."""
@@ -166,24 +168,27 @@ class Rewriter:
         local_parts = [unsigned(len(runs))]
         for count, valtype in runs:
             local_parts += (unsigned(count), self.maps.valtype(valtype))
-        return b"".join([*local_parts, *self.expression(place, decode_instructions(self.data, place, end), end)])
+        return b"".join([*local_parts, *self.expression(place, end)])
 
-    def expression(self, start: int, instructions: list[Instruction], end: int) -> list[bytes]:
-        """Instructions that fill ``data[start:end]``; the last one stays as it is."""
-        data, maps, rewriters = self.data, self.maps, self.rewriters
+    def expression(self, start: int, end: int) -> list[bytes]:
+        """Instructions that fill ``data[start:end]``."""
+        data, rewriters, written = self.data, self.rewriters, self.written
         pieces: list[bytes] = []
         last = start
-        number = 0
-        for place, opcode, immediate in instructions:
-            number += 1
-            rewrite = rewriters.get(opcode)
-            if rewrite is None or (opcode in _BLOCK_CODES and immediate[0] == "value" and data[place + 1] == 0x40):
+        for place, opcode, immediate, behind in find_instructions(data, start, end, self.wanted):
+            if opcode not in rewriters:
                 continue
-            if opcode == _REF_FUNC:
-                self.referenced.add(maps.functions[immediate])
+            new = written.get((opcode, immediate))
+            if new is None:
+                new = written[opcode, immediate] = self.instruction(opcode, immediate)
             pieces.append(data[last:place])
-            pieces.append(opcode_bytes(opcode))
-            pieces.append(rewrite(maps, immediate))
-            last = instructions[number][0]
+            pieces.append(new)
+            last = behind
         pieces.append(data[last:end])
         return pieces
+
+    def instruction(self, opcode: int, immediate: Any) -> bytes:
+        """An instruction that names something."""
+        if opcode == _REF_FUNC:
+            self.referenced.add(self.maps.functions[immediate])
+        return opcode_bytes(opcode) + self.rewriters[opcode](self.maps, immediate)

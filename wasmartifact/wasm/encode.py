@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 def unsigned(value: int) -> bytes:
     """An unsigned number, in LEB128 (spec section 5.2.2)."""
+    if value < 0x80:  # most are
+        return bytes((value,))
+    if value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
     encoded = bytearray()
     while value >= 0x80:
         encoded.append(value & 0x7F | 0x80)

