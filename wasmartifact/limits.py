@@ -79,6 +79,14 @@ class Limits(Bounds):
         How much of a thread's stack the guests may use, from the outermost call into the store; host functions that
         they call count where they call back. More is a trap, ``stack_exhausted``, which comes at the end of the
         thread's stack in any case.
+    value_bytes : int, optional
+        What the values of one call of a component may take as Python objects: strings and lists by their bytes, 64
+        more for each object, 8 for each reference that one holds. More is a trap, ``values_too_large``. Without this
+        limit it is four times the guest's memory, and at least 128 MiB: parts of a value may stand for the same bytes
+        of the guest any number of times.
+    handles : int, optional
+        Number of handles that each component instance has at a time, in components that are instantiated while this
+        is the limit. More is a trap, ``too_many_handles``. Without this limit it is 100,000.
 
     Raises
     ------
@@ -105,13 +113,17 @@ class Limits(Bounds):
     ValueError: ...
     """
 
-    __slots__ = ("descriptors", "instances", "memory_bytes", "stack_bytes", "table_elements")
+    __slots__ = (
+        "descriptors", "handles", "instances", "memory_bytes", "stack_bytes", "table_elements", "value_bytes"
+    )  # fmt: skip
 
     memory_bytes: int | None
     table_elements: int | None
     instances: int | None
     descriptors: int | None
     stack_bytes: int | None
+    value_bytes: int | None
+    handles: int | None
 
     def __init__(
         self,
@@ -121,6 +133,8 @@ class Limits(Bounds):
         instances: int | None = None,
         descriptors: int | None = None,
         stack_bytes: int | None = None,
+        value_bytes: int | None = None,
+        handles: int | None = None,
     ) -> None:
         super().__init__(
             memory_bytes=memory_bytes,
@@ -128,6 +142,8 @@ class Limits(Bounds):
             instances=instances,
             descriptors=descriptors,
             stack_bytes=stack_bytes,
+            value_bytes=value_bytes,
+            handles=handles,
         )
 
 

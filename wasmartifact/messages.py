@@ -54,6 +54,8 @@ TRAPS = {
     49: ("too_long", "a string or list longer than the canonical ABI allows"),
     50: ("damaged_component", "the component's description does not fit its code; it is damaged: pack it again"),
     51: ("string_content_out_of_bounds", "string content out-of-bounds"),
+    52: ("values_too_large", "the values of one call take more bytes than the limit allows (value_bytes)"),
+    53: ("too_many_handles", "more handles than the limit allows (handles)"),
 }
 #: Name, exception and message template of each error of the C runtime.
 NATIVE_ERRORS = {

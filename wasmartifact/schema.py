@@ -215,6 +215,8 @@ TRAP_CODES: Final = (
         50, "damaged_component", "the component's description does not fit its code; it is damaged: pack it again"
     ),
     TrapCode(51, "string_content_out_of_bounds", "string content out-of-bounds"),
+    TrapCode(52, "values_too_large", "the values of one call take more bytes than the limit allows (value_bytes)"),
+    TrapCode(53, "too_many_handles", "more handles than the limit allows (handles)"),
 )
 TRAP_BY_NAME: Final = {trap.name: trap.code for trap in TRAP_CODES}
 

@@ -46,9 +46,10 @@ static void resource_new(wa_function *record, uint64_t *slots)
     const struct wa_schema_component_canon *canon;
     wa_component_instance *instance = begin(record, &canon);
     wac_handle handle = {.resource = canon->target - 1, .rep = (uint32_t)slots[0], .is_own = true};
-    slots[0] = wac_handle_new(instance, canon->instance, handle);
-    if (slots[0] == 0)
-        wa_trap(WA_TRAP_OUT_OF_MEMORY);
+    uint32_t index, trap = wac_handle_new(instance, canon->instance, handle, &index);
+    if (trap != 0)
+        wa_trap(trap);
+    slots[0] = index;
     wa_heed_interrupt();
 }
 

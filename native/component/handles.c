@@ -6,7 +6,7 @@
 static bool grow(wac_sub *sub)
 {
     uint32_t capacity = sub->capacity == 0 ? 16 : sub->capacity * 2;
-    if (capacity > UINT32_C(1) << 28) /* MAX_TABLE_LENGTH of the canonical ABI */
+    if (capacity > WAC_MAX_TABLE)
         return false;
     wac_handle *handles = realloc(sub->handles, capacity * sizeof *handles);
     if (handles == NULL)
@@ -19,20 +19,22 @@ static bool grow(wac_sub *sub)
     return true;
 }
 
-uint32_t wac_handle_new(wa_component_instance *instance, uint32_t number, wac_handle handle)
+uint32_t wac_handle_new(wa_component_instance *instance, uint32_t number, wac_handle handle, uint32_t *index)
 {
     wac_sub *sub = &instance->subs[number];
-    uint32_t index = sub->free;
     handle.resource++;
-    if (index != 0) {
-        sub->free = sub->handles[index].rep;
+    *index = sub->free;
+    if (*index != 0) {
+        sub->free = sub->handles[*index].rep;
     } else {
+        if (sub->count > instance->max_handles) /* the first one, which is none, counts */
+            return WA_TRAP_TOO_MANY_HANDLES;
         if (sub->count == sub->capacity && !grow(sub))
-            return 0;
-        index = sub->count++;
+            return WA_TRAP_OUT_OF_MEMORY;
+        *index = sub->count++;
     }
-    sub->handles[index] = handle;
-    return index;
+    sub->handles[*index] = handle;
+    return 0;
 }
 
 wac_handle *wac_handle_get(wa_component_instance *instance, uint32_t number, uint32_t index, uint32_t resource, uint32_t *trap)
@@ -98,11 +100,9 @@ uint32_t wac_give_borrow(wa_component_instance *instance, uint32_t sub, uint32_t
     *value = rep;
     if (instance->component->resources[resource].owner == sub + 1)
         return 0;
-    *value = wac_handle_new(instance, sub, (wac_handle){.resource = resource, .rep = rep, .scope = scope});
-    if (*value == 0)
-        return WA_TRAP_OUT_OF_MEMORY;
-    scope->borrows++;
-    return 0;
+    uint32_t trap = wac_handle_new(instance, sub, (wac_handle){.resource = resource, .rep = rep, .scope = scope}, value);
+    scope->borrows += trap == 0;
+    return trap;
 }
 
 void wac_end_lends(wa_component_instance *instance, const wac_scope *scope)

@@ -27,7 +27,7 @@ static int resume(wa_component_instance *instance)
 
 int wa_component_instance_begin(wa_component_instance *instance, const wa_component *component)
 {
-    *instance = (wa_component_instance){.component = component};
+    *instance = (wa_component_instance){.component = component, .max_handles = WAC_MAX_HANDLES};
     instance->subs = calloc(component->sub_count, sizeof *instance->subs);
     instance->options = malloc((component->canon_count + 1u) * sizeof *instance->options);
     instance->is_resolved = calloc(component->canon_count + 1u, sizeof *instance->is_resolved);

@@ -32,9 +32,8 @@ static uint32_t transfer_own(const wac_crossing *crossing, const wac_type *type,
     uint32_t trap = wac_take_own(crossing->instance, crossing->from->sub, index, type->resource, &rep);
     if (trap != 0)
         return trap;
-    *made = wac_handle_new(crossing->instance, crossing->to->sub,
-                           (wac_handle){.resource = type->resource, .rep = rep, .is_own = true});
-    return *made == 0 ? WA_TRAP_OUT_OF_MEMORY : 0;
+    return wac_handle_new(crossing->instance, crossing->to->sub,
+                          (wac_handle){.resource = type->resource, .rep = rep, .is_own = true}, made);
 }
 
 static uint32_t transfer_borrow(const wac_crossing *crossing, const wac_type *type, uint32_t index, uint32_t *made)

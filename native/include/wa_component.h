@@ -122,6 +122,9 @@ typedef struct wac_lend {
     uint32_t sub, index;
 } wac_lend;
 
+/* Handles cost their guest nothing, and the embedder its objects. */
+enum { WAC_MAX_HANDLES = 100000, WAC_MAX_TABLE = 1 << 28 /* MAX_TABLE_LENGTH of the canonical ABI */ };
+
 typedef struct wa_component_instance {
     const wa_component *component;
     wa_instance *core; /* NULL until it is linked */
@@ -130,6 +133,7 @@ typedef struct wa_component_instance {
     bool *is_resolved;
     wac_lend *lends;
     uint32_t lend_count, lend_capacity;
+    uint32_t max_handles; /* of each component instance; the embedder may set it */
     bool is_poisoned, is_entered;
     /* Of the embedder: run a core function, where no C frame may be jumped over; NULL: jump. 0 or WAC_RAISED. */
     uint32_t (*run)(struct wa_component_instance *instance, const wac_callee *callee, uint64_t *slots);
@@ -144,8 +148,8 @@ wac_callee wac_callee_of(const wa_function *function);
 /* What a canon of a linked instance works with; NULL: its columns are damaged. */
 const wac_options *wac_options_of(wa_component_instance *instance, uint32_t canon);
 
-/* Put a handle into the table of a component instance; 0: no memory. */
-uint32_t wac_handle_new(wa_component_instance *instance, uint32_t sub, wac_handle handle);
+/* Put a handle into the table of a component instance: 0, or the trap where there is no room for it. */
+uint32_t wac_handle_new(wa_component_instance *instance, uint32_t sub, wac_handle handle, uint32_t *index);
 /* The handle, or NULL with the trap. */
 wac_handle *wac_handle_get(wa_component_instance *instance, uint32_t sub, uint32_t index, uint32_t resource, uint32_t *trap);
 /* Free its place. */

@@ -240,6 +240,10 @@
 #define WA_TRAP_DAMAGED_COMPONENT 50
 /* string content out-of-bounds */
 #define WA_TRAP_STRING_CONTENT_OUT_OF_BOUNDS 51
+/* the values of one call take more bytes than the limit allows (value_bytes) */
+#define WA_TRAP_VALUES_TOO_LARGE 52
+/* more handles than the limit allows (handles) */
+#define WA_TRAP_TOO_MANY_HANDLES 53
 
 /* ---- errors of the runtime ------------------------------------------------------------------------------------------- */
 

@@ -50,6 +50,7 @@ static wax_store *new_store(bool is_explicit)
     store->is_explicit = is_explicit;
     store->sweep_at = FIRST_SWEEP;
     store->weight = 1;
+    store->value_bytes = store->max_handles = UINT64_MAX;
     store->native = wa_store_new();
     store->keep = PyDict_New();
     if (store->native == NULL)
@@ -361,7 +362,12 @@ static int read_limit(PyObject *limits, const char *name, uint64_t *limit)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-static int read_limits(PyObject *limits, wa_limits *native)
+/* Those that only components have. */
+typedef struct component_limits {
+    uint64_t value_bytes, max_handles;
+} component_limits;
+
+static int read_limits(PyObject *limits, wa_limits *native, component_limits *component)
 {
     PyObject *class = wax_help(WAX_LIMITS_CLASS);
     if (class == NULL || !wax_check_type(limits, (PyTypeObject *)class))
@@ -369,9 +375,18 @@ static int read_limits(PyObject *limits, wa_limits *native)
     return read_limit(limits, "memory_bytes", &native->counted[WA_COUNTED_MEMORY_BYTES]) < 0 ||
                    read_limit(limits, "table_elements", &native->counted[WA_COUNTED_TABLE_ELEMENTS]) < 0 ||
                    read_limit(limits, "instances", &native->counted[WA_COUNTED_INSTANCES]) < 0 ||
-                   read_limit(limits, "stack_bytes", &native->stack_bytes) < 0
+                   read_limit(limits, "stack_bytes", &native->stack_bytes) < 0 ||
+                   read_limit(limits, "value_bytes", &component->value_bytes) < 0 ||
+                   read_limit(limits, "handles", &component->max_handles) < 0
                ? -1
                : 0;
+}
+
+static void keep_limits(wax_store *store, PyObject *limits, const component_limits *component)
+{
+    Py_XSETREF(store->limits, Py_NewRef(limits));
+    store->value_bytes = component->value_bytes;
+    store->max_handles = component->max_handles;
 }
 
 static PyObject *store_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
@@ -380,13 +395,14 @@ static PyObject *store_new(PyTypeObject *class, PyObject *args, PyObject *kwargs
     static char *names[] = {"limits", NULL};
     PyObject *limits = Py_None;
     wa_limits native;
+    component_limits component;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:Store", names, &limits) ||
-        (limits != Py_None && read_limits(limits, &native) < 0))
+        (limits != Py_None && read_limits(limits, &native, &component) < 0))
         return NULL;
     wax_store *store = new_store(true);
     if (store == NULL || limits == Py_None)
         return (PyObject *)store;
-    store->limits = Py_NewRef(limits);
+    keep_limits(store, limits, &component);
     if (wa_store_limit(store->native, &native) < 0) {
         Py_DECREF(store);
         return PyErr_NoMemory();
@@ -406,15 +422,16 @@ static int store_set_limits(PyObject *object, PyObject *limits, void *closure)
     (void)closure;
     wax_store *store = wax_root((wax_store *)object);
     wa_limits native;
+    component_limits component;
     if (limits == NULL || limits == Py_None || store->limits == NULL) {
         PyErr_SetString(PyExc_ValueError, "limits can be changed to other ones, where the store was made with some: wa.Store("
                                           "limits=wa.Limits()) has none yet, and counts");
         return -1;
     }
-    if (read_limits(limits, &native) < 0)
+    if (read_limits(limits, &native, &component) < 0)
         return -1;
     wa_store_change_limits(store->native, &native);
-    Py_SETREF(store->limits, Py_NewRef(limits));
+    keep_limits(store, limits, &component);
     return 0;
 }
 

@@ -83,6 +83,7 @@ typedef struct wax_store {
     Py_ssize_t weight;        /* of the tree of joined stores: one for each store and for each instance */
     bool is_explicit;         /* the user made it: two such stores are never joined */
     PyObject *limits;         /* a wasmartifact.Limits, only where is_explicit; NULL: none */
+    uint64_t value_bytes, max_handles; /* of limits, for components; UINT64_MAX: none was given */
     struct wax_store *previous, *next; /* stores that own handles */
     PyObject *weakrefs;
 } wax_store;

@@ -49,6 +49,8 @@ Run a WASI program. Standard streams are those of this process; of everything el
   --max-memory BYTES   most memory that it may have, as in 500M
   --max-stack BYTES    most of the stack that it may use
   --max-descriptors N  most descriptors that it may have open, streams and directories among them
+  --max-values BYTES   most bytes that the values of one call of a component may take
+  --max-handles N      most handles that an instance of a component may have
   --opt-level N        0 to 3, for a module that is to be packed: 0 packs fastest (default 2)
   --no-tier-up         wait until a module is packed at that level; else level 0 runs until that is there
   -h, --help           show this and exit
@@ -60,6 +62,8 @@ LIMIT_OPTIONS: Final = {
     "--max-memory": ("memory_bytes", BYTES),
     "--max-stack": ("stack_bytes", BYTES),
     "--max-descriptors": ("descriptors", {"": 1}),
+    "--max-values": ("value_bytes", BYTES),
+    "--max-handles": ("handles", {"": 1}),
 }
 VALUE_OPTIONS: Final = ("--dir", "--ro-dir", "--env", "--invoke", "--opt-level", *LIMIT_OPTIONS)
 INTEGER_BITS: Final = {"i32": 32, "i64": 64}

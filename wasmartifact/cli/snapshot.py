@@ -25,7 +25,7 @@ an artifact whose instances start from there.
   -o, --output OUT.so  the snapshot, - for standard output
   --invoke NAME        call this exported function with ARGS before, of a component INTERFACE#NAME, too
   ARGS                 arguments of the function of --invoke, or of the program
-  --dir, --ro-dir, --env, --max-memory, --max-stack, --max-descriptors, --opt-level
+  --dir, --ro-dir, --env, --max-memory, --max-stack, --max-descriptors, --max-values, --max-handles, --opt-level
                        as for run, whose --help tells; instances of the snapshot need the same directories
   -h, --help           show this and exit
 """

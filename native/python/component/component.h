@@ -99,6 +99,7 @@ typedef struct wax_passing {
     wax_given *given; /* few_given, or owned */
     uint32_t given_count, given_capacity;
     bool is_trapped; /* the guest that was to get values failed */
+    uint64_t taken_bytes, most_bytes; /* of the values that Python gets */
     PyObject *lent; /* list of resources that were lent to Python, or NULL */
     wax_given few_given[2];
 } wax_passing;

@@ -17,6 +17,47 @@ PyObject *wax_wrapper(int which)
 /* Apart from what simple values pass through, which then has few registers to save. */
 #define NOINLINE __attribute__((noinline))
 
+/* ---- how much the values of a call may take ---------------------------------------------------------------------- */
+
+/* Any number of a guest's lists and strings may stand for the same bytes of its memory, so that what it gives has no bound but
+ * this one. As objects count what they take without their contents. */
+enum { OBJECT_BYTES = 64, REFERENCE_BYTES = sizeof(PyObject *) };
+static const uint64_t default_value_bytes = UINT64_C(128) << 20, memories = 4;
+
+/* Whether they are within the limit that the store was given, or without one, not more than some times the guest's memory. */
+static NOINLINE bool may_take(wax_passing *passing)
+{
+    uint64_t limit = wax_root(passing->instance->store)->value_bytes;
+    if (limit == UINT64_MAX)
+        limit = passing->options->memory == NULL ? 0 : memories * passing->options->memory->size_bytes;
+    passing->most_bytes = limit > default_value_bytes ? limit : passing->most_bytes;
+    if (passing->taken_bytes <= passing->most_bytes)
+        return true;
+    wax_raise_trap_code(WA_TRAP_VALUES_TOO_LARGE);
+    return false;
+}
+
+static inline bool takes(wax_passing *passing, uint64_t size_bytes)
+{
+    passing->taken_bytes += size_bytes;
+    return passing->taken_bytes <= passing->most_bytes || may_take(passing);
+}
+
+/* Of what load_nested makes, without what a list holds. Members of enums, and an option's value or None, are no objects more. */
+static uint64_t object_bytes(const wac_type *type)
+{
+    switch (type->kind) {
+    case WA_CTYPE_RECORD:
+    case WA_CTYPE_TUPLE:
+        return OBJECT_BYTES + type->item_count * (uint64_t)REFERENCE_BYTES;
+    case WA_CTYPE_ENUM:
+    case WA_CTYPE_OPTION:
+        return 0;
+    default:
+        return OBJECT_BYTES;
+    }
+}
+
 /* ---- what a call passes ------------------------------------------------------------------------------------------ */
 
 void wax_passing_begin(wax_passing *passing, wax_component_instance *instance, const wac_options *options, wac_scope *scope)
@@ -28,6 +69,9 @@ void wax_passing_begin(wax_passing *passing, wax_component_instance *instance, c
     passing->given_count = 0;
     passing->given_capacity = sizeof passing->few_given / sizeof *passing->few_given;
     passing->is_trapped = false;
+    passing->taken_bytes = 0;
+    uint64_t limit = wax_root(instance->store)->value_bytes;
+    passing->most_bytes = limit < default_value_bytes ? limit : default_value_bytes;
     passing->lent = NULL;
 }
 
@@ -395,7 +439,7 @@ static PyObject *decode_utf8(const uint8_t *bytes, uint64_t size_bytes)
     return value;
 }
 
-static NOINLINE PyObject *load_string(const wax_passing *passing, const uint8_t *from)
+static NOINLINE PyObject *load_string(wax_passing *passing, const uint8_t *from)
 {
     wac_span span;
     const uint8_t *bytes;
@@ -405,6 +449,8 @@ static NOINLINE PyObject *load_string(const wax_passing *passing, const uint8_t 
     uint32_t trap = wac_string_place(passing->options, span, &bytes, &size_bytes, &encoding);
     if (trap != 0)
         return wax_raise_trap_code(trap);
+    if (!takes(passing, OBJECT_BYTES + size_bytes))
+        return NULL;
     const char *text = (const char *)bytes;
     int little = -1;
     PyObject *value = encoding == WAC_LATIN1           ? PyUnicode_DecodeLatin1(text, (Py_ssize_t)size_bytes, NULL)
@@ -536,6 +582,9 @@ static PyObject *load_list(wax_passing *passing, const wac_type *type, const uin
     uint32_t trap = wac_list_place(passing->options, element, span, &bytes);
     if (trap != 0)
         return wax_raise_trap_code(trap);
+    uint64_t item_bytes = is_number(element) ? element->size_bytes : REFERENCE_BYTES;
+    if (!takes(passing, span.count * item_bytes))
+        return NULL;
     if (is_number(element))
         return load_numbers(element, bytes, span.count);
     PyObject *list = PyList_New(span.count);
@@ -920,12 +969,12 @@ static int give_object(wax_passing *passing, const wac_type *type, PyObject *val
         return -1;
     bool is_own = type->kind == WA_CTYPE_OWN;
     wac_handle handle = {.resource = type->resource, .rep = rep, .is_own = is_own, .scope = is_own ? NULL : passing->scope};
-    *index = wac_handle_new(native, passing->options->sub, handle);
-    if (*index == 0 || note_given(passing, NULL, *index, rep, is_own) < 0) {
-        if (*index != 0)
+    uint32_t trap = wac_handle_new(native, passing->options->sub, handle, index);
+    if (trap != 0 || note_given(passing, NULL, *index, rep, is_own) < 0) {
+        if (trap == 0)
             wac_handle_free(native, passing->options->sub, *index);
         wax_object_free(passing->instance, rep);
-        return *index == 0 ? fail_trap(passing, WA_TRAP_OUT_OF_MEMORY) : -1;
+        return trap != 0 ? fail_trap(passing, trap) : -1;
     }
     if (!is_own && passing->scope != NULL)
         passing->scope->borrows++;
@@ -948,10 +997,11 @@ static int give_resource(wax_passing *passing, const wac_type *type, wax_resourc
                                                                    : "the resource is borrowed, and can't be given away");
             return -1;
         }
-        handle = *index = wac_handle_new(native, passing->options->sub,
-                                         (wac_handle){.resource = type->resource, .rep = resource->rep, .is_own = true});
-        if (handle == 0)
-            return fail_trap(passing, WA_TRAP_OUT_OF_MEMORY);
+        uint32_t trap = wac_handle_new(native, passing->options->sub,
+                                       (wac_handle){.resource = type->resource, .rep = resource->rep, .is_own = true}, index);
+        if (trap != 0)
+            return fail_trap(passing, trap);
+        handle = *index;
     } else {
         uint32_t trap = wac_give_borrow(native, passing->options->sub, type->resource, resource->rep, passing->scope, index);
         if (trap != 0)
@@ -1134,6 +1184,8 @@ int wax_lower_value(wax_passing *passing, const wac_type *type, PyObject *value,
 
 static NOINLINE PyObject *load_nested(wax_passing *passing, const wac_type *type, const uint8_t *from)
 {
+    if (!takes(passing, object_bytes(type)))
+        return NULL;
     switch (type->kind) {
     case WA_CTYPE_LIST:
         return load_list(passing, type, from);
