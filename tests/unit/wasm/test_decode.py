@@ -119,6 +119,27 @@ def test_some_instructions_are_found_where_all_are_decoded(wanted: Any) -> None:
         assert found == expected
 
 
+@pytest.mark.parametrize(
+    "load",
+    [
+        b"\x28\x02\x00",  # i32.load align=4 offset=0
+        b"\x28\x82\x00\x00",  # the same: integers may have more bytes than they need
+        b"\x28\x82\x80\x80\x80\x00\x80\x80\x00",
+        b"\x28\x42\x01\x00",  # of memory 1
+        b"\x28\xc2\x00\x81\x00\x80\x00",
+    ],
+    ids=bytes.hex,
+)
+def test_instructions_are_found_behind_integers_of_any_length(load: bytes) -> None:
+    body = b"\0\x41\0" + load + b"\x10\0\x0b"  # i32.const 0, load, call 0, end
+    sections = [(1, b"\1\x60\1\x7f\1\x7f"), (3, b"\1\0"), (5, b"\2\0\1\0\1"), (10, bytes([1, len(body)]) + body)]
+    data = b"\0asm\1\0\0\0" + b"".join(bytes([number, len(content)]) + content for number, content in sections)
+    validate(data, decode_module(data))
+    found, expected = found_and_expected(data, bytes(byte == 0x10 for byte in range(256)))
+    assert [opcode for _, opcode, _, _ in found] == [0x10]
+    assert found == expected
+
+
 def test_quickjs_sections() -> None:
     data = quickjs()
     module = decode_module(data)
