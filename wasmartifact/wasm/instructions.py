@@ -251,9 +251,8 @@ def find_instructions(data: bytes, start: int, end: int, wanted: bytes) -> list[
                 pos = behind + 1
                 continue
         elif count < _OTHER:
-            if (
-                count == _OF_MEMORY and data[behind] & 0x40
-            ):  # alignment, in however many bytes: the index of a memory is one more
+            # The alignment, in however many bytes: the index of a memory is one integer more.
+            if count == _OF_MEMORY and data[behind] & 0x40:
                 count += 1
             while count:
                 while data[behind] >= 0x80:
