@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wasmartifact import schema
-from wasmartifact.bounded import pack_bounded
 from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.codegen.compiled import CompiledModule
-from wasmartifact.codegen.cpulevels import CHOICE_SUFFIX
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.onepass import ONE_PASS_MACHINE
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_levels
@@ -48,7 +45,6 @@ from wasmartifact.wasm.initial import InitialState, plan_initial_state
 from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.source import read_source
 from wasmartifact.wasm.types import canonical_types, type_digests
-from wasmartifact.wasm.unsupported import judge
 from wasmartifact.wasm.validate import validate
 
 if TYPE_CHECKING:
@@ -217,6 +213,8 @@ def pack(
     if options.splits_groups:
         kept_folder = _kept_folder(incremental, is_wanted=keep is None and limits is None)
     if limits is not None:
+        from wasmartifact.bounded import pack_bounded  # few packs need it, and what it imports
+
         # The same flow from here on, in a process that can be ended.
         report: PackReport = pack_bounded(
             source, output, limits, progress=progress,
@@ -256,6 +254,8 @@ def pack(
     except (MalformedModule, UnsupportedModule) as problem:
         if component is not None:
             raise
+        from wasmartifact.wasm.unsupported import judge  # sound modules need nothing of it
+
         raise judge(data, problem) from None
     # Beyond this point the module is valid, and code generation has an answer to all of it.
 
@@ -296,9 +296,7 @@ def pack(
     clock.lap("layout")
 
     # Module and code offsets become columns.
-    facts = replace(
-        _metadata_facts(plan, compiled, placed), wasm_sha256=hashlib.sha256(given).digest(), component=component
-    )
+    facts = _metadata_facts(plan, compiled, placed, hashlib.sha256(given).digest(), component)
     section = encode_metadata(facts)
 
     # What code and runtime rely on together goes into the code, where no change of metadata reaches it.
@@ -416,15 +414,21 @@ def _segment_count(target: TargetSpec, oldest_glibc: tuple[int, int] | None) -> 
     """
     if oldest_glibc is None:
         name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-        if target.machine != platform.machine() or name != "glibc":
+        if target.machine != os.uname().machine or name != "glibc":
             return 1
         major, minor = version.split(".")[:2]
         oldest_glibc = int(major), int(minor)
     return 1 if oldest_glibc >= schema.GLIBC_MIN else 2
 
 
-def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> MetadataFacts:
-    """Join what is known of the module, of its code and of the file."""
+def _metadata_facts(
+    plan: _Plan,
+    compiled: CompiledModule,
+    placed: Layout,
+    wasm_sha256: bytes,
+    component: Mapping[str, bytes | array[int]] | None,
+) -> MetadataFacts:
+    """Join what is known of what was given, of the module, of its code and of the file."""
     module, target = plan.module, plan.options.target
     return MetadataFacts(
         module=module,
@@ -437,7 +441,8 @@ def _metadata_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> Me
         wasm_features=module_features(module) | compiled.features,
         info=_info(module, plan.options, compiled),
         library_version=VERSION_NUMBERS,
-        wasm_sha256=hashlib.sha256(module.data).digest(),
+        wasm_sha256=wasm_sha256,
+        component=component,
         checks_exceptions=compiled.checks_exceptions,
         fuel=plan.options.fuel,
         keep_debug=plan.keep_debug,
@@ -511,6 +516,8 @@ def _symbol_names(module: Module, compiled: CompiledModule) -> dict[str, str]:
     functions = range(first, first + len(module.codes))
     found = {f"f{index}": names.get(index) or f"wasm[{index}]" for index in functions}
     if compiled.variants:
+        from wasmartifact.codegen.cpulevels import CHOICE_SUFFIX  # with what one level does not need
+
         found |= {f"f{index}{CHOICE_SUFFIX}": f"{found[f'f{index}']}.choice" for index in functions}
     for item in compiled.variants:
         level = compiled.levels[(item.levels & -item.levels).bit_length() - 1]

@@ -221,3 +221,9 @@ def test_a_folder_that_can_not_be_used_costs_no_pack(tmp_path: Path) -> None:
     for place in (tmp_path / "open", Path("/dev/null/x"), Path("/proc/none")):
         assert wa.pack(module(ALL), tmp_path / "out.so", opt_level=1, incremental=place).functions == FUNCTIONS
     assert not list((tmp_path / "open").iterdir())
+
+
+@pytest.mark.parametrize("level", [0, 3])
+def test_levels_that_keep_nothing_make_no_folder(level: int, tmp_path: Path) -> None:
+    wa.pack(b"(module (func))", tmp_path / "out.so", opt_level=level, incremental=tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()

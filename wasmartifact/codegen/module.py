@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Final
 from wasmartifact.codegen import onepass
 from wasmartifact.codegen.compiled import INIT_SYMBOL, CompiledGroup, CompiledModule, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
-from wasmartifact.codegen.cpulevels import join_levels
 from wasmartifact.codegen.initbody import init_body
-from wasmartifact.codegen.kept import KeptCode
 from wasmartifact.codegen.onepass import OnePass
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec
 from wasmartifact.codegen.pool import GroupDied, Session, Task
@@ -112,6 +110,8 @@ def compile_module(
     init_symbol = INIT_SYMBOL if has_init(module, initial) else None
     if not (levels and functions):
         return _join(context, [*functions, *support], types, init_symbol)
+    from wasmartifact.codegen.cpulevels import join_levels  # few packs need it
+
     joined = join_levels([functions, *levels], support)
     compiled = _join(context, [*joined.functions, *joined.support, *joined.above], types, init_symbol)
     targets = (options.target, *above)
@@ -136,6 +136,8 @@ class _Compiler:
         module, options = self.module, context.options
         kept = None
         if self.kept_folder is not None and options.splits_groups:
+            from wasmartifact.codegen.kept import KeptCode  # level 0 does not need it
+
             kept = KeptCode(self.kept_folder, module, context)
         there = {} if kept is None else kept.find()
         self.count.add(len(there))

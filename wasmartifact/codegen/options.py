@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from wasmartifact.codegen import probe
 from wasmartifact.dataclass import dataclass, replace
 from wasmartifact.host.packages import require
 from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES, MAX_CPU_LEVELS
@@ -85,7 +84,7 @@ class CodegenOptions:
 
 def host_machine() -> str:
     """The machine of this process, a key of ``TRIPLES`` where artifacts can run here."""
-    return _known_name(platform.machine())
+    return _known_name(os.uname().machine)
 
 
 def _known_name(target: str) -> str:
@@ -187,6 +186,8 @@ def _spec(machine: str, cpu_name: str, tune_cpu: str, features: tuple[str, ...])
 @lru_cache
 def _host_cpu(machine: str) -> tuple[str, tuple[str, ...]]:
     """LLVM's name of this host's CPU, and those of its features that the loader can test."""
+    from wasmartifact.codegen import probe  # with processes, which "baseline" needs none of
+
     name, available = probe.ask("host")
     return name, tuple(feature for feature in CPU_FEATURES[machine] if feature in available)
 
@@ -194,6 +195,8 @@ def _host_cpu(machine: str) -> tuple[str, tuple[str, ...]]:
 @lru_cache
 def _named_cpu(machine: str, cpu: str) -> tuple[str, ...]:
     """Features of a CPU that LLVM knows by name."""
+    from wasmartifact.codegen import probe  # as above
+
     # Names are plain words; anything else could be an option list to LLVM.
     known = cpu.replace("-", "").replace("_", "").replace(".", "").isalnum() and cpu.isascii()
     answer = probe.ask("cpu", TRIPLES[machine], cpu, *CPU_FEATURES[machine]) if known else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from wasmartifact.dataclass import dataclass, field
 from wasmartifact.elf import relocation
@@ -41,6 +41,7 @@ from wasmartifact.elf.structs import (
     SYMBOL,
 )
 from wasmartifact.errors import ToolchainError
+from wasmartifact.record import NamedTuple
 from wasmartifact.schema import MACHINES
 
 TEXT: Final = 0  # index of the text in CodeObject.sections

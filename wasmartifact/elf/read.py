@@ -6,7 +6,7 @@ a file as packed and for what `strip` leaves of it.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.elf.structs import (
@@ -21,6 +21,7 @@ from wasmartifact.elf.structs import (
     SHT_SYMTAB,
 )
 from wasmartifact.errors import BadMagic, CorruptArtifact
+from wasmartifact.record import NamedTuple
 from wasmartifact.schema import Buffer
 
 _TEMPLATES: Final = {error.name: error.template for error in schema.NATIVE_ERRORS}

@@ -12,11 +12,12 @@ import re
 import subprocess
 import sys
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from wasmartifact.errors import ToolchainError
 from wasmartifact.host.limits import as_os_error, memory_advice
 from wasmartifact.host.packages import require
+from wasmartifact.record import NamedTuple
 
 #: Switches of ``wasmtime.Config`` that validation sets.
 CONFIG_SWITCHES: Final = (
