@@ -110,7 +110,10 @@ else:
         if hasattr(cls, "__post_init__"):
             lines.append("self.__post_init__()")
         body = "\n    ".join(lines or ["pass"])
-        exec(f"def __init__({', '.join(['self', *parameters])}):\n    {body}\n", known)
+        text = f"def __init__({', '.join(['self', *parameters])}):\n    {body}\n"
+        # As code: a SIGINT while CPython executes a text ends the program in the end, though it was caught meanwhile
+        # (findings/cpython_interrupted_text.sh).
+        exec(compile(text, "<dataclass>", "exec"), known)
         known["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
         return known["__init__"]
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import atexit
 import os
+import selectors
 import threading
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.context import ModuleContext
-
-if TYPE_CHECKING:
-    from selectors import BaseSelector
-
-    from wasmartifact.codegen.process import WorkerProcess
+from wasmartifact.codegen.process import WorkerDied, WorkerProcess, encode_message
 
 _idle: list[WorkerProcess] = []
 _idle_lock = threading.Lock()
@@ -69,23 +65,18 @@ class Session:
     def _run(self, tasks: Sequence[Task], finished: Callable[[int], object] | None) -> list[list[CompiledGroup]]:
         if not tasks:
             return []
-        # Level 0 has no tasks, and does without these.
-        from selectors import DefaultSelector
-
-        from wasmartifact.codegen.process import WorkerDied, WorkerProcess, encode_message
-
         if not self._context_message:
             self._context_message = encode_message(("context", self.context))
             self._context_key = blake2b(self._context_message).digest()
         results: dict[int, list[CompiledGroup]] = {}
         todo = sorted(range(len(tasks)), key=lambda task: tasks[task][0])
         retried: set[int] = set()
-        with DefaultSelector() as selector:
+        with selectors.DefaultSelector() as selector:
             while todo or self._busy:
                 while todo and len(self._busy) < self._limit:
                     task = todo.pop()
                     worker = self._waiting.pop() if self._waiting else WorkerProcess()
-                    self._start(selector, worker, task, encode_message(tasks[task][1]))
+                    self._start(selector, worker, task, tasks[task][1])
                 for key, _ in selector.select():
                     worker = key.fileobj  # type: ignore[assignment]
                     selector.unregister(worker)
@@ -97,21 +88,19 @@ class Session:
                         if task in retried:
                             raise GroupDied(task, str(death)) from None
                         retried.add(task)
-                        self._start(selector, WorkerProcess(), task, encode_message(tasks[task][1]))
+                        self._start(selector, WorkerProcess(), task, tasks[task][1])
                         continue
                     if finished is not None:
                         finished(task)
         return [results[task] for task in range(len(tasks))]
 
-    def _start(self, selector: BaseSelector, worker: WorkerProcess, task: int, request: bytes) -> None:
-        from selectors import EVENT_READ
-
+    def _start(self, selector: selectors.BaseSelector, worker: WorkerProcess, task: int, request: object) -> None:
         self._busy[worker] = task
         if worker.context_key != self._context_key:
             worker.context_key = self._context_key
             worker.send(self._context_message)
-        worker.send(request)
-        selector.register(worker, EVENT_READ)
+        worker.send(encode_message(request))
+        selector.register(worker, selectors.EVENT_READ)
 
     def _receive(self, worker: WorkerProcess) -> list[CompiledGroup]:
         """A worker's answer; WorkerDied where there is none."""
