@@ -50,7 +50,7 @@ static wax_store *new_store(bool is_explicit)
     store->is_explicit = is_explicit;
     store->sweep_at = FIRST_SWEEP;
     store->weight = 1;
-    store->value_bytes = store->max_handles = UINT64_MAX;
+    store->component_limits = (wax_component_limits){UINT64_MAX, UINT64_MAX};
     store->native = wa_store_new();
     store->keep = PyDict_New();
     if (store->native == NULL)
@@ -124,8 +124,10 @@ static int join_roots(wax_store *into, wax_store *from)
     }
     from->parent = (wax_store *)Py_NewRef(into);
     into->is_explicit |= from->is_explicit;
-    if (into->limits == NULL)
+    if (into->limits == NULL) {
         into->limits = Py_XNewRef(from->limits);
+        into->component_limits = from->component_limits;
+    }
     into->busy += from->busy;
     into->weight += from->weight;
     if (merge(&into->keep, &from->keep) < 0 || merge(&into->externrefs, &from->externrefs) < 0 ||
@@ -348,7 +350,7 @@ PyObject *wax_store_object(wax_store *store, uint64_t handle)
 
 /* ---- the type ------------------------------------------------------------------------------------------------------- */
 
-/* One limit by its name; what no counter can reach is none. */
+/* One limit by its name: UINT64_MAX for None, and less for any number, the largest of which no counter can reach. */
 static int read_limit(PyObject *limits, const char *name, uint64_t *limit)
 {
     *limit = UINT64_MAX;
@@ -357,17 +359,14 @@ static int read_limit(PyObject *limits, const char *name, uint64_t *limit)
         *limit = PyLong_AsUnsignedLongLong(number);
         if (PyErr_ExceptionMatches(PyExc_OverflowError))
             PyErr_Clear();
+        if (*limit == UINT64_MAX)
+            --*limit;
     }
     Py_XDECREF(number);
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* Those that only components have. */
-typedef struct component_limits {
-    uint64_t value_bytes, max_handles;
-} component_limits;
-
-static int read_limits(PyObject *limits, wa_limits *native, component_limits *component)
+static int read_limits(PyObject *limits, wa_limits *native, wax_component_limits *component)
 {
     PyObject *class = wax_help(WAX_LIMITS_CLASS);
     if (class == NULL || !wax_check_type(limits, (PyTypeObject *)class))
@@ -377,16 +376,15 @@ static int read_limits(PyObject *limits, wa_limits *native, component_limits *co
                    read_limit(limits, "instances", &native->counted[WA_COUNTED_INSTANCES]) < 0 ||
                    read_limit(limits, "stack_bytes", &native->stack_bytes) < 0 ||
                    read_limit(limits, "value_bytes", &component->value_bytes) < 0 ||
-                   read_limit(limits, "handles", &component->max_handles) < 0
+                   read_limit(limits, "handles", &component->handles) < 0
                ? -1
                : 0;
 }
 
-static void keep_limits(wax_store *store, PyObject *limits, const component_limits *component)
+static void keep_limits(wax_store *store, PyObject *limits, const wax_component_limits *component)
 {
     Py_XSETREF(store->limits, Py_NewRef(limits));
-    store->value_bytes = component->value_bytes;
-    store->max_handles = component->max_handles;
+    store->component_limits = *component;
 }
 
 static PyObject *store_new(PyTypeObject *class, PyObject *args, PyObject *kwargs)
@@ -395,7 +393,7 @@ static PyObject *store_new(PyTypeObject *class, PyObject *args, PyObject *kwargs
     static char *names[] = {"limits", NULL};
     PyObject *limits = Py_None;
     wa_limits native;
-    component_limits component;
+    wax_component_limits component;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:Store", names, &limits) ||
         (limits != Py_None && read_limits(limits, &native, &component) < 0))
         return NULL;
@@ -422,7 +420,7 @@ static int store_set_limits(PyObject *object, PyObject *limits, void *closure)
     (void)closure;
     wax_store *store = wax_root((wax_store *)object);
     wa_limits native;
-    component_limits component;
+    wax_component_limits component;
     if (limits == NULL || limits == Py_None || store->limits == NULL) {
         PyErr_SetString(PyExc_ValueError, "limits can be changed to other ones, where the store was made with some: wa.Store("
                                           "limits=wa.Limits()) has none yet, and counts");

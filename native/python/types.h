@@ -71,6 +71,11 @@ typedef struct wax_artifact {
 } wax_artifact;
 
 /* A store. After a join, one of the two has the other as parent, and only the root's containers count. */
+/* What components may take; UINT64_MAX: no limit was given, and the usual one holds. */
+typedef struct wax_component_limits {
+    uint64_t value_bytes, handles;
+} wax_component_limits;
+
 typedef struct wax_store {
     PyObject_HEAD
     wa_store *native;         /* owned */
@@ -83,7 +88,7 @@ typedef struct wax_store {
     Py_ssize_t weight;        /* of the tree of joined stores: one for each store and for each instance */
     bool is_explicit;         /* the user made it: two such stores are never joined */
     PyObject *limits;         /* a wasmartifact.Limits, only where is_explicit; NULL: none */
-    uint64_t value_bytes, max_handles; /* of limits, for components; UINT64_MAX: none was given */
+    wax_component_limits component_limits; /* those of limits */
     struct wax_store *previous, *next; /* stores that own handles */
     PyObject *weakrefs;
 } wax_store;

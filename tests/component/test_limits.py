@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import wasmartifact as wa
+from tests.unit.runtime.harness import load
 
 ITEMS, TEXT_BYTES = 500, 40_000
 
@@ -116,6 +117,27 @@ def test_more_than_the_usual_limit_of_values_where_it_is_given(components: dict[
     store = wa.Store(limits=wa.Limits(value_bytes=2**40))
     found = components["lists"].instantiate({"take": ignored}, store=store).give(8)  # 160 MB
     assert [len(texts) for texts in found] == [ITEMS] * 8
+
+
+@pytest.mark.parametrize("size_bytes", [2**63, 2**64 - 1, 2**64, 2**100])
+def test_numbers_that_nothing_reaches_are_limits_too(components: dict[str, Any], size_bytes: int) -> None:
+    store = wa.Store(limits=wa.Limits(value_bytes=size_bytes, handles=size_bytes))
+    assert len(components["lists"].instantiate({"take": ignored}, store=store).give(8)) == 8  # 160 MB
+    components["handles"].instantiate({"thing": object, "make": object}, store=store).news(100_001)
+
+
+def test_limits_of_a_store_that_was_joined(components: dict[str, Any]) -> None:
+    """The lighter store becomes a part of the other one, with its limits."""
+    memory = load('(module (memory (export "m") 1))').instantiate()
+    user = load('(module (import "x" "m" (memory 1)))')
+    for _ in range(5):
+        user.instantiate({"x": memory})
+    store = wa.Store(limits=wa.Limits(value_bytes=1000, handles=3))
+    user.instantiate({"x": memory}, store=store)
+    lists = components["lists"].instantiate({"take": ignored}, store=store)
+    assert trap_of(lambda: lists.give(1)) == "values_too_large"
+    things = components["handles"].instantiate({"thing": object, "make": object}, store=store)
+    assert trap_of(lambda: things.news(4)) == "too_many_handles"
 
 
 def handles(components: dict[str, Any], limit: int | None) -> Any:

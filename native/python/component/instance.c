@@ -106,8 +106,9 @@ static wax_component_instance *new_instance(wax_component *component, PyObject *
     instance->native.run = wax_component_run;
     instance->native.drop = wax_component_drop;
     instance->store = store == Py_None ? wax_store_new_implicit() : (wax_store *)Py_NewRef(store);
-    if (instance->store != NULL && wax_root(instance->store)->max_handles < WAC_MAX_TABLE)
-        instance->native.max_handles = (uint32_t)wax_root(instance->store)->max_handles;
+    uint64_t handles = instance->store == NULL ? UINT64_MAX : wax_root(instance->store)->component_limits.handles;
+    if (handles != UINT64_MAX)
+        instance->native.max_handles = handles < WAC_MAX_TABLE ? (uint32_t)handles : WAC_MAX_TABLE;
     instance->classes = instance->store == NULL ? NULL : PyDict_New();
     if (instance->classes == NULL || take_objects(instance, objects) < 0)
         Py_CLEAR(instance);

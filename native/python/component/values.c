@@ -27,7 +27,7 @@ static const uint64_t default_value_bytes = UINT64_C(128) << 20, memories = 4;
 /* Whether they are within the limit that the store was given, or without one, not more than some times the guest's memory. */
 static NOINLINE bool may_take(wax_passing *passing)
 {
-    uint64_t limit = wax_root(passing->instance->store)->value_bytes;
+    uint64_t limit = wax_root(passing->instance->store)->component_limits.value_bytes;
     if (limit == UINT64_MAX)
         limit = passing->options->memory == NULL ? 0 : memories * passing->options->memory->size_bytes;
     passing->most_bytes = limit > default_value_bytes ? limit : passing->most_bytes;
@@ -70,7 +70,7 @@ void wax_passing_begin(wax_passing *passing, wax_component_instance *instance, c
     passing->given_capacity = sizeof passing->few_given / sizeof *passing->few_given;
     passing->is_trapped = false;
     passing->taken_bytes = 0;
-    uint64_t limit = wax_root(instance->store)->value_bytes;
+    uint64_t limit = wax_root(instance->store)->component_limits.value_bytes;
     passing->most_bytes = limit < default_value_bytes ? limit : default_value_bytes;
     passing->lent = NULL;
 }
