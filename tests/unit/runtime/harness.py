@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,10 @@ IDENTITIES = "\n".join(
     for name in ("i32", "i64", "f32", "f64", "funcref", "externref")
 )
 
+#: Held while a module is packed: `cache` runs its function again for a second thread that comes meanwhile, and both
+#: would write one file.
+_PACKING = threading.Lock()
+
 
 @cache
 def _directory() -> Path:
@@ -26,10 +31,15 @@ def _directory() -> Path:
     return directory
 
 
-@cache
 def packed(wat: str) -> Path:
-    """Path of the artifact of a module in text form."""
-    output = _directory() / f"{packed.cache_info().currsize}.so"
+    """Path of the artifact of a module in text form, for tests of many threads, too."""
+    with _PACKING:
+        return _packed(wat)
+
+
+@cache
+def _packed(wat: str) -> Path:
+    output = _directory() / f"{_packed.cache_info().currsize}.so"
     source = output.with_suffix(".wat")
     source.write_text(wat, encoding="utf-8")
     wa.pack(source, output)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import wasmartifact as wa
-from tests.unit.runtime.harness import exports, instance
+from tests.unit.runtime.harness import exports, instance, load
 
 # A read, a call and a loop that leave time for a race, a write. The compiler can't do without the loop.
 RACE_WAT = """(module (import "env" "pause" (func $pause))
@@ -45,6 +45,24 @@ def run_in_threads(count: int, work: Callable[[int], None]) -> None:
         assert not thread.is_alive()
     if errors:
         raise errors[0]
+
+
+def test_threads_that_want_one_new_module_pack_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The harness itself: no test of threads may fail by who packs its module first."""
+    packs: list[Any] = []
+    pack = wa.pack
+
+    def slow_pack(*arguments: Any) -> Any:
+        packs.append(arguments)
+        time.sleep(0.1)
+        return pack(*arguments)
+
+    def work(index: int) -> None:
+        load('(module (func (export "packed_once")))')
+
+    monkeypatch.setattr(wa, "pack", slow_pack)
+    run_in_threads(4, work)
+    assert len(packs) == 1
 
 
 def test_one_thread_at_a_time_is_inside_a_store() -> None:
