@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 from _blake2 import blake2b  # not hashlib: loading OpenSSL costs more than a load
-from _frozen_importlib_external import PathFinder  # what importlib.util uses, without its import
+from _frozen_importlib import _find_spec  # type: ignore[attr-defined]  # importlib.util, without its import
 
 from wasmartifact.constants import FORMAT_VERSION, RUNTIME_ABI, TEMPORARY_PREFIX
 from wasmartifact.host.cache_folder import KEY_DIGITS, is_ours, open_folder, size_limit
@@ -206,8 +206,6 @@ class _Cache:
 
     def compile_quickly(self, packing: _Packing, quick: _Packing) -> Artifact:
         """The artifact that was asked for, if it is there; else that of level 0, and a process that packs the other."""
-        from wasmartifact.tier import begin
-
         name, artifact = self._linked_name(packing), None
         if name:
             key, artifact = name.removesuffix(".so"), self.find_linked(quick)
@@ -219,8 +217,24 @@ class _Cache:
             artifact = self.compile(quick)
             if status is not None:
                 self._point(packing, key, status)  # so that the next start need not read the source to find it
-        begin(self._folder, key, self._name, packing.options["opt_level"], lambda: self._request(packing, key))
+        self._begin_to_build(packing, key)
         return artifact
+
+    def _begin_to_build(self, packing: _Packing, key: str) -> None:
+        """See to it that a process packs what was asked for; a start while one is at it, or rests, imports nothing."""
+        from wasmartifact.host.cache_folder import is_resting, try_lock
+
+        if is_resting(self._folder, key):
+            return
+        try:
+            lock = try_lock(self._folder, key)
+        except OSError:  # a folder that can't be written to
+            return
+        if lock is not None:
+            from wasmartifact.tier import begin
+
+            level = packing.options["opt_level"]
+            begin(self._folder, key, self._name, level, lock, lambda: self._request(packing, key))
 
     def _request(self, packing: _Packing, key: str) -> dict[str, Any]:
         """What the process in the background is told: `pack_in_background`. Raises ToolchainError if it can't pack."""
@@ -311,9 +325,11 @@ def _llvm_version() -> str:
 
     Frozen and zipped programs have no such file; there the import tells, which does not load LLVM.
     """
-    spec = PathFinder.find_spec("llvmlite")
+    spec = _find_spec("llvmlite", None)
+    if spec is None:
+        return ""
     try:
-        if spec is not None and spec.origin is not None:
+        if spec.has_location and spec.origin is not None:
             with open(os.path.join(os.path.dirname(spec.origin), "_version.py"), "rb", buffering=0) as file:
                 return _digest(file.read())
     except OSError:

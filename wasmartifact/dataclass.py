@@ -1,7 +1,7 @@
-"""Dataclasses as those of the standard library, each of which compiles its ``__init__`` when its first object is made.
+"""Dataclasses as those of the standard library, but that they compile their ``__init__`` when it pays.
 
 The library's compile all their methods when their module is imported: 4.5 million instructions a class. Packing has a
-hundred classes, and a small module needs objects of a few. Type checkers take these for the library's.
+hundred classes, and a small module needs one object each of a few. Type checkers take these for the library's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dataclasses import replace as replace  # noqa: PLC0414
 else:
     _MISSING = object()
+    #: So many objects of a class are made field by field: a tenth of what it takes to compile its ``__init__``.
+    _FEW = 16
 
     class _Field:
         """What is known of a field beside its name."""
@@ -85,12 +87,39 @@ else:
             return dataclasses.make_dataclass(cls.__name__, rows).__dataclass_fields__
 
     def _first_init(made, frozen):
+        """The ``__init__`` of the first few objects of a class, which stands in ``made``."""
+        left = iter(range(_FEW))
+
         def __init__(self, *values, **named):
             cls = made[0]
-            cls.__init__ = _compile_init(cls, frozen)
-            cls.__init__(self, *values, **named)
+            found = _complete(cls._fields, values, named) if next(left, None) is not None else None
+            if found is None:  # there come more of them, or the compiled one tells what is wrong
+                cls.__init__ = _compile_init(cls, frozen)
+                cls.__init__(self, *values, **named)
+                return
+            for item in found.items():
+                object.__setattr__(self, *item)
+            if hasattr(cls, "__post_init__"):
+                self.__post_init__()
 
         return __init__
+
+    def _complete(fields, values, named):
+        """The value of each field by its name, in order; None where the values are not those of such an object."""
+        given = {**dict(zip(fields, values, strict=False)), **named}
+        if len(given) != len(values) + len(named) or not given.keys() <= fields.keys():
+            return None
+        found = {}
+        for name, known in fields.items():
+            if name in given:
+                found[name] = given[name]
+            elif known.factory is not _MISSING:
+                found[name] = known.factory()
+            elif known.default is not _MISSING:
+                found[name] = known.default
+            else:
+                return None
+        return found
 
     def _compile_init(cls, frozen):
         """Its ``__init__``, as one would write it."""

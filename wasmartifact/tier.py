@@ -15,22 +15,23 @@ from typing import Any, Final
 
 from wasmartifact.codegen.process import start_detached
 from wasmartifact.errors import WasmArtifactError
-from wasmartifact.host.cache_folder import is_building, try_lock, unlock
+from wasmartifact.host.cache_folder import RETRY_SECONDS, is_building, state_path, unlock
 from wasmartifact.host.cache_upkeep import files_of, kind_of
 
 #: What the process runs.
 CHILD: Final = "wasmartifact.tier_child"
 #: Attempts to pack a module: one that was killed is taken up at once, one that failed after a while.
 MAX_ATTEMPTS: Final = 3
-RETRY_SECONDS: Final = 3600
 _SUFFIX: Final = ".tier"
 #: Of a state, whatever it holds: a smaller one would leave the end of a larger one behind it.
 _STATE_BYTES: Final = 4096
 _TEXT_CHARS: Final = 500
 
 
-def begin(folder: str, key: str, source: str, level: int, make_request: Callable[[], Mapping[str, Any]]) -> None:
-    """Start a process that packs a module into the cache, unless one is at it, or it failed too often.
+def begin(
+    folder: str, key: str, source: str, level: int, lock: int, make_request: Callable[[], Mapping[str, Any]]
+) -> None:
+    """Start a process that packs a module into the cache, unless it failed too often.
 
     Parameters
     ----------
@@ -40,20 +41,17 @@ def begin(folder: str, key: str, source: str, level: int, make_request: Callable
         What to call the module, empty for contents without a name.
     level : int
         Level that is packed.
+    lock : int
+        Descriptor that `try_lock` gave, which is taken over.
     make_request : callable
         Gives what ``tier_child`` is told, if it comes to that; a WasmArtifactError says why no process could do it.
     """
-    try:
-        lock = try_lock(folder, key)
-    except OSError:  # a folder that can't be written to
-        return
-    if lock is None:
-        return
     is_handed_on = False
     try:
-        before = read_state(folder, key)
-        if _may_try(before):
-            attempts = before.get("attempts", 0) + 1
+        attempts = read_state(folder, key).get("attempts", 0) + 1
+        if attempts > MAX_ATTEMPTS:
+            _rest(state_path(folder, key))
+        else:
             state = {"source": source[-_TEXT_CHARS:], "level": level, "attempts": attempts, "started": time.time()}
             write_state(folder, key, state)
             request = _request_or_reason(folder, key, state, make_request)
@@ -84,11 +82,10 @@ def failed(state: Mapping[str, Any], problem: BaseException) -> dict[str, Any]:
     return {**state, "problem": text[:_TEXT_CHARS], "ended": time.time()}
 
 
-def _may_try(before: Mapping[str, Any]) -> bool:
-    """Whether to pack again what another process began."""
-    if before.get("attempts", 0) >= MAX_ATTEMPTS:
-        return False
-    return "problem" not in before or abs(time.time() - before.get("ended", 0)) > RETRY_SECONDS
+def _rest(file: int | str) -> None:
+    """Let a state, by path or descriptor, tell `is_resting` that the next attempt has time."""
+    wanted = time.time() + RETRY_SECONDS
+    os.utime(file, (wanted, wanted))
 
 
 # What stands in the cache ------------------------------------------------------------------------------------------
@@ -97,7 +94,7 @@ def _may_try(before: Mapping[str, Any]) -> bool:
 def read_state(folder: str, key: str) -> dict[str, Any]:
     """What a process wrote of its work; empty where there is nothing, or nothing that can be read."""
     try:
-        fd = os.open(_state_path(folder, key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(state_path(folder, key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return {}
     try:
@@ -110,11 +107,13 @@ def read_state(folder: str, key: str) -> dict[str, Any]:
 
 
 def write_state(folder: str, key: str, state: Mapping[str, Any]) -> None:
-    """Put a state in place of the one before."""
+    """Put a state in place of the one before. What failed is not tried again for a while."""
     text = json.dumps(state).encode().ljust(_STATE_BYTES)
-    fd = os.open(_state_path(folder, key), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fd = os.open(state_path(folder, key), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.pwrite(fd, text, 0)
+        if "problem" in state:
+            _rest(fd)
     finally:
         os.close(fd)
 
@@ -122,13 +121,9 @@ def write_state(folder: str, key: str, state: Mapping[str, Any]) -> None:
 def remove_state(folder: str, key: str) -> None:
     """The artifact is there."""
     try:
-        os.unlink(_state_path(folder, key))
+        os.unlink(state_path(folder, key))
     except OSError:
         return
-
-
-def _state_path(folder: str, key: str) -> str:
-    return os.path.join(folder, key + _SUFFIX)
 
 
 def list_builds(folder: str) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from wasmartifact import cache, tier, tier_child
 from wasmartifact.cache import TIER_UP_VARIABLE
 from wasmartifact.cli import main
 from wasmartifact.errors import ToolchainError
+from wasmartifact.host import cache_folder
 from wasmartifact.packer import INCREMENTAL_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,13 +61,21 @@ def builders(folder: Path) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if b"wasmartifact.tier_child" in (path / "cmdline").read_bytes() and str(folder / "lock") in [
+            is_one = b"wasmartifact.tier_child" in (path / "cmdline").read_bytes() and str(folder / "lock") in [
                 os.readlink(entry) for entry in (path / "fd").iterdir()
-            ]:
+            ]
+            if is_one and os.getsid(int(path.name)) != int(path.name):  # the leader of the session only starts it
                 found.append(int(path.name))
         except OSError:  # it has ended
             continue
     return found
+
+
+def builder(folder: Path) -> int:
+    """The process that packs."""
+    wait_until(lambda: bool(builders(folder)), "nobody builds")
+    (pid,) = builders(folder)
+    return pid
 
 
 def wait_until(is_so: Any, what: str) -> None:
@@ -120,8 +129,7 @@ def test_wrong_options_are_refused_as_ever(folder: Path) -> None:
 
 def test_the_process_is_nobodys_and_stands_back(folder: Path) -> None:
     wa.compile(LONG_WAT.encode())
-    wait_until(lambda: bool(builders(folder)), "nobody builds")
-    (pid,) = builders(folder)
+    pid = builder(folder)
     wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, "the process has its full priority")
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     parent, session, terminal = int(fields[1]), int(fields[3]), int(fields[4])
@@ -156,8 +164,7 @@ def test_of_ten_programs_one_has_it_packed(folder: Path, tmp_path: Path) -> None
 
 def test_what_was_killed_is_taken_up(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     wa.compile(LONG_WAT.encode())
-    wait_until(lambda: bool(builders(folder)), "nobody builds")
-    (pid,) = builders(folder)
+    pid = builder(folder)
     (row,) = tier.list_builds(str(folder))
     assert (row["state"], row["level"], row["attempts"]) == ("building", 2, 1)
     os.kill(pid, signal.SIGKILL)
@@ -169,8 +176,7 @@ def test_what_was_killed_is_taken_up(folder: Path, capfd: pytest.CaptureFixture[
     assert (row["state"], row["attempts"]) == ("building", 2)
     assert main(["cache", "list", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["builds"][0]["state"] == "building"
-    wait_until(lambda: bool(builders(folder)), "nobody builds")
-    (pid,) = builders(folder)
+    pid = builder(folder)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not builders(folder), "it lives on")
     for attempts in (3, 3):  # what is killed again and again is left alone in the end
@@ -218,7 +224,7 @@ def test_a_full_disk_costs_no_program_and_is_told(
     assert len(list(folder.glob("*.so"))) == 1 and not list(folder.glob(".wasmartifact.*"))
     assert level(wa.compile(ADD)) == "0"  # and does not try again at once
     assert not builders(folder)
-    monkeypatch.setattr(tier, "RETRY_SECONDS", -1)
+    monkeypatch.setattr(cache_folder, "RETRY_SECONDS", -1)
     assert level(wa.compile(ADD)) == "0"
     wait_for_builds(folder)
     assert level(wa.compile(ADD)) == "2"
@@ -280,6 +286,54 @@ def test_without_a_generator_no_process_starts_and_the_cache_says_why(
     assert wa.compile(ADD).instantiate().exports.f() == 42
     (row,) = tier.list_builds(str(folder))
     assert row["state"] == "failed" and "llvmlite, which is not installed" in row["problem"]
+
+
+WARM = """
+import os, sys, wasmartifact as wa
+before = set(sys.modules)
+artifact = wa.compile(sys.argv[1])
+print(artifact.instantiate().exports.f(), *(set(sys.modules) - before))
+"""
+#: Each of them costs more than the rest of a warm start.
+HEAVY = {"typing", "re", "json", "pickle", "pathlib", "subprocess", "wasmartifact.packer", "wasmartifact.tier"}
+
+
+@pytest.mark.parametrize("reason", ["no generator", "others build"])
+def test_a_start_from_level_0_imports_nothing_heavy(
+    reason: str, folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without an optimising compiler always starts so, others while one packs."""
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "llvmlite", None)
+        assert level(wa.compile(source)) == "0"
+    (state,) = folder.glob("*.tier")
+    lock = None
+    if reason == "others build":
+        state.unlink()
+        lock = cache_folder.try_lock(str(folder), state.stem)
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{WARM}", str(source)]
+    answer, *imported = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    if lock is not None:
+        cache_folder.unlock(lock)
+    assert answer == "42" and "wasmartifact.loader" in imported
+    assert not HEAVY.intersection(imported)
+
+
+def test_what_failed_rests_but_not_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    wa.compile(ADD)
+    (state,) = folder.glob("*.tier")
+    tried: list[object] = []
+
+    def try_it(folder: str, key: str, source: str, level: int, lock: int, request: object) -> None:
+        cache_folder.unlock(lock)
+        tried.append(request)
+
+    monkeypatch.setattr(tier, "begin", try_it)
+    for wait_seconds, count in ((cache_folder.RETRY_SECONDS - 60, 0), (1e6, 1), (-1, 2)):  # 1e6: the clock was wrong
+        os.utime(state, (time.time(), time.time() + wait_seconds))
+        wa.compile(ADD)
+        assert len(tried) == count
 
 
 def test_a_cache_that_was_removed_is_not_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

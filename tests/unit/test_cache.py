@@ -125,16 +125,26 @@ def test_another_code_generator_is_another_artifact(
 @pytest.mark.parametrize("place", ["frozen", "without files"])
 def test_a_frozen_program_knows_its_code_generator(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """PyInstaller keeps no Python file, cx_Freeze .pyc files alone; an update of the program must not use old code."""
-    spec = None if place == "frozen" else importlib.machinery.ModuleSpec("llvmlite", None, origin=f"{tmp_path}/i.pyc")
-    monkeypatch.setattr(importlib.machinery.PathFinder, "find_spec", lambda name: spec)
+    spec = importlib.machinery.ModuleSpec(
+        "llvmlite", None, origin="frozen" if place == "frozen" else f"{tmp_path}/i.pyc"
+    )
+    spec.has_location = place != "frozen"
+    monkeypatch.setattr(sys, "meta_path", [types.SimpleNamespace(find_spec=lambda *_: spec), *sys.meta_path])
     recipes = set()
     for version in ("0.50.0", "0.51.0"):
         monkeypatch.setitem(sys.modules, "llvmlite", types.SimpleNamespace(__version__=version))
         recipes.add(cache._toolchain("baseline"))
         assert version in cache._toolchain("baseline")
     assert len(recipes) == 2
-    monkeypatch.setitem(sys.modules, "llvmlite", None)  # what only loads has none
+    monkeypatch.setitem(sys.modules, "llvmlite", None)  # broken
     assert cache._toolchain("baseline") not in recipes
+
+
+def test_what_only_loads_has_no_code_generator_and_imports_nothing_to_find_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "meta_path", [types.SimpleNamespace(find_spec=lambda *_: None)])
+    assert cache._llvm_version() == ""
 
 
 def test_native_depends_on_the_features_of_the_host(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

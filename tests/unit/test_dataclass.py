@@ -51,6 +51,7 @@ def pair(frozen: bool, slots: bool) -> list[Any]:
     return made
 
 
+@pytest.mark.parametrize("before", [0, 20], ids=["first object", "later one"])
 @pytest.mark.parametrize(("frozen", "slots"), KINDS)
 @pytest.mark.parametrize(
     "use",
@@ -65,6 +66,8 @@ def pair(frozen: bool, slots: bool) -> list[Any]:
         lambda module, kind: module.replace(kind("a"), nothing=1),
         lambda module, kind: kind("a").parts is kind("a").parts,
         lambda module, kind: kind(),
+        lambda module, kind: kind("a", name="b"),
+        lambda module, kind: kind("a", 1, [], 0.0, "s", 5),
         lambda module, kind: kind("a", nothing=1),
         lambda module, kind: kind("a", -1),
         lambda module, kind: setattr(kind("a"), "size", 4),
@@ -78,9 +81,11 @@ def pair(frozen: bool, slots: bool) -> list[Any]:
         lambda module, kind: repr(copy.deepcopy(kind("a", 4, [1]))),
     ],
 )
-def test_they_are_as_the_librarys(frozen: bool, slots: bool, use: Callable[[Any, Any], Any]) -> None:
+def test_they_are_as_the_librarys(before: int, frozen: bool, slots: bool, use: Callable[[Any, Any], Any]) -> None:
     outcomes = []
     for module, kind in zip(MODULES, pair(frozen, slots), strict=True):
+        for _ in range(before):
+            kind("a")
         try:
             outcomes.append(use(module, kind))
         except (TypeError, ValueError, AttributeError) as error:

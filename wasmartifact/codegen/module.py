@@ -9,7 +9,6 @@ import os
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasmartifact.codegen import onepass
@@ -190,7 +189,8 @@ def _parts(
             continue
         if keep is not None:
             path = _kept_path(keep, whole.first + positions[0], whole.first + positions[-1])
-            Path(f"{path}.bin").write_bytes(part.object.sections[TEXT].data)
+            with open(f"{path}.bin", "wb") as file:
+                file.write(part.object.sections[TEXT].data)
         count.add(len(positions))
         yield part
 

@@ -20,7 +20,6 @@ from _thread import start_new_thread
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from threading import Lock
 from typing import IO, Any, Final
 
@@ -307,7 +306,7 @@ def _interpreters() -> Iterator[str]:
 
 def _command(executable: str, program: str, module: str, argument: int) -> list[str]:
     """Command line that runs ``main(argument)`` of a module of this package by one of the programs above."""
-    paths = [str(Path(__file__).resolve().parents[2])]
+    paths = [os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))]
     for path in sys.path:
         try:
             paths.append(os.path.abspath(path))

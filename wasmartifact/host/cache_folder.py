@@ -26,6 +26,8 @@ KEY_DIGITS: Final = 64
 #: Ranges of the lock: of who packs a module now, and of who packs it in the background.
 PACKING: Final = 0
 BUILDING: Final = 1 << 60
+#: Packing in the background that failed is tried again after this time.
+RETRY_SECONDS: Final = 3600
 _FLOCK: Final = "hhqqi0q"  # struct flock: type, whence, start, length, process
 
 
@@ -89,6 +91,26 @@ def default_folder() -> str:
 def is_ours(status: os.stat_result) -> bool:
     """Whether nobody but this user (and root) could have written a file or a folder."""
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def state_path(folder: str, key: str) -> str:
+    """What tells of a module that is packed in the background."""
+    return os.path.join(folder, f"{key}.tier")
+
+
+def is_resting(folder: str, key: str) -> bool:
+    """Whether packing a module in the background failed, so that it is too early to try again.
+
+    A stat tells: the state of work that failed has the time of the next attempt for its mtime. Most starts of a program
+    on a machine without an optimising compiler end here, and import nothing for it.
+    """
+    from time import time
+
+    try:
+        wait_seconds = os.stat(state_path(folder, key), follow_symlinks=False).st_mtime - time()
+    except OSError:
+        return False
+    return 0 < wait_seconds <= RETRY_SECONDS  # more: the clock was wrong
 
 
 # ---- locks ---------------------------------------------------------------------------------------------------------

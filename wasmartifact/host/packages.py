@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import sys
+from _frozen_importlib import _find_spec  # type: ignore[attr-defined]  # importlib.util, without its import
 from types import ModuleType
 from typing import Final
 
@@ -55,7 +56,7 @@ def check_installed(*modules: str) -> None:
     """
     for module in modules:
         root = module.partition(".")[0]
-        if importlib.util.find_spec(root) is None:
+        if (sys.modules[root] if root in sys.modules else _find_spec(root, None)) is None:
             raise _absent(module, "packing")
 
 
