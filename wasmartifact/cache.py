@@ -17,6 +17,8 @@ from _frozen_importlib import _find_spec  # type: ignore[attr-defined]  # import
 
 from wasmartifact.constants import FORMAT_VERSION, RUNTIME_ABI, TEMPORARY_PREFIX
 from wasmartifact.host.cache_folder import KEY_DIGITS, is_ours, open_folder, size_limit
+from wasmartifact.host.libllvm import VERSION as LIBLLVM_VERSION
+from wasmartifact.host.libllvm import find_libllvm
 from wasmartifact.loader import load
 from wasmartifact.version import VERSION
 
@@ -310,7 +312,8 @@ def _toolchain(cpu: str | Sequence[str]) -> str:
     """All that decides about the code besides the module and the options, as text."""
     host = _cpu_features() if "native" in ([cpu] if isinstance(cpu, str) else cpu) else ""
     machine, c_library = os.uname().machine, os.confstr("CS_GNU_LIBC_VERSION")
-    return f"{VERSION} {FORMAT_VERSION} {RUNTIME_ABI} {_llvm_version()} {machine} {c_library} {host}"
+    llvm = _llvm_version() + _libllvm_version()
+    return f"{VERSION} {FORMAT_VERSION} {RUNTIME_ABI} {llvm} {machine} {c_library} {host}"
 
 
 def _cpu_features() -> str:
@@ -337,6 +340,11 @@ def _llvm_version() -> str:
     from wasmartifact.host.packages import stated_version
 
     return stated_version("llvmlite")
+
+
+def _libllvm_version() -> str:
+    """The same of LLVM's own library, which generates code in llvmlite's place where it is there."""
+    return f" libllvm {LIBLLVM_VERSION}" if find_libllvm() else ""
 
 
 def _digest(*parts: str | bytes) -> str:

@@ -17,12 +17,13 @@ from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.onepass import ONE_PASS_MACHINE
-from wasmartifact.codegen.options import CodegenOptions, TargetSpec, llvmlite_version, resolve_levels
+from wasmartifact.codegen.options import CodegenOptions, TargetSpec, codegen_options, llvmlite_version, resolve_levels
 from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.errors import MalformedModule, UnsupportedModule
+from wasmartifact.host import libllvm
 from wasmartifact.host.cache_folder import open_folder
 from wasmartifact.host.input import refuse_text
 from wasmartifact.host.output import absolute_path, check_output, write_output
@@ -194,7 +195,7 @@ def pack(
     clock = Clock()
     cpu = cpu if isinstance(cpu, str) else tuple(cpu)
     first, *above = resolve_levels(target, cpu)
-    options = CodegenOptions(opt_level=opt_level, target=first, fuel=bool(fuel))
+    options = codegen_options(opt_level, first, fuel=bool(fuel))
     oldest_glibc = None if min_glibc is None else _glibc_version(min_glibc)
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
@@ -505,6 +506,7 @@ def _info(module: Module, options: CodegenOptions, compiled: CompiledModule) -> 
         "target": options.target.triple,
         "packer": f"wasmartifact {VERSION}",
         "llvmlite": llvmlite_version() if compiled.has_llvm_code else "",
+        **({"libllvm": libllvm.VERSION} if compiled.has_llvm_code and options.libllvm else {}),
     }
 
 

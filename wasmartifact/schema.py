@@ -1348,7 +1348,7 @@ COLUMNS: Final = (
     ),
     *_group(
         16, "info",
-        ("info_key", "u32", "offsets", "byte", "what: module_name, opt_level, cpu, target, packer, llvmlite; of a snapshot, too, snapshot_of: the build id of the artifact that it is of", "info_key_bytes"),
+        ("info_key", "u32", "offsets", "byte", "what: module_name, opt_level, cpu, target, packer, llvmlite, and libllvm where that generated the code; of a snapshot, too, snapshot_of: the build id of the artifact that it is of", "info_key_bytes"),
         ("info_key_bytes", "u8", "flat", "bytes", "keys"),
         ("info_value", "u32", "offsets", "byte", "value, UTF-8", "info_value_bytes"),
         ("info_value_bytes", "u8", "flat", "bytes", "values"),

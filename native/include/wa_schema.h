@@ -1333,7 +1333,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u64 custom_data;
     /* contents; bytes */
     struct wa_schema_column_u8 custom_data_bytes;
-    /* what: module_name, opt_level, cpu, target, packer, llvmlite; of a snapshot, too, snapshot_of: the build id of the artifact that it is of; byte */
+    /* what: module_name, opt_level, cpu, target, packer, llvmlite, and libllvm where that generated the code; of a snapshot, too, snapshot_of: the build id of the artifact that it is of; byte */
     struct wa_schema_column_u32 info_key;
     /* keys; bytes */
     struct wa_schema_column_u8 info_key_bytes;

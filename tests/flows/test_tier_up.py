@@ -311,7 +311,9 @@ def test_a_start_from_level_0_imports_nothing_heavy(
     if reason == "others build":
         state.unlink()
         lock = cache_folder.try_lock(str(folder), state.stem)
-    command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{WARM}", str(source)]
+    # -S: what a virtual environment imports at its start is none of ours; nor is the environment known then.
+    start = f"import sys; sys.path[:0] = {sys.path!r}; sys.prefix = {sys.prefix!r}"
+    command = [sys.executable, "-S", "-c", f"{start}\n{WARM}", str(source)]
     answer, *imported = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     if lock is not None:
         cache_folder.unlock(lock)

@@ -104,7 +104,7 @@ def page(metadata: Metadata) -> Iterator[str]:
     facts = {
         "format": f"{dotted(head['format'])}, runtime ABI {head['runtime_abi']}",
         "packed by": info.get("packer", "?")
-        + (f" with llvmlite {version}" if (version := info.get("llvmlite")) else ""),
+        + "".join(f" with {name} {version}" for name in ("llvmlite", "libllvm") if (version := info.get(name))),
         "opt_level": info.get("opt_level", "?"),
         "machine": f"{head['machine']}, {info.get('target', '?')}, cpu {info.get('cpu', '?')}",
         "CPU features": ", ".join(head["cpu_features"]) or "none",

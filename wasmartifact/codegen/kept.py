@@ -21,7 +21,6 @@ from typing import Any, Final
 
 from wasmartifact.codegen.compiled import AddressMap, CompiledGroup, GroupFacts
 from wasmartifact.codegen.context import ModuleContext
-from wasmartifact.codegen.options import llvmlite_version
 from wasmartifact.dataclass import replace
 from wasmartifact.host.cache_folder import KEY_DIGITS, is_ours, size_limit
 from wasmartifact.host.cache_upkeep import sweep
@@ -185,7 +184,7 @@ def _common(context: ModuleContext) -> bytes:
     """Digest of what every function depends on."""
     facts = (
         VERSION,
-        llvmlite_version(),
+        context.options.generator,
         *_sources(),
         context.options,
         context.imported_functions,

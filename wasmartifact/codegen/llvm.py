@@ -1,12 +1,9 @@
-"""From IR text to a relocatable object with its address map: the only file that runs LLVM's passes and back end."""
+"""From IR text to a relocatable object with its address map, by one of two libraries that hold the same LLVM."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import llvmlite.binding as llvm
+from typing import Final
 
 from wasmartifact.codegen.compiled import CompiledGroup, FunctionGroup, GroupFacts, joined
 from wasmartifact.codegen.context import ModuleContext
@@ -15,7 +12,35 @@ from wasmartifact.codegen.emitter import FULL_PIPELINE_LEVEL
 from wasmartifact.codegen.lineprogram import read_address_map, read_address_maps
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.elf.object import read_functions, read_object, section_bytes
-from wasmartifact.errors import ToolchainError
+from wasmartifact.host.packages import require
+
+#: LLVM's switches for all code, of every level.
+_SWITCHES: Final = (
+    # Every function sets up its frame first. Else a leaf may do so on some ways only, and whoever walks frame pointers
+    # from the others (our traps, perf, gdb) misses its caller.
+    "-enable-shrink-wrap=false",
+    # Else x86 makes a branch of a conditional move from memory, and skips its load, volatile or not: a trap is lost.
+    "-x86-cmov-converter-force-mem-operand=false",
+    # We describe no variables, and following none of them this way costs less: 5% of a pack at level 2.
+    "-experimental-debug-variable-locations=false",
+    # A function with a variable is too much for the pass that follows them: see ``FunctionEmitter._nothing_to_follow``.
+    "-livedebugvalues-input-bb-limit=0",
+    "-livedebugvalues-input-dbg-value-limit=0",
+    # Else the parser verifies what `emit_object` verifies anyway, and ends the process where it finds something.
+    "-disable-auto-upgrade-debug-info",
+    # An interpreter's dispatch block takes up to 1.49 times as long where it straddles lines of the cache by bad luck.
+    "-x86-experimental-pref-innermost-loop-alignment=6",
+    # CodeGenPrepare looks again at the blocks that it changed, not at all of the function: same code, 4% less time.
+    "-cgpp-huge-func=0",
+    # It takes constants out of the instructions that could hold them: without it, code is 1.6% smaller.
+    "-disable-constant-hoisting",
+)
+#: Passes by level. WebAssembly comes optimised, and the back end combines instructions once more. So level 2 has few:
+#: no instcombine, which makes some kernels faster, others slower, and packing a twentieth longer.
+_PASSES: Final = {
+    1: ("sroa<preserve-cfg>",),
+    2: ("sroa<preserve-cfg>", "simplifycfg", "sccp", "loop-unroll"),
+}
 
 
 def compile_group(context: ModuleContext, group: FunctionGroup, keep: str | None = None) -> list[CompiledGroup]:
@@ -61,93 +86,18 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
     """
     if keep is not None:
         Path(f"{keep}.ll").write_text(text, encoding="utf-8")  # first: it is wanted most where LLVM does not survive it
-    is_reusable = _is_reusable(options)
-    machine = _reused_machine(options) if is_reusable else _target_machine(options)
-    llvm_context = llvm.create_context()
-    try:
-        with llvm.parse_assembly(text, llvm_context) as module:
-            if options.opt_level > 0:  # level 0 is for packing fast, and what is emitted differs little by level
-                module.verify()
-                _optimise(options.opt_level, module, machine)
-            if keep is not None:
-                with module.clone() as copy:  # emission changes what it emits
-                    Path(f"{keep}.s").write_text(machine.emit_assembly(copy), encoding="utf-8")
-            data = bytes(machine.emit_object(module))
-            if keep is not None:
-                Path(f"{keep}.o").write_bytes(data)
-            return data
-    except RuntimeError as error:
-        raise ToolchainError(f"LLVM rejected the code that was generated: {error}") from error
-    finally:
-        if not is_reusable:
-            machine.close()
-        llvm_context.close()
+    level = options.opt_level
+    passes = _PASSES.get(level, ())
+    if options.libllvm:
+        from wasmartifact.codegen import libllvm  # one of the two is enough for a process
 
-
-def _is_reusable(options: CodegenOptions) -> bool:
-    """Whether one target machine may see several contexts.
-
-    At level 0 LLVM selects aarch64's instructions by GlobalISel. Its selector lives in the target machine and keeps the
-    location of the last instruction, which goes with the context: the next module then made LLVM run for ever.
-    """
-    return options.opt_level > 0 or options.target.machine != "aarch64"
-
-
-@lru_cache(maxsize=1)
-def _initialize() -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    # Every function sets up its frame first. Else a leaf may do so on some ways only, and whoever walks frame pointers
-    # from the others (our traps, perf, gdb) misses its caller.
-    llvm.set_option("wasmartifact", "-enable-shrink-wrap=false")
-    # Else x86 makes a branch of a conditional move from memory, and skips its load, volatile or not: a trap is lost.
-    llvm.set_option("wasmartifact", "-x86-cmov-converter-force-mem-operand=false")
-    # We describe no variables, and following none of them this way costs less: 5% of a pack at level 2.
-    llvm.set_option("wasmartifact", "-experimental-debug-variable-locations=false")
-    # A function with a variable is too much for the pass that follows them: see ``FunctionEmitter._nothing_to_follow``.
-    llvm.set_option("wasmartifact", "-livedebugvalues-input-bb-limit=0")
-    llvm.set_option("wasmartifact", "-livedebugvalues-input-dbg-value-limit=0")
-    # Else the parser verifies what `emit_object` verifies anyway, and ends the process where it finds something.
-    llvm.set_option("wasmartifact", "-disable-auto-upgrade-debug-info")
-    # An interpreter's dispatch block takes up to 1.49 times as long where it straddles lines of the cache by bad luck.
-    llvm.set_option("wasmartifact", "-x86-experimental-pref-innermost-loop-alignment=6")
-    # CodeGenPrepare looks again at the blocks that it changed, not at all of the function: same code, 4% less time.
-    llvm.set_option("wasmartifact", "-cgpp-huge-func=0")
-    # It takes constants out of the instructions that could hold them: without it, code is 1.6% smaller.
-    llvm.set_option("wasmartifact", "-disable-constant-hoisting")
-
-
-@lru_cache(maxsize=4)
-def _reused_machine(options: CodegenOptions) -> Any:
-    return _target_machine(options)
-
-
-def _target_machine(options: CodegenOptions) -> Any:
-    _initialize()
-    target = options.target
-    return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.llvm_cpu,
-        features=target.llvm_features,
-        opt=options.opt_level,
-        reloc="pic",
-        codemodel="small",
-        jit=False,
-    )
-
-
-def _optimise(opt_level: int, module: Any, machine: Any) -> None:
-    """Run the passes of a level above 0. WebAssembly comes optimised, and the back end combines instructions once more.
-
-    So level 2 has few: no instcombine, which makes some kernels faster, others slower, and packing a twentieth longer.
-    """
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=opt_level))
-    if opt_level >= FULL_PIPELINE_LEVEL:
-        passes = builder.getModulePassManager()
+        pipeline = f"default<O{level}>" if level >= FULL_PIPELINE_LEVEL else ",".join(f"function({p})" for p in passes)
+        data = libllvm.emit(options, _SWITCHES, pipeline, text, keep)
     else:
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        if opt_level > 1:
-            passes.add_simplify_cfg_pass()
-            passes.add_sccp_pass()
-            passes.add_loop_unroll_pass()
-    passes.run(module, builder)
+        require("llvmlite.binding", "generating code")
+        from wasmartifact.codegen import llvmlite_backend
+
+        data = llvmlite_backend.emit(options, _SWITCHES, passes, text, keep)
+    if keep is not None:
+        Path(f"{keep}.o").write_bytes(data)
+    return data

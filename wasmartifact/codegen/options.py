@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from wasmartifact.dataclass import dataclass, replace
+from wasmartifact.host import libllvm
 from wasmartifact.host.packages import require
 from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES, MAX_CPU_LEVELS
 
@@ -62,6 +63,8 @@ class TargetSpec:
 class CodegenOptions:
     """How to compile: ``opt_level`` 0 to 3, the resolved target, and whether code counts fuel.
 
+    ``libllvm`` is the path of LLVM's own library where that generates the code, in llvmlite's place.
+
     Raises
     ------
     ValueError
@@ -71,6 +74,12 @@ class CodegenOptions:
     opt_level: int
     target: TargetSpec
     fuel: bool = False
+    libllvm: str = ""
+
+    @property
+    def generator(self) -> str:
+        """What generates code with LLVM, by name and version. Raises ToolchainError without llvmlite."""
+        return f"llvmlite {llvmlite_version()}" + (f" libllvm {libllvm.VERSION}" if self.libllvm else "")
 
     @property
     def splits_groups(self) -> bool:
@@ -80,6 +89,12 @@ class CodegenOptions:
     def __post_init__(self) -> None:
         if self.opt_level not in OPT_LEVELS:
             raise ValueError(f"opt_level is {self.opt_level!r}, expected 0, 1, 2 or 3")
+
+
+def codegen_options(opt_level: int, target: TargetSpec, *, fuel: bool = False) -> CodegenOptions:
+    """The options, with LLVM's own library where there is one for this machine."""
+    path = libllvm.find_libllvm() if opt_level > 0 and target.machine in libllvm.MACHINES else ""
+    return CodegenOptions(opt_level, target, fuel, path)
 
 
 def host_machine() -> str:

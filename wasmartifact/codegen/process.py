@@ -54,12 +54,14 @@ for fd in (1, 2):
     os.dup2(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), fd)
 os.chdir("/")
 """
-#: Isolated from environment variables and the working directory; the parent's module path comes as an argument.
+#: Isolated from environment variables and the working directory; the parent's module path and environment come as
+#: arguments.
 #: Instructions are many objects, and none is part of a cycle. Looking for cycles costs a tenth of the imports, too.
 _RUN: Final = """\
 import gc, importlib
 gc.set_threshold(200_000)
 sys.path[:] = sys.argv.pop(1).split(chr(10))
+sys.prefix = sys.argv.pop(1)
 importlib.import_module(sys.argv.pop(1)).main(int(sys.argv.pop(1)))
 """
 _SIZE_BYTES: Final = 8
@@ -312,7 +314,7 @@ def _command(executable: str, program: str, module: str, argument: int) -> list[
             paths.append(os.path.abspath(path))
         except FileNotFoundError:  # relative to a working directory that was removed
             continue
-    return [executable, "-I", "-S", "-c", program, "\n".join(paths), module, str(argument)]
+    return [executable, "-I", "-S", "-c", program, "\n".join(paths), sys.prefix, module, str(argument)]
 
 
 def _read(output: IO[bytes], size_bytes: int, seconds: float) -> bytes | None:

@@ -11,6 +11,7 @@ from typing import Any
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.process import encode_message, open_streams, read_message
 from wasmartifact.errors import ToolchainError, WasmArtifactError
+from wasmartifact.host.libllvm import find_libllvm
 from wasmartifact.host.packages import require
 
 
@@ -55,9 +56,13 @@ def main(parent: int) -> None:
 
 
 def _code_generator() -> tuple[Callable[..., list[CompiledGroup]], Callable[..., list[CompiledGroup]]]:
-    """`compile_group` and `compile_text`; where LLVM can't be imported, functions that say so."""
+    """`compile_group` and `compile_text`; where LLVM can't be imported, functions that say so.
+
+    It is imported here, not when it is needed: a fork is ready after its imports (see ``process``).
+    """
     try:
-        require("llvmlite.binding", "generating code")
+        if not find_libllvm():
+            require("llvmlite.binding", "generating code")
     except ToolchainError as error:
         problem = error
 

@@ -278,7 +278,9 @@ class Metadata:
 
     @property
     def info(self) -> dict[str, str]:
-        """Strings about the pack: module_name, opt_level, cpu, target, packer, llvmlite; of a snapshot, snapshot_of."""
+        """Strings about the pack: module_name, opt_level, cpu, target, packer, llvmlite, libllvm where that generated
+        the code; of a snapshot, snapshot_of.
+        """
         columns = self.columns
         count = columns.row_count("info")
         return {columns.text("info_key", row): columns.text("info_value", row) for row in range(count)}
