@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from tests.aarch64.packing import COMMAND_VARIABLE
+
 #: Debian package of each program that tests may ask for; .ci/run installs them all, where it can those for aarch64.
 PACKAGES = {
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
@@ -35,6 +37,8 @@ def find_tool(name: str) -> str:
     name : str
         A key of PACKAGES.
     """
+    if name == "cc" and COMMAND_VARIABLE in os.environ:  # emulated: what it compiles is loaded here
+        name = "aarch64-linux-gnu-gcc"
     path = shutil.which(name)
     if path is not None:
         return path

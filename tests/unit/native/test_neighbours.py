@@ -175,7 +175,7 @@ def work():
         print("WasmException")
     except MemoryError as error:  # of CPython 3.15's parser, when something is imported there
         print("RecursionError" if "stack overflowed" in str(error) else error)
-threading.stack_size(65536)
+threading.stack_size(max(65536, os.sysconf("SC_THREAD_STACK_MIN")))  # aarch64: twice as much
 thread = threading.Thread(target=work)
 thread.start()
 thread.join()
