@@ -6,7 +6,6 @@ Who gets a pointer from the library and must give it back is told at each functi
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_void_p
@@ -16,7 +15,8 @@ from typing import Any, Final
 
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.errors import ToolchainError
-from wasmartifact.host.libllvm import VARIABLE, VERSION, find_libllvm
+from wasmartifact.host.libllvm import VARIABLE, VERSION
+from wasmartifact.host.limits import memory_advice
 
 #: Result and parameters of each function that is used.
 _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
@@ -65,8 +65,7 @@ def emit(options: CodegenOptions, switches: tuple[str, ...], passes: str, text: 
     ToolchainError
         The library can't be used, or rejects the text.
     """
-    path = options.libllvm if os.path.exists(options.libllvm) else find_libllvm()  # a worker of another machine
-    library = _library(path or options.libllvm, switches)
+    library = _library(options.libllvm, switches)
     machine = _target_machine(library, options)
     with _parsed(library, text) as module:
         if passes:
@@ -135,7 +134,8 @@ def _library(path: str, switches: tuple[str, ...]) -> Any:
         for part in _TARGET_PARTS:
             getattr(library, f"LLVMInitializeX86{part}")()
     except (OSError, AttributeError) as problem:
-        raise ToolchainError(f"LLVM's library {path!r} can't be used ({problem}); {advice}") from None
+        helps = memory_advice() or advice
+        raise ToolchainError(f"LLVM's library {path!r} can't be used ({problem}); {helps}") from None
     major, minor, patch = c_uint(), c_uint(), c_uint()
     library.LLVMGetVersion(byref(major), byref(minor), byref(patch))
     found = f"{major.value}.{minor.value}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,9 @@ from wasmartifact.codegen.emit_group import emit_group
 from wasmartifact.codegen.emitter import FULL_PIPELINE_LEVEL
 from wasmartifact.codegen.lineprogram import read_address_map, read_address_maps
 from wasmartifact.codegen.options import CodegenOptions
+from wasmartifact.dataclass import replace
 from wasmartifact.elf.object import read_functions, read_object, section_bytes
+from wasmartifact.host.libllvm import find_libllvm
 from wasmartifact.host.packages import require
 
 #: LLVM's switches for all code, of every level.
@@ -88,6 +91,10 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
         Path(f"{keep}.ll").write_text(text, encoding="utf-8")  # first: it is wanted most where LLVM does not survive it
     level = options.opt_level
     passes = _PASSES.get(level, ())
+    if options.libllvm and not os.path.exists(
+        options.libllvm
+    ):  # a worker of another machine: llvmlite's code is the same
+        options = replace(options, libllvm=find_libllvm())
     if options.libllvm:
         from wasmartifact.codegen import libllvm  # one of the two is enough for a process
 

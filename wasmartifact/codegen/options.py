@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from wasmartifact.dataclass import dataclass, replace
+from wasmartifact.errors import ToolchainError
 from wasmartifact.host import libllvm
 from wasmartifact.host.packages import require
 from wasmartifact.schema import BASELINE_FEATURES, CPU_FEATURES, MAX_CPU_LEVELS
@@ -92,8 +93,19 @@ class CodegenOptions:
 
 
 def codegen_options(opt_level: int, target: TargetSpec, *, fuel: bool = False) -> CodegenOptions:
-    """The options, with LLVM's own library where there is one for this machine."""
+    """The options, with LLVM's own library where there is one for this machine.
+
+    Raises
+    ------
+    ToolchainError
+        The environment variable that names it is wrong.
+    """
     path = libllvm.find_libllvm() if opt_level > 0 and target.machine in libllvm.MACHINES else ""
+    if path and not os.path.exists(path):
+        raise ToolchainError(
+            f"{libllvm.VARIABLE} is {path!r}, which is no file; name LLVM's library, version {libllvm.VERSION}, "
+            "or set it to 0 to use llvmlite"
+        )
     return CodegenOptions(opt_level, target, fuel, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import os
 import re
 import subprocess
@@ -86,13 +87,24 @@ def test_where_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for value, found in (("0", ""), ("", ""), ("/elsewhere/libLLVM.so", "/elsewhere/libLLVM.so")):
         monkeypatch.setenv(VARIABLE, value)
         assert find_libllvm() == found
+    assert codegen_options(0, X86_64).libllvm == ""
+    with pytest.raises(ToolchainError, match="no file"):
+        codegen_options(1, X86_64)
 
 
-@pytest.mark.parametrize("library", ["/no/such/libLLVM.so", "libc.so.6", "/dev/null"])
-def test_what_is_no_such_library_is_told(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, library)
+@pytest.mark.parametrize("library", [_ctypes.__file__, "/dev/null"])
+def test_what_is_no_such_library_is_told(library: str) -> None:
     with pytest.raises(ToolchainError, match=f"{re.escape(library)}.*set {VARIABLE}=0"):
         llvm.emit_object(CodegenOptions(2, X86_64, libllvm=library), "")
+
+
+@needs_library
+@pytest.mark.parametrize("installed", [find_libllvm(), "0"], ids=["there, too", "llvmlite there"])
+def test_a_worker_of_another_machine_has_its_own(installed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, installed)
+    text = "define i32 @f(i32 %x) { %y = mul i32 %x, 10 ret i32 %y }"
+    expected = read_object(llvm.emit_object(CodegenOptions(2, X86_64), text))
+    assert read_object(llvm.emit_object(CodegenOptions(2, X86_64, libllvm="/there/libLLVM.so"), text)) == expected
 
 
 @needs_library
@@ -106,7 +118,7 @@ def test_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         backend._library.cache_clear()
 
 
-def test_pack_tells_it_and_leaves_nothing(tmp_path: Path) -> None:
+def test_pack_tells_of_a_wrong_path_and_leaves_nothing(tmp_path: Path) -> None:
     program = """
 import sys, wasmartifact as wa
 try:
@@ -118,7 +130,7 @@ except wa.ToolchainError as error:
         [sys.executable, "-c", program, str(tmp_path / "no.so")],
         env=os.environ | {VARIABLE: "/no/such/libLLVM.so"}, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
-    assert "'/no/such/libLLVM.so' can't be used" in ended.stdout
+    assert f"{VARIABLE} is '/no/such/libLLVM.so', which is no file" in ended.stdout
     assert not list(tmp_path.iterdir())
 
 
