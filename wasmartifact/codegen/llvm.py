@@ -96,6 +96,7 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
     ):  # a worker of another machine: llvmlite's code is the same
         options = replace(options, libllvm=find_libllvm())
     if options.libllvm:
+        require("ctypes", "calling LLVM")  # whose absence, or want of memory, has its words
         from wasmartifact.codegen import libllvm  # one of the two is enough for a process
 
         pipeline = f"default<O{level}>" if level >= FULL_PIPELINE_LEVEL else ",".join(f"function({p})" for p in passes)
