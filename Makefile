@@ -37,7 +37,7 @@ help:
 	@echo "make bench    every figure against its rivals, goals met and not met"
 	@echo "make spec     the whole WebAssembly spec suite"
 	@echo "make sanitize the runtime's tests on a build with ASan and UBSan"
-	@echo "make fuzz     differential and mutation fuzzing, exceptions, lying metadata, components; FUZZ_SECONDS=60 each, FUZZ_SEED=1"
+	@echo "make fuzz     differential and mutation fuzzing, exceptions, lying metadata, components, code generators; FUZZ_SECONDS=60 each, FUZZ_SEED=1"
 	@echo "make findings  what other people's tools do otherwise than one would guess; needs PyPI, gcc, and minutes"
 	@echo "make clean    remove everything that was built"
 
@@ -140,6 +140,7 @@ fuzz: $(VENV)/ready.stamp
 	$(BIN)/python -m tests.fuzz.lies --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 	$(BIN)/python -m tests.fuzz.exceptions --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --legacy
 	$(BIN)/python -m tests.fuzz.signatures --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --save build/fuzz
+	$(BIN)/python -m tests.fuzz.generators --modules $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 findings:
 	PYTHON=$(PYTHON) findings/run
