@@ -1,6 +1,7 @@
 """From IR text to a relocatable object by LLVM's own library, through its C API (llvm-c/*.h of LLVM 22).
 
-Who gets a pointer from the library and must give it back is told at each function below.
+What a function makes is the caller's, who disposes of it by the function of that name; where one takes what it is
+given, the table below says so.
 """
 
 from __future__ import annotations

@@ -91,9 +91,8 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
         Path(f"{keep}.ll").write_text(text, encoding="utf-8")  # first: it is wanted most where LLVM does not survive it
     level = options.opt_level
     passes = _PASSES.get(level, ())
-    if options.libllvm and not os.path.exists(
-        options.libllvm
-    ):  # a worker of another machine: llvmlite's code is the same
+    if options.libllvm and not os.path.exists(options.libllvm):
+        # A worker of another machine than the packer's. The code is the same by either library.
         options = replace(options, libllvm=find_libllvm())
     if options.libllvm:
         require("ctypes", "calling LLVM")  # whose absence, or want of memory, has its words
