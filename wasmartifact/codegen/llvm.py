@@ -37,6 +37,8 @@ _SWITCHES: Final = (
     "-cgpp-huge-func=0",
     # It takes constants out of the instructions that could hold them: without it, code is 1.6% smaller.
     "-disable-constant-hoisting",
+    # Level 3 by the C API would look for vectors in straight code, whatever its options say; by llvmlite it does not.
+    "-vectorize-slp=false",
 )
 #: Passes by level. WebAssembly comes optimised, and the back end combines instructions once more. So level 2 has few:
 #: no instcombine, which makes some kernels faster, others slower, and packing a twentieth longer.

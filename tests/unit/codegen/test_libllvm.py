@@ -45,6 +45,31 @@ def test_both_generate_the_same(source: str, level: int) -> None:
     assert ours.functions and ours == theirs
 
 
+#: What LLVM makes one vector of where it looks for vectors in straight code.
+TWO_STORES = """
+define void @f(ptr %p, ptr %q) {
+  %p1 = getelementptr i8, ptr %p, i64 8
+  %q1 = getelementptr i8, ptr %q, i64 8
+  %a = load i64, ptr %p
+  %b = load i64, ptr %p1
+  %c = add i64 %a, 5
+  %d = add i64 %b, 7
+  store i64 %c, ptr %q
+  store i64 %d, ptr %q1
+  ret void
+}"""
+
+
+@needs_library
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_both_look_for_the_same_vectors(level: int) -> None:
+    theirs, ours = (
+        read_object(llvm.emit_object(CodegenOptions(level, X86_64, libllvm=path), TWO_STORES))
+        for path in ("", find_libllvm())
+    )
+    assert ours == theirs
+
+
 @needs_library
 def test_artifacts_differ_in_the_name_of_the_generator_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, infos = [], []
