@@ -59,7 +59,7 @@ def emit(options: CodegenOptions, switches: tuple[str, ...], passes: str, text: 
     switches : tuple[str, ...]
         LLVM's command line, which is set once for the process.
     passes : str
-        Pipeline of the new pass manager as ``opt -passes=`` takes it; empty for none, and no verifier.
+        Pipeline of the new pass manager as ``opt -passes=`` takes it. Level 0 has none, and does not come here.
 
     Raises
     ------
@@ -69,14 +69,13 @@ def emit(options: CodegenOptions, switches: tuple[str, ...], passes: str, text: 
     library = _library(options.libllvm, switches)
     machine = _target_machine(library, options)
     with _parsed(library, text) as module:
-        if passes:
-            message = c_void_p()
-            if library.LLVMVerifyModule(module, _RETURN_STATUS, byref(message)):
-                raise _rejected(library, message)
-            library.LLVMDisposeMessage(message)
-            problem = library.LLVMRunPasses(module, passes.encode(), machine, _pass_options(library))
-            if problem is not None:
-                raise _rejected(library, c_void_p(library.LLVMGetErrorMessage(problem)), "LLVMDisposeErrorMessage")
+        message = c_void_p()
+        if library.LLVMVerifyModule(module, _RETURN_STATUS, byref(message)):
+            raise _rejected(library, message)
+        library.LLVMDisposeMessage(message)
+        problem = library.LLVMRunPasses(module, passes.encode(), machine, _pass_options(library))
+        if problem is not None:
+            raise _rejected(library, c_void_p(library.LLVMGetErrorMessage(problem)), "LLVMDisposeErrorMessage")
         if keep is not None:
             copy = library.LLVMCloneModule(module)  # emission changes what it emits
             try:

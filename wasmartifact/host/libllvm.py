@@ -1,4 +1,4 @@
-"""Where LLVM's own library is, in a release build: it generates llvmlite's code in two thirds of the time.
+"""Where LLVM's own library is, in a release build: it generates llvmlite's code in three quarters of the time.
 
 llvmlite's wheels hold an LLVM that checks itself at every step. The extra ``llvm`` brings the same version without.
 """
