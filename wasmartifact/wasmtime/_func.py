@@ -8,7 +8,7 @@ from wasmartifact.wasmtime._errors import WasmtimeError, translated
 from wasmartifact.wasmtime._extern import Extern, stands_for, wrap
 from wasmartifact.wasmtime._store import Store, StoreContext
 from wasmartifact.wasmtime._types import FuncType
-from wasmartifact.wasmtime._value import calling, serving
+from wasmartifact.wasmtime._value import calling, fitting, serving
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -67,13 +67,18 @@ class Func(Extern):
             The guest is a WASI program, and ended itself.
         WasmtimeError
             Another number of parameters.
-        TypeError, OverflowError
+        TypeError
             A parameter does not fit its type.
         """
         try:
             if store._ended:
                 check_open(store)
             return self._call(*params)
+        except OverflowError:  # of a parameter, before the call began; or of what the call did
+            wrapped = fitting(self._native.type.params, params)
+            if wrapped is None:
+                raise
+            return self(store, *wrapped)
         except Exception as problem:
             found = self._explained(problem, store, len(params))
             if found is problem:
@@ -90,6 +95,13 @@ class Func(Extern):
                 return WasmtimeError(f"too {many} parameters provided: given {given}, expected {expected}")
             return _wrong_results(problem)
         return translated(problem)
+
+    @property
+    def _func(self) -> Any:
+        """Which function this is, by the fields of wasmtime's C API: there, each look at a table makes another Func."""
+        from types import SimpleNamespace
+
+        return SimpleNamespace(store_id=1, __private=hash(self._native))  # the number is one of the process
 
     def __repr__(self) -> str:
         return f"<Func {self._native.name} {self._native.type}>"

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import sys
 from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import ModuleType
     from typing import Final
 
 _NAME: Final = "wasmtime"
 _PACKAGE: Final = __name__.rpartition(".")[0]
+#: Modules of wasmtime-py that are none here: what programs import from them is in the package.
+_WITHIN: Final = (
+    "wasmtime._error", "wasmtime._exportable", "wasmtime._globals", "wasmtime._instance_pre", "wasmtime._managed",
+    "wasmtime._sharedmemory", "wasmtime._table", "wasmtime._tag", "wasmtime._trap", "wasmtime._wat2wasm",
+)  # fmt: skip
 
 
 class _Alias:
@@ -28,13 +33,17 @@ class _Alias:
             return None
         from importlib.util import find_spec
 
-        if find_spec(_PACKAGE + fullname[len(_NAME) :]) is None:
+        if fullname not in _WITHIN and find_spec(_PACKAGE + fullname[len(_NAME) :]) is None:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # by its methods it is a loader
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         from importlib import import_module
 
+        if spec.name in _WITHIN:
+            made = ModuleType(spec.name)
+            made.__getattr__ = sys.modules[_PACKAGE].__getattr__  # type: ignore[method-assign]
+            return made
         return import_module(_PACKAGE + spec.name[len(_NAME) :])
 
     def exec_module(self, module: ModuleType) -> None:

@@ -55,6 +55,7 @@ class Store(Managed):
         self._http: Any = None
         stack_bytes = settings.max_wasm_stack
         self.native = native.Store(limits=_UNLIMITED if stack_bytes is None else Limits(stack_bytes=stack_bytes))
+        self._fuel_added = 0
         if settings.consume_fuel:
             self.native.fuel = 0
         self._over: AbstractContextManager[object] | None = None
@@ -90,6 +91,25 @@ class Store(Managed):
         """What is left of the fuel; WasmtimeError where the engine's Config does not count any."""
         self._check_fuel()
         return self.native.fuel or 0
+
+    # What versions before 15 had in place of both: fuel is added, and counted from the start.
+
+    def add_fuel(self, fuel: int) -> None:
+        """Add to what is left of the fuel; of older versions."""
+        self.set_fuel(self.get_fuel() + fuel)
+        self._fuel_added += fuel
+
+    def fuel_consumed(self) -> int:
+        """How much of what `add_fuel` added is gone; of older versions."""
+        return self._fuel_added - self.get_fuel()
+
+    def consume_fuel(self, fuel: int) -> int:
+        """Take from the fuel, and say what is left; WasmtimeError where there is less; of older versions, too."""
+        left = self.get_fuel() - fuel
+        if left < 0:
+            raise WasmtimeError("not enough fuel remaining in store")
+        self.set_fuel(left)
+        return left
 
     def _check_fuel(self) -> None:
         self._check_open()

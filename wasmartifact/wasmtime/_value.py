@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from wasmartifact.wasmtime._closing import check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
 from wasmartifact.wasmtime._extern import wrap
@@ -136,7 +138,7 @@ def _wrapped(value: int, bits: int) -> int:
 
 
 def to_native(name: str, value: Any) -> Any:
-    """A value as the package takes it.
+    """A value as the package takes it; an integer that is too large wraps around.
 
     Raises
     ------
@@ -147,12 +149,28 @@ def to_native(name: str, value: Any) -> Any:
         if value._name != name:
             raise TypeError(f"wrong type of `Val` provided: expected {name}, found {value._name}")
         value = value._val
+    if name in _BITS:
+        return _fitting(name, value)
     if name == "funcref" and value is not None:
         native = getattr(value, "_native", None)
         if native is None or not callable(native):
             raise TypeError(f"don't know how to convert {value!r} to {name}")
         return native
     return value
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """A value, wrapped around where it is an integer too large for its type: wasmtime-py cuts its upper bits off."""
+    bits = _BITS.get(name)
+    if bits is None or not isinstance(value, int) or -(1 << (bits - 1)) <= value < 1 << bits:
+        return value
+    return _wrapped(value, bits)
+
+
+def fitting(names: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Arguments with the integers wrapped around that are too large for their types; None where all fit."""
+    wrapped = tuple(map(_fitting, names, values))
+    return None if len(values) != len(names) or all(map(operator.is_, wrapped, values)) else wrapped
 
 
 def from_native(name: str, value: Any) -> Any:

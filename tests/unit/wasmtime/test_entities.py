@@ -22,6 +22,13 @@ def test_global_holds_a_value(w: ModuleType, store: Any) -> None:
     assert one.value(store) == 3
 
 
+def test_global_that_is_too_large_wraps(w: ModuleType, store: Any) -> None:
+    made = w.Global(store, w.GlobalType(w.ValType.i32(), True), (1 << 40) + 5)
+    assert made.value(store) == 5
+    made.set_value(store, 2**64 - 1)
+    assert made.value(store) == -1
+
+
 @pytest.mark.core
 def test_global_tells_its_type(w: ModuleType, store: Any) -> None:
     ty = w.Global(store, w.GlobalType(w.ValType.f64(), True), 0.5).type(store)

@@ -65,6 +65,51 @@ def test_integers_arrive_signed(w: ModuleType, store: Any) -> None:
     assert seen == [-1, -1, -(1 << 31), -(1 << 63)]
 
 
+#: What an integer too large for its type becomes; programs compute with unsigned or longer ones, and rely on it.
+TOO_LARGE = [
+    ("i32", (1 << 40) + 5, 5),
+    ("i32", -(2**31) - 1, 2**31 - 1),
+    ("i32", 2**64 - 1, -1),
+    ("i64", 2**64 + 7, 7),
+    ("i64", -13831680398511308800, 4615063675198242816),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "held"), TOO_LARGE)
+def test_integer_that_is_too_large_wraps(w: ModuleType, store: Any, name: str, given: int, held: int) -> None:
+    echo = f'(module (func (export "f") (param {name} f32) (result {name}) (local.get 0)))'
+    func = exports(w, store, echo)["f"]
+    assert func(store, given, 1.0) == held
+    both = w.Func(store, func_type(w, f"{name} externref", f"{name} externref"), lambda *given: given)
+    assert both(store, given, "beside it") == [held, "beside it"]
+
+
+def test_overflow_of_a_host_function_is_its_own(w: ModuleType, store: Any) -> None:
+    """The call has begun: it is not made a second time."""
+    seen: list[int] = []
+
+    def overflow(number: int) -> None:
+        seen.append(number)
+        raise OverflowError("mine")
+
+    with pytest.raises(OverflowError, match="mine"):
+        w.Func(store, func_type(w, "i32"), overflow)(store, 1 << 40)
+    assert seen == [0]
+
+
+def test_functions_are_told_apart(w: ModuleType, store: Any) -> None:
+    """wasmhost does it that way, for want of another one in wasmtime-py."""
+    text = """
+        (module
+          (table (export "t") funcref (elem $f $f $g))
+          (func $f (export "f"))
+          (func $g))"""
+    found = exports(w, store, text)
+    funcs = [found["f"], *(found["t"].get(store, index) for index in range(3))]
+    keys = [(one._func.store_id, getattr(one._func, "__private")) for one in funcs]
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
 def test_bool_counts_as_an_integer(w: ModuleType, store: Any) -> None:
     func = w.Func(store, func_type(w, "i32 i64", "i32"), lambda a, b: a + b)
     assert func(store, True, False) == 1

@@ -86,6 +86,57 @@ def test_submodules_exist_once(tmp_path: Path) -> None:
     assert done.stdout == "True True\nNo module named 'wasmtime.nothing'\n", done.stderr
 
 
+def test_inner_modules_have_what_programs_take_from_them(tmp_path: Path) -> None:
+    """By the names that wasmtime-py has for them, whose classes are those of the package."""
+    code = (
+        "import wasmtime\n"
+        "for name in sys.argv[1:]:\n"
+        "    home, _, found = name.partition('.')\n"
+        "    exec(f'from wasmtime.{home} import {found}')\n"
+        "    assert globals()[found] is getattr(wasmtime, found), name\n"
+        "print(all(hasattr(wasmtime, one) for one in ('Trap', 'Func')))"
+    )
+    names = [
+        "_error.WasmtimeError", "_trap.Trap", "_trap.TrapCode", "_globals.Global", "_table.Table", "_managed.Managed",
+        "_instance_pre.InstancePre", "_sharedmemory.SharedMemory", "_tag.Tag", "_wat2wasm.wat2wasm", "_func.Func",
+    ]  # fmt: skip
+    assert run(tmp_path, "-c", f"import sys\n{code}", *names).stdout == "True\n"
+    pytest.importorskip("wasmtime", reason="wasmtime-py, which has these, is not installed")
+    done = subprocess.run([sys.executable, "-c", f"import sys\n{code}", *names], capture_output=True, check=False)
+    assert done.stdout == b"True\n", done.stderr
+
+
+def test_loader_of_older_versions(tmp_path: Path) -> None:
+    """What wasmtime-py 9 prints."""
+    (tmp_path / "inner.wat").write_text(
+        """
+        (module
+          (import "host" "twice" (func $twice (param i32) (result i32)))
+          (memory (export "memory") 1)
+          (func (export "twice") (param i32) (result i32) (call $twice (local.get 0)))
+          (func (export "two") (result i32 i64) (i32.const 1) (i64.const 2)))"""
+    )
+    (tmp_path / "outer.wat").write_text(
+        """
+        (module
+          (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+          (import "inner" "twice" (func $twice (param i32) (result i32)))
+          (import "inner" "memory" (memory 1))
+          (func (export "run") (param i32) (result i32) (i32.add (i32.const 1) (call $twice (local.get 0)))))"""
+    )
+    (tmp_path / "host.py").write_text("def twice(number):\n    return 2 * number\n")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "package" / "within.wat").write_text('(module (func (export "f") (result i32) (i32.const 9)))')
+    (tmp_path / "script.py").write_text(
+        "import wasmtime.loader, inner, outer\n"
+        "from package import within\n"
+        "print(inner.twice(4), inner.two(), outer.run(5), within.f(), inner.memory.data_len(wasmtime.loader.store))\n"
+        "try:\n    import nothing\nexcept ImportError as error:\n    print(error)\n"
+    )
+    assert run(tmp_path, "script.py").stdout == "8 [1, 2] 11 9 65536\nNo module named 'nothing'\n"
+
+
 def test_the_import_is_lean() -> None:
     """Nothing of what other people's start-ups pay for: no ctypes, re, enum, typing by the import and a call."""
     code = (

@@ -77,6 +77,19 @@ def test_fuel_needs_an_engine_that_counts_it(w: ModuleType, store: Any) -> None:
 
 
 @pytest.mark.core
+def test_fuel_as_older_versions_had_it(face: ModuleType) -> None:
+    """What wasmtime-py 9 gives."""
+    store = store_with(face, consume_fuel=True)
+    store.add_fuel(100)
+    assert (store.consume_fuel(30), store.fuel_consumed()) == (70, 30)
+    store.add_fuel(5)
+    with pytest.raises(face.WasmtimeError, match="not enough fuel remaining in store"):
+        store.consume_fuel(1000)
+    assert (store.get_fuel(), store.fuel_consumed()) == (75, 30)
+    with pytest.raises(face.WasmtimeError, match="fuel is not configured in this store"):
+        face.Store().add_fuel(3)
+
+
 def test_fuel_is_what_was_set(w: ModuleType) -> None:
     store = store_with(w, consume_fuel=True)
     assert store.get_fuel() == 0
