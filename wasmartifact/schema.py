@@ -641,6 +641,22 @@ TABLE_HEAD: Final = Struct(
     ),
 )
 
+FIXED_TABLE: Final = Struct(
+    "fixed_table",
+    "Start of a constant that calls through a table read in place of it, where nothing changes the table; the slots follow.",
+    8,
+    (Field("size", "u64", "number of slots"),),
+)
+FIXED_SLOT: Final = Struct(
+    "fixed_slot",
+    "A slot of such a constant: a function of the module, or all zero for null.",
+    8,
+    (
+        Field("code", "u32", "from the start of the constant to the code, signed"),
+        Field("type", "u32", "1 + the first type index that equals the function's type"),
+    ),
+)
+
 ELEMENT_SLOT: Final = Struct(
     "element_slot",
     "An element segment in an instance record; a dropped one has size 0.",
@@ -851,6 +867,8 @@ STRUCTS: Final = (
     MEMORY_SLOT,
     MEMORY_HEAD,
     TABLE_HEAD,
+    FIXED_TABLE,
+    FIXED_SLOT,
     ELEMENT_SLOT,
     *ROW_STRUCTS,
 )

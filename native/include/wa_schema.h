@@ -858,6 +858,25 @@ _Static_assert(offsetof(struct wa_schema_table_head, slots) == 0, "offset of tab
 _Static_assert(offsetof(struct wa_schema_table_head, size) == 8, "offset of table_head.size");
 _Static_assert(offsetof(struct wa_schema_table_head, owner) == 16, "offset of table_head.owner");
 
+/* Start of a constant that calls through a table read in place of it, where nothing changes the table; the slots follow. */
+struct wa_schema_fixed_table {
+    /* number of slots */
+    uint64_t size;
+};
+_Static_assert(sizeof(struct wa_schema_fixed_table) == 8, "size of fixed_table");
+_Static_assert(offsetof(struct wa_schema_fixed_table, size) == 0, "offset of fixed_table.size");
+
+/* A slot of such a constant: a function of the module, or all zero for null. */
+struct wa_schema_fixed_slot {
+    /* from the start of the constant to the code, signed */
+    uint32_t code;
+    /* 1 + the first type index that equals the function's type */
+    uint32_t type;
+};
+_Static_assert(sizeof(struct wa_schema_fixed_slot) == 8, "size of fixed_slot");
+_Static_assert(offsetof(struct wa_schema_fixed_slot, code) == 0, "offset of fixed_slot.code");
+_Static_assert(offsetof(struct wa_schema_fixed_slot, type) == 4, "offset of fixed_slot.type");
+
 /* An element segment in an instance record; a dropped one has size 0. */
 struct wa_schema_element_slot {
     /* address of the first slot; tagged slots refer to this instance */

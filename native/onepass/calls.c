@@ -236,7 +236,7 @@ static void leave_if_pending(wop_function *fn)
 
 /* The instruction that calls, once all arguments are in place. */
 typedef struct {
-    enum { TO_FUNCTION, TO_MEMORY } kind;
+    enum { TO_FUNCTION, TO_MEMORY, TO_REGISTER } kind;
     uint32_t func_index;
     wop_register base;
     int32_t offset;
@@ -247,6 +247,10 @@ static void put_call(wop_function *fn, callee what)
     wop_add_row(fn, 0);
     if (what.kind == TO_MEMORY) {
         wop_x86(fn, 0xff, 2, wop_memory(what.base, what.offset));
+        return;
+    }
+    if (what.kind == TO_REGISTER) {
+        wop_x86(fn, 0xff, 2, wop_reg(what.base));
         return;
     }
     wop_byte(fn, 0xe8);
@@ -398,25 +402,11 @@ void wop_imported_record(wop_function *fn, uint32_t func_index)
     check_record(fn, fn->module->function_types[func_index]);
 }
 
-/* Read a type and a table and pop an index; the record to call for it, in R10. */
-bool wop_indexed_record(wop_function *fn, uint32_t *type)
+/* The function in a slot of a table, whose index is in a register: its record goes to R10. */
+static void load_record(wop_function *fn, uint32_t table, wop_register at)
 {
-    const wa_onepass_module *module = fn->module;
-    *type = wop_read_u32(&fn->reader);
-    uint32_t table = wop_read_u32(&fn->reader);
-    if (*type >= module->type_count || table >= module->table_count) {
-        fn->has_failed = true;
-        return false;
-    }
-    wop_value index = wop_pop(fn);
-    wop_register at = wop_to_register(fn, &index, fn->height);
-    wop_take(fn, R10);
-    if (at == R10) { /* the register was the index's own */
-        at = wop_allocate(fn, false, 0);
-        wop_move(fn, true, at, R10);
-    }
     wop_register instance = wop_instance(fn);
-    wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, (int32_t)(module->tables_offset + SLOT_BYTES * table)));
+    wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, (int32_t)(fn->module->tables_offset + SLOT_BYTES * table)));
     wop_arithmetic(fn, X_CMP, true, at, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_table_head, size)));
     wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_UNDEFINED_ELEMENT);
     wop_load(fn, WA_I64, R10, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_table_head, slots)));
@@ -425,18 +415,60 @@ bool wop_indexed_record(wop_function *fn, uint32_t *type)
     wop_trap_if(fn, EQUAL, WA_TRAP_UNINITIALIZED_ELEMENT);
     wop_x86_imm8(fn, 0xf6 | WA_BYTE_RM, 0, wop_reg(R10), 1);
     wop_resolve_if(fn, NOT_EQUAL, R10, at, WA_CALL_INDEX(resolve_slot), table);
-    fn->locked = WA_SET(R10);
-    check_record(fn, *type);
-    return true;
 }
 
-/* Read a type and pop a reference; the record to call for it, in R10. */
-bool wop_referenced_record(wop_function *fn, uint32_t *type)
+/* The same of a table that never changes: the address of its code, after a check of its type. */
+static void load_fixed(wop_function *fn, uint32_t table, wop_register at, uint32_t type)
+{
+    const int32_t slots = sizeof(struct wa_schema_fixed_table);
+    const int32_t type_offset = slots + (int32_t)offsetof(struct wa_schema_fixed_slot, type);
+    wop_load_fixed(fn, WA_SCRATCH, table);
+    wop_arithmetic(fn, X_CMP, true, at, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_fixed_table, size)));
+    wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_UNDEFINED_ELEMENT);
+    wop_load(fn, WA_I32, R10, wop_indexed(WA_SCRATCH, at, 3, type_offset));
+    wop_x86(fn, 0x85, R10, wop_reg(R10));
+    wop_trap_if(fn, EQUAL, WA_TRAP_UNINITIALIZED_ELEMENT);
+    wop_arithmetic_constant(fn, X_CMP, false, wop_reg(R10), (int32_t)(fn->module->canonical[type] + 1));
+    wop_trap_if(fn, NOT_EQUAL, WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
+    wop_x86(fn, 0x63 | WA_WIDE, R10, wop_indexed(WA_SCRATCH, at, 3, slots + (int32_t)offsetof(struct wa_schema_fixed_slot, code)));
+    wop_arithmetic(fn, X_ADD, true, R10, wop_reg(WA_SCRATCH));
+}
+
+/* Read a type and a table and pop an index: what R10 has then. */
+wop_callee wop_indexed_callee(wop_function *fn, uint32_t *type)
+{
+    const wa_onepass_module *module = fn->module;
+    *type = wop_read_u32(&fn->reader);
+    uint32_t table = wop_read_u32(&fn->reader);
+    if (*type >= module->type_count || table >= module->table_count) {
+        fn->has_failed = true;
+        return WA_NO_CALLEE;
+    }
+    wop_value index = wop_pop(fn);
+    wop_register at = wop_to_register(fn, &index, fn->height);
+    wop_take(fn, R10);
+    if (at == R10) { /* the register was the index's own */
+        at = wop_allocate(fn, false, 0);
+        wop_move(fn, true, at, R10);
+    }
+    bool is_fixed = module->fixed_tables[table];
+    if (is_fixed)
+        load_fixed(fn, table, at, *type);
+    else
+        load_record(fn, table, at);
+    fn->locked = WA_SET(R10);
+    if (!is_fixed)
+        check_record(fn, *type);
+    return is_fixed ? WA_CODE : WA_RECORD;
+}
+
+/* Read a type and pop a reference: what R10 has then. */
+wop_callee wop_referenced_callee(wop_function *fn, uint32_t *type)
 {
     *type = wop_read_u32(&fn->reader);
     if (*type >= fn->module->type_count) {
         fn->has_failed = true;
-        return false;
+        return WA_NO_CALLEE;
     }
     wop_value reference = wop_pop(fn);
     wop_take(fn, R10);
@@ -444,21 +476,30 @@ bool wop_referenced_record(wop_function *fn, uint32_t *type)
     wop_x86(fn, 0x85 | WA_WIDE, R10, wop_reg(R10));
     wop_trap_if(fn, EQUAL, WA_TRAP_NULL_FUNCTION_REFERENCE);
     check_record(fn, *type);
-    return true;
+    return WA_RECORD;
+}
+
+/* Call what R10 has. */
+static void call_callee(wop_function *fn, wop_callee what, uint32_t type)
+{
+    if (what == WA_RECORD)
+        call_record(fn, type);
+    else if (what == WA_CODE)
+        call_with(fn, type, true, (callee){TO_REGISTER, 0, R10, 0}, WA_NO_REGISTER, 0);
 }
 
 void wop_call_indirect(wop_function *fn)
 {
     uint32_t type;
-    if (wop_indexed_record(fn, &type))
-        call_record(fn, type);
+    wop_callee what = wop_indexed_callee(fn, &type);
+    call_callee(fn, what, type);
 }
 
 void wop_call_reference(wop_function *fn)
 {
     uint32_t type;
-    if (wop_referenced_record(fn, &type))
-        call_record(fn, type);
+    wop_callee what = wop_referenced_callee(fn, &type);
+    call_callee(fn, what, type);
 }
 
 /* Call a function of the runtime with numbers, then values of the stack; result: a type or WA_NO_RESULT. An i32 that the runtime

@@ -175,13 +175,31 @@ bool wop_spills(const wa_onepass_module *module, uint32_t type)
 
 /* ---- addresses -------------------------------------------------------------------------------------------------------------- */
 
-/* The address of a type's digest, by which types are compared. */
-void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical)
+/* lea of an address that is not known yet; what it is of is noted in two arrays. */
+static void load_address(wop_function *fn, wop_register to, wop_buffer *offsets, wop_buffer *indices, uint32_t index)
 {
     wop_byte(fn, (uint8_t)(0x48 | (to >> 3) << 2));
     wop_byte(fn, 0x8d);
     wop_byte(fn, (uint8_t)((to & 7) << 3 | RBP));
-    wop_push_u32(&fn->unit->digest_offsets, wop_text_offset(fn));
-    wop_push_u32(&fn->unit->digest_types, canonical);
+    wop_push_u32(offsets, wop_text_offset(fn));
+    wop_push_u32(indices, index);
     wop_word(fn, 0);
+}
+
+/* The address of a type's digest, by which types are compared. */
+void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical)
+{
+    load_address(fn, to, &fn->unit->digest_offsets, &fn->unit->digest_types, canonical);
+}
+
+/* The address of the constant that stands for a table that never changes. */
+void wop_load_fixed(wop_function *fn, wop_register to, uint32_t table)
+{
+    load_address(fn, to, &fn->unit->fixed_offsets, &fn->unit->fixed_tables, table);
+}
+
+/* The address of the trampoline to functions of a type that are called as in C. */
+void wop_load_outward(wop_function *fn, wop_register to, uint32_t canonical)
+{
+    load_address(fn, to, &fn->unit->outward_offsets, &fn->unit->outward_types, canonical);
 }

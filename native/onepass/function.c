@@ -190,14 +190,14 @@ static void release_function(wop_function *fn)
 
 /* Counts of a unit's arrays before a function that may come to nothing. */
 typedef struct {
-    uint32_t text, rows, calls, digests, outward;
+    uint32_t text, rows, calls, digests, outward, fixed;
 } mark;
 
 static mark mark_of(const wop_unit *unit)
 {
     return (mark){
         unit->text.count, unit->row_text_offsets.count, unit->call_offsets.count, unit->digest_offsets.count,
-        unit->outward_offsets.count,
+        unit->outward_offsets.count, unit->fixed_offsets.count,
     };
 }
 
@@ -208,6 +208,7 @@ static void go_back(wop_unit *unit, mark to)
     unit->call_offsets.count = unit->call_functions.count = to.calls;
     unit->digest_offsets.count = unit->digest_types.count = to.digests;
     unit->outward_offsets.count = unit->outward_types.count = to.outward;
+    unit->fixed_offsets.count = unit->fixed_tables.count = to.fixed;
 }
 
 /* Calls within this text get their distance, the others remain. */

@@ -124,6 +124,9 @@ typedef struct {
     uint32_t count;
 } wop_jump_table;
 
+/* What leads to a function that is not named: the record of any function, or the code of one of the module. */
+typedef enum { WA_NO_CALLEE, WA_RECORD, WA_CODE } wop_callee;
+
 /* All functions of a call of wa_onepass_compile. */
 typedef struct {
     const wa_onepass_module *module;
@@ -131,7 +134,7 @@ typedef struct {
     wop_buffer text, function_offsets, function_sizes, function_flags;
     wop_buffer row_text_offsets, row_wasm_offsets, row_traps;
     wop_buffer call_offsets, call_functions, digest_offsets, digest_types, indirect_types;
-    wop_buffer outward_offsets, outward_types;
+    wop_buffer outward_offsets, outward_types, fixed_offsets, fixed_tables;
     uint8_t *used_opcodes;
     bool has_typed_blocks;
 } wop_unit;
@@ -238,6 +241,8 @@ uint8_t wop_next_result(wop_returned *taken, uint8_t letter, int32_t *area_offse
 bool wop_returns_in_memory(const wa_onepass_module *module, wop_types results);
 uint32_t wop_area_size_bytes(const wa_onepass_module *module, wop_types results);
 void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical);
+void wop_load_fixed(wop_function *fn, wop_register to, uint32_t table);
+void wop_load_outward(wop_function *fn, wop_register to, uint32_t canonical);
 bool wop_spills_results(const wa_onepass_module *module, wop_types results);
 bool wop_has_area(const wa_onepass_module *module, wop_types results, bool is_own);
 wop_arguments wop_leading_arguments(const wa_onepass_module *module, wop_types results, bool is_own);
@@ -254,6 +259,7 @@ wop_operand wop_effective(wop_function *fn, const wop_value *address, uint32_t h
 /* scan.c: what the body uses, and whether it can be compiled here. */
 bool wop_scan(wop_function *fn);
 void wop_skip_immediate(wop_reader *reader, uint32_t opcode);
+void wop_skip_locals(wop_reader *reader);
 uint32_t wop_read_opcode(wop_reader *reader);
 
 /* frame.c: homes of locals, prologue and epilogue. */
@@ -344,8 +350,8 @@ void wop_call_indirect(wop_function *fn);
 void wop_call_reference(wop_function *fn);
 void wop_pass_arguments(wop_function *fn, uint32_t type, bool is_own, wop_register context_base, int32_t context_offset);
 void wop_imported_record(wop_function *fn, uint32_t func_index);
-bool wop_indexed_record(wop_function *fn, uint32_t *type);
-bool wop_referenced_record(wop_function *fn, uint32_t *type);
+wop_callee wop_indexed_callee(wop_function *fn, uint32_t *type);
+wop_callee wop_referenced_callee(wop_function *fn, uint32_t *type);
 wop_register wop_import_slot(wop_function *fn, uint32_t func_index, int32_t *offset);
 void wop_call_runtime(wop_function *fn, size_t call, const uint32_t *numbers, uint32_t number_count, uint32_t value_count,
                      uint8_t result);

@@ -48,7 +48,8 @@ typedef struct {
     const uint32_t *function_types; /* may have one more than function_count, for an init function */
     const uint32_t *tag_types;
     const wa_onepass_memory *memories;
-    const uint8_t *tables; /* by table: 1 for 64-bit indices */
+    const uint8_t *tables;       /* by table: 1 for 64-bit indices */
+    const uint8_t *fixed_tables; /* by table: 1 where calls read a constant in place of it */
     const wa_onepass_global *globals;
     const wa_onepass_subtype *subtypes; /* of all types, or of none where all are plain types of functions */
     const wa_onepass_field *fields;
@@ -70,9 +71,11 @@ typedef struct {
     uint32_t *call_offsets, *call_functions;     /* rel32 of calls, function index: those out of reach of this text, or WA_ONEPASS_TAKE_FUEL */
     uint32_t *digest_offsets, *digest_types;     /* rel32 of addresses of type digests, canonical type */
     uint32_t *outward_offsets, *outward_types;   /* rel32 of addresses of outward trampolines, canonical type */
+    uint32_t *fixed_offsets, *fixed_tables;      /* rel32 of addresses of constants that stand for tables, table index */
     uint32_t *indirect_types;                    /* canonical types of indirect calls, each once */
     uint8_t *used_opcodes;                       /* a flag for each sub-opcode of each prefix */
-    uint32_t text_size_bytes, function_count, row_count, call_count, digest_count, outward_count, indirect_count;
+    uint32_t text_size_bytes, function_count, row_count, call_count, digest_count, outward_count,
+        fixed_count, indirect_count;
     uint8_t has_typed_blocks;
 } wa_onepass_code;
 
@@ -92,6 +95,10 @@ void wa_onepass_release(wa_onepass_code *code);
 
 /* Set a flag for each function whose shape takes LLVM more than linear time. */
 void wa_onepass_find_large(const uint8_t *data, const uint32_t *starts, const uint32_t *ends, uint32_t count, uint8_t *flags);
+
+/* Set a flag for each table, of table_count, that one of these functions may write to or grow. */
+void wa_onepass_find_written_tables(const uint8_t *data, const uint32_t *starts, const uint32_t *ends, uint32_t count, uint8_t *flags,
+                                    uint32_t table_count);
 
 /* A block of the address map: its first row, and what the offsets of its rows count from. */
 typedef struct {

@@ -130,6 +130,15 @@ void wop_skip_immediate(wop_reader *reader, uint32_t opcode)
     }
 }
 
+/* The declaration of locals, with which a code entry begins. */
+void wop_skip_locals(wop_reader *reader)
+{
+    for (uint32_t runs = wop_read_u32(reader); runs > 0 && !reader->has_failed; runs--) {
+        wop_read_u32(reader);
+        skip_type(reader);
+    }
+}
+
 static bool is_atomic(uint32_t opcode)
 {
     return opcode >= WA_OP_MEMORY_ATOMIC_NOTIFY && opcode <= WA_OP_I64_ATOMIC_RMW32_CMPXCHG_U;

@@ -41,12 +41,7 @@ static bool is_large(const uint8_t *data, uint32_t start, uint32_t end)
         return true;
     if (end - start <= MOST_BLOCK_SELECTS)
         return false;
-    for (uint32_t runs = wop_read_u32(&reader); runs > 0 && !reader.has_failed; runs--) {
-        wop_read_u32(&reader);
-        uint8_t type = wop_read_byte(&reader);
-        if (type == 0x63 || type == 0x64) /* a reference to a type that follows */
-            wop_read_signed(&reader);
-    }
+    wop_skip_locals(&reader);
     while (reader.at < reader.end && !reader.has_failed && !is_above(&seen)) {
         uint32_t opcode = wop_read_opcode(&reader);
         count_operator(&seen, opcode, reader);

@@ -26,16 +26,6 @@ static void jump_outside(wop_function *fn, uint32_t type, wop_register base, siz
     jump_to_code(fn);
 }
 
-static void load_outward(wop_function *fn, uint32_t canonical)
-{
-    wop_byte(fn, 0x48); /* lea outward(%rip), %rax */
-    wop_byte(fn, 0x8d);
-    wop_byte(fn, 0x05);
-    wop_push_u32(&fn->unit->outward_offsets, wop_text_offset(fn));
-    wop_push_u32(&fn->unit->outward_types, canonical);
-    wop_word(fn, 0);
-}
-
 /* To the function of a record in R10, of any artifact or the host. Where values spill, functions with this convention have a code
  * of their own; others get a trampoline, with the record as context. */
 static void jump_to_record(wop_function *fn, uint32_t type)
@@ -50,7 +40,7 @@ static void jump_to_record(wop_function *fn, uint32_t type)
     wop_load(fn, WA_I64, RAX, wop_memory(R10, offsetof(struct wa_schema_function_record, tail_code)));
     wop_x86(fn, 0x85 | WA_WIDE, RAX, wop_reg(RAX));
     wop_jump_if(fn, NOT_EQUAL, &is_inside);
-    load_outward(fn, fn->module->canonical[type]);
+    wop_load_outward(fn, RAX, fn->module->canonical[type]);
     wop_move(fn, true, RDI, R10);
     wop_bind(fn, &is_inside);
     jump_to_code(fn);
@@ -77,13 +67,27 @@ static void put_return_call(wop_function *fn)
     }
 }
 
+/* To a function of the module, whose code R10 has. */
+static void jump_to_own(wop_function *fn, uint32_t type)
+{
+    wop_pass_arguments(fn, type, true, WA_NO_REGISTER, 0);
+    wop_move(fn, true, RAX, R10);
+    jump_to_code(fn);
+}
+
 void wop_tail_call(wop_function *fn)
 {
     uint32_t type;
-    if (fn->opcode == WA_OP_RETURN_CALL)
+    if (fn->opcode == WA_OP_RETURN_CALL) {
         put_return_call(fn);
-    else if (fn->opcode == WA_OP_RETURN_CALL_INDIRECT ? wop_indexed_record(fn, &type) : wop_referenced_record(fn, &type))
-        jump_to_record(fn, type);
+    } else {
+        wop_callee what =
+            fn->opcode == WA_OP_RETURN_CALL_INDIRECT ? wop_indexed_callee(fn, &type) : wop_referenced_callee(fn, &type);
+        if (what == WA_RECORD)
+            jump_to_record(fn, type);
+        else if (what == WA_CODE)
+            jump_to_own(fn, type);
+    }
     if (!fn->has_failed)
         wop_die(fn);
 }

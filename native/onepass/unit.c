@@ -22,7 +22,8 @@ void wa_onepass_release(wa_onepass_code *code)
     void *owned[] = {
         code->text, code->function_offsets, code->function_sizes, code->function_flags, code->row_text_offsets,
         code->row_wasm_offsets, code->row_traps, code->call_offsets, code->call_functions, code->digest_offsets,
-        code->digest_types, code->outward_offsets, code->outward_types, code->indirect_types, code->used_opcodes,
+        code->digest_types, code->outward_offsets, code->outward_types, code->fixed_offsets, code->fixed_tables,
+        code->indirect_types, code->used_opcodes,
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
@@ -34,7 +35,8 @@ static bool unit_has_memory(const wop_unit *unit)
     const wop_buffer *buffers[] = {
         &unit->text, &unit->function_offsets, &unit->function_sizes, &unit->function_flags, &unit->row_text_offsets,
         &unit->row_wasm_offsets, &unit->row_traps, &unit->call_offsets, &unit->call_functions, &unit->digest_offsets,
-        &unit->digest_types, &unit->outward_offsets, &unit->outward_types, &unit->indirect_types,
+        &unit->digest_types, &unit->outward_offsets, &unit->outward_types, &unit->fixed_offsets, &unit->fixed_tables,
+        &unit->indirect_types,
     };
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         if (buffers[i]->has_failed)
@@ -58,6 +60,8 @@ int wop_hand_over(wop_unit *unit, wa_onepass_code *code)
         .digest_types = unit->digest_types.data,
         .outward_offsets = unit->outward_offsets.data,
         .outward_types = unit->outward_types.data,
+        .fixed_offsets = unit->fixed_offsets.data,
+        .fixed_tables = unit->fixed_tables.data,
         .indirect_types = unit->indirect_types.data,
         .used_opcodes = unit->used_opcodes,
         .text_size_bytes = unit->text.count,
@@ -66,6 +70,7 @@ int wop_hand_over(wop_unit *unit, wa_onepass_code *code)
         .call_count = unit->call_offsets.count,
         .digest_count = unit->digest_offsets.count,
         .outward_count = unit->outward_offsets.count,
+        .fixed_count = unit->fixed_offsets.count,
         .indirect_count = unit->indirect_types.count,
         .has_typed_blocks = unit->has_typed_blocks,
     };

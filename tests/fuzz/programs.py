@@ -177,6 +177,7 @@ class Program:
         rng, mutable = self.rng, "(mut {0}) ({0}.const {1})"
         names = [f"$h{index}" for index in range(len(self.imports))] + [f"$f{f.index}" for f in self.functions]
         elements = " ".join(rng.choice(names) for _ in range(TABLE_SIZE - rng.randrange(4)))
+        own = " ".join(rng.choice(names[len(self.imports) :]) for _ in range(TABLE_SIZE - 2 - rng.randrange(4)))
         data = "".join(f"\\{byte:02x}" for byte in rng.randbytes(DATA_BYTES))
         fields = [
             *(
@@ -192,6 +193,8 @@ class Program:
             self._table_text(),
             f'(table $x (export "externs") {EXTERN_TABLE_SIZE} {EXTERN_TABLE_SIZE + 4} externref)',
             f"(elem (table $t) (i32.const 0) func {elements})",
+            f"(table $fixed {TABLE_SIZE} {TABLE_SIZE} funcref)",  # nothing changes it
+            f"(elem (table $fixed) (i32.const {rng.randrange(3)}) func {own})" if rng.random() < 0.9 else "",
             f"(elem $e func {elements})",
             f'(data ({self.memories[0].address}.const {rng.randrange(200)}) "{data}")',
             f'(data $d "{data}")',
@@ -317,6 +320,7 @@ class Program:
             f"(table.set $t {slot} (ref.func {name}))",
             f"(table.set $t {slot} (ref.null func))",
             f"(table.copy $t $t {low} {self._masked(7, 1)} {self._masked(7, 1)})",
+            f"(table.copy $t $fixed {low} {self._masked(7, 1)} {self._masked(7, 1)})",
             f"(table.init $t $e {low} {self._masked(3, 1)} {self._masked(7, 1)})",
             f"(table.fill $t {slot} (ref.func {name}) (i32.const 1))",
             f"(drop (table.grow $t (ref.null func) {self._masked(1, 1)}))",
@@ -363,7 +367,8 @@ class Program:
             index = rng.randrange(len(self.signatures))
             signature = self.signatures[index]
             slot = self._expression("i32", 1) if self._risky() else self._masked(TABLE_SIZE - 1, 1)
-            return signature, f"(call_indirect $t (type $t{index}) {self._arguments(signature, depth)} {slot})"
+            table = rng.choice(("$t", "$fixed"))
+            return signature, f"(call_indirect {table} (type $t{index}) {self._arguments(signature, depth)} {slot})"
         if choice < 0.6 and self.imports:
             index = rng.randrange(len(self.imports))
             return self.imports[index], f"(call $h{index} {self._arguments(self.imports[index], depth)})"

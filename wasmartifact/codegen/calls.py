@@ -6,9 +6,9 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.control import die
-from wasmartifact.codegen.convention import Convention, outward_symbol, received
+from wasmartifact.codegen.convention import Convention, fixed_table_symbol, outward_symbol, received
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler
-from wasmartifact.codegen.irmodule import UNLIKELY
+from wasmartifact.codegen.irmodule import INVARIANT, UNLIKELY
 from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 from wasmartifact.codegen.variables import TABLE_HEAD, table_pointer
 from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL
@@ -16,6 +16,7 @@ from wasmartifact.wasm.types import DIGEST_SIZE_BYTES
 
 _IMPORT_SLOT: Final = schema.IMPORT_SLOT.offsets()
 _FUNCTION_RECORD: Final = schema.FUNCTION_RECORD.offsets()
+_FIXED_SLOT: Final = schema.FIXED_SLOT.offsets()
 
 
 def emit_call(
@@ -76,7 +77,41 @@ def _import_field(fn: FunctionEmitter, func_index: int, field: str) -> str:
 
 
 def _call_indirect(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
-    _call_record(fn, _indexed_record(fn, pair), pair[0])
+    type_index, table = pair
+    if fn.context.fixed_tables[table]:
+        emit_call(fn, _fixed_code(fn, pair), "%instance", fn.context.signatures[type_index], fn.context.convention)
+    else:
+        _call_record(fn, _indexed_record(fn, pair), type_index)
+
+
+def _fixed_code(fn: FunctionEmitter, pair: tuple[int, int]) -> str:
+    """Pop an index into a table that never changes; the address of the code to call, which is the module's own."""
+    type_index, table = pair
+    head = f"@{fixed_table_symbol(table)}"
+    index = fn.widen(fn.stack.pop(), fn.context.tables[table])
+    size = fn.define("l", f"load i64, ptr {head}, align 8, {INVARIANT}")
+    fn.trap_if(fn.define("c", f"icmp uge i64 {index}, {size}"), schema.TRAP_BY_NAME["undefined_element"])
+    _check_fixed_type(fn, _fixed_field(fn, head, index, "type"), type_index)
+    distance = fn.define("l", f"sext i32 {_fixed_field(fn, head, index, 'code')} to i64")
+    return fn.define("p", f"getelementptr i8, ptr {head}, i64 {distance}")
+
+
+def _fixed_field(fn: FunctionEmitter, head: str, index: str, field: str) -> str:
+    """A field of a slot of such a table."""
+    column = f"getelementptr (i8, ptr {head}, i64 {schema.FIXED_TABLE.size_bytes + _FIXED_SLOT[field]})"
+    place = fn.define("p", f"getelementptr [{schema.FIXED_SLOT.size_bytes} x i8], ptr {column}, i64 {index}")
+    return fn.define("i", f"load i32, ptr {place}, align 4, {INVARIANT}")
+
+
+def _check_fixed_type(fn: FunctionEmitter, found: str, type_index: int) -> None:
+    """Trap unless the type that stands in a slot is this one; one comparison where it is."""
+    number = fn.fresh()
+    differs = fn.define("c", f"icmp ne i32 {found}, {fn.context.canonical[type_index] + 1}")
+    fn.out.append(f"  br i1 {differs}, label %wrong{number}, label %right{number}, {UNLIKELY}{fn.dbg}")
+    fn.start_block(f"wrong{number}")
+    fn.trap_if(fn.define("c", f"icmp eq i32 {found}, 0"), schema.TRAP_BY_NAME["uninitialized_element"])
+    fn.trap(schema.TRAP_BY_NAME["indirect_call_type_mismatch"])
+    fn.start_block(f"right{number}")
 
 
 def _indexed_record(fn: FunctionEmitter, pair: tuple[int, int]) -> str:
@@ -179,7 +214,11 @@ def _return_call(fn: FunctionEmitter, func_index: int) -> None:
 
 
 def _return_call_indirect(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
-    _tail_call_record(fn, _indexed_record(fn, pair), pair[0])
+    type_index, table = pair
+    if fn.context.fixed_tables[table]:
+        _emit_tail_call(fn, _fixed_code(fn, pair), "%instance", fn.context.signatures[type_index])
+    else:
+        _tail_call_record(fn, _indexed_record(fn, pair), type_index)
 
 
 def _return_call_ref(fn: FunctionEmitter, type_index: int) -> None:

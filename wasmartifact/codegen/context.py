@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from wasmartifact import schema
@@ -77,6 +77,7 @@ class ModuleContext:
     imported_functions: int
     memories: tuple[MemoryFacts, ...]
     tables: tuple[str, ...]  # type letter of the index
+    fixed_tables: tuple[bool, ...]  # which of them never change, so that calls read constants in place of them
     globals: tuple[GlobalFacts, ...]
     tag_types: array[int]  # type index of each tag
     checks_exceptions: bool  # functions look for a pending exception after each call
@@ -114,6 +115,7 @@ def build_context(
     options: CodegenOptions,
     type_canonical: Sequence[int],
     call_features: frozenset[str] = frozenset(),
+    fixed_tables: Container[int] = (),
 ) -> ModuleContext:
     """Gather the context of a module; parameters as for ``compile_module``.
 
@@ -141,6 +143,7 @@ def build_context(
             for memory in module.memory_types
         ),
         tables=tuple("l" if table.limits.is64 else "i" for table in module.table_types),
+        fixed_tables=tuple(table in fixed_tables for table in range(len(module.table_types))),
         globals=_global_facts(module, initial, layout),
         tag_types=array("I", module.tag_types),
         checks_exceptions=throws or bool(module.tag_types),

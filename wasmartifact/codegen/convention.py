@@ -138,6 +138,11 @@ def outward_symbol(type_index: int) -> str:
     return f"outward_{type_index}"
 
 
+def fixed_table_symbol(table: int) -> str:
+    """Symbol of the constant that stands for a table which never changes."""
+    return f"wa_fixed_table_{table}"
+
+
 def convention_of(signatures: Iterable[Signature], machine: str) -> Convention:
     """The smallest prototype for functions of these types."""
     integers = vectors = 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from wasmartifact import schema
 from wasmartifact.codegen.context import ModuleContext
+from wasmartifact.codegen.convention import fixed_table_symbol
 from wasmartifact.codegen.signature import Signature
 from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL
 
@@ -41,6 +43,14 @@ def subprogram(scope: int, wasm_offset: int) -> str:
     )
 
 
+def _fixed_tables(context: ModuleContext) -> Iterator[str]:
+    """Declarations of the constants that stand for tables; as long as all of them are."""
+    for table, is_fixed in enumerate(context.fixed_tables):
+        if is_fixed:
+            size_bytes = schema.FIXED_TABLE.size_bytes
+            yield f"@{fixed_table_symbol(table)} = external hidden constant [{size_bytes} x i8], align 8"
+
+
 def module_text(
     context: ModuleContext,
     declared: Iterable[tuple[str, Signature]],
@@ -54,6 +64,7 @@ def module_text(
     return "\n".join([
         f'target triple = "{target.triple}"',
         f"@{TYPE_DIGESTS_SYMBOL} = external hidden constant [{len(context.canonical)} x [16 x i8]]",
+        *_fixed_tables(context),
         *(_declaration(name, *context.llvm_type(signature)) for name, signature in declared),
         *([f"declare hidden preserve_allcc i64 @{TAKE_FUEL}(ptr, i64, i64)"] if takes_fuel else []),
         *bodies,

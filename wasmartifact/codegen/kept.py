@@ -190,6 +190,7 @@ def _common(context: ModuleContext) -> bytes:
         context.imported_functions,
         context.memories,
         context.tables,
+        context.fixed_tables,
         context.globals,
         [(context.canonical[tag], context.signatures[tag]) for tag in context.tag_types],
         context.checks_exceptions,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from wasmartifact.codegen import onepass
 from wasmartifact.codegen.compiled import INIT_SYMBOL, CompiledGroup, CompiledModule, FunctionGroup
 from wasmartifact.codegen.context import ModuleContext, build_context
+from wasmartifact.codegen.fixedtables import fixed_table_constants, fixed_tables
 from wasmartifact.codegen.initbody import init_body
 from wasmartifact.codegen.onepass import OnePass
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec
@@ -97,6 +98,8 @@ def compile_module(
     """
     count = _Counter(len(module.codes) * (1 + len(above)), progress)
     compiler = _Compiler(module, initial, jobs, count, executor, kept_folder)
+    # Where functions have code for several levels, which is called is known when they are loaded.
+    fixed = {} if above else fixed_tables(module, initial)
     levels = []
     for target in above:
         context = build_context(module, initial, replace(options, target=target), type_canonical, call_features)
@@ -104,11 +107,14 @@ def compile_module(
         if folder is not None:
             os.makedirs(folder, exist_ok=True)
         levels.append(compiler.level(context, folder, with_support=False)[0])
-    context = build_context(module, initial, options, type_canonical, call_features)
+    context = build_context(module, initial, options, type_canonical, call_features, fixed)
     functions, support, types = compiler.level(context, keep, with_support=True)
     init_symbol = INIT_SYMBOL if has_init(module, initial) else None
     if not (levels and functions):
-        return _join(context, [*functions, *support], types, init_symbol)
+        constants = fixed_table_constants(
+            fixed, functions, options.target.machine, module.function_types, type_canonical
+        )
+        return _join(context, [*functions, *support, *constants], types, init_symbol)
     from wasmartifact.codegen.cpulevels import join_levels  # few packs need it
 
     joined = join_levels([functions, *levels], support)

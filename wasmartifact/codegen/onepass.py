@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from wasmartifact.codegen.compiled import INIT_SYMBOL, AddressMap, CompiledGroup, FunctionGroup, GroupFacts
 from wasmartifact.codegen.context import GlobalFacts, ModuleContext, TypeFacts
-from wasmartifact.codegen.convention import outward_symbol
+from wasmartifact.codegen.convention import fixed_table_symbol, outward_symbol
 from wasmartifact.codegen.irmodule import TAKE_FUEL
 from wasmartifact.codegen.support import TrampolineTypes
 from wasmartifact.elf.object import TEXT, TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, Relocations, Section
 from wasmartifact.elf.relocation import R_X86_64_PC32, R_X86_64_PLT32
+from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.opcodes import OPCODES, PREFIX_GC
 from wasmartifact.wasm.types import DIGEST_SIZE_BYTES
 
@@ -43,6 +44,25 @@ def large_functions(group: FunctionGroup) -> list[range]:
     )
     lib.wa_onepass_find_large(data, starts, ends, len(flags), ffi.from_buffer("uint8_t[]", flags))
     return [range(position, position + 1) for position, flag in enumerate(flags) if flag]
+
+
+def written_tables(module: Module) -> set[int]:
+    """Tables that functions of a module may change."""
+    from wasmartifact._onepass import ffi, lib
+
+    flags = bytearray(len(module.table_types))
+    starts, ends = (
+        array("I", places) for places in zip(*((code.start, code.end) for code in module.codes), strict=True)
+    )
+    lib.wa_onepass_find_written_tables(
+        ffi.from_buffer("uint8_t[]", module.data),
+        ffi.from_buffer("uint32_t[]", starts),
+        ffi.from_buffer("uint32_t[]", ends),
+        len(starts),
+        ffi.from_buffer("uint8_t[]", flags),
+        len(flags),
+    )
+    return {table for table, flag in enumerate(flags) if flag}
 
 
 class OnePass:
@@ -77,6 +97,7 @@ class OnePass:
                     [(m.index == "l", m.checked, m.shared, m.page_log2) for m in context.memories],
                 ),
                 "tables": self._borrow("uint8_t[]", bytes(letter == "l" for letter in context.tables)),
+                "fixed_tables": self._borrow("uint8_t[]", bytes(context.fixed_tables)),
                 "globals": self._new("wa_onepass_global[]", list(map(_global, context.globals))),
                 "subtypes": self._new("wa_onepass_subtype[]", _subtypes(context.types)),
                 "fields": self._new(
@@ -239,8 +260,8 @@ class OnePass:
         return CompiledGroup(made, rows, facts, is_by_llvm=False)
 
     def _add_relocations(self, made: CodeObject, code: Any) -> None:
-        """Calls of functions that others compile, addresses of type digests and of outward trampolines."""
-        if not (code.call_count or code.digest_count or code.outward_count):
+        """Calls of functions that others compile; addresses of type digests, outward trampolines and fixed tables."""
+        if not (code.call_count or code.digest_count or code.outward_count or code.fixed_count):
             return
         known: dict[str, int] = {}
 
@@ -263,6 +284,8 @@ class OnePass:
         )
         names = [outward_symbol(type_) for type_ in self._numbers(code.outward_types, code.outward_count)]
         add(R_X86_64_PC32, code.outward_offsets, names, [0] * len(names))
+        names = [fixed_table_symbol(table) for table in self._numbers(code.fixed_tables, code.fixed_count)]
+        add(R_X86_64_PC32, code.fixed_offsets, names, [0] * len(names))
         made.symbol_names += known
         made.symbol_sections.extend([UNDEFINED] * len(known))
         made.symbol_offsets.extend([0] * len(known))

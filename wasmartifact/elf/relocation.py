@@ -16,7 +16,10 @@ from wasmartifact.errors import ToolchainError
 #: Those that code of ours asks for by number.
 R_X86_64_PC32: Final = 2
 R_X86_64_PLT32: Final = 4
+R_AARCH64_PREL32: Final = 261
 R_AARCH64_JUMP26: Final = 282
+#: By machine: what stores a distance in 32 bits.
+DISTANCE_KINDS: Final = {"x86_64": R_X86_64_PC32, "aarch64": R_AARCH64_PREL32}
 _INT32: Final = struct.Struct("<i")
 _INT64: Final = struct.Struct("<q")
 _WORD: Final = struct.Struct("<I")
@@ -136,7 +139,7 @@ KINDS: Final[dict[str, dict[int, Kind]]] = {
     },
     "aarch64": {
         260: Kind("R_AARCH64_PREL64", 8, True, True, _store(_INT64)),
-        261: Kind("R_AARCH64_PREL32", 4, True, True, _store(_INT32)),
+        R_AARCH64_PREL32: Kind("R_AARCH64_PREL32", 4, True, True, _store(_INT32)),
         275: Kind("R_AARCH64_ADR_PREL_PG_HI21", 4, False, True, _page),
         277: Kind("R_AARCH64_ADD_ABS_LO12_NC", 4, False, True, _low12(0)),
         278: Kind("R_AARCH64_LDST8_ABS_LO12_NC", 4, False, True, _low12(0)),
