@@ -28,6 +28,8 @@ from tests.support.node import Node, find_node
 CALLS = 12
 #: How many functions a call may enter and loops go round.
 FUEL = 80
+#: V8 has one message for a float that is too large for an integer and for a NaN.
+_ONE_FOR_NODE = (("trapped", "conversion"), ("trapped", "overflow"))
 #: Share of programs with two modules, and of those for node whose host throws and calls back.
 PAIRS, ACTING = 0.3, 0.7
 
@@ -72,7 +74,8 @@ def compare(seed: str, options: Options, node: Node | None, endings: Counter[str
     reference = WasmtimeReference(modules) if node is None else NodeReference(modules, node)
     subject = Subject(modules, opt_level=options.opt_level, cpu=options.cpu)
     for call, expected, found in zip(program.calls, run(reference, program), run(subject, program), strict=True):
-        if expected != found:
+        is_told_apart = node is None or (expected[0], found[0]) != _ONE_FOR_NODE
+        if expected[1:] != found[1:] or (is_told_apart and expected[0] != found[0]):
             return f"{call}: expected {expected}, found {found}"
         ending = expected[0]
         assert isinstance(ending, tuple)
