@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = "wasmtime"
 _PACKAGE: Final = __name__.rpartition(".")[0]
+_SPAWN: Final = "multiprocessing.spawn"
 #: Modules of wasmtime-py that are none here: what programs import from them is in the package.
 _WITHIN: Final = (
     "wasmtime._error", "wasmtime._exportable", "wasmtime._globals", "wasmtime._instance_pre", "wasmtime._managed",
@@ -21,7 +22,7 @@ _WITHIN: Final = (
 
 
 class _Alias:
-    """Finds ``wasmtime.x`` in this package, so that each of its modules exists once.
+    """Finds ``wasmtime.x`` in this package, so that each of its modules exists once, and changes what starts children.
 
     A finder and a loader without their base classes, whose module imports more than all the rest here.
     """
@@ -29,6 +30,8 @@ class _Alias:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if fullname == _SPAWN:
+            return self._find_spawn(path)
         if not fullname.startswith(f"{_NAME}."):
             return None
         from importlib.util import find_spec
@@ -36,6 +39,14 @@ class _Alias:
         if fullname not in _WITHIN and find_spec(_PACKAGE + fullname[len(_NAME) :]) is None:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # by its methods it is a loader
+
+    def _find_spawn(self, path: Sequence[str] | None) -> ModuleSpec | None:
+        """What the others find, changed: children of the process are started by it."""
+        from wasmartifact.wasmtime._children import changing
+
+        found = (finder.find_spec(_SPAWN, path) for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, found), None)
+        return None if spec is None else changing(spec)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         from importlib import import_module
@@ -51,7 +62,9 @@ class _Alias:
 
 
 def install() -> None:
-    """Let ``import wasmtime`` give this package from now on, in this process; a second time changes nothing.
+    """Let ``import wasmtime`` give this package from now on, in this process and those that multiprocessing starts.
+
+    A second time changes nothing.
 
     Raises
     ------
@@ -69,3 +82,7 @@ def install() -> None:
         )
     sys.modules[_NAME] = own
     sys.meta_path.insert(0, _Alias())
+    if _SPAWN in sys.modules:
+        from wasmartifact.wasmtime._children import change
+
+        change(sys.modules[_SPAWN])

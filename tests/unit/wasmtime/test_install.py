@@ -137,6 +137,50 @@ def test_loader_of_older_versions(tmp_path: Path) -> None:
     assert run(tmp_path, "script.py").stdout == "8 [1, 2] 11 9 65536\nNo module named 'nothing'\n"
 
 
+#: Started anew, each process imports what the program imports; those of a fork server it forks.
+CHILDREN = """
+import multiprocessing.spawn, sys
+def work(queue):
+    import wasmtime
+    queue.put((__name__, wasmtime.__name__))
+if __name__ == "__main__":
+    import wasmartifact.wasmtime
+    wasmartifact.wasmtime.install()
+    for how in ("fork", "spawn", "forkserver"):
+        context = multiprocessing.get_context(how)
+        queue = context.Queue()
+        child = context.Process(target=work, args=(queue,))
+        child.start()
+        child.join(60)
+        print(how, child.exitcode, child.exitcode == 0 and queue.get())
+"""
+
+
+@pytest.mark.parametrize("way", [("-m", "wasmartifact.wasmtime", "program.py"), ("program.py",), ("-m", "program")])
+def test_children_of_multiprocessing(tmp_path: Path, way: tuple[str, ...]) -> None:
+    """Where it is imported before the stand-in is installed, and where not."""
+    early = "import wasmtime\n" if "wasmartifact.wasmtime" in way else ""
+    (tmp_path / "program.py").write_text(early + CHILDREN)
+    command = [sys.executable, *way]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=120)
+    expected = [("fork", "__main__"), ("spawn", "__mp_main__"), ("forkserver", "__mp_main__")]
+    told = "".join(f"{how} 0 {(name, 'wasmartifact.wasmtime')}\n" for how, name in expected)
+    assert done.stdout == told, done.stderr
+
+
+def test_a_fork_server_leaves_the_program_to_its_children() -> None:
+    """Some Pythons let it import the program, which it would do without the stand-in."""
+    code = (
+        "import wasmartifact.wasmtime as w; w.install()\n"
+        "import multiprocessing.spawn as spawn, pickle, sys\n"
+        "sys.modules['__main__'].__file__ = '/program.py'\n"
+        "told = spawn.get_preparation_data('ignore'), spawn.get_preparation_data('child')\n"
+        "print(['init_main_from_path' in one for one in told])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "[False, True]\n", done.stderr
+
+
 def test_the_import_is_lean() -> None:
     """Nothing of what other people's start-ups pay for: no ctypes, re, enum, typing by the import and a call."""
     code = (
