@@ -45,6 +45,8 @@ static int check_elf_header(const Elf64_Ehdr *elf, uint64_t file_size, wa_error 
     /* Our writer and all known strip tools put the section headers last. Together with the digest of the rest of the head
      * this catches a change of any of the three fields that strip rewrites. */
     uint64_t table_bytes = (uint64_t)elf->e_shnum * sizeof(Elf64_Shdr);
+    if (elf->e_shoff <= INT64_MAX - table_bytes && file_size < elf->e_shoff + table_bytes)
+        return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, file_size, elf->e_shoff + table_bytes, "the size of the file");
     if (elf->e_shoff > file_size || file_size - elf->e_shoff != table_bytes)
         return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, elf->e_shoff, file_size - table_bytes, "e_shoff");
     if (elf->e_shstrndx == 0 || elf->e_shstrndx >= elf->e_shnum)
@@ -163,6 +165,8 @@ static int open_checked(wa_artifact *artifact, wa_error *error)
     if (head_size < sizeof(Elf64_Ehdr)) {
         uint32_t start = 0;
         memcpy(&start, head, head_size < 4 ? head_size : 4);
+        if (memcmp(&start, ELFMAG, SELFMAG) == 0)
+            return wa_fail(error, WA_ERROR_CORRUPT_ELF, 0, file_size, sizeof(Elf64_Ehdr), "the size of the file");
         return wa_fail(error, WA_ERROR_NOT_ELF, 0, start, 0x464c457f, "");
     }
     Elf64_Ehdr elf;

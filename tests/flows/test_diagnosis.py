@@ -66,11 +66,16 @@ def test_the_same_damage_in_the_same_words(artifact: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("cut", [0, 1, 3, 63, 64, 300, 4096, -1, -64, -2000])
 def test_cut_short(artifact: Path, tmp_path: Path, cut: int) -> None:
     path = tmp_path / "cut.so"
-    path.write_bytes(artifact.read_bytes()[:cut])
+    data = artifact.read_bytes()
+    path.write_bytes(data[:cut])
     by_load = told(wa.load, path)
     assert by_load is not None
     assert by_load == told(wa.verify, path) == told(wa.open_metadata, path)
     assert str(path) in by_load[1]
+    size_bytes = path.stat().st_size
+    if size_bytes >= 4:  # less may be anything
+        whole = len(data) if size_bytes >= 64 else 64
+        assert f"the size of the file is {size_bytes}, expected {whole};" in by_load[1]
 
 
 def test_contents_without_a_name(artifact: Path) -> None:

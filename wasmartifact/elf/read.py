@@ -137,10 +137,12 @@ def file_offset(segments: list[Segment], what: str, vaddr: int, size_bytes: int)
 
 def read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, list[SectionPlace]]:
     """Machine, and all sections but the first, which is none. Raises as `find_section` does."""
-    if len(data) < ELF_HEADER.size or bytes(data[:4]) != ELF_IDENT[:4]:
+    if bytes(data[:4]) != ELF_IDENT[:4]:
         found = int.from_bytes(data[:4], "little")
         expected = int.from_bytes(ELF_IDENT[:4], "little")
         raise BadMagic(_TEMPLATES["not_elf"].format(found=found, expected=expected), found=found, expected=expected)
+    if len(data) < ELF_HEADER.size:
+        raise corrupt_elf("the size of the file", len(data), ELF_HEADER.size)
     ident, type_, number, _, _, _, table, _, _, _, _, entry_size, count, names_index = ELF_HEADER.unpack_from(data)
     machines = {number: name for name, number in schema.MACHINES.items()}
     if ident[:6] != ELF_IDENT[:6] or type_ != ET_DYN or number not in machines:
@@ -151,6 +153,8 @@ def read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, lis
         raise _no_section()
     # Our writer and all known strip tools put the section headers last.
     end = table + count * entry_size
+    if len(data) < end < 1 << 63:
+        raise corrupt_elf("the size of the file", len(data), end)
     if end > len(data) or (is_packed and end != len(data)):
         raise corrupt_elf("e_shoff", table, len(data) - count * entry_size)
     if not 0 < names_index < count:

@@ -101,7 +101,7 @@ def test_the_classes_of_errors(sound: bytes) -> None:
         find_section(sound[:-1])
     with pytest.raises(CorruptArtifact):
         find_section(sound + b"\0")
-    for data in (b"", b"\x7fELF", b"\0asm\1\0\0\0" + bytes(100)):
+    for data in (b"", b"\x7fEL", b"\0asm\1\0\0\0" + bytes(100)):
         with pytest.raises(BadMagic):
             find_section(data)
     for path in (Path("/proc/self/exe"), Path(__file__)):
