@@ -27,6 +27,7 @@ _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _CONTENTS: Final = (bytes, bytearray, memoryview)
 _TOO_MANY_FILES: Final = (23, 24)  # ENFILE, EMFILE, without the import of errno
+_components: type[Artifact] | None = None
 
 
 def load(
@@ -113,10 +114,13 @@ def load(
 
 
 def _component(native: types.NativeArtifact, path: str | None) -> Artifact:
-    """The face of an artifact whose module is a flattened component."""
-    from wasmartifact.runtime.component import Component
+    """The face of an artifact whose module is a flattened component; `_components` is its class, once there was one."""
+    global _components
+    if _components is None:  # an import statement takes a quarter of a load's instructions, each time
+        from wasmartifact.runtime.component import Component
 
-    return Component(native, path)
+        _components = Component
+    return _components(native, path)
 
 
 def _look(fd: int, path: str | None) -> types.NativeArtifact:

@@ -173,6 +173,7 @@ def _memory_slice(directory: Path) -> Work:
 ROWS = {
     "load": Row(10, _load("small")),
     "load, 100,000 exports": Row(3, _load(MANY_EXPORTS)),
+    "load a component": Row(10, _load("component")),
     "first export look-up": Row(20, _first_look_up),
     "instantiate": Row(20, _instantiate("small")),
     "instantiate, two host functions": Row(20, _instantiate("calls", _host())),
