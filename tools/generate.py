@@ -1,8 +1,9 @@
 """Generate what must agree with ``wasmartifact/schema.py`` and ``wasmartifact/wasi/abi.py``: the C headers of the
-runtime, the lean constants that the load path imports instead of the schema, the tables of the format page.
+runtime, the lean constants that the load path imports instead of the schema, the tables of the format page; and the
+types of WASI 0.2 from ``tools/wasi.wit``.
 
 ``python tools/generate.py`` writes the files; ``--check`` only names each file that differs, and then exits with 1.
-The output depends on these two alone, so that a test can regenerate it and compare.
+The output depends on these alone, so that a test can regenerate it and compare.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import docstrings, format_example  # noqa: E402
+from tools import docstrings, format_example, wasi_types  # noqa: E402
 from wasmartifact import schema  # noqa: E402
 from wasmartifact.wasi import abi  # noqa: E402
 from wasmartifact.wasm import opcodes  # noqa: E402
@@ -31,6 +32,7 @@ FORMAT_PATH = ROOT / "docs" / "FORMAT.md"
 OPCODES_HEADER_PATH = ROOT / "native" / "include" / "wa_opcodes.h"
 WASI_HEADER_PATH = ROOT / "native" / "include" / "wa_wasi_abi.h"
 WASI_NUMBERS_PATH = ROOT / "wasmartifact" / "wasi" / "numbers.py"
+WASI_TYPES_PATH = ROOT / "wasmartifact" / "component" / "wasi_types.py"
 DOCS_HEADER_PATH = ROOT / "native" / "python" / "docs.h"
 
 C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t", "ptr": "void *"}
@@ -145,7 +147,9 @@ def columns() -> Iterator[str]:
             for column in schema.COLUMNS
         ),
     )
-    for column in (*schema.COMPONENT_COLUMNS, *schema.COMPONENT_STATE_COLUMNS):
+    for column in (
+        *schema.COMPONENT_COLUMNS, *schema.COMPONENT_STATE_COLUMNS, *schema.COMPONENT_NOTE_COLUMNS
+    ):  # fmt: skip
         yield define(f"COLUMN_{column.name}", column.id, "of components only")
     yield "/* 16 bytes as the value of a column: a digest, a cell. */"
     yield "struct wa_schema_u8x16 {\n    uint8_t bytes[16];\n};"
@@ -532,7 +536,8 @@ LEAN: Final = (
     "VALTYPE_FUNCREF", "VALTYPE_EXTERNREF", "VALTYPE_EXNREF", "HEAP_ABSTRACT", "KIND_FUNC", "KIND_TABLE", "KIND_GLOBAL",
     "KIND_TAG", "LIMITS_HAS_MAX", "LIMITS_SHARED", "LIMITS_64", "GLOBAL_MUTABLE", "HEADER_COMPONENT",
     "HEADER_CPU_LEVELS", "HEADER_SNAPSHOT", "MAX_MODULE_BYTES", "MAX_OPERANDS", "MAX_TABLE_ELEMENTS", "KINDS",
-    "COMPONENT_KINDS", "COMPONENT_SORTS", "HOST_OBJECT_KINDS",
+    "COMPONENT_KINDS", "COMPONENT_SORTS", "HOST_OBJECT_KINDS", "NOTE_UNLIKE_WASI", "NOTE_IMPLEMENTS",
+    "NOTE_EXTERNAL_ID", "NOTE_MODULE_TYPE",
 )  # fmt: skip
 
 
@@ -595,6 +600,33 @@ def python_messages() -> str:
     )
 
 
+def wasi_type_table() -> str:
+    """The text of wasmartifact/component/wasi_types.py."""
+    types, functions = wasi_types.tables()
+    rows = "".join(f"    {literal(row)},  # {place}\n" for place, row in enumerate(types, 1))
+    interfaces = "".join(
+        "\n".join(
+            (
+                f"    {literal(interface)}: {{",
+                *(f"        {literal(name)}: {literal(parts)}," for name, parts in found.items()),
+                "    },\n",
+            )
+        )
+        for interface, found in functions.items()
+    )
+    text = python_module(
+        "The types of WASI 0.2's functions.",
+        f"#: Kind, names and parts of each type; parts by their place, which counts from 1, 0 is none.\n"
+        f"TYPES: tuple[tuple[str, tuple[str, ...], tuple[int, ...]], ...] = (\n{rows})",
+        f"#: By interface and name: the types of the parameters, then that of the result.\n"
+        f"FUNCTIONS: dict[str, dict[str, tuple[int, ...]]] = {{\n{interfaces}}}",
+    )
+    return text.replace(
+        "Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool.",
+        "Generated from tools/wasi.wit by tools/generate.py: change that and run the tool.",
+    )
+
+
 # --------------------------------------------------------------------------------------------------------------------
 
 
@@ -607,6 +639,7 @@ def outputs() -> dict[Path, str]:
         OPCODES_HEADER_PATH: opcodes_header(),
         WASI_HEADER_PATH: wasi_header(),
         WASI_NUMBERS_PATH: wasi_numbers(),
+        WASI_TYPES_PATH: wasi_type_table(),
         DOCS_HEADER_PATH: docstrings.header(docstrings.STUB_PATH.read_text(encoding="utf-8")),
         FORMAT_PATH: format_page(FORMAT_PATH.read_text(encoding="utf-8")),
     }

@@ -42,6 +42,10 @@ KINDS = ("func", "table", "memory", "global", "tag")
 COMPONENT_KINDS = ("bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list", "record", "tuple", "variant", "enum", "option", "result", "flags", "own", "borrow", "func")
 COMPONENT_SORTS = ("func", "type", "resource", "instance", "component", "core module", "imported func")
 HOST_OBJECT_KINDS = ("stdin", "stdout", "stderr", "terminal", "directory", "network", "pollable", "pollable of stdin")
+NOTE_UNLIKE_WASI = 0
+NOTE_IMPLEMENTS = 1
+NOTE_EXTERNAL_ID = 2
+NOTE_MODULE_TYPE = 3
 METADATA_HEADER_BYTES = 384
 DIRECTORY_ENTRY_BYTES = 24
 FORMAT_VERSION = (2, 3)
@@ -208,6 +212,7 @@ COLUMN_IDS = {
     "host_object_kind": 1024,
     "host_object_name": 1025,
     "host_object_name_bytes": 1026,
+    "component_note": 1056,
 }
 #: Size of a value of each column.
 VALUE_BYTES = {
@@ -307,6 +312,7 @@ VALUE_BYTES = {
     "host_object_kind": 4,
     "host_object_name": 4,
     "host_object_name_bytes": 1,
+    "component_note": 12,
 }
 #: The column that offsets point into.
 OFFSET_TARGETS = {
@@ -367,6 +373,9 @@ COLUMN_FIELDS = {
     "component_table.free": ("component_table", 1, 2),
     "component_handle.resource": ("component_handle", 0, 2),
     "component_handle.rep": ("component_handle", 1, 2),
+    "component_note.owner": ("component_note", 0, 3),
+    "component_note.kind": ("component_note", 1, 3),
+    "component_note.text": ("component_note", 2, 3),
 }
 #: Column that tells the rows of a group, values it has more.
 ROW_COLUMNS = {

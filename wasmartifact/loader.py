@@ -27,7 +27,8 @@ _RTLD_NOW: Final = os.RTLD_NOW | os.RTLD_LOCAL
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _CONTENTS: Final = (bytes, bytearray, memoryview)
 _TOO_MANY_FILES: Final = (23, 24)  # ENFILE, EMFILE, without the import of errno
-_components: type[Artifact] | None = None
+#: The class of components, once there was one: an import statement takes a quarter of a load's instructions, each time.
+_COMPONENT: Final[list[type[Artifact]]] = []
 
 
 def load(
@@ -114,13 +115,12 @@ def load(
 
 
 def _component(native: types.NativeArtifact, path: str | None) -> Artifact:
-    """The face of an artifact whose module is a flattened component; `_components` is its class, once there was one."""
-    global _components
-    if _components is None:  # an import statement takes a quarter of a load's instructions, each time
+    """The face of an artifact whose module is a flattened component."""
+    if not _COMPONENT:
         from wasmartifact.runtime.component import Component
 
-        _components = Component
-    return _components(native, path)
+        _COMPONENT.append(Component)
+    return _COMPONENT[0](native, path)
 
 
 def _look(fd: int, path: str | None) -> types.NativeArtifact:

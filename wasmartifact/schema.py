@@ -789,6 +789,25 @@ COMPONENT_EXTERN: Final = Struct(
     ),
 )
 
+#: What a note says of an import or export: how its type differs from the one that WASI 0.2 has; its attributes.
+NOTE_UNLIKE_WASI, NOTE_IMPLEMENTS, NOTE_EXTERNAL_ID, NOTE_MODULE_TYPE = range(4)
+
+COMPONENT_NOTE: Final = Struct(
+    "component_note",
+    "Something that few imports and exports have.",
+    12,
+    (
+        Field("owner", "u32", "row of component_extern"),
+        Field(
+            "kind",
+            "u32",
+            "0 how the type of a function differs from the one that WASI 0.2 has, 1 implements, 2 external-id, 3 the type "
+            "of a core module; others are to be ignored",
+        ),
+        Field("text", "u32", "row of component_name + 1; of 3, JSON"),
+    ),
+)
+
 CPU_VARIANT: Final = Struct(
     "cpu_variant",
     "Code of a function that levels above the first have in place of the first one's.",
@@ -833,7 +852,7 @@ COMPONENT_HANDLE: Final = Struct(
 )
 COMPONENT_STRUCTS: Final = (
     COMPONENT_TYPE, COMPONENT_ITEM, COMPONENT_RESOURCE, COMPONENT_CANON, COMPONENT_EXTERN, COMPONENT_TABLE,
-    COMPONENT_HANDLE,
+    COMPONENT_HANDLE, COMPONENT_NOTE,
 )  # fmt: skip
 
 #: Structures whose fields are all u32, that columns are made of.
@@ -1406,6 +1425,10 @@ COMPONENT_COLUMNS: Final = (
     *_group(28, "component_canons", ("component_canon", "component_canon", "rows", "row", "functions of the canonical ABI")),
     *_group(29, "component_externs", ("component_extern", "component_extern", "rows", "row", "imports and exports")),
 )  # fmt: skip
+#: Columns that only components with notes have.
+COMPONENT_NOTE_COLUMNS: Final = (
+    *_group(33, "component_notes", ("component_note", "component_note", "rows", "row", "notes on imports and exports, ascending by kind")),
+)  # fmt: skip
 #: Columns that only snapshots of components have.
 COMPONENT_STATE_COLUMNS: Final = (
     *_group(30, "component_tables", ("component_table", "component_table", "rows", "row", "per component instance: its handles")),
@@ -1428,12 +1451,15 @@ CPU_LEVEL_COLUMNS: Final = (
     *_group(22, "cpu_variants", ("cpu_variant", "cpu_variant", "rows", "row", "code that differs from the first level's")),
 )  # fmt: skip
 #: Columns that a bit of ``flags`` tells of.
-OPTIONAL_COLUMNS: Final = {
-    HEADER_CPU_LEVELS: CPU_LEVEL_COLUMNS,
-    HEADER_COMPONENT: COMPONENT_COLUMNS,
-    HEADER_COMPONENT | HEADER_SNAPSHOT: COMPONENT_STATE_COLUMNS,
-}
-ALL_COLUMNS: Final = (*COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS, *COMPONENT_STATE_COLUMNS)
+OPTIONAL_COLUMNS: Final = (
+    (HEADER_CPU_LEVELS, CPU_LEVEL_COLUMNS),
+    (HEADER_COMPONENT, COMPONENT_COLUMNS),
+    (HEADER_COMPONENT | HEADER_SNAPSHOT, COMPONENT_STATE_COLUMNS),
+    (HEADER_COMPONENT, COMPONENT_NOTE_COLUMNS),
+)
+ALL_COLUMNS: Final = (
+    *COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS, *COMPONENT_STATE_COLUMNS, *COMPONENT_NOTE_COLUMNS
+)  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in ALL_COLUMNS}
 STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}
 

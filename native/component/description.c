@@ -41,6 +41,7 @@ static int open_columns(wa_component *component, const struct wa_schema_componen
         component->resources == NULL || component->canons == NULL || component->externs == NULL || name_rows == 0)
         return fail_row(error, "a component column (missing)", 0, 0);
     component->name_count = name_rows - 1;
+    component->notes = find_column(artifact, WA_COLUMN_COMPONENT_NOTE, sizeof *component->notes, &component->note_count);
     return 0;
 }
 
@@ -332,6 +333,9 @@ static int check_rows(wa_component *component, wa_error *error)
         if (item->name > component->name_count || item->parent > row || item->sort > WA_SORT_IMPORTED_FUNC)
             return fail_row(error, "component_extern", row, item->name);
     }
+    for (uint32_t row = 0; row < component->note_count; row++)
+        if (component->notes[row].owner >= component->extern_count || component->notes[row].text > component->name_count)
+            return fail_row(error, "component_note", row, component->notes[row].owner);
     return component->import_count == WA_ROWS(artifact, import_kind)
                ? 0
                : fail_row(error, "component_canon (number of imports)", 0, component->import_count);

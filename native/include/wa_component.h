@@ -36,7 +36,7 @@ typedef struct wac_type {
 
 typedef struct wa_component {
     wa_artifact *artifact; /* retained */
-    uint32_t type_count, item_count, resource_count, canon_count, extern_count, name_count, import_count;
+    uint32_t type_count, item_count, resource_count, canon_count, extern_count, name_count, import_count, note_count;
     uint32_t sub_count; /* component instances in it */
     /* Of a snapshot: handles of each component instance, and objects of the embedder that they stand for. Else NULL and 0. */
     const struct wa_schema_component_table *tables;
@@ -48,6 +48,8 @@ typedef struct wa_component {
     const struct wa_schema_component_resource *resources;
     const struct wa_schema_component_canon *canons;
     const struct wa_schema_component_extern *externs;
+    /* NULL where there are none; kinds and texts are not known to be right, externs and rows of names are. */
+    const struct wa_schema_component_note *notes;
     const uint32_t *names;
     const char *name_bytes;
     uint32_t name_bytes_count;

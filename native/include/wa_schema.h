@@ -82,6 +82,10 @@
 #define WA_MAX_FLAT_PARAMS 16
 #define WA_MAX_FLAT_RESULTS 1
 #define WA_MAX_VALUE_BYTES 0xfffffff
+#define WA_NOTE_UNLIKE_WASI 0
+#define WA_NOTE_IMPLEMENTS 1
+#define WA_NOTE_EXTERNAL_ID 2
+#define WA_NOTE_MODULE_TYPE 3
 #define WA_TIED_ALIGN_BYTES 16
 #define WA_TIED_ARRAYS_OFFSET 352
 #define WA_GLIBC_MIN_MAJOR 2
@@ -1052,6 +1056,20 @@ _Static_assert(sizeof(struct wa_schema_component_handle) == 8, "size of componen
 _Static_assert(offsetof(struct wa_schema_component_handle, resource) == 0, "offset of component_handle.resource");
 _Static_assert(offsetof(struct wa_schema_component_handle, rep) == 4, "offset of component_handle.rep");
 
+/* Something that few imports and exports have. */
+struct wa_schema_component_note {
+    /* row of component_extern */
+    uint32_t owner;
+    /* 0 how the type of a function differs from the one that WASI 0.2 has, 1 implements, 2 external-id, 3 the type of a core module; others are to be ignored */
+    uint32_t kind;
+    /* row of component_name + 1; of 3, JSON */
+    uint32_t text;
+};
+_Static_assert(sizeof(struct wa_schema_component_note) == 12, "size of component_note");
+_Static_assert(offsetof(struct wa_schema_component_note, owner) == 0, "offset of component_note.owner");
+_Static_assert(offsetof(struct wa_schema_component_note, kind) == 4, "offset of component_note.kind");
+_Static_assert(offsetof(struct wa_schema_component_note, text) == 8, "offset of component_note.text");
+
 /* ---- columns of the metadata section --------------------------------------------------------------------------------- */
 
 #define WA_SHAPE_ROWS 0
@@ -1183,6 +1201,8 @@ _Static_assert(offsetof(struct wa_schema_component_handle, rep) == 4, "offset of
 #define WA_COLUMN_HOST_OBJECT_NAME 1025
 /* of components only */
 #define WA_COLUMN_HOST_OBJECT_NAME_BYTES 1026
+/* of components only */
+#define WA_COLUMN_COMPONENT_NOTE 1056
 /* 16 bytes as the value of a column: a digest, a cell. */
 struct wa_schema_u8x16 {
     uint8_t bytes[16];

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.component.wasi_texts import HTTP_ERRORS, NETWORK_ERRORS
+
 
 def requesting(authority: str) -> str:
     """A command that makes a request for ``/`` of a server, waits for the answer, and looks no further."""
@@ -22,7 +24,7 @@ def requesting(authority: str) -> str:
     (export "future-incoming-response" (type $future (sub resource)))
     (type $own-scheme (variant (case "HTTP") (case "HTTPS") (case "other" string)))
     (export "scheme" (type $scheme (eq $own-scheme)))
-    (type $own-code (variant (case "connection-refused")))
+    {HTTP_ERRORS}
     (export "error-code" (type (eq $own-code)))
     (export "[constructor]fields" (func (result (own $fields))))
     (export "[constructor]outgoing-request" (func (param "headers" (own $fields)) (result (own $request))))
@@ -39,7 +41,8 @@ def requesting(authority: str) -> str:
   (import "wasi:http/outgoing-handler@0.2.0" (instance $handler
     (export "handle" (func (param "request" (own $request)) (param "options" (option (own $options)))
       (result (result (own $future) (error $code)))))))
-  (core module $memory (memory (export "memory") 1) (data (i32.const 64) "{authority}"))
+  (core module $memory (memory (export "memory") 1) (data (i32.const 64) "{authority}")
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
   (core instance $memory (instantiate $memory))
   (alias core export $memory "memory" (core memory $bytes))
   (core func $fields (canon lower (func $types "[constructor]fields")))
@@ -48,7 +51,7 @@ def requesting(authority: str) -> str:
     (canon lower (func $types "[method]outgoing-request.set-scheme") (memory $bytes) string-encoding=utf8))
   (core func $authority
     (canon lower (func $types "[method]outgoing-request.set-authority") (memory $bytes) string-encoding=utf8))
-  (core func $handle (canon lower (func $handler "handle") (memory $bytes)))
+  (core func $handle (canon lower (func $handler "handle") (memory $bytes) (realloc (core func $memory "realloc"))))
   (core func $subscribe (canon lower (func $types "[method]future-incoming-response.subscribe")))
   (core func $block (canon lower (func $poll "[method]pollable.block")))
   (core module $code
@@ -66,7 +69,7 @@ def requesting(authority: str) -> str:
       (drop (call $authority (local.get $made) (i32.const 1) (i32.const 64) (i32.const {len(authority)})))
       (call $handle (local.get $made) (i32.const 0) (i32.const 0) (i32.const 8))
       (if (i32.load8_u (i32.const 8)) (then (return (i32.const 1))))
-      (call $block (call $subscribe (i32.load (i32.const 12))))
+      (call $block (call $subscribe (i32.load (i32.const 16))))
       (i32.const 0)))
   (core instance $code (instantiate $code
     (with "m" (instance $memory))
@@ -79,9 +82,9 @@ def requesting(authority: str) -> str:
 
 
 #: A command that makes a socket of TCP; its exit code is 1 where it may not.
-SOCKET = """(component
+SOCKET = f"""(component
   (import "wasi:sockets/network@0.2.0" (instance $network
-    (type $own-code (enum "unknown" "access-denied")) (export "error-code" (type (eq $own-code)))
+    (type $own-code {NETWORK_ERRORS}) (export "error-code" (type (eq $own-code)))
     (type $own-family (enum "ipv4" "ipv6")) (export "ip-address-family" (type (eq $own-family)))))
   (alias export $network "error-code" (type $code))
   (alias export $network "ip-address-family" (type $family))

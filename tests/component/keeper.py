@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.component.libc import LIBC
+from tests.component.wasi_texts import FILE_ERRORS
 
 #: Two components, of which one has handles of the other's resources, and a table, globals and a start function.
 PAIR: Final = """(component
@@ -72,7 +73,7 @@ PAIR: Final = """(component
 #: What `hold` takes.
 FILE, FILE_STREAM, LISTING, TIMER, TIMER_OVER, STDIN_POLL, STDOUT_POLL = range(7)
 
-_TYPES: Final = """
+_TYPES: Final = f"""
   (import "wasi:io/error@0.2.6" (instance $error' (export "error" (type (sub resource)))))
   (alias export $error' "error" (type $error))
   (import "wasi:io/poll@0.2.6" (instance $poll
@@ -117,7 +118,7 @@ _TYPES: Final = """
     (export "instance-network" (func (result (own $network))))))
   (import "wasi:filesystem/types@0.2.6" (instance $types
     (alias outer 1 $input (type $in)) (export "input-stream" (type $input (eq $in)))
-    (type $code' (enum "access" "bad-descriptor" "is-directory" "no-entry" "not-directory" "not-permitted" "read-only"))
+    (type $code' {FILE_ERRORS})
     (export "error-code" (type $code (eq $code')))
     (type $flags' (flags "read" "write" "file-integrity-sync" "data-integrity-sync" "requested-write-sync"
       "mutate-directory"))

@@ -170,6 +170,23 @@ def test_rows_that_lie(packed: Path, column: str, value: int) -> None:
         component_rows(Columns(bytes(bad)))
 
 
+@pytest.mark.parametrize(("field", "value"), [("owner", 1), ("text", 200), ("kind", 3)])
+def test_notes_that_lie(tmp_path: Path, field: str, value: int) -> None:
+    """A note is on an import that there is, its text is there, and that of a core module's type is one."""
+    from wasmartifact.metadata.columns import Columns
+    from wasmartifact.metadata.component_rows import component_rows
+
+    (tmp_path / "c.wat").write_text('(component (import "x" (external-id "[]") (func)))')
+    wa.pack(tmp_path / "c.wat", tmp_path / "c.so", opt_level=0)
+    with wa.open_metadata(tmp_path / "c.so") as metadata:
+        section = bytearray(metadata.columns.section)
+        start = metadata.columns.entry(_column_id("component_note")).offset + _field_offset(f"component_note.{field}")
+    assert component_rows(Columns(bytes(section))).notes == [(0, 2, "[]")]
+    section[start : start + 4] = value.to_bytes(4, "little")
+    with pytest.raises(wa.CorruptArtifact):
+        component_rows(Columns(bytes(section)))
+
+
 def _column_id(column: str) -> int:
     from wasmartifact.constants import COLUMN_IDS
 

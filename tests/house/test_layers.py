@@ -16,7 +16,8 @@ PACKAGE = ROOT / "wasmartifact"
 LAYERS = (
     ("dataclass", "record"),
     ("constants", "errors", "frozen", "hints", "limits", "messages", "schema", "version"),
-    ("externtypes", "host", "wit"),
+    ("externtypes",),
+    ("host", "wit"),
     ("wasm",),
     ("component",),
     ("metadata", "codegen", "elf", "runtime", "wasi"),

@@ -10,7 +10,8 @@ from typing import Any, Final
 from wasmartifact.component import model
 from wasmartifact.component.model import CORE_SORTS, PRIMITIVES, SORTS, Definition, ExternDesc, ValType
 from wasmartifact.errors import UnsupportedModule
-from wasmartifact.wasm.decode import COMPONENT_MAGIC
+from wasmartifact.wasm.decode import COMPONENT_MAGIC, decode_func_type, decode_import_type
+from wasmartifact.wasm.model import FuncType as CoreFuncType
 from wasmartifact.wasm.reader import Reader, malformed
 
 #: Components within components, and types within types: as deep as validators go, too.
@@ -129,7 +130,7 @@ class _Decoder:
             return model.Instantiate(offset, component, tuple(items))
         if form != 1:
             raise malformed(offset, f"malformed instance {form:#04x}")
-        items = [(self.extern_name(reader), self.sort(reader), reader.u32()) for _ in range(reader.count())]
+        items = [(self.extern_name(reader)[0], self.sort(reader), reader.u32()) for _ in range(reader.count())]
         return model.InlineInstance(offset, False, tuple(items))
 
     def alias(self, reader: Reader, depth: int) -> Definition:
@@ -148,61 +149,31 @@ class _Decoder:
 
     def core_type(self, reader: Reader, depth: int) -> Definition:
         offset = reader.pos
-        form = reader.byte()
-        if form == 0x50:
-            for _ in range(reader.count()):
-                self.module_declaration(reader)
-            return model.Type(offset, model.ModuleType(), is_core=True)
+        if reader.byte() == 0x50:
+            declarations = [self.module_declaration(reader) for _ in range(reader.count())]
+            return model.Type(offset, model.ModuleType(tuple(declarations)), is_core=True)
         reader.pos = offset
-        self.skip_core_type(reader)
-        return model.Type(offset, model.ModuleType(), is_core=True)
+        return model.Type(offset, self.core_func_type(reader), is_core=True)
 
-    def skip_core_type(self, reader: Reader) -> None:
+    def core_func_type(self, reader: Reader) -> CoreFuncType:
         offset = reader.pos
         if reader.byte() != 0x60:
             raise unsupported(offset, "a core type that is no function type", "gc")
-        for _ in range(2):
-            for _ in range(reader.count()):
-                reader.valtype()
+        return decode_func_type(reader)
 
-    def module_declaration(self, reader: Reader) -> None:
+    def module_declaration(self, reader: Reader) -> model.ModuleDeclaration:
         offset = reader.pos
         form = reader.byte()
         if form == 0:
-            reader.name()
-            reader.name()
-            self.skip_core_desc(reader)
-        elif form == 1:
-            self.skip_core_type(reader)
-        elif form == 2:
-            reader.take(2)
-            reader.u32()
-            reader.u32()
-        elif form == 3:
-            reader.name()
-            self.skip_core_desc(reader)
-        else:
-            raise malformed(offset, f"malformed declaration of a module type {form:#04x}")
-
-    def skip_core_desc(self, reader: Reader) -> None:
-        kind = reader.byte()
-        if kind == 0:
-            reader.u32()
-        elif kind == 3:
-            reader.valtype()
-            reader.byte()
-        elif kind == 4:
-            reader.byte()
-            reader.u32()
-        else:
-            if kind == 1:
-                reader.reftype()
-            flags = reader.byte()
-            reader.u64()
-            if flags & 1:
-                reader.u64()
-            if flags & 8:
-                reader.u32()
+            return ("import", reader.name(), reader.name(), *decode_import_type(reader))
+        if form == 1:
+            return self.core_func_type(reader)
+        if form == 2:
+            reader.take(2)  # a core type of an outer scope, as there is nothing else
+            return ("alias", reader.u32(), reader.u32())
+        if form == 3:
+            return ("export", reader.name(), *decode_import_type(reader))
+        raise malformed(offset, f"malformed declaration of a module type {form:#04x}")
 
     def valtype(self, reader: Reader) -> ValType:
         offset = reader.pos
@@ -295,9 +266,10 @@ class _Decoder:
         if form == 2:
             return self.alias(reader, depth)
         if form == 3 and is_component:
-            return model.Import(offset, self.extern_name(reader), self.extern_desc(reader))
+            return self.import_(reader, depth)
         if form == 4:
-            return model.ExportDecl(offset, self.extern_name(reader), self.extern_desc(reader))
+            name, attributes = self.extern_name(reader)
+            return model.ExportDecl(offset, name, self.extern_desc(reader), attributes)
         raise malformed(offset, f"malformed declaration {form:#04x}")
 
     # Functions, imports, exports ----------------------------------------------------------------------------------
@@ -332,17 +304,15 @@ class _Decoder:
                 raise unsupported(offset, f"the canonical option {option:#04x}", "component-gc")
         return model.CanonOptions(encoding, places.get(3), places.get(4), places.get(5))
 
-    def extern_name(self, reader: Reader) -> str:
+    def extern_name(self, reader: Reader) -> tuple[str, model.Attributes]:
         offset = reader.pos
         form = reader.byte()
         if form > 2:
             raise malformed(offset, f"malformed name of an import or export {form:#04x}")
         name = reader.name()
-        if form == 2:
-            for _ in range(reader.count()):
-                reader.byte()
-                reader.name()
-        return name
+        if form < 2:
+            return name, ()
+        return name, tuple([(reader.byte(), reader.name()) for _ in range(reader.count())])
 
     def extern_desc(self, reader: Reader) -> ExternDesc:
         offset = reader.pos
@@ -361,12 +331,14 @@ class _Decoder:
         return ExternDesc(SORTS[form], reader.u32())
 
     def import_(self, reader: Reader, depth: int) -> Definition:
-        return model.Import(reader.pos, self.extern_name(reader), self.extern_desc(reader))
+        offset, (name, attributes) = reader.pos, self.extern_name(reader)
+        return model.Import(offset, name, self.extern_desc(reader), attributes)
 
     def export(self, reader: Reader, depth: int) -> Definition:
         offset = reader.pos
-        name, sort, index = self.extern_name(reader), self.sort(reader), reader.u32()
-        return model.Export(offset, name, sort, index, self.extern_desc(reader) if reader.byte() else None)
+        name, attributes = self.extern_name(reader)
+        sort, index = self.sort(reader), reader.u32()
+        return model.Export(offset, name, sort, index, self.extern_desc(reader) if reader.byte() else None, attributes)
 
 
 _SECTIONS: Final = {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from itertools import accumulate
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, chain
 from typing import Final
 
 from wasmartifact.component.flatten import Flat
 from wasmartifact.component.link import CoreRef, ExternRow, Program
-from wasmartifact.schema import COMPONENT_KINDS, COMPONENT_SORTS
+from wasmartifact.schema import COMPONENT_KINDS, COMPONENT_SORTS, NOTE_UNLIKE_WASI
 from wasmartifact.wit.read import ExternRow as Extern
 from wasmartifact.wit.read import Rows
 
@@ -29,11 +29,11 @@ def component_columns(flat: Flat) -> dict[str, bytes | array[int]]:
         types += (type_.kind, len(items) // 2, len(type_.items))
         for name, part in type_.items:
             items += (names.row(name), part if type_.kind in _HANDLES or part == 0 else places[part - 1] + 1)
-    resource_names = _resource_names(program.externs, len(program.resources))
+    resources_by_name = resource_names(program.externs, len(program.resources))
     resources: list[int] = []
     for row, resource in enumerate(program.resources):
         owner = 0 if resource.owner is None else resource.owner + 1
-        resources += (owner, _place(flat.functions, resource.destructor), names.row(resource_names[row]))
+        resources += (owner, _place(flat.functions, resource.destructor), names.row(resources_by_name[row]))
     canons: list[int] = []
     for place, canon in enumerate(program.canons):
         function = _place(flat.functions, canon.core) if canon.core is not None else place + 1
@@ -48,8 +48,9 @@ def component_columns(flat: Flat) -> dict[str, bytes | array[int]]:
         named = _type_of(extern)
         index = extern.index if named is None else places[named]
         externs += (names.row(extern.name), extern.sort, _plus_one(extern.parent), extern.is_export, _plus_one(index))
+    notes = [(row, kind, names.row(words)) for kind, row, words in sorted(_notes(program, resources_by_name))]
     encoded = names.encoded()
-    return {
+    columns: dict[str, bytes | array[int]] = {
         "component_name": array("I", accumulate(map(len, encoded), initial=0)),
         "component_name_bytes": b"".join(encoded),
         "component_type": array("I", types),
@@ -58,6 +59,19 @@ def component_columns(flat: Flat) -> dict[str, bytes | array[int]]:
         "component_canon": array("I", canons),
         "component_extern": array("I", externs),
     }
+    if notes:
+        columns["component_note"] = array("I", chain.from_iterable(notes))
+    return columns
+
+
+def _notes(program: Program, resources: list[str]) -> Iterator[tuple[int, int, str]]:
+    """Kind, row and text of each note on an import or export."""
+    yield from program.notes
+    if any(row.name.startswith("wasi:") for row in program.externs):
+        from wasmartifact.component.wasi_check import wasi_differences  # its table is large
+
+        for row, words in wasi_differences(program, resources):
+            yield NOTE_UNLIKE_WASI, row, words
 
 
 def program_rows(program: Program) -> Rows:
@@ -69,6 +83,7 @@ def program_rows(program: Program) -> Rows:
             for extern in program.externs
         ],
         [_plus_one(canon.type) for canon in program.canons],
+        [(row, kind, text) for kind, row, text in program.notes],
     )
 
 
@@ -101,7 +116,7 @@ class _Names:
         return [name.encode() for name in list(self.rows)[1:]]
 
 
-def _resource_names(externs: Iterable[ExternRow], count: int) -> list[str]:
+def resource_names(externs: Iterable[ExternRow], count: int) -> list[str]:
     """What resources are imported or exported as."""
     names = [""] * count
     for extern in externs:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wasmartifact.component import model
+from wasmartifact.component.coremodules import declared_type, type_of
 from wasmartifact.component.decode import unsupported
 from wasmartifact.dataclass import dataclass, field, replace
+from wasmartifact.record import NamedTuple
 from wasmartifact.schema import (
     CANON_ADAPTER,
     CANON_HOST,
@@ -21,10 +23,15 @@ from wasmartifact.schema import (
     COMPONENT_KINDS,
     COMPONENT_SORTS,
     KINDS,
+    NOTE_EXTERNAL_ID,
+    NOTE_IMPLEMENTS,
+    NOTE_MODULE_TYPE,
     STRING_ENCODINGS,
 )
 from wasmartifact.wasm.decode import decode_module
+from wasmartifact.wasm.model import FuncType as CoreFuncType
 from wasmartifact.wasm.model import Module
+from wasmartifact.wit.modules import ModuleType, module_text
 
 #: A core item: number of the core instance that defines it, index there; of a canonical function: CANON, its row.
 CoreRef = tuple[int, int]
@@ -33,6 +40,8 @@ CANON: Final = -1
 MAX_INSTANCES: Final = 20_000
 
 _CORE_KINDS: Final = {f"core {kind}": index for index, kind in enumerate(KINDS)}
+#: Attributes of names that are kept, by their codes in the binary format.
+_NOTES: Final = {0: NOTE_IMPLEMENTS, 2: NOTE_EXTERNAL_ID}
 _RESOURCE_CANONS: Final = {
     "resource.new": CANON_RESOURCE_NEW,
     "resource.rep": CANON_RESOURCE_REP,
@@ -101,6 +110,8 @@ class Program:
     resources: list[ResourceRow] = field(default_factory=list)
     canons: list[CanonRow] = field(default_factory=list)
     externs: list[ExternRow] = field(default_factory=list)
+    #: Kind, row of externs and text of each note, see the column ``component_note``.
+    notes: list[tuple[int, int, str]] = field(default_factory=list)
     instances: int = 0
 
 
@@ -135,15 +146,18 @@ class _Closure:
 class _ImportedModule:
     """A core module that the embedder gives: it may be exported, and no instance be made of it."""
 
-    name: str
+    type: ModuleType
 
 
-@dataclass(frozen=True, slots=True)
-class _Opaque:
-    """What nothing here can be made of."""
+class _Item(NamedTuple):
+    """What an instance has under a name, and what stands beside the name."""
+
+    sort: str
+    entity: Any
+    attributes: model.Attributes = ()
 
 
-Items = dict[str, tuple[str, Any]]
+Items = dict[str, _Item]
 
 
 class _Scope:
@@ -179,8 +193,8 @@ def link_component(data: bytes, component: model.Component) -> Program:
     """
     linker = _Linker(data)
     scope = linker.instantiate(component, None, None)
-    for name, (sort, entity) in scope.exports.items():
-        linker.publish(name, sort, entity, None)
+    for name, item in scope.exports.items():
+        linker.publish(name, item, None)
     return linker.program
 
 
@@ -206,7 +220,8 @@ class _Linker:
                 if arguments is None:
                     scope.add(definition.desc.sort, self.host_import(definition, scope, None))
                 else:
-                    scope.add(*arguments[definition.name])
+                    item = arguments[definition.name]
+                    scope.add(item.sort, item.entity)
             else:
                 _DEFINE[type(definition)](self, definition, scope)
         return scope
@@ -218,6 +233,7 @@ class _Linker:
             raise unsupported(declared.offset, f"the import of a component, {declared.name!r}", "component-imports")
         row = len(program.externs)
         program.externs.append(ExternRow(declared.name, COMPONENT_SORTS.index(desc.sort), parent, False, None))
+        self.note_attributes(declared.attributes, row)
         entity: Any
         if desc.sort == "type" and desc.bound == "sub":
             program.resources.append(ResourceRow(None, None))
@@ -227,7 +243,8 @@ class _Linker:
         elif desc.sort == "type":
             entity = self.name_type(scope.get("type", desc.index))
         elif desc.sort == "core module":
-            entity = _ImportedModule(declared.name)
+            entity = _ImportedModule(scope.get("core type", desc.index))
+            self.note_module(entity.type, row)
         else:
             entity = self.host_instance(scope.get("type", desc.index), row)
         sort = COMPONENT_SORTS.index("resource" if isinstance(entity, _Resource) else desc.sort)
@@ -242,10 +259,18 @@ class _Linker:
             if isinstance(definition, model.ExportDecl):
                 entity = self.host_import(definition, scope, row)
                 scope.add(definition.desc.sort, entity)
-                items[definition.name] = (definition.desc.sort, entity)
+                items[definition.name] = _Item(definition.desc.sort, entity, definition.attributes)
             else:
                 _DEFINE[type(definition)](self, definition, scope)
         return items
+
+    def note_attributes(self, attributes: model.Attributes, row: int) -> None:
+        """Keep what the name of an import or export says beside."""
+        self.program.notes += [(_NOTES[kind], row, text) for kind, text in attributes if kind in _NOTES]
+
+    def note_module(self, type_: ModuleType, row: int) -> None:
+        """Keep the type of a core module that is imported or exported."""
+        self.program.notes.append((NOTE_MODULE_TYPE, row, module_text(type_)))
 
     def extern_index(self, entity: Any) -> int | None:
         """What ``extern_index`` says of an entity."""
@@ -255,8 +280,9 @@ class _Linker:
             return entity.row
         return entity if isinstance(entity, int) else None  # a type of functions
 
-    def publish(self, name: str, sort: str, entity: Any, parent: int | None) -> None:
+    def publish(self, name: str, item: _Item, parent: int | None) -> None:
         """Make a row of what the component exports, and of all that is in it."""
+        sort, entity, attributes = item
         if sort not in COMPONENT_SORTS:
             return
         code = COMPONENT_SORTS.index("resource" if isinstance(entity, _Resource) else sort)
@@ -267,9 +293,12 @@ class _Linker:
             index = self.extern_index(entity)
         row = len(self.program.externs)
         self.program.externs.append(ExternRow(name, code, parent, True, index))
+        self.note_attributes(attributes, row)
+        if sort == "core module":
+            self.note_module(entity.type if isinstance(entity, _ImportedModule) else type_of(self.module(entity)), row)
         if isinstance(entity, dict):
-            for item_name, (item_sort, item) in entity.items():
-                self.publish(item_name, item_sort, item, row)
+            for inner_name, inner in entity.items():
+                self.publish(inner_name, inner, row)
 
     # Definitions --------------------------------------------------------------------------------------------------
 
@@ -282,13 +311,11 @@ class _Linker:
     def core_instance(self, definition: model.CoreInstantiate, scope: _Scope) -> None:
         place = scope.get("core module", definition.module)
         if isinstance(place, _ImportedModule):
-            what = f"an instance of a core module that is imported, {place.name!r}"
+            what = "an instance of a core module that is imported"
             raise unsupported(definition.offset, what, "component-imports")
-        if place.start not in self.modules:
-            self.modules[place.start] = decode_module(self.data[place.start : place.end])
-        module = self.modules[place.start]
+        module = self.module(place)
         arguments = {name: scope.get("core instance", index) for name, index in definition.arguments}
-        imports = [arguments[row.module][row.name][1] for row in module.imports]
+        imports = [arguments[row.module][row.name].entity for row in module.imports]
         number = len(self.program.cores)
         if number >= MAX_INSTANCES:
             raise unsupported(definition.offset, f"more than {MAX_INSTANCES} core instances", "component-size")
@@ -300,16 +327,22 @@ class _Linker:
         for export in module.exports:
             known = imported[export.kind]
             ref = known[export.index] if export.index < len(known) else (number, export.index)
-            exports[export.name] = (f"core {KINDS[export.kind]}", ref)
+            exports[export.name] = _Item(f"core {KINDS[export.kind]}", ref)
         scope.add("core instance", exports)
 
+    def module(self, place: model.CoreModule) -> Module:
+        """A core module of the component, decoded once."""
+        if place.start not in self.modules:
+            self.modules[place.start] = decode_module(self.data[place.start : place.end])
+        return self.modules[place.start]
+
     def inline_instance(self, definition: model.InlineInstance, scope: _Scope) -> None:
-        items = {name: (sort, scope.get(sort, index)) for name, sort, index in definition.items}
+        items = {name: _Item(sort, scope.get(sort, index)) for name, sort, index in definition.items}
         scope.add("core instance" if definition.is_core else "instance", items)
 
     def instance(self, definition: model.Instantiate, scope: _Scope) -> None:
         closure = scope.get("component", definition.component)
-        arguments = {name: (sort, scope.get(sort, index)) for name, sort, index in definition.arguments}
+        arguments = {name: _Item(sort, scope.get(sort, index)) for name, sort, index in definition.arguments}
         scope.add("instance", self.instantiate(closure.body, closure.scope, arguments).exports)
 
     def alias(self, definition: model.Alias, scope: _Scope) -> None:
@@ -317,14 +350,14 @@ class _Linker:
             scope.add(definition.sort, scope.outer(definition.depth).get(definition.sort, definition.index))
             return
         sort = "core instance" if definition.sort in _CORE_KINDS else "instance"
-        scope.add(definition.sort, scope.get(sort, definition.index)[definition.name][1])
+        scope.add(definition.sort, scope.get(sort, definition.index)[definition.name].entity)
 
     def export(self, definition: model.Export, scope: _Scope) -> None:
         entity = self.name_type(scope.get(definition.sort, definition.index))
         if isinstance(entity, _Func) and definition.desc is not None:
             entity = self.ascribe(entity, scope.get("type", definition.desc.index))
         scope.add(definition.sort, entity)
-        scope.exports[definition.name] = (definition.sort, entity)
+        scope.exports[definition.name] = _Item(definition.sort, entity, definition.attributes)
 
     def export_declaration(self, definition: model.ExportDecl, scope: _Scope) -> None:
         raise AssertionError("a declaration outside of the type of an imported instance")
@@ -357,7 +390,10 @@ class _Linker:
         if isinstance(type_, model.ScopeType):
             return _Closure(type_, scope)
         if isinstance(type_, model.ModuleType):
-            return _Opaque()
+            # Its own scope is the first one outwards.
+            return declared_type(type_, lambda depth, index: scope.outer(depth - 1).get("core type", index))
+        if isinstance(type_, CoreFuncType):
+            return type_
         if isinstance(type_, model.ResourceType):
             destructor = None if type_.destructor is None else scope.get("core func", type_.destructor)
             self.program.resources.append(ResourceRow(scope.instance, destructor))

@@ -6,7 +6,10 @@ Indices are as written. ``offset`` counts bytes from the start of the file.
 
 from __future__ import annotations
 
+from typing import Any
+
 from wasmartifact.dataclass import dataclass, field
+from wasmartifact.wasm.model import FuncType as CoreFuncType
 
 #: Sorts of definitions and index spaces. Those of core WebAssembly begin with "core ".
 CORE_SORTS = {
@@ -38,6 +41,8 @@ PRIMITIVES = {
     0x73: "string",
 }
 
+#: What stands beside the name of an import or export: (kind, value).
+Attributes = tuple[tuple[int, str], ...]
 #: A value type as it is used: the name of a primitive one, or the index of a type.
 ValType = str | int
 
@@ -78,10 +83,14 @@ class ScopeType:
 
 @dataclass(frozen=True, slots=True)
 class ModuleType:
-    """The type of a core module, or another core type: what components here never need the parts of."""
+    """The type of a core module."""
+
+    declarations: tuple[ModuleDeclaration, ...]
 
 
-TypeDef = DefinedType | FuncType | ResourceType | ScopeType | ModuleType
+#: A function type; ("import", module, name, kind, type), ("export", name, kind, type); ("alias", scopes, core type).
+ModuleDeclaration = CoreFuncType | tuple[Any, ...]
+TypeDef = DefinedType | FuncType | ResourceType | ScopeType | ModuleType | CoreFuncType
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +188,12 @@ class Canon:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import, or a declared one."""
+    """An import, or a declared one; ``attributes`` of its name are (kind, value)."""
 
     offset: int
     name: str
     desc: ExternDesc
+    attributes: Attributes = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +205,7 @@ class Export:
     sort: str
     index: int
     desc: ExternDesc | None = None
+    attributes: Attributes = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +215,7 @@ class ExportDecl:
     offset: int
     name: str
     desc: ExternDesc
+    attributes: Attributes = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ _MOST_INSTANCES = 1 << 20
 def check_component(columns: Columns) -> None:
     """Check every row. Raises CorruptArtifact."""
     flags = columns.header.numbers["flags"]
-    for kind, group in schema.OPTIONAL_COLUMNS.items():
+    for kind, group in schema.OPTIONAL_COLUMNS:
         if kind & schema.HEADER_COMPONENT and flags & kind == kind:
             _check_columns(columns, group)
     if not flags & schema.HEADER_COMPONENT:
@@ -25,6 +25,8 @@ def check_component(columns: Columns) -> None:
     component_rows(columns)
     _check_canons(columns)
     _check_resources(columns)
+    if _has(columns, "component_note"):
+        _check_notes(columns)
     if flags & schema.HEADER_SNAPSHOT and _has(columns, "component_table"):
         _check_handles(columns)
 
@@ -35,7 +37,8 @@ def _has(columns: Columns, name: str) -> bool:
 
 def _check_columns(columns: Columns, group: tuple[schema.Column, ...]) -> None:
     """That all are there, have values of the right size, and texts within their bytes."""
-    if group is schema.COMPONENT_STATE_COLUMNS and not any(_has(columns, column.name) for column in group):
+    may_lack = group in (schema.COMPONENT_STATE_COLUMNS, schema.COMPONENT_NOTE_COLUMNS)
+    if may_lack and not any(_has(columns, column.name) for column in group):
         return
     for column in group:
         if not _has(columns, column.name):
@@ -91,6 +94,12 @@ def _check_resources(columns: Columns) -> None:
     names = len(columns.column("component_name")) - 1
     limits = {"owner": _MOST_INSTANCES, "destructor": columns.row_count("functions"), "name": names}
     _check_each(columns, "component_resource", limits)
+
+
+def _check_notes(columns: Columns) -> None:
+    names = len(columns.column("component_name")) - 1
+    externs = len(columns.column("component_extern.name"))
+    _check_each(columns, "component_note", {"owner": externs - 1, "text": names})
 
 
 def _check_handles(columns: Columns) -> None:

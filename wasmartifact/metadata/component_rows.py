@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from wasmartifact.constants import COMPONENT_KINDS, COMPONENT_SORTS
+from wasmartifact.constants import COLUMN_IDS, COMPONENT_KINDS, COMPONENT_SORTS, NOTE_MODULE_TYPE
 from wasmartifact.metadata.columns import Columns
+from wasmartifact.wit.modules import module_type
 from wasmartifact.wit.read import ExternRow, Rows
 
 _STRING, _OWN, _BORROW, _FUNC = (COMPONENT_KINDS.index(kind) for kind in ("string", "own", "borrow", "func"))
@@ -29,7 +30,30 @@ def component_rows(columns: Columns) -> Rows:
     for row, number in enumerate(canon_types):
         if number and (number > len(types) or types[number - 1][0] != _FUNC):
             raise columns.corrupt_row("component_canon.type", row, number, "the row of a function's type")
-    return Rows(types, _externs(columns, types, canon_types), canon_types)
+    externs = _externs(columns, types, canon_types)
+    return Rows(types, externs, canon_types, _notes(columns, len(externs)))
+
+
+def _notes(columns: Columns, extern_count: int) -> list[tuple[int, int, str]]:
+    """Notes on imports and exports; artifacts without any have no column for them."""
+    if COLUMN_IDS["component_note"] not in columns.directory:
+        return []
+    notes = []
+    for row, (extern, kind) in enumerate(
+        zip(columns.column("component_note.owner"), columns.column("component_note.kind"), strict=True)
+    ):
+        if extern >= extern_count:
+            raise columns.corrupt_row("component_note.owner", row, extern, f"below {extern_count}")
+        text = _name(columns, "component_note.text", row)
+        if kind == NOTE_MODULE_TYPE:
+            try:
+                module_type(text)
+            except ValueError as problem:
+                raise columns.corrupt_row(
+                    "component_note.text", row, text, f"the type of a module: {problem}"
+                ) from None
+        notes.append((extern, kind, text))
+    return notes
 
 
 def _name(columns: Columns, column: str, row: int) -> str:

@@ -224,7 +224,7 @@ def build_section(
 
 def all_columns(columns: Mapping[str, Values]) -> tuple[schema.Column, ...]:
     """The columns that a section has, ascending by id: optional ones where there is one of their kind."""
-    there = [kind for kind in schema.OPTIONAL_COLUMNS.values() if any(column.name in columns for column in kind)]
+    there = [kind for _, kind in schema.OPTIONAL_COLUMNS if any(column.name in columns for column in kind)]
     return (*schema.COLUMNS, *chain.from_iterable(there))
 
 

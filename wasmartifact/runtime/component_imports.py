@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact import _types as types
-from wasmartifact.constants import HOST_OBJECT_KINDS
+from wasmartifact.constants import HOST_OBJECT_KINDS, NOTE_UNLIKE_WASI
 from wasmartifact.runtime.component_types import camel, snake
 
 TYPE_CHECKING = False  # importing typing costs more than a load
@@ -80,7 +80,7 @@ class Imported:
         Of the component.
     """
 
-    __slots__ = ("_description", "_functions", "_groups", "_of_wasi", "_others")
+    __slots__ = ("_description", "_functions", "_groups", "_of_wasi", "_others", "unlike_wasi")
 
     def __init__(self, description: types._NativeComponent) -> None:
         self._description = description
@@ -90,6 +90,13 @@ class Imported:
         #: Those of WASI 0.2, and the others; None before a Wasi was given.
         self._of_wasi: list[WantedInterface] = []
         self._others: list[WantedInterface] | None = None
+        #: How the types of functions differ from those that WASI 0.2 has, by interface and name.
+        self.unlike_wasi = {self._names(row): words for row, words in description.notes(NOTE_UNLIKE_WASI)}
+
+    def _names(self, row: int) -> tuple[str, str]:
+        """Interface and name of an extern."""
+        name, _, parent, _, _ = self._description.extern(row)
+        return self._description.extern(parent - 1)[0] if parent else "", name
 
     def function(self, index: int) -> Wanted:
         """The function that an import is: the same object each time."""
@@ -112,6 +119,10 @@ class Imported:
         compatible = _by_track(given)
         host = getattr(given.get(PREVIEW_1), "host", None)
         groups = self._groups if host is None else self._given_groups(host, given, compatible)
+        for (owner, own_name), words in self.unlike_wasi.items():
+            place = _given(owner, _key(owner), given, compatible)
+            if is_of_wasi(place, own_name) if place is not None else host is not None and host._serves(owner):
+                raise _unlike_wasi(owner, own_name, words)
         found: dict[int, Callable[..., Any]] = {}
         for group in groups:
             name = group.interface
@@ -214,6 +225,24 @@ def _unlinkable(wanted: Wanted, found: object) -> Exception:
     elif interface is not None and interface.startswith("wasi:"):
         words += "; wa.Wasi().imports() has the interfaces of WASI 0.2"
     return UnlinkableModule(words, module=interface or "", name=name, kind="func", expected=None, found=None)
+
+
+def is_of_wasi(place: object, name: str) -> bool:
+    """Whether a function that stands under a name is one of a Wasi."""
+    ask = getattr(type(place), "_has_of_wasi", None)
+    return ask is not None and bool(ask(place, name))
+
+
+def _unlike_wasi(interface: str, name: str, words: str) -> Exception:
+    from wasmartifact.errors import UnlinkableModule
+
+    return UnlinkableModule(
+        f"incompatible import type: {interface}#{name} is not the function that WASI 0.2 has: {words}; build the "
+        f"component with the interfaces of WASI, or give it as imports[{interface!r}][{name!r}]",
+        module=interface,
+        name=name,
+        kind="func",
+    )
 
 
 def find_interface(wanted: str, given: Mapping[str, Any]) -> Any:

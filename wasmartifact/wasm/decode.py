@@ -103,6 +103,16 @@ def decode_module(data: bytes) -> Module:
     return decoder.module
 
 
+def decode_func_type(reader: Reader) -> FuncType:
+    """A function type, behind the byte that says so."""
+    return _Decoder(reader.data).func_type(reader)
+
+
+def decode_import_type(reader: Reader) -> tuple[int, object]:
+    """Kind and type of an import or a declared export; of a function or a tag the index of its type."""
+    return _Decoder(reader.data).import_type(reader)
+
+
 def section_ranges(data: bytes) -> list[tuple[str, int, int]]:
     """Name, start and end of the contents of every section of a decoded module; a custom section has its own name."""
     reader = Reader(data, len(_MAGIC + _VERSION), len(data))

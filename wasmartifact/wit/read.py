@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from wasmartifact.constants import COMPONENT_KINDS, COMPONENT_SORTS
+from wasmartifact.constants import (
+    COMPONENT_KINDS,
+    COMPONENT_SORTS,
+    NOTE_EXTERNAL_ID,
+    NOTE_IMPLEMENTS,
+    NOTE_MODULE_TYPE,
+)
 from wasmartifact.record import NamedTuple
 from wasmartifact.wit import types as wit
+from wasmartifact.wit.modules import module_type
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 _FUNC, _TYPE, _RESOURCE, _INSTANCE, _MODULE, _IMPORTED_FUNC = (
@@ -31,12 +38,14 @@ class ExternRow(NamedTuple):
 class Rows(NamedTuple):
     """What is known of a component; rows that are referred to count from 1, 0 is none.
 
-    ``types`` are (kind, [(name, type)]), ``canon_types`` the types of the functions of the canonical ABI.
+    ``types`` are (kind, [(name, type)]), ``canon_types`` the types of the functions of the canonical ABI, ``notes``
+    (extern, kind, text), in which ``extern`` is a row.
     """
 
     types: Sequence[tuple[int, Sequence[tuple[str, int]]]]
     externs: Sequence[ExternRow]
     canon_types: Sequence[int]
+    notes: Sequence[tuple[int, int, str]] = ()
 
 
 def read_world(rows: Rows) -> wit.World:
@@ -55,6 +64,8 @@ class _Reader:
         self.made: dict[int, wit.Type] = {}
         self.resources: dict[int, wit.Resource] = {}
         self.children: dict[tuple[int, bool], dict[int, ExternRow]] = {}
+        #: By kind and extern, as ``children`` counts them.
+        self.notes = {(kind, row + 1): text for row, kind, text in rows.notes}
         for place, extern in enumerate(rows.externs, 1):
             self.children.setdefault((extern.parent, bool(extern.is_export)), {})[place] = extern
         for extern in rows.externs:
@@ -100,9 +111,21 @@ class _Reader:
             elif row.sort == _INSTANCE:
                 interfaces[row.name] = self.interface(place, is_export=is_export)
             elif row.sort == _MODULE:
-                modules[row.name] = wit.CoreModule(row.name)
+                modules[row.name] = self.module(place, row.name)
         parts: list[Any] = [MappingProxyType(part) for part in (types, functions, interfaces, modules)]
-        return wit.Interface(self.owner(parent), *parts)
+        attributes = [self.attributes(kind, parent, is_export) for kind in (NOTE_IMPLEMENTS, NOTE_EXTERNAL_ID)]
+        return wit.Interface(self.owner(parent), *parts, *attributes)
+
+    def module(self, place: int, name: str) -> wit.CoreModule:
+        """A core module; artifacts of before have no types of them."""
+        text = self.notes.get((NOTE_MODULE_TYPE, place))
+        return wit.CoreModule(name) if text is None else wit.CoreModule(name, *module_type(text))
+
+    def attributes(self, kind: int, parent: int, is_export: bool) -> Mapping[str, str]:
+        """What notes of a kind say of what is in an instance, by name."""
+        rows = self.children.get((parent, is_export), {}) if self.notes else {}
+        found = {row.name: self.notes[kind, place] for place, row in rows.items() if (kind, place) in self.notes}
+        return MappingProxyType(found) if found else wit.NO_TEXTS
 
     def function(self, row: ExternRow) -> wit.Function:
         """A function of either side."""

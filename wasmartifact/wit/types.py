@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final, TypeAlias
 
+    from wasmartifact.wit.modules import ModuleExport, ModuleImport
+
 _NOTHING: Final[Mapping[str, Function]] = MappingProxyType({})
 
 
@@ -319,11 +321,18 @@ class CoreModule(Frozen):
     ----------
     name : str
         As it is imported or exported.
+    imports : tuple of ModuleImport
+        What it imports, or what one that is given may import at most: ``module``, ``name`` and ``type``.
+    exports : tuple of ModuleExport
+        What it exports, or what one that is given has to export: ``name`` and ``type``.
     """
 
     name: str
+    imports: tuple[ModuleImport, ...] = ()
+    exports: tuple[ModuleExport, ...] = ()
 
 
+NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_MODULES: Final[Mapping[str, CoreModule]] = MappingProxyType({})
 
 
@@ -342,6 +351,10 @@ class Interface(Frozen, eq=False):
         Interfaces, of a component's own imports or exports.
     modules : mapping of str to CoreModule
         Core modules, which WIT has no words for.
+    implements : mapping of str to str
+        The interface that an instance with a name of its own stands for, by that name.
+    external_ids : mapping of str to str
+        What something is called outside of components, by its name.
     """
 
     name: str | None
@@ -349,6 +362,8 @@ class Interface(Frozen, eq=False):
     functions: Mapping[str, Function]
     interfaces: Mapping[str, Interface]
     modules: Mapping[str, CoreModule] = _NO_MODULES
+    implements: Mapping[str, str] = NO_TEXTS
+    external_ids: Mapping[str, str] = NO_TEXTS
 
     def __repr__(self) -> str:
         return f"<{self.name or 'world'}: {', '.join([*self.interfaces, *self.modules, *self.types, *self.functions])}>"

@@ -184,6 +184,27 @@ static PyObject *component_exports(PyObject *object, PyObject *parent)
     return rows;
 }
 
+/* (row of an extern, text) of the notes of a kind. */
+static PyObject *component_notes(PyObject *object, PyObject *kind)
+{
+    const wax_component *component = (const wax_component *)object;
+    unsigned long wanted = PyLong_AsUnsignedLong(kind);
+    if (PyErr_Occurred())
+        return NULL;
+    PyObject *rows = PyList_New(0);
+    for (uint32_t row = 0; rows != NULL && row < component->native->note_count; row++) {
+        const struct wa_schema_component_note *note = &component->native->notes[row];
+        if (note->kind != wanted)
+            continue;
+        PyObject *text = wax_component_text(component, note->text);
+        PyObject *made = text == NULL ? NULL : Py_BuildValue("kN", (unsigned long)note->owner, text);
+        if (made == NULL || PyList_Append(rows, made) < 0)
+            Py_CLEAR(rows);
+        Py_XDECREF(made);
+    }
+    return rows;
+}
+
 /* (kind, name) of each object of the embedder that a snapshot has handles of. */
 static PyObject *component_host_objects(PyObject *object, PyObject *unused)
 {
@@ -249,6 +270,7 @@ static PyMethodDef description_methods[] = {
     {"imports", component_imports, METH_NOARGS, NULL},
     {"import_name", component_import_name, METH_O, NULL},
     {"exports", component_exports, METH_O, NULL},
+    {"notes", component_notes, METH_O, NULL},
     {"host_objects", component_host_objects, METH_NOARGS, NULL},
     {"face", component_face, METH_O, NULL},
     {NULL, NULL, 0, NULL},

@@ -104,6 +104,67 @@ def test_functions(w: ModuleType, c: Any) -> None:
     assert not found["a"].is_implements("x")
 
 
+def test_attributes_of_names(w: ModuleType, c: Any) -> None:
+    config = w.Config()
+    config.wasm_component_model_implements = True
+    engine = w.Engine(config)
+    text = """(component
+      (import "x" (implements "a:b/c@1.0.0") (external-id "hello") (instance
+        (export "f" (external-id "inner") (func))))
+      (import "y" (external-id "") (func))
+      (core module $m (func (export "f")))
+      (core instance $i (instantiate $m))
+      (func $f (canon lift (core func $i "f")))
+      (instance $z (export "f" (func $f)))
+      (export "z" (implements "a:b/c@1.0.0") (instance $z)) (export "g" (external-id "\N{SNOWMAN}") (func $f)))"""
+    component = c.Component(engine, text)
+    found = component.type
+    x, y = (found.imports(engine)[name] for name in "xy")
+    assert (x.implements, x.external_id, y.implements, y.external_id) == ("a:b/c@1.0.0", "hello", None, "")
+    names = ("a:b/c@1.0.0", "a:b/c@1.0.1", "a:b/c@2.0.0", "a:b/c", "a:b/d@1.0.0", "x")
+    assert [name for name in names if x.is_implements(name)] == ["a:b/c@1.0.0", "a:b/c@1.0.1"]
+    assert x.ty.exports(engine)["f"].external_id == "inner"
+    z, g = (found.exports(engine)[name] for name in "zg")
+    assert (z.implements, z.external_id, g.implements, g.external_id) == ("a:b/c@1.0.0", None, None, "\N{SNOWMAN}")
+
+
+def told(type_: Any, w: ModuleType) -> object:
+    """What a type of a core module's import or export says."""
+    if isinstance(type_, w.FuncType):
+        return [str(part) for part in type_.params], [str(part) for part in type_.results]
+    if isinstance(type_, w.GlobalType):
+        return str(type_.content), type_.mutable
+    if isinstance(type_, w.TableType):
+        return str(type_.element), type_.limits.min, type_.limits.max
+    return type_.limits.min, type_.limits.max
+
+
+def test_core_modules(w: ModuleType, c: Any) -> None:
+    """Those that it imports and exports again, those that are its own; types from outside of the module's."""
+    engine = w.Engine()
+    text = """(component
+      (core type $outer (func (param i64)))
+      (import "a" (core module $a (alias outer 1 $outer (type $f))
+        (import "x" "y" (memory 1 2)) (import "x" "f" (func (type $f)))
+        (export "f" (func (param i32 f64) (result i32))) (export "t" (table 1 funcref))
+        (export "g" (global (mut i64)))))
+      (core module $own (import "q" "r" (func)) (memory (export "m") 3) (func (export "h") (result f32) f32.const 1))
+      (export "b" (core module $a)) (export "c" (core module $own)))"""
+    component = c.Component(engine, text)  # wasmtime-py ends the process where the component is gone
+    found = component.type
+    exports = found.exports(engine)
+    for module in (found.imports(engine)["a"].ty, exports["b"].ty):
+        assert [(row.module, row.name, told(row.type, w)) for row in module.imports(engine)] == [
+            ("x", "y", (1, 2)), ("x", "f", (["i64"], [])),
+        ]  # fmt: skip
+        assert [(row.name, told(row.type, w)) for row in module.exports(engine)] == [
+            ("f", (["i32", "f64"], ["i32"])), ("t", ("funcref", 1, None)), ("g", ("i64", True)),
+        ]  # fmt: skip
+    own = exports["c"].ty
+    assert [(row.module, row.name, told(row.type, w)) for row in own.imports(engine)] == [("q", "r", ([], []))]
+    assert [(row.name, told(row.type, w)) for row in own.exports(engine)] == [("m", (3, None)), ("h", ([], ["f32"]))]
+
+
 def test_interfaces(w: ModuleType, c: Any) -> None:
     text = """(component (import "a:b/c@1.0.0" (instance (export "f" (func (result u8)))
       (type $t (record (field "x" u8)))

@@ -248,6 +248,10 @@ class _Overlay:
         self._functions = functions
         self._behind = behind
 
+    def _has_of_wasi(self, name: str) -> bool:
+        """Whether a function is not defined in front."""
+        return name not in self._functions
+
     def keys(self) -> list[str]:
         """The names that are defined in front."""
         return list(self._functions)

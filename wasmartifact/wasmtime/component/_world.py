@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from wasmartifact.runtime.component_imports import find_interface
 from wasmartifact.wasmtime._closing import Managed
+from wasmartifact.wasmtime._types import ExportType, ImportType, wrap_type
 from wasmartifact.wasmtime.component._made import Made
 from wasmartifact.wasmtime.component._resources import ResourceType
 from wasmartifact.wasmtime.component._types import Types, ValType
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from wasmartifact.wasmtime._engine import Engine
-    from wasmartifact.wasmtime._types import ExportType, ImportType
 
     #: What a component imports or exports.
     Item: TypeAlias = wit.Function | wit.Interface | wit.CoreModule | wit.Type
@@ -46,7 +47,7 @@ class FuncType(Made, Managed):
 
 
 class ModuleType(Made, Managed):
-    """The type of a core module, of which a packed component knows the name."""
+    """The type of a core module."""
 
     _module: wit.CoreModule
 
@@ -57,12 +58,14 @@ class ModuleType(Made, Managed):
         return made
 
     def imports(self, engine: Engine) -> list[ImportType]:
-        """What it imports: NotImplementedError."""
-        raise NotImplementedError(f"what the core module {self._module.name!r} imports is not kept")
+        """What it imports, in order."""
+        self._check_open()
+        return [ImportType(row.module, row.name, wrap_type(row.type)) for row in self._module.imports]
 
     def exports(self, engine: Engine) -> list[ExportType]:
-        """What it exports: NotImplementedError."""
-        raise NotImplementedError(f"what the core module {self._module.name!r} exports is not kept")
+        """What it exports, in order."""
+        self._check_open()
+        return [ExportType(row.name, wrap_type(row.type)) for row in self._module.exports]
 
 
 class ComponentType(Made, Managed):
@@ -113,12 +116,17 @@ class ComponentExtern(Made, Managed):
 
     _item: Item
     _types: Types
+    _implements: str | None
+    _external_id: str | None
 
     @classmethod
-    def _of(cls, item: Item, types: Types) -> ComponentExtern:
+    def _of(cls, name: str, item: Item, place: wit.Interface, types: Types) -> ComponentExtern:
+        """Of an item under its name, and what it is in."""
         made = cls.__new__(cls)
         made._item = item
         made._types = types
+        made._implements = place.implements.get(name)
+        made._external_id = place.external_ids.get(name)
         return made
 
     @property
@@ -136,22 +144,25 @@ class ComponentExtern(Made, Managed):
 
     @property
     def implements(self) -> str | None:
-        """The interface that a plain name stands for: none in the components that the package takes."""
-        return None
+        """The interface that an instance with a name of its own stands for; None where it stands for none."""
+        self._check_open()
+        return self._implements
 
     def is_implements(self, s: str) -> bool:
-        """Whether it stands for an interface."""
-        return self.implements == s
+        """Whether it stands for an interface, in a version that fits."""
+        self._check_open()
+        return self._implements is not None and find_interface(self._implements, {s: s}) is not None
 
     @property
     def external_id(self) -> str | None:
-        """Another name outside of components: none in those that the package takes."""
-        return None
+        """What it is called outside of components; None where it has no other name."""
+        self._check_open()
+        return self._external_id
 
 
 def _externs(interface: wit.Interface, types: Types) -> dict[str, ComponentExtern]:
     everything = {**interface.interfaces, **interface.types, **interface.modules, **interface.functions}
-    return {name: ComponentExtern._of(item, types) for name, item in everything.items()}
+    return {name: ComponentExtern._of(name, item, interface, types) for name, item in everything.items()}
 
 
 ComponentItem: TypeAlias = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
