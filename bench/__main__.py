@@ -43,6 +43,7 @@ BENCHES: Final = {
     "packages": "bench.packages",
     "pack": "bench.pack",
     "first-run": "bench.first_run",
+    "executors": "bench.executors",
 }
 Results = Mapping[str, Sequence[Figure]]
 

@@ -19,11 +19,9 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench import scratch
+from bench import scratch, yosys
 from bench.figures import Figure
 from bench.quickjs import module_path
-from tests.programs import packages
-from tests.programs.scenario import read_scenarios
 
 OURS: Final = ("-m", "wasmartifact", "run", "--opt-level", "0")
 #: MODULE EXPORT CACHE_CONFIGURATION [ARGUMENT ...]: what a program does that wants its cache to last.
@@ -73,11 +71,8 @@ class Program:
 def programs(*, quick: bool) -> Iterator[Program]:
     """QuickJS, and yosys where it can be had and time is no matter."""
     yield Program("QuickJS", module_path(), "qjs_init")
-    if not quick:
-        try:
-            yield Program("yosys", packages.module_path(read_scenarios()[0]["yosys"]), arguments=("-V",))
-        except packages.NotAvailableError as problem:
-            print(f"without yosys: {problem}", file=sys.stderr)
+    if not quick and (path := yosys.module_path()) is not None:
+        yield Program("yosys", path, arguments=("-V",))
 
 
 def cpu_ns(command: Sequence[str], environment: dict[str, str]) -> float:
