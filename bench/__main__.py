@@ -37,6 +37,7 @@ BENCHES: Final = {
     "seed": "bench.seed",
     "kernels": "bench.kernels.__main__",
     "objects": "bench.objects",
+    "threads": "bench.threads",
     "fuel": "bench.fuel",
     "deadlines": "bench.deadlines",
     "snapshots": "bench.snapshots",
