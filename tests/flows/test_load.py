@@ -118,7 +118,6 @@ def test_the_c_library() -> None:
         (b"#!/bin/sh\necho hello\n", "0x622f2123"),
         (b"text " * 10_000, "0x74786574"),
         (b"\0asm\1\0\0\0", "0x6d736100"),
-        (b"\x7fELF", "0x464c457f"),
         (bytes(5000), "0x0"),
     ],
 )
@@ -128,6 +127,10 @@ def test_files_that_are_no_elf(tmp_path: Path, no_dlopen: None, contents: bytes,
         wa.BadMagic,
         f"not an ELF file: found {found} at offset 0" if contents else "is an empty file, expected an artifact",
     )
+
+
+def test_an_elf_file_that_ends_within_its_header(tmp_path: Path, no_dlopen: None) -> None:
+    refused(write(tmp_path / "file", b"\x7fELF"), wa.CorruptArtifact, "the size of the file is 4, expected 64")
 
 
 def test_paths_that_are_no_files(tmp_path: Path, no_dlopen: None) -> None:
