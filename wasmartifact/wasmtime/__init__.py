@@ -97,7 +97,11 @@ def lazily(module: dict[str, Any], modules: dict[str, tuple[str, ...]], owner: s
     return find
 
 
-__all__ = sorted(name for names in _MODULES.values() for name in names)  # noqa: PLE0605
+#: What a program gets by ``from wasmtime import *``: no name that wasmtime-py does not give it.
+_NOT_OF_ALL: Final = ("InstanceExports", "Managed", "Storelike", "install")
+
+_NAMES: Final = sorted(name for names in _MODULES.values() for name in names)
+__all__ = [name for name in _NAMES if name not in _NOT_OF_ALL]
 
 
 if not TYPE_CHECKING:  # a type checker knows all names from above, and must refuse others
@@ -105,4 +109,4 @@ if not TYPE_CHECKING:  # a type checker knows all names from above, and must ref
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return list(_NAMES)

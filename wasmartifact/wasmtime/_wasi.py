@@ -68,7 +68,7 @@ class WasiConfig(Managed):
     @_OnlySet
     def env(self, pairs: Iterable[Iterable[str]]) -> None:
         """The environment variables, as pairs of name and value."""
-        self._env = dict(_texts("env", pair) for pair in pairs)  # type: ignore[misc]
+        self._env = dict([tuple(_texts("env", pair)) for pair in pairs])  # type: ignore[misc]  # the list: dict changes errors
 
     def inherit_env(self) -> None:
         """Give the program the environment of this process."""

@@ -159,6 +159,13 @@ def test_what_is_no_environment(w: ModuleType, config: Any, bad: object) -> None
         config.env = bad
 
 
+def test_values_that_are_no_text_are_what_programs_catch(w: ModuleType, config: Any) -> None:
+    with pytest.raises(AttributeError):
+        config.argv = ["program", 1]
+    with pytest.raises(AttributeError):
+        config.env = [("A", 1)]
+
+
 # ---- streams -------------------------------------------------------------------------------------------------------
 
 
