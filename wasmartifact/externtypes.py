@@ -168,9 +168,13 @@ def valtype_from_name(name: str) -> int:
 
     Raises
     ------
+    TypeError
+        It is no text.
     ValueError
         The text names no value type.
     """
+    if not isinstance(name, str):
+        raise TypeError(f'expected the name of a value type such as "i32", found {name!r}')
     if (valtype := _VALTYPE_BY_NAME.get(name)) is not None:
         return valtype
     words = name.strip().removeprefix("(").removesuffix(")").split()
@@ -190,7 +194,7 @@ def value_types(names: Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     TypeError
-        A text where a list of texts is wanted.
+        A text where a list of texts is wanted, or something else in it.
     ValueError
         No such value type.
     """

@@ -51,6 +51,8 @@ from wasmartifact.wasm.validate import validate
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+#: What helps where LLVM is missing, but to install it.
+_OTHERWISE: Final = ", or pack with opt_level=0 (-O 0 on the command line), which takes none of it for x86-64"
 #: Environment variable that keeps no code of functions with 0, for programs that don't say.
 INCREMENTAL_VARIABLE: Final = "WASMARTIFACT_INCREMENTAL"
 Source = str | os.PathLike[str] | bytes
@@ -197,8 +199,8 @@ def pack(
     first, *above = resolve_levels(target, cpu)
     options = codegen_options(opt_level, first, fuel=bool(fuel))
     oldest_glibc = None if min_glibc is None else _glibc_version(min_glibc)
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs is {jobs}, expected at least 1, or None for one per CPU")
+    if jobs is not None and (not isinstance(jobs, int) or jobs < 1):
+        raise ValueError(f"jobs is {jobs!r}, expected at least 1, or None for one per CPU")
     if executor is not None and not (keep is None and limits is None):
         raise ValueError(
             "executor goes without keep and limits: its workers may be on other machines, where no folder of this one "
@@ -385,7 +387,7 @@ class Clock:
 
 def check_optimiser_installed() -> None:
     """Find out before the work whether what levels above 0 need is there. Raises ToolchainError if not."""
-    check_installed("llvmlite", *CHECKERS)
+    check_installed("llvmlite", *CHECKERS, otherwise=_OTHERWISE)
 
 
 def _kept_folder(incremental: bool | str | os.PathLike[str] | None, *, is_wanted: bool) -> str | None:

@@ -118,7 +118,8 @@ static PyObject *start(wax_store *store, const wax_link *link, void *owner)
 PyObject *wax_instantiate_link(const wax_link *link, PyObject *given, void *owner)
 {
     if (given != Py_None && !Py_IS_TYPE(given, wax_here()->store_type))
-        return PyErr_Format(PyExc_TypeError, "store must be a Store, found %s", Py_TYPE(given)->tp_name);
+        return PyErr_Format(PyExc_TypeError, "store must be a wasmartifact.Store, found an object of %R",
+                            (PyObject *)Py_TYPE(given)); /* with its module: wasmtime-py's class has the same name */
     wax_store *store = given == Py_None ? wax_store_new_implicit() : (wax_store *)Py_NewRef(given);
     if (store == NULL)
         return NULL;

@@ -100,7 +100,7 @@ def codegen_options(opt_level: int, target: TargetSpec, *, fuel: bool = False) -
     ToolchainError
         The environment variable that names it is wrong.
     """
-    path = libllvm.find_libllvm() if opt_level > 0 and target.machine in libllvm.MACHINES else ""
+    path = libllvm.find_libllvm() if opt_level in OPT_LEVELS[1:] and target.machine in libllvm.MACHINES else ""
     if path and not os.path.exists(path):
         raise ToolchainError(
             f"{libllvm.VARIABLE} is {path!r}, which is no file; name LLVM's library, version {libllvm.VERSION}, "
@@ -186,6 +186,8 @@ def resolve_levels(target: str | None, cpu: str | Sequence[str]) -> tuple[Target
 
 
 def _parse_machine(target: str | None) -> str:
+    if not isinstance(target, str | None):
+        raise TypeError(f"target must be the name of a machine, or None for this one, found {target!r}")
     machine, *rest = (host_machine() if target is None else _known_name(target)).split("-")
     if machine not in TRIPLES or rest not in ([], ["linux", "gnu"], ["unknown", "linux", "gnu"]):
         expected = " or ".join(f"{name!r}" for name in TRIPLES)

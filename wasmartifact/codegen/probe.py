@@ -7,14 +7,21 @@ from typing import Any
 
 from wasmartifact.codegen.process import ChildProcess, WorkerDied, encode_message, open_streams, read_message
 from wasmartifact.errors import ToolchainError
-from wasmartifact.host.packages import require
+from wasmartifact.host.packages import check_installed, require
 
 #: What LLVM prints to stderr, before it goes on or aborts, about a CPU that it doesn't know, or that lacks 64 bits.
 UNKNOWN = ("is not a recognized processor", "64-bit code requested")
 
 
 def ask(*question: str) -> Any:
-    """Answer of ``main`` to a question: (CPU name, features); None where LLVM doesn't know the CPU."""
+    """Answer of ``main`` to a question: (CPU name, features); None where LLVM doesn't know the CPU.
+
+    Raises
+    ------
+    ToolchainError
+        LLVM is not installed, or its process failed.
+    """
+    check_installed("llvmlite", otherwise=", or leave out cpu=, which only LLVM knows names for")
     child = ChildProcess("wasmartifact.codegen.probe")
     try:
         child.send(encode_message(question))

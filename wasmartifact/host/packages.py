@@ -46,8 +46,15 @@ def require(module: str, purpose: str) -> ModuleType:
         ) from error
 
 
-def check_installed(*modules: str) -> None:
+def check_installed(*modules: str, otherwise: str = "") -> None:
     """Find out before the work whether packages that its end needs are there, without importing them.
+
+    Parameters
+    ----------
+    *modules : str
+        Names to import.
+    otherwise : str
+        What else helps, as the end of a sentence.
 
     Raises
     ------
@@ -57,7 +64,7 @@ def check_installed(*modules: str) -> None:
     for module in modules:
         root = module.partition(".")[0]
         if (sys.modules[root] if root in sys.modules else _find_spec(root, None)) is None:
-            raise _absent(module, "packing")
+            raise _absent(module, "packing", otherwise)
 
 
 def stated_version(module: str) -> str:
@@ -68,10 +75,10 @@ def stated_version(module: str) -> str:
         return ""
 
 
-def _absent(module: str, purpose: str) -> ToolchainError:
+def _absent(module: str, purpose: str, otherwise: str = "") -> ToolchainError:
     package = _distribution(module)
     return ToolchainError(
-        f"{purpose} needs the Python package {package}, which is not installed; run: {_install(package)}",
+        f"{purpose} needs the Python package {package}, which is not installed; run: {_install(package)}{otherwise}",
         package=package,
     )
 

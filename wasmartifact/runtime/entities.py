@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 _TABLE_LIMIT: Final = 2**32 - 1
 
 
-def _valtype(name: str) -> int:
-    if not isinstance(name, str):
-        raise TypeError(f'expected the name of a value type such as "i32", found {type(name).__name__}')
-    return valtype_from_name(name)
-
-
 def _is_reference(valtype: int) -> bool:
     return valtype > 0xFF  # a heap type stands above the low byte
 
@@ -71,7 +65,7 @@ class Table(types.Entity):
 
     def __new__(cls, type: str, min: int, max: int | None = None, init: object = None) -> Self:
         """Make a table of the host."""
-        valtype = _valtype(type)
+        valtype = valtype_from_name(type)
         if not _is_reference(valtype):
             raise ValueError(f'a table holds references such as "funcref" or "externref", not {type}')
         if not 0 <= min <= (_TABLE_LIMIT if max is None else max) <= _TABLE_LIMIT:
@@ -176,7 +170,7 @@ class Global(types.Entity):
 
     def __new__(cls, type: str, value: object, *, mutable: bool = False) -> Self:
         """Make a global of the host."""
-        native = lib.wa_global_new(_valtype(type), bool(mutable), bytes(16))
+        native = lib.wa_global_new(valtype_from_name(type), bool(mutable), bytes(16))
         if not native:
             raise MemoryError("no memory for a global")
         made = super().__new__(cls, KIND_GLOBAL, _address_of(native), None)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import platform
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import wasmartifact as wa
+from wasmartifact.codegen import probe
 from wasmartifact.codegen.options import CodegenOptions, resolve_target
 from wasmartifact.schema import BASELINE_FEATURES
 
@@ -74,3 +80,24 @@ def test_bad_targets(target: str, cpu: str, words: str) -> None:
 def test_bad_levels(opt_level: int) -> None:
     with pytest.raises(ValueError, match="expected 0, 1, 2 or 3"):
         CodegenOptions(opt_level, resolve_target(None, "baseline"))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"opt_level": "speed"}, ValueError, "opt_level is 'speed', expected 0, 1, 2 or 3"),
+        ({"jobs": "4"}, ValueError, "jobs is '4', expected at least 1"),
+        ({"jobs": 1.5}, ValueError, r"jobs is 1\.5, expected at least 1"),
+        ({"target": 5}, TypeError, "target must be the name of a machine, or None for this one, found 5"),
+    ],
+)
+def test_options_of_another_kind(tmp_path: Path, options: dict[str, Any], error: type[Exception], words: str) -> None:
+    for call in (partial(wa.pack, output=tmp_path / "x.so"), partial(wa.compile, cache_dir=tmp_path, tier_up=False)):
+        with pytest.raises(error, match=words):
+            call(b"(module)", **{"opt_level": 0, **options})
+
+
+def test_who_knows_cpus_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    with pytest.raises(wa.ToolchainError, match=r"llvmlite, which is not installed.*\[pack\]', or leave out cpu="):
+        probe.ask("host")

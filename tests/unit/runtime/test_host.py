@@ -242,6 +242,8 @@ def test_a_host_function_called_from_python_checks_alike() -> None:
         ((print, "i32"), TypeError, r"the string 'i32'"),
         ((print, ["i33"]), ValueError, "'i33' is no value type"),
         ((print, 5), TypeError, r"expected a list of value types"),
+        ((print, [int]), TypeError, r'expected the name of a value type such as "i32", found <class \'int\'>'),
+        ((print, ["i32"], [None]), TypeError, r'expected the name of a value type such as "i32", found None'),
     ],
 )
 def test_making_a_func_refuses(arguments: Any, error: type[Exception], message: str) -> None:

@@ -233,7 +233,7 @@ def test_functions_as_arguments_join_stores() -> None:
 def test_a_store_takes_limits_only(option: Any) -> None:
     with pytest.raises(TypeError, match=r"[Ll]imit"):
         wa.Store(**option)
-    with pytest.raises(TypeError, match="store must be a Store, found int"):
+    with pytest.raises(TypeError, match=r"store must be a wasmartifact\.Store, found an object of <class 'int'>"):
         instance(COUNTER_WAT, store=5)
 
 
