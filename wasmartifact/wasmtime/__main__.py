@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from wasmartifact.wasmtime import install
-from wasmartifact.wasmtime._program import run_code, run_module, run_script
+from wasmartifact.wasmtime._program import print_exception, run_code, run_module, run_script
 
 _USAGE = """\
 usage: python -m wasmartifact.wasmtime SCRIPT [ARGS]
@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
         print(f"{option} is no option here; those of Python itself go before -m\n{_USAGE}", file=sys.stderr)
         return 2
     install()
+    sys.excepthook = print_exception
     if option == "-m":
         sys.argv = rest
         run_module(rest[0])

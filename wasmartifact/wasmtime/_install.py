@@ -8,7 +8,8 @@ from types import ModuleType
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from importlib.metadata import Distribution, DistributionFinder
     from typing import Final
 
 _NAME: Final = "wasmtime"
@@ -39,6 +40,18 @@ class _Alias:
         if fullname not in _WITHIN and find_spec(_PACKAGE + fullname[len(_NAME) :]) is None:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # by its methods it is a loader
+
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterable[Distribution]:
+        """For programs that ask for wasmtime's version where it is not installed: the one that this stands for."""
+        if context.name != _NAME:
+            return ()
+        others = (getattr(finder, "find_distributions", None) for finder in sys.meta_path if finder is not self)
+        found = [one for find in others if find is not None for one in find(context)]
+        if not found:
+            from wasmartifact.wasmtime._version import StandIn
+
+            found.append(StandIn())
+        return found
 
     def _find_spawn(self, path: Sequence[str] | None) -> ModuleSpec | None:
         """What the others find, changed: children of the process are started by it."""

@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import os
 import sys
-from types import CodeType, ModuleType
+from types import CodeType, ModuleType, TracebackType
 
 TYPE_CHECKING = False  # importing typing costs more than a start
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
-    from typing import NoReturn
+    from typing import Final, NoReturn
+
+#: Files whose frames a traceback begins with: of runpy, and of what it runs.
+_STARTERS: Final = ("<frozen runpy>", os.path.join(os.path.dirname(__file__), "__main__.py"), __file__)
+
+
+def print_exception(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+    """As Python does, without the frames that started the program: Python shows none of its own either."""
+    while trace is not None and trace.tb_frame.f_code.co_filename in _STARTERS:
+        trace = trace.tb_next
+    sys.__excepthook__(kind, problem.with_traceback(trace), trace)
 
 
 def run_code(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import py_compile
 import subprocess
@@ -208,6 +209,38 @@ def test_a_traceback_of_the_program(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "script.py" in done.stderr
     assert done.stderr.endswith("expected Config, found int\n")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f():\n    raise ValueError(1)\ntry:\n    f()\nexcept ValueError as error:\n    raise OSError from error\n",
+        "x = (\n",
+        "import nothing\n",
+        "raise ExceptionGroup('several', [ValueError(1), KeyError(2)])\n",
+        "import sys\nsys.excepthook = lambda *given: print(given[0], file=sys.stderr)\n1 / 0\n",
+    ],
+)
+def test_a_traceback_begins_with_the_program(tmp_path: Path, source: str) -> None:
+    """Python itself says what is right."""
+    (tmp_path / "script.py").write_text(source)
+    for how in (("script.py",), ("-c", source)):
+        alone = subprocess.run([sys.executable, *how], capture_output=True, text=True, cwd=tmp_path, check=False)
+        done = run(tmp_path, *how)
+        assert (done.returncode, done.stderr) == (alone.returncode, alone.stderr)
+
+
+def test_the_version_of_wasmtime(tmp_path: Path) -> None:
+    """Where it is installed, that one's; else the one whose behaviour this is."""
+    code = (
+        "import importlib.metadata as m, sys\n"
+        "sys.path = [one for one in sys.path if sys.argv[1:] or 'site-' not in one]\n"
+        "print(m.version('wasmtime'), m.metadata('wasmtime')['Name'])"
+    )
+    hidden = run(tmp_path, "-c", code).stdout
+    assert hidden == "50.0.1 wasmtime\n"
+    real = pytest.importorskip("wasmtime", reason="wasmtime-py is not installed")
+    assert importlib.metadata.version(real.__name__) == run(tmp_path, "-c", code, "seen").stdout.split()[0]
 
 
 #: What a program sees of how it was started, and what outlives its last line: pickle finds its class in ``__main__``.
