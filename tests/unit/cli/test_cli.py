@@ -197,7 +197,7 @@ def test_what_is_no_file_has_no_default_output(tmp_path: Path, source: str) -> N
         (["pack", "-", "-o", "absent/x.so"], b"(module)", 1),
         (["pack", "-", "-o", "x.so", "--cpu", "native", "--target", "aarch64"], b"(module)", 2),
         (["inspect", "-"], b"not an artifact", errors.MalformedModule.exit_code),
-        (["inspect", "-"], b"\x7fELF", errors.BadMagic.exit_code),
+        (["inspect", "-"], b"\x7fELF", errors.CorruptArtifact.exit_code),
         (["inspect", "-"], b"(module (func (result i32)))", errors.InvalidModule.exit_code),
         (["verify", "-"], b"", errors.BadMagic.exit_code),
         (["run", "-", "--invoke", "f"], b"\x7fELF", errors.ArtifactError.exit_code),
