@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from wasmartifact.externtypes import FuncType, GlobalType, MemoryType, TableType, TagType, value_types
 from wasmartifact.record import NamedTuple
 
@@ -47,6 +45,8 @@ class ModuleType(NamedTuple):
 
 def module_text(type_: ModuleType) -> str:
     """A type as the note of a component has it."""
+    import json
+
     return json.dumps(
         [
             [[row.module, row.name, _NAMES[type(row.type)], *row.type] for row in type_.imports],
@@ -59,6 +59,8 @@ def module_text(type_: ModuleType) -> str:
 
 def module_type(text: str) -> ModuleType:
     """The type of such a text. Raises ValueError where it is none."""
+    import json  # few components have such a type
+
     try:
         imports, exports = json.loads(text)
         return ModuleType(
