@@ -417,6 +417,7 @@ static PyType_Slot entity_slots[] = {
     {Py_tp_new, entity_new},
     {Py_tp_dealloc, wax_entity_dealloc},
     {Py_tp_traverse, entity_traverse},
+    {Py_tp_getattro, wax_getattr},
     {Py_tp_getset, entity_getset},
     {Py_tp_members, entity_members},
     {0, NULL},

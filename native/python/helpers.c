@@ -117,6 +117,7 @@ static const struct {
     [WAX_GETSIGNAL] = {"_signal", "getsignal"},
     [WAX_MAKE_EXIT] = {"wasmartifact.runtime.native_errors", "make_exit"},
     [WAX_PRINTABLE] = {"wasmartifact.errors", "printable"},
+    [WAX_ABSENT] = {"wasmartifact.hints", "absent_attribute"},
     [WAX_WASM_EXCEPTION] = {"wasmartifact.errors", "WasmException"},
     [WAX_CALL_ASYNC] = {"wasmartifact.runtime.asynchronous", "call_async"},
     [WAX_AWAIT_HOST] = {"wasmartifact.runtime.asynchronous", "await_host"},
@@ -156,6 +157,29 @@ PyObject *wax_call_helper(wax_helper helper, PyObject *first, PyObject *second, 
 {
     PyObject *function = wax_help(helper);
     return function == NULL ? NULL : PyObject_CallFunctionObjArgs(function, first, second, third, NULL);
+}
+
+PyObject *wax_getattr(PyObject *object, PyObject *name)
+{
+    PyObject *found = PyObject_GenericGetAttr(object, name);
+    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return found;
+    /* Names with an underscore in front are asked for by those who look at every object. */
+    if (PyUnicode_GET_LENGTH(name) == 0 || PyUnicode_READ_CHAR(name, 0) == '_')
+        return NULL;
+    PyObject *type, *raised, *traceback;
+    PyErr_Fetch(&type, &raised, &traceback);
+    PyObject *explained = wax_call_helper(WAX_ABSENT, object, name, NULL);
+    if (explained == NULL || explained == Py_None) {
+        Py_XDECREF(explained);
+        PyErr_Restore(type, raised, traceback); /* in the place of what the helper may have raised */
+        return NULL;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(raised);
+    Py_XDECREF(traceback);
+    wax_raise_object(explained);
+    return NULL;
 }
 
 /* ---- objects of types that are made late ------------------------------------------------------------------------------ */

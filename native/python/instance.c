@@ -73,6 +73,7 @@ static PyType_Slot instance_slots[] = {
     {Py_tp_new, instance_new},
     {Py_tp_dealloc, instance_dealloc},
     {Py_tp_traverse, instance_traverse},
+    {Py_tp_getattro, wax_getattr},
     {Py_tp_getset, instance_getset},
     {Py_tp_repr, instance_repr},
     {0, NULL},

@@ -556,6 +556,7 @@ static PyType_Slot store_slots[] = {
     {Py_tp_clear, store_clear},
     {Py_tp_methods, store_methods},
     {Py_tp_members, store_members},
+    {Py_tp_getattro, wax_getattr},
     {Py_tp_getset, store_getset},
     {0, NULL},
 };

@@ -153,6 +153,7 @@ typedef enum wax_helper {
     WAX_MAKE_EXIT,       /* (code) -> Exit */
     WAX_WASM_EXCEPTION,  /* class */
     WAX_PRINTABLE,       /* (str) -> str: fit for a message */
+    WAX_ABSENT,          /* (object, str) -> AttributeError with what to do, or None */
     WAX_CALL_ASYNC,      /* (func, arguments) -> coroutine */
     WAX_AWAIT_HOST,      /* (coroutine) -> its result */
     WAX_COMPONENT_WRAPPERS, /* (Ok, Err, Some) */
@@ -192,6 +193,8 @@ int wax_state_traverse(wax_state *state, visitproc visit, void *arg);
 PyObject *wax_help(wax_helper helper);
 /* Call a helper with one to three objects: new reference; NULL with an exception set. */
 PyObject *wax_call_helper(wax_helper helper, PyObject *first, PyObject *second, PyObject *third);
+/* tp_getattro of the types whose attributes people look for by the names of wasmtime-py: the error says what there is instead. */
+PyObject *wax_getattr(PyObject *object, PyObject *name);
 /* Raise an exception object, whose reference is stolen; does nothing where it is NULL. */
 void wax_raise_object(PyObject *exception);
 /* A new object of a type that most programs need none of: the state has it at this place, or gets it now. */

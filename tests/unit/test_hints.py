@@ -32,3 +32,45 @@ def test_nobody_looks_for_others(name: str) -> None:
 def test_the_class_of_classes_by_its_words() -> None:
     with pytest.raises(AttributeError, match=r"wa\.compile\(source\) packs a module once and loads it"):
         _ = package.Module
+
+
+TEXT = b"""
+(module
+  (memory (export "memory") 1)
+  (table (export "table") 1 funcref)
+  (global (export "global") i32 (i32.const 1))
+  (func (export "add")))
+"""
+
+
+@pytest.fixture(scope="module")
+def objects() -> dict[str, Any]:
+    instance = wa.compile(TEXT, opt_level=0).instantiate()
+    exports = instance.exports
+    return {
+        "Module": instance.artifact, "Instance": instance, "Store": instance.store, "Memory": exports.memory,
+        "Table": exports.table, "Global": exports["global"],
+    }  # fmt: skip
+
+
+def test_every_method_of_wasmtime_is_there_or_explained(objects: dict[str, Any]) -> None:
+    for name, item in objects.items():
+        for attribute, what in vars(getattr(face, name)).items():
+            if attribute.startswith("_") or hasattr(item, attribute) or isinstance(what, classmethod):
+                continue
+            with pytest.raises(AttributeError, match=rf"object has no attribute '{attribute}'; \w"):
+                getattr(item, attribute)
+
+
+def test_what_nobody_looks_for(objects: dict[str, Any]) -> None:
+    for name, item in objects.items():
+        kind = {"Module": "Artifact"}.get(name, name)
+        for attribute in ("nonsense", "_read", "__enter__", ""):
+            with pytest.raises(AttributeError, match=rf"{kind}' object has no attribute '{attribute}'$"):
+                getattr(item, attribute)
+
+
+def test_exports_are_not_attributes_of_the_instance(objects: dict[str, Any]) -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'add'; it is an export: instance\.exports\.add"):
+        _ = objects["Instance"].add
+    assert not hasattr(objects["Instance"], "add")

@@ -36,6 +36,14 @@ class Artifact:
         self.path = path
         self._metadata: Metadata | None = None
 
+    def __getattr__(self, name: str) -> Any:
+        from wasmartifact.hints import absent_attribute
+
+        problem = None if name[:1] == "_" else absent_attribute(self, name)
+        raise problem or AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+        )
+
     def __repr__(self) -> str:
         return f"<Artifact {self.path or 'from bytes'}>"
 
