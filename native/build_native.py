@@ -40,6 +40,7 @@ SANITIZERS: Final = {
     "1": ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"),
     "thread": ("-fsanitize=thread",),
     "collect": ("-DWA_COLLECT_ALWAYS",),
+    "step": ("-DWA_STEP_ALWAYS",),
 }
 
 #: cffi's generated code is not written for our warnings.

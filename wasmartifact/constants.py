@@ -6,7 +6,7 @@ Generated from wasmartifact/schema.py by tools/generate.py: change the schema an
 # ruff: noqa: E501
 # fmt: off
 
-RUNTIME_ABI = 5
+RUNTIME_ABI = 6
 ELF_MAGIC = b'\x7fELF'
 TEMPORARY_PREFIX = ".wasmartifact."
 HEAD_MASKED_RANGES = ((40, 48), (60, 64))

@@ -23,11 +23,13 @@ Buffer = bytes | bytearray | memoryview
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
 FORMAT_MINOR: Final = 3  # a newer minor only adds columns, which are ignored
-RUNTIME_ABI: Final = 5  # contract, instance record, function records, runtime calls, trampolines
+RUNTIME_ABI: Final = 6  # contract, instance record, function records, runtime calls, trampolines
 #: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
 RUNTIME_ABI_OLDEST: Final = 2
 #: The first ABI that has what code of a feature needs; code of the others can do with the oldest.
-RUNTIME_ABI_OF_FEATURE: Final = {"threads": 3, "gc": 5}
+RUNTIME_ABI_OF_FEATURE: Final = {"threads": 3, "gc": 6}
+#: From this one on, code tells the collector what it overwrites. Where older code has objects, marking is done at once.
+RUNTIME_ABI_OF_BARRIER: Final = 6
 ELF_MAGIC: Final = b"\x7fELF"
 SECTION_NAME: Final = ".wasmartifact"
 TEMPORARY_PREFIX: Final = ".wasmartifact."  # of files that do not have their names yet
@@ -497,7 +499,8 @@ INSTANCE_HEADER: Final = Struct(
         Field("details", "ptr", "private part of the runtime"),
         Field("fuel", "ptr", "the store's cell with the fuel that no portion holds: a u64"),
         Field("rtts", "ptr", "rtt of each type; null where no type is a struct, an array or a subtype"),
-        Field("cpu_level", "u64", "the CPU level whose functions it has: 0 for the first, which choices compare with"),
+        Field("cpu_level", "u32", "the CPU level whose functions it has: 0 for the first; choices compare with its first byte"),
+        Field("is_marking", "u32", "not 0: who puts a reference over another in an object tells the runtime before"),
     ),
 )
 
@@ -988,6 +991,8 @@ RUNTIME_CALLS: Final = (
     RuntimeCall("array_init_data", "vipiii", "(data_segment, array, dst, src, count); traps"),
     RuntimeCall("array_init_elem", "vipiii", "(element_segment, array, dst, src, count); traps"),
     RuntimeCall("function_matches", "iip", "(type, function) -> 1 where its type is that or a subtype, else 0"),
+    # From ABI 6 on, which code calls where is_marking says so.
+    RuntimeCall("reference_changes", "vp", "(address of a field or an element): the reference there is about to be overwritten"),
 )
 RUNTIME_CALL_INDEX: Final = {call.name: index for index, call in enumerate(RUNTIME_CALLS)}
 

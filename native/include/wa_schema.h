@@ -11,8 +11,9 @@
 
 #define WA_FORMAT_MAJOR 2
 #define WA_FORMAT_MINOR 3
-#define WA_RUNTIME_ABI 5
+#define WA_RUNTIME_ABI 6
 #define WA_RUNTIME_ABI_OLDEST 2
+#define WA_RUNTIME_ABI_OF_BARRIER 6
 #define WA_METADATA_MAGIC 0xa747261776d7377UL
 #define WA_ANCHOR_MAGIC 0xa7268636e617277UL
 #define WA_COLUMN_ALIGN_BYTES 64
@@ -685,8 +686,10 @@ struct wa_schema_instance {
     void *fuel;
     /* rtt of each type; null where no type is a struct, an array or a subtype */
     void *rtts;
-    /* the CPU level whose functions it has: 0 for the first, which choices compare with */
-    uint64_t cpu_level;
+    /* the CPU level whose functions it has: 0 for the first; choices compare with its first byte */
+    uint32_t cpu_level;
+    /* not 0: who puts a reference over another in an object tells the runtime before */
+    uint32_t is_marking;
 };
 _Static_assert(sizeof(struct wa_schema_instance) == 96, "size of instance");
 _Static_assert(offsetof(struct wa_schema_instance, stack_limit) == 0, "offset of instance.stack_limit");
@@ -701,6 +704,7 @@ _Static_assert(offsetof(struct wa_schema_instance, details) == 64, "offset of in
 _Static_assert(offsetof(struct wa_schema_instance, fuel) == 72, "offset of instance.fuel");
 _Static_assert(offsetof(struct wa_schema_instance, rtts) == 80, "offset of instance.rtts");
 _Static_assert(offsetof(struct wa_schema_instance, cpu_level) == 88, "offset of instance.cpu_level");
+_Static_assert(offsetof(struct wa_schema_instance, is_marking) == 92, "offset of instance.is_marking");
 
 /* A function as a value: what a funcref points to. Its address is its identity within a store. */
 struct wa_schema_function_record {
@@ -1518,8 +1522,10 @@ struct wa_schema_calls {
     void (*array_init_elem)(struct wa_schema_instance *instance, uint32_t, uint64_t, uint32_t, uint32_t, uint32_t);
     /* (type, function) -> 1 where its type is that or a subtype, else 0 */
     uint32_t (*function_matches)(struct wa_schema_instance *instance, uint32_t, uint64_t);
+    /* (address of a field or an element): the reference there is about to be overwritten */
+    void (*reference_changes)(struct wa_schema_instance *instance, uint64_t);
 };
-_Static_assert(sizeof(struct wa_schema_calls) == 248, "one pointer per runtime call");
+_Static_assert(sizeof(struct wa_schema_calls) == 256, "one pointer per runtime call");
 
 /* ---- CPU features ---------------------------------------------------------------------------------------------------- */
 

@@ -157,6 +157,8 @@ typedef struct wa_slot {
 } wa_slot;
 /* The index is in range. */
 wa_slot wa_object_slot(uint64_t object, uint32_t index);
+/* Put a value that fits there, of one or two words. The store is the object's, and this thread has entered it. */
+void wa_slot_set(wa_store *store, const wa_slot *slot, const uint64_t *bits);
 /* Whether a reference, a function or of any other type that is not exn, may be put there, be a value of an exception of the tag,
  * or one of a type of an artifact that has an instance. */
 bool wa_slot_takes(const wa_slot *slot, bool is_function, uint64_t reference);

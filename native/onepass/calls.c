@@ -3,6 +3,10 @@
 
 enum { SLOT_BYTES = 8, MOST_MOVES = 16 };
 
+/* Those for integers that calls change, but for the scratch register. */
+#define CALLER_SAVED \
+    (WA_SET(RAX) | WA_SET(RCX) | WA_SET(RDX) | WA_SET(RSI) | WA_SET(RDI) | WA_SET(R8) | WA_SET(R9) | WA_SET(R10))
+
 /* ---- what a call leaves alone -------------------------------------------------------------------------------------- */
 
 /* Registers of values below a height go to their slots. */
@@ -354,6 +358,22 @@ void wop_resolve_if(wop_function *fn, uint8_t condition, wop_register result, wo
     stub->reg = result;
     stub->index = index;
     stub->number = number;
+    keep_registers(fn, stub);
+    wop_jump_if(fn, condition, &stub->fixups);
+    stub->back = wop_text_offset(fn);
+}
+
+/* Where a condition holds, tell the runtime of a reference that is about to be overwritten. It changes no register but the scratch
+ * one. */
+void wop_note_if(wop_function *fn, uint8_t condition, wop_operand place)
+{
+    wop_stub *stub = wop_add_stub(fn);
+    if (stub == NULL)
+        return;
+    stub->call = WA_CALL_INDEX(reference_changes);
+    stub->reg = WA_NO_REGISTER;
+    stub->place = place;
+    stub->kept = fn->locked & ~fn->used & ~fn->caller_homes & CALLER_SAVED;
     keep_registers(fn, stub);
     wop_jump_if(fn, condition, &stub->fixups);
     stub->back = wop_text_offset(fn);

@@ -95,6 +95,8 @@ typedef struct {
     wop_register reg;    /* of the result; resolve_call: also the record; WA_TAKE_FUEL: the cost, if it is no constant */
     wop_register index;  /* resolve_slot: the index; function_matches: the reference; array_new: the length */
     uint32_t number;    /* resolve_slot: table; resolve_call: canonical type; WA_TAKE_FUEL: the cost; others: type */
+    wop_operand place;  /* reference_changes: of the reference */
+    uint32_t kept;      /* reference_changes: a set of registers that are no values and no homes */
     uint32_t saved;     /* first of its saved registers */
     uint32_t saved_count;
 } wop_stub;
@@ -321,6 +323,7 @@ bool wop_skip_dead(wop_function *fn);
 bool wop_is_inline(uint64_t size_bytes);
 uint64_t wop_struct_bytes(const wa_onepass_module *module, const wa_onepass_subtype *of);
 uint64_t wop_array_bytes(const wa_onepass_module *module, const wa_onepass_subtype *of, uint32_t length);
+bool wop_replaces_objects(const wa_onepass_module *module, uint32_t opcode, wop_reader ahead);
 bool wop_makes_inline(const wa_onepass_module *module, uint32_t opcode, wop_reader ahead);
 
 /* casts.c */
@@ -345,6 +348,7 @@ void wop_stubs_out(wop_function *fn);
 /* calls.c */
 void wop_resolve_if(wop_function *fn, uint8_t condition, wop_register result, wop_register index, size_t call, uint32_t number);
 void wop_return_here(wop_function *fn);
+void wop_note_if(wop_function *fn, uint8_t condition, wop_operand place);
 void wop_call(wop_function *fn);
 void wop_call_indirect(wop_function *fn);
 void wop_call_reference(wop_function *fn);

@@ -69,6 +69,19 @@ static void store_field(wop_function *fn, const wa_onepass_field *field, wop_ope
     }
 }
 
+/* Put a value over another one, of which the collector hears while it marks. The scratch register may be taken. */
+static void replace_field(wop_function *fn, const wa_onepass_field *field, wop_operand to, const wop_value *value, uint32_t height)
+{
+    wop_register instance = fn->instance;
+    if (field->has_objects) {
+        if (instance == WA_NO_REGISTER)
+            wop_load(fn, WA_I64, instance = WA_SCRATCH, wop_instance_operand(fn));
+        wop_arithmetic_constant(fn, X_CMP, false, wop_memory(instance, offsetof(struct wa_schema_instance, is_marking)), 0);
+        wop_note_if(fn, NOT_EQUAL, to);
+    }
+    store_field(fn, field, to, value, height);
+}
+
 /* The address of an object in a register; traps where there is none. */
 static wop_register object_of(wop_function *fn, const wop_value *reference, uint32_t height, uint8_t trap)
 {
@@ -171,7 +184,7 @@ static void set_field(wop_function *fn)
     if (fn->has_failed)
         return;
     wop_register object = object_of(fn, &reference, fn->height, WA_TRAP_NULL_STRUCTURE_REFERENCE);
-    store_field(fn, field, wop_memory(object, (int32_t)field->offset), &value, fn->height + 1);
+    replace_field(fn, field, wop_memory(object, (int32_t)field->offset), &value, fn->height + 1);
 }
 
 /* ---- elements ------------------------------------------------------------------------------------------------------------ */
@@ -216,7 +229,7 @@ static void set_element(wop_function *fn)
     if (fn->has_failed)
         return;
     wop_operand to = element_at(fn, element, &reference, &index, fn->height);
-    store_field(fn, element, to, &value, fn->height + 2);
+    replace_field(fn, element, to, &value, fn->height + 2);
 }
 
 static void get_length(wop_function *fn)

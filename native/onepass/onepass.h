@@ -28,10 +28,10 @@ typedef struct {
     uint8_t is64, is_checked, is_shared, page_log2;
 } wa_onepass_memory;
 
-/* A field of a struct, or what an array is made of. letter: of the value that it gives. */
+/* A field of a struct, or what an array is made of. letter: of the value that it gives. has_objects: it may refer to one. */
 typedef struct {
     uint32_t offset; /* from the start of the object; of an array: of its first element */
-    uint8_t letter, size_bytes;
+    uint8_t letter, size_bytes, has_objects;
 } wa_onepass_field;
 
 /* depth: the number of its supertypes. */

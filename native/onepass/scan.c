@@ -321,7 +321,9 @@ static void scan_operator(wop_function *fn, uint32_t opcode, uint32_t weight)
             add_weight(&fn->base_weight, weight);
         if (!is_first || (fn->module->memory_count > 0 && fn->module->memories[0].is_checked))
             add_weight(&fn->instance_weight, weight);
-    } else if (makes_object(opcode) && wop_makes_inline(fn->module, opcode, ahead)) { /* what a call changes is kept when there is one */
+    } else if (wop_replaces_objects(fn->module, opcode, ahead) ||
+               (makes_object(opcode) && wop_makes_inline(fn->module, opcode, ahead))) {
+        /* What a call changes is kept when there is one. */
         fn->has_calls = true;
         add_weight(&fn->instance_weight, weight);
     } else if (is_call(opcode) || makes_object(opcode)) {

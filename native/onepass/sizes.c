@@ -21,6 +21,16 @@ uint64_t wop_array_bytes(const wa_onepass_module *module, const wa_onepass_subty
     return element->offset + (uint64_t)length * element->size_bytes;
 }
 
+/* Whether an operator, whose immediates are ahead, puts a reference over another that may be to an object. */
+bool wop_replaces_objects(const wa_onepass_module *module, uint32_t opcode, wop_reader ahead)
+{
+    if (opcode != WA_OP_STRUCT_SET && opcode != WA_OP_ARRAY_SET)
+        return false;
+    uint32_t type = wop_read_u32(&ahead), field = opcode == WA_OP_STRUCT_SET ? wop_read_u32(&ahead) : 0;
+    return type < module->subtype_count && field < module->subtypes[type].field_count &&
+           module->fields[module->subtypes[type].first_field + field].has_objects;
+}
+
 /* Whether an operator, whose immediates are ahead, calls the runtime for its object only where a run is empty. */
 bool wop_makes_inline(const wa_onepass_module *module, uint32_t opcode, wop_reader ahead)
 {

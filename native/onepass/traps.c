@@ -88,6 +88,40 @@ static void put_call(wop_function *fn, const wop_stub *stub)
     wop_word(fn, stub->back - (wop_text_offset(fn) + 4));
 }
 
+/* Push or pop a set of registers, and keep the stack aligned. */
+static void move_kept(wop_function *fn, uint32_t kept, bool is_popping)
+{
+    bool is_odd = __builtin_popcount(kept) % 2 != 0;
+    if (is_odd && !is_popping)
+        wop_byte(fn, 0x50); /* push rax */
+    for (int i = 0; i < WA_VECTORS; i++) {
+        wop_register reg = (wop_register)(is_popping ? WA_VECTORS - 1 - i : i);
+        if (!(kept & WA_SET(reg)))
+            continue;
+        if (reg >= R8)
+            wop_byte(fn, 0x41);
+        wop_byte(fn, (uint8_t)((is_popping ? 0x58 : 0x50) | (reg & 7)));
+    }
+    if (is_odd && is_popping)
+        wop_arithmetic_constant(fn, X_ADD, true, wop_reg(RSP), WA_SLOT_BYTES);
+}
+
+/* Tell the runtime of a reference that is about to be overwritten. */
+static void put_note(wop_function *fn, const wop_stub *stub)
+{
+    wop_add_row(fn, 0);
+    move_saved(fn, stub, false);
+    move_kept(fn, stub->kept, false);
+    wop_x86(fn, 0x8d | WA_WIDE, RSI, stub->place); /* lea */
+    wop_load(fn, WA_I64, RDI, wop_instance_operand(fn));
+    wop_load(fn, WA_I64, RAX, wop_memory(RDI, offsetof(struct wa_schema_instance, calls)));
+    wop_x86(fn, 0xff, 2, wop_memory(RAX, (int32_t)stub->call * 8));
+    move_kept(fn, stub->kept, true);
+    move_saved(fn, stub, true);
+    wop_byte(fn, 0xe9);
+    wop_word(fn, stub->back - (wop_text_offset(fn) + 4));
+}
+
 /* Take another portion of fuel from the store, or trap. The callee keeps all registers but for the one of its result and the
  * scratch register; those that pass its arguments are kept here. */
 static void put_fuel_call(wop_function *fn, const wop_stub *stub)
@@ -134,6 +168,8 @@ void wop_stubs_out(wop_function *fn)
             put_trap(fn, stub.trap);
         else if (stub.call == WA_TAKE_FUEL)
             put_fuel_call(fn, &stub);
+        else if (stub.call == WA_CALL_INDEX(reference_changes))
+            put_note(fn, &stub);
         else
             put_call(fn, &stub);
     }

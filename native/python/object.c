@@ -166,7 +166,7 @@ static int object_set_item(PyObject *self, Py_ssize_t index, PyObject *value)
     if (outcome == WAX_CONVERTED && wax_store_enter(store) < 0)
         outcome = WAX_RAISED;
     if (outcome == WAX_CONVERTED) {
-        memcpy(slot.place, bits, slot.size_bytes);
+        wa_slot_set(store->native, &slot, bits);
         wa_store_leave(store->native);
     } else if (outcome != WAX_RAISED) {
         PyObject *name = is_packed(&slot) ? PyUnicode_FromFormat("i%u", 8 * slot.size_bytes) : wax_valtype_name(slot.storage);

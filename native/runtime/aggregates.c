@@ -8,6 +8,8 @@
 
 typedef struct wa_schema_instance head;
 
+enum { NOTES_PER_LOOK = 65536 /* between two looks for an interrupt */ };
+
 static wa_instance *instance_of(head *self)
 {
     return (wa_instance *)self;
@@ -27,6 +29,27 @@ static uint32_t element_bytes(const wa_array *array)
 {
     const wa_rtt *rtt = array->rtt;
     return rtt->head.size_bytes;
+}
+
+void wa_call_reference_changes(head *self, uint64_t place)
+{
+    uint64_t reference;
+    memcpy(&reference, (const void *)(uintptr_t)place, sizeof reference);
+    wa_marking_note(wa_root(self->store)->heap->marking, reference);
+}
+
+/* All that elements from here on hold is about to be overwritten. */
+static void elements_change(head *self, wa_array *array, uint32_t first, uint32_t count)
+{
+    const wa_rtt *rtt = array->rtt;
+    if (!self->is_marking || rtt->head.references == 0)
+        return;
+    uint64_t *elements = (uint64_t *)(void *)elements_of(array) + first;
+    for (uint64_t i = 0; i < count; i++) {
+        wa_call_reference_changes(self, (uintptr_t)&elements[i]);
+        if (i % NOTES_PER_LOOK == NOTES_PER_LOOK - 1)
+            wa_heed_interrupt();
+    }
 }
 
 static bool is_outside(uint64_t start, uint64_t count, uint64_t size)
@@ -149,24 +172,27 @@ void wa_call_array_init_elem(head *self, uint32_t segment, uint64_t reference, u
 {
     wa_array *array = array_at(reference, dst, count);
     check_elements(self, segment, src, count);
+    elements_change(self, array, dst, count);
     put_elements(self, segment, src, count, (uint64_t *)(void *)elements_of(array) + dst);
     wa_heed_interrupt();
 }
 
 /* ---- filling and copying ------------------------------------------------------------------------------------------ */
 
-void wa_call_array_fill(head *self WA_UNUSED, uint64_t reference, uint32_t index, uint64_t low, uint32_t count, uint64_t high)
+void wa_call_array_fill(head *self, uint64_t reference, uint32_t index, uint64_t low, uint32_t count, uint64_t high)
 {
     wa_array *array = array_at(reference, index, count);
+    elements_change(self, array, index, count);
     uint64_t width = element_bytes(array), value[2] = {low, high};
     wa_fill_elements(elements_of(array) + index * width, value, count, width);
 }
 
-void wa_call_array_copy(head *self WA_UNUSED, uint64_t dst_array, uint32_t dst, uint64_t src_array, uint32_t src, uint32_t count)
+void wa_call_array_copy(head *self, uint64_t dst_array, uint32_t dst, uint64_t src_array, uint32_t src, uint32_t count)
 {
     if (dst_array == 0 || src_array == 0)
         wa_trap(WA_TRAP_NULL_ARRAY_REFERENCE);
     wa_array *to = array_at(dst_array, dst, count), *from = array_at(src_array, src, count);
+    elements_change(self, to, dst, count);
     uint64_t width = element_bytes(to);
     wa_move_bytes(elements_of(to) + dst * width, elements_of(from) + src * width, count * width);
 }

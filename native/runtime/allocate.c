@@ -1,17 +1,20 @@
-/* Allocation in the heap of a store, which collects when it is time, and before it gives up. Compiled code takes small objects
+/* Allocation in the heap of a store, which gives the collector its turns, and has it collect before it gives up. Compiled code takes small objects
  * from the runs by itself, and comes here when one is empty. */
 #include "gc.h"
 #include "store.h"
 
-/* Whether it is time for a collection, and there was one. */
-static bool collect_if_due(wa_store *store, uint64_t wanted_bytes)
+/* The collector's turn, where it is. */
+static void step_if_due(wa_store *store, uint64_t wanted_bytes)
 {
-#ifdef WA_COLLECT_ALWAYS
+#if defined WA_COLLECT_ALWAYS
     (void)wanted_bytes;
-    return wa_heap_collect(store);
+    wa_heap_collect(store);
+#elif defined WA_STEP_ALWAYS
+    wa_heap_step(store, wanted_bytes);
 #else
     const wa_heap *heap = store->heap;
-    return heap->taken_bytes + wanted_bytes > heap->collect_at && wa_heap_collect(store);
+    if (heap->taken_bytes + wanted_bytes > heap->look_at)
+        wa_heap_step(store, wanted_bytes);
 #endif
 }
 
@@ -20,12 +23,16 @@ static wa_run *run_of(wa_store *store, uint32_t size_class)
     return size_class < WA_INLINE_CLASSES ? &store->runs[size_class] : &store->heap->runs[size_class];
 }
 
+static bool take_run(wa_store *store, uint32_t size_class, wa_run *run)
+{
+    return wa_heap_swept_run(store->heap, size_class, run) || wa_heap_new_run(store, size_class, run);
+}
+
 static WA_COLD bool refill(wa_store *store, uint32_t size_class, wa_run *run)
 {
-    wa_heap *heap = store->heap;
-    collect_if_due(store, heap->class_bytes[size_class]);
-    return wa_heap_swept_run(heap, size_class, run) || wa_heap_new_run(store, size_class, run) ||
-           (wa_heap_collect(store) && (wa_heap_swept_run(heap, size_class, run) || wa_heap_new_run(store, size_class, run)));
+    step_if_due(store, store->heap->class_bytes[size_class]);
+    return take_run(store, size_class, run) || (wa_heap_finish(store) && take_run(store, size_class, run)) ||
+           (wa_heap_collect(store) && take_run(store, size_class, run));
 }
 
 static WA_COLD wa_object *allocate_large(wa_store *store, uint64_t size_bytes)
@@ -33,8 +40,10 @@ static WA_COLD wa_object *allocate_large(wa_store *store, uint64_t size_bytes)
     if (size_bytes > WA_OBJECT_MAX_BYTES)
         return NULL;
     uint32_t blocks = (uint32_t)((size_bytes + WA_BLOCK_HEADER_BYTES + WA_BLOCK_BYTES - 1) / WA_BLOCK_BYTES);
-    collect_if_due(store, size_bytes);
+    step_if_due(store, size_bytes);
     wa_object *object = wa_heap_new_large(store, blocks);
+    if (object == NULL && wa_heap_finish(store))
+        object = wa_heap_new_large(store, blocks);
     if (object == NULL && wa_heap_collect(store))
         object = wa_heap_new_large(store, blocks);
     return object;

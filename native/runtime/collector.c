@@ -1,206 +1,162 @@
-/* The collector of a store's heap: mark, and leave the rest to the heap.
+/* The collector of a store's heap: cycles of marking and sweeping, in steps between which the guest runs, or at once.
  *
- * Precise in the heap, by the types of objects. References on the stack may be anywhere, also as addresses inside of objects, so
- * every word there that is such an address counts.
- * Marking waits for memory more than for anything else: an object waits in a queue between the time when a reference to it is
- * found, and it and its mark are fetched, and the time when they are looked at. */
-#include <stdlib.h>
-
+ * A cycle begins with the roots, which are looked at in one go; that takes as long as the stack, the tables and what Python holds
+ * are large. Then each STEP_BYTES that are handed out pay for a step. Marking all takes less than half a step for each byte of
+ * what lives, so it ends before the guest has allocated half as much again. */
 #include "gc.h"
 #include "store.h"
 #include "thread.h"
 
 enum {
-    QUEUE = 16,             /* a power of two */
-    STEPS_PER_LOOK = 16384, /* references between two looks for what shall end the call */
+#ifdef WA_STEP_ALWAYS
+    STEP_BYTES = 1,
+    STEPS = 3,
+    SWEEP_STEPS = 1,
+    MOST_STEPS = 1,
+#else
+    STEP_BYTES = 1 << 16,
+    STEPS = 1 << 16,       /* of marking: a quarter of a millisecond, as is the next */
+    SWEEP_STEPS = 1 << 10,
+    MOST_STEPS = 4,        /* in one pause */
+#endif
+    STEPS_PER_LOOK = 16384, /* between two looks for what shall end the call */
 };
 
-typedef struct marking {
-    const wa_heap *heap;
-    uint64_t base, size_bytes; /* of the region that the last reference was in; the next is of it */
-    uint64_t *marks;
-    const wa_object **stack; /* marked, and not looked into yet */
-    uint64_t count, capacity;
-    uint64_t queue[QUEUE];   /* addresses of objects that are not marked yet; 0: none */
-    uint32_t turn, waiting;  /* the place that is next; how many are not 0 */
-    int64_t steps_left;
-    bool may_stop, is_stopped;
-    bool has_overflowed; /* some that are marked were not looked into: there was no memory for the stack */
-} marking;
+/* ---- a cycle ------------------------------------------------------------------------------------------------------ */
 
-static WA_COLD bool grow(marking *state)
+static void tell_instances(const wa_store *store, bool is_marking)
 {
-    uint64_t capacity = state->capacity == 0 ? 1024 : 2 * state->capacity;
-    const wa_object **grown = realloc(state->stack, capacity * sizeof *grown);
-    if (grown == NULL) {
-        state->has_overflowed = true;
+    for (const wa_details *details = store->instances; details != NULL; details = details->next)
+        details->instance->head.is_marking = is_marking;
+}
+
+static bool is_idle(const wa_heap *heap)
+{
+    return heap->marking == NULL && heap->sweeping == WA_SWEPT;
+}
+
+/* Whether all references of the guest are where a collection looks. */
+static bool sees_roots(wa_store *store)
+{
+    return atomic_load(&store->heap_pins) == 0 && !wa_stack_has_others(store);
+}
+
+/* False: there is no memory. Nothing is being swept. */
+static bool begin(wa_store *store)
+{
+    wa_heap *heap = store->heap;
+    wa_heap_forget_runs(store); /* so that each cell that is handed out from now on gets its mark */
+    heap->marking = wa_marking_new(store);
+    if (heap->marking == NULL)
         return false;
-    }
-    state->stack = grown;
-    state->capacity = capacity;
+    heap->begun_at = heap->taken_bytes;
+    heap->finish_at = heap->taken_bytes + heap->collect_at;
+    tell_instances(store, true);
     return true;
 }
 
-static inline void push(marking *state, const wa_object *object)
+static void end_marking(wa_store *store)
 {
-    if (wa_rtt_of(object)->head.references != 0 && (state->count < state->capacity || grow(state)))
-        state->stack[state->count++] = object;
+    wa_heap *heap = store->heap;
+    wa_marking_free(heap->marking);
+    heap->marking = NULL;
+    tell_instances(store, false);
 }
 
-static WA_COLD bool enter_region(marking *state, uint64_t object)
+void wa_heap_abandon(wa_store *store)
 {
-    const wa_region *region = wa_heap_region(state->heap, object);
-    if (region == NULL)
-        return false;
-    state->base = (uintptr_t)region->base;
-    state->size_bytes = (uint64_t)region->used * WA_BLOCK_BYTES;
-    state->marks = region->marks;
+    if (store->heap == NULL || store->heap->marking == NULL)
+        return;
+    end_marking(store);
+    wa_heap_clear_marks(store->heap);
+}
+
+void wa_heap_settle(wa_store *store)
+{
+    wa_heap_abandon(store);
+    if (store->heap != NULL)
+        wa_heap_sweep(store, INT64_MAX);
+}
+
+/* ---- at once ------------------------------------------------------------------------------------------------------ */
+
+/* Mark the rest, and sweep; false where something shall end the call. */
+static bool finish(wa_store *store, bool may_stop)
+{
+    while (!wa_marking_step(store->heap->marking, STEPS_PER_LOOK))
+        if (may_stop && wa_interrupt_is_due())
+            return false;
+    wa_marking_check(store);
+    end_marking(store);
+    wa_heap_begin_sweep(store);
+    wa_heap_sweep(store, INT64_MAX);
     return true;
 }
 
-/* Have an object's region at hand; false where the heap has none of it. */
-static inline bool is_in_heap(marking *state, uint64_t object)
+bool wa_heap_finish(wa_store *store)
 {
-    return __builtin_expect(object - state->base < state->size_bytes, 1) || enter_region(state, object);
-}
-
-/* Its turn in the queue has come. */
-static inline void mark_object(marking *state, uint64_t object)
-{
-    if (is_in_heap(state, object) && wa_set_mark(state->marks, (object - state->base) / WA_OBJECT_ALIGN_BYTES))
-        push(state, (const wa_object *)(uintptr_t)object);
-}
-
-/* What a field of an object holds. */
-static inline void found(marking *state, uint64_t reference)
-{
-    if (!wa_is_object(reference) || !is_in_heap(state, reference))
-        return;
-    __builtin_prefetch(&state->marks[(reference - state->base) / (64 * WA_OBJECT_ALIGN_BYTES)], 1);
-    __builtin_prefetch((const void *)(uintptr_t)reference);
-    uint32_t turn = state->turn;
-    uint64_t before = state->queue[turn];
-    state->queue[turn] = reference;
-    state->turn = (turn + 1) % QUEUE;
-    if (__builtin_expect(before != 0, 1))
-        mark_object(state, before);
-    else
-        state->waiting++;
-}
-
-/* The one that has waited longest. */
-static inline void take_turn(marking *state)
-{
-    uint64_t object = state->queue[state->turn];
-    state->queue[state->turn] = 0;
-    state->turn = (state->turn + 1) % QUEUE;
-    if (object == 0)
-        return;
-    state->waiting--;
-    mark_object(state, object);
-}
-
-/* A word that may be anything. */
-static void mark_word(uint64_t word, void *user)
-{
-    marking *state = user;
-    const wa_region *region = wa_heap_region(state->heap, word);
-    wa_object *object = region == NULL ? NULL : wa_region_object(region, word);
-    if (object != NULL && wa_set_mark(region->marks, wa_region_granule(region, (uintptr_t)object)))
-        push(state, object);
-}
-
-/* ---- looking into objects ----------------------------------------------------------------------------------------- */
-
-static WA_COLD void look_for_stop(marking *state)
-{
-    state->steps_left = STEPS_PER_LOOK;
-    state->is_stopped = state->may_stop && wa_interrupt_is_due();
-}
-
-static void found_in_field(uint64_t reference, void *state)
-{
-    found(state, reference);
-}
-
-static void look_into_array(marking *state, const wa_array *array)
-{
-    const uint64_t *elements = (const void *)((const uint8_t *)array + sizeof *array);
-    for (uint64_t i = 0; i < array->length && !state->is_stopped; i++) {
-        found(state, elements[i]);
-        if (--state->steps_left < 0)
-            look_for_stop(state);
-    }
-}
-
-static inline void look_into(marking *state, const wa_object *object)
-{
-    const wa_rtt *rtt = wa_rtt_of(object);
-    uint32_t references = rtt->head.references;
-    if (rtt->head.kind == WA_TYPE_ARRAY) {
-        look_into_array(state, (const wa_array *)(const void *)object);
-        return;
-    }
-    if (references & WA_REFERENCES_FAR) {
-        wa_object_visit(object, WA_FIELD_REFERENCE, found_in_field, state);
-        return;
-    }
-    for (; references != 0; references &= references - 1)
-        found(state, ((const uint64_t *)(const void *)object)[1 + __builtin_ctz(references)]);
-}
-
-static void drain(marking *state)
-{
-    while (!state->is_stopped) {
-        if (state->count != 0)
-            look_into(state, state->stack[--state->count]);
-        else if (state->waiting != 0)
-            take_turn(state);
-        else
-            return;
-        if (--state->steps_left < 0)
-            look_for_stop(state);
-    }
-}
-
-static void look_again(const wa_object *object, void *user)
-{
-    look_into(user, object);
-    drain(user);
-}
-
-/* ---- the whole ------------------------------------------------------------------------------------------------------ */
-
-static void mark_all(wa_store *store, marking *state)
-{
-    if (store->active != 0)
-        wa_visit_stack(mark_word, state);
-    wa_store_visit_references(store, wa_valtype_is_traced, mark_word, state);
-    wa_exceptions_visit(store, wa_valtype_is_traced, mark_word, state);
-    wa_held_visit(state->heap, mark_word, state);
-    drain(state);
-    while (state->has_overflowed && !state->is_stopped) {
-        state->has_overflowed = false;
-        wa_heap_each_object(state->heap, true, look_again, state);
-    }
+    wa_heap *heap = store->heap;
+    if (heap == NULL || is_idle(heap))
+        return false;
+    if (heap->marking != NULL)
+        return finish(store, true);
+    wa_heap_sweep(store, INT64_MAX);
+    return true;
 }
 
 bool wa_heap_collect(wa_store *store)
 {
     wa_heap *heap = store->heap;
-    if (heap == NULL || atomic_load(&store->heap_pins) != 0 || wa_stack_has_others(store))
+    if (heap == NULL || !sees_roots(store))
         return false;
     /* Whoever ends all calls soon must not keep the collector from ever getting to the end. */
     bool is_overdue = heap->taken_bytes > 2 * heap->collect_at;
-    marking state = {.heap = heap, .steps_left = STEPS_PER_LOOK, .may_stop = !is_overdue};
-    wa_heap_clear_marks(heap);
-    mark_all(store, &state);
-    free(state.stack);
-    if (state.is_stopped)
+    if (!is_overdue && wa_interrupt_is_due())
+        return false; /* and what is marked by now stays */
+    wa_heap_settle(store);
+    if (!begin(store))
         return false;
-    wa_heap_sweep(store);
-    return true;
+    if (finish(store, !is_overdue))
+        return true;
+    if (store->marks_at_once)
+        wa_heap_abandon(store);
+    return false;
 }
+
+/* ---- in steps ----------------------------------------------------------------------------------------------------- */
+
+/* steps: of STEP_BYTES, that are paid for. */
+static void mark_some(wa_store *store, uint64_t steps)
+{
+    wa_heap *heap = store->heap;
+    /* Large objects pay for more than a pause may take: what is marked late then is marked at once. */
+    bool is_late = heap->taken_bytes > heap->finish_at;
+    if (!wa_marking_step(heap->marking, is_late ? INT64_MAX : STEPS * (int64_t)(steps < MOST_STEPS ? steps : MOST_STEPS)))
+        return;
+    wa_marking_check(store);
+    end_marking(store);
+    wa_heap_begin_sweep(store);
+    wa_heap_sweep(store, SWEEP_STEPS);
+}
+
+void wa_heap_step(wa_store *store, uint64_t wanted_bytes)
+{
+    wa_heap *heap = store->heap;
+    uint64_t due_bytes = heap->taken_bytes + wanted_bytes - heap->look_at;
+    if (is_idle(heap) && store->marks_at_once) {
+        wa_heap_collect(store);
+        return;
+    }
+    if (is_idle(heap) && (!sees_roots(store) || !begin(store)))
+        return;
+    if (heap->marking != NULL)
+        mark_some(store, due_bytes / STEP_BYTES + 1);
+    else
+        wa_heap_sweep(store, SWEEP_STEPS);
+    heap->look_at = is_idle(heap) ? heap->collect_at : heap->taken_bytes + STEP_BYTES;
+}
+
+/* ---- pins --------------------------------------------------------------------------------------------------------- */
 
 void wa_pin(wa_store *store)
 {

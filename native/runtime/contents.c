@@ -11,6 +11,7 @@ static void free_contents(wa_store *store)
         wa_instance_free(details);
     }
     wa_exceptions_free(store);
+    wa_heap_abandon(store);
     wa_heap_free(store);
     while (store->adopted != NULL) {
         wa_adopted *adopted = store->adopted;
@@ -143,7 +144,10 @@ int wa_store_join(wa_store *into, wa_store *from, wa_error *error)
         return -1;
     }
     wa_exceptions_move(into, from);
+    wa_heap_settle(into);
+    wa_heap_settle(from);
     wa_heap_join(into, from);
+    into->marks_at_once |= from->marks_at_once;
     atomic_fetch_add(&into->heap_pins, atomic_load(&from->heap_pins));
     wa_fuel_join(into, from);
     join_programs(into, from);

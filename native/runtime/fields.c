@@ -1,4 +1,4 @@
-/* Structs and arrays as the embedder sees them: what they hold, and what may be put where. */
+/* Structs and arrays as the embedder sees them: what they hold, what may be put where, and putting it there. */
 #include "gc.h"
 #include "objects.h"
 #include "store.h"
@@ -31,6 +31,17 @@ wa_slot wa_object_slot(uint64_t object, uint32_t index)
                      .storage = field->storage,
                      .size_bytes = field->size_bytes,
                      .is_mutable = field->is_mutable};
+}
+
+void wa_slot_set(wa_store *store, const wa_slot *slot, const uint64_t *bits)
+{
+    const wa_heap *heap = wa_root(store)->heap;
+    uint64_t reference;
+    if (wa_valtype_is_reference(slot->storage) && heap->marking != NULL) {
+        memcpy(&reference, slot->place, sizeof reference);
+        wa_marking_note(heap->marking, reference);
+    }
+    memcpy(slot->place, bits, slot->size_bytes);
 }
 
 bool wa_store_has_object(wa_store *store, uint64_t reference)

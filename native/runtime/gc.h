@@ -70,6 +70,7 @@ enum {
     WA_BLOCK_WORDS = WA_BLOCK_GRANULES / 64, /* of a bitmap of granules */
     WA_SIZE_CLASSES = 40,
     WA_SMALL_MAX_BYTES = 32768,
+    WA_FIRST_COLLECTION_BYTES = 16 << 20,
 };
 
 /* The first bytes of a block of cells of one size, or of the run of blocks that holds one large object. */
@@ -83,7 +84,13 @@ typedef struct wa_block {
     uint32_t swept;        /* granules from the block's start whose free cells are handed out */
     bool is_zero;          /* what was not handed out yet */
 } wa_block;
-enum { WA_BLOCK_HEADER_BYTES = (sizeof(wa_block) + 15) / 16 * 16 };
+enum {
+    WA_BLOCK_HEADER_BYTES = (sizeof(wa_block) + 15) / 16 * 16,
+    WA_BLOCK_HEADER_GRANULES = WA_BLOCK_HEADER_BYTES / WA_OBJECT_ALIGN_BYTES,
+};
+
+/* What is left to do for a block after marking: find out what lives there, or free it. */
+enum { WA_BLOCK_SWEPT, WA_BLOCK_DUE, WA_BLOCK_EMPTY };
 
 /* Address space for blocks, and what is known of them. A granule is what an object starts at: OBJECT_ALIGN_BYTES of space. */
 typedef struct wa_region {
@@ -91,8 +98,9 @@ typedef struct wa_region {
     uint8_t *space;      /* what was reserved, with one block more, so that base is aligned */
     uint8_t *base;
     uint32_t *starts;    /* for each block 0 where it is free, else the first of its run + 1 */
+    uint8_t *states;     /* for each block, but for the rest of a run: WA_BLOCK_* */
     /* Bits of granules. allocated: what lived at the last collection, and cells handed out since; none in free blocks. marks:
-     * while the collector marks, what lives. */
+     * while the collector marks, what lives; else none, but in blocks that are due to be swept, where they are left over. */
     uint64_t *allocated, *marks;
     uint32_t capacity, used, committed; /* in blocks: there are; were ever in use; are accessible */
     uint32_t free_count;                /* below used */
@@ -102,12 +110,26 @@ typedef struct wa_region {
 /* Cells in a row that are free and zero: whoever allocates takes the next one. */
 typedef struct wa_schema_run wa_run;
 
+/* What goes on after marking. */
+enum { WA_SWEPT, WA_LOOKING_INTO_BLOCKS, WA_FREEING_BLOCKS };
+
+typedef struct wa_marking wa_marking;
+
 typedef struct wa_heap {
     wa_block *unswept[WA_SIZE_CLASSES];
     wa_run runs[WA_SIZE_CLASSES]; /* of classes that compiled code leaves to the runtime: the store has the others */
     wa_region *regions;
-    uint64_t taken_bytes; /* since the last collection */
+    uint64_t taken_bytes; /* since the last collection began */
     uint64_t collect_at;  /* how many of them call for the next one */
+    uint64_t look_at;     /* how many call for the collector's next step: collect_at, where no collection is under way */
+    uint64_t begun_at;    /* how many there were when marking began */
+    uint64_t finish_at;   /* how many call for the rest of the marking at once */
+    wa_marking *marking;  /* owned; NULL: nothing is being marked */
+    wa_region *sweep_region; /* what is left to sweep: that many of its blocks, and the next regions */
+    uint32_t sweep_left;
+    uint8_t sweeping;     /* WA_SWEPT and so on */
+    uint64_t live_bytes;  /* found by sweeping, with those that were allocated since marking began: new_bytes */
+    uint64_t new_bytes, kept_bytes; /* kept_bytes: of blocks that were freed and whose memory stays */
     uint64_t blocks;      /* in use */
     wa_held *held;        /* guarded by the lock of held.c */
     uint16_t class_bytes[WA_SIZE_CLASSES];
@@ -122,10 +144,13 @@ wa_object *wa_heap_new_large(wa_store *store, uint32_t blocks);
 bool wa_heap_new_run(wa_store *store, uint32_t size_class, wa_run *run);
 /* A run of a block in which objects live; false: there is none. */
 bool wa_heap_swept_run(wa_heap *heap, uint32_t size_class, wa_run *run);
+/* Of an empty block. keeps: the memory stays, for the next block. */
+void wa_heap_free_block(wa_store *store, wa_region *region, uint32_t index, bool keeps);
+/* The heap is neither being marked nor swept, or goes as it is. */
 void wa_heap_free(wa_store *store);
 /* What the blocks of a store's heap take, which count as memory. */
 uint64_t wa_heap_bytes(const wa_store *store);
-/* The heap of a store that is about to become an alias goes to the other one. */
+/* The heap of a store that is about to become an alias goes to the other one. Both are settled. */
 void wa_heap_join(wa_store *into, wa_store *from);
 /* The region that has an address, NULL where none has. */
 static inline const wa_region *wa_heap_region(const wa_heap *heap, uint64_t address)
@@ -139,10 +164,11 @@ static inline const wa_region *wa_heap_region(const wa_heap *heap, uint64_t addr
 wa_object *wa_region_object(const wa_region *region, uint64_t address);
 /* Call visit for each object that was marked by a collection that runs, or for each that may live; in all blocks. */
 void wa_heap_each_object(const wa_heap *heap, bool marked_only, void (*visit)(const wa_object *, void *), void *user);
-/* Before marking: no object has a mark. */
-void wa_heap_clear_marks(wa_heap *heap);
-/* After marking: what has no mark is free. */
-void wa_heap_sweep(wa_store *store);
+
+static inline wa_block *wa_block_at(const wa_region *region, uint32_t index)
+{
+    return (wa_block *)(void *)(region->base + (uint64_t)index * WA_BLOCK_BYTES);
+}
 
 static inline uint8_t *wa_block_cells(wa_block *block)
 {
@@ -153,6 +179,11 @@ static inline uint8_t *wa_block_cells(wa_block *block)
 static inline uint64_t wa_region_granule(const wa_region *region, uint64_t address)
 {
     return (address - (uintptr_t)region->base) / WA_OBJECT_ALIGN_BYTES;
+}
+
+static inline bool wa_is_set(const uint64_t *bits, uint64_t granule)
+{
+    return (bits[granule / 64] >> granule % 64 & 1) != 0;
 }
 
 /* Set the mark of the object that starts with a granule; false where it had one. */
@@ -180,10 +211,41 @@ void wa_heap_visit_handles(wa_store *store, void (*visit)(uint64_t, void *), voi
 /* For every exception that such an object refers to. */
 void wa_heap_visit_exceptions(wa_store *store, void (*visit)(uint64_t, void *), void *user);
 
-/* ---- collector.c ------------------------------------------------------------------------------------------------ */
+/* ---- marking.c; stores are roots here ----------------------------------------------------------------------------- */
 
-/* Free what nothing refers to; false where that can't be told now, or something shall end the call that runs. */
+/* Begin with what the roots refer to. The caller owns it, and sees to it that all roots are where it looks; NULL: no memory. */
+wa_marking *wa_marking_new(wa_store *store);
+/* So many references or objects; true where nothing is left. */
+bool wa_marking_step(wa_marking *marking, int64_t steps);
+/* The reference in a field of an object is about to be overwritten. */
+void wa_marking_note(wa_marking *marking, uint64_t reference);
+/* With WA_STEP_ALWAYS, where nothing is left to mark: end the process where a root or a marked object refers to one that is not. */
+void wa_marking_check(wa_store *store);
+void wa_marking_free(wa_marking *marking);
+
+/* ---- sweep.c; stores are roots here ------------------------------------------------------------------------------- */
+
+/* Cells of the runs that are no objects yet are free again after the next collection. */
+void wa_heap_forget_runs(wa_store *store);
+/* No object has a mark. */
+void wa_heap_clear_marks(wa_heap *heap);
+/* After marking: what has no mark is free. */
+void wa_heap_begin_sweep(wa_store *store);
+/* So many blocks of what is left, of those that go back to the system fewer. */
+void wa_heap_sweep(wa_store *store, int64_t steps);
+
+/* ---- collector.c; stores are roots here --------------------------------------------------------------------------- */
+
+/* Free at once what nothing refers to; false where that can't be told now, or something shall end the call. */
 bool wa_heap_collect(wa_store *store);
+/* Bring the cycle that is under way to its end; false where there is none, or something shall end the call. */
+bool wa_heap_finish(wa_store *store);
+/* More was allocated than look_at says: begin a cycle, or go on with it. wanted_bytes: about to be allocated. */
+void wa_heap_step(wa_store *store, uint64_t wanted_bytes);
+/* Nothing is marked any more; what is marked by now lives on all the same. */
+void wa_heap_abandon(wa_store *store);
+/* Nor is anything left to sweep. */
+void wa_heap_settle(wa_store *store);
 
 /* ---- allocate.c ------------------------------------------------------------------------------------------------- */
 
@@ -209,6 +271,7 @@ void wa_call_array_init_data(struct wa_schema_instance *self, uint32_t segment, 
                              uint32_t count);
 void wa_call_array_init_elem(struct wa_schema_instance *self, uint32_t segment, uint64_t array, uint32_t dst, uint32_t src,
                              uint32_t count);
+void wa_call_reference_changes(struct wa_schema_instance *self, uint64_t place);
 uint32_t wa_call_function_matches(struct wa_schema_instance *self, uint32_t type, uint64_t function);
 
 #endif

@@ -10,14 +10,12 @@ enum {
     REGION_BLOCKS = 65536, /* 4 GiB */
     COMMIT_BLOCKS = 16,
     REPLACED_BLOCKS = 128, /* 8 MiB, which take a millisecond to overwrite */
-    FIRST_COLLECTION_BYTES = 16 << 20,
     STEP_CLASSES = 4, /* between two powers of two, above 128 bytes */
-#ifdef WA_COLLECT_ALWAYS
+#if defined WA_COLLECT_ALWAYS || defined WA_STEP_ALWAYS
     RUN_MAX_BYTES = 16, /* a cell, however small */
 #else
     RUN_MAX_BYTES = 1920, /* in the cache when it is used, and less than what glibc zeroes by a string instruction, slow to start */
 #endif
-    HEADER_GRANULES = WA_BLOCK_HEADER_BYTES / WA_OBJECT_ALIGN_BYTES,
 };
 
 /* ---- size classes ------------------------------------------------------------------------------------------------ */
@@ -51,22 +49,18 @@ wa_heap *wa_heap_of(wa_store *store)
     if (heap == NULL)
         return NULL;
     fill_classes(heap);
-    heap->collect_at = FIRST_COLLECTION_BYTES;
+    heap->collect_at = heap->look_at = WA_FIRST_COLLECTION_BYTES;
     return store->heap = heap;
 }
 
 /* ---- regions ------------------------------------------------------------------------------------------------------ */
-
-static wa_block *block_at(const wa_region *region, uint32_t index)
-{
-    return (wa_block *)(void *)(region->base + (uint64_t)index * WA_BLOCK_BYTES);
-}
 
 static void free_region(wa_region *region)
 {
     if (region->space != NULL)
         munmap(region->space, (uint64_t)(region->capacity + 1) * WA_BLOCK_BYTES);
     free(region->starts);
+    free(region->states);
     free(region->allocated);
     free(region->marks);
     free(region);
@@ -83,9 +77,11 @@ static wa_region *reserve(uint32_t capacity)
     region->space = space == MAP_FAILED ? NULL : space;
     region->base = (uint8_t *)(((uintptr_t)space + WA_BLOCK_BYTES - 1) & ~(uintptr_t)(WA_BLOCK_BYTES - 1));
     region->starts = calloc(capacity, sizeof *region->starts);
+    region->states = calloc(capacity, sizeof *region->states);
     region->allocated = calloc(capacity, WA_BLOCK_WORDS * sizeof *region->allocated);
     region->marks = calloc(capacity, WA_BLOCK_WORDS * sizeof *region->marks);
-    if (region->space == NULL || region->starts == NULL || region->allocated == NULL || region->marks == NULL) {
+    if (region->space == NULL || region->starts == NULL || region->states == NULL || region->allocated == NULL ||
+        region->marks == NULL) {
         free_region(region);
         return NULL;
     }
@@ -175,23 +171,23 @@ static wa_block *new_block(wa_store *store, uint32_t run, wa_region **of)
             wa_quota_give_back(store->quota, WA_COUNTED_MEMORY_BYTES, (uint64_t)run * WA_BLOCK_BYTES);
         return NULL;
     }
-    wa_block *block = block_at(region, index);
+    wa_block *block = wa_block_at(region, index);
     /* Zeroing takes time that nothing can interrupt; fresh pages come when the guest touches them. */
     if (!is_fresh && run >= REPLACED_BLOCKS)
         is_fresh = madvise(block, (uint64_t)run * WA_BLOCK_BYTES, MADV_DONTNEED) == 0;
     memset(block, 0, sizeof *block);
     block->run = run;
-    block->swept = HEADER_GRANULES;
+    block->swept = WA_BLOCK_HEADER_GRANULES;
     block->is_zero = is_fresh;
+    region->states[index] = WA_BLOCK_SWEPT;
     heap->blocks += run;
     *of = region;
     return block;
 }
 
-/* keeps: the memory stays, for the next block. */
-static void free_block(wa_store *store, wa_region *region, uint32_t index, bool keeps)
+void wa_heap_free_block(wa_store *store, wa_region *region, uint32_t index, bool keeps)
 {
-    uint32_t run = block_at(region, index)->run;
+    uint32_t run = wa_block_at(region, index)->run;
     for (uint32_t i = 0; i < run; i++)
         region->starts[index + i] = 0;
     region->free_count += run;
@@ -201,28 +197,23 @@ static void free_block(wa_store *store, wa_region *region, uint32_t index, bool 
     if (store->quota != NULL)
         wa_quota_give_back(store->quota, WA_COUNTED_MEMORY_BYTES, (uint64_t)run * WA_BLOCK_BYTES);
     if (!keeps)
-        madvise(block_at(region, index), (uint64_t)run * WA_BLOCK_BYTES, MADV_DONTNEED);
+        madvise(wa_block_at(region, index), (uint64_t)run * WA_BLOCK_BYTES, MADV_DONTNEED);
 }
 
 /* ---- looking addresses up ----------------------------------------------------------------------------------------- */
-
-static bool is_set(const uint64_t *bits, uint64_t granule)
-{
-    return (bits[granule / 64] >> granule % 64 & 1) != 0;
-}
 
 wa_object *wa_region_object(const wa_region *region, uint64_t address)
 {
     uint64_t index = (address - (uintptr_t)region->base) / WA_BLOCK_BYTES;
     if (region->starts[index] == 0)
         return NULL;
-    wa_block *block = block_at(region, region->starts[index] - 1);
+    wa_block *block = wa_block_at(region, region->starts[index] - 1);
     uint64_t place = address - (uintptr_t)wa_block_cells(block);
     if (address < (uintptr_t)wa_block_cells(block))
         return NULL;
     uint64_t cell = block->cell_bytes == 0 ? 0 : place * block->reciprocal >> 32;
     wa_object *object = (void *)(wa_block_cells(block) + cell * block->cell_bytes);
-    if (cell >= block->cell_count || !is_set(region->allocated, wa_region_granule(region, (uintptr_t)object)))
+    if (cell >= block->cell_count || !wa_is_set(region->allocated, wa_region_granule(region, (uintptr_t)object)))
         return NULL;
     return object->rtt == NULL ? NULL : object;
 }
@@ -231,7 +222,7 @@ static void each_of_block(wa_block *block, const uint64_t *bits, void (*visit)(c
 {
     for (uint32_t i = 0; i < block->cell_count; i++) {
         const wa_object *object = (const void *)(wa_block_cells(block) + (uint64_t)i * block->cell_bytes);
-        if (is_set(bits, HEADER_GRANULES + (uint64_t)i * block->cell_bytes / WA_OBJECT_ALIGN_BYTES) && object->rtt != NULL)
+        if (wa_is_set(bits, WA_BLOCK_HEADER_GRANULES + (uint64_t)i * block->cell_bytes / WA_OBJECT_ALIGN_BYTES) && object->rtt != NULL)
             visit(object, user);
     }
 }
@@ -241,7 +232,7 @@ void wa_heap_each_object(const wa_heap *heap, bool marked_only, void (*visit)(co
     for (const wa_region *region = heap->regions; region != NULL; region = region->next)
         for (uint32_t i = 0; i < region->used; i++)
             if (region->starts[i] == i + 1)
-                each_of_block(block_at(region, i), (marked_only ? region->marks : region->allocated) + (uint64_t)i * WA_BLOCK_WORDS,
+                each_of_block(wa_block_at(region, i), (marked_only ? region->marks : region->allocated) + (uint64_t)i * WA_BLOCK_WORDS,
                               visit, user);
 }
 
@@ -271,12 +262,19 @@ static void set_all(uint64_t *bits, uint32_t from, uint32_t end)
     }
 }
 
+/* Of each cell in a row. */
+static void set_marks(uint64_t *marks, uint32_t from, uint32_t end, uint32_t step)
+{
+    for (uint32_t at = from; at < end; at += step)
+        wa_set_mark(marks, at);
+}
+
 /* The next free cells in a row of a block; false: there are none. */
-static bool sweep(wa_heap *heap, const wa_region *region, wa_block *block, wa_run *run)
+static bool take_cells(wa_heap *heap, const wa_region *region, wa_block *block, wa_run *run)
 {
     uint64_t *allocated = region->allocated + wa_region_granule(region, (uintptr_t)block) / 64;
-    uint32_t step = block->cell_bytes / WA_OBJECT_ALIGN_BYTES, end = HEADER_GRANULES + block->cell_count * step, at = block->swept;
-    while (at < end && is_set(allocated, at))
+    uint32_t step = block->cell_bytes / WA_OBJECT_ALIGN_BYTES, end = WA_BLOCK_HEADER_GRANULES + block->cell_count * step, at = block->swept;
+    while (at < end && wa_is_set(allocated, at))
         at += step;
     block->swept = end;
     if (at >= end)
@@ -286,6 +284,8 @@ static bool sweep(wa_heap *heap, const wa_region *region, wa_block *block, wa_ru
         end = at + most;
     block->swept = end = next_set(allocated, at, end);
     set_all(allocated, at, end);
+    if (heap->marking != NULL)
+        set_marks(region->marks + wa_region_granule(region, (uintptr_t)block) / 64, at, end, step);
     uint8_t *first = (uint8_t *)block + (uint64_t)at * WA_OBJECT_ALIGN_BYTES;
     uint64_t size_bytes = (uint64_t)(end - at) * WA_OBJECT_ALIGN_BYTES;
     if (!block->is_zero)
@@ -307,14 +307,14 @@ bool wa_heap_new_run(wa_store *store, uint32_t size_class, wa_run *run)
     block->reciprocal = ((UINT64_C(1) << 32) + block->cell_bytes - 1) / block->cell_bytes;
     block->next = store->heap->unswept[size_class];
     store->heap->unswept[size_class] = block;
-    return sweep(store->heap, region, block, run);
+    return take_cells(store->heap, region, block, run);
 }
 
 bool wa_heap_swept_run(wa_heap *heap, uint32_t size_class, wa_run *run)
 {
     while (heap->unswept[size_class] != NULL) {
         wa_block *block = heap->unswept[size_class];
-        if (sweep(heap, wa_heap_region(heap, (uintptr_t)block), block, run))
+        if (take_cells(heap, wa_heap_region(heap, (uintptr_t)block), block, run))
             return true;
         heap->unswept[size_class] = block->next;
     }
@@ -332,104 +332,11 @@ wa_object *wa_heap_new_large(wa_store *store, uint32_t blocks)
     if (!block->is_zero)
         memset(object, 0, (uint64_t)blocks * WA_BLOCK_BYTES - WA_BLOCK_HEADER_BYTES);
     uint64_t granule = wa_region_granule(region, (uintptr_t)object);
-    region->allocated[granule / 64] |= UINT64_C(1) << granule % 64;
+    wa_set_mark(region->allocated, granule);
+    if (store->heap->marking != NULL)
+        wa_set_mark(region->marks, granule);
     store->heap->taken_bytes += (uint64_t)blocks * WA_BLOCK_BYTES;
     return (void *)object;
-}
-
-/* ---- collections -------------------------------------------------------------------------------------------------- */
-
-void wa_heap_clear_marks(wa_heap *heap)
-{
-    for (wa_region *region = heap->regions; region != NULL; region = region->next)
-        memset(region->marks, 0, (uint64_t)region->used * WA_BLOCK_WORDS * sizeof *region->marks);
-}
-
-static uint32_t count_marks(const wa_region *region, uint32_t index)
-{
-    const uint64_t *marks = region->marks + (uint64_t)index * WA_BLOCK_WORDS;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < WA_BLOCK_WORDS; i++)
-        if (marks[i] != 0)
-            count += (uint32_t)__builtin_popcountll(marks[i]);
-    return count;
-}
-
-#ifdef WA_COLLECT_ALWAYS
-/* Whoever reads what is free reads no zeros. */
-static void overwrite(const wa_region *region, wa_block *block)
-{
-    const uint64_t *marks = region->marks + wa_region_granule(region, (uintptr_t)block) / 64;
-    for (uint32_t i = 0; i < block->cell_count; i++)
-        if (!is_set(marks, HEADER_GRANULES + i * (block->cell_bytes / WA_OBJECT_ALIGN_BYTES)))
-            memset(wa_block_cells(block) + (uint64_t)i * block->cell_bytes, 0xa5, block->cell_bytes);
-}
-#endif
-
-/* Blocks of a size in the order of their addresses. */
-typedef struct sweeping {
-    wa_block **last[WA_SIZE_CLASSES];
-    uint64_t live_bytes;
-} sweeping;
-
-static void keep_block(sweeping *state, wa_block *block, uint32_t live_count)
-{
-    state->live_bytes += block->cell_bytes == 0 ? (uint64_t)block->run * WA_BLOCK_BYTES : (uint64_t)live_count * block->cell_bytes;
-    block->swept = HEADER_GRANULES;
-    block->is_zero = false;
-    if (live_count == block->cell_count)
-        return;
-    *state->last[block->size_class] = block;
-    state->last[block->size_class] = &block->next;
-}
-
-/* Cells of the runs that are no objects yet are free again, too. */
-static void forget_runs(wa_store *store)
-{
-    memset(store->runs, 0, sizeof store->runs);
-    memset(store->heap->runs, 0, sizeof store->heap->runs);
-}
-
-/* What is taken again before the next collection needs no fresh pages. */
-static void free_blocks(wa_store *store)
-{
-    wa_heap *heap = store->heap;
-    uint64_t kept_bytes = 0;
-    for (wa_region *region = heap->regions; region != NULL; region = region->next) {
-        for (uint32_t i = 0; i < region->used; i++) {
-            if (region->starts[i] != i + 1 || count_marks(region, i) != 0)
-                continue;
-            kept_bytes += (uint64_t)block_at(region, i)->run * WA_BLOCK_BYTES;
-            free_block(store, region, i, kept_bytes <= heap->collect_at);
-        }
-        uint64_t *allocated = region->allocated;
-        region->allocated = region->marks;
-        region->marks = allocated;
-    }
-}
-
-void wa_heap_sweep(wa_store *store)
-{
-    wa_heap *heap = store->heap;
-    sweeping state = {.live_bytes = 0};
-    for (uint32_t i = 0; i < WA_SIZE_CLASSES; i++)
-        state.last[i] = &heap->unswept[i];
-    for (wa_region *region = heap->regions; region != NULL; region = region->next)
-        for (uint32_t i = 0; i < region->used; i++) {
-            uint32_t live_count = region->starts[i] == i + 1 ? count_marks(region, i) : 0;
-            if (live_count != 0)
-                keep_block(&state, block_at(region, i), live_count);
-#ifdef WA_COLLECT_ALWAYS
-            if (region->starts[i] == i + 1)
-                overwrite(region, block_at(region, i));
-#endif
-        }
-    for (uint32_t i = 0; i < WA_SIZE_CLASSES; i++)
-        *state.last[i] = NULL;
-    heap->taken_bytes = 0;
-    heap->collect_at = state.live_bytes > FIRST_COLLECTION_BYTES ? state.live_bytes : FIRST_COLLECTION_BYTES;
-    forget_runs(store);
-    free_blocks(store);
 }
 
 /* ---- as a whole ---------------------------------------------------------------------------------------------------- */

@@ -82,6 +82,7 @@ static wa_details *new_details(wa_store *store, wa_artifact *artifact)
     instance->head.fuel = &store->fuel;
     instance->head.rtts = artifact->rtts;
     instance->head.cpu_level = artifact->cpu_level;
+    instance->head.is_marking = store->heap != NULL && store->heap->marking != NULL;
     instance->head.details = details;
     memcpy(wa_global_cells(instance), WA_COLUMN(artifact, global_image), WA_ROWS(artifact, global_image) * sizeof(wa_cell));
     details->instance = instance;
@@ -127,6 +128,10 @@ wa_instance *wa_instantiate(wa_store *store, wa_artifact *artifact, const wa_ext
         wa_quota_count(store->quota, WA_COUNTED_INSTANCES, 1);
     details->next = store->instances;
     store->instances = details;
+    if (artifact->subtypes != NULL && artifact->header->runtime_abi < WA_RUNTIME_ABI_OF_BARRIER) {
+        store->marks_at_once = true;
+        wa_heap_abandon(store);
+    }
     store->is_metered = wa_is_metered(artifact);
     return details->instance;
 }

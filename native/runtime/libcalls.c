@@ -313,4 +313,5 @@ const struct wa_schema_calls wa_runtime_calls = {
     .array_init_data = wa_call_array_init_data,
     .array_init_elem = wa_call_array_init_elem,
     .function_matches = wa_call_function_matches,
+    .reference_changes = wa_call_reference_changes,
 };

@@ -45,6 +45,7 @@ struct wa_store {
     uint64_t exception_count, exception_capacity, exceptions_collect_at;
     atomic_uint exception_pins; /* how many of them the embedder is looking at */
     wa_heap *heap;              /* owned; NULL until there is an object */
+    bool marks_at_once;         /* an instance has code that overwrites references without a word */
     atomic_uint heap_pins;      /* no collection: references are where nobody looks */
     void *operands;             /* what the instances hold; NULL until an artifact needs it */
     wa_quota *quota;            /* owned; NULL: no limits */

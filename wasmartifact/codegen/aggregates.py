@@ -11,7 +11,7 @@ from wasmartifact import schema
 from wasmartifact.codegen import fuel
 from wasmartifact.codegen.casts import is_not_null, rtt_of
 from wasmartifact.codegen.context import FieldFacts
-from wasmartifact.codegen.emitter import NOT_NULL, ZEROS, FunctionEmitter, Handler
+from wasmartifact.codegen.emitter import INSTANCE, NOT_NULL, ZEROS, FunctionEmitter, Handler
 from wasmartifact.codegen.irmodule import UNLIKELY
 from wasmartifact.codegen.signature import LLVM_TYPES
 
@@ -48,6 +48,20 @@ def _store(fn: FunctionEmitter, place: str, field: FieldFacts, value: str) -> No
     else:
         type_, value = LLVM_TYPES[field.letter], fn.opaque(value)
     fn.emit(f"store {type_} {value}, ptr {place}, align {field.bits // 8}")
+
+
+def _replace(fn: FunctionEmitter, place: str, field: FieldFacts, value: str) -> None:
+    """Put a value over another one, of which the collector hears while it marks."""
+    if field.has_objects:
+        number = fn.fresh()
+        flag = fn.define("i", f"load i32, ptr {fn.record_field(INSTANCE['is_marking'])}, align 4")
+        is_marking = fn.define("c", f"icmp ne i32 {flag}, 0")
+        fn.out.append(f"  br i1 {is_marking}, label %note{number}, label %put{number}, {UNLIKELY}{fn.dbg}")
+        fn.start_block(f"note{number}")
+        fn.runtime_call("reference_changes", place)
+        fn.out.append(f"  br label %put{number}{fn.dbg}")
+        fn.start_block(f"put{number}")
+    _store(fn, place, field, value)
 
 
 def _load(fn: FunctionEmitter, place: str, field: FieldFacts, extension: str) -> None:
@@ -133,7 +147,7 @@ def _struct_set(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
     reference, value = fn.pop_values(2)
     field = fn.context.types[pair[0]].fields[pair[1]]
     pointer = object_pointer(fn, reference, "null_structure_reference")
-    _store(fn, _field_place(fn, pointer, field), field, value)
+    _replace(fn, _field_place(fn, pointer, field), field, value)
 
 
 # Arrays -----------------------------------------------------------------------------------------------------------
@@ -242,7 +256,7 @@ def _array_get(extension: str) -> Handler:
 def _array_set(fn: FunctionEmitter, type_index: int) -> None:
     reference, index, value = fn.pop_values(3)
     place = _checked_element(fn, type_index, reference, index)
-    _store(fn, place, _element(fn, type_index), value)
+    _replace(fn, place, _element(fn, type_index), value)
 
 
 def _array_len(fn: FunctionEmitter, _: Any) -> None:

@@ -40,12 +40,16 @@ class GlobalFacts:
 
 @dataclass(frozen=True, slots=True)
 class FieldFacts:
-    """``letter``: type letter of what it gives; ``bits``: width in the object; ``offset``: from the object's start."""
+    """``letter``: type letter of what it gives; ``bits``: width in the object; ``offset``: from the object's start.
+
+    ``has_objects``: it may refer to one, so that the collector looks at it.
+    """
 
     valtype: int
     letter: str
     bits: int
     offset: int
+    has_objects: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ def build_context(
 def _type_facts(module: Module, index: int, item: CompositeType) -> TypeFacts:
     params, results = (item.params, item.results) if isinstance(item, FuncType) else ((), ())
     depth, final = module.depth(index), module.subtypes[index].final
-    return TypeFacts(kind_of(item), depth, final, _field_facts(item), tuple(params), tuple(results))
+    return TypeFacts(kind_of(item), depth, final, _field_facts(module, item), tuple(params), tuple(results))
 
 
 _STORAGE_BITS: Final = {
@@ -167,7 +171,20 @@ _STORAGE_BITS: Final = {
 }  # fmt: skip
 
 
-def _field_facts(item: CompositeType) -> tuple[FieldFacts, ...]:
+#: Types whose values may be structs or arrays.
+_OBJECT_HEAPS: Final = frozenset(schema.HEAP_TYPES[name] for name in ("any", "eq", "struct", "array", "extern"))
+
+
+def _has_objects(module: Module, storage: int) -> bool:
+    if storage & 0xFF not in (schema.VALTYPE_REF, schema.VALTYPE_REF_NULL):
+        return False
+    heap = storage >> 8
+    if heap < schema.HEAP_ABSTRACT:
+        return not isinstance(module.types[heap], FuncType)
+    return heap in _OBJECT_HEAPS
+
+
+def _field_facts(module: Module, item: CompositeType) -> tuple[FieldFacts, ...]:
     """Fields in order, each at a multiple of its size; ``native/runtime/rtt.c`` has the same."""
     offset = schema.ARRAY.size_bytes if isinstance(item, ArrayType) else schema.OBJECT.size_bytes
     facts = []
@@ -175,7 +192,7 @@ def _field_facts(item: CompositeType) -> tuple[FieldFacts, ...]:
         bits = _STORAGE_BITS.get(field.storage, 64)
         offset = schema.align_up(offset, bits // 8)
         letter = "i" if bits < 32 else letter_of(field.storage)
-        facts.append(FieldFacts(field.storage, letter, bits, offset))
+        facts.append(FieldFacts(field.storage, letter, bits, offset, _has_objects(module, field.storage)))
         offset += bits // 8
     return tuple(facts)
 

@@ -102,7 +102,11 @@ class OnePass:
                 "subtypes": self._new("wa_onepass_subtype[]", _subtypes(context.types)),
                 "fields": self._new(
                     "wa_onepass_field[]",
-                    [(f.offset, ord(f.letter), f.bits // 8) for type_ in context.types for f in type_.fields],
+                    [
+                        (f.offset, ord(f.letter), f.bits // 8, f.has_objects)
+                        for type_ in context.types
+                        for f in type_.fields
+                    ],
                 ),
                 "type_count": len(context.signatures),
                 "subtype_count": len(context.types),
