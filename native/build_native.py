@@ -5,7 +5,7 @@ setuptools finds `ffibuilder` and `onepass_builder` here (``cffi_modules``); ``p
 place.
 WASMARTIFACT_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer (run with libasan preloaded),
 WASMARTIFACT_SANITIZE=thread with ThreadSanitizer, WASMARTIFACT_SANITIZE=collect a collector that runs at each
-allocation and overwrites what it frees.
+allocation and overwrites what it frees, WASMARTIFACT_SANITIZE=step one that is always at work, in the smallest steps.
 Warnings are errors with WASMARTIFACT_WERROR=1, which the Makefile sets, and in a build in place: not in a user's, whose
 compiler or Python may be newer than ours and warn of more.
 """

@@ -3,7 +3,8 @@
 ``python -m tests.sanitize [--inputs N] [--seed S]`` runs them, a part of the spec suite where there is one, N mutated
 inputs and as many artifacts whose metadata lies; ``--only-tests PATH ...`` runs these tests and nothing else.
 ``--threads`` runs those of shared memories under ThreadSanitizer. ``--objects`` runs those of structs and arrays with a
-collector that runs at each allocation and overwrites what it frees.
+collector that runs at each allocation and overwrites what it frees, ``--steps`` with one that is always at work, a few
+references at each allocation, and ends the process where it has lost an object.
 
 The package is copied into a scratch directory and built there with WASMARTIFACT_SANITIZE=1, so that the ordinary build
 stays as it is. Python's allocator is replaced by malloc, so that what happens to Python objects is seen too. Exits with
@@ -65,7 +66,11 @@ THREAD_TESTS: Final = (
 )
 NEED_SIGNALS: Final = ("ends_a_wait", "the_waits_of_others", "ctrl_c", "a_child", "deadline", "interrupt")
 #: What makes structs and arrays, and the spec suite's scripts that do.
-OBJECT_TESTS: Final = ("tests/unit/runtime/test_gc_objects.py", "tests/unit/runtime/test_gc_roots.py")
+OBJECT_TESTS: Final = (
+    "tests/unit/runtime/test_gc_objects.py",
+    "tests/unit/runtime/test_gc_roots.py",
+    "tests/unit/runtime/test_gc_rewriting.py",
+)
 OBJECT_SCRIPTS: Final = (
     "array", "array_copy", "array_fill", "array_init_data", "array_init_elem", "array_new_data", "array_new_elem",
     "binary-gc", "br_on_cast", "br_on_cast_fail", "extern", "i31", "ref_cast", "ref_eq", "ref_null", "ref_test",
@@ -125,9 +130,9 @@ def run_threads(scratch: Path) -> bool:
     return subprocess.run(command, cwd=scratch, env=environment, check=False).returncode == 0
 
 
-def run_objects(scratch: Path) -> bool:
-    """The tests of what makes objects, without a sanitizer; collections at each allocation take their time."""
-    environment = {**os.environ, "PYTHONPATH": str(scratch), "WASMARTIFACT_SANITIZE": "collect"}
+def run_objects(scratch: Path, collector: str) -> bool:
+    """The tests of what makes objects, without a sanitizer. ``collector``: of WASMARTIFACT_SANITIZE."""
+    environment = {**os.environ, "PYTHONPATH": str(scratch), "WASMARTIFACT_SANITIZE": collector}
     commands = [["pytest", "-q", "-p", "no:cacheprovider", "--no-header", "-n0", *OBJECT_TESTS]]
     if tell_of(tests.spec.run):
         environment[tests.spec.run.SUITE_VARIABLE] = os.environ[tests.spec.run.SUITE_VARIABLE]
@@ -175,13 +180,15 @@ def main() -> int:
     only.add_argument("--only-inputs", action="store_true", help="leave the tests and the spec suite out")
     only.add_argument("--threads", action="store_true", help="run the tests of shared memories under ThreadSanitizer")
     only.add_argument("--objects", action="store_true", help="run the tests of objects, collecting at each allocation")
+    only.add_argument("--steps", action="store_true", help="likewise, with a collector that is always at work")
     only.add_argument("--only-tests", nargs="+", metavar="PATH", help="run these tests only")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wasmartifact-sanitized-") as directory:
         scratch = Path(directory)
-        copy_and_build(scratch, "thread" if given.threads else "collect" if given.objects else "1")
-        if given.threads or given.objects:
-            return 0 if (run_threads if given.threads else run_objects)(scratch) else 1
+        kind = "thread" if given.threads else "collect" if given.objects else "step" if given.steps else "1"
+        copy_and_build(scratch, kind)
+        if kind != "1":
+            return 0 if (run_threads(scratch) if given.threads else run_objects(scratch, kind)) else 1
         tell_of(tests.component.run)
         has_scripts = tell_of(tests.spec.run)
         passed = []

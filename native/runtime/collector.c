@@ -16,7 +16,7 @@ enum {
 #else
     STEP_BYTES = 1 << 16,
     STEPS = 1 << 16,       /* of marking: a quarter of a millisecond, as is the next */
-    SWEEP_STEPS = 1 << 10,
+    SWEEP_STEPS = 1 << 9,
     MOST_STEPS = 4,        /* in one pause */
 #endif
     STEPS_PER_LOOK = 16384, /* between two looks for what shall end the call */

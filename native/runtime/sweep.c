@@ -5,7 +5,7 @@
 #include "gc.h"
 #include "store.h"
 
-enum { FREEING_STEPS = 32 /* what it takes to give memory back, in steps */ };
+enum { FREEING_STEPS = 16 /* what it takes to give memory back, in steps */ };
 
 void wa_heap_forget_runs(wa_store *store)
 {
