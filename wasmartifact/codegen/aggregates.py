@@ -5,6 +5,7 @@ Small objects come from runs of free cells, by a few instructions; the runtime m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from wasmartifact import schema
@@ -50,18 +51,21 @@ def _store(fn: FunctionEmitter, place: str, field: FieldFacts, value: str) -> No
     fn.emit(f"store {type_} {value}, ptr {place}, align {field.bits // 8}")
 
 
-def _replace(fn: FunctionEmitter, place: str, field: FieldFacts, value: str) -> None:
-    """Put a value over another one, of which the collector hears while it marks."""
+def _replace(fn: FunctionEmitter, place: Callable[[], str], field: FieldFacts, value: str) -> None:
+    """Put a value over another one, of which the collector hears while it marks.
+
+    ``place`` emits the address, for each block anew: one that both have would take an instruction before the test.
+    """
     if field.has_objects:
         number = fn.fresh()
         flag = fn.define("i", f"load i32, ptr {fn.record_field(INSTANCE['is_marking'])}, align 4")
         is_marking = fn.define("c", f"icmp ne i32 {flag}, 0")
         fn.out.append(f"  br i1 {is_marking}, label %note{number}, label %put{number}, {UNLIKELY}{fn.dbg}")
         fn.start_block(f"note{number}")
-        fn.runtime_call("reference_changes", place)
+        fn.runtime_call("reference_changes", place())
         fn.out.append(f"  br label %put{number}{fn.dbg}")
         fn.start_block(f"put{number}")
-    _store(fn, place, field, value)
+    _store(fn, place(), field, value)
 
 
 def _load(fn: FunctionEmitter, place: str, field: FieldFacts, extension: str) -> None:
@@ -147,7 +151,7 @@ def _struct_set(fn: FunctionEmitter, pair: tuple[int, int]) -> None:
     reference, value = fn.pop_values(2)
     field = fn.context.types[pair[0]].fields[pair[1]]
     pointer = object_pointer(fn, reference, "null_structure_reference")
-    _replace(fn, _field_place(fn, pointer, field), field, value)
+    _replace(fn, lambda: _field_place(fn, pointer, field), field, value)
 
 
 # Arrays -----------------------------------------------------------------------------------------------------------
@@ -231,12 +235,12 @@ def _array_new_segment(call: str) -> Handler:
     return emit
 
 
-def _checked_element(fn: FunctionEmitter, type_index: int, reference: str, index: str) -> str:
-    """Address of an element; traps where there is none."""
+def _check_element(fn: FunctionEmitter, reference: str, index: str) -> tuple[str, str]:
+    """The array and the index as an i64; traps where there is no such element."""
     pointer = object_pointer(fn, reference, "null_array_reference")
     length = _length(fn, pointer)
     fn.trap_if(fn.define("c", f"icmp uge i32 {index}, {length}"), _TRAPS["array_out_of_bounds"])
-    return _element_place(fn, pointer, _element(fn, type_index), fn.widen(index, "i"))
+    return pointer, fn.widen(index, "i")
 
 
 def _length(fn: FunctionEmitter, pointer: str) -> str:
@@ -247,16 +251,18 @@ def _length(fn: FunctionEmitter, pointer: str) -> str:
 def _array_get(extension: str) -> Handler:
     def emit(fn: FunctionEmitter, type_index: int) -> None:
         reference, index = fn.pop_values(2)
-        place = _checked_element(fn, type_index, reference, index)
-        _load(fn, place, _element(fn, type_index), extension)
+        pointer, wide = _check_element(fn, reference, index)
+        element = _element(fn, type_index)
+        _load(fn, _element_place(fn, pointer, element, wide), element, extension)
 
     return emit
 
 
 def _array_set(fn: FunctionEmitter, type_index: int) -> None:
     reference, index, value = fn.pop_values(3)
-    place = _checked_element(fn, type_index, reference, index)
-    _replace(fn, place, _element(fn, type_index), value)
+    pointer, wide = _check_element(fn, reference, index)
+    element = _element(fn, type_index)
+    _replace(fn, lambda: _element_place(fn, pointer, element, wide), element, value)
 
 
 def _array_len(fn: FunctionEmitter, _: Any) -> None:
