@@ -7,7 +7,8 @@ pack another.
 They have two segments, so that they load whatever the C library. Their calls have the results that wasmtime gives for
 ``format_1.wat``, from which they were packed: ``pack(..., opt_level=2, target="x86_64", min_glibc="2.17")``. That
 with a shared memory was packed from ``shared.wat``; a module without one has an older runtime ABI, which has all that
-it needs. Those with objects were packed from ``gc.wat``, the last one when code had begun to allocate by itself.
+it needs. Those with objects were packed from ``gc.wat``, the last one when code had begun to allocate by itself, and from
+``rewriting.wat``, before and after code told the collector what it overwrites.
 That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``. That of a component (``component.wat``) is a
 snapshot of an instance that keeps 3, then 42.
 """
@@ -40,6 +41,7 @@ class Frozen(NamedTuple):
     runtime_abi: int
     has_shared_memory: bool = False
     has_objects: bool = False
+    has_rewriting: bool = False
     is_component: bool = False
 
     @property
@@ -108,9 +110,23 @@ FILES = (
         5,
         has_objects=True,
     ),
+    Frozen(
+        "rewriting_2_3.x86_64.elf",
+        "91742426d41c0efa29e17ea648450bdf42146d359b3a968c047d3eac90ea19ec",
+        (2, 3),
+        5,
+        has_rewriting=True,
+    ),
+    Frozen(
+        "barrier_2_3.x86_64.elf",
+        "c2190e669d186d7b6a59c71950659f9295f1db5bde89a47b6793574b1df421d7",
+        (2, 3),
+        6,
+        has_rewriting=True,
+    ),
 )
 READ = [file for file in FILES if file.is_read]
-PLAIN = [file for file in FILES if not (file.has_shared_memory or file.has_objects or file.is_component)]
+PLAIN = [file for file in FILES if not (file.has_shared_memory or file.has_objects or file.has_rewriting or file.is_component)]
 SHARED = [file for file in FILES if file.has_shared_memory and file.loads]
 
 needs_its_machine = pytest.mark.skipif(platform.machine() != "x86_64", reason="the artifact's code is for x86-64")
@@ -209,6 +225,30 @@ def test_it_runs_as_wasmtime_runs_its_module(file: Frozen) -> None:
 @pytest.mark.parametrize("file", [file for file in FILES if file.has_objects], ids=lambda file: file.name)
 def test_its_objects_are_made_and_cast(file: Frozen) -> None:
     assert wa.load(file.path).instantiate().exports.sum(20, 22) == 42
+
+
+@needs_its_machine
+@pytest.mark.parametrize("order", [("rewriting",), ("barrier",), ("rewriting", "barrier"), ("barrier", "rewriting")])
+def test_what_it_rewrites_outlives_collections(order: tuple[str, ...]) -> None:
+    """Code of ABI 5 tells nobody of what it overwrites, so that nothing may be marked while it runs; nor beside it.
+
+    Each instance has an array that goes to a new one again and again while the old one is emptied, behind large trees.
+    """
+    store = wa.Store()
+    artifacts = [wa.load(FOLDER / f"{name}_2_3.x86_64.elf") for name in order]
+    first: Any = artifacts[0].instantiate(store=store).exports
+    first.begin(10_000)
+    first.churn(100_000)
+    instances: list[Any] = [first]
+    for artifact in artifacts[1:]:  # the other one comes when a cycle may be under way
+        instances.append(artifact.instantiate(store=store).exports)
+        instances[-1].begin(5_000)
+    for round_ in range(1500):
+        for exports in instances:
+            exports.renew()
+            exports.churn(round_ % 7 * 1000)
+    for exports in instances:
+        assert [exports.value(i) for i in range(64)] == list(range(64))
 
 
 @needs_its_machine

@@ -313,7 +313,7 @@ def test_header_fields_that_rows_limit() -> None:
     ):
         with pytest.raises(CorruptArtifact, match=words):
             check_rows(patched(**fields))
-    with pytest.raises(VersionMismatch, match="runtime ABI 7, this version has 5"):
+    with pytest.raises(VersionMismatch, match="runtime ABI 7, this version has 6"):
         check_rows(patched(runtime_abi=7))
 
 

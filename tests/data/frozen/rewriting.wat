@@ -1,0 +1,32 @@
+(module
+  (type $node (struct (field i32)))
+  (type $row (array (mut (ref null $node))))
+  (type $tree (struct (field (ref null $tree)) (field (ref null $tree))))
+  (table $row 1 (ref null $row))
+  (table $trees 64 (ref null $tree))
+  (func $grow (param $count i32) (result (ref null $tree))
+    (if (i32.eqz (local.get $count)) (then (return (ref.null $tree))))
+    (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+    (struct.new $tree
+      (call $grow (i32.shr_u (local.get $count) (i32.const 1)))
+      (call $grow (i32.sub (local.get $count) (i32.shr_u (local.get $count) (i32.const 1))))))
+  (func (export "begin") (param $count i32) (local $i i32)
+    (table.set $row (i32.const 0) (array.new_default $row (i32.const 64)))
+    (loop $next
+      (array.set $row (table.get $row (i32.const 0)) (local.get $i) (struct.new $node (local.get $i)))
+      (table.set $trees (local.get $i) (call $grow (local.get $count)))
+      (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 64)))))
+  (func (export "churn") (param $count i32)
+    (loop $next
+      (drop (struct.new $node (i32.const -1)))
+      (br_if $next (i32.gt_s (local.tee $count (i32.sub (local.get $count) (i32.const 1))) (i32.const 0)))))
+  (func (export "renew") (local $i i32) (local $old (ref null $row)) (local $new (ref null $row))
+    (local.set $old (table.get $row (i32.const 0)))
+    (local.set $new (array.new_default $row (i32.const 64)))
+    (table.set $row (i32.const 0) (local.get $new))
+    (loop $next
+      (array.set $row (local.get $new) (local.get $i) (array.get $row (local.get $old) (local.get $i)))
+      (array.set $row (local.get $old) (local.get $i) (ref.null $node))
+      (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 64)))))
+  (func (export "value") (param $i i32) (result i32)
+    (struct.get $node 0 (array.get $row (table.get $row (i32.const 0)) (local.get $i)))))
