@@ -499,7 +499,11 @@ INSTANCE_HEADER: Final = Struct(
         Field("details", "ptr", "private part of the runtime"),
         Field("fuel", "ptr", "the store's cell with the fuel that no portion holds: a u64"),
         Field("rtts", "ptr", "rtt of each type; null where no type is a struct, an array or a subtype"),
-        Field("cpu_level", "u32", "the CPU level whose functions it has: 0 for the first; choices compare with its first byte"),
+        Field(
+            "cpu_level",
+            "u32",
+            "the CPU level whose functions it has: 0 for the first; choices compare with its first byte",
+        ),
         Field("is_marking", "u32", "not 0: who puts a reference over another in an object tells the runtime before"),
     ),
 )
@@ -992,7 +996,9 @@ RUNTIME_CALLS: Final = (
     RuntimeCall("array_init_elem", "vipiii", "(element_segment, array, dst, src, count); traps"),
     RuntimeCall("function_matches", "iip", "(type, function) -> 1 where its type is that or a subtype, else 0"),
     # From ABI 6 on, which code calls where is_marking says so.
-    RuntimeCall("reference_changes", "vp", "(address of a field or an element): the reference there is about to be overwritten"),
+    RuntimeCall(
+        "reference_changes", "vp", "(address of a field or an element): the reference there is about to be overwritten"
+    ),
 )
 RUNTIME_CALL_INDEX: Final = {call.name: index for index, call in enumerate(RUNTIME_CALLS)}
 

@@ -7,8 +7,8 @@ pack another.
 They have two segments, so that they load whatever the C library. Their calls have the results that wasmtime gives for
 ``format_1.wat``, from which they were packed: ``pack(..., opt_level=2, target="x86_64", min_glibc="2.17")``. That
 with a shared memory was packed from ``shared.wat``; a module without one has an older runtime ABI, which has all that
-it needs. Those with objects were packed from ``gc.wat``, the last one when code had begun to allocate by itself, and from
-``rewriting.wat``, before and after code told the collector what it overwrites.
+it needs. Those with objects were packed from ``gc.wat``, the last one when code had begun to allocate by itself, and
+from ``rewriting.wat``, before and after code told the collector what it overwrites.
 That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``. That of a component (``component.wat``) is a
 snapshot of an instance that keeps 3, then 42.
 """
@@ -126,7 +126,11 @@ FILES = (
     ),
 )
 READ = [file for file in FILES if file.is_read]
-PLAIN = [file for file in FILES if not (file.has_shared_memory or file.has_objects or file.has_rewriting or file.is_component)]
+PLAIN = [
+    file
+    for file in FILES
+    if not (file.has_shared_memory or file.has_objects or file.has_rewriting or file.is_component)
+]
 SHARED = [file for file in FILES if file.has_shared_memory and file.loads]
 
 needs_its_machine = pytest.mark.skipif(platform.machine() != "x86_64", reason="the artifact's code is for x86-64")

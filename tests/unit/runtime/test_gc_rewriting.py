@@ -1,4 +1,6 @@
-"""Objects that are rewritten while the collector marks: each instruction that puts a reference over another, and Python.
+"""Objects that are rewritten while the collector marks: by each instruction that puts a reference over another.
+
+Python does so, too.
 
 A guest keeps nodes in structs and arrays, and large trees that the collector looks at before them. What is allocated
 while it marks it does not look into; so a node that went from an old object to a new one, and whose old place was
@@ -101,7 +103,8 @@ TEXT = b"""(module
     (struct.set $holder $c (local.get $old) (ref.null none))
     (f64.convert_i32_s) (f64.add) (f64.add)
     (f64.add (f64.add (local.get $y) (f64.convert_i32_s (local.get $e))))
-    (f64.add (f64.convert_i32_s (i32.add (i32.add (local.get $a) (local.get $b)) (i32.add (local.get $c) (local.get $d))))))
+    (f64.add (f64.convert_i32_s
+      (i32.add (i32.add (local.get $a) (local.get $b)) (i32.add (local.get $c) (local.get $d))))))
   (func $renewed (result (ref $row)) (local $old (ref null $row)) (local $new (ref $row))
     (local.set $old (table.get $rows (i32.const 0)))
     (local.set $new (array.new_default $row (i32.const 64)))
