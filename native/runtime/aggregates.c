@@ -8,8 +8,6 @@
 
 typedef struct wa_schema_instance head;
 
-enum { NOTES_PER_LOOK = 65536 /* between two looks for an interrupt */ };
-
 static wa_instance *instance_of(head *self)
 {
     return (wa_instance *)self;
@@ -36,6 +34,7 @@ void wa_call_reference_changes(head *self, uint64_t place)
     uint64_t reference;
     memcpy(&reference, (const void *)(uintptr_t)place, sizeof reference);
     wa_marking_note(wa_root(self->store)->heap->marking, reference);
+    wa_heed_interrupt();
 }
 
 /* All that elements from here on hold is about to be overwritten. */
@@ -45,11 +44,8 @@ static void elements_change(head *self, wa_array *array, uint32_t first, uint32_
     if (!self->is_marking || rtt->head.references == 0)
         return;
     uint64_t *elements = (uint64_t *)(void *)elements_of(array) + first;
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count; i++)
         wa_call_reference_changes(self, (uintptr_t)&elements[i]);
-        if (i % NOTES_PER_LOOK == NOTES_PER_LOOK - 1)
-            wa_heed_interrupt();
-    }
 }
 
 static bool is_outside(uint64_t start, uint64_t count, uint64_t size)

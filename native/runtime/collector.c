@@ -10,15 +10,16 @@
 enum {
 #ifdef WA_STEP_ALWAYS
     STEP_BYTES = 1,
-    STEPS = 3,
+    MARK_STEPS = 3,
     SWEEP_STEPS = 1,
-    MOST_STEPS = 1,
+    MOST_TIMES = 1,
 #else
     STEP_BYTES = 1 << 16,
-    STEPS = 1 << 16,       /* of marking: a quarter of a millisecond, as is the next */
-    SWEEP_STEPS = 1 << 9,
-    MOST_STEPS = 4,        /* in one pause */
+    MARK_STEPS = 1 << 16,  /* a quarter of a millisecond, as is the next */
+    SWEEP_STEPS = 1 << 13,
+    MOST_TIMES = 4,        /* in one pause */
 #endif
+    ALL_STEPS = -1,
     STEPS_PER_LOOK = 16384, /* between two looks for what shall end the call */
 };
 
@@ -125,34 +126,34 @@ bool wa_heap_collect(wa_store *store)
 
 /* ---- in steps ----------------------------------------------------------------------------------------------------- */
 
-/* steps: of STEP_BYTES, that are paid for. */
-static void mark_some(wa_store *store, uint64_t steps)
+/* So many times what STEP_BYTES pay for. */
+static void go_on(wa_store *store, int64_t times)
 {
     wa_heap *heap = store->heap;
-    /* Large objects pay for more than a pause may take: what is marked late then is marked at once. */
-    bool is_late = heap->taken_bytes > heap->finish_at;
-    if (!wa_marking_step(heap->marking, is_late ? INT64_MAX : STEPS * (int64_t)(steps < MOST_STEPS ? steps : MOST_STEPS)))
-        return;
-    wa_marking_check(store);
-    end_marking(store);
-    wa_heap_begin_sweep(store);
-    wa_heap_sweep(store, SWEEP_STEPS);
+    if (heap->marking != NULL) {
+        if (!wa_marking_step(heap->marking, times == ALL_STEPS ? INT64_MAX : times * MARK_STEPS))
+            return;
+        wa_marking_check(store);
+        end_marking(store);
+        wa_heap_begin_sweep(store);
+    }
+    wa_heap_sweep(store, times == ALL_STEPS ? INT64_MAX : times * SWEEP_STEPS);
 }
 
 void wa_heap_step(wa_store *store, uint64_t wanted_bytes)
 {
     wa_heap *heap = store->heap;
-    uint64_t due_bytes = heap->taken_bytes + wanted_bytes - heap->look_at;
+    uint64_t taken_bytes = heap->taken_bytes + wanted_bytes;
+    uint64_t times = taken_bytes > heap->look_at ? (taken_bytes - heap->look_at) / STEP_BYTES + 1 : 1;
     if (is_idle(heap) && store->marks_at_once) {
         wa_heap_collect(store);
         return;
     }
     if (is_idle(heap) && (!sees_roots(store) || !begin(store)))
         return;
-    if (heap->marking != NULL)
-        mark_some(store, due_bytes / STEP_BYTES + 1);
-    else
-        wa_heap_sweep(store, SWEEP_STEPS);
+    /* Large objects pay for more than a pause may take: what is late then is done at once, or the heap grew without end. */
+    bool is_late = taken_bytes > heap->finish_at;
+    go_on(store, is_late ? ALL_STEPS : (int64_t)(times < MOST_TIMES ? times : MOST_TIMES));
     heap->look_at = is_idle(heap) ? heap->collect_at : heap->taken_bytes + STEP_BYTES;
 }
 

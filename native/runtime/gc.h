@@ -123,7 +123,7 @@ typedef struct wa_heap {
     uint64_t collect_at;  /* how many of them call for the next one */
     uint64_t look_at;     /* how many call for the collector's next step: collect_at, where no collection is under way */
     uint64_t begun_at;    /* how many there were when marking began */
-    uint64_t finish_at;   /* how many call for the rest of the marking at once */
+    uint64_t finish_at;   /* how many call for the rest of what is under way, at once */
     wa_marking *marking;  /* owned; NULL: nothing is being marked */
     wa_region *sweep_region; /* what is left to sweep: that many of its blocks, and the next regions */
     uint32_t sweep_left;
@@ -231,7 +231,7 @@ void wa_heap_forget_runs(wa_store *store);
 void wa_heap_clear_marks(wa_heap *heap);
 /* After marking: what has no mark is free. */
 void wa_heap_begin_sweep(wa_store *store);
-/* So many blocks of what is left, of those that go back to the system fewer. */
+/* So many steps of what is left: a block takes 1 to 256. */
 void wa_heap_sweep(wa_store *store, int64_t steps);
 
 /* ---- collector.c; stores are roots here --------------------------------------------------------------------------- */

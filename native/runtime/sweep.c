@@ -5,7 +5,8 @@
 #include "gc.h"
 #include "store.h"
 
-enum { FREEING_STEPS = 16 /* what it takes to give memory back, in steps */ };
+/* What a block takes, in steps: to find that it is free, to look into it, and to give its memory back. */
+enum { PASSING_STEPS = 1, LOOKING_STEPS = 16, FREEING_STEPS = 256 };
 
 void wa_heap_forget_runs(wa_store *store)
 {
@@ -74,6 +75,7 @@ void wa_heap_begin_sweep(wa_store *store)
     heap->live_bytes = heap->kept_bytes = 0;
     heap->taken_bytes -= heap->begun_at;
     heap->new_bytes = heap->taken_bytes;
+    heap->finish_at = heap->taken_bytes + heap->collect_at;
     overwrite_all(heap);
     start_over(heap, WA_LOOKING_INTO_BLOCKS);
 }
@@ -104,18 +106,23 @@ static int64_t free_block(wa_store *store, wa_region *region, uint32_t index)
     bool keeps = heap->kept_bytes <= heap->collect_at;
     region->states[index] = WA_BLOCK_SWEPT;
     wa_heap_free_block(store, region, index, keeps);
-    return keeps ? 1 : FREEING_STEPS;
+    return keeps ? LOOKING_STEPS : FREEING_STEPS;
 }
 
-static int64_t sweep_block(wa_store *store, wa_region *region, uint32_t index)
+/* The last of those that are left, or the run that it ends. Returns what it took. */
+static int64_t sweep_block(wa_store *store)
 {
-    uint8_t state = region->states[index];
-    bool is_first = region->starts[index] == index + 1;
-    if (is_first && state == WA_BLOCK_EMPTY && store->heap->sweeping == WA_FREEING_BLOCKS)
-        return free_block(store, region, index);
-    if (is_first && state == WA_BLOCK_DUE)
-        look_into_block(store->heap, region, index);
-    return 1;
+    wa_heap *heap = store->heap;
+    wa_region *region = heap->sweep_region;
+    uint32_t index = heap->sweep_left - 1, start = region->starts[index];
+    heap->sweep_left = start == 0 ? index : start - 1;
+    uint8_t state = start == 0 ? WA_BLOCK_SWEPT : region->states[start - 1];
+    if (state == WA_BLOCK_EMPTY && heap->sweeping == WA_FREEING_BLOCKS)
+        return free_block(store, region, start - 1);
+    if (state != WA_BLOCK_DUE)
+        return PASSING_STEPS;
+    look_into_block(heap, region, start - 1);
+    return LOOKING_STEPS;
 }
 
 static void end_turn(wa_heap *heap)
@@ -136,7 +143,7 @@ void wa_heap_sweep(wa_store *store, int64_t steps)
     wa_heap *heap = store->heap;
     while (heap->sweeping != WA_SWEPT && steps > 0) {
         if (heap->sweep_left != 0) {
-            steps -= sweep_block(store, heap->sweep_region, --heap->sweep_left);
+            steps -= sweep_block(store);
         } else if (heap->sweep_region != NULL && heap->sweep_region->next != NULL) {
             heap->sweep_region = heap->sweep_region->next;
             heap->sweep_left = heap->sweep_region->used;
