@@ -261,14 +261,22 @@ def _open(place: Any) -> tuple[Any, str]:
     """File system and path in it."""
     fsspec = require("fsspec", "a store of artifacts")
     if isinstance(place, fsspec.AbstractFileSystem):
-        return place, ""
+        return _without_cache(place), ""
     try:
         fs, root = fsspec.core.url_to_fs(place)
     except ImportError as problem:
         raise ToolchainError(f"the store {place} needs another Python package: {problem}") from None
     except ValueError as problem:
         raise ValueError(f"the store {place!r} is no URL that fsspec knows: {problem}") from None
-    return fs, str(root).rstrip("/")
+    return _without_cache(fs), str(root).rstrip("/")
+
+
+def _without_cache(fs: Any) -> Any:
+    """The file system behind a cache of fsspec: that shows claims as they were, and some let everybody make one."""
+    cached = require("fsspec.implementations.cached", "a store of artifacts")
+    while isinstance(fs, cached.CachingFileSystem):
+        fs = fs.fs
+    return fs
 
 
 def _is_local(fs: Any) -> bool:

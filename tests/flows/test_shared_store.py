@@ -344,13 +344,15 @@ def test_a_claim_whose_owner_died_is_taken_over(tmp_path: Path, monkeypatch: pyt
     assert list(objects(str(store))) == [name]
 
 
-def test_a_claim_whose_owner_lives_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For longer than a claim that stands still is."""
+@pytest.mark.parametrize("cache", ["", "simplecache::", "filecache::", "filecache::simplecache::"])
+def test_a_claim_whose_owner_lives_is_waited_for(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than a claim that stands still is, whatever cache of fsspec is in front."""
     monkeypatch.setattr(shared_store, "STALE_SECONDS", 0.6)
     monkeypatch.setattr(shared_store, "BEAT_SECONDS", 0.1)
-    fs = fsspec.filesystem("memory")
-    fs.store.clear()
-    owner, waiting = (shared_store._Claim(fs, "/x.claim") for _ in range(2))
+    fsspec.filesystem("memory").store.clear()
+    fs, root = shared_store._open("memory://fleet")
+    owner = shared_store._Claim(fs, f"{root}/x.claim")
+    waiting = shared_store._Claim(shared_store._open(f"{cache}memory://fleet")[0], f"{root}/x.claim")
     assert owner.take()
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline:
@@ -359,7 +361,7 @@ def test_a_claim_whose_owner_lives_is_waited_for(tmp_path: Path, monkeypatch: py
     owner.release()
     assert waiting.take()
     waiting.release()
-    assert not fs.exists("/x.claim")
+    assert not fs.exists(f"{root}/x.claim")
 
 
 def test_a_warm_start_does_not_open_the_store(tmp_path: Path) -> None:
