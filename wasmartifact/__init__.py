@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wasmartifact._types import Struct as Struct
     from wasmartifact._types import set_interrupt_signal as set_interrupt_signal
     from wasmartifact.cache import compile as compile
+    from wasmartifact.component.embed import embed as embed
     from wasmartifact.errors import ArtifactError as ArtifactError
     from wasmartifact.errors import BadMagic as BadMagic
     from wasmartifact.errors import BadSignature as BadSignature
@@ -124,6 +125,7 @@ _HOMES: Final = {
     "Wasi": "wasmartifact.wasi.host",
     "open_metadata": "wasmartifact.verifier",
     "sign": "wasmartifact.signer",
+    "embed": "wasmartifact.component.embed",
     "snapshot": "wasmartifact.snapshotter",
     "verify": "wasmartifact.verifier",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from wasmartifact.component.model import ModuleType as Declarations
 from wasmartifact.externtypes import (
@@ -37,8 +37,14 @@ def type_of(module: model.Module) -> ModuleType:
     )
 
 
-def declared_type(declarations: Declarations, outer: Callable[[int, int], Any]) -> ModuleType:
-    """The type that a component declares; ``outer`` gives a core type by scopes outwards and index."""
+def core_type(definition: Any, outer: Callable[[int, int], Any]) -> Any:
+    """What a core type stands for: the type of a core module, or a function type, which it is already.
+
+    ``outer`` gives a core type by scopes outwards and index; the first one outwards is where the definition stands."""
+    return _module_type(definition, outer) if isinstance(definition, Declarations) else definition
+
+
+def _module_type(declarations: Declarations, outer: Callable[[int, int], Any]) -> ModuleType:
     types: list[Any] = []
     imports, exports = [], []
     for declaration in declarations.declarations:
@@ -80,3 +86,50 @@ def _function(type_: Any) -> FuncType:
 
 def _tag(type_: Any) -> TagType:
     return TagType(tuple(map(valtype_name, type_.params)))
+
+
+def difference(found: ModuleType, wanted: ModuleType) -> str | None:
+    """What keeps a core module from standing where one of another type is wanted; None where nothing does.
+
+    It exports what is wanted at least, and imports at most what the other one may."""
+    exports = {row.name: row.type for row in found.exports}
+    for row in wanted.exports:
+        if row.name not in exports:
+            return f"does not export {row.name!r}, {_words(row.type)}"
+        if not _fits(exports[row.name], row.type):
+            return f"exports {row.name!r} as {_words(exports[row.name])}, expected {_words(row.type)}"
+    imports = {(row.module, row.name): row.type for row in wanted.imports}
+    for needed in found.imports:
+        place = (needed.module, needed.name)
+        if place not in imports:
+            return f"imports {needed.module!r} {needed.name!r}, which the component does not give it"
+        if not _fits(imports[place], needed.type):
+            words = f"{_words(needed.type)}, the component gives {_words(imports[place])}"
+            return f"imports {needed.module!r} {needed.name!r} as {words}"
+    return None
+
+
+def _fits(found: ExternType, wanted: ExternType) -> bool:
+    """Whether what there is can stand for what is wanted: equal, but for limits of memories and tables."""
+    if isinstance(found, MemoryType) and isinstance(wanted, MemoryType):
+        limits = (found.min_pages, found.max_pages), (wanted.min_pages, wanted.max_pages)
+        rests = [type_._replace(min_pages=0, max_pages=None) for type_ in (found, wanted)]
+        return rests[0] == rests[1] and _within(*limits)
+    if isinstance(found, TableType) and isinstance(wanted, TableType):
+        limits = (found.min, found.max), (wanted.min, wanted.max)
+        return found._replace(min=0, max=None) == wanted._replace(min=0, max=None) and _within(*limits)
+    return type(found) is type(wanted) and found == wanted  # as tuples, types of different kinds may be equal
+
+
+def _within(found: tuple[int, int | None], wanted: tuple[int, int | None]) -> bool:
+    (least, most), (wanted_least, wanted_most) = found, wanted
+    return least >= wanted_least and (wanted_most is None or (most is not None and most <= wanted_most))
+
+
+def _words(type_: ExternType) -> str:
+    return f"{_KINDS[type(type_)]} {type_}"
+
+
+_KINDS: Final[dict[type, str]] = {
+    FuncType: "a function", MemoryType: "a memory", TableType: "a table", GlobalType: "a global", TagType: "a tag",
+}  # fmt: skip

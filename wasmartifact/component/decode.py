@@ -5,15 +5,19 @@ What is asynchronous, and what no published toolchain makes, is refused by the n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from wasmartifact.component import model
 from wasmartifact.component.model import CORE_SORTS, PRIMITIVES, SORTS, Definition, ExternDesc, ValType
+from wasmartifact.dataclass import dataclass
 from wasmartifact.errors import UnsupportedModule
 from wasmartifact.wasm.decode import COMPONENT_MAGIC, decode_func_type, decode_import_type
 from wasmartifact.wasm.model import FuncType as CoreFuncType
 from wasmartifact.wasm.reader import Reader, malformed
 
+#: Ids of sections.
+CORE_TYPES, ALIASES, IMPORTS = 3, 6, 10
 #: Components within components, and types within types: as deep as validators go, too.
 MAX_DEPTH: Final = 100
 #: Longer lists of fixed length are refused.
@@ -39,6 +43,28 @@ def decode_component(data: bytes) -> model.Component:
     return _Decoder(data).component(0, len(data), 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section with its bytes ``data[start:end]``; of core types, aliases and imports, what it defines, with the bytes
+    of each."""
+
+    id: int
+    start: int
+    end: int
+    items: list[tuple[Any, bytes]]
+
+
+def outer_sections(data: bytes) -> Iterator[Section]:
+    """The sections of the outermost component."""
+    decoder = _Decoder(data)
+    for offset, section_id, body in decoder.sections(0, len(data)):
+        items = []
+        for _ in range(body.count() if section_id in (CORE_TYPES, ALIASES, IMPORTS) else 0):
+            start = body.pos
+            items.append((_SECTIONS[section_id](decoder, body, 0), data[start : body.pos]))
+        yield Section(section_id, offset, body.end, items)
+
+
 def unsupported(offset: int, what: str, feature: str) -> UnsupportedModule:
     """The error for a part that is valid and not compiled."""
     return UnsupportedModule(
@@ -56,16 +82,8 @@ class _Decoder:
         """A component with its preamble."""
         if depth > MAX_DEPTH:
             raise malformed(start, f"components are nested more than {MAX_DEPTH} deep")
-        reader = Reader(self.data, start, end)
-        if self.data[start : start + 8] != COMPONENT_MAGIC:
-            raise malformed(start, "a nested component without its preamble")
-        reader.take(8)
         definitions: list[Definition] = []
-        while reader.pos < end:
-            offset = reader.pos
-            section_id = reader.byte()
-            size_bytes = reader.u32()
-            body = Reader(self.data, reader.take(size_bytes), reader.pos)
+        for offset, section_id, body in self.sections(start, end):
             if section_id == 1:
                 definitions.append(model.CoreModule(offset, body.pos, body.end))
                 continue
@@ -83,6 +101,15 @@ class _Decoder:
             if body.pos != body.end:
                 raise malformed(body.pos, f"section {section_id} ends here, expected {body.end:#x}")
         return model.Component(start, tuple(definitions))
+
+    def sections(self, start: int, end: int) -> Iterator[tuple[int, int, Reader]]:
+        """Offset, id and contents of each section of a component."""
+        if self.data[start : start + 8] != COMPONENT_MAGIC:
+            raise malformed(start, "a nested component without its preamble")
+        reader = Reader(self.data, start + 8, end)
+        while reader.pos < end:
+            offset, section_id, size_bytes = reader.pos, reader.byte(), reader.u32()
+            yield offset, section_id, Reader(self.data, reader.take(size_bytes), reader.pos)
 
     # Instances and aliases ----------------------------------------------------------------------------------------
 
@@ -343,12 +370,12 @@ class _Decoder:
 
 _SECTIONS: Final = {
     2: _Decoder.core_instance,
-    3: _Decoder.core_type,
+    CORE_TYPES: _Decoder.core_type,
     5: _Decoder.instance,
-    6: _Decoder.alias,
+    ALIASES: _Decoder.alias,
     7: _Decoder.type,
     8: _Decoder.canon,
-    10: _Decoder.import_,
+    IMPORTS: _Decoder.import_,
     11: _Decoder.export,
 }
 _TYPES: Final[dict[int, Any]] = {

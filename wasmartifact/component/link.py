@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wasmartifact.component import model
-from wasmartifact.component.coremodules import declared_type, type_of
+from wasmartifact.component.coremodules import core_type, type_of
 from wasmartifact.component.decode import unsupported
 from wasmartifact.dataclass import dataclass, field, replace
+from wasmartifact.errors import UnsupportedModule
 from wasmartifact.record import NamedTuple
 from wasmartifact.schema import (
     CANON_ADAPTER,
@@ -146,6 +147,7 @@ class _Closure:
 class _ImportedModule:
     """A core module that the embedder gives: it may be exported, and no instance be made of it."""
 
+    name: str
     type: ModuleType
 
 
@@ -198,6 +200,16 @@ def link_component(data: bytes, component: model.Component) -> Program:
     return linker.program
 
 
+def _import_error(offset: int, what: str, name: str) -> UnsupportedModule:
+    """What can't be compiled before it is there, and can be put in."""
+    return UnsupportedModule(
+        f"component: byte {offset:#x}: {what}, {name!r} (feature component-imports): all that runs is compiled ahead "
+        f"of time; put it in by wasmartifact.embed(component, {{{name!r}: ...}}), and pack what that gives",
+        feature="component-imports",
+        wasm_offset=offset,
+    )
+
+
 class _Linker:
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -230,7 +242,7 @@ class _Linker:
         """What the embedder gives for an import, or for an export of an imported instance."""
         desc, program = declared.desc, self.program
         if desc.sort == "component":
-            raise unsupported(declared.offset, f"the import of a component, {declared.name!r}", "component-imports")
+            raise _import_error(declared.offset, "the import of a component", declared.name)
         row = len(program.externs)
         program.externs.append(ExternRow(declared.name, COMPONENT_SORTS.index(desc.sort), parent, False, None))
         self.note_attributes(declared.attributes, row)
@@ -243,7 +255,7 @@ class _Linker:
         elif desc.sort == "type":
             entity = self.name_type(scope.get("type", desc.index))
         elif desc.sort == "core module":
-            entity = _ImportedModule(scope.get("core type", desc.index))
+            entity = _ImportedModule(declared.name, scope.get("core type", desc.index))
             self.note_module(entity.type, row)
         else:
             entity = self.host_instance(scope.get("type", desc.index), row)
@@ -311,8 +323,7 @@ class _Linker:
     def core_instance(self, definition: model.CoreInstantiate, scope: _Scope) -> None:
         place = scope.get("core module", definition.module)
         if isinstance(place, _ImportedModule):
-            what = "an instance of a core module that is imported"
-            raise unsupported(definition.offset, what, "component-imports")
+            raise _import_error(definition.offset, "an instance of a core module that is imported", place.name)
         module = self.module(place)
         arguments = {name: scope.get("core instance", index) for name, index in definition.arguments}
         imports = [arguments[row.module][row.name].entity for row in module.imports]
@@ -389,11 +400,8 @@ class _Linker:
         """What an index of types stands for: a value type, a resource, the row of a function type, or a scope."""
         if isinstance(type_, model.ScopeType):
             return _Closure(type_, scope)
-        if isinstance(type_, model.ModuleType):
-            # Its own scope is the first one outwards.
-            return declared_type(type_, lambda depth, index: scope.outer(depth - 1).get("core type", index))
-        if isinstance(type_, CoreFuncType):
-            return type_
+        if isinstance(type_, (model.ModuleType, CoreFuncType)):
+            return core_type(type_, lambda depth, index: scope.outer(depth - 1).get("core type", index))
         if isinstance(type_, model.ResourceType):
             destructor = None if type_.destructor is None else scope.get("core func", type_.destructor)
             self.program.resources.append(ResourceRow(scope.instance, destructor))

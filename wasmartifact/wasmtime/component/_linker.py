@@ -313,7 +313,7 @@ class LinkerInstance(Made, _Lockable):
         return LinkerInstance._of(self._linker, self, found)
 
     def add_module(self, name: str, module: Module) -> None:
-        """Define a core module; a component that makes an instance of one that it imports is refused before."""
+        """Define a core module, for components that export it again; `wasmartifact.embed` puts in those that run."""
         check_type(module, Module, "a `Module`")
         module._check_open()
         self._define(name, module)
