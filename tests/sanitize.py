@@ -27,7 +27,7 @@ import tests.component.run
 import tests.spec.run
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PARTS: Final = ("bench", "docs", "native", "tests", "wasmartifact", "pyproject.toml")
+PARTS: Final = ("bench", "docs", "native", "tests", "tools", "wasmartifact", "pyproject.toml")
 #: What reaches the C runtime in depth.
 TESTS: Final = (
     "tests/unit/runtime",
