@@ -40,7 +40,8 @@ def type_of(module: model.Module) -> ModuleType:
 def core_type(definition: Any, outer: Callable[[int, int], Any]) -> Any:
     """What a core type stands for: the type of a core module, or a function type, which it is already.
 
-    ``outer`` gives a core type by scopes outwards and index; the first one outwards is where the definition stands."""
+    ``outer`` gives a core type by scopes outwards and index; the first one outwards is where the definition stands.
+    """
     return _module_type(definition, outer) if isinstance(definition, Declarations) else definition
 
 
@@ -91,7 +92,8 @@ def _tag(type_: Any) -> TagType:
 def difference(found: ModuleType, wanted: ModuleType) -> str | None:
     """What keeps a core module from standing where one of another type is wanted; None where nothing does.
 
-    It exports what is wanted at least, and imports at most what the other one may."""
+    It exports what is wanted at least, and imports at most what the other one may.
+    """
     exports = {row.name: row.type for row in found.exports}
     for row in wanted.exports:
         if row.name not in exports:

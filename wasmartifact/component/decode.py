@@ -46,7 +46,8 @@ def decode_component(data: bytes) -> model.Component:
 @dataclass(frozen=True, slots=True)
 class Section:
     """A section with its bytes ``data[start:end]``; of core types, aliases and imports, what it defines, with the bytes
-    of each."""
+    of each.
+    """
 
     id: int
     start: int
