@@ -1,6 +1,6 @@
 """Generate what must agree with ``wasmartifact/schema.py`` and ``wasmartifact/wasi/abi.py``: the C headers of the
 runtime, the lean constants that the load path imports instead of the schema, the tables of the format page; and the
-types of WASI 0.2 from ``tools/wasi.wit``.
+types of WASI 0.2 from ``tools/wasi_functions.py``.
 
 ``python tools/generate.py`` writes the files; ``--check`` only names each file that differs, and then exits with 1.
 The output depends on these alone, so that a test can regenerate it and compare.
@@ -623,7 +623,7 @@ def wasi_type_table() -> str:
     )
     return text.replace(
         "Generated from wasmartifact/schema.py by tools/generate.py: change the schema and run the tool.",
-        "Generated from tools/wasi.wit by tools/generate.py: change that and run the tool.",
+        "Generated from tools/wasi_functions.py by tools/generate.py: change that and run the tool.",
     )
 
 

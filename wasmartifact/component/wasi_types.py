@@ -1,6 +1,6 @@
 """The types of WASI 0.2's functions.
 
-Generated from tools/wasi.wit by tools/generate.py: change that and run the tool.
+Generated from tools/wasi_functions.py by tools/generate.py: change that and run the tool.
 """
 
 # ruff: noqa: E501
