@@ -41,6 +41,14 @@ class WebAssemblyLexer(WatLexer):
     }
 
 
+def without_unknown(
+    _app: Any, _what: str, _name: str, _object: Any, _options: Any, signature: str, returns: str
+) -> Any:
+    """A signature without the arguments that there are not: ``**unknown`` is there for what its error says."""
+    return None if signature is None else (signature.replace(", **unknown", ""), returns)
+
+
 def setup(app: Any) -> None:
     """Sphinx calls this."""
+    app.connect("autodoc-process-signature", without_unknown)
     app.add_lexer("wat", WebAssemblyLexer)

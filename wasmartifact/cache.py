@@ -26,7 +26,7 @@ TYPE_CHECKING = False  # typing, errors and the packer are imported when they ar
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from concurrent.futures import Executor
-    from typing import Any, Final
+    from typing import Any, Final, Never
 
     from wasmartifact.host.keys import Key
     from wasmartifact.host.scratch import ScratchFile
@@ -67,6 +67,7 @@ def compile(
     cache_dir: str | os.PathLike[str] | None = None,
     cache_size_bytes: int | None = None,
     warn: Callable[[str], None] | None = None,
+    **unknown: Never,
 ) -> Artifact:
     """Load a module's artifact from the cache; pack the module into it first where it isn't there yet.
 
@@ -132,12 +133,24 @@ def compile(
     >>> wa.compile("module.wat", opt_level=0).instantiate({"env": {"log": print}}).exports.add(2, 3)
     5
     """
+    if unknown:
+        from wasmartifact.hints import unknown_argument
+
+        raise unknown_argument("compile", *unknown)
     if isinstance(source, str) and "(" in source:  # few paths have one: a warm start imports nothing for it
         from wasmartifact.host.input import refuse_text
 
         refuse_text(source)
     limit_bytes = size_limit(cache_size_bytes)
-    cpu = cpu if isinstance(cpu, str) else list(cpu)
+    if not isinstance(cpu, str):
+        from wasmartifact.arguments import cpu_names
+
+        cpu = list(cpu_names(cpu))
+    if tier_up not in (True, False) or incremental not in (True, False) or not (warn is None or callable(warn)):
+        from wasmartifact.arguments import check_callables, check_flags
+
+        check_flags(tier_up=tier_up, incremental=incremental)
+        check_callables(warn=warn)
     options = {
         "opt_level": opt_level, "cpu": cpu, "target": target, "jobs": jobs, "progress": progress, "fuel": fuel,
         "limits": limits, "executor": executor, "keep_debug": keep_debug, "incremental": incremental,

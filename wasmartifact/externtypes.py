@@ -198,6 +198,7 @@ def value_types(names: Iterable[str]) -> tuple[str, ...]:
     ValueError
         No such value type.
     """
-    if isinstance(names, str):
-        raise TypeError(f'expected a list of value types such as ["i32"], found the string {names!r}')
+    if isinstance(names, str) or not hasattr(type(names), "__iter__"):
+        found = f"the string {names!r}" if isinstance(names, str) else type(names).__name__
+        raise TypeError(f'expected a list of value types such as ["i32"], found {found}')
     return tuple([str(name) if name in _VALTYPE_BY_NAME else valtype_name(valtype_from_name(name)) for name in names])

@@ -1,4 +1,4 @@
-"""What takes the place of names that people know from wasmtime-py and look for here: words for errors."""
+"""What takes the place of what people look for here in vain, names of wasmtime-py for one: words for errors."""
 
 from __future__ import annotations
 
@@ -70,3 +70,81 @@ def absent_attribute(owner: object, name: str) -> AttributeError | None:
     if kind == "Instance" and name in owner.exports:  # type: ignore[attr-defined]
         found = f"it is an export: instance.exports.{name}" if name.isidentifier() else None
     return AttributeError(f"{kind!r} object has no attribute {name!r}; {found}") if found else None
+
+
+_OUTPUT: Final = "it goes where a descriptor, a file or a callable says: stdout=1, stdout=open(...), stdout=callback"
+_LEVEL: Final = "opt_level=0 to 3 says how well it is compiled"
+_OF_PACKING: Final = {
+    **dict.fromkeys(("optimize", "optimization", "opt", "level", "cranelift_opt_level"), _LEVEL),
+    "consume_fuel": "fuel=True has the code count it",
+    "triple": "target='aarch64' names the machine",
+    "features": "cpu='x86-64-v3' names the CPU whose features the code may use",
+    **dict.fromkeys(("threads", "workers", "parallel_compilation"), "jobs= is the number of compiling processes"),
+    **dict.fromkeys(
+        ("timeout", "memory_bytes", "seconds"), "limits=wa.PackLimits(seconds=..., memory_bytes=...) bounds it"
+    ),
+    **dict.fromkeys(("debug", "debug_info"), "keep_debug=True keeps the module's DWARF"),
+}
+#: Names of functions and classes -> arguments that they don't have -> what to do.
+_ARGUMENTS: Final = {
+    "Wasi": {
+        **dict.fromkeys(("argv", "arguments"), "args=[...] are the arguments, the program's name first"),
+        **dict.fromkeys(("environ", "environment", "envs"), "env={...} are the environment variables"),
+        **dict.fromkeys(
+            ("dirs", "dir", "mapdirs", "mapdir", "preopen", "preopen_dir", "preopen_dirs", "preopened_dirs"),
+            "preopens={'/guest': 'host'} are the directories",
+        ),
+        **dict.fromkeys(("stdout_file", "stdout_custom", "stderr_file", "stderr_custom"), _OUTPUT),
+        **dict.fromkeys(("inherit_stdout", "inherit_stderr"), "stdout=1 and stderr=2 are those of this process"),
+        "inherit_stdin": "stdin=0 is that of this process", "stdin_file": "stdin=open(path, 'rb') reads a file",
+        "inherit_argv": "args=sys.argv are those of this process",
+        "inherit_env": "env=os.environ is that of this process",
+    },
+    "Limits": {
+        **dict.fromkeys(("memory_size", "memory", "memory_pages"), "memory_bytes= bounds all memories of a store"),
+        "stack_size": "stack_bytes= bounds the stack", "max_wasm_stack": "stack_bytes= bounds the stack",
+        **dict.fromkeys(("seconds", "timeout"), "with store.deadline(seconds): bounds the time"),
+        "fuel": "store.fuel bounds what is done",
+    },
+    "PackLimits": {"memory": "memory_bytes= bounds it", "timeout": "seconds= bounds it"},
+    "pack": {**_OF_PACKING, "cache_dir": "wa.compile has a cache"},
+    "compile": {**_OF_PACKING, "output": "wa.pack(source, output) writes an artifact"},
+}  # fmt: skip
+
+
+def unknown_argument(owner: str, name: str, *_: str) -> TypeError:
+    """The error for a keyword argument that a function, or a class, does not have."""
+    found = _ARGUMENTS[owner].get(name, f"help(wasmartifact.{owner}) tells of those that it has")
+    return TypeError(f"{owner}() got an unexpected keyword argument {name!r}; {found}")
+
+
+_INSTANTIATE: Final = "send the artifact's path, and make an instance there: wa.load(path).instantiate(imports)"
+#: Names of the classes whose objects stay in their process -> what another one can do.
+_ELSEWHERE: Final = {
+    "Linked": "send the artifact's path: wa.load(path).link(imports) makes one there",
+    **dict.fromkeys(("Instance", "Namespace"), f"{_INSTANTIATE}; wa.snapshot(instance, path) keeps its state"),
+    **dict.fromkeys(("Exports", "Func", "ComponentFunc"), _INSTANTIATE),
+    "Store": "make one there, wa.Store(), and in it what this one has",
+    "Memory": "send its bytes: bytes(memory)",
+    "Table": "make one there",
+    "Global": "send its value",
+    "Tag": "make one there",
+    "Struct": "send its values",
+    "Array": "send its values",
+    "Resource": "send what it was made of",
+    "WasiHost": "send its arguments, and make one there: wa.Wasi(...)",
+    "Columns": "send the artifact's path: wa.open_metadata(path) reads it there",
+}
+
+
+def unpicklable(owner: object) -> TypeError:
+    """The error for an object that should go to another process."""
+    kind = type(owner)
+    if hasattr(kind, "_is_component"):  # an Artifact
+        path: str | None = owner.path  # type: ignore[attr-defined]
+        what = "artifact.contents()" if path is None else f"its path, {path!r}"
+        found = f"send {what}, and load that there: wa.load(...)"
+    else:
+        found = next(_ELSEWHERE[base.__name__] for base in kind.__mro__ if base.__name__ in _ELSEWHERE)
+    name = "Metadata" if kind.__name__ == "Columns" else kind.__name__
+    return TypeError(f"{name!r} objects can't be pickled or copied, as they belong to this process; {found}")

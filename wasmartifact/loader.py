@@ -83,6 +83,10 @@ def load(
     5
     """
     check = _make_check(key) if verify or key is not None else None
+    if verify not in (True, False) or private not in (True, False):
+        from wasmartifact.arguments import check_flags
+
+        check_flags(verify=verify, private=private)
     if isinstance(path_or_bytes, _CONTENTS):
         return _load_contents((path_or_bytes,), None, check, is_sealed=private or check is not None)
     path = os.fspath(path_or_bytes)

@@ -13,6 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wasmartifact import schema
+from wasmartifact.arguments import (
+    check_callables,
+    check_executor,
+    check_flags,
+    check_incremental,
+    cpu_names,
+    wrong_type,
+)
 from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
@@ -23,10 +31,11 @@ from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.errors import MalformedModule, UnsupportedModule
+from wasmartifact.hints import unknown_argument
 from wasmartifact.host import libllvm
 from wasmartifact.host.cache_folder import open_folder
 from wasmartifact.host.input import refuse_text
-from wasmartifact.host.output import absolute_path, check_output, write_output
+from wasmartifact.host.output import absolute_path, resolve_output, write_output
 from wasmartifact.host.packages import check_installed
 from wasmartifact.limits import PackLimits
 from wasmartifact.metadata import digests
@@ -50,6 +59,7 @@ from wasmartifact.wasm.validate import validate
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+    from typing import Never
 
 #: What helps where LLVM is missing, but to install it.
 _OTHERWISE: Final = ", or pack with opt_level=0 (-O 0 on the command line), which takes none of it for x86-64"
@@ -115,6 +125,7 @@ def pack(
     executor: Executor | None = None,
     keep_debug: bool = False,
     incremental: bool | str | os.PathLike[str] | None = None,
+    **unknown: Never,
 ) -> PackReport:
     """Compile a WebAssembly module into an artifact.
 
@@ -193,9 +204,15 @@ def pack(
     >>> wa.load("answer.so").instantiate().exports.answer()
     42
     """
+    if unknown:
+        raise unknown_argument("pack", *unknown)
     refuse_text(source)
     clock = Clock()
-    cpu = cpu if isinstance(cpu, str) else tuple(cpu)
+    check_flags(fuel=fuel, keep_debug=keep_debug)
+    check_callables(progress=progress)
+    check_executor(executor)
+    check_incremental(incremental)
+    cpu = cpu_names(cpu)
     first, *above = resolve_levels(target, cpu)
     options = codegen_options(opt_level, first, fuel=bool(fuel))
     oldest_glibc = None if min_glibc is None else _glibc_version(min_glibc)
@@ -206,9 +223,7 @@ def pack(
             "executor goes without keep and limits: its workers may be on other machines, where no folder of this one "
             "is and no process of theirs can be ended from here"
         )
-    if not isinstance(output, int):
-        output = os.fsdecode(output)
-        check_output(output)
+    output = resolve_output(output)
     name = f"/proc/self/fd/{output}" if isinstance(output, int) else output
     if keep is not None:
         keep = absolute_path(keep)
@@ -404,6 +419,8 @@ def _kept_folder(incremental: bool | str | os.PathLike[str] | None, *, is_wanted
 
 def _glibc_version(text: str) -> tuple[int, int]:
     """(2, 17) of "2.17"."""
+    if not isinstance(text, str):
+        raise wrong_type("min_glibc", text, 'a version as "2.17", or None')
     match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})", text)
     if match is None:
         raise ValueError(f'min_glibc is {text!r}, expected a version as "2.17"')

@@ -94,7 +94,7 @@ def instantiate(
     """
     from wasmartifact.wasi.host import Wasi
 
-    imports = Wasi(args=(os.path.basename(program), *args), **(_own_streams(wasi) | wasi)).imports()
+    imports = Wasi(args=(os.path.basename(program), *_arguments(args)), **(_own_streams(wasi) | wasi)).imports()
     limits = wasi.get("limits")
     threads = None
     try:
@@ -108,6 +108,15 @@ def instantiate(
         if name in instance.exports:
             _check_entry(instance.exports[name], name, program, imports)
     return instance, threads
+
+
+def _arguments(args: Any) -> tuple[Any, ...]:
+    """What comes behind the program's name; TypeError for a text, whose characters would be taken one by one."""
+    if isinstance(args, tuple | list):
+        return tuple(args)
+    from wasmartifact.arguments import words_of
+
+    return words_of("args", args)
 
 
 def _own_streams(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +139,7 @@ def instantiate_component(component: Artifact, program: str, args: Sequence[str 
     """An instance of a component with WASI 0.2, likewise."""
     from wasmartifact.wasi.host import Wasi
 
-    host = Wasi(args=(os.path.basename(program), *args), **(_own_streams(wasi) | wasi))
+    host = Wasi(args=(os.path.basename(program), *_arguments(args)), **(_own_streams(wasi) | wasi))
     limits = wasi.get("limits")
     return component.instantiate(host.imports(), store=None if limits is None else types.Store(limits=limits))
 

@@ -18,6 +18,7 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
+from wasmartifact.arguments import words_of, wrong_type
 from wasmartifact.diagnosis import check_front
 from wasmartifact.errors import ArtifactError, ToolchainError
 from wasmartifact.host.keys import read_private_key, read_public_key
@@ -68,6 +69,8 @@ class SharedStore:
         sign_with: Key | None,
         warn: Callable[[str], None],
     ) -> None:
+        if not isinstance(place, str | os.PathLike) and not callable(getattr(place, "cat_file", None)):
+            raise wrong_type("store", place, "a URL, a path, or a file system of fsspec")
         self.place = os.fsdecode(place) if isinstance(place, str | os.PathLike) else place
         self._public = None if key is None else read_public_key(key).public_bytes_raw()
         self._private = None if sign_with is None else read_private_key(sign_with).private_bytes_raw()
@@ -293,7 +296,7 @@ def _digests(trusted: str | os.PathLike[str] | Collection[str] | None) -> frozen
         with open(trusted, "rb") as file:
             lines = file.read(_MAX_LIST_BYTES).decode(errors="replace").splitlines()
         trusted = [line.split()[0] for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    digests = frozenset(map(str.lower, trusted))
+    digests = frozenset([str(digest).lower() for digest in words_of("trusted", trusted)])
     for digest in digests:
         if len(digest) != _DIGEST_DIGITS or not set(digest) <= set("0123456789abcdef"):
             raise ValueError(f"{where} has {digest!r}, expected SHA-256 digests, as sha256sum prints them")

@@ -17,7 +17,7 @@ from wasmartifact.elf.read import find_section
 from wasmartifact.elf.reopen import place_images, read_layout
 from wasmartifact.errors import SnapshotError
 from wasmartifact.externtypes import GlobalType
-from wasmartifact.host.output import check_output, write_output
+from wasmartifact.host.output import resolve_output, write_output
 from wasmartifact.host.scratch import read_chunks
 from wasmartifact.metadata import Metadata
 from wasmartifact.metadata.columns import Columns
@@ -89,9 +89,7 @@ def snapshot(instance: types.Instance | ComponentInstance, output: str | os.Path
     if not isinstance(instance, types.Instance):
         raise TypeError(f"expected an Instance or ComponentInstance, found {type(instance).__name__}")
     clock = Clock()
-    if not isinstance(output, int):
-        output = os.fsdecode(output)
-        check_output(output)
+    output = resolve_output(output)
     artifact = instance.artifact
     _refuse_imports(artifact.metadata)
 

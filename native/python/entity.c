@@ -144,7 +144,7 @@ static int index_error(const wa_table *table, PyObject *index)
 /* Element index from Python. */
 static int table_index(const wa_table *table, PyObject *object, uint64_t *index)
 {
-    int outcome = wax_to_u64(object, index);
+    int outcome = wax_to_u64(object, "the index of a table", index);
     return outcome > 0 ? index_error(table, object) : outcome;
 }
 
@@ -402,6 +402,11 @@ static PyObject *entity_get_store(PyObject *object, void *closure)
     return Py_XNewRef((PyObject *)entity_store((wax_entity *)object));
 }
 
+static PyMethodDef entity_methods[] = {
+    WAX_NOT_PICKLED,
+    {NULL, NULL, 0, NULL},
+};
+
 static PyGetSetDef entity_getset[] = {
     {"store", entity_get_store, NULL, WAX_DOC_Entity_store, NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -418,6 +423,7 @@ static PyType_Slot entity_slots[] = {
     {Py_tp_dealloc, wax_entity_dealloc},
     {Py_tp_traverse, entity_traverse},
     {Py_tp_getattro, wax_getattr},
+    {Py_tp_methods, entity_methods},
     {Py_tp_getset, entity_getset},
     {Py_tp_members, entity_members},
     {0, NULL},

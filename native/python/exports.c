@@ -219,6 +219,7 @@ static PyMethodDef exports_methods[] = {
     {"values", exports_values, METH_NOARGS, WAX_DOC_Exports_values},
     {"items", exports_items, METH_NOARGS, WAX_DOC_Exports_items},
     {"__dir__", exports_dir, METH_NOARGS, NULL},
+    WAX_NOT_PICKLED,
     {NULL, NULL, 0, NULL},
 };
 

@@ -211,6 +211,7 @@ static PyObject *func_call_async(PyObject *func, PyObject *args)
 
 static PyMethodDef func_methods[] = {
     {"call_async", func_call_async, METH_VARARGS, WAX_DOC_Func_call_async},
+    WAX_NOT_PICKLED,
     {"call_bits", wax_call_bits, METH_O, WAX_DOC_Func_call_bits},
     {NULL, NULL, 0, NULL},
 };

@@ -117,6 +117,7 @@ static const struct {
     [WAX_GETSIGNAL] = {"_signal", "getsignal"},
     [WAX_MAKE_EXIT] = {"wasmartifact.runtime.native_errors", "make_exit"},
     [WAX_PRINTABLE] = {"wasmartifact.errors", "printable"},
+    [WAX_UNPICKLABLE] = {"wasmartifact.hints", "unpicklable"},
     [WAX_ABSENT] = {"wasmartifact.hints", "absent_attribute"},
     [WAX_WASM_EXCEPTION] = {"wasmartifact.errors", "WasmException"},
     [WAX_CALL_ASYNC] = {"wasmartifact.runtime.asynchronous", "call_async"},
@@ -182,6 +183,13 @@ PyObject *wax_getattr(PyObject *object, PyObject *name)
     return NULL;
 }
 
+PyObject *wax_refuse_pickle(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    wax_raise_object(wax_call_helper(WAX_UNPICKLABLE, object, NULL, NULL));
+    return NULL;
+}
+
 /* ---- objects of types that are made late ------------------------------------------------------------------------------ */
 
 PyObject *wax_new_object(PyTypeObject **type, PyType_Spec *spec)
@@ -235,8 +243,12 @@ void wax_name_file(PyObject *path)
     Py_XDECREF(traceback);
 }
 
-int wax_to_u64(PyObject *object, uint64_t *number)
+int wax_to_u64(PyObject *object, const char *name, uint64_t *number)
 {
+    if (!PyIndex_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be an int, found %.100s", name, Py_TYPE(object)->tp_name);
+        return -1;
+    }
     PyObject *index = PyNumber_Index(object);
     if (index == NULL)
         return -1;

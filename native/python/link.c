@@ -207,6 +207,7 @@ static void linked_dealloc(PyObject *object)
 static PyMethodDef linked_methods[] = {
     {"instantiate", (PyCFunction)(void (*)(void))linked_instantiate, METH_VARARGS | METH_KEYWORDS,
      WAX_DOC_Linked_instantiate},
+    WAX_NOT_PICKLED,
     {NULL, NULL, 0, NULL},
 };
 

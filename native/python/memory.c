@@ -12,7 +12,7 @@ static wa_memory *native_of(PyObject *object)
 /* Number of pages from Python. */
 static int page_count(PyObject *object, const char *name, uint64_t *count)
 {
-    int outcome = wax_to_u64(object, count);
+    int outcome = wax_to_u64(object, name, count);
     if (outcome <= 0)
         return outcome;
     PyErr_Format(PyExc_ValueError, "%s is %.40R; expected a number of pages from 0", name, object);
@@ -24,15 +24,18 @@ static PyObject *memory_new(PyTypeObject *class, PyObject *args, PyObject *kwarg
     static char *names[] = {"min_pages", "max_pages", "shared", "memory64", "page_size_bytes", NULL};
     PyObject *min_object, *max_object = Py_None;
     int shared = 0, memory64 = 0;
-    unsigned page_size_bytes = WA_WASM_PAGE_BYTES;
-    uint64_t min, max = UINT64_MAX;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$ppI:Memory", names, &min_object, &max_object, &shared, &memory64,
-                                     &page_size_bytes) ||
+    PyObject *page_object = NULL;
+    uint64_t min, max = UINT64_MAX, page_size_bytes = WA_WASM_PAGE_BYTES;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$ppO:Memory", names, &min_object, &max_object, &shared, &memory64,
+                                     &page_object) ||
         page_count(min_object, "min_pages", &min) < 0 ||
         (max_object != Py_None && page_count(max_object, "max_pages", &max) < 0))
         return NULL;
-    if (page_size_bytes != 1 && page_size_bytes != WA_WASM_PAGE_BYTES) {
-        PyErr_Format(PyExc_ValueError, "page_size_bytes is %u: expected 1 or %d", page_size_bytes, WA_WASM_PAGE_BYTES);
+    int outcome = page_object == NULL ? 0 : wax_to_u64(page_object, "page_size_bytes", &page_size_bytes);
+    if (outcome < 0)
+        return NULL;
+    if (outcome > 0 || (page_size_bytes != 1 && page_size_bytes != WA_WASM_PAGE_BYTES)) {
+        PyErr_Format(PyExc_ValueError, "page_size_bytes is %.40R: expected 1 or %d", page_object, WA_WASM_PAGE_BYTES);
         return NULL;
     }
     uint32_t page_log2 = page_size_bytes == 1 ? 0 : 16;
@@ -110,6 +113,10 @@ static Py_ssize_t memory_length(PyObject *object)
 /* One end of a slice or an index: addresses are unsigned, so nothing counts from the end and nothing is clipped. */
 static int address_of(PyObject *object, Py_ssize_t size, Py_ssize_t *address)
 {
+    if (!PyIndex_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "a memory address must be an int, found %.100s", Py_TYPE(object)->tp_name);
+        return -1;
+    }
     *address = PyNumber_AsSsize_t(object, PyExc_IndexError);
     if (*address == -1 && PyErr_Occurred())
         return -1;

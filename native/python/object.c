@@ -240,8 +240,14 @@ static void array_releasebuffer(PyObject *self, Py_buffer *view)
 
 /* ---- the types ------------------------------------------------------------------------------------------------------- */
 
+static PyMethodDef object_methods[] = {
+    WAX_NOT_PICKLED,
+    {NULL, NULL, 0, NULL},
+};
+
 #define COMMON_SLOTS(doc) \
     {Py_tp_doc, (char *)(uintptr_t)(doc)}, {Py_tp_dealloc, object_dealloc}, {Py_tp_traverse, object_traverse}, \
+        {Py_tp_methods, object_methods}, \
         {Py_tp_richcompare, object_compare}, {Py_tp_hash, object_hash}, {Py_tp_repr, object_repr}, {Py_sq_length, object_length}, \
         {Py_sq_item, object_item}, {Py_sq_ass_item, object_set_item}
 

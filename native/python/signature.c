@@ -212,7 +212,9 @@ static uint32_t *codes_of(PyObject *names, uint32_t *count)
         return NULL;
     }
     /* A tuple: what looks up a name may run code that changes a list. */
-    PyObject *given = PySequence_Fast(names, "expected a list of value types such as [\"i32\"]");
+    PyObject *given = PySequence_Fast(names, "");
+    if (given == NULL && Py_TYPE(names)->tp_iter == NULL && !PySequence_Check(names))
+        PyErr_Format(PyExc_TypeError, "expected a list of value types such as [\"i32\"], found %.100s", Py_TYPE(names)->tp_name);
     PyObject *sequence = given == NULL ? NULL : PySequence_Tuple(given);
     Py_XDECREF(given);
     if (sequence == NULL)

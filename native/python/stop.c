@@ -158,8 +158,11 @@ static wax_deadline *new_deadline(void)
 PyObject *wax_store_deadline(PyObject *store, PyObject *argument)
 {
     double seconds = PyFloat_AsDouble(argument);
-    if (seconds == -1 && PyErr_Occurred())
+    if (seconds == -1 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError) && !PyNumber_Check(argument))
+            PyErr_Format(PyExc_TypeError, "seconds must be a number, found %.100s", Py_TYPE(argument)->tp_name);
         return NULL;
+    }
     if (isnan(seconds))
         return PyErr_Format(PyExc_ValueError, "a deadline in NaN seconds: expected a number");
     wax_deadline *deadline = new_deadline();
@@ -186,6 +189,8 @@ PyObject *wax_store_interrupt(PyObject *store, PyObject *unused)
 static PyObject *set_interrupt_signal(PyObject *module, PyObject *argument)
 {
     (void)module;
+    if (!PyIndex_Check(argument))
+        return PyErr_Format(PyExc_TypeError, "signal must be an int, found %.100s", Py_TYPE(argument)->tp_name);
     long number = PyLong_AsLong(argument);
     if (number == -1 && PyErr_Occurred())
         return NULL;

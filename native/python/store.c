@@ -421,13 +421,14 @@ static int store_set_limits(PyObject *object, PyObject *limits, void *closure)
     wax_store *store = wax_root((wax_store *)object);
     wa_limits native;
     wax_component_limits component;
-    if (limits == NULL || limits == Py_None || store->limits == NULL) {
+    bool is_given = limits != NULL && limits != Py_None;
+    if (is_given && read_limits(limits, &native, &component) < 0)
+        return -1;
+    if (!is_given || store->limits == NULL) {
         PyErr_SetString(PyExc_ValueError, "limits can be changed to other ones, where the store was made with some: wa.Store("
                                           "limits=wa.Limits()) has none yet, and counts");
         return -1;
     }
-    if (read_limits(limits, &native, &component) < 0)
-        return -1;
     wa_store_change_limits(store->native, &native);
     keep_limits(store, limits, &component);
     return 0;
@@ -545,6 +546,7 @@ static PyGetSetDef store_getset[] = {
 static PyMethodDef store_methods[] = {
     {"deadline", wax_store_deadline, METH_O, WAX_DOC_Store_deadline},
     {"interrupt", wax_store_interrupt, METH_NOARGS, WAX_DOC_Store_interrupt},
+    WAX_NOT_PICKLED,
     {NULL, NULL, 0, NULL},
 };
 

@@ -153,6 +153,7 @@ typedef enum wax_helper {
     WAX_MAKE_EXIT,       /* (code) -> Exit */
     WAX_WASM_EXCEPTION,  /* class */
     WAX_PRINTABLE,       /* (str) -> str: fit for a message */
+    WAX_UNPICKLABLE,     /* (object) -> exception */
     WAX_ABSENT,          /* (object, str) -> AttributeError with what to do, or None */
     WAX_CALL_ASYNC,      /* (func, arguments) -> coroutine */
     WAX_AWAIT_HOST,      /* (coroutine) -> its result */
@@ -197,6 +198,9 @@ PyObject *wax_call_helper(wax_helper helper, PyObject *first, PyObject *second, 
 PyObject *wax_getattr(PyObject *object, PyObject *name);
 /* Raise an exception object, whose reference is stolen; does nothing where it is NULL. */
 void wax_raise_object(PyObject *exception);
+/* Raise the TypeError that says what to send to another process instead. In the method table of a type: WAX_NOT_PICKLED. */
+PyObject *wax_refuse_pickle(PyObject *object, PyObject *unused);
+#define WAX_NOT_PICKLED {"__reduce__", wax_refuse_pickle, METH_NOARGS, NULL}
 /* A new object of a type that most programs need none of: the state has it at this place, or gets it now. */
 PyObject *wax_new_object(PyTypeObject **type, PyType_Spec *spec);
 /* tp_dealloc of such a type, where nothing else is to be released. */
@@ -208,8 +212,9 @@ void wax_raise_error(const wa_error *error, PyObject *path);
 /* Put the path, if it is one, into the ArtifactError that is set, unless it has one. */
 void wax_name_file(PyObject *path);
 /* Whether a function of a method table got as many arguments as it takes; else a TypeError is set. */
-/* An integer, or what has an __index__, as a number: 0; 1 where it is negative or too large; -1 with an exception set. */
-int wax_to_u64(PyObject *object, uint64_t *number);
+/* An integer, or what has an __index__, as a number: 0; 1 where it is negative or too large; -1 with an exception set, which
+ * calls the object by this name. */
+int wax_to_u64(PyObject *object, const char *name, uint64_t *number);
 bool wax_check_count(const char *name, Py_ssize_t found, Py_ssize_t expected);
 /* Set a TypeError and return false unless the type is what it should be. */
 bool wax_check_type(PyObject *object, PyTypeObject *type);

@@ -435,6 +435,7 @@ static PyMethodDef wasi_host_methods[] = {
     {"_unstable_function", unstable_function, METH_O, WAX_DOC_WasiHost__unstable_function},
     {"_call", WAX_FASTCALL(call_function), METH_FASTCALL, WAX_DOC_WasiHost__call},
     {"_close", close_descriptor, METH_O, WAX_DOC_WasiHost__close},
+    WAX_NOT_PICKLED,
     {NULL, NULL, 0, NULL},
 };
 

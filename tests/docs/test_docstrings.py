@@ -39,6 +39,8 @@ FILES: Final = {
 #: What numpydoc's validation finds is an error, but for the style of sentences: the first one of a docstring stands in
 #: its first line, may be long, and may name what a thing is instead of what it does.
 STYLE: Final = {"GL01", "GL02", "GL03", "ES01", "SA01", "SS03", "SS05", "SS06", "PR08", "PR09", "RT02", "RT03", "RT04"}
+#: What takes the arguments that there are not, for an error that says what there is instead.
+NOT_SAID: Final = "Parameters {'**unknown'} not documented"
 #: Classes that come from a function, a method or a list of members, whose example shows them.
 MADE_BY_CALLS: Final = {
     "Artifact",
@@ -80,7 +82,8 @@ def test_docstring_has_all_sections(name: str) -> None:
         ignored |= {"PR01", "PR02", "EX01"}  # nobody makes one; the root of the errors says what all of them take
     if name.count(".") > 1:
         ignored |= {"EX01"}  # the class has the example
-    assert [(code, words) for code, words in validate(name)["errors"] if code not in ignored] == []
+    found = [(code, words) for code, words in validate(name)["errors"] if code not in ignored]
+    assert [(code, words) for code, words in found if words != NOT_SAID] == []
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "wasmartifact"
 #: other, but for those in PEERS.
 LAYERS = (
     ("dataclass", "record"),
-    ("constants", "errors", "frozen", "hints", "limits", "messages", "schema", "version"),
+    ("arguments", "constants", "errors", "frozen", "hints", "limits", "messages", "schema", "version"),
     ("externtypes",),
     ("host", "wit"),
     ("wasm",),

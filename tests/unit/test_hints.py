@@ -1,4 +1,4 @@
-"""Names of wasmtime-py that the package does not have: the error says what there is instead."""
+"""What people look for in vain, names of wasmtime-py for one: the error says what there is instead."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import wasmartifact as wa
 import wasmartifact.wasmtime as face
-from wasmartifact.hints import _INSTEAD
+from wasmartifact.hints import _ARGUMENTS, _INSTEAD
 
 package: Any = wa
 
@@ -74,3 +74,27 @@ def test_exports_are_not_attributes_of_the_instance(objects: dict[str, Any]) -> 
     with pytest.raises(AttributeError, match=r"no attribute 'add'; it is an export: instance\.exports\.add"):
         _ = objects["Instance"].add
     assert not hasattr(objects["Instance"], "add")
+
+
+@pytest.mark.parametrize("owner", sorted(_ARGUMENTS))
+def test_arguments_by_other_names(owner: str) -> None:
+    for name, words in _ARGUMENTS[owner].items():
+        given = (b"", "x.so")[: {"pack": 2, "compile": 1}.get(owner, 0)]
+        with pytest.raises(TypeError, match=rf"^{owner}\(\) got an unexpected keyword argument '{name}'; ") as caught:
+            getattr(package, owner)(*given, **{name: 1})
+        assert str(caught.value).endswith(words)
+        assert all(hasattr(wa, named) for named in re.findall(r"\bwa\.(\w+)", words))
+        with pytest.raises(TypeError, match=rf"help\(wasmartifact\.{owner}\)"):
+            getattr(package, owner)(*given, nonsense=1)
+
+
+def test_what_is_passed_on_to_a_wasi() -> None:
+    with pytest.raises(TypeError, match=r"Wasi\(\) got an unexpected keyword argument 'argv'; args="):
+        wa.run(b"(module)", argv=["a"])
+
+
+def test_arguments_that_are_named_instead_exist() -> None:
+    """What an error says to write is understood."""
+    wa.Wasi(args=["a"], env={"A": "b"}, preopens={"/guest": "."}, stdout=1, stderr=2, stdin=0)
+    wa.PackLimits(seconds=1.0, memory_bytes=1)
+    wa.Limits(memory_bytes=1, stack_bytes=1)

@@ -88,7 +88,7 @@ class CodegenOptions:
         return self.opt_level in _FUNCTION_LEVELS
 
     def __post_init__(self) -> None:
-        if self.opt_level not in OPT_LEVELS:
+        if self.opt_level not in OPT_LEVELS or type(self.opt_level) is not int:
             raise ValueError(f"opt_level is {self.opt_level!r}, expected 0, 1, 2 or 3")
 
 

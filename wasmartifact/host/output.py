@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from wasmartifact.arguments import wrong_type
 from wasmartifact.host.scratch import ScratchFile
 from wasmartifact.schema import TEMPORARY_PREFIX, Buffer
 
@@ -16,6 +17,25 @@ _BATCH_BYTES: Final = 4 << 20
 _BATCH_CHUNKS: Final = 64
 #: Linux follows as many symbolic links in one path.
 _MAX_LINKS: Final = 40
+
+
+def resolve_output(output: str | os.PathLike[str] | int) -> str | int:
+    """An output as a path, which an artifact can go to, or as an open descriptor.
+
+    Raises
+    ------
+    TypeError
+        It is neither.
+    OSError
+        As `check_output` does.
+    """
+    if isinstance(output, bool) or not isinstance(output, str | bytes | os.PathLike | int):
+        raise wrong_type("output", output, "a path or an open descriptor")
+    if isinstance(output, int):
+        return output
+    path = os.fsdecode(output)
+    check_output(path)
+    return path
 
 
 def check_output(output: str | os.PathLike[str]) -> None:

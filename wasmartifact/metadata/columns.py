@@ -23,6 +23,7 @@ from wasmartifact.constants import (
 TYPE_CHECKING = False  # importing typing, the schema or errors costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import NoReturn
 
     from wasmartifact.errors import CorruptArtifact
     from wasmartifact.externtypes import FuncType
@@ -60,6 +61,11 @@ class Columns:
         self._names: dict[int, str] = {}
         self._names_bytes = 0
         self.func_types: dict[int, FuncType] = {}  # made so far, by type index: see rows.py
+
+    def __reduce__(self) -> NoReturn:
+        from wasmartifact.hints import unpicklable
+
+        raise unpicklable(self)
 
     @property
     def header(self) -> Header:

@@ -7,7 +7,7 @@ from wasmartifact import _types as types
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, NoReturn, Self
 
     from wasmartifact.metadata import Metadata
 
@@ -43,6 +43,14 @@ class Artifact:
         raise problem or AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        from wasmartifact.hints import unpicklable
+
+        raise unpicklable(self)
 
     def __repr__(self) -> str:
         return f"<Artifact {self.path or 'from bytes'}>"

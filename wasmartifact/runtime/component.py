@@ -10,7 +10,7 @@ from wasmartifact.runtime.component_types import camel, snake
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, NoReturn
 
     from wasmartifact.runtime.component_imports import Imported
     from wasmartifact.wit.types import World
@@ -219,6 +219,11 @@ class Namespace:
         self._native = native
         self._parent = parent
         self._cache: dict[str, Any] = {}
+
+    def __reduce__(self) -> NoReturn:
+        from wasmartifact.hints import unpicklable
+
+        raise unpicklable(self)
 
     def __getattr__(self, name: str) -> Any:
         if name in self._cache:

@@ -68,6 +68,11 @@ class Table(types.Entity):
         valtype = valtype_from_name(type)
         if not _is_reference(valtype):
             raise ValueError(f'a table holds references such as "funcref" or "externref", not {type}')
+        for name, number in (("min", min), ("max", max)):
+            if not isinstance(number, int) and (name == "min" or number is not None):
+                from wasmartifact.arguments import wrong_type
+
+                raise wrong_type(f"{name} of a table", number, "an int")
         if not 0 <= min <= (_TABLE_LIMIT if max is None else max) <= _TABLE_LIMIT:
             raise ValueError(f"a table of {min} to {max} elements; expected 0 <= min <= max <= {_TABLE_LIMIT}")
         error = ffi.new("wa_error *")

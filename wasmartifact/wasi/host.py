@@ -12,7 +12,7 @@ from wasmartifact.wasi.streams import as_stream
 TYPE_CHECKING = False  # importing typing costs more than a load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Final, Self
+    from typing import Any, Final, Never, Self
 
     from wasmartifact.limits import Limits
     from wasmartifact.wasi.streams import Input, Output
@@ -122,9 +122,14 @@ class Wasi(types.WasiHost):
         http: Any = None,
         network: bool | Callable[[str, str, int], object] | None = None,
         limits: Limits | None = None,
+        **unknown: Never,
     ) -> Self:
         """See the class."""
-        args = args if isinstance(args, str | bytes) else tuple(args)
+        if unknown:
+            from wasmartifact.hints import unknown_argument
+
+            raise unknown_argument("Wasi", *unknown)
+        args = tuple(args) if isinstance(args, tuple | list) else _words("args", args)
         _check_mapping("env", env)
         _check_mapping("preopens", preopens)
         self = super().__new__(cls, _strings("args", args), _strings("env", _variables(env)) if env else b"")
@@ -135,7 +140,7 @@ class Wasi(types.WasiHost):
         self._interfaces = None
         self._give_http(http)
         self._streams = []
-        sockets = tuple(sockets)
+        sockets = tuple(sockets) if isinstance(sockets, tuple | list) else _sockets(sockets)
         if limits is not None:
             self._limit(limits, given=STREAMS + len(preopens or ()) + len(sockets))
         for name, stream, writes in (("stdin", stdin, False), ("stdout", stdout, True), ("stderr", stderr, True)):
@@ -143,7 +148,7 @@ class Wasi(types.WasiHost):
         for guest_path, host_path in (preopens or {}).items():
             self._give_directory(_bytes("preopens", guest_path), host_path)
         for socket in sockets:
-            number = socket if isinstance(socket, int) else socket.fileno()
+            number = socket if isinstance(socket, int) else _socket_number(socket)
             self._give_descriptor(number, types.WASI_INPUT | types.WASI_OUTPUT)
         return self
 
@@ -256,6 +261,23 @@ class Wasi(types.WasiHost):
             raise
 
 
+def _sockets(given: Any) -> tuple[Any, ...]:
+    if isinstance(given, str | bytes) or not hasattr(type(given), "__iter__"):
+        from wasmartifact.arguments import wrong_type
+
+        raise wrong_type("sockets", given, "an iterable of sockets or descriptors")
+    return tuple(given)
+
+
+def _socket_number(socket: Any) -> int:
+    if not hasattr(socket, "fileno"):
+        from wasmartifact.arguments import wrong_type
+
+        raise wrong_type("sockets", socket, "sockets or descriptors")
+    number: int = socket.fileno()
+    return number
+
+
 def _network(given: Any) -> Callable[[str, str, int], object] | None:
     """What says of an address whether sockets may use it; None where there are none."""
     if given is None or given is False:
@@ -282,9 +304,13 @@ def _bytes(name: str, text: Text) -> bytes:
     return text
 
 
+def _words(name: str, words: Any) -> tuple[Any, ...]:
+    from wasmartifact.arguments import words_of
+
+    return words_of(name, words)
+
+
 def _strings(name: str, texts: Iterable[Text]) -> bytes:
-    if isinstance(texts, str | bytes):
-        raise TypeError(f"{name}: expected an iterable of strings, found the string {texts!r}")
     return b"".join(_bytes(name, text) + b"\0" for text in texts)
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 else:
     from wasmartifact.record import complete
 
+    #: What mappings that nobody can change are of; types.MappingProxyType, without the import of types.
+    _View = type(type.__dict__)
+
     class _FrozenType(type):
         """Makes the annotated names of a class its slots, behind those of its base, and their values the defaults."""
 
@@ -65,11 +68,11 @@ else:
             raise AttributeError(f"{type(self).__name__} is immutable: {name!r} can't be deleted")
 
         def __getstate__(self):
-            return self._values()
+            return tuple([dict(value) if type(value) is _View else value for value in self._values()])
 
         def __setstate__(self, values):
             for put, value in zip(self._setters, values, strict=True):
-                put(self, value)
+                put(self, _View(value) if type(value) is dict else value)
 
         def __repr__(self):
             fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in self._fields)

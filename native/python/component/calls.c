@@ -425,6 +425,7 @@ static PyObject *func_repr(PyObject *object)
 
 static PyMethodDef func_methods[] = {
     {"call_async", func_call_async, METH_VARARGS, "Call on a thread of the package, for asyncio, as Func.call_async does."},
+    WAX_NOT_PICKLED,
     {NULL, NULL, 0, NULL},
 };
 

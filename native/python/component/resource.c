@@ -108,6 +108,7 @@ static PyMethodDef resource_methods[] = {
     {"close", resource_close, METH_NOARGS, "Run the destructor, once; later uses are a ValueError."},
     {"__enter__", resource_enter, METH_NOARGS, NULL},
     {"__exit__", resource_exit, METH_VARARGS, NULL},
+    WAX_NOT_PICKLED,
     {NULL, NULL, 0, NULL},
 };
 
