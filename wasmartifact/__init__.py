@@ -141,8 +141,12 @@ if not TYPE_CHECKING:  # a type checker knows all names from above, and must ref
         elif name in _HOMES:
             value = getattr(__import__(_HOMES[name], fromlist=(name,)), name)
         else:
-            # Names with an underscore in front are asked for by those who look at every module.
-            hint = "" if name[0] == "_" else __import__("wasmartifact.hints", fromlist=("instead_of",)).instead_of(name)
+            # Names with an underscore in front are asked for by those who look at every module, and those of modules by
+            # their import: nobody looks for them, and the words for others take a module of their own.
+            is_module = name.isalpha() and name.islower()
+            hint = ""
+            if not is_module and name[0] != "_":
+                hint = __import__("wasmartifact.hints", fromlist=("instead_of",)).instead_of(name)
             # Where there is none, Python looks for names that are nearly the same.
             known = {} if hint else {"name": name, "obj": __import__("sys").modules[__name__]}
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", **known)

@@ -100,13 +100,6 @@ _ARGUMENTS: Final = {
         "inherit_argv": "args=sys.argv are those of this process",
         "inherit_env": "env=os.environ is that of this process",
     },
-    "Limits": {
-        **dict.fromkeys(("memory_size", "memory", "memory_pages"), "memory_bytes= bounds all memories of a store"),
-        "stack_size": "stack_bytes= bounds the stack", "max_wasm_stack": "stack_bytes= bounds the stack",
-        **dict.fromkeys(("seconds", "timeout"), "with store.deadline(seconds): bounds the time"),
-        "fuel": "store.fuel bounds what is done",
-    },
-    "PackLimits": {"memory": "memory_bytes= bounds it", "timeout": "seconds= bounds it"},
     "pack": {**_OF_PACKING, "cache_dir": "wa.compile has a cache"},
     "compile": {**_OF_PACKING, "output": "wa.pack(source, output) writes an artifact"},
 }  # fmt: skip

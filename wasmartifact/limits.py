@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, Never, NoReturn
+    from typing import Any, ClassVar, NoReturn
 
 
 class Bounds:
@@ -135,12 +135,7 @@ class Limits(Bounds):
         stack_bytes: int | None = None,
         value_bytes: int | None = None,
         handles: int | None = None,
-        **unknown: Never,
     ) -> None:
-        if unknown:
-            from wasmartifact.hints import unknown_argument
-
-            raise unknown_argument("Limits", *unknown)
         super().__init__(
             memory_bytes=memory_bytes,
             table_elements=table_elements,
@@ -187,9 +182,5 @@ class PackLimits(Bounds):
     memory_bytes: int | None
     seconds: float | None
 
-    def __init__(self, *, memory_bytes: int | None = None, seconds: float | None = None, **unknown: Never) -> None:
-        if unknown:
-            from wasmartifact.hints import unknown_argument
-
-            raise unknown_argument("PackLimits", *unknown)
+    def __init__(self, *, memory_bytes: int | None = None, seconds: float | None = None) -> None:
         super().__init__(memory_bytes=memory_bytes, seconds=seconds)

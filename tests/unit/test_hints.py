@@ -97,4 +97,3 @@ def test_arguments_that_are_named_instead_exist() -> None:
     """What an error says to write is understood."""
     wa.Wasi(args=["a"], env={"A": "b"}, preopens={"/guest": "."}, stdout=1, stderr=2, stdin=0)
     wa.PackLimits(seconds=1.0, memory_bytes=1)
-    wa.Limits(memory_bytes=1, stack_bytes=1)

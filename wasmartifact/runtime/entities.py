@@ -1,9 +1,11 @@
-"""Table, Global and Tag: exported by an instance, or made by the host to be imported."""
+"""Table, Global and Tag: exported by an instance, or made by the host to be imported.
+
+Those of guests take nothing of cffi, whose import takes as long as ten of ours; a host that makes some imports it then.
+"""
 
 from __future__ import annotations
 
 from wasmartifact import _types as types
-from wasmartifact._native import ffi, lib
 from wasmartifact.constants import (
     KIND_GLOBAL,
     KIND_TABLE,
@@ -15,8 +17,6 @@ from wasmartifact.constants import (
     NONE_U64,
 )
 from wasmartifact.externtypes import GlobalType, TableType, TagType, valtype_from_name, value_types
-from wasmartifact.runtime.native_errors import raise_native_error
-from wasmartifact.wasm.types import func_type_digest
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -75,10 +75,14 @@ class Table(types.Entity):
                 raise wrong_type(f"{name} of a table", number, "an int")
         if not 0 <= min <= (_TABLE_LIMIT if max is None else max) <= _TABLE_LIMIT:
             raise ValueError(f"a table of {min} to {max} elements; expected 0 <= min <= max <= {_TABLE_LIMIT}")
+        from wasmartifact._native import ffi, lib
+
         error = ffi.new("wa_error *")
         flags = 0 if max is None else LIMITS_HAS_MAX
         native = lib.wa_table_new(valtype, 0, NONE_U64 if max is None else max, flags, 0, error)
         if not native:
+            from wasmartifact.runtime.native_errors import raise_native_error
+
             raise_native_error(error)
         table = super().__new__(cls, KIND_TABLE, _address_of(native), None)
         table.grow(min, init)
@@ -175,6 +179,8 @@ class Global(types.Entity):
 
     def __new__(cls, type: str, value: object, *, mutable: bool = False) -> Self:
         """Make a global of the host."""
+        from wasmartifact._native import lib
+
         native = lib.wa_global_new(valtype_from_name(type), bool(mutable), bytes(16))
         if not native:
             raise MemoryError("no memory for a global")
@@ -204,6 +210,8 @@ class Global(types.Entity):
 
 def _address_of(pointer: object) -> int:
     """Address of a cffi pointer, as `types` takes it."""
+    from wasmartifact._native import ffi
+
     return int(ffi.cast("uintptr_t", pointer))
 
 
@@ -233,6 +241,9 @@ class Tag(types.Entity):
 
     def __new__(cls, params: Iterable[str] = ()) -> Self:
         """Make a tag of the host."""
+        from wasmartifact._native import lib
+        from wasmartifact.wasm.types import func_type_digest
+
         codes = [valtype_from_name(name) for name in value_types(params)]
         native = lib.wa_tag_new(func_type_digest(codes, ()), codes, len(codes))
         if not native:

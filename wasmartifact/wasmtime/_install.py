@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from importlib.machinery import ModuleSpec
     from importlib.metadata import Distribution, DistributionFinder
+    from types import ModuleType
     from typing import Final
+else:  # the same, without the imports of importlib and types
+    from _frozen_importlib import ModuleSpec
+
+    ModuleType = type(sys)
 
 _NAME: Final = "wasmtime"
 _PACKAGE: Final = __name__.rpartition(".")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+from _operator import is_  # not operator, which is a file of Python
 
 from wasmartifact.wasmtime._closing import check_type
 from wasmartifact.wasmtime._errors import WasmtimeError
@@ -170,7 +170,7 @@ def _fitting(name: str, value: Any) -> Any:
 def fitting(names: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Arguments with the integers wrapped around that are too large for their types; None where all fit."""
     wrapped = tuple(map(_fitting, names, values))
-    return None if len(values) != len(names) or all(map(operator.is_, wrapped, values)) else wrapped
+    return None if len(values) != len(names) or all(map(is_, wrapped, values)) else wrapped
 
 
 def from_native(name: str, value: Any) -> Any:

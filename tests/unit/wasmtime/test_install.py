@@ -7,6 +7,7 @@ import os
 import py_compile
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -192,6 +193,46 @@ def test_the_import_is_lean() -> None:
     command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+#: A WASI program that is in the cache, and the exports of its module, as packages list them.
+WARM = """
+import sys
+before = set(sys.modules)
+import wasmartifact.wasmtime
+wasmartifact.wasmtime.install()
+import wasmtime
+engine = wasmtime.Engine()
+module = wasmtime.Module.from_file(engine, "a.wat")
+linker = wasmtime.Linker(engine)
+linker.define_wasi()
+store = wasmtime.Store(engine)
+store.set_wasi(wasmtime.WasiConfig())
+instance = linker.instantiate(store, module)
+exports = {export.name: instance.exports(store)[export.name] for export in module.exports}
+exports["_start"](store)
+print(exports["g"].value(store), exports["t"].size(store), *sorted(set(sys.modules) - before))
+"""
+
+
+def test_a_warm_start_is_lean(tmp_path: Path) -> None:
+    """Nothing that only errors and hosts with entities of their own need."""
+    (tmp_path / "a.wat").write_text(
+        """(module (import "wasi_snapshot_preview1" "sched_yield" (func $f (result i32))) (memory (export "memory") 1)
+        (table (export "t") 3 funcref) (global (export "g") i32 (i32.const 7))
+        (func (export "_start") (drop (call $f))))"""
+    )
+    code = f"import sys; sys.path[:0] = {[str(Path(__file__).parents[3]), *sys.path]!r}; {WARM}"
+    command = [sys.executable, "-S", "-c", code]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "WASMARTIFACT_TIER_UP": "0"}
+    for _ in range(3):  # the first start packs, and a file that is too young is read again by the second
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
+        time.sleep(0.2)
+    value, size, *imported = done.stdout.split()
+    assert (value, size) == ("7", "3")
+    unneeded = {"wasmartifact.hints", "wasmartifact._native", "wasmartifact.wasm.types", "wasmartifact.packer"}
+    unneeded |= {"wasmartifact.runtime.native_errors", "operator", "types", "warnings", "importlib.machinery", "ctypes"}
+    assert not unneeded & set(imported)
 
 
 def test_a_script_finds_its_neighbours(tmp_path: Path) -> None:
