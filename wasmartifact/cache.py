@@ -78,7 +78,7 @@ def compile(
 
     Processes and threads that ask for the same module at the same time wait for the one that packs it. Where the cache
     can't be used (no home, read-only, full, others could write into it), the module is packed for this call alone and
-    a RuntimeWarning says why.
+    a RuntimeWarning says why; at level 0 where the extra ``pack`` is not installed.
 
     Parameters
     ----------
@@ -159,18 +159,26 @@ def compile(
     warn = _warn if warn is None else warn
     shared = None if store is None else _Shared(store, key=key, trusted=trusted, sign_with=sign_with, warn=warn)
     packing = _Packing(options, toolchain, warn, shared)
+    may_be_quick = tier_up and opt_level in (1, 2, 3) and executor is None
     try:
         folder = open_folder(cache_dir)
     except OSError as problem:
+        if may_be_quick and _lacks_optimiser():
+            packing = _Packing({**options, "opt_level": 0}, toolchain, warn, shared)
         return packing.into_memory(_read(source)[0], problem)
     packing.folder = folder
     cache = _Cache(folder, limit_bytes, source)
     artifact = cache.find_linked(packing)
     if artifact is not None:
         return artifact
-    if tier_up and opt_level in (1, 2, 3) and executor is None and _may_tier_up(folder):
+    if may_be_quick and (_may_tier_up(folder) or _lacks_optimiser()):
         return cache.compile_quickly(packing, _Packing({**options, "opt_level": 0}, toolchain, warn, shared))
     return cache.compile(packing)
+
+
+def _lacks_optimiser() -> bool:
+    """Whether only level 0 can be packed here: who lets the other level come later gets that, cache or not."""
+    return os.environ.get(TIER_UP_VARIABLE) != "0" and not _llvm_version()
 
 
 def _may_tier_up(folder: str) -> bool:

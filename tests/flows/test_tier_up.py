@@ -288,6 +288,29 @@ def test_without_a_generator_no_process_starts_and_the_cache_says_why(
     assert row["state"] == "failed" and "llvmlite, which is not installed" in row["problem"]
 
 
+@pytest.mark.parametrize("place", ["no cache", "read-only", "frozen"])
+def test_without_a_generator_level_0_runs_whatever_the_cache(
+    place: str, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a container, say, whose home can't be written to, and where only what running needs is installed."""
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    monkeypatch.setattr(cache, "_find_spec", lambda *_: None)
+    options: dict[str, Any] = {"warn": lambda words: None}
+    if place == "no cache":
+        (tmp_path / "file").touch()
+        options["cache_dir"] = tmp_path / "file" / "cache"
+    elif place == "frozen":
+        monkeypatch.setattr(sys, "frozen", True, raising=False)
+    else:
+        folder.mkdir(mode=0o700, parents=True)
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    for _ in range(2):
+        assert level(wa.compile(ADD, **options)) == "0"
+    monkeypatch.setenv("WASMARTIFACT_TIER_UP", "0")  # who asks for a level gets that, or why not
+    with pytest.raises(wa.ToolchainError, match="llvmlite"):
+        wa.compile(ADD, **options)
+
+
 WARM = """
 import os, sys, wasmartifact as wa
 before = set(sys.modules)
