@@ -66,6 +66,7 @@ static uintptr_t context_frame_pointer(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
 }
 
+static uint32_t body_at(const wa_artifact *artifact, uint32_t text_offset, uint32_t *start);
 static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset);
 
 /* Whether a function that has given up its frame goes on in another one, or in itself from the start: jmp behind pop %rbp or leave. */
@@ -89,6 +90,24 @@ static bool is_tail_jump(const wa_artifact *artifact, const uint8_t *pc, const u
     return function_at(artifact, (uint32_t)(target - 1)) != function_at(artifact, (uint32_t)(pc - artifact->text));
 }
 
+/* Where a function without a frame returns to: its return address is above what it has pushed so far. 0: the function has one, which
+ * is the first thing that it sets up. */
+static uintptr_t context_leaf_return(const ucontext_t *context, const wa_artifact *artifact)
+{
+    static const uint8_t push_frame = 0x55;
+    const uint8_t *pc = (const uint8_t *)context_pc(context);
+    uint32_t start;
+    if (body_at(artifact, (uint32_t)(pc - artifact->text), &start) == UINT32_MAX)
+        return 0; /* a trampoline or init, which have one */
+    const uint8_t *at = artifact->text + start;
+    if (*at == push_frame)
+        return 0;
+    const uintptr_t *stack = (const uintptr_t *)context_stack_pointer(context);
+    for (; at < pc && ((at[0] & 0xf8) == 0x50 || (at[0] == 0x41 && (at[1] & 0xf8) == 0x50)); at += at[0] == 0x41 ? 2 : 1)
+        stack++;
+    return *stack;
+}
+
 /* Where compiled code returns to from an instruction at which it has no frame of its own: push %rbp, mov %rsp, %rbp (behind it),
  * ret, or a tail call's jmp; 0: it has one. */
 static uintptr_t context_frameless_return(const ucontext_t *context, const wa_artifact *artifact)
@@ -99,7 +118,9 @@ static uintptr_t context_frameless_return(const ucontext_t *context, const wa_ar
     const uintptr_t *stack = (const uintptr_t *)context_stack_pointer(context);
     if (*pc == push || *pc == ret || is_tail_jump(artifact, pc, end))
         return stack[0];
-    return end - pc >= 3 && memcmp(pc, move, sizeof move) == 0 ? stack[1] : 0;
+    if (end - pc >= 3 && memcmp(pc, move, sizeof move) == 0)
+        return stack[1];
+    return context_leaf_return(context, artifact);
 }
 
 /* Where a function returns to that has done nothing yet. */
@@ -116,6 +137,13 @@ static uint32_t trap_instruction_code(int number, const uint8_t *pc, const uint8
     return pc[0] == 0x67 && pc[1] == 0x0f && pc[2] == 0xb9 && pc[3] == 0x40 ? pc[4] : 0;
 }
 #else
+/* Every function has a frame. */
+static uintptr_t context_leaf_return(const ucontext_t *context, const wa_artifact *artifact)
+{
+    (void)context, (void)artifact;
+    return 0;
+}
+
 static uintptr_t context_pc(const ucontext_t *context)
 {
     return (uintptr_t)context->uc_mcontext.pc;
@@ -204,7 +232,7 @@ static wa_artifact *artifact_at(const wa_store *store, uintptr_t pc)
 }
 
 /* Likewise behind the code of the first CPU level: the contract has what is there, and choices come last. */
-static uint32_t variant_at(const wa_artifact *artifact, uint32_t text_offset)
+static uint32_t variant_at(const wa_artifact *artifact, uint32_t text_offset, uint32_t *start)
 {
     const struct wa_schema_tied_levels *levels = artifact->levels;
     const struct wa_schema_tied_variant *variants = (const void *)(wa_anchor_of(artifact) + levels->variants_offset);
@@ -216,14 +244,17 @@ static uint32_t variant_at(const wa_artifact *artifact, uint32_t text_offset)
         else
             high = middle;
     }
-    return low == 0 || text_offset >= levels->choices_text_offset ? UINT32_MAX : variants[low - 1].func_index;
+    if (low == 0 || text_offset >= levels->choices_text_offset)
+        return UINT32_MAX;
+    *start = variants[low - 1].text_offset;
+    return variants[low - 1].func_index;
 }
 
-/* Function whose body holds text_offset, or UINT32_MAX: binary search in what the contract says. */
-static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset)
+/* Function whose body holds text_offset, and where that body starts; or UINT32_MAX. Binary search in what the contract says. */
+static uint32_t body_at(const wa_artifact *artifact, uint32_t text_offset, uint32_t *start)
 {
     if (artifact->levels != NULL) {
-        uint32_t func_index = variant_at(artifact, text_offset);
+        uint32_t func_index = variant_at(artifact, text_offset, start);
         if (func_index != UINT32_MAX)
             return func_index;
     }
@@ -239,8 +270,14 @@ static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset)
     if (low == imported)
         return UINT32_MAX;
     uint32_t size_bytes = WA_COLUMN(artifact, function)[low - 1].code_size_bytes;
-    bool is_inside = text_offset - functions[low - 1].text_offset < size_bytes;
-    return is_inside ? (uint32_t)(low - 1) : UINT32_MAX;
+    *start = functions[low - 1].text_offset;
+    return text_offset - *start < size_bytes ? (uint32_t)(low - 1) : UINT32_MAX;
+}
+
+static uint32_t function_at(const wa_artifact *artifact, uint32_t text_offset)
+{
+    uint32_t start;
+    return body_at(artifact, text_offset, &start);
 }
 
 /* Where compiled code returns to from where it has no frame of its own, else 0. A choice between variants never has one. */
@@ -342,7 +379,8 @@ static void try_trap(int number, const siginfo_t *info, const ucontext_t *contex
         return;
     }
     activation->info->trap_code = code;
-    wa_place place = {pc, context_stack_pointer(context), context_frame_pointer(context), 0};
+    wa_place place = {pc, context_stack_pointer(context), context_frame_pointer(context),
+                      context_leaf_return(context, artifact)};
     wa_capture_frames(store, activation->info, &place);
     wa_this_thread.is_handling = false;
     wa_this_thread.is_ready = false; /* who changes handlers between two traps has them put back before the second */

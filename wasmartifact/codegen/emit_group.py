@@ -11,15 +11,15 @@ from wasmartifact.codegen.control import open_function
 from wasmartifact.codegen.convention import outward_symbol
 from wasmartifact.codegen.dispatch import CALLING_OPCODES, LOOP_OPCODE, WAITING_OPCODES, emit_instructions
 from wasmartifact.codegen.emitter import MANY_LOCALS, FunctionEmitter
-from wasmartifact.codegen.irmodule import APART, FIRST_SCOPE, apart, module_text, subprogram
+from wasmartifact.codegen.irmodule import APART, FIRST_SCOPE, FRAMELESS_ATTRIBUTES, apart, module_text, subprogram
 from wasmartifact.codegen.signature import letter_of
 from wasmartifact.wasm import opcodes
 from wasmartifact.wasm.instructions import decode_instructions, decode_locals
 from wasmartifact.wasm.model import Instruction
 
 _BLOCK_OPCODES: Final = frozenset(code for code, op in opcodes.OPCODES.items() if op.immediate == opcodes.BLOCK)
-
-
+#: So many operators, ``end`` included, need few registers: what saves rbp has a frame, as the runtime knows.
+_FRAMELESS_OPERATORS: Final = 24
 _RETHROW: Final = opcodes.OPCODE_BY_NAME["rethrow"].code
 _LOCAL_WRITES: Final = (opcodes.OPCODE_BY_NAME["local.set"].code, opcodes.OPCODE_BY_NAME["local.tee"].code)
 
@@ -74,6 +74,8 @@ def _emit_function(
         facts.features.add("multi-value")
     declared = "".join(letter_of(valtype) * count for count, valtype in runs)
     fn.has_stack_check = calls_something or len(declared) > MANY_LOCALS
+    if LOOP_OPCODE not in used and _needs_no_frame(fn, len(instructions)):
+        fn.attributes = FRAMELESS_ATTRIBUTES
     assigned = {index for _, opcode, index in instructions if opcode in _LOCAL_WRITES}
     fn.rethrows = _RETHROW in used
     fn.open_locals(declared, assigned)
@@ -87,6 +89,23 @@ def _emit_function(
         emit_instructions(fn, instructions, group.base)
     name = f"f{func_index}"
     return apart(name) + fn.finish(name, APART) if fn.context.options.splits_groups else fn.finish(name)
+
+
+def _needs_no_frame(fn: FunctionEmitter, operators: int) -> bool:
+    """Whether a leaf is so short that its frame would cost more than it tells.
+
+    On x86-64 its return address is above what it has pushed. Elsewhere it is in a register, where walkers of frames
+    don't look for it. Fuel and objects bring calls that no opcode tells of; level 0 keeps all values on the stack.
+    """
+    options = fn.context.options
+    return (
+        operators <= _FRAMELESS_OPERATORS
+        and options.target.machine == "x86_64"
+        and options.opt_level > 0
+        and not options.fuel
+        and not fn.context.types
+        and not fn.has_stack_check
+    )
 
 
 def _emit_metered(fn: FunctionEmitter, instructions: list[Instruction], base: int) -> None:

@@ -148,6 +148,8 @@ class FunctionEmitter:
         Value types that references have on all ways to this point, as types of the module tell or code has tested.
     tested : dict[str, tuple[str, int]]
         What an i1 tells: that a reference is of a value type.
+    attributes : str
+        Those of the LLVM function, one of `irmodule`'s.
     local_types : tuple[int, ...]
         Value types of the locals, where the module has types of objects; else empty.
     origins : dict[str, Origin]
@@ -160,10 +162,10 @@ class FunctionEmitter:
     """
 
     __slots__ = (
-        "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known",
-        "labels", "lanes", "local_letters", "local_types", "memory_bases", "offset", "origins", "out", "outward_types",
-        "pays", "proven", "rethrows", "scope", "signature", "stack", "start", "tested", "type_uses", "unwinds",
-        "upcoming", "where", "widened",
+        "attributes", "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed",
+        "has_stack_check", "known", "labels", "lanes", "local_letters", "local_types", "memory_bases", "offset",
+        "origins", "out", "outward_types", "pays", "proven", "rethrows", "scope", "signature", "stack", "start",
+        "tested", "type_uses", "unwinds", "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -188,6 +190,7 @@ class FunctionEmitter:
         self.calls: set[int] = set()  # functions that are called directly
         self.type_uses: set[int] = set()  # canonical types of indirect calls
         self.outward_types: set[int] = set()  # canonical types of tail calls that may need an outward trampoline
+        self.attributes = FUNCTION_ATTRIBUTES
         self.count = 0
         self.block = "start"
         self.dead = False
@@ -458,7 +461,7 @@ class FunctionEmitter:
         result, _ = self.context.llvm_type(self.signature)
         head = f"define hidden {result} @{name}({self._parameters()})"
         return "\n".join([
-            f"{head} {FUNCTION_ATTRIBUTES}{apart} !dbg !{self.scope} {{",
+            f"{head} {self.attributes}{apart} !dbg !{self.scope} {{",
             "entry:",
             *self._nothing_to_follow(),
             *self.entry,

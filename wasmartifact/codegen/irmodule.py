@@ -14,6 +14,8 @@ from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL
 #: Attribute groups and metadata that the header of every group of functions defines.
 #: The section is named lest LLVM moves cold functions to another one: functions stay in order.
 FUNCTION_ATTRIBUTES: Final = '#0 section ".text"'
+#: For functions of a few instructions that call nothing: no frame, which would be half of them.
+FRAMELESS_ATTRIBUTES: Final = '#2 section ".text"'
 #: After them: the function gets sections of its own, for its code and its jump tables, in a section group.
 APART: Final = " comdat"
 TRAP_ATTRIBUTES: Final = "#1"
@@ -51,6 +53,14 @@ def _fixed_tables(context: ModuleContext) -> Iterator[str]:
             yield f"@{fixed_table_symbol(table)} = external hidden constant [{size_bytes} x i8], align 8"
 
 
+def _function_attributes(group: int, frames: str, tune_cpu: str) -> str:
+    # No unwind tables: backtraces walk frame pointers. No inlining: they name every function.
+    return (
+        f'attributes #{group} = {{ noinline nounwind "frame-pointer"="{frames}" "probe-stack"="inline-asm" '
+        f'"no-builtins" "tune-cpu"="{tune_cpu}" "prefer-vector-width"="256" }}'
+    )
+
+
 def module_text(
     context: ModuleContext,
     declared: Iterable[tuple[str, Signature]],
@@ -68,11 +78,9 @@ def module_text(
         *(_declaration(name, *context.llvm_type(signature)) for name, signature in declared),
         *([f"declare hidden preserve_allcc i64 @{TAKE_FUEL}(ptr, i64, i64)"] if takes_fuel else []),
         *bodies,
-        # No unwind tables: backtraces walk frame pointers. No inlining: they name every function.
-        'attributes #0 = { noinline nounwind "frame-pointer"="all" "probe-stack"="inline-asm" "no-builtins" '
-        f'"tune-cpu"="{target.tune_cpu}" '
-        '"prefer-vector-width"="256" }',
+        _function_attributes(0, "all", target.tune_cpu),
         "attributes #1 = { nomerge }",
+        _function_attributes(2, "none", target.tune_cpu),
         "!llvm.module.flags = !{!6, !7}",
         "!llvm.dbg.cu = !{!3}",
         "!0 = !{}",

@@ -59,6 +59,9 @@ SHAPES: Final = {
 #: The shape with lanes of twice the width.
 _WIDER: Final = {"i8x16": "i16x8", "i16x8": "i32x4", "i32x4": "i64x2"}
 _BYTES: Final = SHAPES["i8x16"]
+#: Half as many bytes, and where the low bytes of lanes of 16 bits are.
+_HALF: Final = "<8 x i8>"
+_LOW_BYTES: Final = bytes(range(0, 16, 2))
 
 
 def _integers_of(shape: Shape) -> Shape:
@@ -146,9 +149,24 @@ def _const(fn: FunctionEmitter, value: bytes) -> None:
 
 
 def _shuffle(fn: FunctionEmitter, indices: bytes) -> None:
-    a, b = (lanes(fn, operand, _BYTES) for operand in fn.pop_values(2))
+    operands = fn.pop_values(2)
+    if _narrows(indices):
+        wide = SHAPES["i16x8"]
+        a, b = (fn.define("n", f"trunc {wide.type} {lanes(fn, operand, wide)} to {_HALF}") for operand in operands)
+        mask = ", ".join(f"i32 {index >> 1}" for index in indices)
+        push_lanes(fn, _BYTES, f"shufflevector {_HALF} {a}, {_HALF} {b}, <16 x i32> <{mask}>")
+        return
+    a, b = (lanes(fn, operand, _BYTES) for operand in operands)
     mask = ", ".join(f"i32 {index}" for index in indices)
     push_lanes(fn, _BYTES, f"shufflevector {_BYTES.type} {a}, {_BYTES.type} {b}, <16 x i32> <{mask}>")
+
+
+def _narrows(indices: bytes) -> bool:
+    """Whether a shuffle is what compilers make of vectors of i16 that are narrowed to i8: the low byte of each lane.
+
+    LLVM combines a narrowing with what comes before it, such as saturation, but not such a shuffle.
+    """
+    return indices[:8] == _LOW_BYTES and not any(index & 1 for index in indices[8:])
 
 
 def _swizzle(fn: FunctionEmitter, _: Any) -> None:

@@ -259,10 +259,24 @@ def masks() -> Iterator[list[int]]:
             yield [start + byte for start in starts for byte in range(size_bytes)]
             own = [start + 16 * random_.randrange(2) for start in range(0, 16, size_bytes)]
             yield [start + byte for start in own for byte in range(size_bytes)]
+    even = list(range(0, 16, 2))
+    yield from (even + rest for rest in (even, [16 + lane for lane in even], [0] * 8, [30, 2, *even[:6]]))
     for sides in ((0, 0, 16, 16), (16, 16, 0, 0)):
         yield [4 * random_.randrange(4) + side + byte for side in sides for byte in range(4)]
     for count in (16, 32):
         yield from ([random_.randrange(count) for _ in range(16)] for _ in range(8))
+
+
+#: The lanes of 16 bits of an operand, brought into the range of a byte.
+CLAMPED: Final = (
+    "(i16x8.min_s (i16x8.max_s (local.get {}) (v128.const i64x2 0 0))"
+    " (v128.const i16x8 255 255 255 255 255 255 255 255))"
+)
+
+
+def clamped(data: bytes) -> bytes:
+    """What CLAMPED makes of it."""
+    return struct.pack("<8h", *(min(max(lane, 0), 255) for lane in struct.unpack("<8h", data)))
 
 
 @pytest.mark.parametrize("opt_level", [0, 2])
@@ -275,6 +289,7 @@ def test_shuffles_take_the_lanes_of_their_masks(tmp_path: Path, opt_level: int) 
         "one": "local.get 1 local.get 1",
         "constant": f"v128.const i8x16 {' '.join(map(str, constant))} local.get 0",
         "sums": "(i8x16.add (local.get 0) (local.get 1)) (i8x16.sub (local.get 0) (local.get 1))",
+        "clamped": f"{CLAMPED.format(0)} {CLAMPED.format(1)}",
     }
     wat = "".join(
         f'(func (export "{kind}{number}") (param v128 v128) (result v128)'
@@ -283,9 +298,10 @@ def test_shuffles_take_the_lanes_of_their_masks(tmp_path: Path, opt_level: int) 
         for kind, taken in operands.items()
     )
     exports = compiled(f"(module {wat})", tmp_path, opt_level)
-    a, b = bytes(range(0x10, 0x20)), bytes(range(0x85, 0x95))
+    a, b = struct.pack("<8h", 0, 17, 255, 256, -1, -300, 127, 32767), bytes(range(0x75, 0x85))
     sums, differences = (bytes((x + sign * y) & 0xFF for x, y in zip(a, b, strict=True)) for sign in (1, -1))
     sources = {"two": a + b, "one": b + b, "constant": constant + a, "sums": sums + differences}
+    sources["clamped"] = clamped(a) + clamped(b)
     for number, mask in enumerate(both):
         for kind, source in sources.items():
             found = struct.pack("<2Q", *exports[f"{kind}{number}"].call_bits([*halves(a), *halves(b)]))
