@@ -64,6 +64,8 @@ sys.path[:] = sys.argv.pop(1).split(chr(10))
 sys.prefix = sys.argv.pop(1)
 importlib.import_module(sys.argv.pop(1)).main(int(sys.argv.pop(1)))
 """
+#: LLVM asks for small blocks and gives them back all the time: more of them at hand in the C library save 2% of a pack.
+_TUNABLES: Final = "glibc.malloc.tcache_count=2000"
 _SIZE_BYTES: Final = 8
 _STDERR_TAIL_BYTES: Final = 2000
 
@@ -116,6 +118,7 @@ class ChildProcess:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
+                    env=_environment(),
                 )
             except (OSError, MemoryError) as error:
                 problem = as_os_error(error)
@@ -304,6 +307,12 @@ def _interpreters() -> Iterator[str]:
     for path in dict.fromkeys(filter(None, candidates)):
         if os.path.basename(path).startswith("python"):
             yield path
+
+
+def _environment() -> dict[str, str]:
+    """Environment variables of a child: ours, and how the C library allocates; what the user says of that counts."""
+    given = os.environ.get("GLIBC_TUNABLES")
+    return {**os.environ, "GLIBC_TUNABLES": f"{_TUNABLES}:{given}" if given else _TUNABLES}
 
 
 def _command(executable: str, program: str, module: str, argument: int) -> list[str]:
