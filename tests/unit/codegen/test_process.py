@@ -66,6 +66,15 @@ def test_an_interpreter_is_used_where_there_is_one() -> None:
     assert process._proven == {sys.executable}
 
 
+def test_a_child_has_small_blocks_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    ours = process._environment()["GLIBC_TUNABLES"]
+    assert ours.startswith("glibc.malloc.tcache_count=") and "GLIBC_TUNABLES" not in os.environ
+    # The C library takes the last of several values: what the user set counts.
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=7")
+    assert process._environment() == {**os.environ, "GLIBC_TUNABLES": f"{ours}:glibc.malloc.tcache_count=7"}
+
+
 @pytest.mark.parametrize("executable", [None, "", "/nowhere/python3", "/etc/passwd", "./python"])
 @pytest.mark.filterwarnings("error")
 def test_no_interpreter_at_all(monkeypatch: pytest.MonkeyPatch, executable: str | None) -> None:
