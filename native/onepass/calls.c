@@ -1,5 +1,5 @@
 /* Calls (spec section 4.4.8): of functions, imports, records and the runtime, as C has them; and what functions return. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { SLOT_BYTES = 8, MOST_MOVES = 16 };
 
@@ -234,7 +234,7 @@ static void leave_if_pending(wop_function *fn)
         wop_load(fn, WA_I64, at, wop_instance_operand(fn));
     }
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(at, offsetof(struct wa_schema_instance, exception)));
-    wop_arithmetic_constant(fn, X_CMP, true, wop_memory(WA_SCRATCH, 0), 0);
+    wop_arithmetic_constant(fn, WA_CMP, true, wop_memory(WA_SCRATCH, 0), 0);
     wop_jump_if(fn, NOT_EQUAL, wop_landing(fn, fn->labels.count));
 }
 
@@ -401,7 +401,7 @@ static void check_record(wop_function *fn, uint32_t type)
     uint32_t canonical = fn->module->canonical[type];
     note_indirect_type(fn, canonical);
     wop_load_digest(fn, WA_SCRATCH, canonical);
-    wop_arithmetic(fn, X_CMP, true, WA_SCRATCH, wop_memory(R10, offsetof(struct wa_schema_function_record, type)));
+    wop_arithmetic(fn, WA_CMP, true, WA_SCRATCH, wop_memory(R10, offsetof(struct wa_schema_function_record, type)));
     wop_resolve_if(fn, NOT_EQUAL, R10, R10, WA_CALL_INDEX(resolve_call), canonical);
 }
 
@@ -427,7 +427,7 @@ static void load_record(wop_function *fn, uint32_t table, wop_register at)
 {
     wop_register instance = wop_instance(fn);
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, (int32_t)(fn->module->tables_offset + SLOT_BYTES * table)));
-    wop_arithmetic(fn, X_CMP, true, at, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_table_head, size)));
+    wop_arithmetic(fn, WA_CMP, true, at, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_table_head, size)));
     wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_UNDEFINED_ELEMENT);
     wop_load(fn, WA_I64, R10, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_table_head, slots)));
     wop_load(fn, WA_I64, R10, wop_indexed(R10, at, 3, 0));
@@ -443,15 +443,15 @@ static void load_fixed(wop_function *fn, uint32_t table, wop_register at, uint32
     const int32_t slots = sizeof(struct wa_schema_fixed_table);
     const int32_t type_offset = slots + (int32_t)offsetof(struct wa_schema_fixed_slot, type);
     wop_load_fixed(fn, WA_SCRATCH, table);
-    wop_arithmetic(fn, X_CMP, true, at, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_fixed_table, size)));
+    wop_arithmetic(fn, WA_CMP, true, at, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_fixed_table, size)));
     wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_UNDEFINED_ELEMENT);
     wop_load(fn, WA_I32, R10, wop_indexed(WA_SCRATCH, at, 3, type_offset));
     wop_x86(fn, 0x85, R10, wop_reg(R10));
     wop_trap_if(fn, EQUAL, WA_TRAP_UNINITIALIZED_ELEMENT);
-    wop_arithmetic_constant(fn, X_CMP, false, wop_reg(R10), (int32_t)(fn->module->canonical[type] + 1));
+    wop_arithmetic_constant(fn, WA_CMP, false, wop_reg(R10), (int32_t)(fn->module->canonical[type] + 1));
     wop_trap_if(fn, NOT_EQUAL, WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
     wop_x86(fn, 0x63 | WA_WIDE, R10, wop_indexed(WA_SCRATCH, at, 3, slots + (int32_t)offsetof(struct wa_schema_fixed_slot, code)));
-    wop_arithmetic(fn, X_ADD, true, R10, wop_reg(WA_SCRATCH));
+    wop_arithmetic(fn, WA_ADD, true, R10, wop_reg(WA_SCRATCH));
 }
 
 /* Read a type and a table and pop an index: what R10 has then. */

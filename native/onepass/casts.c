@@ -1,6 +1,6 @@
 /* Tests and casts of references (spec section 4.4.5): by the low bits of a value, then by the type of the object. All ways of a test
  * meet with the answer in the flags. codegen/casts.py is the same for LLVM. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { SLOT_BYTES = 8 };
 
@@ -30,7 +30,7 @@ wop_register wop_keep_reference(wop_function *fn)
 
 static void compare_with_itself(wop_function *fn, wop_register reference)
 {
-    wop_arithmetic(fn, X_CMP, true, reference, wop_reg(reference));
+    wop_arithmetic(fn, WA_CMP, true, reference, wop_reg(reference));
 }
 
 static void test_null(wop_function *fn, wop_register reference)
@@ -50,7 +50,7 @@ static void sort_out_null(wop_function *fn, wop_register reference, bool takes_n
         test_null(fn, reference);
         wop_jump_if(fn, EQUAL, tested);
     } else { /* only null is below 1, and differs from it */
-        wop_arithmetic_constant(fn, X_CMP, true, wop_reg(reference), 1);
+        wop_arithmetic_constant(fn, WA_CMP, true, wop_reg(reference), 1);
         wop_jump_if(fn, BELOW, tested);
     }
 }
@@ -62,13 +62,13 @@ static void compare_type(wop_function *fn, uint32_t heap, wop_register rtts, uin
     if (!wanted->is_final) {
         if (wanted->depth >= WA_RTT_DISPLAY_MIN) { /* what is no subtype may have no such place; below differs from it */
             wop_operand depth = wop_memory(WA_SCRATCH, offsetof(struct wa_schema_rtt, depth));
-            wop_arithmetic_constant(fn, X_CMP, false, depth, (int32_t)wanted->depth);
+            wop_arithmetic_constant(fn, WA_CMP, false, depth, (int32_t)wanted->depth);
             wop_jump_if(fn, BELOW, tested);
         }
         int32_t place = (int32_t)(sizeof(struct wa_schema_rtt) + SLOT_BYTES * wanted->depth);
         wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(WA_SCRATCH, place));
     }
-    wop_arithmetic(fn, X_CMP, true, WA_SCRATCH, wop_memory(rtts, (int32_t)(SLOT_BYTES * heap)));
+    wop_arithmetic(fn, WA_CMP, true, WA_SCRATCH, wop_memory(rtts, (int32_t)(SLOT_BYTES * heap)));
 }
 
 /* Flags of EQUAL where the reference is one of such objects. */
@@ -88,7 +88,7 @@ static void test_object(wop_function *fn, wop_register reference, uint32_t heap,
     if (heap < WA_HEAP_ABSTRACT)
         compare_type(fn, heap, rtts, &tested);
     else
-        wop_arithmetic_constant(fn, X_CMP, false, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_rtt, kind)),
+        wop_arithmetic_constant(fn, WA_CMP, false, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_rtt, kind)),
                                 heap == WA_HEAP_ARRAY ? WA_TYPE_ARRAY : WA_TYPE_STRUCT);
     wop_bind(fn, &tested);
 }
@@ -100,7 +100,7 @@ static void test_function(wop_function *fn, wop_register reference, uint32_t typ
     wop_register matches = wop_allocate(fn, false, 0);
     sort_out_null(fn, reference, takes_null, &tested);
     wop_resolve_if(fn, takes_null ? NOT_EQUAL : ABOVE_EQUAL, matches, reference, WA_CALL_INDEX(function_matches), type);
-    wop_arithmetic_constant(fn, X_CMP, false, wop_reg(matches), 1);
+    wop_arithmetic_constant(fn, WA_CMP, false, wop_reg(matches), 1);
     wop_bind(fn, &tested);
 }
 
@@ -109,8 +109,8 @@ static void test_number(wop_function *fn, wop_register reference, bool takes_nul
     uint32_t tested = 0;
     sort_out_null(fn, reference, takes_null, &tested);
     wop_move(fn, false, WA_SCRATCH, reference);
-    wop_arithmetic_constant(fn, X_AND, false, wop_reg(WA_SCRATCH), WA_REFERENCE_I31);
-    wop_arithmetic_constant(fn, X_CMP, false, wop_reg(WA_SCRATCH), WA_REFERENCE_I31);
+    wop_arithmetic_constant(fn, WA_AND, false, wop_reg(WA_SCRATCH), WA_REFERENCE_I31);
+    wop_arithmetic_constant(fn, WA_CMP, false, wop_reg(WA_SCRATCH), WA_REFERENCE_I31);
     wop_bind(fn, &tested);
 }
 

@@ -2,7 +2,7 @@
  *
  * At a label, values are where all ways to it agree: one result in RAX or XMM0, several in their slots; what lies below was
  * brought to its slots where the block began. */
-#include "x86_64.h"
+#include "machine.h"
 
 /* ---- state where ways meet ------------------------------------------------------------------------------------------ */
 
@@ -85,7 +85,7 @@ static uint8_t pop_condition(wop_function *fn)
     if (at.kind == WA_IN_REGISTER)
         wop_x86(fn, 0x85, at.reg, at);
     else
-        wop_arithmetic_constant(fn, X_CMP, false, at, 0);
+        wop_arithmetic_constant(fn, WA_CMP, false, at, 0);
     return NOT_EQUAL;
 }
 
@@ -377,7 +377,7 @@ static void compare_targets(wop_function *fn, wop_register index, branch_targets
 {
     for (uint32_t i = 0; i < targets.count; i++) {
         wop_label *label = target_label(fn, targets, i);
-        wop_arithmetic_constant(fn, X_CMP, false, wop_reg(index), (int32_t)i);
+        wop_arithmetic_constant(fn, WA_CMP, false, wop_reg(index), (int32_t)i);
         if (targets.has_ways)
             wop_jump_if(fn, EQUAL, &label->way_fixups);
         else if (label->kind == WA_LOOP)
@@ -406,7 +406,7 @@ static void put_table(wop_function *fn, branch_targets targets)
 static void jump_by_table(wop_function *fn, wop_register index, branch_targets targets)
 {
     uint32_t out = 0, table = 0;
-    wop_arithmetic_constant(fn, X_CMP, false, wop_reg(index), (int32_t)targets.count);
+    wop_arithmetic_constant(fn, WA_CMP, false, wop_reg(index), (int32_t)targets.count);
     wop_jump_if(fn, ABOVE_EQUAL, &out);
     wop_byte(fn, 0x4c); /* lea table(%rip), %r11 */
     wop_byte(fn, 0x8d);
@@ -414,7 +414,7 @@ static void jump_by_table(wop_function *fn, wop_register index, branch_targets t
     wop_word(fn, 0);
     wop_add_fixup(fn, &table);
     wop_x86(fn, 0x63 | WA_WIDE, index, wop_indexed(WA_SCRATCH, index, 2, 0)); /* movslq */
-    wop_arithmetic(fn, X_ADD, true, WA_SCRATCH, wop_reg(index));
+    wop_arithmetic(fn, WA_ADD, true, WA_SCRATCH, wop_reg(index));
     wop_x86(fn, 0xff, 4, wop_reg(WA_SCRATCH));
     while (wop_text_offset(fn) % 4 != 0)
         wop_byte(fn, 0xcc);

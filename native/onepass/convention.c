@@ -1,5 +1,5 @@
 /* The convention of calls (System V psABI, section 3.2.3), as LLVM has it for the types of WebAssembly. */
-#include "x86_64.h"
+#include "machine.h"
 
 const wop_register wop_integer_arguments[6] = {RDI, RSI, RDX, RCX, R8, R9};
 const wop_register wop_integer_results[3] = {RAX, RDX, RCX};

@@ -4,7 +4,7 @@
  * and jump to the landing of the innermost try block around, or to the end of the function. Landings are where a block's end or
  * first catch is: values that the block does not own are in slots since it began, and locals in their homes. An arm that compares
  * the tag finds the exception in the cell still; caught, it goes through RAX. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { SLOT_BYTES = 8 };
 
@@ -93,7 +93,7 @@ static void compare_tag(wop_function *fn, uint32_t tag, uint32_t *other)
     int32_t place = (int32_t)(fn->module->tags_offset + SLOT_BYTES * tag);
     wop_load(fn, WA_I64, WA_SCRATCH, wop_instance_operand(fn));
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(WA_SCRATCH, place));
-    wop_arithmetic(fn, X_CMP, true, WA_SCRATCH, wop_memory(RAX, offsetof(struct wa_schema_exception, tag)));
+    wop_arithmetic(fn, WA_CMP, true, WA_SCRATCH, wop_memory(RAX, offsetof(struct wa_schema_exception, tag)));
     wop_jump_if(fn, NOT_EQUAL, other);
 }
 

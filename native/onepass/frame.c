@@ -2,7 +2,7 @@
  *
  * From the frame pointer downwards: registers of the caller, the instance, locals, an area for results of callees, slots of the
  * operand stack, arguments of callees. Parameters that came by the stack stay where they are. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum {
     SLOT_BYTES = 8,
@@ -221,7 +221,7 @@ static void check_stack(wop_function *fn, wop_register instance)
     if (!fn->has_calls && size_bytes < UNCHECKED_BYTES)
         return;
     wop_add_row(fn, WA_TRAP_STACK_EXHAUSTED);
-    wop_arithmetic(fn, X_CMP, true, RSP, wop_memory(instance, offsetof(struct wa_schema_instance, stack_limit)));
+    wop_arithmetic(fn, WA_CMP, true, RSP, wop_memory(instance, offsetof(struct wa_schema_instance, stack_limit)));
     wop_trap_if(fn, BELOW, WA_TRAP_STACK_EXHAUSTED);
 }
 
@@ -288,12 +288,12 @@ static void fill_locals(wop_function *fn)
             if (wop_is_vector(local->type))
                 wop_load_constant(fn, local->type, local->home, 0);
             else
-                wop_arithmetic(fn, X_XOR, false, local->home, wop_reg(local->home));
+                wop_arithmetic(fn, WA_XOR, false, local->home, wop_reg(local->home));
             if (!local->is_assigned)
                 store_once(fn, local);
         } else if (!is_param) {
             if (!has_zero)
-                wop_arithmetic(fn, X_XOR, false, WA_SCRATCH, wop_reg(WA_SCRATCH));
+                wop_arithmetic(fn, WA_XOR, false, WA_SCRATCH, wop_reg(WA_SCRATCH));
             has_zero = true;
             for (int32_t word = 0; word < (local->type == WA_V128 ? WA_VECTOR_BYTES : WA_SLOT_BYTES); word += WA_SLOT_BYTES)
                 wop_store(fn, WA_I64, wop_memory(RBP, local->offset + word), WA_SCRATCH);
@@ -307,7 +307,7 @@ void wop_prologue(wop_function *fn)
     wop_register instance = wop_integer_arguments[has_area(fn)];
     wop_byte(fn, 0x55); /* push %rbp */
     wop_x86(fn, 0x89 | WA_WIDE, RSP, wop_reg(RBP)); /* the form that the runtime's handler knows */
-    wop_x86_imm32(fn, 0x81 | WA_WIDE, X_SUB, wop_reg(RSP), 0);
+    wop_x86_imm32(fn, 0x81 | WA_WIDE, WA_SUB, wop_reg(RSP), 0);
     fn->frame_position = wop_text_offset(fn);
     check_stack(fn, instance);
     move_callee_saved(fn, false);

@@ -1,6 +1,6 @@
 /* Fuel: code pays for each block before anything of it runs, from the portion that it has in a register or in the frame. What a
  * block costs says FORMAT.md ("Fuel"); codegen/fuel.py is the same for LLVM. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { FREE = 1, LAST = 2 };
 
@@ -56,7 +56,7 @@ static void take_if_short(wop_function *fn, wop_register cost_reg, uint32_t cost
 static void pay_register(wop_function *fn, wop_register cost)
 {
     if (fn->portion != WA_NO_REGISTER)
-        wop_arithmetic(fn, X_SUB, true, fn->portion, wop_reg(cost));
+        wop_arithmetic(fn, WA_SUB, true, fn->portion, wop_reg(cost));
     else
         wop_x86(fn, 0x29 | WA_WIDE, cost, wop_portion_operand(fn));
     take_if_short(fn, cost, 0);
@@ -68,7 +68,7 @@ void wop_charge_block(wop_function *fn, uint32_t more)
     uint32_t cost = block_cost(fn) + more;
     if (fn->is_dead || cost == 0)
         return;
-    wop_arithmetic_constant(fn, X_SUB, true, wop_portion_operand(fn), (int32_t)cost);
+    wop_arithmetic_constant(fn, WA_SUB, true, wop_portion_operand(fn), (int32_t)cost);
     take_if_short(fn, WA_NO_REGISTER, cost);
 }
 
@@ -83,9 +83,9 @@ void wop_charge_count(wop_function *fn)
     wop_load_value(fn, cost, &count, fn->height - 1);
     if (wop_is_wide(count.type)) {
         wop_load_constant(fn, WA_I64, WA_SCRATCH, WA_FUEL_COUNT_LIMIT);
-        wop_arithmetic(fn, X_CMP, true, cost, wop_reg(WA_SCRATCH));
+        wop_arithmetic(fn, WA_CMP, true, cost, wop_reg(WA_SCRATCH));
         wop_jump_if(fn, BELOW, &enough);
-        wop_arithmetic(fn, X_XOR, false, cost, wop_reg(cost)); /* nothing is so large: the operator traps */
+        wop_arithmetic(fn, WA_XOR, false, cost, wop_reg(cost)); /* nothing is so large: the operator traps */
         wop_bind(fn, &enough);
     }
     pay_register(fn, cost);
@@ -111,9 +111,9 @@ void wop_charge_growth(wop_function *fn, uint32_t height, uint8_t type)
     wop_register cost = wop_allocate(fn, false, 0);
     wop_value old_size = wop_values(fn)[fn->height - 1];
     wop_load(fn, type, cost, wop_slot(fn, height));
-    wop_arithmetic_constant(fn, X_CMP, wop_is_wide(type), wop_reg(old_size.reg), -1);
+    wop_arithmetic_constant(fn, WA_CMP, wop_is_wide(type), wop_reg(old_size.reg), -1);
     wop_jump_if(fn, NOT_EQUAL, &grown);
-    wop_arithmetic(fn, X_XOR, false, cost, wop_reg(cost));
+    wop_arithmetic(fn, WA_XOR, false, cost, wop_reg(cost));
     wop_bind(fn, &grown);
     pay_register(fn, cost);
     fn->locked = 0;

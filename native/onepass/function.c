@@ -1,6 +1,6 @@
 /* From the body of a function to its code, and from consecutive functions to one text. */
 #include "unit.h"
-#include "x86_64.h"
+#include "machine.h"
 
 enum { FILL = 0xcc };
 

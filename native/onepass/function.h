@@ -1,6 +1,7 @@
 /* The state of one function's compilation, and what the files of this folder do for each other.
  *
- * wa_onepass_ is the interface, wop_ what the files share. */
+ * wa_onepass_ is the interface, wop_ what the files share. The machine that code is for has a folder of its own; its machine.h, which
+ * tells its registers, includes this file and emit.h. */
 #ifndef WA_ONEPASS_FUNCTION_H
 #define WA_ONEPASS_FUNCTION_H
 
@@ -13,9 +14,9 @@
 /* Types of values, in the order of their letters "ilfdv". References are WA_I64. */
 enum wop_type { WA_I32, WA_I64, WA_F32, WA_F64, WA_V128 };
 
-/* Registers: 0 to 15 hold integers, 16 to 31 vectors. */
+/* Registers by number: those for integers, and from WA_VECTORS on those for vectors. */
 typedef uint8_t wop_register;
-enum { WA_NO_REGISTER = 0xff, WA_VECTORS = 16, WA_REGISTERS = 32 };
+enum { WA_NO_REGISTER = 0xff };
 
 /* Where a value of the operand stack is. */
 enum wop_place {
@@ -96,7 +97,7 @@ typedef struct {
     wop_register index;  /* resolve_slot: the index; function_matches: the reference; array_new: the length */
     uint32_t number;    /* resolve_slot: table; resolve_call: canonical type; WA_TAKE_FUEL: the cost; others: type */
     wop_operand place;  /* reference_changes: of the reference */
-    uint32_t kept;      /* reference_changes: a set of registers that are no values and no homes */
+    wop_set kept;       /* to be kept on the stack: for reference_changes registers that are no values and no homes */
     uint32_t saved;     /* first of its saved registers */
     uint32_t saved_count;
 } wop_stub;
@@ -158,7 +159,7 @@ typedef struct {
     uint32_t param_count, local_count;
 
     /* Registers. */
-    uint32_t temporaries, used, locked, callee_saved, caller_homes; /* sets; caller_homes: homes that calls change */
+    wop_set temporaries, used, locked, callee_saved, homes, caller_homes; /* caller_homes: homes that calls change */
     uint32_t owner[WA_REGISTERS];                                  /* height of the value */
     uint32_t home_local[WA_REGISTERS];
     wop_register instance, memory_base; /* WA_NO_REGISTER: in the frame, and loaded from the instance record */
@@ -168,7 +169,8 @@ typedef struct {
 
     /* The frame. */
     uint32_t slot_bytes; /* 16 where a value may be a v128: then all slots are aligned to as many */
-    uint32_t fixed_bytes, most_height, outgoing_bytes, frame_position, unwind_fixups;
+    uint32_t fixed_bytes, most_height, frame_position, unwind_fixups;
+    uint32_t outgoing_bytes; /* for arguments that go by the stack: most of all calls, or where each makes room, of this one */
     uint32_t area_bytes; /* for results of callees that no register holds; such an area is the caller's */
     int32_t area_offset, area_pointer_offset; /* of ours for callees, and of the pointer to our caller's */
 
@@ -228,7 +230,7 @@ typedef struct {
     uint32_t integers, vectors, stack; /* how many of each are taken; stack: in 8 bytes */
     bool spills;                       /* what no register holds goes through the store's operands, not by the stack */
 } wop_arguments;
-enum { WA_OPERAND_BYTES = 16, WA_FUEL_BYTES = 8 };
+enum { WA_SLOT_BYTES = 8, WA_VECTOR_BYTES = 16, WA_OPERAND_BYTES = 16, WA_FUEL_BYTES = 8 };
 uint8_t wop_type_of(uint8_t letter);
 bool wop_has_vectors(wop_types types);
 wop_types wop_params_of(const wa_onepass_module *module, uint32_t type);
@@ -277,9 +279,10 @@ void wop_push_constant(wop_function *fn, uint8_t type, uint64_t bits);
 void wop_push_vector(wop_function *fn, uint64_t low, uint64_t high);
 void wop_push_local(wop_function *fn, uint32_t local);
 void wop_push_condition(wop_function *fn, uint8_t condition);
+void wop_push_comparison(wop_function *fn, uint8_t condition);
 void wop_push_slot(wop_function *fn, uint8_t type);
 wop_value wop_pop(wop_function *fn);
-wop_register wop_allocate(wop_function *fn, bool is_vector, uint32_t avoid);
+wop_register wop_allocate(wop_function *fn, bool is_vector, wop_set avoid);
 void wop_take(wop_function *fn, wop_register reg);
 wop_register wop_register_of(wop_function *fn, const wop_value *value, uint32_t height);
 wop_operand wop_operand_of(wop_function *fn, const wop_value *value, uint32_t height);
@@ -287,9 +290,6 @@ wop_register wop_to_register(wop_function *fn, const wop_value *value, uint32_t 
 void wop_load_value(wop_function *fn, wop_register to, const wop_value *value, uint32_t height);
 void wop_store_value(wop_function *fn, wop_operand to, const wop_value *value, uint32_t height);
 wop_register wop_own(wop_function *fn, const wop_value *value, uint32_t height);
-/* Which operand an instruction of two overwrites: the first, whichever suits, the second. */
-typedef enum { WA_IN_ORDER, WA_EITHER_ORDER, WA_REVERSED } wop_order;
-wop_register wop_prepare_two(wop_function *fn, uint8_t type, wop_order order, wop_operand *other);
 wop_register wop_destination(wop_function *fn, uint8_t type, const wop_value *reused);
 void wop_finish(wop_function *fn, uint8_t type, wop_register reg);
 void wop_finish_from(wop_function *fn, uint8_t type, wop_register reg);
@@ -302,10 +302,7 @@ bool wop_is_small(const wop_value *value);
 void wop_add_fixup(wop_function *fn, uint32_t *list);
 void wop_join(wop_function *fn, uint32_t *list, uint32_t other);
 void wop_bind(wop_function *fn, uint32_t *list);
-void wop_jump(wop_function *fn, uint32_t *list);
-void wop_jump_if(wop_function *fn, uint8_t condition, uint32_t *list);
-void wop_jump_back(wop_function *fn, uint32_t target);
-void wop_jump_back_if(wop_function *fn, uint8_t condition, uint32_t target);
+void wop_bind_to(wop_function *fn, uint32_t *list, uint32_t target);
 uint32_t *wop_landing(wop_function *fn, uint32_t label_count);
 
 /* control.c */
@@ -339,7 +336,6 @@ void wop_exception(wop_function *fn);
 
 /* traps.c: traps, rows of the address map, code behind the end. */
 void wop_add_row(wop_function *fn, uint8_t trap);
-void wop_put_trap_code(wop_function *fn, uint8_t trap);
 void wop_trap(wop_function *fn, uint8_t trap);
 void wop_trap_if(wop_function *fn, uint8_t condition, uint8_t trap);
 wop_stub *wop_add_stub(wop_function *fn);
@@ -378,7 +374,6 @@ enum { WA_NO_RESULT = 0xff };
 
 /* Operators, by family. */
 void wop_integer(wop_function *fn);
-void wop_push_comparison(wop_function *fn, uint8_t condition);
 void wop_float(wop_function *fn);
 void wop_convert(wop_function *fn);
 void wop_variable(wop_function *fn);

@@ -1,5 +1,5 @@
 /* Jumps to places that are known, and to those that are not yet: these form lists, and are patched when their place is reached. */
-#include "x86_64.h"
+#include "machine.h"
 
 /* The rel32 that was just written joins a list. */
 void wop_add_fixup(wop_function *fn, uint32_t *list)

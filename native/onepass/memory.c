@@ -1,5 +1,5 @@
 /* Memory operators (spec section 4.4.7), and the bulk operators, which the runtime does. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { SLOT_BYTES = 8 };
 
@@ -38,13 +38,13 @@ static void check_bounds(wop_function *fn, wop_register index, uint64_t extent, 
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, slot_offset(fn, memory, offsetof(struct wa_schema_memory_slot, memory))));
     if (extent <= INT32_MAX) {
         wop_move(fn, true, end, index);
-        wop_arithmetic_constant(fn, X_ADD, true, wop_reg(end), (int32_t)extent);
+        wop_arithmetic_constant(fn, WA_ADD, true, wop_reg(end), (int32_t)extent);
     } else {
         wop_load_constant(fn, WA_I64, end, extent);
-        wop_arithmetic(fn, X_ADD, true, end, wop_reg(index));
+        wop_arithmetic(fn, WA_ADD, true, end, wop_reg(index));
     }
     wop_trap_if(fn, BELOW, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    wop_arithmetic(fn, X_CMP, true, end, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_memory_head, size_bytes)));
+    wop_arithmetic(fn, WA_CMP, true, end, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_memory_head, size_bytes)));
     wop_trap_if(fn, ABOVE, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     fn->locked &= ~WA_SET(end);
     if (fn->instance == WA_NO_REGISTER)
@@ -59,7 +59,7 @@ wop_operand wop_effective(wop_function *fn, const wop_value *address, uint32_t h
         return wop_memory(base_of(fn, at.memory), (int32_t)(address->bits + at.offset));
     wop_register index = wop_to_register(fn, address, height);
     if (memory->is_checked && at.offset > UINT64_MAX - size_bytes) {
-        wop_arithmetic(fn, X_CMP, false, index, wop_reg(index));
+        wop_arithmetic(fn, WA_CMP, false, index, wop_reg(index));
         wop_trap_if(fn, EQUAL, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     } else if (memory->is_checked) {
         check_bounds(fn, index, at.offset + size_bytes, at.memory);
@@ -69,7 +69,7 @@ wop_operand wop_effective(wop_function *fn, const wop_value *address, uint32_t h
         return wop_indexed(base, index, 0, (int32_t)at.offset);
     wop_register sum = wop_allocate(fn, false, 0);
     wop_load_constant(fn, WA_I64, sum, at.offset);
-    wop_arithmetic(fn, X_ADD, true, sum, wop_reg(index));
+    wop_arithmetic(fn, WA_ADD, true, sum, wop_reg(index));
     return wop_indexed(base, sum, 0, 0);
 }
 

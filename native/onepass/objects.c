@@ -1,6 +1,6 @@
 /* Structs, arrays, numbers of 31 bits (spec section 4.4.5): making objects, and looking into them. Small ones come from runs of free
  * cells, by a few instructions; the runtime makes the others, and new runs. codegen/aggregates.py is the same for LLVM. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { ARRAY_LENGTH = offsetof(struct wa_schema_array, length) };
 
@@ -76,7 +76,7 @@ static void replace_field(wop_function *fn, const wa_onepass_field *field, wop_o
     if (field->has_objects) {
         if (instance == WA_NO_REGISTER)
             wop_load(fn, WA_I64, instance = WA_SCRATCH, wop_instance_operand(fn));
-        wop_arithmetic_constant(fn, X_CMP, false, wop_memory(instance, offsetof(struct wa_schema_instance, is_marking)), 0);
+        wop_arithmetic_constant(fn, WA_CMP, false, wop_memory(instance, offsetof(struct wa_schema_instance, is_marking)), 0);
         wop_note_if(fn, NOT_EQUAL, to);
     }
     store_field(fn, field, to, value, height);
@@ -102,9 +102,9 @@ static void push_cell(wop_function *fn, uint32_t type, uint64_t size_bytes, size
     wop_register instance = wop_instance(fn), cell = wop_allocate(fn, false, 0);
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, offsetof(struct wa_schema_instance, exception)));
     wop_load(fn, WA_I64, cell, wop_memory(WA_SCRATCH, run + (int32_t)offsetof(struct wa_schema_run, next)));
-    wop_arithmetic(fn, X_CMP, true, cell, wop_memory(WA_SCRATCH, run + (int32_t)offsetof(struct wa_schema_run, end)));
+    wop_arithmetic(fn, WA_CMP, true, cell, wop_memory(WA_SCRATCH, run + (int32_t)offsetof(struct wa_schema_run, end)));
     wop_resolve_if(fn, EQUAL, cell, length == WA_NO_REGISTER ? cell : length, call, type);
-    wop_arithmetic_constant(fn, X_ADD, true, wop_memory(WA_SCRATCH, run + (int32_t)offsetof(struct wa_schema_run, next)),
+    wop_arithmetic_constant(fn, WA_ADD, true, wop_memory(WA_SCRATCH, run + (int32_t)offsetof(struct wa_schema_run, next)),
                             (int32_t)(granules * WA_OBJECT_ALIGN_BYTES));
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, offsetof(struct wa_schema_instance, rtts)));
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(WA_SCRATCH, (int32_t)(type * sizeof(void *))));
@@ -196,13 +196,13 @@ static wop_operand element_at(wop_function *fn, const wa_onepass_field *element,
     wop_register array = object_of(fn, reference, height, WA_TRAP_NULL_ARRAY_REFERENCE);
     uint64_t place = element->offset + index->bits * element->size_bytes;
     if (index->place == WA_CONSTANT && place <= INT32_MAX) {
-        wop_arithmetic_constant(fn, X_CMP, false, wop_memory(array, ARRAY_LENGTH), (int32_t)index->bits);
+        wop_arithmetic_constant(fn, WA_CMP, false, wop_memory(array, ARRAY_LENGTH), (int32_t)index->bits);
         wop_trap_if(fn, BELOW_EQUAL, WA_TRAP_ARRAY_OUT_OF_BOUNDS);
         return wop_memory(array, (int32_t)place);
     }
     wop_register at = wop_to_register(fn, index, height + 1);
     uint8_t scale = (uint8_t)__builtin_ctz(element->size_bytes);
-    wop_arithmetic(fn, X_CMP, false, at, wop_memory(array, ARRAY_LENGTH));
+    wop_arithmetic(fn, WA_CMP, false, at, wop_memory(array, ARRAY_LENGTH));
     wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_ARRAY_OUT_OF_BOUNDS);
     if (element->size_bytes == WA_VECTOR_BYTES) { /* no operand has such a scale */
         at = wop_own(fn, index, height + 1);
@@ -414,7 +414,7 @@ static void make_number(wop_function *fn)
     wop_register to = wop_destination(fn, WA_I64, &value);
     wop_load_value(fn, to, &value, fn->height);
     wop_x86_imm8(fn, 0xc1 | WA_WIDE, 4, wop_reg(to), WA_I31_SHIFT); /* shl */
-    wop_arithmetic_constant(fn, X_OR, true, wop_reg(to), WA_REFERENCE_I31);
+    wop_arithmetic_constant(fn, WA_OR, true, wop_reg(to), WA_REFERENCE_I31);
     wop_finish(fn, WA_I64, to);
 }
 

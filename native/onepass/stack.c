@@ -2,7 +2,7 @@
  *
  * A register that an operator has taken or popped stays locked until the next operator. Heights count values; each height has
  * a slot of the frame, so that wherever code comes together, values below are in the same place on all ways. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { NOTHING = 0 };
 

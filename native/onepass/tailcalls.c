@@ -1,5 +1,5 @@
 /* Tail calls (spec section 4.4.8.13): the callee takes the caller's place, so that the frame is gone when it begins. */
-#include "x86_64.h"
+#include "machine.h"
 
 /* All arguments are in place; RAX has the code. */
 static void jump_to_code(wop_function *fn)

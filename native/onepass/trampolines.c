@@ -1,7 +1,7 @@
 /* Trampolines, one of a kind per function type: between the convention of calls and arrays of 8-byte slots, and between C's convention
  * and that of modules with tail calls. codegen/trampolines.py has LLVM make them where this folder compiles nothing. */
 #include "unit.h"
-#include "x86_64.h"
+#include "machine.h"
 
 enum { RECORD_PLACE = -8, AREA_PLACE = -16, FIXED_BYTES = 16, SLOT_ALIGNMENT = 16 };
 
@@ -28,7 +28,7 @@ static void open_frame(wop_function *fn, uint32_t size_bytes)
     wop_byte(fn, 0x55);
     wop_x86(fn, 0x89 | WA_WIDE, RSP, wop_reg(RBP));
     if (size_bytes > 0)
-        wop_arithmetic_constant(fn, X_SUB, true, wop_reg(RSP), (int32_t)size_bytes);
+        wop_arithmetic_constant(fn, WA_SUB, true, wop_reg(RSP), (int32_t)size_bytes);
 }
 
 static void close_frame(wop_function *fn)
@@ -344,14 +344,14 @@ static void put_take_fuel(wop_function *fn)
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(RDI, offsetof(struct wa_schema_instance, fuel)));
     wop_move(fn, true, RAX, RSI);
     wop_x86(fn, 0xf7 | WA_WIDE, 3, wop_reg(RAX)); /* neg: what is needed at least */
-    wop_arithmetic(fn, X_CMP, true, RAX, wop_memory(WA_SCRATCH, 0));
+    wop_arithmetic(fn, WA_CMP, true, RAX, wop_memory(WA_SCRATCH, 0));
     wop_jump_if(fn, ABOVE, &out);
     wop_byte(fn, 0x50 | RDX); /* push */
     wop_load_constant(fn, WA_I64, RDX, WA_FUEL_PORTION);
-    wop_arithmetic(fn, X_CMP, true, RAX, wop_reg(RDX));
+    wop_arithmetic(fn, WA_CMP, true, RAX, wop_reg(RDX));
     wop_x86(fn, WA_MAP_0F | 0x40u | BELOW | WA_WIDE, RAX, wop_reg(RDX)); /* cmov: so much is wanted */
     wop_load(fn, WA_I64, RDX, wop_memory(WA_SCRATCH, 0));
-    wop_arithmetic(fn, X_CMP, true, RDX, wop_reg(RAX));
+    wop_arithmetic(fn, WA_CMP, true, RDX, wop_reg(RAX));
     wop_x86(fn, WA_MAP_0F | 0x40u | BELOW | WA_WIDE, RAX, wop_reg(RDX)); /* so much is taken */
     wop_x86(fn, 0x29 | WA_WIDE, RAX, wop_memory(WA_SCRATCH, 0));         /* sub */
     wop_x86(fn, 0x01 | WA_WIDE, RSI, wop_reg(RAX));                      /* add */

@@ -1,5 +1,5 @@
 /* Traps, rows of the address map, and the code behind a function's end that is rarely run. */
-#include "x86_64.h"
+#include "machine.h"
 
 /* From here on, code stands for the current operator and can raise this trap; 0: none, but it may call. */
 void wop_add_row(wop_function *fn, uint8_t trap)
@@ -103,7 +103,7 @@ static void move_kept(wop_function *fn, uint32_t kept, bool is_popping)
         wop_byte(fn, (uint8_t)((is_popping ? 0x58 : 0x50) | (reg & 7)));
     }
     if (is_odd && is_popping)
-        wop_arithmetic_constant(fn, X_ADD, true, wop_reg(RSP), WA_SLOT_BYTES);
+        wop_arithmetic_constant(fn, WA_ADD, true, wop_reg(RSP), WA_SLOT_BYTES);
 }
 
 /* Tell the runtime of a reference that is about to be overwritten. */

@@ -1,5 +1,5 @@
 /* Parametric, variable, reference and table operators (spec sections 4.4.1, 4.4.4 to 4.4.6). */
-#include "x86_64.h"
+#include "machine.h"
 
 /* ---- locals ---------------------------------------------------------------------------------------------------------- */
 
@@ -106,7 +106,7 @@ static void put_select(wop_function *fn)
         if (at.kind == WA_IN_REGISTER)
             wop_x86(fn, 0x85, at.reg, at);
         else
-            wop_arithmetic_constant(fn, X_CMP, false, at, 0);
+            wop_arithmetic_constant(fn, WA_CMP, false, at, 0);
         condition = NOT_EQUAL;
     }
     wop_register to = wop_destination(fn, a.type, &a);

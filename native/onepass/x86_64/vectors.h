@@ -2,7 +2,7 @@
 #ifndef WA_ONEPASS_VECTORS_H
 #define WA_ONEPASS_VECTORS_H
 
-#include "x86_64.h"
+#include "machine.h"
 
 typedef struct wop_vector_row wop_vector_row;
 struct wop_vector_row {

@@ -1,5 +1,5 @@
 /* Integer operators (spec section 4.3.2): arithmetic, bits, shifts, division, comparisons, extensions. */
-#include "x86_64.h"
+#include "machine.h"
 
 typedef struct {
     wop_value a, b;
@@ -59,16 +59,16 @@ static bool compare(wop_function *fn, bool is_wide, const operands *two)
         if (two->b.bits == 0 && a.kind == WA_IN_REGISTER)
             wop_x86(fn, 0x85 | wop_wide(is_wide), a.reg, a);
         else
-            wop_arithmetic_constant(fn, X_CMP, is_wide, a, (int32_t)two->b.bits);
+            wop_arithmetic_constant(fn, WA_CMP, is_wide, a, (int32_t)two->b.bits);
         return false;
     }
     if (wop_is_small(&two->a)) {
         wop_operand b = wop_operand_of(fn, &two->b, two->height + 1);
-        wop_arithmetic_constant(fn, X_CMP, is_wide, b, (int32_t)two->a.bits);
+        wop_arithmetic_constant(fn, WA_CMP, is_wide, b, (int32_t)two->a.bits);
         return true;
     }
     wop_register a = wop_to_register(fn, &two->a, two->height);
-    wop_arithmetic(fn, X_CMP, is_wide, a, wop_operand_of(fn, &two->b, two->height + 1));
+    wop_arithmetic(fn, WA_CMP, is_wide, a, wop_operand_of(fn, &two->b, two->height + 1));
     return false;
 }
 
@@ -118,7 +118,7 @@ static void put_eqz(wop_function *fn, bool is_wide)
     if (at.kind == WA_IN_REGISTER)
         wop_x86(fn, 0x85 | wop_wide(is_wide), at.reg, at);
     else
-        wop_arithmetic_constant(fn, X_CMP, is_wide, at, 0);
+        wop_arithmetic_constant(fn, WA_CMP, is_wide, at, 0);
     wop_push_comparison(fn, EQUAL);
 }
 
@@ -167,7 +167,7 @@ static void order(operands *two, uint32_t *height_a, uint32_t *height_b)
 
 static void put_arithmetic(wop_function *fn, unsigned op, uint8_t type)
 {
-    bool is_wide = type == WA_I64, is_commutative = op != X_SUB;
+    bool is_wide = type == WA_I64, is_commutative = op != WA_SUB;
     operands two = pop_two(fn);
     uint32_t height_a = two.height, height_b = two.height + 1;
     if (is_commutative)
@@ -181,7 +181,7 @@ static void put_arithmetic(wop_function *fn, unsigned op, uint8_t type)
         }
         to = wop_allocate(fn, false, 0);
     }
-    if (op == X_ADD && height_a == two.height && put_lea(fn, is_wide, to, &two)) {
+    if (op == WA_ADD && height_a == two.height && put_lea(fn, is_wide, to, &two)) {
         wop_finish(fn, type, to);
         return;
     }
@@ -263,14 +263,14 @@ static void check_overflow(wop_function *fn, uint8_t type, wop_register by, bool
 {
     bool is_wide = type == WA_I64;
     uint32_t fine = 0;
-    wop_arithmetic_constant(fn, X_CMP, is_wide, wop_reg(by), -1);
+    wop_arithmetic_constant(fn, WA_CMP, is_wide, wop_reg(by), -1);
     wop_jump_if(fn, NOT_EQUAL, &fine);
     if (is_remainder) {
-        wop_arithmetic(fn, X_XOR, false, RDX, wop_reg(RDX));
+        wop_arithmetic(fn, WA_XOR, false, RDX, wop_reg(RDX));
         wop_jump(fn, done);
     } else {
         wop_load_constant(fn, type, WA_SCRATCH, is_wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31);
-        wop_arithmetic(fn, X_CMP, is_wide, RAX, wop_reg(WA_SCRATCH));
+        wop_arithmetic(fn, WA_CMP, is_wide, RAX, wop_reg(WA_SCRATCH));
         wop_trap_if(fn, EQUAL, WA_TRAP_INTEGER_OVERFLOW);
     }
     wop_bind(fn, &fine);
@@ -293,7 +293,7 @@ static void put_division(wop_function *fn, uint8_t type, bool is_signed, bool is
     if (is_signed && (!is_known || (uint32_t)constant == UINT32_MAX))
         check_overflow(fn, type, by, is_remainder, &done);
     if (!is_signed) {
-        wop_arithmetic(fn, X_XOR, false, RDX, wop_reg(RDX));
+        wop_arithmetic(fn, WA_XOR, false, RDX, wop_reg(RDX));
     } else {
         if (wide != 0)
             wop_byte(fn, 0x48);
@@ -329,7 +329,7 @@ static void put_bit_scan(wop_function *fn, uint8_t type, bool is_leading)
     wop_load_constant(fn, WA_I32, WA_SCRATCH, is_leading ? 2 * width - 1 : width);
     wop_x86(fn, WA_MAP_0F | 0x40u | EQUAL | wide, to, wop_reg(WA_SCRATCH));
     if (is_leading)
-        wop_arithmetic_constant(fn, X_XOR, is_wide, wop_reg(to), (int32_t)width - 1);
+        wop_arithmetic_constant(fn, WA_XOR, is_wide, wop_reg(to), (int32_t)width - 1);
     wop_value here = {.place = WA_REGISTER, .type = type, .reg = to};
     wop_register wanted = wop_destination(fn, type, &here);
     if (wanted != to)
@@ -400,10 +400,10 @@ static void put_operator(wop_function *fn, uint8_t type, uint32_t position)
         put_unary(fn, WA_F3 | WA_MAP_0F | 0xb8 | wide, type); /* popcnt */
         return;
     case 3:
-        put_arithmetic(fn, X_ADD, type);
+        put_arithmetic(fn, WA_ADD, type);
         return;
     case 4:
-        put_arithmetic(fn, X_SUB, type);
+        put_arithmetic(fn, WA_SUB, type);
         return;
     case 5:
         put_multiplication(fn, type);
@@ -415,13 +415,13 @@ static void put_operator(wop_function *fn, uint8_t type, uint32_t position)
         put_division(fn, type, position % 2 == 0, position >= 8);
         return;
     case 10:
-        put_arithmetic(fn, X_AND, type);
+        put_arithmetic(fn, WA_AND, type);
         return;
     case 11:
-        put_arithmetic(fn, X_OR, type);
+        put_arithmetic(fn, WA_OR, type);
         return;
     case 12:
-        put_arithmetic(fn, X_XOR, type);
+        put_arithmetic(fn, WA_XOR, type);
         return;
     default: {
         static const uint8_t shifts[] = {4, 7, 5, 0, 1}; /* shl, sar, shr, rol, ror */

@@ -1,5 +1,5 @@
 /* Encoding of x86-64 instructions. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { MOST_INSTRUCTION_BYTES = 16 };
 

@@ -1,5 +1,5 @@
 /* Float operators (spec section 4.3.3) and conversions between integers and floats (section 4.3.4). */
-#include "x86_64.h"
+#include "machine.h"
 
 /* How an instruction tells f32 from f64: by F3 and F2, or by none and 66. */
 static uint32_t scalar(bool is_double)
@@ -252,8 +252,8 @@ static void put_large_conversion(wop_function *fn, bool is_double, wop_register 
     wop_move(fn, true, half, from);
     wop_move(fn, true, WA_SCRATCH, from);
     wop_x86(fn, 0xd1 | WA_WIDE, 5, wop_reg(half)); /* shr 1 */
-    wop_arithmetic_constant(fn, X_AND, false, wop_reg(WA_SCRATCH), 1);
-    wop_arithmetic(fn, X_OR, true, half, wop_reg(WA_SCRATCH));
+    wop_arithmetic_constant(fn, WA_AND, false, wop_reg(WA_SCRATCH), 1);
+    wop_arithmetic(fn, WA_OR, true, half, wop_reg(WA_SCRATCH));
     wop_x86(fn, scalar(is_double) | WA_MAP_0F | 0x2a | WA_WIDE, to, wop_reg(half));
     wop_x86(fn, scalar(is_double) | WA_MAP_0F | 0x58, to, wop_reg(to));
 }

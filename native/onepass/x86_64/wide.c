@@ -1,5 +1,5 @@
 /* Wide arithmetic: operators on 128 bits, which are two i64 on the stack, the low half first. */
-#include "x86_64.h"
+#include "machine.h"
 
 /* The operator for the low halves, then the one that takes their carry. */
 static void put_sum(wop_function *fn, unsigned low_op, unsigned high_op)
@@ -36,10 +36,10 @@ void wop_wide_arithmetic(wop_function *fn)
 {
     switch (fn->opcode) {
     case WA_OP_I64_ADD128:
-        put_sum(fn, X_ADD, X_ADC);
+        put_sum(fn, WA_ADD, WA_ADC);
         return;
     case WA_OP_I64_SUB128:
-        put_sum(fn, X_SUB, X_SBB);
+        put_sum(fn, WA_SUB, WA_SBB);
         return;
     default:
         put_product(fn, fn->opcode == WA_OP_I64_MUL_WIDE_S);

@@ -32,9 +32,9 @@ void wop_put_bitselect(wop_function *fn, const wop_vector_row *row)
 static void put_count(wop_function *fn, const wop_value *count, uint32_t height, int32_t mask, int32_t added)
 {
     wop_load_value(fn, WA_SCRATCH, count, height);
-    wop_arithmetic_constant(fn, X_AND, false, wop_reg(WA_SCRATCH), mask);
+    wop_arithmetic_constant(fn, WA_AND, false, wop_reg(WA_SCRATCH), mask);
     if (added != 0)
-        wop_arithmetic_constant(fn, X_ADD, false, wop_reg(WA_SCRATCH), added);
+        wop_arithmetic_constant(fn, WA_ADD, false, wop_reg(WA_SCRATCH), added);
     wop_vector_op(fn, X_MOVD, WA_VECTOR_SCRATCH, WA_SCRATCH);
 }
 

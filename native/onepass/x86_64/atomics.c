@@ -2,7 +2,7 @@
  *
  * The address of an access is in the scratch register; what comes between it and the access must leave that alone. On a memory
  * that is not shared, waiting traps, and since nobody waits, nobody is woken; on a shared one the runtime does both. */
-#include "x86_64.h"
+#include "machine.h"
 
 enum { LOCK = 0xf0 };
 
@@ -127,7 +127,7 @@ static wop_register pop_beside_rax(wop_function *fn)
 /* Operators on bits: until nobody has changed the value in between. */
 static void put_bits(wop_function *fn, const atomic_form *form, enum operation operation)
 {
-    static const uint8_t operators[] = {[AND] = X_AND, [OR] = X_OR, [XOR] = X_XOR};
+    static const uint8_t operators[] = {[AND] = WA_AND, [OR] = WA_OR, [XOR] = WA_XOR};
     load_address(fn, wop_read_argument(fn), 1, form->size_bytes);
     wop_register operand = pop_beside_rax(fn);
     drop_address(fn);
