@@ -39,5 +39,5 @@ def compiled_python():
     return mypycify(arguments, opt_level="1", debug_level="0", group_name="wasmartifact._compiled")
 
 
-CFFI_MODULES = ["native/build_native.py:ffibuilder", "native/build_native.py:onepass_builder"]
-setup(cffi_modules=CFFI_MODULES, ext_modules=compiled_python())
+BUILDERS = ("ffibuilder", "onepass_builder", "onepass_aarch64_builder")
+setup(cffi_modules=[f"native/build_native.py:{builder}" for builder in BUILDERS], ext_modules=compiled_python())

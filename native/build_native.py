@@ -1,8 +1,9 @@
-"""Build of native/: a shared object with the C runtime, its cffi face `_native` and its CPython types `_types`; another
-one, `_onepass`, with the compiler of level 0, which only packing loads.
+"""Build of native/: a shared object with the C runtime, its cffi face `_native` and its CPython types `_types`; and one
+for each machine that code is made for, `_onepass` and `_onepass_aarch64`, with the compiler of level 0, which only
+packing loads.
 
-setuptools finds `ffibuilder` and `onepass_builder` here (``cffi_modules``); ``python native/build_native.py`` builds in
-place.
+setuptools finds `ffibuilder`, `onepass_builder` and `onepass_aarch64_builder` here (``cffi_modules``);
+``python native/build_native.py`` builds in place.
 WASMARTIFACT_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer (run with libasan preloaded),
 WASMARTIFACT_SANITIZE=thread with ThreadSanitizer, WASMARTIFACT_SANITIZE=collect a collector that runs at each
 allocation and overwrites what it frees, WASMARTIFACT_SANITIZE=step one that is always at work, in the smallest steps.
@@ -71,7 +72,9 @@ def onepass_declarations() -> str:
     return re.split(r"^/\* -{4} .* -+ \*/$", header, flags=re.MULTILINE)[1]
 
 
-def _extension(name: str, cdef: str, preamble: str, sources: Iterable[Path], libraries: list[str]) -> FFI:
+def _extension(
+    name: str, cdef: str, preamble: str, sources: Iterable[Path], libraries: list[str], folders: Iterable[Path] = ()
+) -> FFI:
     """The build of one module as cffi describes it."""
     sanitizers = SANITIZERS.get(os.environ.get("WASMARTIFACT_SANITIZE", ""), ())
     strict = STRICT if os.environ.get("WASMARTIFACT_WERROR") == "1" or __name__ == "__main__" else ()
@@ -81,7 +84,7 @@ def _extension(name: str, cdef: str, preamble: str, sources: Iterable[Path], lib
         f"wasmartifact.{name}",
         preamble,
         sources=sorted(path.relative_to(ROOT).as_posix() for path in sources),
-        include_dirs=[str(INCLUDE), str(ROOT / "native")],
+        include_dirs=[*map(str, folders), str(INCLUDE), str(ROOT / "native")],
         depends=sorted(str(path) for path in (ROOT / "native").rglob("*.h")),
         extra_compile_args=[*CODE, *THREAD_LOCALS, *WARNINGS, *strict, *sanitizers],
         extra_link_args=[*LINK, *sanitizers],
@@ -93,16 +96,17 @@ def _extension(name: str, cdef: str, preamble: str, sources: Iterable[Path], lib
 
 def builder() -> FFI:
     """The runtime."""
-    sources = (path for path in (ROOT / "native").rglob("*.c") if path.parent != ONEPASS)
+    sources = (path for path in (ROOT / "native").rglob("*.c") if not path.is_relative_to(ONEPASS))
     return _extension(
         "_native", declarations(), f'{PREAMBLE}#include "wasmartifact.h"\n', sources, ["dl", "pthread", "rt"]
     )
 
 
-def compiler_builder() -> FFI:
-    """The compiler of level 0."""
+def compiler_builder(machine: str, name: str) -> FFI:
+    """The compiler of level 0 for a machine: its folder has ``machine.h``, which all files include."""
     preamble = f'{PREAMBLE}#include "onepass/onepass.h"\n'
-    return _extension("_onepass", onepass_declarations(), preamble, ONEPASS.glob("*.c"), [])
+    sources = [*ONEPASS.glob("*.c"), *(ONEPASS / machine).glob("*.c")]
+    return _extension(name, onepass_declarations(), preamble, sources, [], [ONEPASS / machine, ONEPASS])
 
 
 def build_in_place(made: FFI) -> Path:
@@ -126,8 +130,9 @@ def build_in_place(made: FFI) -> Path:
 
 
 ffibuilder: Final = builder()
-onepass_builder: Final = compiler_builder()
+onepass_builder: Final = compiler_builder("x86_64", "_onepass")
+onepass_aarch64_builder: Final = compiler_builder("aarch64", "_onepass_aarch64")
 
 if __name__ == "__main__":
-    print(build_in_place(ffibuilder))
-    print(build_in_place(onepass_builder))
+    for made in (onepass_builder,):
+        print(build_in_place(made))

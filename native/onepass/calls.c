@@ -1,11 +1,7 @@
 /* Calls (spec section 4.4.8): of functions, imports, records and the runtime, as C has them; and what functions return. */
 #include "machine.h"
 
-enum { SLOT_BYTES = 8, MOST_MOVES = 16 };
-
-/* Those for integers that calls change, but for the scratch register. */
-#define CALLER_SAVED \
-    (WA_SET(RAX) | WA_SET(RCX) | WA_SET(RDX) | WA_SET(RSI) | WA_SET(RDI) | WA_SET(R8) | WA_SET(R9) | WA_SET(R10))
+enum { SLOT_BYTES = 8, MOST_MOVES = WA_INTEGER_ARGUMENTS + WA_VECTOR_ARGUMENTS + 2 };
 
 /* ---- what a call leaves alone -------------------------------------------------------------------------------------- */
 
@@ -29,7 +25,7 @@ static void save_homes(wop_function *fn)
             continue;
         wop_local *local = wop_locals(fn) + fn->home_local[reg];
         if (!local->is_stored)
-            wop_store(fn, local->type, wop_memory(RBP, local->offset), reg);
+            wop_store(fn, local->type, wop_frame(fn, local->offset), reg);
         local->is_stored = true;
     }
 }
@@ -40,7 +36,7 @@ static void load_homes(wop_function *fn)
         if (!(fn->caller_homes & WA_SET(reg)))
             continue;
         const wop_local *local = wop_locals(fn) + fn->home_local[reg];
-        wop_load(fn, local->type, reg, wop_memory(RBP, local->offset));
+        wop_load(fn, local->type, reg, wop_frame(fn, local->offset));
     }
 }
 
@@ -53,10 +49,10 @@ static int32_t operand_offset(const wop_function *fn, uint32_t position)
 }
 
 /* Results that lie in memory go to their slots. */
-static void push_from_memory(wop_function *fn, wop_types results, wop_register base, int32_t start, bool is_spilled)
+static void push_from_memory(wop_function *fn, wop_types results, wop_operand from, bool is_spilled)
 {
     if (fn->module->has_fuel) {
-        wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(base, start));
+        wop_load(fn, WA_I64, WA_SCRATCH, from);
         wop_store(fn, WA_I64, wop_portion_operand(fn), WA_SCRATCH);
     }
     wop_returned taken = wop_first_result(fn->module);
@@ -66,7 +62,7 @@ static void push_from_memory(wop_function *fn, wop_types results, wop_register b
         wop_next_result(&taken, results.letters[i], &offset);
         offset = is_spilled ? operand_offset(fn, i) : offset;
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
-        wop_load(fn, type, scratch, wop_memory(base, start + offset));
+        wop_load(fn, type, scratch, wop_memory(from.reg, from.displacement + offset));
         wop_push_slot(fn, type);
         wop_store(fn, type, wop_slot(fn, fn->height - 1), scratch);
     }
@@ -84,22 +80,22 @@ static void push_results(wop_function *fn, wop_types results, bool is_own)
 {
     uint32_t integers = fn->module->has_fuel, vectors = 0;
     if (wop_has_area(fn->module, results, is_own)) {
-        push_from_memory(fn, results, RBP, fn->area_offset, false);
+        push_from_memory(fn, results, wop_frame(fn, fn->area_offset), false);
         return;
     }
     if (is_own && wop_spills_results(fn->module, results)) {
-        load_operands(fn, RAX);
-        push_from_memory(fn, results, RAX, 0, true);
+        load_operands(fn, WA_OPERANDS);
+        push_from_memory(fn, results, wop_memory(WA_OPERANDS, 0), true);
         return;
     }
     if (fn->module->has_fuel)
-        wop_store(fn, WA_I64, wop_portion_operand(fn), RAX);
+        wop_store(fn, WA_I64, wop_portion_operand(fn), WA_RESULT);
     wop_returned taken = wop_first_result(fn->module);
     int32_t unused;
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_type_of(results.letters[i]);
         if (wop_is_vector(wop_next_result(&taken, results.letters[i], &unused))) {
-            wop_push_register(fn, type, (wop_register)(XMM0 + vectors++));
+            wop_push_register(fn, type, (wop_register)(WA_VECTOR_RESULT + vectors++));
         } else if (wop_is_vector(type)) {
             wop_register reg = wop_integer_results[integers++];
             wop_push_slot(fn, type);
@@ -113,21 +109,21 @@ static void push_results(wop_function *fn, wop_types results, bool is_own)
     }
 }
 
-/* What is left of the portion goes to the caller: with the results, and alone where an exception leaves the function. RAX leads to
- * the results afterwards, where they go through memory. */
+/* What is left of the portion goes to the caller: with the results, and alone where an exception leaves the function. WA_OPERANDS
+ * leads to the results afterwards, where they go through memory. */
 void wop_return_portion(wop_function *fn)
 {
     bool is_spilled = wop_spills_results(fn->module, fn->results), has_area = wop_has_area(fn->module, fn->results, true);
     if (is_spilled)
-        load_operands(fn, RAX);
+        load_operands(fn, WA_OPERANDS);
     else if (has_area)
-        wop_load(fn, WA_I64, RAX, wop_memory(RBP, fn->area_pointer_offset));
+        wop_load(fn, WA_I64, WA_OPERANDS, wop_frame(fn, fn->area_pointer_offset));
     if (!fn->module->has_fuel)
         return;
-    wop_register to = is_spilled || has_area ? WA_SCRATCH : RAX;
+    wop_register to = is_spilled || has_area ? WA_SCRATCH : WA_RESULT;
     wop_load(fn, WA_I64, to, wop_portion_operand(fn));
     if (to == WA_SCRATCH)
-        wop_store(fn, WA_I64, wop_memory(RAX, 0), WA_SCRATCH);
+        wop_store(fn, WA_I64, wop_memory(WA_OPERANDS, 0), WA_SCRATCH);
 }
 
 /* Results go from their slots, from a height on, to the caller's area or the store's operands. */
@@ -145,7 +141,7 @@ static void return_in_memory(wop_function *fn, uint32_t first, bool is_spilled)
         }
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         wop_load(fn, type, scratch, wop_slot(fn, first + i));
-        wop_store(fn, type, wop_memory(RAX, offset), scratch);
+        wop_store(fn, type, wop_memory(WA_OPERANDS, offset), scratch);
     }
 }
 
@@ -166,7 +162,7 @@ void wop_return_values(wop_function *fn)
     int32_t unused;
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_next_result(&taken, results.letters[i], &unused);
-        wop_register to = wop_is_vector(type) ? (wop_register)(XMM0 + vectors++) : wop_integer_results[integers++];
+        wop_register to = wop_is_vector(type) ? (wop_register)(WA_VECTOR_RESULT + vectors++) : wop_integer_results[integers++];
         if (results.count == 1)
             wop_load_value(fn, to, &wop_values(fn)[first], first);
         else
@@ -177,16 +173,20 @@ void wop_return_values(wop_function *fn)
 
 /* ---- calls --------------------------------------------------------------------------------------------------------- */
 
-/* A register that leads to where arguments go that no register holds. It is none of those that values are in. */
+/* A register that leads to where arguments go that no register holds, and room for them. It is none of those that values are in. */
 static wop_register overflow_base(wop_function *fn, uint32_t first, uint32_t count, wop_arguments taken)
 {
     int32_t offset;
-    if (!taken.spills)
-        return RSP;
+    if (count + taken.integers <= WA_INTEGER_ARGUMENTS)
+        return WA_STACK;
     for (uint32_t i = 0; i < count; i++)
         wop_next_argument(&taken, wop_values(fn)[first + i].type, &offset);
     if (taken.stack == 0)
-        return RSP;
+        return WA_STACK;
+    if (!taken.spills) {
+        wop_lower_stack(fn, SLOT_BYTES * taken.stack);
+        return WA_STACK;
+    }
     wop_register base = wop_allocate(fn, false, 0);
     load_operands(fn, base);
     return base;
@@ -216,8 +216,6 @@ static void pass(wop_function *fn, uint32_t first, uint32_t count, wop_arguments
             direct[direct_count++] = first + i;
         }
     }
-    if (!taken.spills && SLOT_BYTES * taken.stack > fn->outgoing_bytes)
-        fn->outgoing_bytes = SLOT_BYTES * taken.stack;
     wop_move_all(fn, moves, move_count);
     for (uint32_t i = 0; i < direct_count; i++)
         wop_load_value(fn, to[i], &wop_values(fn)[direct[i]], direct[i]);
@@ -249,18 +247,13 @@ typedef struct {
 static void put_call(wop_function *fn, callee what)
 {
     wop_add_row(fn, 0);
-    if (what.kind == TO_MEMORY) {
-        wop_x86(fn, 0xff, 2, wop_memory(what.base, what.offset));
-        return;
-    }
-    if (what.kind == TO_REGISTER) {
-        wop_x86(fn, 0xff, 2, wop_reg(what.base));
-        return;
-    }
-    wop_byte(fn, 0xe8);
-    wop_push_u32(&fn->unit->call_offsets, wop_text_offset(fn));
-    wop_push_u32(&fn->unit->call_functions, what.func_index);
-    wop_word(fn, 0);
+    if (what.kind == TO_MEMORY)
+        wop_call_at(fn, wop_memory(what.base, what.offset));
+    else if (what.kind == TO_REGISTER)
+        wop_call_register(fn, what.base);
+    else
+        wop_call_function(fn, what.func_index);
+    wop_raise_stack(fn);
 }
 
 /* Everything that a callee of a type gets, its arguments from the top of the stack. The context is the instance, or what lies at
@@ -270,7 +263,7 @@ void wop_pass_arguments(wop_function *fn, uint32_t type, bool is_own, wop_regist
     wop_move_to moves[MOST_MOVES];
     wop_types params = wop_params_of(fn->module, type), results = wop_results_of(fn->module, type);
     bool has_area = wop_has_area(fn->module, results, is_own), is_moved = context_base == WA_NO_REGISTER && fn->instance != WA_NO_REGISTER;
-    wop_register context = wop_integer_arguments[has_area], portion = wop_integer_arguments[has_area + 1];
+    wop_register context = wop_context_argument(has_area), portion = wop_portion_argument(has_area);
     uint32_t count = 0;
     if (is_moved)
         moves[count++] = (wop_move_to){context, fn->instance, true};
@@ -284,7 +277,7 @@ void wop_pass_arguments(wop_function *fn, uint32_t type, bool is_own, wop_regist
     else if (!is_moved)
         wop_load(fn, WA_I64, context, wop_instance_operand(fn));
     if (has_area)
-        wop_x86(fn, 0x8d | WA_WIDE, RDI, wop_memory(RBP, fn->area_offset));
+        wop_address(fn, WA_AREA, wop_frame(fn, fn->area_offset));
 }
 
 /* Call with a context, as wop_pass_arguments has it. */
@@ -308,9 +301,9 @@ wop_register wop_import_slot(wop_function *fn, uint32_t func_index, int32_t *off
     *offset = (int32_t)(fn->module->imported_functions_offset + func_index * sizeof(struct wa_schema_import_slot));
     if (fn->instance != WA_NO_REGISTER)
         return fn->instance;
-    wop_take(fn, R10);
-    wop_load(fn, WA_I64, R10, wop_instance_operand(fn));
-    return R10;
+    wop_take(fn, WA_CALLEE);
+    wop_load(fn, WA_I64, WA_CALLEE, wop_instance_operand(fn));
+    return WA_CALLEE;
 }
 
 void wop_call(wop_function *fn)
@@ -373,7 +366,7 @@ void wop_note_if(wop_function *fn, uint8_t condition, wop_operand place)
     stub->call = WA_CALL_INDEX(reference_changes);
     stub->reg = WA_NO_REGISTER;
     stub->place = place;
-    stub->kept = fn->locked & ~fn->used & ~fn->caller_homes & CALLER_SAVED;
+    stub->kept = fn->locked & ~fn->used & ~fn->caller_homes & WA_CALLER_SAVED;
     keep_registers(fn, stub);
     wop_jump_if(fn, condition, &stub->fixups);
     stub->back = wop_text_offset(fn);
@@ -395,46 +388,46 @@ static void note_indirect_type(wop_function *fn, uint32_t canonical)
     wop_push_u32(&fn->unit->indirect_types, canonical);
 }
 
-/* The record in R10 has the type, by address; if not, the runtime says what to call. */
+/* The record in WA_CALLEE has the type, by address; if not, the runtime says what to call. */
 static void check_record(wop_function *fn, uint32_t type)
 {
     uint32_t canonical = fn->module->canonical[type];
     note_indirect_type(fn, canonical);
     wop_load_digest(fn, WA_SCRATCH, canonical);
-    wop_arithmetic(fn, WA_CMP, true, WA_SCRATCH, wop_memory(R10, offsetof(struct wa_schema_function_record, type)));
-    wop_resolve_if(fn, NOT_EQUAL, R10, R10, WA_CALL_INDEX(resolve_call), canonical);
+    wop_arithmetic(fn, WA_CMP, true, WA_SCRATCH, wop_memory(WA_CALLEE, offsetof(struct wa_schema_function_record, type)));
+    wop_resolve_if(fn, NOT_EQUAL, WA_CALLEE, WA_CALLEE, WA_CALL_INDEX(resolve_call), canonical);
 }
 
-/* Call the function of a record in R10, as C does. */
+/* Call the function of a record in WA_CALLEE, as C does. */
 static void call_record(wop_function *fn, uint32_t type)
 {
-    call_with(fn, type, false, (callee){TO_MEMORY, 0, R10, offsetof(struct wa_schema_function_record, code)}, R10,
+    call_with(fn, type, false, (callee){TO_MEMORY, 0, WA_CALLEE, offsetof(struct wa_schema_function_record, code)}, WA_CALLEE,
               offsetof(struct wa_schema_function_record, context));
 }
 
-/* The record of an import, in R10. */
+/* The record of an import, in WA_CALLEE. */
 void wop_imported_record(wop_function *fn, uint32_t func_index)
 {
     int32_t slot;
     wop_register base = wop_import_slot(fn, func_index, &slot);
-    wop_take(fn, R10);
-    wop_load(fn, WA_I64, R10, wop_memory(base, slot + (int32_t)offsetof(struct wa_schema_import_slot, record)));
+    wop_take(fn, WA_CALLEE);
+    wop_load(fn, WA_I64, WA_CALLEE, wop_memory(base, slot + (int32_t)offsetof(struct wa_schema_import_slot, record)));
     check_record(fn, fn->module->function_types[func_index]);
 }
 
-/* The function in a slot of a table, whose index is in a register: its record goes to R10. */
+/* The function in a slot of a table, whose index is in a register: its record goes to WA_CALLEE. */
 static void load_record(wop_function *fn, uint32_t table, wop_register at)
 {
     wop_register instance = wop_instance(fn);
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, (int32_t)(fn->module->tables_offset + SLOT_BYTES * table)));
     wop_arithmetic(fn, WA_CMP, true, at, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_table_head, size)));
     wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_UNDEFINED_ELEMENT);
-    wop_load(fn, WA_I64, R10, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_table_head, slots)));
-    wop_load(fn, WA_I64, R10, wop_indexed(R10, at, 3, 0));
-    wop_x86(fn, 0x85 | WA_WIDE, R10, wop_reg(R10));
+    wop_load(fn, WA_I64, WA_CALLEE, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_table_head, slots)));
+    wop_load(fn, WA_I64, WA_CALLEE, wop_indexed(WA_CALLEE, at, 3, 0));
+    wop_test(fn, true, WA_CALLEE);
     wop_trap_if(fn, EQUAL, WA_TRAP_UNINITIALIZED_ELEMENT);
-    wop_x86_imm8(fn, 0xf6 | WA_BYTE_RM, 0, wop_reg(R10), 1);
-    wop_resolve_if(fn, NOT_EQUAL, R10, at, WA_CALL_INDEX(resolve_slot), table);
+    wop_test_bits(fn, WA_CALLEE, 1);
+    wop_resolve_if(fn, NOT_EQUAL, WA_CALLEE, at, WA_CALL_INDEX(resolve_slot), table);
 }
 
 /* The same of a table that never changes: the address of its code, after a check of its type. */
@@ -445,16 +438,16 @@ static void load_fixed(wop_function *fn, uint32_t table, wop_register at, uint32
     wop_load_fixed(fn, WA_SCRATCH, table);
     wop_arithmetic(fn, WA_CMP, true, at, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_fixed_table, size)));
     wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_UNDEFINED_ELEMENT);
-    wop_load(fn, WA_I32, R10, wop_indexed(WA_SCRATCH, at, 3, type_offset));
-    wop_x86(fn, 0x85, R10, wop_reg(R10));
+    wop_load(fn, WA_I32, WA_CALLEE, wop_indexed(WA_SCRATCH, at, 3, type_offset));
+    wop_test(fn, false, WA_CALLEE);
     wop_trap_if(fn, EQUAL, WA_TRAP_UNINITIALIZED_ELEMENT);
-    wop_arithmetic_constant(fn, WA_CMP, false, wop_reg(R10), (int32_t)(fn->module->canonical[type] + 1));
+    wop_arithmetic_constant(fn, WA_CMP, false, wop_reg(WA_CALLEE), (int32_t)(fn->module->canonical[type] + 1));
     wop_trap_if(fn, NOT_EQUAL, WA_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
-    wop_x86(fn, 0x63 | WA_WIDE, R10, wop_indexed(WA_SCRATCH, at, 3, slots + (int32_t)offsetof(struct wa_schema_fixed_slot, code)));
-    wop_arithmetic(fn, WA_ADD, true, R10, wop_reg(WA_SCRATCH));
+    wop_load_part(fn, 4, true, true, WA_CALLEE, wop_indexed(WA_SCRATCH, at, 3, slots + (int32_t)offsetof(struct wa_schema_fixed_slot, code)));
+    wop_arithmetic(fn, WA_ADD, true, WA_CALLEE, wop_reg(WA_SCRATCH));
 }
 
-/* Read a type and a table and pop an index: what R10 has then. */
+/* Read a type and a table and pop an index: what WA_CALLEE has then. */
 wop_callee wop_indexed_callee(wop_function *fn, uint32_t *type)
 {
     const wa_onepass_module *module = fn->module;
@@ -466,23 +459,23 @@ wop_callee wop_indexed_callee(wop_function *fn, uint32_t *type)
     }
     wop_value index = wop_pop(fn);
     wop_register at = wop_to_register(fn, &index, fn->height);
-    wop_take(fn, R10);
-    if (at == R10) { /* the register was the index's own */
+    wop_take(fn, WA_CALLEE);
+    if (at == WA_CALLEE) { /* the register was the index's own */
         at = wop_allocate(fn, false, 0);
-        wop_move(fn, true, at, R10);
+        wop_move(fn, true, at, WA_CALLEE);
     }
     bool is_fixed = module->fixed_tables[table];
     if (is_fixed)
         load_fixed(fn, table, at, *type);
     else
         load_record(fn, table, at);
-    fn->locked = WA_SET(R10);
+    fn->locked = WA_SET(WA_CALLEE);
     if (!is_fixed)
         check_record(fn, *type);
     return is_fixed ? WA_CODE : WA_RECORD;
 }
 
-/* Read a type and pop a reference: what R10 has then. */
+/* Read a type and pop a reference: what WA_CALLEE has then. */
 wop_callee wop_referenced_callee(wop_function *fn, uint32_t *type)
 {
     *type = wop_read_u32(&fn->reader);
@@ -491,21 +484,21 @@ wop_callee wop_referenced_callee(wop_function *fn, uint32_t *type)
         return WA_NO_CALLEE;
     }
     wop_value reference = wop_pop(fn);
-    wop_take(fn, R10);
-    wop_load_value(fn, R10, &reference, fn->height);
-    wop_x86(fn, 0x85 | WA_WIDE, R10, wop_reg(R10));
+    wop_take(fn, WA_CALLEE);
+    wop_load_value(fn, WA_CALLEE, &reference, fn->height);
+    wop_test(fn, true, WA_CALLEE);
     wop_trap_if(fn, EQUAL, WA_TRAP_NULL_FUNCTION_REFERENCE);
     check_record(fn, *type);
     return WA_RECORD;
 }
 
-/* Call what R10 has. */
+/* Call what WA_CALLEE has. */
 static void call_callee(wop_function *fn, wop_callee what, uint32_t type)
 {
     if (what == WA_RECORD)
         call_record(fn, type);
     else if (what == WA_CODE)
-        call_with(fn, type, true, (callee){TO_REGISTER, 0, R10, 0}, WA_NO_REGISTER, 0);
+        call_with(fn, type, true, (callee){TO_REGISTER, 0, WA_CALLEE, 0}, WA_NO_REGISTER, 0);
 }
 
 void wop_call_indirect(wop_function *fn)
@@ -538,19 +531,18 @@ void wop_call_runtime(wop_function *fn, size_t call, const uint32_t *numbers, ui
     spill_below(fn, first);
     save_homes(fn);
     if (fn->instance != WA_NO_REGISTER)
-        moves[moved++] = (wop_move_to){RDI, fn->instance, true};
+        moves[moved++] = (wop_move_to){wop_integer_arguments[0], fn->instance, true};
     pass(fn, first, value_count, (wop_arguments){.integers = 1 + number_count}, moves, moved);
     for (uint32_t i = 0; i < number_count; i++)
         wop_load_constant(fn, WA_I32, wop_next_argument(&taken, WA_I32, &unused), numbers[i]);
     if (moved == 0)
-        wop_load(fn, WA_I64, RDI, wop_instance_operand(fn));
-    wop_load(fn, WA_I64, RAX, wop_memory(RDI, offsetof(struct wa_schema_instance, calls)));
-    put_call(fn, (callee){TO_MEMORY, 0, RAX, (int32_t)call * SLOT_BYTES});
+        wop_load(fn, WA_I64, wop_integer_arguments[0], wop_instance_operand(fn));
+    wop_call_entry(fn, call);
     wop_drop_to(fn, first);
     fn->locked = 0;
     load_homes(fn);
     if (result == WA_I32)
-        wop_move(fn, false, RAX, RAX);
+        wop_move(fn, false, WA_RESULT, WA_RESULT);
     if (result != WA_NO_RESULT)
-        wop_push_register(fn, result, RAX);
+        wop_push_register(fn, result, WA_RESULT);
 }

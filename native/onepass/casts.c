@@ -35,12 +35,7 @@ static void compare_with_itself(wop_function *fn, wop_register reference)
 
 static void test_null(wop_function *fn, wop_register reference)
 {
-    wop_x86(fn, 0x85 | WA_WIDE, reference, wop_reg(reference));
-}
-
-static void test_bits(wop_function *fn, wop_register reference, uint8_t bits)
-{
-    wop_x86_imm8(fn, 0xf6 | WA_BYTE_RM, 0, wop_reg(reference), bits);
+    wop_test(fn, true, reference);
 }
 
 /* Null jumps to a list, with flags of EQUAL where it is taken, else of NOT_EQUAL. */
@@ -82,7 +77,7 @@ static void test_object(wop_function *fn, wop_register reference, uint32_t heap,
         wop_load(fn, WA_I64, rtts, wop_memory(instance, offsetof(struct wa_schema_instance, rtts)));
     }
     sort_out_null(fn, reference, takes_null, &tested);
-    test_bits(fn, reference, WA_REFERENCE_TAGS);
+    wop_test_bits(fn, reference, WA_REFERENCE_TAGS);
     wop_jump_if(fn, NOT_EQUAL, &tested);
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(reference, 0));
     if (heap < WA_HEAP_ABSTRACT)
@@ -119,7 +114,7 @@ static void test_equatable(wop_function *fn, wop_register reference, bool takes_
 {
     uint32_t tested = 0;
     sort_out_null(fn, reference, takes_null, &tested);
-    test_bits(fn, reference, WA_REFERENCE_HANDLE);
+    wop_test_bits(fn, reference, WA_REFERENCE_HANDLE);
     wop_bind(fn, &tested);
 }
 

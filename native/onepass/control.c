@@ -1,6 +1,6 @@
 /* Structured control (spec section 4.4.8): labels, branches, and the way out of the function.
  *
- * At a label, values are where all ways to it agree: one result in RAX or XMM0, several in their slots; what lies below was
+ * At a label, values are where all ways to it agree: one result in its register, several in their slots; what lies below was
  * brought to its slots where the block began. */
 #include "machine.h"
 
@@ -25,7 +25,7 @@ static wop_types label_values(const wop_label *label)
 
 static wop_register meeting_register(uint8_t type)
 {
-    return wop_is_vector(type) ? XMM0 : RAX;
+    return wop_is_vector(type) ? WA_VECTOR_RESULT : WA_RESULT;
 }
 
 /* Whether a label's one value is in a register; a loop's is in its slot. */
@@ -83,7 +83,7 @@ static uint8_t pop_condition(wop_function *fn)
         return value.reg;
     wop_operand at = wop_operand_of(fn, &value, fn->height);
     if (at.kind == WA_IN_REGISTER)
-        wop_x86(fn, 0x85, at.reg, at);
+        wop_test(fn, false, at.reg);
     else
         wop_arithmetic_constant(fn, WA_CMP, false, at, 0);
     return NOT_EQUAL;
@@ -317,16 +317,16 @@ static void branch_on_null(wop_function *fn, bool is_null)
     }
     if (is_null) {
         wop_register kept = reg;
-        if (meets_in_register(label) && reg == RAX && label_values(label).count == 1) {
+        if (meets_in_register(label) && reg == WA_RESULT && label_values(label).count == 1) {
             kept = wop_allocate(fn, false, 0);
-            wop_move(fn, true, kept, RAX);
+            wop_move(fn, true, kept, WA_RESULT);
         }
-        wop_x86(fn, 0x85 | WA_WIDE, kept, wop_reg(kept));
+        wop_test(fn, true, kept);
         branch_if(fn, label, EQUAL);
         wop_push_register(fn, WA_I64, kept);
         return;
     }
-    wop_x86(fn, 0x85 | WA_WIDE, reg, wop_reg(reg));
+    wop_test(fn, true, reg);
     wop_push_register(fn, WA_I64, reg);
     branch_if(fn, label, NOT_EQUAL);
     wop_pop(fn);
@@ -390,8 +390,7 @@ static void compare_targets(wop_function *fn, wop_register index, branch_targets
 /* Distances from the table's start, behind the jump that reads them. */
 static void put_table(wop_function *fn, branch_targets targets)
 {
-    while (wop_text_offset(fn) % 4 != 0)
-        wop_byte(fn, 0xcc);
+    wop_align(fn, 4);
     uint32_t table = wop_text_offset(fn);
     for (uint32_t i = 0; i < targets.count; i++) {
         wop_label *label = target_label(fn, targets, i);
@@ -403,21 +402,13 @@ static void put_table(wop_function *fn, branch_targets targets)
     }
 }
 
-static void jump_by_table(wop_function *fn, wop_register index, branch_targets targets)
+static void jump_through_table(wop_function *fn, wop_register index, branch_targets targets)
 {
     uint32_t out = 0, table = 0;
     wop_arithmetic_constant(fn, WA_CMP, false, wop_reg(index), (int32_t)targets.count);
     wop_jump_if(fn, ABOVE_EQUAL, &out);
-    wop_byte(fn, 0x4c); /* lea table(%rip), %r11 */
-    wop_byte(fn, 0x8d);
-    wop_byte(fn, 0x1d);
-    wop_word(fn, 0);
-    wop_add_fixup(fn, &table);
-    wop_x86(fn, 0x63 | WA_WIDE, index, wop_indexed(WA_SCRATCH, index, 2, 0)); /* movslq */
-    wop_arithmetic(fn, WA_ADD, true, WA_SCRATCH, wop_reg(index));
-    wop_x86(fn, 0xff, 4, wop_reg(WA_SCRATCH));
-    while (wop_text_offset(fn) % 4 != 0)
-        wop_byte(fn, 0xcc);
+    wop_jump_by_table(fn, index, &table);
+    wop_align(fn, 4);
     wop_bind(fn, &table);
     put_table(fn, targets);
     wop_bind(fn, &out);
@@ -462,8 +453,8 @@ static void put_br_table(wop_function *fn)
         return;
     wop_label *last = target_label(fn, targets, targets.count);
     wop_register reg = index.reg;
-    if (index.place != WA_REGISTER || reg == RAX) {
-        reg = wop_allocate(fn, false, WA_SET(RAX));
+    if (index.place != WA_REGISTER || reg == WA_RESULT) {
+        reg = wop_allocate(fn, false, WA_SET(WA_RESULT));
         wop_load_value(fn, reg, &index, fn->height);
     }
     if (!targets.has_ways)
@@ -471,7 +462,7 @@ static void put_br_table(wop_function *fn)
     if (targets.count <= FEW)
         compare_targets(fn, reg, targets);
     else
-        jump_by_table(fn, reg, targets);
+        jump_through_table(fn, reg, targets);
     if (targets.has_ways) {
         uint32_t to_last = 0;
         wop_jump(fn, &to_last);

@@ -1,9 +1,6 @@
 /* The convention of calls (System V psABI, section 3.2.3), as LLVM has it for the types of WebAssembly. */
 #include "machine.h"
 
-const wop_register wop_integer_arguments[6] = {RDI, RSI, RDX, RCX, R8, R9};
-const wop_register wop_integer_results[3] = {RAX, RDX, RCX};
-
 /* ---- types ---------------------------------------------------------------------------------------------------------------- */
 
 uint8_t wop_type_of(uint8_t letter)
@@ -45,9 +42,9 @@ wop_types wop_results_of(const wa_onepass_module *module, uint32_t type)
  * store's operands. */
 wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stack_offset)
 {
-    if (wop_is_vector(type) && taken->vectors < 8)
-        return (wop_register)(XMM0 + taken->vectors++);
-    if (!wop_is_vector(type) && taken->integers < 6)
+    if (wop_is_vector(type) && taken->vectors < WA_VECTOR_ARGUMENTS)
+        return (wop_register)(WA_VECTORS + taken->vectors++);
+    if (!wop_is_vector(type) && taken->integers < WA_INTEGER_ARGUMENTS)
         return wop_integer_arguments[taken->integers++];
     uint32_t words = type == WA_V128 && !taken->spills ? 2 : 1;
     taken->stack = (taken->stack + words - 1) / words * words;
@@ -60,7 +57,8 @@ wop_register wop_next_argument(wop_arguments *taken, uint8_t type, int32_t *stac
 void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count)
 {
     while (count > 0) {
-        uint32_t sources = 0, i = 0;
+        wop_set sources = 0;
+        uint32_t i = 0;
         for (uint32_t j = 0; j < count; j++)
             if (moves[j].to != moves[j].from)
                 sources |= WA_SET(moves[j].from);
@@ -75,7 +73,7 @@ void wop_move_all(wop_function *fn, wop_move_to *moves, uint32_t count)
         /* Nothing but circles is left: one exchange shortens one of them. */
         wop_register to = moves[0].to, from = moves[0].from;
         if (to < WA_VECTORS) {
-            wop_x86(fn, 0x87 | WA_WIDE, to, wop_reg(from));
+            wop_exchange(fn, to, from);
         } else {
             wop_move(fn, true, WA_VECTOR_SCRATCH, to);
             wop_move(fn, true, to, from);
@@ -117,7 +115,7 @@ uint8_t wop_next_result(wop_returned *taken, uint8_t letter, int32_t *area_offse
     return type;
 }
 
-/* Whether the registers for results don't hold them: three for integers, four for vectors, of which floats take the first two. */
+/* Whether the registers for results don't hold them. Floats take the first two of those for vectors. */
 bool wop_returns_in_memory(const wa_onepass_module *module, wop_types results)
 {
     uint32_t integers = module->has_fuel, vectors = 0;
@@ -125,7 +123,7 @@ bool wop_returns_in_memory(const wa_onepass_module *module, wop_types results)
     int32_t unused;
     for (uint32_t i = 0; i < results.count; i++)
         *(wop_is_vector(wop_next_result(&taken, results.letters[i], &unused)) ? &vectors : &integers) += 1;
-    return integers > 3 || vectors > 4;
+    return integers > WA_INTEGER_RESULTS || vectors > WA_VECTOR_RESULTS;
 }
 
 uint32_t wop_area_size_bytes(const wa_onepass_module *module, wop_types results)
@@ -157,7 +155,7 @@ bool wop_has_area(const wa_onepass_module *module, wop_types results, bool is_ow
 wop_arguments wop_leading_arguments(const wa_onepass_module *module, wop_types results, bool is_own)
 {
     return (wop_arguments){
-        .integers = 1u + wop_has_area(module, results, is_own) + module->has_fuel,
+        .integers = 1u + (wop_has_area(module, results, is_own) ? WA_AREA_ARGUMENTS : 0) + module->has_fuel,
         .spills = is_own && module->has_tail_calls,
     };
 }
@@ -175,31 +173,20 @@ bool wop_spills(const wa_onepass_module *module, uint32_t type)
 
 /* ---- addresses -------------------------------------------------------------------------------------------------------------- */
 
-/* lea of an address that is not known yet; what it is of is noted in two arrays. */
-static void load_address(wop_function *fn, wop_register to, wop_buffer *offsets, wop_buffer *indices, uint32_t index)
-{
-    wop_byte(fn, (uint8_t)(0x48 | (to >> 3) << 2));
-    wop_byte(fn, 0x8d);
-    wop_byte(fn, (uint8_t)((to & 7) << 3 | RBP));
-    wop_push_u32(offsets, wop_text_offset(fn));
-    wop_push_u32(indices, index);
-    wop_word(fn, 0);
-}
-
 /* The address of a type's digest, by which types are compared. */
 void wop_load_digest(wop_function *fn, wop_register to, uint32_t canonical)
 {
-    load_address(fn, to, &fn->unit->digest_offsets, &fn->unit->digest_types, canonical);
+    wop_load_symbol(fn, to, &fn->unit->digest_offsets, &fn->unit->digest_types, canonical);
 }
 
 /* The address of the constant that stands for a table that never changes. */
 void wop_load_fixed(wop_function *fn, wop_register to, uint32_t table)
 {
-    load_address(fn, to, &fn->unit->fixed_offsets, &fn->unit->fixed_tables, table);
+    wop_load_symbol(fn, to, &fn->unit->fixed_offsets, &fn->unit->fixed_tables, table);
 }
 
 /* The address of the trampoline to functions of a type that are called as in C. */
 void wop_load_outward(wop_function *fn, wop_register to, uint32_t canonical)
 {
-    load_address(fn, to, &fn->unit->outward_offsets, &fn->unit->outward_types, canonical);
+    wop_load_symbol(fn, to, &fn->unit->outward_offsets, &fn->unit->outward_types, canonical);
 }

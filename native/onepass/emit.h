@@ -100,8 +100,10 @@ wop_operand wop_pooled_constant(wop_function *fn, uint8_t type, uint64_t bits);
 void wop_arithmetic(wop_function *fn, unsigned op, bool is_wide, wop_register reg, wop_operand operand);
 void wop_arithmetic_constant(wop_function *fn, unsigned op, bool is_wide, wop_operand operand, int32_t constant);
 void wop_arithmetic_memory(wop_function *fn, unsigned op, wop_operand memory, wop_register reg);
+/* Of 64 bits; with the sign, of 32. */
 void wop_shift_left(wop_function *fn, wop_register reg, uint8_t count);
 void wop_shift_right(wop_function *fn, wop_register reg, uint8_t count);
+void wop_shift_right_signed(wop_function *fn, wop_register reg, uint8_t count);
 /* EQUAL or NOT_EQUAL to zero: of a register, and of some of its low bits. */
 void wop_test(wop_function *fn, bool is_wide, wop_register reg);
 void wop_test_bits(wop_function *fn, wop_register reg, uint8_t bits);
@@ -130,6 +132,8 @@ void wop_call_register(wop_function *fn, wop_register reg);
 void wop_call_function(wop_function *fn, uint32_t func_index);
 /* A function of the runtime by its number; the first argument is the instance. */
 void wop_call_entry(wop_function *fn, size_t call);
+/* A call or jump to a function, which lies at a position of the text, leads to a place of the same text. */
+void wop_join_call(uint8_t *at, uint32_t position, uint32_t target);
 void wop_put_trap_code(wop_function *fn, uint8_t trap);
 
 /* ---- bytes ---------------------------------------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  * A thrown exception waits in a cell of the store while functions return, one after the other: after each call they look there,
  * and jump to the landing of the innermost try block around, or to the end of the function. Landings are where a block's end or
  * first catch is: values that the block does not own are in slots since it began, and locals in their homes. An arm that compares
- * the tag finds the exception in the cell still; caught, it goes through RAX. */
+ * the tag finds the exception in the cell still; caught, it goes through WA_RESULT. */
 #include "machine.h"
 
 enum { SLOT_BYTES = 8 };
@@ -69,7 +69,7 @@ static void put_throw_ref(wop_function *fn)
 {
     wop_value reference = wop_pop(fn);
     wop_register exception = wop_to_register(fn, &reference, fn->height);
-    wop_x86(fn, 0x85 | WA_WIDE, exception, wop_reg(exception));
+    wop_test(fn, true, exception);
     wop_trap_if(fn, EQUAL, WA_TRAP_NULL_EXCEPTION_REFERENCE);
     raise_exception(fn, exception);
 }
@@ -81,39 +81,39 @@ static void put_rethrow(wop_function *fn)
         fn->has_failed = true;
         return;
     }
-    wop_load(fn, WA_I64, RAX, wop_slot(fn, wop_label_at(fn, depth)->height));
-    raise_exception(fn, RAX);
+    wop_load(fn, WA_I64, WA_RESULT, wop_slot(fn, wop_label_at(fn, depth)->height));
+    raise_exception(fn, WA_RESULT);
 }
 
 /* ---- catching -------------------------------------------------------------------------------------------------------- */
 
-/* RAX has the exception; where it has another tag, jump to a list. */
+/* WA_RESULT has the exception; where it has another tag, jump to a list. */
 static void compare_tag(wop_function *fn, uint32_t tag, uint32_t *other)
 {
     int32_t place = (int32_t)(fn->module->tags_offset + SLOT_BYTES * tag);
     wop_load(fn, WA_I64, WA_SCRATCH, wop_instance_operand(fn));
     wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(WA_SCRATCH, place));
-    wop_arithmetic(fn, WA_CMP, true, WA_SCRATCH, wop_memory(RAX, offsetof(struct wa_schema_exception, tag)));
+    wop_arithmetic(fn, WA_CMP, true, WA_SCRATCH, wop_memory(WA_RESULT, offsetof(struct wa_schema_exception, tag)));
     wop_jump_if(fn, NOT_EQUAL, other);
 }
 
-/* Catch the exception in RAX: its values go to slots. keeps: code goes on to refer to it, so it is the collector's from now on. */
+/* Catch the exception in WA_RESULT: its values go to slots. keeps: code goes on to refer to it, so it is the collector's from now on. */
 static void take_exception(wop_function *fn, wop_types values, bool keeps)
 {
     int32_t offset = sizeof(struct wa_schema_exception);
-    wop_x86_imm32(fn, 0xc7 | WA_WIDE, 0, pending_cell(fn), 0);
+    wop_store_constant(fn, SLOT_BYTES, pending_cell(fn), 0);
     for (uint32_t i = 0; i < values.count; i++) {
         uint8_t type = wop_type_of(values.letters[i]);
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
-        wop_load(fn, type, scratch, next_value(RAX, values.letters[i], &offset));
+        wop_load(fn, type, scratch, next_value(WA_RESULT, values.letters[i], &offset));
         wop_push_slot(fn, type);
         wop_store(fn, type, wop_slot(fn, fn->height - 1), scratch);
     }
     if (keeps) {
-        wop_x86_imm32(fn, 0xc7 | WA_WIDE, 0, wop_memory(RAX, offsetof(struct wa_schema_exception, is_shared)), 1);
+        wop_store_constant(fn, SLOT_BYTES, wop_memory(WA_RESULT, offsetof(struct wa_schema_exception, is_shared)), 1);
         return;
     }
-    wop_push_register(fn, WA_I64, RAX);
+    wop_push_register(fn, WA_I64, WA_RESULT);
     wop_call_runtime(fn, WA_CALL_INDEX(exception_done), NULL, 0, 1, WA_NO_RESULT);
 }
 
@@ -137,7 +137,7 @@ static void open_try_table(wop_function *fn)
     wop_skip_immediate(&fn->reader, WA_OP_TRY_TABLE);
 }
 
-/* One catch, RAX has the exception; false: it catches all. */
+/* One catch, WA_RESULT has the exception; false: it catches all. */
 static bool put_catch_clause(wop_function *fn, wop_reader *clauses, uint32_t *other)
 {
     uint8_t kind = wop_read_byte(clauses);
@@ -152,7 +152,7 @@ static bool put_catch_clause(wop_function *fn, wop_reader *clauses, uint32_t *ot
         compare_tag(fn, tag, other);
     take_exception(fn, has_tag ? tag_values(fn, tag) : (wop_types){0}, keeps);
     if (keeps)
-        wop_push_register(fn, WA_I64, RAX);
+        wop_push_register(fn, WA_I64, WA_RESULT);
     wop_branch(fn, wop_label_at(fn, depth + 1));
     return has_tag;
 }
@@ -166,7 +166,7 @@ static void end_try_table(wop_function *fn)
         uint32_t other = 0, count = wop_read_u32(&clauses);
         bool has_other = true;
         wop_enter_again(fn, &label->landing_fixups);
-        wop_load(fn, WA_I64, RAX, pending_cell(fn));
+        wop_load(fn, WA_I64, WA_RESULT, pending_cell(fn));
         for (; count > 0 && has_other && !fn->has_failed; count--)
             has_other = put_catch_clause(fn, &clauses, &other);
         if (has_other) {
@@ -190,7 +190,7 @@ static bool begin_arm(wop_function *fn)
     if (*list == 0)
         return false;
     wop_enter_again(fn, list);
-    wop_load(fn, WA_I64, RAX, pending_cell(fn));
+    wop_load(fn, WA_I64, WA_RESULT, pending_cell(fn));
     return true;
 }
 
@@ -203,7 +203,7 @@ static void put_catch(wop_function *fn, bool has_tag)
         compare_tag(fn, tag, &wop_label_at(fn, 0)->else_fixups);
     if (fn->has_rethrows) { /* which finds it below the arm's values */
         wop_push_slot(fn, WA_I64);
-        wop_store(fn, WA_I64, wop_slot(fn, fn->height - 1), RAX);
+        wop_store(fn, WA_I64, wop_slot(fn, fn->height - 1), WA_RESULT);
     }
     take_exception(fn, has_tag ? tag_values(fn, tag) : (wop_types){0}, fn->has_rethrows);
 }

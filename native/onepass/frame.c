@@ -1,21 +1,18 @@
 /* The frame of a function, and which locals have a register for their home.
  *
- * From the frame pointer downwards: registers of the caller, the instance, locals, an area for results of callees, slots of the
- * operand stack, arguments of callees. Parameters that came by the stack stay where they are. */
+ * In this order, downwards from the frame pointer or upwards from the stack pointer, as the machine has it: registers of the caller, the
+ * instance, locals, an area for results of callees, slots of the operand stack. Arguments of callees lie lowest. Parameters that came by the
+ * stack stay where they are. */
 #include "machine.h"
 
 enum {
     SLOT_BYTES = 8,
-    RED_ZONE_BYTES = 128,  /* below the stack pointer, for functions that call nothing */
     UNCHECKED_BYTES = 2048, /* what a frame may take without a look at the stack limit */
     MOST_CANDIDATES = 64,
 };
 
-static const wop_register callee_pool[] = {RBX, R12, R13, R14, R15};
-static const wop_register caller_pool[] = {RSI, RDI, R8, R9};
-static const uint32_t callees = WA_SET(RBX) | WA_SET(R12) | WA_SET(R13) | WA_SET(R14) | WA_SET(R15); /* of callee_pool */
-static const uint32_t always_temporary =
-    WA_SET(RAX) | WA_SET(RCX) | WA_SET(RDX) | WA_SET(R10) | WA_SET(XMM0) | WA_SET(XMM1) | WA_SET(XMM2) | WA_SET(XMM3);
+static const wop_register callee_pool[] = WA_CALLEE_POOL;
+static const wop_register caller_pool[] = WA_CALLER_POOL;
 
 /* The instance and, before it, the address of the caller's area for results. */
 static wop_arguments first_arguments(const wop_function *fn)
@@ -39,7 +36,7 @@ static bool has_area(const wop_function *fn)
 
 static wop_register portion_arrival(const wop_function *fn)
 {
-    return wop_integer_arguments[has_area(fn) + 1];
+    return wop_portion_argument(has_area(fn));
 }
 
 /* ---- homes ------------------------------------------------------------------------------------------------------- */
@@ -74,7 +71,7 @@ static uint32_t add_candidate(candidate *list, uint32_t count, candidate added)
 static uint32_t gather(wop_function *fn, candidate *list)
 {
     wop_arguments taken = first_arguments(fn);
-    wop_register instance = wop_integer_arguments[has_area(fn)];
+    wop_register instance = wop_context_argument(has_area(fn));
     uint32_t count = add_candidate(list, 0, (candidate){THE_INSTANCE, fn->instance_weight, instance, false});
     count = add_candidate(list, count, (candidate){THE_BASE, fn->base_weight, WA_NO_REGISTER, false});
     count = add_candidate(list, count, (candidate){THE_PORTION, fn->portion_weight, portion_arrival(fn), false});
@@ -90,7 +87,7 @@ static uint32_t gather(wop_function *fn, candidate *list)
 }
 
 /* The best register for a candidate among the free ones of a pool. */
-static wop_register choose(const wop_register *pool, size_t size, uint32_t available, wop_register arrival)
+static wop_register choose(const wop_register *pool, size_t size, wop_set available, wop_register arrival)
 {
     wop_register found = WA_NO_REGISTER;
     for (size_t i = 0; i < size; i++)
@@ -99,16 +96,16 @@ static wop_register choose(const wop_register *pool, size_t size, uint32_t avail
     return found;
 }
 
-static wop_register choose_vector(uint32_t available, wop_register arrival)
+static wop_register choose_vector(wop_set available, wop_register arrival)
 {
     if (arrival != WA_NO_REGISTER && (available & WA_SET(arrival)))
         return arrival;
-    uint32_t vectors = available & ~UINT32_C(0xffff);
-    return vectors != 0 ? (wop_register)(31 - __builtin_clz(vectors)) : WA_NO_REGISTER;
+    wop_set vectors = available & WA_VECTOR_SET;
+    return vectors != 0 ? wop_highest(vectors) : WA_NO_REGISTER;
 }
 
 /* A register for one candidate, or WA_NO_REGISTER where none is free, or costs more than it saves. */
-static wop_register choose_home(const wop_function *fn, const candidate *one, uint32_t available)
+static wop_register choose_home(const wop_function *fn, const candidate *one, wop_set available)
 {
     enum { SAVING_COST = 2 };
     bool is_local = one->local < FIRST_SPECIAL, survives_calls = !fn->has_calls;
@@ -124,7 +121,8 @@ static wop_register choose_home(const wop_function *fn, const candidate *one, ui
 
 static void settle_in(wop_function *fn, uint32_t what, wop_register home)
 {
-    if (callees & WA_SET(home))
+    fn->homes |= WA_SET(home);
+    if (WA_CALLEE_POOL_SET & WA_SET(home))
         fn->callee_saved |= WA_SET(home);
     if (what == THE_INSTANCE) {
         fn->instance = home;
@@ -135,7 +133,7 @@ static void settle_in(wop_function *fn, uint32_t what, wop_register home)
     } else {
         wop_locals(fn)[what].home = home;
         fn->home_local[home] = what;
-        if (fn->has_calls && !(callees & WA_SET(home)))
+        if (fn->has_calls && !(WA_CALLEE_POOL_SET & WA_SET(home)))
             fn->caller_homes |= WA_SET(home);
     }
 }
@@ -144,8 +142,9 @@ static int32_t take_bytes(wop_function *fn, uint32_t size_bytes)
 {
     if (size_bytes % WA_VECTOR_BYTES == 0)
         fn->fixed_bytes = (fn->fixed_bytes + WA_VECTOR_BYTES - 1) / WA_VECTOR_BYTES * WA_VECTOR_BYTES;
+    int32_t offset = wop_place_offset(fn->fixed_bytes, size_bytes);
     fn->fixed_bytes += size_bytes;
-    return -(int32_t)fn->fixed_bytes;
+    return offset;
 }
 
 static int32_t take_local(wop_function *fn, const wop_local *local)
@@ -171,9 +170,7 @@ static void place_locals(wop_function *fn, const candidate *list, uint32_t count
 void wop_assign_homes(wop_function *fn)
 {
     candidate list[MOST_CANDIDATES];
-    uint32_t available = callees | WA_SET(RSI) | WA_SET(RDI) | WA_SET(R8) | WA_SET(R9);
-    for (wop_register reg = XMM4; reg < WA_VECTOR_SCRATCH; reg++)
-        available |= WA_SET(reg);
+    wop_set available = WA_CALLEE_POOL_SET | WA_CALLER_POOL_SET | WA_VECTOR_POOL_SET;
     fn->instance = fn->memory_base = fn->portion = WA_NO_REGISTER;
     uint32_t count = gather(fn, list);
     for (uint32_t i = 0; i < count; i++) {
@@ -183,8 +180,8 @@ void wop_assign_homes(wop_function *fn)
         available &= ~WA_SET(home);
         settle_in(fn, list[i].local, home);
     }
-    fn->temporaries = always_temporary | (available & ~callees);
-    fn->fixed_bytes = SLOT_BYTES * (uint32_t)__builtin_popcount(fn->callee_saved);
+    fn->temporaries = WA_ALWAYS_TEMPORARY | (available & ~WA_CALLEE_POOL_SET);
+    fn->fixed_bytes = SLOT_BYTES * wop_count(fn->callee_saved);
     bool needs_instance = fn->instance_weight > 0 || (fn->base_weight > 0 && fn->memory_base == WA_NO_REGISTER);
     if (fn->instance == WA_NO_REGISTER && needs_instance)
         fn->instance_offset = take_bytes(fn, SLOT_BYTES);
@@ -209,9 +206,9 @@ static void move_callee_saved(wop_function *fn, bool is_loading)
             continue;
         offset -= SLOT_BYTES;
         if (is_loading)
-            wop_load(fn, WA_I64, reg, wop_memory(RBP, offset));
+            wop_load(fn, WA_I64, reg, wop_frame(fn, offset));
         else
-            wop_store(fn, WA_I64, wop_memory(RBP, offset), reg);
+            wop_store(fn, WA_I64, wop_frame(fn, offset), reg);
     }
 }
 
@@ -221,7 +218,7 @@ static void check_stack(wop_function *fn, wop_register instance)
     if (!fn->has_calls && size_bytes < UNCHECKED_BYTES)
         return;
     wop_add_row(fn, WA_TRAP_STACK_EXHAUSTED);
-    wop_arithmetic(fn, WA_CMP, true, RSP, wop_memory(instance, offsetof(struct wa_schema_instance, stack_limit)));
+    wop_arithmetic(fn, WA_CMP, true, WA_STACK, wop_memory(instance, offsetof(struct wa_schema_instance, stack_limit)));
     wop_trap_if(fn, BELOW, WA_TRAP_STACK_EXHAUSTED);
 }
 
@@ -238,7 +235,7 @@ static uint32_t receive(wop_function *fn, wop_move_to *moves)
             continue;
         bool is_kept = local->home != WA_NO_REGISTER;
         if (!is_kept || ((fn->caller_homes & WA_SET(local->home)) && !local->is_assigned)) {
-            wop_store(fn, local->type, wop_memory(RBP, local->offset), arrival);
+            wop_store(fn, local->type, wop_frame(fn, local->offset), arrival);
             local->is_stored = true;
         }
         if (is_kept && local->type == WA_I32 && arrival == local->home)
@@ -254,18 +251,18 @@ static void store_once(wop_function *fn, wop_local *local)
 {
     if (!(fn->caller_homes & WA_SET(local->home)))
         return;
-    wop_store(fn, local->type, wop_memory(RBP, local->offset), local->home);
+    wop_store(fn, local->type, wop_frame(fn, local->offset), local->home);
     local->is_stored = true;
 }
 
-/* A parameter that comes through the store's operands, whose address is in RAX. */
+/* A parameter that comes through the store's operands, whose address is in WA_OPERANDS. */
 static void read_spilled(wop_function *fn, wop_local *local, int32_t offset)
 {
     wop_register to = local->home != WA_NO_REGISTER ? local->home : wop_is_vector(local->type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
-    wop_load(fn, local->type, to, wop_memory(RAX, offset));
+    wop_load(fn, local->type, to, wop_memory(WA_OPERANDS, offset));
     local->is_stored = local->offset != 0;
     if (local->is_stored)
-        wop_store(fn, local->type, wop_memory(RBP, local->offset), to);
+        wop_store(fn, local->type, wop_frame(fn, local->offset), to);
 }
 
 /* What did not arrive in registers: parameters of the stack, and zeros. */
@@ -282,7 +279,7 @@ static void fill_locals(wop_function *fn)
         if (is_param && taken.spills) {
             read_spilled(fn, local, offset);
         } else if (is_param && local->home != WA_NO_REGISTER) {
-            wop_load(fn, local->type, local->home, wop_memory(RBP, local->offset));
+            wop_load(fn, local->type, local->home, wop_frame(fn, local->offset));
             local->is_stored = true;
         } else if (!is_param && local->home != WA_NO_REGISTER) {
             if (wop_is_vector(local->type))
@@ -295,8 +292,9 @@ static void fill_locals(wop_function *fn)
             if (!has_zero)
                 wop_arithmetic(fn, WA_XOR, false, WA_SCRATCH, wop_reg(WA_SCRATCH));
             has_zero = true;
+            wop_operand place = wop_frame(fn, local->offset);
             for (int32_t word = 0; word < (local->type == WA_V128 ? WA_VECTOR_BYTES : WA_SLOT_BYTES); word += WA_SLOT_BYTES)
-                wop_store(fn, WA_I64, wop_memory(RBP, local->offset + word), WA_SCRATCH);
+                wop_store(fn, WA_I64, wop_memory(place.reg, place.displacement + word), WA_SCRATCH);
         }
     }
 }
@@ -304,19 +302,16 @@ static void fill_locals(wop_function *fn)
 void wop_prologue(wop_function *fn)
 {
     wop_move_to moves[WA_REGISTERS];
-    wop_register instance = wop_integer_arguments[has_area(fn)];
-    wop_byte(fn, 0x55); /* push %rbp */
-    wop_x86(fn, 0x89 | WA_WIDE, RSP, wop_reg(RBP)); /* the form that the runtime's handler knows */
-    wop_x86_imm32(fn, 0x81 | WA_WIDE, WA_SUB, wop_reg(RSP), 0);
-    fn->frame_position = wop_text_offset(fn);
+    wop_register instance = wop_context_argument(has_area(fn));
+    wop_begin_frame(fn);
     check_stack(fn, instance);
     move_callee_saved(fn, false);
     if (has_area(fn))
-        wop_store(fn, WA_I64, wop_memory(RBP, fn->area_pointer_offset), RDI);
+        wop_store(fn, WA_I64, wop_frame(fn, fn->area_pointer_offset), WA_AREA);
     if (fn->instance_offset != 0)
-        wop_store(fn, WA_I64, wop_memory(RBP, fn->instance_offset), instance);
+        wop_store(fn, WA_I64, wop_frame(fn, fn->instance_offset), instance);
     if (has_spilled_params(fn))
-        wop_load(fn, WA_I64, RAX, wop_memory(instance, offsetof(struct wa_schema_instance, operands)));
+        wop_load(fn, WA_I64, WA_OPERANDS, wop_memory(instance, offsetof(struct wa_schema_instance, operands)));
     if (fn->memory_base != WA_NO_REGISTER)
         wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(instance, (int32_t)fn->module->memories_offset));
     uint32_t count = receive(fn, moves);
@@ -336,13 +331,13 @@ void wop_prologue(wop_function *fn)
 void wop_leave_frame(wop_function *fn)
 {
     move_callee_saved(fn, true);
-    wop_byte(fn, 0xc9); /* leave */
+    wop_drop_frame(fn);
 }
 
 void wop_epilogue(wop_function *fn)
 {
     wop_leave_frame(fn);
-    wop_byte(fn, 0xc3);
+    wop_return(fn);
 }
 
 /* Now that all of the frame is known, its size goes into the prologue. */
@@ -353,11 +348,5 @@ void wop_finish_frame(wop_function *fn)
         fn->has_failed = true;
         return;
     }
-    if (fn->has_calls || fn->module->has_fuel || size_bytes > RED_ZONE_BYTES) {
-        wop_patch(fn, fn->frame_position - 4, (uint32_t)(size_bytes + 15) / 16 * 16);
-        return;
-    }
-    static const uint8_t nop[] = {0x0f, 0x1f, 0x80, 0, 0, 0, 0};
-    if (fn->frame_position <= fn->unit->text.count)
-        memcpy((uint8_t *)fn->unit->text.data + fn->frame_position - sizeof nop, nop, sizeof nop);
+    wop_size_frame(fn, size_bytes);
 }

@@ -49,6 +49,7 @@ static void take_if_short(wop_function *fn, wop_register cost_reg, uint32_t cost
     stub->call = WA_TAKE_FUEL;
     stub->reg = cost_reg;
     stub->number = cost;
+    stub->kept = WA_FUEL_CHANGES(fn);
     wop_jump_if(fn, BELOW, &stub->fixups);
     stub->back = wop_text_offset(fn);
 }
@@ -58,7 +59,7 @@ static void pay_register(wop_function *fn, wop_register cost)
     if (fn->portion != WA_NO_REGISTER)
         wop_arithmetic(fn, WA_SUB, true, fn->portion, wop_reg(cost));
     else
-        wop_x86(fn, 0x29 | WA_WIDE, cost, wop_portion_operand(fn));
+        wop_arithmetic_memory(fn, WA_SUB, wop_portion_operand(fn), cost);
     take_if_short(fn, cost, 0);
 }
 

@@ -1,8 +1,5 @@
 /* From the body of a function to its code, and from consecutive functions to one text. */
 #include "unit.h"
-#include "machine.h"
-
-enum { FILL = 0xcc };
 
 /* ---- one function ---------------------------------------------------------------------------------------------------------- */
 
@@ -105,8 +102,7 @@ static void put_pool(wop_function *fn)
         for (uint32_t i = 0; i < fn->pool.count; i++) {
             if (pool[i].is_vector != is_vector)
                 continue;
-            while (wop_text_offset(fn) % (is_vector ? WA_VECTOR_BYTES : WA_SLOT_BYTES) != 0)
-                wop_byte(fn, FILL);
+            wop_align(fn, is_vector ? WA_VECTOR_BYTES : WA_SLOT_BYTES);
             wop_bind(fn, &pool[i].fixups);
             wop_quad(fn, pool[i].bits);
             if (is_vector)
@@ -219,8 +215,7 @@ static void join_calls(wop_unit *unit, uint32_t compiled)
     for (uint32_t i = 0; i < unit->call_offsets.count; i++) {
         uint32_t position = functions[i] - unit->first;
         if (position < compiled) {
-            uint32_t distance = places[position] - (offsets[i] + 4);
-            memcpy((uint8_t *)unit->text.data + offsets[i], &distance, sizeof distance);
+            wop_join_call((uint8_t *)unit->text.data + offsets[i], offsets[i], places[position]);
         } else {
             offsets[kept] = offsets[i];
             functions[kept++] = functions[i];

@@ -1,7 +1,7 @@
-/* Jumps to places that are known, and to those that are not yet: these form lists, and are patched when their place is reached. */
+/* Jumps to places that are not known yet form lists, and are completed when their place is reached. */
 #include "machine.h"
 
-/* The rel32 that was just written joins a list. */
+/* The word that was just written, a distance or an instruction with one, joins a list. */
 void wop_add_fixup(wop_function *fn, uint32_t *list)
 {
     if (!wop_buffer_reserve(&fn->fixups, 1, sizeof(wop_fixup)))
@@ -10,11 +10,12 @@ void wop_add_fixup(wop_function *fn, uint32_t *list)
     *list = fn->fixups.count;
 }
 
-static void bind_to(wop_function *fn, uint32_t *list, uint32_t target)
+/* Jumps of the list lead to a place. */
+void wop_bind_to(wop_function *fn, uint32_t *list, uint32_t target)
 {
     const wop_fixup *fixups = fn->fixups.data;
     for (uint32_t number = *list; number != 0 && !fn->fixups.has_failed; number = fixups[number - 1].next)
-        wop_patch(fn, fixups[number - 1].position, target - (fixups[number - 1].position + 4));
+        wop_link(fn, fixups[number - 1].position, target);
     *list = 0;
 }
 
@@ -34,66 +35,7 @@ void wop_join(wop_function *fn, uint32_t *list, uint32_t other)
 /* Jumps of the list lead here. */
 void wop_bind(wop_function *fn, uint32_t *list)
 {
-    bind_to(fn, list, wop_text_offset(fn));
-}
-
-void wop_jump(wop_function *fn, uint32_t *list)
-{
-    wop_byte(fn, 0xe9);
-    wop_word(fn, 0);
-    wop_add_fixup(fn, list);
-}
-
-static void put_jump_if(wop_function *fn, uint8_t condition, uint32_t *list)
-{
-    wop_byte(fn, 0x0f);
-    wop_byte(fn, (uint8_t)(0x80 | condition));
-    wop_word(fn, 0);
-    wop_add_fixup(fn, list);
-}
-
-void wop_jump_if(wop_function *fn, uint8_t condition, uint32_t *list)
-{
-    uint32_t skipped = 0;
-    switch (condition) {
-    case FLOAT_EQUAL:
-        put_jump_if(fn, UNORDERED, &skipped);
-        put_jump_if(fn, EQUAL, list);
-        wop_bind(fn, &skipped);
-        return;
-    case FLOAT_NOT_EQUAL:
-        put_jump_if(fn, NOT_EQUAL, list);
-        put_jump_if(fn, UNORDERED, list);
-        return;
-    default:
-        put_jump_if(fn, condition, list);
-    }
-}
-
-/* To a known place before. */
-void wop_jump_back(wop_function *fn, uint32_t target)
-{
-    int64_t distance = (int64_t)target - (wop_text_offset(fn) + 2);
-    if (distance >= INT8_MIN) {
-        wop_byte(fn, 0xeb);
-        wop_byte(fn, (uint8_t)distance);
-    } else {
-        wop_byte(fn, 0xe9);
-        wop_word(fn, target - (wop_text_offset(fn) + 4));
-    }
-}
-
-void wop_jump_back_if(wop_function *fn, uint8_t condition, uint32_t target)
-{
-    uint32_t list = 0;
-    int64_t distance = (int64_t)target - (wop_text_offset(fn) + 2);
-    if (condition < FLOAT_EQUAL && distance >= INT8_MIN) {
-        wop_byte(fn, (uint8_t)(0x70 | condition));
-        wop_byte(fn, (uint8_t)distance);
-        return;
-    }
-    wop_jump_if(fn, condition, &list);
-    bind_to(fn, &list, target);
+    wop_bind_to(fn, list, wop_text_offset(fn));
 }
 
 /* The list of jumps to where an exception goes inside of so many labels: the innermost try block, or out of the function. */

@@ -43,7 +43,7 @@ static void check_bounds(wop_function *fn, wop_register index, uint64_t extent, 
         wop_load_constant(fn, WA_I64, end, extent);
         wop_arithmetic(fn, WA_ADD, true, end, wop_reg(index));
     }
-    wop_trap_if(fn, BELOW, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
+    wop_trap_if(fn, CARRY, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     wop_arithmetic(fn, WA_CMP, true, end, wop_memory(WA_SCRATCH, offsetof(struct wa_schema_memory_head, size_bytes)));
     wop_trap_if(fn, ABOVE, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
     fn->locked &= ~WA_SET(end);
@@ -76,43 +76,23 @@ wop_operand wop_effective(wop_function *fn, const wop_value *address, uint32_t h
 /* ---- loads and stores -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    uint32_t opcode;
     uint8_t type, size_bytes;
 } access_form;
 
 /* From i32.load on, in the order of opcodes. */
 static const access_form loads[] = {
-    {0x8b, WA_I32, 4},
-    {0x8b | WA_WIDE, WA_I64, 8},
-    {WA_F3 | WA_MAP_0F | 0x10, WA_F32, 4},
-    {WA_F2 | WA_MAP_0F | 0x10, WA_F64, 8},
-    {WA_MAP_0F | 0xbe, WA_I32, 1},
-    {WA_MAP_0F | 0xb6, WA_I32, 1},
-    {WA_MAP_0F | 0xbf, WA_I32, 2},
-    {WA_MAP_0F | 0xb7, WA_I32, 2},
-    {WA_MAP_0F | 0xbe | WA_WIDE, WA_I64, 1},
-    {WA_MAP_0F | 0xb6, WA_I64, 1},
-    {WA_MAP_0F | 0xbf | WA_WIDE, WA_I64, 2},
-    {WA_MAP_0F | 0xb7, WA_I64, 2},
-    {0x63 | WA_WIDE, WA_I64, 4},
-    {0x8b, WA_I64, 4},
+    {WA_I32, 4}, {WA_I64, 8}, {WA_F32, 4}, {WA_F64, 8}, {WA_I32, 1}, {WA_I32, 1}, {WA_I32, 2},
+    {WA_I32, 2}, {WA_I64, 1}, {WA_I64, 1}, {WA_I64, 2}, {WA_I64, 2}, {WA_I64, 4}, {WA_I64, 4},
 };
 
 /* From i32.store on. */
 static const access_form stores[] = {
-    {0x89, WA_I32, 4},
-    {0x89 | WA_WIDE, WA_I64, 8},
-    {WA_F3 | WA_MAP_0F | 0x11, WA_F32, 4},
-    {WA_F2 | WA_MAP_0F | 0x11, WA_F64, 8},
-    {0x88 | WA_BYTE, WA_I32, 1},
-    {WA_66 | 0x89, WA_I32, 2},
-    {0x88 | WA_BYTE, WA_I64, 1},
-    {WA_66 | 0x89, WA_I64, 2},
-    {0x89, WA_I64, 4},
+    {WA_I32, 4}, {WA_I64, 8}, {WA_F32, 4}, {WA_F64, 8}, {WA_I32, 1}, {WA_I32, 2}, {WA_I64, 1}, {WA_I64, 2}, {WA_I64, 4},
 };
 
-static void put_load(wop_function *fn, const access_form *form)
+static void put_load(wop_function *fn, uint32_t position)
 {
+    const access_form *form = &loads[position];
     wop_argument at = wop_read_argument(fn);
     wop_value address = wop_pop(fn);
     if (fn->has_failed)
@@ -120,25 +100,13 @@ static void put_load(wop_function *fn, const access_form *form)
     wop_operand from = wop_effective(fn, &address, fn->height, at, form->size_bytes);
     wop_register to = wop_destination(fn, form->type, &address);
     wop_add_row(fn, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    wop_x86(fn, form->opcode, to, from);
+    wop_load_access(fn, position, to, from);
     wop_finish(fn, form->type, to);
 }
 
-/* A constant that a store of so many bytes can hold. */
-static void store_constant(wop_function *fn, const access_form *form, wop_operand to, uint64_t bits)
+static void put_store(wop_function *fn, uint32_t position)
 {
-    wop_add_row(fn, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    if (form->size_bytes == 1) {
-        wop_x86_imm8(fn, 0xc6, 0, to, (uint8_t)bits);
-    } else if (form->size_bytes == 2) {
-        wop_x86_imm16(fn, WA_66 | 0xc7, 0, to, (uint16_t)bits);
-    } else {
-        wop_x86_imm32(fn, 0xc7 | wop_wide(form->size_bytes == 8), 0, to, (uint32_t)bits);
-    }
-}
-
-static void put_store(wop_function *fn, const access_form *form)
-{
+    const access_form *form = &stores[position];
     wop_argument at = wop_read_argument(fn);
     wop_value value = wop_pop(fn), address = wop_pop(fn);
     uint32_t height = fn->height;
@@ -146,13 +114,15 @@ static void put_store(wop_function *fn, const access_form *form)
         return;
     bool is_immediate = value.place == WA_CONSTANT && (form->size_bytes < 8 || (int64_t)value.bits == (int32_t)value.bits);
     if (is_immediate) {
-        store_constant(fn, form, wop_effective(fn, &address, height, at, form->size_bytes), value.bits);
+        wop_operand place = wop_effective(fn, &address, height, at, form->size_bytes);
+        wop_add_row(fn, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
+        wop_store_constant(fn, form->size_bytes, place, value.bits);
         return;
     }
     wop_register from = wop_to_register(fn, &value, height + 1);
     wop_operand to = wop_effective(fn, &address, height, at, form->size_bytes);
     wop_add_row(fn, WA_TRAP_MEMORY_OUT_OF_BOUNDS);
-    wop_x86(fn, form->opcode, from, to);
+    wop_store_access(fn, position, to, from);
 }
 
 /* ---- size and growth ------------------------------------------------------------------------------------------------------ */
@@ -170,7 +140,7 @@ static void put_size(wop_function *fn)
     wop_load(fn, WA_I64, to, wop_memory(instance, slot_offset(fn, index, offsetof(struct wa_schema_memory_slot, memory))));
     wop_load(fn, WA_I64, to, wop_memory(to, offsetof(struct wa_schema_memory_head, size_bytes)));
     if (memory->page_log2 > 0)
-        wop_x86_imm8(fn, 0xc1 | WA_WIDE, 5, wop_reg(to), memory->page_log2);
+        wop_shift_right(fn, to, memory->page_log2);
     if (type == WA_I32)
         wop_move(fn, false, to, to);
     wop_finish(fn, type, to);
@@ -210,9 +180,9 @@ void wop_access(wop_function *fn)
     else if (opcode == WA_OP_MEMORY_GROW)
         put_growth(fn);
     else if (opcode >= WA_OP_I32_STORE)
-        put_store(fn, &stores[opcode - WA_OP_I32_STORE]);
+        put_store(fn, opcode - WA_OP_I32_STORE);
     else
-        put_load(fn, &loads[opcode - WA_OP_I32_LOAD]);
+        put_load(fn, opcode - WA_OP_I32_LOAD);
 }
 
 /* ---- bulk operators and tables -------------------------------------------------------------------------------------------- */

@@ -44,9 +44,8 @@ static void load_field(wop_function *fn, const wa_onepass_field *field, wop_oper
 {
     uint8_t type = wop_type_of(field->letter);
     wop_register to = wop_destination(fn, type, reused);
-    uint32_t narrow = WA_MAP_0F | (field->size_bytes == 1 ? 0xb6 : 0xb7) | (is_signed ? 8u : 0u);
     if (field->size_bytes < 4)
-        wop_x86(fn, narrow, to, from); /* movzx, movsx */
+        wop_load_part(fn, field->size_bytes, is_signed, false, to, from);
     else
         wop_load(fn, type, to, from);
     wop_finish(fn, type, to);
@@ -57,15 +56,13 @@ static void store_field(wop_function *fn, const wa_onepass_field *field, wop_ope
 {
     if (field->size_bytes >= 4) {
         wop_store_value(fn, to, value, height);
-    } else if (value->place == WA_CONSTANT && field->size_bytes == 1) {
-        wop_x86_imm8(fn, 0xc6, 0, to, (uint8_t)value->bits);
     } else if (value->place == WA_CONSTANT) {
-        wop_x86_imm16(fn, WA_66 | 0xc7, 0, to, (uint16_t)value->bits);
+        wop_store_constant(fn, field->size_bytes, to, value->bits);
     } else {
         wop_operand at = wop_operand_of(fn, value, height);
         wop_register from = at.kind == WA_IN_REGISTER ? at.reg : WA_SCRATCH;
         wop_load(fn, WA_I32, from, at);
-        wop_x86(fn, field->size_bytes == 1 ? 0x88u | WA_BYTE : WA_66 | 0x89u, from, to);
+        wop_store_part(fn, field->size_bytes, to, from);
     }
 }
 
@@ -86,7 +83,7 @@ static void replace_field(wop_function *fn, const wa_onepass_field *field, wop_o
 static wop_register object_of(wop_function *fn, const wop_value *reference, uint32_t height, uint8_t trap)
 {
     wop_register reg = wop_to_register(fn, reference, height);
-    wop_x86(fn, 0x85 | WA_WIDE, reg, wop_reg(reg));
+    wop_test(fn, true, reg);
     wop_trap_if(fn, EQUAL, trap);
     return reg;
 }
@@ -206,7 +203,7 @@ static wop_operand element_at(wop_function *fn, const wa_onepass_field *element,
     wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_ARRAY_OUT_OF_BOUNDS);
     if (element->size_bytes == WA_VECTOR_BYTES) { /* no operand has such a scale */
         at = wop_own(fn, index, height + 1);
-        wop_x86_imm8(fn, 0xc1 | WA_WIDE, 4, wop_reg(at), scale); /* shl */
+        wop_shift_left(fn, at, scale);
         scale = 0;
     }
     return wop_indexed(array, at, scale, (int32_t)element->offset);
@@ -275,12 +272,13 @@ static wop_value low_half(wop_function *fn, wop_value value, uint32_t height, wo
     *high = (wop_value){.place = WA_CONSTANT, .type = WA_I64};
     if (!wop_is_vector(value.type))
         return out_of_slot(fn, value, height);
+    wop_operand slot = wop_slot(fn, height);
     if (value.place != WA_SLOT)
-        wop_store_value(fn, wop_slot(fn, height), &value, height);
+        wop_store_value(fn, slot, &value, height);
     if (value.type == WA_V128) {
         high->place = WA_REGISTER;
         high->reg = wop_allocate(fn, false, 0);
-        wop_load(fn, WA_I64, high->reg, wop_memory(RBP, wop_slot_offset(fn, height) + WA_SLOT_BYTES));
+        wop_load(fn, WA_I64, high->reg, wop_memory(slot.reg, slot.displacement + WA_SLOT_BYTES));
     }
     value.place = WA_SLOT;
     value.type = value.type == WA_F32 ? WA_I32 : WA_I64;
@@ -413,7 +411,7 @@ static void make_number(wop_function *fn)
     }
     wop_register to = wop_destination(fn, WA_I64, &value);
     wop_load_value(fn, to, &value, fn->height);
-    wop_x86_imm8(fn, 0xc1 | WA_WIDE, 4, wop_reg(to), WA_I31_SHIFT); /* shl */
+    wop_shift_left(fn, to, WA_I31_SHIFT);
     wop_arithmetic_constant(fn, WA_OR, true, wop_reg(to), WA_REFERENCE_I31);
     wop_finish(fn, WA_I64, to);
 }
@@ -424,9 +422,9 @@ static void get_number(wop_function *fn, bool is_signed)
     wop_register reference = object_of(fn, &value, fn->height, WA_TRAP_NULL_I31_REFERENCE);
     wop_register to = wop_destination(fn, WA_I32, &value);
     wop_load(fn, WA_I64, to, wop_reg(reference));
-    wop_x86_imm8(fn, 0xc1 | WA_WIDE, 5, wop_reg(to), is_signed ? 32 : WA_I31_SHIFT); /* shr */
+    wop_shift_right(fn, to, is_signed ? 32 : WA_I31_SHIFT);
     if (is_signed)
-        wop_x86_imm8(fn, 0xc1, 7, wop_reg(to), WA_I31_SHIFT - 32); /* sar */
+        wop_shift_right_signed(fn, to, WA_I31_SHIFT - 32);
     wop_finish(fn, WA_I32, to);
 }
 

@@ -1,5 +1,5 @@
 /* The first look at a body: which locals it uses and how often, whether it calls, and whether all of it is compiled here. */
-#include "function.h"
+#include "machine.h"
 
 enum {
     MOST_LOCALS = 50000, /* what validators allow */

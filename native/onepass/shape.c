@@ -1,6 +1,6 @@
 /* Which functions have a shape that an optimising compiler takes too long for: its passes grow with the square of a block, of the
  * targets of a switch, or of what is live. Real code is far below these limits; what is above gets this folder's code at all levels. */
-#include "function.h"
+#include "machine.h"
 
 enum {
     MOST_BODY_BYTES = 256 * 1024,

@@ -1,5 +1,5 @@
 /* How large objects are, and which of them code makes itself. */
-#include "function.h"
+#include "machine.h"
 
 /* Whether code takes objects of this size from a run of free cells. */
 bool wop_is_inline(uint64_t size_bytes)

@@ -6,6 +6,11 @@
 
 enum { NOTHING = 0 };
 
+static wop_set registers_of(bool is_vector)
+{
+    return is_vector ? WA_VECTOR_SET : WA_INTEGER_SET;
+}
+
 static wop_value *push(wop_function *fn, uint8_t place, uint8_t type)
 {
     static wop_value nowhere;
@@ -95,13 +100,12 @@ static void spill(wop_function *fn, uint32_t height)
 }
 
 /* A free temporary, locked; if need be, the lowest value that has one goes to its slot. */
-wop_register wop_allocate(wop_function *fn, bool is_vector, uint32_t avoid)
+wop_register wop_allocate(wop_function *fn, bool is_vector, wop_set avoid)
 {
-    uint32_t kind = is_vector ? UINT32_C(0xffff0000) : UINT32_C(0xffff);
-    uint32_t possible = fn->temporaries & kind & ~fn->locked & ~avoid, available = possible & ~fn->used;
+    wop_set possible = fn->temporaries & registers_of(is_vector) & ~fn->locked & ~avoid, available = possible & ~fn->used;
     if (possible == 0) {
         fn->has_failed = true;
-        return is_vector ? XMM0 : RAX;
+        return is_vector ? WA_VECTOR_RESULT : WA_RESULT;
     }
     if (available == 0) {
         uint32_t lowest = UINT32_MAX;
@@ -111,7 +115,7 @@ wop_register wop_allocate(wop_function *fn, bool is_vector, uint32_t avoid)
         available = WA_SET(wop_values(fn)[lowest].reg);
         spill(fn, lowest);
     }
-    wop_register reg = (wop_register)__builtin_ctz(available);
+    wop_register reg = wop_lowest(available);
     fn->locked |= WA_SET(reg);
     return reg;
 }
@@ -122,13 +126,13 @@ void wop_take(wop_function *fn, wop_register reg)
     fn->locked |= WA_SET(reg);
     if (!(fn->used & WA_SET(reg)))
         return;
-    uint32_t kind = reg >= WA_VECTORS ? UINT32_C(0xffff0000) : UINT32_C(0xffff), height = fn->owner[reg];
-    uint32_t available = fn->temporaries & kind & ~fn->locked & ~fn->used;
+    uint32_t height = fn->owner[reg];
+    wop_set available = fn->temporaries & registers_of(reg >= WA_VECTORS) & ~fn->locked & ~fn->used;
     if (available == 0) {
         spill(fn, height);
         return;
     }
-    wop_register other = (wop_register)__builtin_ctz(available);
+    wop_register other = wop_lowest(available);
     wop_value *value = wop_values(fn) + height;
     wop_move(fn, wop_is_wide(value->type), other, reg);
     fn->used = (fn->used & ~WA_SET(reg)) | WA_SET(other);
@@ -153,7 +157,7 @@ wop_operand wop_operand_of(wop_function *fn, const wop_value *value, uint32_t he
     if (value->place == WA_SLOT)
         return wop_slot(fn, height);
     if (value->place == WA_LOCAL)
-        return wop_memory(RBP, wop_locals(fn)[value->local].offset);
+        return wop_frame(fn, wop_locals(fn)[value->local].offset);
     if (value->place == WA_CONSTANT && wop_is_vector(value->type) && value->bits != 0)
         return wop_pooled_constant(fn, value->type, value->bits);
     return wop_reg(wop_to_register(fn, value, height));
@@ -193,7 +197,7 @@ void wop_store_value(wop_function *fn, wop_operand to, const wop_value *value, u
     bool is_zero = value->place == WA_CONSTANT && value->bits == 0 && value->type != WA_V128;
     wop_register from = held(fn, value);
     if (is_zero || wop_is_small(value)) {
-        wop_x86_imm32(fn, 0xc7 | wop_wide(wop_is_wide(value->type)), 0, to, (uint32_t)value->bits);
+        wop_store_constant(fn, wop_is_wide(value->type) ? 8 : 4, to, value->bits);
         return;
     }
     if (from == WA_NO_REGISTER) {
@@ -210,11 +214,10 @@ void wop_settle_local(wop_function *fn, uint32_t local)
     while (entry->latest != NOTHING) {
         uint32_t height = entry->latest - 1;
         wop_value value = wop_values(fn)[height];
-        uint32_t kind = wop_is_vector(value.type) ? UINT32_C(0xffff0000) : UINT32_C(0xffff);
-        uint32_t available = fn->temporaries & kind & ~fn->locked & ~fn->used;
+        wop_set available = fn->temporaries & registers_of(wop_is_vector(value.type)) & ~fn->locked & ~fn->used;
         entry->latest = (uint32_t)value.bits;
         if (available != 0) {
-            wop_register reg = (wop_register)__builtin_ctz(available);
+            wop_register reg = wop_lowest(available);
             wop_load_value(fn, reg, &value, height);
             wop_values(fn)[height].place = WA_REGISTER;
             wop_values(fn)[height].reg = reg;
@@ -300,6 +303,34 @@ void wop_finish_from(wop_function *fn, uint8_t type, wop_register reg)
     wop_finish(fn, type, to);
 }
 
+/* Whether the next operator takes a condition from the flags. */
+static bool takes_condition(const wop_function *fn)
+{
+    if (fn->reader.at >= fn->reader.end)
+        return false;
+    switch (*fn->reader.at) {
+    case WA_OP_BR_IF:
+    case WA_OP_IF:
+    case WA_OP_SELECT:
+    case WA_OP_I32_EQZ:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The flags have the result of a comparison. */
+void wop_push_comparison(wop_function *fn, uint8_t condition)
+{
+    if (takes_condition(fn)) {
+        wop_push_condition(fn, condition);
+        return;
+    }
+    wop_register to = wop_destination(fn, WA_I32, NULL);
+    wop_set_condition(fn, condition, to);
+    wop_finish(fn, WA_I32, to);
+}
+
 /* A copy of a value in a register that may be overwritten. */
 wop_register wop_own(wop_function *fn, const wop_value *value, uint32_t height)
 {
@@ -308,27 +339,6 @@ wop_register wop_own(wop_function *fn, const wop_value *value, uint32_t height)
     wop_register reg = wop_allocate(fn, wop_is_vector(value->type), 0);
     wop_load_value(fn, reg, value, height);
     return reg;
-}
-
-/* Pop two operands of a vector register's type: the result's register, which holds one of them, and where the other one is. The
- * scratch register may be taken. */
-wop_register wop_prepare_two(wop_function *fn, uint8_t type, wop_order order, wop_operand *other)
-{
-    wop_value b = wop_pop(fn), a = wop_pop(fn), *first = order == WA_REVERSED ? &b : &a, *second = order == WA_REVERSED ? &a : &b;
-    uint32_t first_height = fn->height + (first == &b), second_height = fn->height + (second == &b);
-    wop_register to = wop_destination(fn, type, first);
-    *other = wop_operand_of(fn, second, second_height);
-    bool is_same = a.place == WA_LOCAL && b.place == WA_LOCAL && a.local == b.local;
-    if (other->kind == WA_IN_REGISTER && other->reg == to && !is_same) {
-        if (order == WA_EITHER_ORDER) {
-            *other = wop_operand_of(fn, first, first_height);
-            return to;
-        }
-        wop_move(fn, true, WA_VECTOR_SCRATCH, to);
-        *other = wop_reg(WA_VECTOR_SCRATCH);
-    }
-    wop_load_value(fn, to, first, first_height);
-    return to;
 }
 
 /* The instance in a register, if need be a temporary one. */

@@ -1,7 +1,7 @@
 /* Which tables functions may change: one that none does is a constant of the module. */
 #include <string.h>
 
-#include "function.h"
+#include "machine.h"
 
 /* The table that an operator writes to or grows, or UINT32_MAX. */
 static uint32_t written_table(uint32_t opcode, wop_reader ahead)

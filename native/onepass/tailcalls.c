@@ -1,47 +1,44 @@
 /* Tail calls (spec section 4.4.8.13): the callee takes the caller's place, so that the frame is gone when it begins. */
 #include "machine.h"
 
-/* All arguments are in place; RAX has the code. */
+/* All arguments are in place; WA_TARGET has the code. */
 static void jump_to_code(wop_function *fn)
 {
     wop_leave_frame(fn);
-    wop_x86(fn, 0xff, 4, wop_reg(RAX));
+    wop_jump_register(fn, WA_TARGET);
 }
 
 static void jump_to_function(wop_function *fn, uint32_t func_index)
 {
     wop_pass_arguments(fn, fn->module->function_types[func_index], true, WA_NO_REGISTER, 0);
     wop_leave_frame(fn);
-    wop_byte(fn, 0xe9);
-    wop_push_u32(&fn->unit->call_offsets, wop_text_offset(fn));
-    wop_push_u32(&fn->unit->call_functions, func_index);
-    wop_word(fn, 0);
+    wop_jump_function(fn, func_index);
 }
 
 /* To what a pair of code and context names, which is called as in C: nothing of the type spills. */
 static void jump_outside(wop_function *fn, uint32_t type, wop_register base, size_t code, size_t context)
 {
     wop_pass_arguments(fn, type, true, base, (int32_t)context);
-    wop_load(fn, WA_I64, RAX, wop_memory(base, (int32_t)code));
+    wop_load(fn, WA_I64, WA_TARGET, wop_memory(base, (int32_t)code));
     jump_to_code(fn);
 }
 
-/* To the function of a record in R10, of any artifact or the host. Where values spill, functions with this convention have a code
+/* To the function of a record in WA_CALLEE, of any artifact or the host. Where values spill, functions with this convention have a code
  * of their own; others get a trampoline, with the record as context. */
 static void jump_to_record(wop_function *fn, uint32_t type)
 {
     uint32_t is_inside = 0;
     if (!wop_spills(fn->module, type)) {
-        jump_outside(fn, type, R10, offsetof(struct wa_schema_function_record, code),
+        jump_outside(fn, type, WA_CALLEE, offsetof(struct wa_schema_function_record, code),
                      offsetof(struct wa_schema_function_record, context));
         return;
     }
-    wop_pass_arguments(fn, type, true, R10, offsetof(struct wa_schema_function_record, instance));
-    wop_load(fn, WA_I64, RAX, wop_memory(R10, offsetof(struct wa_schema_function_record, tail_code)));
-    wop_x86(fn, 0x85 | WA_WIDE, RAX, wop_reg(RAX));
+    wop_pass_arguments(fn, type, true, WA_CALLEE, offsetof(struct wa_schema_function_record, instance));
+    wop_load(fn, WA_I64, WA_TARGET, wop_memory(WA_CALLEE, offsetof(struct wa_schema_function_record, tail_code)));
+    wop_test(fn, true, WA_TARGET);
     wop_jump_if(fn, NOT_EQUAL, &is_inside);
-    wop_load_outward(fn, RAX, fn->module->canonical[type]);
-    wop_move(fn, true, RDI, R10);
+    wop_load_outward(fn, WA_TARGET, fn->module->canonical[type]);
+    wop_move(fn, true, wop_integer_arguments[0], WA_CALLEE);
     wop_bind(fn, &is_inside);
     jump_to_code(fn);
 }
@@ -67,11 +64,11 @@ static void put_return_call(wop_function *fn)
     }
 }
 
-/* To a function of the module, whose code R10 has. */
+/* To a function of the module, whose code WA_CALLEE has. */
 static void jump_to_own(wop_function *fn, uint32_t type)
 {
     wop_pass_arguments(fn, type, true, WA_NO_REGISTER, 0);
-    wop_move(fn, true, RAX, R10);
+    wop_move(fn, true, WA_TARGET, WA_CALLEE);
     jump_to_code(fn);
 }
 

@@ -1,7 +1,6 @@
 /* Trampolines, one of a kind per function type: between the convention of calls and arrays of 8-byte slots, and between C's convention
  * and that of modules with tail calls. codegen/trampolines.py has LLVM make them where this folder compiles nothing. */
 #include "unit.h"
-#include "machine.h"
 
 enum { RECORD_PLACE = -8, AREA_PLACE = -16, FIXED_BYTES = 16, SLOT_ALIGNMENT = 16 };
 
@@ -23,18 +22,10 @@ static uint32_t aligned(uint64_t size_bytes)
     return (uint32_t)((size_bytes + SLOT_ALIGNMENT - 1) / SLOT_ALIGNMENT * SLOT_ALIGNMENT);
 }
 
-static void open_frame(wop_function *fn, uint32_t size_bytes)
-{
-    wop_byte(fn, 0x55);
-    wop_x86(fn, 0x89 | WA_WIDE, RSP, wop_reg(RBP));
-    if (size_bytes > 0)
-        wop_arithmetic_constant(fn, WA_SUB, true, wop_reg(RSP), (int32_t)size_bytes);
-}
-
 static void close_frame(wop_function *fn)
 {
-    wop_byte(fn, 0xc9);
-    wop_byte(fn, 0xc3);
+    wop_drop_frame(fn);
+    wop_return(fn);
 }
 
 /* The type of a value in a slot: an i32 fills all of it with zeros above, so does an f32. */
@@ -44,7 +35,7 @@ static void store_slot(wop_function *fn, uint8_t type, wop_operand slot, wop_reg
         wop_move(fn, false, WA_SCRATCH, from);
         wop_store(fn, WA_I64, slot, WA_SCRATCH);
     } else if (type == WA_F32) {
-        wop_x86(fn, WA_66 | WA_MAP_0F | 0x7e, from, wop_reg(WA_SCRATCH)); /* movd */
+        wop_move_bits(fn, false, WA_SCRATCH, from);
         wop_store(fn, WA_I64, slot, WA_SCRATCH);
     } else {
         wop_store(fn, type, slot, from);
@@ -54,7 +45,7 @@ static void store_slot(wop_function *fn, uint8_t type, wop_operand slot, wop_reg
 /* The register that a result is in, in the order in which results take them. */
 static wop_register result_register(uint8_t type, uint32_t *integers, uint32_t *vectors)
 {
-    return wop_is_vector(type) ? (wop_register)(XMM0 + (*vectors)++) : wop_integer_results[(*integers)++];
+    return wop_is_vector(type) ? (wop_register)(WA_VECTOR_RESULT + (*vectors)++) : wop_integer_results[(*integers)++];
 }
 
 /* ---- from slots ------------------------------------------------------------------------------------------------------------ */
@@ -66,22 +57,22 @@ static void put_results(wop_function *fn, wop_types results, int32_t area)
     uint32_t integers = fn->module->has_fuel, vectors = 0, slot = 0;
     bool is_in_memory = wop_returns_in_memory(fn->module, results);
     if (results.count > 0)
-        wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
+        wop_load(fn, WA_I64, WA_CALLEE, wop_memory(WA_FRAME, RECORD_PLACE));
     wop_returned taken = wop_first_result(fn->module);
     for (uint32_t i = 0; i < results.count; i++) {
         int32_t offset;
         uint8_t type = wop_next_result(&taken, results.letters[i], &offset);
-        wop_operand to = wop_memory(R10, (int32_t)(WA_SLOT_BYTES * slot));
+        wop_operand to = wop_memory(WA_CALLEE, (int32_t)(WA_SLOT_BYTES * slot));
         wop_register from = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         if (is_in_memory)
-            wop_load(fn, type, from, wop_memory(RBP, area + offset));
+            wop_load(fn, type, from, wop_memory(WA_FRAME, area + offset));
         else
             from = result_register(type, &integers, &vectors);
         store_slot(fn, type, to, from);
         slot += slots_of(type);
     }
     if (fn->module->has_fuel && is_in_memory)
-        wop_load(fn, WA_I64, RAX, wop_memory(RBP, area));
+        wop_load(fn, WA_I64, WA_RESULT, wop_memory(WA_FRAME, area));
 }
 
 /* Arguments that go by the stack first: their copies need the scratch registers only. */
@@ -92,12 +83,12 @@ static void pass_slots(wop_function *fn, wop_types params, wop_arguments taken, 
         uint8_t type = wop_type_of(params.letters[i]);
         int32_t stack_offset;
         wop_register to = wop_next_argument(&taken, type, &stack_offset);
-        wop_operand from = wop_memory(R10, (int32_t)(WA_SLOT_BYTES * slot));
+        wop_operand from = wop_memory(WA_CALLEE, (int32_t)(WA_SLOT_BYTES * slot));
         slot += slots_of(type);
         if (by_stack && to == WA_NO_REGISTER) {
             wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
             wop_load(fn, type, scratch, from);
-            wop_store(fn, type, wop_memory(RSP, stack_offset), scratch);
+            wop_store(fn, type, wop_memory(WA_STACK, stack_offset), scratch);
         } else if (!by_stack && to != WA_NO_REGISTER) {
             wop_load(fn, type, to, from);
         }
@@ -119,18 +110,18 @@ static void put_entry(wop_function *fn, wop_types params, wop_types results)
     uint32_t area_bytes = aligned(wop_area_size_bytes(fn->module, results));
     int32_t area = -(int32_t)(FIXED_BYTES + area_bytes);
     wop_arguments taken = wop_leading_arguments(fn->module, results, false);
-    open_frame(fn, aligned(FIXED_BYTES + area_bytes + WA_SLOT_BYTES * (uint64_t)stack_arguments(params, taken)));
-    wop_store(fn, WA_I64, wop_memory(RBP, RECORD_PLACE), RDX);
-    wop_move(fn, true, R10, RDX);
-    wop_move(fn, true, RAX, RDI);
-    wop_move(fn, true, area_bytes > 0 ? RSI : RDI, RSI);
+    wop_open_frame(fn, aligned(FIXED_BYTES + area_bytes + WA_SLOT_BYTES * (uint64_t)stack_arguments(params, taken)));
+    wop_store(fn, WA_I64, wop_memory(WA_FRAME, RECORD_PLACE), wop_integer_arguments[2]);
+    wop_move(fn, true, WA_CALLEE, wop_integer_arguments[2]);
+    wop_move(fn, true, WA_TARGET, wop_integer_arguments[0]);
+    wop_move(fn, true, wop_context_argument(area_bytes > 0), wop_integer_arguments[1]);
     if (area_bytes > 0)
-        wop_x86(fn, 0x8d | WA_WIDE, RDI, wop_memory(RBP, area));
+        wop_address(fn, WA_AREA, wop_memory(WA_FRAME, area));
     if (fn->module->has_fuel)
         wop_load_constant(fn, WA_I64, wop_integer_arguments[taken.integers - 1], 0);
     pass_slots(fn, params, taken, true);
     pass_slots(fn, params, taken, false);
-    wop_x86(fn, 0xff, 2, wop_reg(RAX));
+    wop_call_register(fn, WA_TARGET);
     put_results(fn, results, area);
     close_frame(fn);
 }
@@ -146,9 +137,9 @@ static void take_arguments(wop_function *fn, wop_types params, wop_arguments tak
         wop_register from = wop_next_argument(&taken, type, &stack_offset);
         if (from == WA_NO_REGISTER) {
             from = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
-            wop_load(fn, type, from, wop_memory(RBP, 2 * WA_SLOT_BYTES + stack_offset));
+            wop_load(fn, type, from, wop_memory(WA_FRAME, 2 * WA_SLOT_BYTES + stack_offset));
         }
-        store_slot(fn, type, wop_memory(RSP, (int32_t)(WA_SLOT_BYTES * slot)), from);
+        store_slot(fn, type, wop_memory(WA_STACK, (int32_t)(WA_SLOT_BYTES * slot)), from);
         slot += slots_of(type);
     }
 }
@@ -158,34 +149,34 @@ static void return_slots(wop_function *fn, wop_types results)
     uint32_t integers = fn->module->has_fuel, vectors = 0, slot = 0;
     bool is_in_memory = wop_returns_in_memory(fn->module, results);
     if (is_in_memory)
-        wop_load(fn, WA_I64, RAX, wop_memory(RBP, AREA_PLACE));
+        wop_load(fn, WA_I64, WA_OPERANDS, wop_memory(WA_FRAME, AREA_PLACE));
     wop_returned taken = wop_first_result(fn->module);
     for (uint32_t i = 0; i < results.count; i++) {
         int32_t offset;
         uint8_t type = wop_next_result(&taken, results.letters[i], &offset);
-        wop_operand from = wop_memory(RSP, (int32_t)(WA_SLOT_BYTES * slot));
+        wop_operand from = wop_memory(WA_STACK, (int32_t)(WA_SLOT_BYTES * slot));
         slot += slots_of(type);
         if (is_in_memory) {
             wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
             wop_load(fn, type, scratch, from);
-            wop_store(fn, type, wop_memory(RAX, offset), scratch);
+            wop_store(fn, type, wop_memory(WA_OPERANDS, offset), scratch);
         } else {
             wop_load(fn, type, result_register(type, &integers, &vectors), from);
         }
     }
     if (!fn->module->has_fuel)
         return;
-    wop_load_constant(fn, WA_I64, is_in_memory ? WA_SCRATCH : RAX, 0);
+    wop_load_constant(fn, WA_I64, is_in_memory ? WA_SCRATCH : WA_RESULT, 0);
     if (is_in_memory)
-        wop_store(fn, WA_I64, wop_memory(RAX, 0), WA_SCRATCH);
+        wop_store(fn, WA_I64, wop_memory(WA_OPERANDS, 0), WA_SCRATCH);
 }
 
 /* A portion goes back to the store, by the instance of a record. */
 static void give_fuel_back(wop_function *fn, wop_register record, wop_register portion)
 {
-    wop_load(fn, WA_I64, RAX, wop_memory(record, offsetof(struct wa_schema_function_record, instance)));
-    wop_load(fn, WA_I64, RAX, wop_memory(RAX, offsetof(struct wa_schema_instance, fuel)));
-    wop_x86(fn, 0x01 | WA_WIDE, portion, wop_memory(RAX, 0)); /* add */
+    wop_load(fn, WA_I64, WA_OPERANDS, wop_memory(record, offsetof(struct wa_schema_function_record, instance)));
+    wop_load(fn, WA_I64, WA_OPERANDS, wop_memory(WA_OPERANDS, offsetof(struct wa_schema_instance, fuel)));
+    wop_arithmetic_memory(fn, WA_ADD, wop_memory(WA_OPERANDS, 0), portion);
 }
 
 /* <result> host(record, params...): store the parameters in slots, call record->invoke(record, slots), load the results. With
@@ -195,36 +186,36 @@ static void put_host(wop_function *fn, wop_types params, wop_types results)
     bool is_in_memory = wop_returns_in_memory(fn->module, results);
     uint32_t count = slot_count(params) > slot_count(results) ? slot_count(params) : slot_count(results);
     wop_arguments taken = wop_leading_arguments(fn->module, results, false);
-    wop_register record = is_in_memory ? RSI : RDI;
-    open_frame(fn, aligned(FIXED_BYTES + WA_SLOT_BYTES * (uint64_t)count));
+    wop_register record = wop_context_argument(is_in_memory);
+    wop_open_frame(fn, aligned(FIXED_BYTES + WA_SLOT_BYTES * (uint64_t)count));
     if (is_in_memory)
-        wop_store(fn, WA_I64, wop_memory(RBP, AREA_PLACE), RDI);
+        wop_store(fn, WA_I64, wop_memory(WA_FRAME, AREA_PLACE), WA_AREA);
     if (fn->module->has_fuel)
         give_fuel_back(fn, record, wop_integer_arguments[taken.integers - 1]);
     take_arguments(fn, params, taken);
-    if (is_in_memory)
-        wop_move(fn, true, RDI, record);
-    wop_move(fn, true, RSI, RSP);
-    wop_x86(fn, 0xff, 2, wop_memory(RDI, offsetof(struct wa_schema_function_record, invoke)));
+    if (record != wop_integer_arguments[0])
+        wop_move(fn, true, wop_integer_arguments[0], record);
+    wop_move(fn, true, wop_integer_arguments[1], WA_STACK);
+    wop_call_at(fn, wop_memory(wop_integer_arguments[0], offsetof(struct wa_schema_function_record, invoke)));
     return_slots(fn, results);
     close_frame(fn);
 }
 
 /* ---- between C's convention and that of modules with tail calls ----------------------------------------------------------------- */
 
-/* The store's bytes for values, by the instance of a record in R10. */
+/* The store's bytes for values, by the instance of a record in WA_CALLEE. */
 static void load_operands(wop_function *fn, wop_register to)
 {
-    wop_load(fn, WA_I64, to, wop_memory(R10, offsetof(struct wa_schema_function_record, instance)));
+    wop_load(fn, WA_I64, to, wop_memory(WA_CALLEE, offsetof(struct wa_schema_function_record, instance)));
     wop_load(fn, WA_I64, to, wop_memory(to, offsetof(struct wa_schema_instance, operands)));
 }
 
-/* Where an argument is or goes that no register holds. RAX leads to the store's operands. */
+/* Where an argument is or goes that no register holds. WA_OPERANDS leads to the store's. */
 static wop_operand argument_place(wop_arguments taken, bool is_arriving, int32_t offset)
 {
     if (taken.spills)
-        return wop_memory(RAX, offset);
-    return is_arriving ? wop_memory(RBP, 2 * WA_SLOT_BYTES + offset) : wop_memory(RSP, offset);
+        return wop_memory(WA_OPERANDS, offset);
+    return is_arriving ? wop_memory(WA_FRAME, 2 * WA_SLOT_BYTES + offset) : wop_memory(WA_STACK, offset);
 }
 
 /* Arguments that came by one convention go on by the other. What goes to memory first, then registers, then what comes from memory. */
@@ -269,10 +260,10 @@ static void move_results(wop_function *fn, wop_types results, bool is_inward, wo
         bool is_portion = i == 0 && has_fuel;
         int32_t offset = 0;
         uint8_t type = is_portion ? WA_I64 : wop_next_result(&taken, results.letters[i - has_fuel], &offset);
-        wop_operand spilled = wop_memory(R10, (int32_t)(WA_OPERAND_BYTES * i)), returned = wop_memory(area.reg, area.displacement + offset);
+        wop_operand spilled = wop_memory(WA_CALLEE, (int32_t)(WA_OPERAND_BYTES * i)), returned = wop_memory(area.reg, area.displacement + offset);
         wop_register scratch = wop_is_vector(type) ? WA_VECTOR_SCRATCH : WA_SCRATCH;
         if (!is_in_memory) {
-            wop_register reg = is_portion ? RAX : result_register(type, &integers, &vectors);
+            wop_register reg = is_portion ? WA_RESULT : result_register(type, &integers, &vectors);
             if (is_inward)
                 wop_load(fn, type, reg, spilled);
             else
@@ -289,21 +280,21 @@ static void put_inward(wop_function *fn, wop_types params, wop_types results)
 {
     wop_arguments from = wop_leading_arguments(fn->module, results, false), to = wop_leading_arguments(fn->module, results, true);
     bool has_area = wop_has_area(fn->module, results, false);
-    open_frame(fn, FIXED_BYTES);
+    wop_open_frame(fn, FIXED_BYTES);
     if (has_area)
-        wop_store(fn, WA_I64, wop_memory(RBP, AREA_PLACE), RDI);
-    wop_move(fn, true, R10, wop_integer_arguments[has_area]);
-    wop_store(fn, WA_I64, wop_memory(RBP, RECORD_PLACE), R10);
-    load_operands(fn, RAX);
+        wop_store(fn, WA_I64, wop_memory(WA_FRAME, AREA_PLACE), WA_AREA);
+    wop_move(fn, true, WA_CALLEE, wop_context_argument(has_area));
+    wop_store(fn, WA_I64, wop_memory(WA_FRAME, RECORD_PLACE), WA_CALLEE);
+    load_operands(fn, WA_OPERANDS);
     pass_on(fn, params, from, to);
-    wop_load(fn, WA_I64, RDI, wop_memory(R10, offsetof(struct wa_schema_function_record, instance)));
-    wop_x86(fn, 0xff, 2, wop_memory(R10, offsetof(struct wa_schema_function_record, tail_code)));
+    wop_load(fn, WA_I64, wop_integer_arguments[0], wop_memory(WA_CALLEE, offsetof(struct wa_schema_function_record, instance)));
+    wop_call_at(fn, wop_memory(WA_CALLEE, offsetof(struct wa_schema_function_record, tail_code)));
     if (wop_spills_results(fn->module, results)) {
-        wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
-        load_operands(fn, R10);
+        wop_load(fn, WA_I64, WA_CALLEE, wop_memory(WA_FRAME, RECORD_PLACE));
+        load_operands(fn, WA_CALLEE);
         if (has_area)
-            wop_load(fn, WA_I64, RAX, wop_memory(RBP, AREA_PLACE));
-        move_results(fn, results, true, wop_memory(RAX, 0));
+            wop_load(fn, WA_I64, WA_OPERANDS, wop_memory(WA_FRAME, AREA_PLACE));
+        move_results(fn, results, true, wop_memory(WA_OPERANDS, 0));
     }
     close_frame(fn);
 }
@@ -315,52 +306,21 @@ static void put_outward(wop_function *fn, wop_types params, wop_types results)
     bool has_area = wop_has_area(fn->module, results, false);
     uint32_t area_bytes = has_area ? aligned(wop_area_size_bytes(fn->module, results)) : 0;
     int32_t area = -(int32_t)(FIXED_BYTES + area_bytes);
-    open_frame(fn, aligned(FIXED_BYTES + area_bytes + WA_SLOT_BYTES * (uint64_t)stack_arguments(params, to)));
-    wop_move(fn, true, R10, RDI);
-    wop_store(fn, WA_I64, wop_memory(RBP, RECORD_PLACE), R10);
-    load_operands(fn, RAX);
+    wop_open_frame(fn, aligned(FIXED_BYTES + area_bytes + WA_SLOT_BYTES * (uint64_t)stack_arguments(params, to)));
+    wop_move(fn, true, WA_CALLEE, wop_integer_arguments[0]);
+    wop_store(fn, WA_I64, wop_memory(WA_FRAME, RECORD_PLACE), WA_CALLEE);
+    load_operands(fn, WA_OPERANDS);
     pass_on(fn, params, from, to);
-    wop_load(fn, WA_I64, wop_integer_arguments[has_area], wop_memory(R10, offsetof(struct wa_schema_function_record, context)));
+    wop_load(fn, WA_I64, wop_context_argument(has_area), wop_memory(WA_CALLEE, offsetof(struct wa_schema_function_record, context)));
     if (has_area)
-        wop_x86(fn, 0x8d | WA_WIDE, RDI, wop_memory(RBP, area));
-    wop_x86(fn, 0xff, 2, wop_memory(R10, offsetof(struct wa_schema_function_record, code)));
+        wop_address(fn, WA_AREA, wop_memory(WA_FRAME, area));
+    wop_call_at(fn, wop_memory(WA_CALLEE, offsetof(struct wa_schema_function_record, code)));
     if (wop_spills_results(fn->module, results)) {
-        wop_load(fn, WA_I64, R10, wop_memory(RBP, RECORD_PLACE));
-        load_operands(fn, R10);
-        move_results(fn, results, false, wop_memory(RBP, area));
+        wop_load(fn, WA_I64, WA_CALLEE, wop_memory(WA_FRAME, RECORD_PLACE));
+        load_operands(fn, WA_CALLEE);
+        move_results(fn, results, false, wop_memory(WA_FRAME, area));
     }
     close_frame(fn);
-}
-
-/* ---- fuel -------------------------------------------------------------------------------------------------------------------- */
-
-/* take_fuel(instance, left, cost): the new portion, after a cost was paid that the old one did not hold; left is what would be left
- * of it, modulo 2**64. Or a trap, whose frames are found by this one. It keeps all registers but for RAX and the scratch register.
- * codegen/portion.py is the same for LLVM. */
-static void put_take_fuel(wop_function *fn)
-{
-    uint32_t out = 0;
-    open_frame(fn, 0);
-    wop_load(fn, WA_I64, WA_SCRATCH, wop_memory(RDI, offsetof(struct wa_schema_instance, fuel)));
-    wop_move(fn, true, RAX, RSI);
-    wop_x86(fn, 0xf7 | WA_WIDE, 3, wop_reg(RAX)); /* neg: what is needed at least */
-    wop_arithmetic(fn, WA_CMP, true, RAX, wop_memory(WA_SCRATCH, 0));
-    wop_jump_if(fn, ABOVE, &out);
-    wop_byte(fn, 0x50 | RDX); /* push */
-    wop_load_constant(fn, WA_I64, RDX, WA_FUEL_PORTION);
-    wop_arithmetic(fn, WA_CMP, true, RAX, wop_reg(RDX));
-    wop_x86(fn, WA_MAP_0F | 0x40u | BELOW | WA_WIDE, RAX, wop_reg(RDX)); /* cmov: so much is wanted */
-    wop_load(fn, WA_I64, RDX, wop_memory(WA_SCRATCH, 0));
-    wop_arithmetic(fn, WA_CMP, true, RDX, wop_reg(RAX));
-    wop_x86(fn, WA_MAP_0F | 0x40u | BELOW | WA_WIDE, RAX, wop_reg(RDX)); /* so much is taken */
-    wop_x86(fn, 0x29 | WA_WIDE, RAX, wop_memory(WA_SCRATCH, 0));         /* sub */
-    wop_x86(fn, 0x01 | WA_WIDE, RSI, wop_reg(RAX));                      /* add */
-    wop_byte(fn, 0x58 | RDX);                                            /* pop */
-    close_frame(fn);
-    wop_bind(fn, &out);
-    wop_load_constant(fn, WA_I64, RAX, 0);
-    wop_store(fn, WA_I64, wop_memory(WA_SCRATCH, 0), RAX);
-    wop_put_trap_code(fn, WA_TRAP_OUT_OF_FUEL);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------------------- */
@@ -388,7 +348,7 @@ int wa_onepass_trampolines(const wa_onepass_module *module, const uint32_t *entr
     put_all(&fn, put_outward, outward_types, outward_count);
     if (module->has_fuel) {
         uint32_t start = wop_begin_function(&unit);
-        put_take_fuel(&fn);
+        wop_put_take_fuel(&fn);
         wop_end_function(&unit, start, 0);
     }
     return wop_hand_over(&unit, code);

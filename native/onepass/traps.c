@@ -14,13 +14,6 @@ void wop_add_row(wop_function *fn, uint8_t trap)
     fn->last_row_trap = trap;
 }
 
-/* ud1 with the code as displacement, as the runtime's handler of signals reads it. */
-void wop_put_trap_code(wop_function *fn, uint8_t trap)
-{
-    wop_word(fn, 0x40b90f67);
-    wop_byte(fn, trap);
-}
-
 static void put_trap(wop_function *fn, uint8_t trap)
 {
     wop_add_row(fn, trap);
@@ -61,49 +54,30 @@ static void move_saved(wop_function *fn, const wop_stub *stub, bool is_loading)
         if (saved[i].reg == stub->reg)
             continue;
         if (is_loading)
-            wop_load(fn, saved[i].type, saved[i].reg, wop_memory(RBP, saved[i].offset));
+            wop_load(fn, saved[i].type, saved[i].reg, wop_frame(fn, saved[i].offset));
         else
-            wop_store(fn, saved[i].type, wop_memory(RBP, saved[i].offset), saved[i].reg);
+            wop_store(fn, saved[i].type, wop_frame(fn, saved[i].offset), saved[i].reg);
     }
 }
 
 /* Ask the runtime for the record to call, whether a function is of a type, or for an object, and go back with the answer. */
 static void put_call(wop_function *fn, const wop_stub *stub)
 {
+    const wop_register *arguments = wop_integer_arguments;
     wop_add_row(fn, 0);
     move_saved(fn, stub, false);
     if (stub->call != WA_CALL_INDEX(resolve_call)) {
-        wop_move(fn, true, RDX, stub->index);
-        wop_load_constant(fn, WA_I32, RSI, stub->number);
+        wop_move(fn, true, arguments[2], stub->index);
+        wop_load_constant(fn, WA_I32, arguments[1], stub->number);
     } else {
-        wop_move(fn, true, RSI, stub->reg);
-        wop_load_digest(fn, RDX, stub->number);
+        wop_move(fn, true, arguments[1], stub->reg);
+        wop_load_digest(fn, arguments[2], stub->number);
     }
-    wop_load(fn, WA_I64, RDI, wop_instance_operand(fn));
-    wop_load(fn, WA_I64, RAX, wop_memory(RDI, offsetof(struct wa_schema_instance, calls)));
-    wop_x86(fn, 0xff, 2, wop_memory(RAX, (int32_t)stub->call * 8));
-    wop_move(fn, true, stub->reg, RAX);
+    wop_load(fn, WA_I64, arguments[0], wop_instance_operand(fn));
+    wop_call_entry(fn, stub->call);
+    wop_move(fn, true, stub->reg, WA_RESULT);
     move_saved(fn, stub, true);
-    wop_byte(fn, 0xe9);
-    wop_word(fn, stub->back - (wop_text_offset(fn) + 4));
-}
-
-/* Push or pop a set of registers, and keep the stack aligned. */
-static void move_kept(wop_function *fn, uint32_t kept, bool is_popping)
-{
-    bool is_odd = __builtin_popcount(kept) % 2 != 0;
-    if (is_odd && !is_popping)
-        wop_byte(fn, 0x50); /* push rax */
-    for (int i = 0; i < WA_VECTORS; i++) {
-        wop_register reg = (wop_register)(is_popping ? WA_VECTORS - 1 - i : i);
-        if (!(kept & WA_SET(reg)))
-            continue;
-        if (reg >= R8)
-            wop_byte(fn, 0x41);
-        wop_byte(fn, (uint8_t)((is_popping ? 0x58 : 0x50) | (reg & 7)));
-    }
-    if (is_odd && is_popping)
-        wop_arithmetic_constant(fn, WA_ADD, true, wop_reg(RSP), WA_SLOT_BYTES);
+    wop_jump_to(fn, stub->back);
 }
 
 /* Tell the runtime of a reference that is about to be overwritten. */
@@ -111,51 +85,42 @@ static void put_note(wop_function *fn, const wop_stub *stub)
 {
     wop_add_row(fn, 0);
     move_saved(fn, stub, false);
-    move_kept(fn, stub->kept, false);
-    wop_x86(fn, 0x8d | WA_WIDE, RSI, stub->place); /* lea */
-    wop_load(fn, WA_I64, RDI, wop_instance_operand(fn));
-    wop_load(fn, WA_I64, RAX, wop_memory(RDI, offsetof(struct wa_schema_instance, calls)));
-    wop_x86(fn, 0xff, 2, wop_memory(RAX, (int32_t)stub->call * 8));
-    move_kept(fn, stub->kept, true);
+    wop_push_registers(fn, stub->kept);
+    wop_address(fn, wop_integer_arguments[1], stub->place);
+    wop_load(fn, WA_I64, wop_integer_arguments[0], wop_instance_operand(fn));
+    wop_call_entry(fn, stub->call);
+    wop_pop_registers(fn, stub->kept);
     move_saved(fn, stub, true);
-    wop_byte(fn, 0xe9);
-    wop_word(fn, stub->back - (wop_text_offset(fn) + 4));
+    wop_jump_to(fn, stub->back);
 }
 
 /* Take another portion of fuel from the store, or trap. The callee keeps all registers but for the one of its result and the
  * scratch register; those that pass its arguments are kept here. */
 static void put_fuel_call(wop_function *fn, const wop_stub *stub)
 {
-    static const wop_register kept[] = {RAX, RDX, RSI, RDI};
-    enum { KEPT = sizeof kept / sizeof kept[0] };
+    const wop_register *arguments = wop_integer_arguments;
     wop_move_to moves[3];
     uint32_t count = 0;
-    for (int i = 0; i < KEPT; i++)
-        wop_byte(fn, (uint8_t)(0x50 | kept[i])); /* push */
+    wop_push_registers(fn, stub->kept);
     if (fn->instance != WA_NO_REGISTER)
-        moves[count++] = (wop_move_to){RDI, fn->instance, true};
+        moves[count++] = (wop_move_to){arguments[0], fn->instance, true};
     if (fn->portion != WA_NO_REGISTER)
-        moves[count++] = (wop_move_to){RSI, fn->portion, true};
+        moves[count++] = (wop_move_to){arguments[1], fn->portion, true};
     if (stub->reg != WA_NO_REGISTER)
-        moves[count++] = (wop_move_to){RDX, stub->reg, true};
+        moves[count++] = (wop_move_to){arguments[2], stub->reg, true};
     wop_move_all(fn, moves, count);
     if (fn->instance == WA_NO_REGISTER)
-        wop_load(fn, WA_I64, RDI, wop_instance_operand(fn));
+        wop_load(fn, WA_I64, arguments[0], wop_instance_operand(fn));
     if (fn->portion == WA_NO_REGISTER)
-        wop_load(fn, WA_I64, RSI, wop_portion_operand(fn));
+        wop_load(fn, WA_I64, arguments[1], wop_portion_operand(fn));
     if (stub->reg == WA_NO_REGISTER)
-        wop_load_constant(fn, WA_I32, RDX, stub->number);
+        wop_load_constant(fn, WA_I32, arguments[2], stub->number);
     wop_add_row(fn, 0);
-    wop_byte(fn, 0xe8);
-    wop_push_u32(&fn->unit->call_offsets, wop_text_offset(fn));
-    wop_push_u32(&fn->unit->call_functions, (uint32_t)WA_ONEPASS_TAKE_FUEL);
-    wop_word(fn, 0);
-    wop_move(fn, true, WA_SCRATCH, RAX);
-    for (int i = KEPT; i > 0; i--)
-        wop_byte(fn, (uint8_t)(0x58 | kept[i - 1])); /* pop */
+    wop_call_function(fn, (uint32_t)WA_ONEPASS_TAKE_FUEL);
+    wop_move(fn, true, WA_SCRATCH, WA_RESULT);
+    wop_pop_registers(fn, stub->kept);
     wop_store(fn, WA_I64, wop_portion_operand(fn), WA_SCRATCH);
-    wop_byte(fn, 0xe9);
-    wop_word(fn, stub->back - (wop_text_offset(fn) + 4));
+    wop_jump_to(fn, stub->back);
 }
 
 void wop_stubs_out(wop_function *fn)

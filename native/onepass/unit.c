@@ -1,12 +1,12 @@
 /* See unit.h. */
 #include "unit.h"
 
-enum { ALIGNMENT = 16, FILL = 0xcc };
+enum { ALIGNMENT = 16 };
 
 uint32_t wop_begin_function(wop_unit *unit)
 {
     while (unit->text.count % ALIGNMENT != 0 && !unit->text.has_failed)
-        wop_push_u8(&unit->text, FILL);
+        wop_push_u8(&unit->text, wop_fill_bytes[unit->text.count % sizeof wop_fill_bytes]);
     return unit->text.count;
 }
 

@@ -2,7 +2,7 @@
 #ifndef WA_ONEPASS_UNIT_H
 #define WA_ONEPASS_UNIT_H
 
-#include "function.h"
+#include "machine.h"
 
 /* Aligned; returns the text offset. */
 uint32_t wop_begin_function(wop_unit *unit);

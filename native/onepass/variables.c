@@ -23,7 +23,7 @@ static void set_local(wop_function *fn, uint32_t index, bool keeps)
     if (local->home != WA_NO_REGISTER)
         wop_load_value(fn, local->home, &value, height);
     else
-        wop_store_value(fn, wop_memory(RBP, local->offset), &value, height);
+        wop_store_value(fn, wop_frame(fn, local->offset), &value, height);
     if (!keeps)
         return;
     if (local->home == WA_NO_REGISTER && value.place == WA_REGISTER)
@@ -84,9 +84,8 @@ static void set_global(wop_function *fn, const wa_onepass_global *global)
 /* to = condition ? to : b */
 static void put_choice(wop_function *fn, uint8_t condition, uint8_t type, wop_register to, const wop_value *b, uint32_t height)
 {
-    if (!wop_is_vector(type) && condition < FLOAT_EQUAL) {
-        wop_operand other = wop_operand_of(fn, b, height);
-        wop_x86(fn, WA_MAP_0F | 0x40u | (condition ^ 1u) | wop_wide(type == WA_I64), to, other);
+    if (wop_can_choose(condition, type)) {
+        wop_choose(fn, condition, type, to, wop_operand_of(fn, b, height));
         return;
     }
     uint32_t chosen = 0;
@@ -104,18 +103,18 @@ static void put_select(wop_function *fn)
     if (test.place != WA_CONDITION) {
         wop_operand at = wop_operand_of(fn, &test, height + 2);
         if (at.kind == WA_IN_REGISTER)
-            wop_x86(fn, 0x85, at.reg, at);
+            wop_test(fn, false, at.reg);
         else
             wop_arithmetic_constant(fn, WA_CMP, false, at, 0);
         condition = NOT_EQUAL;
     }
     wop_register to = wop_destination(fn, a.type, &a);
-    wop_operand at_b = b.place == WA_CONSTANT ? wop_memory(RBP, 0) : wop_operand_of(fn, &b, height + 1);
+    wop_operand at_b = b.place == WA_CONSTANT ? wop_memory(WA_FRAME, 0) : wop_operand_of(fn, &b, height + 1);
     bool b_is_there = at_b.kind == WA_IN_REGISTER && at_b.reg == to;
     if (b_is_there && !(a.place == WA_LOCAL && is_same_local(&b, a.local))) {
         put_choice(fn, condition ^ 1, a.type, to, &a, height);
     } else {
-        if (b.place == WA_CONSTANT && !wop_is_vector(b.type)) { /* cmov has no immediate */
+        if (b.place == WA_CONSTANT && !wop_is_vector(b.type)) { /* no instruction that chooses has an immediate */
             wop_register reg = wop_to_register(fn, &b, height + 1);
             b.place = WA_REGISTER;
             b.reg = reg;
@@ -132,7 +131,7 @@ static void is_null(wop_function *fn)
 {
     wop_value value = wop_pop(fn);
     wop_register reg = wop_to_register(fn, &value, fn->height);
-    wop_x86(fn, 0x85 | WA_WIDE, reg, wop_reg(reg));
+    wop_test(fn, true, reg);
     wop_push_comparison(fn, EQUAL);
 }
 
@@ -140,7 +139,7 @@ static void as_non_null(wop_function *fn)
 {
     wop_value value = wop_pop(fn);
     wop_register reg = wop_to_register(fn, &value, fn->height);
-    wop_x86(fn, 0x85 | WA_WIDE, reg, wop_reg(reg));
+    wop_test(fn, true, reg);
     wop_trap_if(fn, EQUAL, WA_TRAP_NULL_REFERENCE);
     if (value.place == WA_LOCAL)
         wop_push_local(fn, value.local);

@@ -1,4 +1,4 @@
-/* Encoding of x86-64 instructions. */
+/* Encoding of x86-64 instructions, and the constants that they refer to. */
 #include "machine.h"
 
 enum { MOST_INSTRUCTION_BYTES = 16 };
@@ -140,116 +140,8 @@ void wop_x86_imm32(wop_function *fn, uint32_t opcode, unsigned reg, wop_operand 
     wop_word(fn, immediate);
 }
 
-/* reg = reg op rm. */
-void wop_arithmetic(wop_function *fn, unsigned op, bool is_wide, wop_register reg, wop_operand rm)
+void wop_align(wop_function *fn, uint32_t size_bytes)
 {
-    wop_x86(fn, (op << 3 | 3) | wop_wide(is_wide), reg, rm);
-}
-
-void wop_arithmetic_constant(wop_function *fn, unsigned op, bool is_wide, wop_operand rm, int32_t constant)
-{
-    if (constant == (int8_t)constant)
-        wop_x86_imm8(fn, 0x83 | wop_wide(is_wide), op, rm, (uint8_t)constant);
-    else
-        wop_x86_imm32(fn, 0x81 | wop_wide(is_wide), op, rm, (uint32_t)constant);
-}
-
-/* Between registers of one kind. A vector register moves whole. */
-void wop_move(wop_function *fn, bool is_wide, wop_register to, wop_register from)
-{
-    if (to >= WA_VECTORS)
-        wop_x86(fn, WA_MAP_0F | 0x28, to, wop_reg(from));
-    else
-        wop_x86(fn, 0x8b | wop_wide(is_wide), to, wop_reg(from));
-}
-
-void wop_load(wop_function *fn, uint8_t type, wop_register to, wop_operand from)
-{
-    static const uint32_t opcodes[] = {0x8b, 0x8b | WA_WIDE, WA_F3 | WA_MAP_0F | 0x10, WA_F2 | WA_MAP_0F | 0x10, WA_MAP_0F | 0x10};
-    if (from.kind == WA_IN_REGISTER && from.reg == to)
-        return;
-    if (from.kind == WA_IN_REGISTER)
-        wop_move(fn, type == WA_I64, to, from.reg);
-    else
-        wop_x86(fn, opcodes[type], to, from);
-}
-
-void wop_store(wop_function *fn, uint8_t type, wop_operand to, wop_register from)
-{
-    static const uint32_t opcodes[] = {0x89, 0x89 | WA_WIDE, WA_F3 | WA_MAP_0F | 0x11, WA_F2 | WA_MAP_0F | 0x11, WA_MAP_0F | 0x11};
-    wop_x86(fn, opcodes[type], from, to);
-}
-
-/* Changes no flags. */
-void wop_load_constant(wop_function *fn, uint8_t type, wop_register to, uint64_t bits)
-{
-    if (wop_is_vector(type)) {
-        if (bits == 0)
-            wop_x86(fn, WA_MAP_0F | 0x57, to, wop_reg(to)); /* xorps */
-        else
-            wop_load(fn, type, to, wop_pooled_constant(fn, type, bits));
-        return;
-    }
-    if (type == WA_I32 || bits <= UINT32_MAX) {
-        if (to & 8)
-            wop_byte(fn, 0x41);
-        wop_byte(fn, (uint8_t)(0xb8 | (to & 7)));
-        wop_word(fn, (uint32_t)bits);
-    } else if ((uint64_t)(int64_t)(int32_t)bits == bits) {
-        wop_x86_imm32(fn, 0xc7 | WA_WIDE, 0, wop_reg(to), (uint32_t)bits);
-    } else {
-        wop_byte(fn, (uint8_t)(0x48 | to >> 3));
-        wop_byte(fn, (uint8_t)(0xb8 | (to & 7)));
-        wop_quad(fn, bits);
-    }
-}
-
-/* An i32 that is 1 where the condition holds. */
-void wop_set_condition(wop_function *fn, uint8_t condition, wop_register to)
-{
-    if (condition < FLOAT_EQUAL) {
-        wop_x86(fn, (WA_MAP_0F | 0x90u | condition) | WA_BYTE_RM, 0, wop_reg(to));
-        wop_x86(fn, (WA_MAP_0F | 0xb6) | WA_BYTE_RM, to, wop_reg(to));
-        return;
-    }
-    bool is_equal = condition == FLOAT_EQUAL;
-    const wop_register other = WA_SCRATCH;
-    wop_x86(fn, WA_MAP_0F | 0x90u | (is_equal ? ORDERED : UNORDERED) | WA_BYTE_RM, 0, wop_reg(other));
-    wop_x86(fn, WA_MAP_0F | 0x90u | (is_equal ? EQUAL : NOT_EQUAL) | WA_BYTE_RM, 0, wop_reg(to));
-    wop_x86(fn, (is_equal ? 0x22u : 0x0au) | WA_BYTE | WA_BYTE_RM, to, wop_reg(other));
-    wop_x86(fn, (WA_MAP_0F | 0xb6) | WA_BYTE_RM, to, wop_reg(to));
-}
-
-/* A constant in memory behind the function; each is there once, if the last few had it. */
-static wop_operand pool(wop_function *fn, wop_pooled wanted)
-{
-    enum { LOOK_BACK = 32 };
-    const wop_pooled *known = fn->pool.data;
-    uint32_t count = fn->pool.count, number = count;
-    for (uint32_t i = count; i > 0 && count - i < LOOK_BACK; i--)
-        if (known[i - 1].bits == wanted.bits && known[i - 1].high == wanted.high && known[i - 1].is_vector == wanted.is_vector)
-            number = i - 1;
-    if (number == count) {
-        if (!wop_buffer_reserve(&fn->pool, 1, sizeof(wop_pooled)))
-            return wop_memory(RBP, 0);
-        number = fn->pool.count;
-        ((wop_pooled *)fn->pool.data)[fn->pool.count++] = wanted;
-    }
-    return (wop_operand){.kind = WA_IN_POOL, .displacement = (int32_t)number};
-}
-
-wop_operand wop_pool(wop_function *fn, uint64_t bits)
-{
-    return pool(fn, (wop_pooled){.bits = bits});
-}
-
-wop_operand wop_pool_vector(wop_function *fn, uint64_t low, uint64_t high)
-{
-    return pool(fn, (wop_pooled){.bits = low, .high = high, .is_vector = true});
-}
-
-/* The bits of a value WA_CONSTANT of a vector register's type, which are not zero. */
-wop_operand wop_pooled_constant(wop_function *fn, uint8_t type, uint64_t bits)
-{
-    return type == WA_V128 ? (wop_operand){.kind = WA_IN_POOL, .displacement = (int32_t)bits - 1} : wop_pool(fn, bits);
+    while (wop_text_offset(fn) % size_bytes != 0)
+        wop_byte(fn, wop_fill_bytes[0]);
 }

@@ -23,34 +23,6 @@ static bool is_in(wop_function *fn, const wop_value *value, wop_register reg)
 
 /* ---- comparisons --------------------------------------------------------------------------------------------------- */
 
-/* Whether the next operator takes a condition from the flags. */
-static bool takes_condition(const wop_function *fn)
-{
-    if (fn->reader.at >= fn->reader.end)
-        return false;
-    switch (*fn->reader.at) {
-    case WA_OP_BR_IF:
-    case WA_OP_IF:
-    case WA_OP_SELECT:
-    case WA_OP_I32_EQZ:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* The flags have the result of a comparison. */
-void wop_push_comparison(wop_function *fn, uint8_t condition)
-{
-    if (takes_condition(fn)) {
-        wop_push_condition(fn, condition);
-        return;
-    }
-    wop_register to = wop_destination(fn, WA_I32, NULL);
-    wop_set_condition(fn, condition, to);
-    wop_finish(fn, WA_I32, to);
-}
-
 /* Flags of a - b; true: of b - a, where that is less to write. */
 static bool compare(wop_function *fn, bool is_wide, const operands *two)
 {
