@@ -24,7 +24,6 @@ from wasmartifact.arguments import (
 from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
-from wasmartifact.codegen.onepass import ONE_PASS_MACHINE
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, codegen_options, llvmlite_version, resolve_levels
 from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.elf.assemble import SharedObject, assemble
@@ -62,7 +61,7 @@ if TYPE_CHECKING:
     from typing import Never
 
 #: What helps where LLVM is missing, but to install it.
-_OTHERWISE: Final = ", or pack with opt_level=0 (-O 0 on the command line), which takes none of it for x86-64"
+_OTHERWISE: Final = ", or pack with opt_level=0 (-O 0 on the command line), which takes none of it"
 #: Environment variable that keeps no code of functions with 0, for programs that don't say.
 INCREMENTAL_VARIABLE: Final = "WASMARTIFACT_INCREMENTAL"
 Source = str | os.PathLike[str] | bytes
@@ -246,8 +245,6 @@ def pack(
         os.makedirs(keep, exist_ok=True)
     if opt_level > 0:
         check_optimiser_installed()
-    elif options.target.machine != ONE_PASS_MACHINE:
-        check_installed("llvmlite")
 
     # Text becomes binary.
     given = data = read_source(source)

@@ -75,7 +75,18 @@ static void load_operands(wop_function *fn, wop_register to)
     wop_load(fn, WA_I64, to, wop_memory(to, offsetof(struct wa_schema_instance, operands)));
 }
 
-/* Where each result is behind a call; registers become values. */
+/* A result in a register becomes a value: there, or where that is a local's home, in its slot. */
+static void push_result(wop_function *fn, uint8_t type, wop_register reg)
+{
+    if (!(fn->caller_homes & WA_SET(reg))) {
+        wop_push_register(fn, type, reg);
+        return;
+    }
+    wop_push_slot(fn, type);
+    wop_store(fn, type, wop_slot(fn, fn->height - 1), reg);
+}
+
+/* Where each result is behind a call. */
 static void push_results(wop_function *fn, wop_types results, bool is_own)
 {
     uint32_t integers = fn->module->has_fuel, vectors = 0;
@@ -95,7 +106,7 @@ static void push_results(wop_function *fn, wop_types results, bool is_own)
     for (uint32_t i = 0; i < results.count; i++) {
         uint8_t type = wop_type_of(results.letters[i]);
         if (wop_is_vector(wop_next_result(&taken, results.letters[i], &unused))) {
-            wop_push_register(fn, type, (wop_register)(WA_VECTOR_RESULT + vectors++));
+            push_result(fn, type, (wop_register)(WA_VECTOR_RESULT + vectors++));
         } else if (wop_is_vector(type)) {
             wop_register reg = wop_integer_results[integers++];
             wop_push_slot(fn, type);
@@ -104,7 +115,7 @@ static void push_results(wop_function *fn, wop_types results, bool is_own)
             wop_register reg = wop_integer_results[integers++];
             if (type == WA_I32) /* C leaves the upper half open */
                 wop_move(fn, false, reg, reg);
-            wop_push_register(fn, type, reg);
+            push_result(fn, type, reg);
         }
     }
 }
@@ -290,8 +301,8 @@ static void call_with(wop_function *fn, uint32_t type, bool is_own, callee what,
     put_call(fn, what);
     wop_drop_to(fn, first);
     fn->locked = 0;
-    load_homes(fn);
     push_results(fn, wop_results_of(fn->module, type), is_own);
+    load_homes(fn);
     leave_if_pending(fn);
 }
 

@@ -74,7 +74,7 @@ static inline wop_register wop_portion_argument(bool has_area)
 
 void wop_move(wop_function *fn, bool is_wide, wop_register to, wop_register from);
 void wop_exchange(wop_function *fn, wop_register a, wop_register b);
-/* The bits of a float in an integer register. */
+/* The bits of a float between registers of both kinds. */
 void wop_move_bits(wop_function *fn, bool is_wide, wop_register to, wop_register from);
 void wop_load(wop_function *fn, uint8_t type, wop_register to, wop_operand from);
 void wop_store(wop_function *fn, uint8_t type, wop_operand to, wop_register from);
@@ -100,11 +100,13 @@ wop_operand wop_pooled_constant(wop_function *fn, uint8_t type, uint64_t bits);
 void wop_arithmetic(wop_function *fn, unsigned op, bool is_wide, wop_register reg, wop_operand operand);
 void wop_arithmetic_constant(wop_function *fn, unsigned op, bool is_wide, wop_operand operand, int32_t constant);
 void wop_arithmetic_memory(wop_function *fn, unsigned op, wop_operand memory, wop_register reg);
+/* The register becomes 0. */
+void wop_clear(wop_function *fn, wop_register reg);
 /* Of 64 bits; with the sign, of 32. */
 void wop_shift_left(wop_function *fn, wop_register reg, uint8_t count);
 void wop_shift_right(wop_function *fn, wop_register reg, uint8_t count);
 void wop_shift_right_signed(wop_function *fn, wop_register reg, uint8_t count);
-/* EQUAL or NOT_EQUAL to zero: of a register, and of some of its low bits. */
+/* Flags of a comparison with zero: of a register; and EQUAL or NOT_EQUAL of some of its low bits. */
 void wop_test(wop_function *fn, bool is_wide, wop_register reg);
 void wop_test_bits(wop_function *fn, wop_register reg, uint8_t bits);
 /* An i32 that is 1 where the condition holds. */

@@ -110,6 +110,8 @@ static wop_register choose_home(const wop_function *fn, const candidate *one, wo
     enum { SAVING_COST = 2 };
     bool is_local = one->local < FIRST_SPECIAL, survives_calls = !fn->has_calls;
     bool may_be_changed = survives_calls || (is_local && one->weight > 2 * (uint64_t)fn->call_weight);
+    if (one->local == THE_PORTION) /* it is returned when other results are in place */
+        available &= ~WA_RESULT_SET;
     if (one->is_vector)
         return may_be_changed ? choose_vector(available, one->arrival) : WA_NO_REGISTER;
     wop_register caller = may_be_changed ? choose(caller_pool, sizeof caller_pool, available, one->arrival) : WA_NO_REGISTER;
@@ -285,12 +287,12 @@ static void fill_locals(wop_function *fn)
             if (wop_is_vector(local->type))
                 wop_load_constant(fn, local->type, local->home, 0);
             else
-                wop_arithmetic(fn, WA_XOR, false, local->home, wop_reg(local->home));
+                wop_clear(fn, local->home);
             if (!local->is_assigned)
                 store_once(fn, local);
         } else if (!is_param) {
             if (!has_zero)
-                wop_arithmetic(fn, WA_XOR, false, WA_SCRATCH, wop_reg(WA_SCRATCH));
+                wop_clear(fn, WA_SCRATCH);
             has_zero = true;
             wop_operand place = wop_frame(fn, local->offset);
             for (int32_t word = 0; word < (local->type == WA_V128 ? WA_VECTOR_BYTES : WA_SLOT_BYTES); word += WA_SLOT_BYTES)

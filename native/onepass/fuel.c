@@ -86,7 +86,7 @@ void wop_charge_count(wop_function *fn)
         wop_load_constant(fn, WA_I64, WA_SCRATCH, WA_FUEL_COUNT_LIMIT);
         wop_arithmetic(fn, WA_CMP, true, cost, wop_reg(WA_SCRATCH));
         wop_jump_if(fn, BELOW, &enough);
-        wop_arithmetic(fn, WA_XOR, false, cost, wop_reg(cost)); /* nothing is so large: the operator traps */
+        wop_clear(fn, cost); /* nothing is so large: the operator traps */
         wop_bind(fn, &enough);
     }
     pay_register(fn, cost);
@@ -114,7 +114,7 @@ void wop_charge_growth(wop_function *fn, uint32_t height, uint8_t type)
     wop_load(fn, type, cost, wop_slot(fn, height));
     wop_arithmetic_constant(fn, WA_CMP, wop_is_wide(type), wop_reg(old_size.reg), -1);
     wop_jump_if(fn, NOT_EQUAL, &grown);
-    wop_arithmetic(fn, WA_XOR, false, cost, wop_reg(cost));
+    wop_clear(fn, cost);
     wop_bind(fn, &grown);
     pay_register(fn, cost);
     fn->locked = 0;

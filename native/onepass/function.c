@@ -154,6 +154,7 @@ static bool compile_function(wop_function *fn, const uint8_t *data, uint32_t sta
     reset(fn);
     uint32_t type = fn->module->function_types[func_index];
     fn->pays = fn->module->has_fuel && func_index != fn->module->function_count;
+    fn->is_long = end - start > WA_LONG_BODY_BYTES;
     fn->data = data;
     fn->params = wop_params_of(fn->module, type);
     fn->results = wop_results_of(fn->module, type);

@@ -18,6 +18,22 @@ enum wop_type { WA_I32, WA_I64, WA_F32, WA_F64, WA_V128 };
 typedef uint8_t wop_register;
 enum { WA_NO_REGISTER = 0xff };
 
+/* Registers of a set that is not empty, and how many there are. */
+static inline wop_register wop_lowest(wop_set set)
+{
+    return (wop_register)__builtin_ctzll(set);
+}
+
+static inline wop_register wop_highest(wop_set set)
+{
+    return (wop_register)(63 - __builtin_clzll(set));
+}
+
+static inline uint32_t wop_count(wop_set set)
+{
+    return (uint32_t)__builtin_popcountll(set);
+}
+
 /* Where a value of the operand stack is. */
 enum wop_place {
     WA_SLOT,      /* in the frame's slot for its height */
@@ -149,6 +165,7 @@ typedef struct {
     const uint8_t *data; /* start of the group's data */
     wop_types params, results;
     bool has_failed; /* left to LLVM */
+    bool is_long;    /* some of its code may be far from the rest */
     bool pays;       /* fuel for its blocks: where code counts it, all do but the init function */
 
     /* What the scan found. */
@@ -278,7 +295,6 @@ void wop_push_register(wop_function *fn, uint8_t type, wop_register reg);
 void wop_push_constant(wop_function *fn, uint8_t type, uint64_t bits);
 void wop_push_vector(wop_function *fn, uint64_t low, uint64_t high);
 void wop_push_local(wop_function *fn, uint32_t local);
-void wop_push_condition(wop_function *fn, uint8_t condition);
 void wop_push_comparison(wop_function *fn, uint8_t condition);
 void wop_push_slot(wop_function *fn, uint8_t type);
 wop_value wop_pop(wop_function *fn);
@@ -298,11 +314,12 @@ void wop_flush(wop_function *fn, uint32_t forced_height);
 void wop_drop_to(wop_function *fn, uint32_t height);
 bool wop_is_small(const wop_value *value);
 
-/* jumps.c */
+/* fixups.c */
 void wop_add_fixup(wop_function *fn, uint32_t *list);
+
+/* jumps.c */
 void wop_join(wop_function *fn, uint32_t *list, uint32_t other);
 void wop_bind(wop_function *fn, uint32_t *list);
-void wop_bind_to(wop_function *fn, uint32_t *list, uint32_t target);
 uint32_t *wop_landing(wop_function *fn, uint32_t label_count);
 
 /* control.c */
@@ -334,8 +351,10 @@ void wop_cast(wop_function *fn);
 bool wop_is_exception(wop_function *fn);
 void wop_exception(wop_function *fn);
 
-/* traps.c: traps, rows of the address map, code behind the end. */
+/* rows.c */
 void wop_add_row(wop_function *fn, uint8_t trap);
+
+/* traps.c: traps, code behind the end. */
 void wop_trap(wop_function *fn, uint8_t trap);
 void wop_trap_if(wop_function *fn, uint8_t condition, uint8_t trap);
 wop_stub *wop_add_stub(wop_function *fn);

@@ -1,18 +1,10 @@
 /* Jumps to places that are not known yet form lists, and are completed when their place is reached. */
 #include "machine.h"
 
-/* The word that was just written, a distance or an instruction with one, joins a list. */
-void wop_add_fixup(wop_function *fn, uint32_t *list)
+/* Jumps of the list lead here. */
+void wop_bind(wop_function *fn, uint32_t *list)
 {
-    if (!wop_buffer_reserve(&fn->fixups, 1, sizeof(wop_fixup)))
-        return;
-    ((wop_fixup *)fn->fixups.data)[fn->fixups.count++] = (wop_fixup){wop_text_offset(fn) - 4, *list};
-    *list = fn->fixups.count;
-}
-
-/* Jumps of the list lead to a place. */
-void wop_bind_to(wop_function *fn, uint32_t *list, uint32_t target)
-{
+    uint32_t target = wop_text_offset(fn);
     const wop_fixup *fixups = fn->fixups.data;
     for (uint32_t number = *list; number != 0 && !fn->fixups.has_failed; number = fixups[number - 1].next)
         wop_link(fn, fixups[number - 1].position, target);
@@ -30,12 +22,6 @@ void wop_join(wop_function *fn, uint32_t *list, uint32_t other)
         last = fixups[last - 1].next;
     fixups[last - 1].next = *list;
     *list = other;
-}
-
-/* Jumps of the list lead here. */
-void wop_bind(wop_function *fn, uint32_t *list)
-{
-    wop_bind_to(fn, list, wop_text_offset(fn));
 }
 
 /* The list of jumps to where an exception goes inside of so many labels: the innermost try block, or out of the function. */

@@ -57,7 +57,7 @@ typedef struct {
     uint32_t memories_offset, tables_offset, imported_functions_offset, tags_offset; /* in the instance record */
     uint8_t has_tail_calls; /* functions call each other by the convention of such modules */
     uint8_t has_fuel;       /* a portion of it goes into and out of each function, before all else */
-    uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_fma;
+    uint8_t checks_exceptions, has_lzcnt, has_bmi1, has_fma, has_lse;
 } wa_onepass_module;
 
 /* Machine code of consecutive functions. The arrays belong to the struct until wa_onepass_release. */

@@ -51,7 +51,7 @@ void wop_push_slot(wop_function *fn, uint8_t type)
     push(fn, WA_SLOT, type);
 }
 
-void wop_push_condition(wop_function *fn, uint8_t condition)
+static void push_condition(wop_function *fn, uint8_t condition)
 {
     push(fn, WA_CONDITION, WA_I32)->reg = condition;
 }
@@ -323,7 +323,7 @@ static bool takes_condition(const wop_function *fn)
 void wop_push_comparison(wop_function *fn, uint8_t condition)
 {
     if (takes_condition(fn)) {
-        wop_push_condition(fn, condition);
+        push_condition(fn, condition);
         return;
     }
     wop_register to = wop_destination(fn, WA_I32, NULL);

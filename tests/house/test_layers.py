@@ -72,7 +72,9 @@ def part_of(module: str) -> str:
     """The part of the house that a dotted module belongs to: ``wasmartifact.elf.read`` -> ``elf``."""
     name = [*module.split("."), "__init__"][1]
     # What native/ compiles to, and its stubs, belong to the runtime.
-    return {"_native": "runtime", "_types": "runtime", "_onepass": "codegen"}.get(name, name)
+    return {"_native": "runtime", "_types": "runtime", "_onepass": "codegen", "_onepass_aarch64": "codegen"}.get(
+        name, name
+    )
 
 
 def layer_of(part: str) -> int:

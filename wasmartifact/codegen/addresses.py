@@ -8,6 +8,8 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
+from wasmartifact.codegen.onepass import library
+
 #: Distances within a block are below it: one value of 16 bits stands for "unknown".
 LIMIT: Final = 0xFFFF
 
@@ -22,8 +24,8 @@ def address_columns(text_offsets: array[int], wasm_offsets: array[int]) -> dict[
     wasm_offsets : array of u32
         The WebAssembly instruction that each came from; 0 where unknown.
     """
-    from wasmartifact._onepass import ffi, lib  # only packing needs it
-
+    made = library()
+    ffi, lib = made.ffi, made.lib
     count = len(text_offsets)
     text, wasm, blocks = array("H", bytes(2 * count)), array("H", bytes(2 * count)), array("I", bytes(12 * count))
     rows = (ffi.from_buffer("uint32_t[]", values) for values in (text_offsets, wasm_offsets))

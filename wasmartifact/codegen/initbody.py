@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from wasmartifact.codegen.onepass import library
 from wasmartifact.wasm.encode import constant, opcode_bytes, operator, unsigned
 from wasmartifact.wasm.initial import CONSTANT_ITEMS, InitialState
 from wasmartifact.wasm.model import ConstExpr, Module
@@ -41,8 +42,7 @@ def _init_table(module: Module, index: int) -> bytes:
 
 
 def _init_element_values(module: Module, index: int) -> bytes:
-    from wasmartifact._onepass import lib  # as the caller has done
-
+    lib = library().lib
     body = bytearray()
     for position, item in enumerate(module.elements[index].items):
         if isinstance(item, ConstExpr) and item.instructions[0][1] not in CONSTANT_ITEMS:

@@ -146,7 +146,7 @@ class _Compiler:
             kept = KeptCode(self.kept_folder, module, context)
         there = {} if kept is None else kept.find()
         self.count.add(len(there))
-        one_pass = OnePass(context) if options.opt_level == 0 and onepass.is_available(context) else None
+        one_pass = OnePass(context) if options.opt_level == 0 else None
         parts = list(_parts(context, module, one_pass, self.count, keep, there))
         groups = [part for part in parts if isinstance(part, FunctionGroup)]
         code_size_bytes = sum(len(group.data) for group in groups)
@@ -184,7 +184,7 @@ def _parts(
         return
     whole = _make_group(module, 0, len(module.codes))
     if one_pass is None:
-        wanted = onepass.large_functions(whole) if onepass.is_available(context) else []
+        wanted = onepass.large_functions(whole)
         if not wanted:
             yield from group_functions(module, limits, None, there)
             return
@@ -250,7 +250,7 @@ def _init_in_one_pass(
     context: ModuleContext, module: Module, initial: InitialState, one_pass: OnePass | None
 ) -> CompiledGroup | None:
     """The init function, at level 0, and where it has a shape that takes LLVM too long: tables of initial objects."""
-    if not has_init(module, initial) or not onepass.is_available(context):
+    if not has_init(module, initial):
         return None
     body = init_body(module, initial)
     if one_pass is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -12,22 +13,40 @@ from wasmartifact.codegen.convention import fixed_table_symbol, outward_symbol
 from wasmartifact.codegen.irmodule import TAKE_FUEL
 from wasmartifact.codegen.support import TrampolineTypes
 from wasmartifact.elf.object import TEXT, TYPE_DIGESTS_SYMBOL, UNDEFINED, CodeObject, Relocations, Section
-from wasmartifact.elf.relocation import R_X86_64_PC32, R_X86_64_PLT32
+from wasmartifact.elf.relocation import (
+    R_AARCH64_ADD_ABS_LO12_NC,
+    R_AARCH64_ADR_PREL_PG_HI21,
+    R_AARCH64_CALL26,
+    R_X86_64_PC32,
+    R_X86_64_PLT32,
+)
 from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.opcodes import OPCODES, PREFIX_GC
 from wasmartifact.wasm.types import DIGEST_SIZE_BYTES
 
-#: What it compiles for.
-ONE_PASS_MACHINE: Final = "x86_64"
+#: By machine: what completes a call, and an address. Of each relocation its kind, its place behind the first one's, and
+#: what is added: on x86-64 distances count from the end of their four bytes.
+_CALL_KINDS: Final = {"x86_64": ((R_X86_64_PLT32, 0, -4),), "aarch64": ((R_AARCH64_CALL26, 0, 0),)}
+_ADDRESS_KINDS: Final = {
+    "x86_64": ((R_X86_64_PC32, 0, -4),),
+    "aarch64": ((R_AARCH64_ADR_PREL_PG_HI21, 0, 0), (R_AARCH64_ADD_ABS_LO12_NC, 4, 0)),
+}
 #: A body of this size has no shape that takes long.
 _SMALL_BODY_BYTES: Final = 1024
 _ALIGN_BYTES: Final = 16
-_REL32_SIZE_BYTES: Final = 4
 
 
-def is_available(context: ModuleContext) -> bool:
-    """Whether functions of the module can be compiled here."""
-    return context.options.target.machine == ONE_PASS_MACHINE
+def library(machine: str = "") -> Any:
+    """The extension module that compiles for a machine. What does not depend on that, each has: "" is this host's."""
+    # Imported by what packs, and no more than it needs.
+    machine = machine or os.uname().machine
+    if machine == "aarch64":
+        import wasmartifact._onepass_aarch64 as aarch64
+
+        return aarch64
+    import wasmartifact._onepass as x86_64
+
+    return x86_64
 
 
 def large_functions(group: FunctionGroup) -> list[range]:
@@ -35,8 +54,8 @@ def large_functions(group: FunctionGroup) -> list[range]:
     # Only a large body has such a shape, and few modules have one: most need not even load what looks closer.
     if not any(end - start > _SMALL_BODY_BYTES for start, end in zip(group.starts, group.ends, strict=True)):
         return []
-    from wasmartifact._onepass import ffi, lib
-
+    made = library()
+    ffi, lib = made.ffi, made.lib
     flags = bytearray(len(group.starts))
     data, starts, ends = (
         ffi.from_buffer(type_, buffer)
@@ -48,8 +67,8 @@ def large_functions(group: FunctionGroup) -> list[range]:
 
 def written_tables(module: Module) -> set[int]:
     """Tables that functions of a module may change."""
-    from wasmartifact._onepass import ffi, lib
-
+    made = library()
+    ffi, lib = made.ffi, made.lib
     flags = bytearray(len(module.table_types))
     starts, ends = (
         array("I", places) for places in zip(*((code.start, code.end) for code in module.codes), strict=True)
@@ -69,9 +88,9 @@ class OnePass:
     """Compiles functions of one module, its trampolines and its init function."""
 
     def __init__(self, context: ModuleContext) -> None:
-        from wasmartifact._onepass import ffi, lib  # only packing at level 0 needs it
-
-        self._ffi, self._lib = ffi, lib
+        self._machine = context.options.target.machine
+        made = library(self._machine)
+        self._ffi, self._lib = made.ffi, made.lib
         self._kept: list[Any] = []  # the arrays that the struct points to
         letters, places = bytearray(), array("I")
         for params, results in [*((s.params, s.results) for s in context.signatures), ("", "")]:
@@ -81,7 +100,7 @@ class OnePass:
             letters += results.encode()
         places.append(len(letters))
         layout, features = context.layout, context.options.target.cpu_features
-        self._module = ffi.new(
+        self._module = made.ffi.new(
             "wa_onepass_module *",
             {
                 "letters": self._borrow("uint8_t[]", bytes(letters)),
@@ -126,6 +145,7 @@ class OnePass:
                 "has_lzcnt": "lzcnt" in features,
                 "has_bmi1": "bmi" in features,
                 "has_fma": "fma" in features,
+                "has_lse": "lse" in features,
             },
         )
 
@@ -239,7 +259,7 @@ class OnePass:
         count = code.function_count
         offsets, sizes = (self._numbers(data, count) for data in (code.function_offsets, code.function_sizes))
         made = CodeObject(
-            ONE_PASS_MACHINE,
+            self._machine,
             [Section(".text", self._bytes(code.text, code.text_size_bytes), _ALIGN_BYTES)],
             list(zip(names, offsets, sizes, strict=True)),
             [],
@@ -269,27 +289,26 @@ class OnePass:
             return
         known: dict[str, int] = {}
 
-        def add(kind: int, places: Any, names: list[str], distances: Iterable[int]) -> None:
-            if names:
-                symbols = array("I", [known.setdefault(name, len(known)) for name in names])
-                addends = array("q", [distance - _REL32_SIZE_BYTES for distance in distances])
-                made.relocations.append(Relocations(TEXT, kind, self._numbers(places, len(names)), symbols, addends))
+        def add(kinds: Iterable[tuple[int, int, int]], places: Any, names: list[str], distances: list[int]) -> None:
+            symbols = array("I", [known.setdefault(name, len(known)) for name in names])
+            starts = self._numbers(places, len(names))
+            for kind, behind, added in kinds if names else ():
+                offsets = array("I", [start + behind for start in starts]) if behind else starts
+                addends = array("q", [distance + added for distance in distances])
+                made.relocations.append(Relocations(TEXT, kind, offsets, symbols, addends))
 
+        addresses = _ADDRESS_KINDS[self._machine]
         take_fuel = self._lib.WA_ONEPASS_TAKE_FUEL % (1 << 32)
         callees = self._numbers(code.call_functions, code.call_count)
         names = [TAKE_FUEL if index == take_fuel else f"f{index}" for index in callees]
-        add(R_X86_64_PLT32, code.call_offsets, names, [0] * len(names))
+        add(_CALL_KINDS[self._machine], code.call_offsets, names, [0] * len(names))
         types = self._numbers(code.digest_types, code.digest_count)
-        add(
-            R_X86_64_PC32,
-            code.digest_offsets,
-            [TYPE_DIGESTS_SYMBOL] * len(types),
-            [DIGEST_SIZE_BYTES * t for t in types],
-        )
+        distances = [DIGEST_SIZE_BYTES * type_ for type_ in types]
+        add(addresses, code.digest_offsets, [TYPE_DIGESTS_SYMBOL] * len(types), distances)
         names = [outward_symbol(type_) for type_ in self._numbers(code.outward_types, code.outward_count)]
-        add(R_X86_64_PC32, code.outward_offsets, names, [0] * len(names))
+        add(addresses, code.outward_offsets, names, [0] * len(names))
         names = [fixed_table_symbol(table) for table in self._numbers(code.fixed_tables, code.fixed_count)]
-        add(R_X86_64_PC32, code.fixed_offsets, names, [0] * len(names))
+        add(addresses, code.fixed_offsets, names, [0] * len(names))
         made.symbol_names += known
         made.symbol_sections.extend([UNDEFINED] * len(known))
         made.symbol_offsets.extend([0] * len(known))

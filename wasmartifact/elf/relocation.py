@@ -17,7 +17,10 @@ from wasmartifact.errors import ToolchainError
 R_X86_64_PC32: Final = 2
 R_X86_64_PLT32: Final = 4
 R_AARCH64_PREL32: Final = 261
+R_AARCH64_ADR_PREL_PG_HI21: Final = 275
+R_AARCH64_ADD_ABS_LO12_NC: Final = 277
 R_AARCH64_JUMP26: Final = 282
+R_AARCH64_CALL26: Final = 283
 #: By machine: what stores a distance in 32 bits.
 DISTANCE_KINDS: Final = {"x86_64": R_X86_64_PC32, "aarch64": R_AARCH64_PREL32}
 _INT32: Final = struct.Struct("<i")
@@ -140,13 +143,13 @@ KINDS: Final[dict[str, dict[int, Kind]]] = {
     "aarch64": {
         260: Kind("R_AARCH64_PREL64", 8, True, True, _store(_INT64)),
         R_AARCH64_PREL32: Kind("R_AARCH64_PREL32", 4, True, True, _store(_INT32)),
-        275: Kind("R_AARCH64_ADR_PREL_PG_HI21", 4, False, True, _page),
-        277: Kind("R_AARCH64_ADD_ABS_LO12_NC", 4, False, True, _low12(0)),
+        R_AARCH64_ADR_PREL_PG_HI21: Kind("R_AARCH64_ADR_PREL_PG_HI21", 4, False, True, _page),
+        R_AARCH64_ADD_ABS_LO12_NC: Kind("R_AARCH64_ADD_ABS_LO12_NC", 4, False, True, _low12(0)),
         278: Kind("R_AARCH64_LDST8_ABS_LO12_NC", 4, False, True, _low12(0)),
         279: Kind("R_AARCH64_TSTBR14", 4, True, True, _branch(14, 5)),
         280: Kind("R_AARCH64_CONDBR19", 4, True, True, _branch(19, 5)),
         R_AARCH64_JUMP26: Kind("R_AARCH64_JUMP26", 4, True, True, _branch(26, 0)),
-        283: Kind("R_AARCH64_CALL26", 4, True, True, _branch(26, 0)),
+        R_AARCH64_CALL26: Kind("R_AARCH64_CALL26", 4, True, True, _branch(26, 0)),
         284: Kind("R_AARCH64_LDST16_ABS_LO12_NC", 4, False, True, _low12(1)),
         285: Kind("R_AARCH64_LDST32_ABS_LO12_NC", 4, False, True, _low12(2)),
         286: Kind("R_AARCH64_LDST64_ABS_LO12_NC", 4, False, True, _low12(3)),

@@ -12,21 +12,6 @@ typedef uint64_t wop_set;
 #define WA_INTEGER_SET UINT64_C(0xffffffff)
 #define WA_VECTOR_SET UINT64_C(0xffffffff00000000)
 
-static inline uint8_t wop_lowest(wop_set set)
-{
-    return (uint8_t)__builtin_ctzll(set);
-}
-
-static inline uint8_t wop_highest(wop_set set)
-{
-    return (uint8_t)(63 - __builtin_clzll(set));
-}
-
-static inline uint32_t wop_count(wop_set set)
-{
-    return (uint32_t)__builtin_popcountll(set);
-}
-
 #include "function.h"
 
 enum {
@@ -47,6 +32,8 @@ enum {
 /* How many of each hold arguments and results; the area for results has a register of its own. */
 enum { WA_INTEGER_ARGUMENTS = 8, WA_VECTOR_ARGUMENTS = 8, WA_INTEGER_RESULTS = 8, WA_VECTOR_RESULTS = 8, WA_AREA_ARGUMENTS = 0 };
 
+#define WA_RESULT_SET UINT64_C(0xff) /* of integers */
+
 /* Homes of locals, in the order of choice: those that callees keep, and those that they don't. Callees keep the low halves of V8 to
  * V15, so that nothing is there. */
 #define WA_CALLEE_POOL {X19, X20, X21, X22, X23, X24, X25, X26, X27, X28}
@@ -66,9 +53,13 @@ enum {
     EQUAL, NOT_EQUAL, ABOVE_EQUAL, BELOW, SIGN, NO_SIGN, OVERFLOW, NO_OVERFLOW,
     ABOVE, BELOW_EQUAL, GREATER_EQUAL, LESS, GREATER, LESS_EQUAL,
     CARRY = ABOVE_EQUAL, /* of an addition */
+    UNORDERED = OVERFLOW,
 };
 
 enum { WA_ADD, WA_SUB, WA_CMP, WA_AND, WA_OR, WA_XOR };
+
+/* A body of more bytes may have code that is out of reach of a conditional jump. */
+enum { WA_LONG_BODY_BYTES = 16 * 1024 };
 
 /* What code is filled up with: brk. */
 static const uint8_t wop_fill_bytes[] = {0x00, 0x00, 0x20, 0xd4};
@@ -107,12 +98,15 @@ static inline uint32_t wop_sf(bool is_wide)
 void wop_put_two(wop_function *fn, uint32_t opcode, wop_register rd, wop_register rn);
 void wop_put_three(wop_function *fn, uint32_t opcode, wop_register rd, wop_register rn, wop_register rm);
 /* A load or store of size_bytes. opcode is that of the form with an unsigned scaled offset (bits 24 and 25 are 01); the form that the
- * operand needs is found from it. Changes WA_FIRST at most, and no flags. */
+ * operand needs is found from it. Changes WA_FIRST and WA_SECOND at most, and no flags. */
 void wop_put_access(wop_function *fn, uint32_t opcode, uint32_t size_bytes, wop_register rt, wop_operand at);
 /* The address of an operand as a register alone, for instructions that know no offset; WA_FIRST where it needs one of its own. */
 wop_register wop_plain_address(wop_function *fn, wop_operand at);
 /* rd = rn + constant. Changes WA_FIRST at most, and no flags. */
 void wop_add_constant(wop_function *fn, wop_register rd, wop_register rn, int64_t constant);
+/* Whether an access of size_bytes is one instruction. */
+bool wop_is_simple(wop_operand at, uint32_t size_bytes);
+void wop_load_integer(wop_function *fn, bool is_wide, wop_register to, uint64_t bits);
 /* Whether and, orr, eor and tst have the constant, and as which bits 10 to 22. */
 bool wop_logical_fields(uint64_t bits, bool is_wide, uint32_t *fields);
 

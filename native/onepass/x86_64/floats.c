@@ -1,5 +1,6 @@
-/* Float operators (spec section 4.3.3) and conversions between integers and floats (section 4.3.4). */
+/* Float operators, and conversions between integers and floats. */
 #include "machine.h"
+#include "operators.h"
 
 /* How an instruction tells f32 from f64: by F3 and F2, or by none and 66. */
 static uint32_t scalar(bool is_double)
@@ -12,11 +13,6 @@ static uint32_t packed(bool is_double)
     return is_double ? WA_66 : 0;
 }
 
-static uint8_t float_type(bool is_double)
-{
-    return is_double ? WA_F64 : WA_F32;
-}
-
 static uint64_t sign_bit(bool is_double)
 {
     return is_double ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
@@ -26,7 +22,7 @@ static uint64_t sign_bit(bool is_double)
 
 static void put_binary(wop_function *fn, uint32_t opcode, bool is_double, bool is_commutative)
 {
-    uint8_t type = float_type(is_double);
+    uint8_t type = wop_float_type(is_double);
     wop_operand second;
     wop_register to = wop_prepare_two(fn, type, is_commutative ? WA_EITHER_ORDER : WA_IN_ORDER, &second);
     wop_x86(fn, scalar(is_double) | WA_MAP_0F | opcode, to, second);
@@ -36,7 +32,7 @@ static void put_binary(wop_function *fn, uint32_t opcode, bool is_double, bool i
 /* min and max (section 4.3.3.10): a NaN if there is one, and zeros by their signs. */
 static void put_extremum(wop_function *fn, bool is_double, bool is_max)
 {
-    uint8_t type = float_type(is_double);
+    uint8_t type = wop_float_type(is_double);
     wop_value b = wop_pop(fn), a = wop_pop(fn);
     uint32_t height = fn->height, differ = 0, unordered = 0, done = 0;
     wop_register by = wop_to_register(fn, &b, height + 1), to = wop_own(fn, &a, height);
@@ -60,14 +56,14 @@ static void put_sign(wop_function *fn, bool is_double, bool is_negation)
     wop_value value = wop_pop(fn);
     wop_register to = wop_own(fn, &value, fn->height);
     uint64_t mask = is_negation ? sign_bit(is_double) : sign_bit(is_double) - 1;
-    wop_load(fn, float_type(is_double), WA_VECTOR_SCRATCH, wop_pool(fn, mask));
+    wop_load(fn, wop_float_type(is_double), WA_VECTOR_SCRATCH, wop_pool(fn, mask));
     wop_x86(fn, packed(is_double) | WA_MAP_0F | (is_negation ? 0x57u : 0x54u), to, wop_reg(WA_VECTOR_SCRATCH));
-    wop_finish_from(fn, float_type(is_double), to);
+    wop_finish_from(fn, wop_float_type(is_double), to);
 }
 
 static void put_copysign(wop_function *fn, bool is_double)
 {
-    uint8_t type = float_type(is_double);
+    uint8_t type = wop_float_type(is_double);
     wop_value b = wop_pop(fn), a = wop_pop(fn);
     uint32_t height = fn->height;
     wop_register sign = wop_own(fn, &b, height + 1), to = wop_own(fn, &a, height);
@@ -83,7 +79,7 @@ static void put_copysign(wop_function *fn, bool is_double)
 static void put_rounding(wop_function *fn, bool is_double, uint32_t position)
 {
     static const uint8_t modes[] = {[2] = 0x0a, [3] = 0x09, [4] = 0x0b, [5] = 0x08}; /* inexact is not told */
-    uint8_t type = float_type(is_double);
+    uint8_t type = wop_float_type(is_double);
     wop_value value = wop_pop(fn);
     wop_operand from = wop_operand_of(fn, &value, fn->height);
     wop_register to = wop_destination(fn, type, &value);
@@ -98,7 +94,7 @@ static void put_rounding(wop_function *fn, bool is_double, uint32_t position)
 
 /* ---- comparisons ------------------------------------------------------------------------------------------------------- */
 
-static void put_comparison(wop_function *fn, bool is_double, uint32_t position)
+void wop_put_float_comparison(wop_function *fn, bool is_double, uint32_t position)
 {
     /* eq ne lt gt le ge; less is asked as greater of exchanged operands, which is false for a NaN. */
     static const uint8_t conditions[] = {FLOAT_EQUAL, FLOAT_NOT_EQUAL, ABOVE, ABOVE, ABOVE_EQUAL, ABOVE_EQUAL};
@@ -113,7 +109,7 @@ static void put_comparison(wop_function *fn, bool is_double, uint32_t position)
 }
 
 /* The seven unary and seven binary operators, in the order of their opcodes. */
-static void put_operator(wop_function *fn, bool is_double, uint32_t position)
+void wop_put_float_operator(wop_function *fn, bool is_double, uint32_t position)
 {
     static const uint32_t binary[] = {0x58, 0x5c, 0x59, 0x5e}; /* add sub mul div */
     switch (position) {
@@ -139,49 +135,15 @@ static void put_operator(wop_function *fn, bool is_double, uint32_t position)
     }
 }
 
-void wop_float(wop_function *fn)
-{
-    uint32_t opcode = fn->opcode;
-    if (opcode >= WA_OP_F32_EQ && opcode <= WA_OP_F32_GE)
-        put_comparison(fn, false, opcode - WA_OP_F32_EQ);
-    else if (opcode >= WA_OP_F64_EQ && opcode <= WA_OP_F64_GE)
-        put_comparison(fn, true, opcode - WA_OP_F64_EQ);
-    else if (opcode <= WA_OP_F32_COPYSIGN)
-        put_operator(fn, false, opcode - WA_OP_F32_ABS);
-    else
-        put_operator(fn, true, opcode - WA_OP_F64_ABS);
-}
-
 /* ---- conversions --------------------------------------------------------------------------------------------------------- */
 
-static uint64_t bits_of(bool is_double, double value)
+void wop_compare_float(wop_function *fn, bool is_double, wop_register reg, uint64_t bits)
 {
-    uint64_t bits = 0;
-    float narrow = (float)value;
-    if (is_double)
-        memcpy(&bits, &value, sizeof value);
-    else
-        memcpy(&bits, &narrow, sizeof narrow);
-    return bits;
+    wop_x86(fn, packed(is_double) | WA_MAP_0F | 0x2e, reg, wop_pool(fn, bits)); /* ucomis */
 }
 
-/* What a truncation accepts: above or from lower, and below upper. */
-typedef struct {
-    double lower, upper;
-    bool includes_lower;
-} bounds;
-
-static bounds bounds_of(bool is_wide, bool is_signed, bool is_double)
-{
-    if (!is_signed)
-        return (bounds){-1.0, is_wide ? 0x1p64 : 0x1p32, false};
-    if (is_wide)
-        return (bounds){-0x1p63, 0x1p63, true};
-    return is_double ? (bounds){-0x1p31 - 1.0, 0x1p31, false} : (bounds){-0x1p31, 0x1p31, true};
-}
-
-/* Convert what is in bounds. A u64 above 2**63 is converted less 2**63. */
-static void put_truncation(wop_function *fn, bool is_wide, bool is_signed, bool is_double, wop_register from, wop_register to)
+/* A u64 above 2**63 is converted less 2**63. */
+void wop_put_float_truncation(wop_function *fn, bool is_wide, bool is_signed, bool is_double, wop_register from, wop_register to)
 {
     uint32_t convert = scalar(is_double) | WA_MAP_0F | 0x2c, large = 0, done = 0;
     if (is_signed || !is_wide) {
@@ -190,47 +152,32 @@ static void put_truncation(wop_function *fn, bool is_wide, bool is_signed, bool 
             wop_move(fn, false, to, to);
         return;
     }
-    wop_x86(fn, packed(is_double) | WA_MAP_0F | 0x2e, from, wop_pool(fn, bits_of(is_double, 0x1p63)));
+    uint64_t half = wop_bounds_of(true, true, is_double).upper;
+    wop_compare_float(fn, is_double, from, half);
     wop_jump_if(fn, ABOVE_EQUAL, &large);
     wop_x86(fn, convert | WA_WIDE, to, wop_reg(from));
     wop_jump(fn, &done);
     wop_bind(fn, &large);
     wop_move(fn, true, WA_VECTOR_SCRATCH, from);
-    wop_x86(fn, scalar(is_double) | WA_MAP_0F | 0x5c, WA_VECTOR_SCRATCH, wop_pool(fn, bits_of(is_double, 0x1p63)));
+    wop_x86(fn, scalar(is_double) | WA_MAP_0F | 0x5c, WA_VECTOR_SCRATCH, wop_pool(fn, half));
     wop_x86(fn, convert | WA_WIDE, to, wop_reg(WA_VECTOR_SCRATCH));
     wop_x86_imm8(fn, WA_MAP_0F | 0xba | WA_WIDE, 7, wop_reg(to), 63); /* btc */
     wop_bind(fn, &done);
 }
 
-static void truncate(wop_function *fn, bool is_wide, bool is_signed, bool is_double)
+void wop_put_float_saturation(wop_function *fn, bool is_wide, bool is_signed, bool is_double, wop_register from)
 {
-    bounds allowed = bounds_of(is_wide, is_signed, is_double);
-    uint32_t compare = packed(is_double) | WA_MAP_0F | 0x2e;
-    wop_value value = wop_pop(fn);
-    wop_register from = wop_to_register(fn, &value, fn->height), to = wop_allocate(fn, false, 0);
-    wop_x86(fn, compare, from, wop_pool(fn, bits_of(is_double, allowed.lower)));
-    wop_trap_if(fn, UNORDERED, WA_TRAP_INVALID_CONVERSION_TO_INTEGER);
-    wop_trap_if(fn, allowed.includes_lower ? BELOW : BELOW_EQUAL, WA_TRAP_INTEGER_OVERFLOW);
-    wop_x86(fn, compare, from, wop_pool(fn, bits_of(is_double, allowed.upper)));
-    wop_trap_if(fn, ABOVE_EQUAL, WA_TRAP_INTEGER_OVERFLOW);
-    put_truncation(fn, is_wide, is_signed, is_double, from, to);
-    wop_finish_from(fn, is_wide ? WA_I64 : WA_I32, to);
-}
-
-static void truncate_saturating(wop_function *fn, bool is_wide, bool is_signed, bool is_double)
-{
-    bounds allowed = bounds_of(is_wide, is_signed, is_double);
-    uint32_t compare = packed(is_double) | WA_MAP_0F | 0x2e, unordered = 0, below = 0, above = 0, done[3] = {0};
+    wop_bounds allowed = wop_bounds_of(is_wide, is_signed, is_double);
+    uint32_t unordered = 0, below = 0, above = 0, done[3] = {0};
     uint8_t type = is_wide ? WA_I64 : WA_I32;
     uint64_t half = is_wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31, all = is_wide ? UINT64_MAX : UINT32_MAX;
-    wop_value value = wop_pop(fn);
-    wop_register from = wop_to_register(fn, &value, fn->height), to = wop_allocate(fn, false, 0);
-    wop_x86(fn, compare, from, wop_pool(fn, bits_of(is_double, allowed.lower)));
+    wop_register to = wop_allocate(fn, false, 0);
+    wop_compare_float(fn, is_double, from, allowed.lower);
     wop_jump_if(fn, UNORDERED, &unordered);
     wop_jump_if(fn, allowed.includes_lower ? BELOW : BELOW_EQUAL, &below);
-    wop_x86(fn, compare, from, wop_pool(fn, bits_of(is_double, allowed.upper)));
+    wop_compare_float(fn, is_double, from, allowed.upper);
     wop_jump_if(fn, ABOVE_EQUAL, &above);
-    put_truncation(fn, is_wide, is_signed, is_double, from, to);
+    wop_put_float_truncation(fn, is_wide, is_signed, is_double, from, to);
     wop_jump(fn, &done[0]);
     wop_bind(fn, &unordered);
     wop_load_constant(fn, type, to, 0);
@@ -258,12 +205,10 @@ static void put_large_conversion(wop_function *fn, bool is_double, wop_register 
     wop_x86(fn, scalar(is_double) | WA_MAP_0F | 0x58, to, wop_reg(to));
 }
 
-static void convert(wop_function *fn, bool is_wide, bool is_signed, bool is_double)
+void wop_put_float_conversion(wop_function *fn, bool is_wide, bool is_signed, bool is_double, wop_register from)
 {
     uint32_t opcode = scalar(is_double) | WA_MAP_0F | 0x2a, large = 0, done = 0;
-    uint8_t type = float_type(is_double);
-    wop_value value = wop_pop(fn);
-    wop_register from = wop_to_register(fn, &value, fn->height), to = wop_allocate(fn, true, 0);
+    wop_register to = wop_allocate(fn, true, 0);
     wop_x86(fn, WA_MAP_0F | 0x57, to, wop_reg(to)); /* the conversion keeps the upper half, and would wait for it */
     if (is_signed || !is_wide) {
         wop_x86(fn, opcode | wop_wide(is_wide || !is_signed), to, wop_reg(from));
@@ -276,65 +221,10 @@ static void convert(wop_function *fn, bool is_wide, bool is_signed, bool is_doub
         put_large_conversion(fn, is_double, from, to);
         wop_bind(fn, &done);
     }
-    wop_finish_from(fn, type, to);
+    wop_finish_from(fn, wop_float_type(is_double), to);
 }
 
-/* Between f32 and f64. */
-static void resize(wop_function *fn, bool to_double)
+void wop_put_float_resizing(wop_function *fn, bool to_double, wop_register to, wop_register from)
 {
-    uint8_t type = float_type(to_double);
-    wop_value value = wop_pop(fn);
-    wop_register from = wop_to_register(fn, &value, fn->height), to = wop_destination(fn, type, &value);
     wop_x86(fn, scalar(!to_double) | WA_MAP_0F | 0x5a, to, wop_reg(from));
-    wop_finish(fn, type, to);
-}
-
-static void reinterpret(wop_function *fn, uint8_t to_type)
-{
-    bool is_wide = wop_is_wide(to_type);
-    wop_value value = wop_pop(fn);
-    if (value.place == WA_CONSTANT) {
-        wop_push_constant(fn, to_type, value.bits);
-        return;
-    }
-    wop_operand from = wop_operand_of(fn, &value, fn->height);
-    wop_register to = wop_destination(fn, to_type, NULL);
-    if (from.kind != WA_IN_REGISTER)
-        wop_load(fn, to_type, to, from);
-    else if (wop_is_vector(to_type))
-        wop_x86(fn, WA_66 | WA_MAP_0F | 0x6e | wop_wide(is_wide), to, from);
-    else
-        wop_x86(fn, WA_66 | WA_MAP_0F | 0x7e | wop_wide(is_wide), from.reg, wop_reg(to));
-    wop_finish(fn, to_type, to);
-}
-
-void wop_convert(wop_function *fn)
-{
-    uint32_t opcode = fn->opcode;
-    if (opcode >= WA_OP_I32_TRUNC_SAT_F32_S) {
-        uint32_t position = opcode - WA_OP_I32_TRUNC_SAT_F32_S;
-        truncate_saturating(fn, position >= 4, position % 2 == 0, position / 2 % 2 == 1);
-        return;
-    }
-    if (opcode >= WA_OP_I32_TRUNC_F32_S && opcode <= WA_OP_I32_TRUNC_F64_U) {
-        truncate(fn, false, opcode % 2 == 0, opcode >= WA_OP_I32_TRUNC_F64_S);
-        return;
-    }
-    if (opcode >= WA_OP_I64_TRUNC_F32_S && opcode <= WA_OP_I64_TRUNC_F64_U) {
-        truncate(fn, true, opcode % 2 == 0, opcode >= WA_OP_I64_TRUNC_F64_S);
-        return;
-    }
-    if (opcode >= WA_OP_F32_CONVERT_I32_S && opcode <= WA_OP_F32_CONVERT_I64_U) {
-        convert(fn, opcode >= WA_OP_F32_CONVERT_I64_S, opcode % 2 == 0, false);
-        return;
-    }
-    if (opcode >= WA_OP_F64_CONVERT_I32_S && opcode <= WA_OP_F64_CONVERT_I64_U) {
-        convert(fn, opcode >= WA_OP_F64_CONVERT_I64_S, opcode % 2 == 1, true);
-        return;
-    }
-    static const uint8_t reinterpreted[] = {WA_I32, WA_I64, WA_F32, WA_F64};
-    if (opcode == WA_OP_F32_DEMOTE_F64 || opcode == WA_OP_F64_PROMOTE_F32)
-        resize(fn, opcode == WA_OP_F64_PROMOTE_F32);
-    else
-        reinterpret(fn, reinterpreted[opcode - WA_OP_I32_REINTERPRET_F32]);
 }

@@ -65,7 +65,9 @@ void wop_exchange(wop_function *fn, wop_register a, wop_register b)
 
 void wop_move_bits(wop_function *fn, bool is_wide, wop_register to, wop_register from)
 {
-    wop_x86(fn, WA_66 | WA_MAP_0F | 0x7e | wop_wide(is_wide), from, wop_reg(to)); /* movd, movq */
+    bool is_vector = to >= WA_VECTORS;
+    uint32_t opcode = WA_66 | WA_MAP_0F | (is_vector ? 0x6e : 0x7e) | wop_wide(is_wide); /* movd, movq */
+    wop_x86(fn, opcode, is_vector ? to : from, wop_reg(is_vector ? from : to));
 }
 
 void wop_load_part(wop_function *fn, uint32_t size_bytes, bool is_signed, bool is_wide, wop_register to, wop_operand from)
@@ -144,6 +146,11 @@ void wop_arithmetic_memory(wop_function *fn, unsigned op, wop_operand memory, wo
     wop_x86(fn, (op << 3 | 1) | WA_WIDE, reg, memory);
 }
 
+void wop_clear(wop_function *fn, wop_register reg)
+{
+    wop_arithmetic(fn, WA_XOR, false, reg, wop_reg(reg));
+}
+
 void wop_shift_left(wop_function *fn, wop_register reg, uint8_t count)
 {
     wop_x86_imm8(fn, 0xc1 | WA_WIDE, 4, wop_reg(reg), count);
@@ -193,27 +200,6 @@ bool wop_can_choose(uint8_t condition, uint8_t type)
 void wop_choose(wop_function *fn, uint8_t condition, uint8_t type, wop_register to, wop_operand other)
 {
     wop_x86(fn, WA_MAP_0F | 0x40u | (condition ^ 1u) | wop_wide(type == WA_I64), to, other); /* cmov */
-}
-
-/* Pop two operands of a vector register's type: the result's register, which holds one of them, and where the other one is. The
- * scratch register may be taken. */
-wop_register wop_prepare_two(wop_function *fn, uint8_t type, wop_order order, wop_operand *other)
-{
-    wop_value b = wop_pop(fn), a = wop_pop(fn), *first = order == WA_REVERSED ? &b : &a, *second = order == WA_REVERSED ? &a : &b;
-    uint32_t first_height = fn->height + (first == &b), second_height = fn->height + (second == &b);
-    wop_register to = wop_destination(fn, type, first);
-    *other = wop_operand_of(fn, second, second_height);
-    bool is_same = a.place == WA_LOCAL && b.place == WA_LOCAL && a.local == b.local;
-    if (other->kind == WA_IN_REGISTER && other->reg == to && !is_same) {
-        if (order == WA_EITHER_ORDER) {
-            *other = wop_operand_of(fn, first, first_height);
-            return to;
-        }
-        wop_move(fn, true, WA_VECTOR_SCRATCH, to);
-        *other = wop_reg(WA_VECTOR_SCRATCH);
-    }
-    wop_load_value(fn, to, first, first_height);
-    return to;
 }
 
 /* ---- the frame ------------------------------------------------------------------------------------------------------------ */

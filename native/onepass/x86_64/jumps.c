@@ -16,28 +16,31 @@ void wop_jump(wop_function *fn, uint32_t *list)
     wop_add_fixup(fn, list);
 }
 
-static void put_jump_if(wop_function *fn, uint8_t condition, uint32_t *list)
+/* With a distance that is known later: of its position. */
+static uint32_t put_conditional(wop_function *fn, uint8_t condition)
 {
     wop_byte(fn, 0x0f);
     wop_byte(fn, (uint8_t)(0x80 | condition));
     wop_word(fn, 0);
+    return wop_text_offset(fn) - 4;
+}
+
+static void put_jump_if(wop_function *fn, uint8_t condition, uint32_t *list)
+{
+    put_conditional(fn, condition);
     wop_add_fixup(fn, list);
 }
 
 void wop_jump_if(wop_function *fn, uint8_t condition, uint32_t *list)
 {
-    uint32_t skipped = 0;
-    switch (condition) {
-    case FLOAT_EQUAL:
-        put_jump_if(fn, UNORDERED, &skipped);
+    if (condition == FLOAT_EQUAL) {
+        uint32_t skipped = put_conditional(fn, UNORDERED);
         put_jump_if(fn, EQUAL, list);
-        wop_bind(fn, &skipped);
-        return;
-    case FLOAT_NOT_EQUAL:
+        wop_link(fn, skipped, wop_text_offset(fn));
+    } else if (condition == FLOAT_NOT_EQUAL) {
         put_jump_if(fn, NOT_EQUAL, list);
         put_jump_if(fn, UNORDERED, list);
-        return;
-    default:
+    } else {
         put_jump_if(fn, condition, list);
     }
 }
@@ -57,15 +60,20 @@ void wop_jump_back(wop_function *fn, uint32_t target)
 
 void wop_jump_back_if(wop_function *fn, uint8_t condition, uint32_t target)
 {
-    uint32_t list = 0;
     int64_t distance = (int64_t)target - (wop_text_offset(fn) + 2);
-    if (condition < FLOAT_EQUAL && distance >= INT8_MIN) {
+    if (condition == FLOAT_EQUAL) {
+        uint32_t skipped = put_conditional(fn, UNORDERED);
+        wop_link(fn, put_conditional(fn, EQUAL), target);
+        wop_link(fn, skipped, wop_text_offset(fn));
+    } else if (condition == FLOAT_NOT_EQUAL) {
+        wop_link(fn, put_conditional(fn, NOT_EQUAL), target);
+        wop_link(fn, put_conditional(fn, UNORDERED), target);
+    } else if (distance >= INT8_MIN) {
         wop_byte(fn, (uint8_t)(0x70 | condition));
         wop_byte(fn, (uint8_t)distance);
-        return;
+    } else {
+        wop_link(fn, put_conditional(fn, condition), target);
     }
-    wop_jump_if(fn, condition, &list);
-    wop_bind_to(fn, &list, target);
 }
 
 void wop_jump_to(wop_function *fn, uint32_t target)

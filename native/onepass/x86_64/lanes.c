@@ -1,32 +1,13 @@
-/* Lanes of vectors: constants, splats, shuffles, single lanes, and what is asked of all of them (spec section 4.3.6). */
+/* Lanes of vectors: splats, shuffles, single lanes, and what is asked of all of them (spec section 4.3.6). */
 #include "vectors.h"
 
-/* ---- constants and splats -------------------------------------------------------------------------------------------- */
-
-void wop_put_vector_constant(wop_function *fn, const wop_vector_row *row)
-{
-    (void)row;
-    uint64_t low = wop_read_bits(&fn->reader, 8), high = wop_read_bits(&fn->reader, 8);
-    wop_push_vector(fn, low, high);
-}
-
-/* The low lane as all lanes; false where the value is no constant. */
-static bool splat_constant(wop_function *fn, const wop_value *value, unsigned size_bytes)
-{
-    if (value->place != WA_CONSTANT)
-        return false;
-    uint64_t bits = size_bytes < 8 ? value->bits & ((UINT64_C(1) << 8 * size_bytes) - 1) : value->bits;
-    for (unsigned filled = size_bytes; filled < 8; filled *= 2)
-        bits |= bits << 8 * filled;
-    wop_push_vector(fn, bits, bits);
-    return true;
-}
+/* ---- splats ----------------------------------------------------------------------------------------------------------- */
 
 /* immediate: size of a lane in bytes. */
 void wop_put_integer_splat(wop_function *fn, const wop_vector_row *row)
 {
     wop_value value = wop_pop(fn);
-    if (splat_constant(fn, &value, row->immediate))
+    if (wop_splat_constant(fn, &value, row->immediate))
         return;
     wop_operand from = wop_operand_of(fn, &value, fn->height);
     wop_register to = wop_destination(fn, WA_V128, NULL);
@@ -45,7 +26,7 @@ void wop_put_integer_splat(wop_function *fn, const wop_vector_row *row)
 void wop_put_float_splat(wop_function *fn, const wop_vector_row *row)
 {
     wop_value value = wop_pop(fn);
-    if (splat_constant(fn, &value, row->immediate))
+    if (wop_splat_constant(fn, &value, row->immediate))
         return;
     wop_register from = wop_to_register(fn, &value, fn->height), to = wop_destination(fn, WA_V128, &value);
     wop_x86_imm8(fn, X_PSHUFD, to, wop_reg(from), row->immediate == 8 ? 0x44 : 0);
@@ -120,15 +101,7 @@ static two_source find_instruction(const uint8_t *lanes)
     return found.opcode != 0 ? found : find_in_order(exchanged, WA_REVERSED);
 }
 
-static wop_operand mask_of(wop_function *fn, const uint8_t *lanes)
-{
-    uint64_t halves[2];
-    memcpy(halves, lanes, sizeof halves);
-    return wop_pool_vector(fn, halves[0], halves[1]);
-}
-
-/* Lanes of one operand, with numbers below 16. */
-static void shuffle_one(wop_function *fn, const wop_value *value, uint32_t height, const uint8_t *lanes)
+void wop_shuffle_one(wop_function *fn, const wop_value *value, uint32_t height, const uint8_t *lanes)
 {
     uint8_t quarters[4];
     bool is_coarse = as_quarters(lanes, quarters);
@@ -138,13 +111,13 @@ static void shuffle_one(wop_function *fn, const wop_value *value, uint32_t heigh
         wop_x86_imm8(fn, X_PSHUFD, to, from, quarters_immediate(quarters));
     } else {
         wop_load(fn, WA_V128, to, from);
-        wop_x86(fn, X_PSHUFB, to, mask_of(fn, lanes));
+        wop_x86(fn, X_PSHUFB, to, wop_pool_bytes(fn, lanes));
     }
     wop_finish(fn, WA_V128, to);
 }
 
 /* What each operand contributes, zeros elsewhere, and both together. */
-static void shuffle_two(wop_function *fn, const uint8_t *lanes)
+static void join_parts(wop_function *fn, const uint8_t *lanes)
 {
     uint8_t of_a[16], of_b[16];
     wop_value b = wop_pop(fn), a = wop_pop(fn);
@@ -155,43 +128,17 @@ static void shuffle_two(wop_function *fn, const uint8_t *lanes)
     }
     wop_load_value(fn, WA_VECTOR_SCRATCH, &b, height + 1);
     wop_register to = wop_own(fn, &a, height);
-    wop_x86(fn, X_PSHUFB, WA_VECTOR_SCRATCH, mask_of(fn, of_b));
-    wop_x86(fn, X_PSHUFB, to, mask_of(fn, of_a));
+    wop_x86(fn, X_PSHUFB, WA_VECTOR_SCRATCH, wop_pool_bytes(fn, of_b));
+    wop_x86(fn, X_PSHUFB, to, wop_pool_bytes(fn, of_a));
     wop_vector_op(fn, X_POR, to, WA_VECTOR_SCRATCH);
     wop_finish_from(fn, WA_V128, to);
 }
 
-static bool are_same_local(const wop_value *a, const wop_value *b)
+void wop_shuffle_two(wop_function *fn, const uint8_t *lanes)
 {
-    return a->place == WA_LOCAL && b->place == WA_LOCAL && a->local == b->local;
-}
-
-void wop_put_shuffle(wop_function *fn, const wop_vector_row *row)
-{
-    (void)row;
-    uint8_t lanes[16], either = 0, both = 16;
-    for (unsigned i = 0; i < 16; i++)
-        lanes[i] = wop_read_byte(&fn->reader) & 31;
-    if (fn->height < 2) {
-        fn->has_failed = true;
-        return;
-    }
-    bool is_same = are_same_local(wop_values(fn) + fn->height - 2, wop_values(fn) + fn->height - 1);
-    for (unsigned i = 0; i < 16; i++) {
-        lanes[i] = is_same ? lanes[i] % 16 : lanes[i];
-        either |= lanes[i] & 16;
-        both &= lanes[i];
-    }
-    if (either == both) {
-        wop_value b = wop_pop(fn), a = wop_pop(fn);
-        for (unsigned i = 0; i < 16; i++)
-            lanes[i] %= 16;
-        shuffle_one(fn, both ? &b : &a, fn->height + (both ? 1 : 0), lanes);
-        return;
-    }
     two_source found = find_instruction(lanes);
     if (found.opcode == 0) {
-        shuffle_two(fn, lanes);
+        join_parts(fn, lanes);
         return;
     }
     wop_operand other;

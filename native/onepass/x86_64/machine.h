@@ -12,21 +12,6 @@ typedef uint32_t wop_set;
 #define WA_INTEGER_SET UINT32_C(0xffff)
 #define WA_VECTOR_SET UINT32_C(0xffff0000)
 
-static inline uint8_t wop_lowest(wop_set set)
-{
-    return (uint8_t)__builtin_ctz(set);
-}
-
-static inline uint8_t wop_highest(wop_set set)
-{
-    return (uint8_t)(31 - __builtin_clz(set));
-}
-
-static inline uint32_t wop_count(wop_set set)
-{
-    return (uint32_t)__builtin_popcount(set);
-}
-
 #include "function.h"
 
 enum {
@@ -42,6 +27,8 @@ enum {
 
 /* How many of each hold arguments and results; the area for results takes the first of the former. */
 enum { WA_INTEGER_ARGUMENTS = 6, WA_VECTOR_ARGUMENTS = 8, WA_INTEGER_RESULTS = 3, WA_VECTOR_RESULTS = 4, WA_AREA_ARGUMENTS = 1 };
+
+#define WA_RESULT_SET (WA_SET(RAX) | WA_SET(RDX) | WA_SET(RCX)) /* of integers */
 
 /* Homes of locals, in the order of choice: those that callees keep, and those that they don't. */
 #define WA_CALLEE_POOL {RBX, R12, R13, R14, R15}
@@ -80,6 +67,9 @@ enum {
 
 /* The arithmetic operators that share a group of opcodes. */
 enum { WA_ADD, WA_OR, WA_ADC, WA_SBB, WA_AND, WA_SUB, WA_XOR, WA_CMP };
+
+/* All jumps reach everything. */
+enum { WA_LONG_BODY_BYTES = INT32_MAX };
 
 /* What code is filled up with. */
 static const uint8_t wop_fill_bytes[] = {0xcc};

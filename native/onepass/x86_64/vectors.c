@@ -141,10 +141,10 @@ static const wop_vector_row rows[] = {
     LOAD(V128_LOAD16X4_S, WA_P38(0x23), 8), LOAD(V128_LOAD16X4_U, WA_P38(0x33), 8), LOAD(V128_LOAD32X2_S, WA_P38(0x25), 8),
     LOAD(V128_LOAD32X2_U, WA_P38(0x35), 8), LOAD(V128_LOAD32_ZERO, WA_F3 | WA_PS(0x10), 4),
     LOAD(V128_LOAD64_ZERO, WA_F3 | WA_PS(0x7e), 8), LOAD(V128_LOAD64_SPLAT, WA_F2 | WA_PS(0x12), 8),
-    ROW(V128_LOAD8_SPLAT) = {wop_put_small_splat_load, WA_PS(0xb6), 0, 1, 0},
-    ROW(V128_LOAD16_SPLAT) = {wop_put_small_splat_load, WA_PS(0xb7), 0, 2, 0},
+    ROW(V128_LOAD8_SPLAT) = {wop_put_vector_load, WA_PS(0xb6), 0, 1, WA_SPLAT},
+    ROW(V128_LOAD16_SPLAT) = {wop_put_vector_load, WA_PS(0xb7), 0, 2, WA_SPLAT},
     ROW(V128_LOAD32_SPLAT) = {wop_put_vector_load, WA_F3 | WA_PS(0x10), 0, 4, WA_SPLAT},
-    ROW(V128_STORE) = {wop_put_vector_store, WA_PS(0x11), 0, 16, 0},
+    ROW(V128_STORE) = {wop_put_vector_store, 0, 0, 16, 0},
     LANES(I8X16, 8, WA_P3A(0x20), WA_P3A(0x14)), LANES(I16X8, 16, WA_P66(0xc4), WA_P3A(0x15)),
     LANES(I32X4, 32, WA_P3A(0x22), WA_P3A(0x16)), LANES(I64X2, 64, WA_P3A(0x22) | WA_WIDE, WA_P3A(0x16) | WA_WIDE),
     ROW(F32X4_SPLAT) = {wop_put_float_splat, 0, 0, 4, 0}, ROW(F64X2_SPLAT) = {wop_put_float_splat, 0, 0, 8, 0},
@@ -227,9 +227,5 @@ static const wop_vector_row rows[] = {
 
 void wop_vector(wop_function *fn)
 {
-    uint32_t place = fn->opcode & 0xffff;
-    if (place < sizeof rows / sizeof rows[0] && rows[place].put != NULL)
-        rows[place].put(fn, &rows[place]);
-    else
-        fn->has_failed = true;
+    wop_put_row(fn, rows, sizeof rows / sizeof rows[0]);
 }

@@ -1,16 +1,8 @@
-/* Vector operators (prefix 0xfd): a table has for each of them what writes it, and with which instructions. */
+/* What the files of vector operators have in common on x86-64. */
 #ifndef WA_ONEPASS_VECTORS_H
 #define WA_ONEPASS_VECTORS_H
 
-#include "machine.h"
-
-typedef struct wop_vector_row wop_vector_row;
-struct wop_vector_row {
-    void (*put)(wop_function *fn, const wop_vector_row *row);
-    uint32_t opcode, second; /* instructions; 0: none */
-    uint8_t immediate;       /* of the instruction, or what else its writer says */
-    uint8_t flags;
-};
+#include "vector_rows.h"
 
 enum {
     WA_EITHER = 1,         /* operands may change places */
@@ -46,16 +38,7 @@ static inline wop_operand wop_splat(wop_function *fn, uint64_t bits)
     return wop_pool_vector(fn, bits, bits);
 }
 
-/* vector_memory.c */
-void wop_put_vector_load(wop_function *fn, const wop_vector_row *row);
-void wop_put_small_splat_load(wop_function *fn, const wop_vector_row *row);
-void wop_put_lane_load(wop_function *fn, const wop_vector_row *row);
-void wop_put_vector_store(wop_function *fn, const wop_vector_row *row);
-void wop_put_lane_store(wop_function *fn, const wop_vector_row *row);
-
 /* lanes.c */
-void wop_put_vector_constant(wop_function *fn, const wop_vector_row *row);
-void wop_put_shuffle(wop_function *fn, const wop_vector_row *row);
 void wop_put_swizzle(wop_function *fn, const wop_vector_row *row);
 void wop_put_integer_splat(wop_function *fn, const wop_vector_row *row);
 void wop_put_float_splat(wop_function *fn, const wop_vector_row *row);

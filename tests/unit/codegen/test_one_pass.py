@@ -68,6 +68,18 @@ UNSET: Final = f"""(module
   (func (export "go") (param i32) (result i32)
     (call $fill)
     (i32.eqz (i32.wrap_i64 (i64.shr_u (i64.reinterpret_f64 (call $unset (i32.const 0))) (i64.const 32))))))"""
+#: More locals than registers that calls preserve, all used in a loop; a call gives results in several registers.
+LOCALS: Final = 40
+MANY_HOMES: Final = f"""(module
+  (func $three (param i32) (result i32 i64 i32)
+    (i32.add (local.get 0) (i32.const 1)) (i64.const 20) (i32.const 300))
+  (func (export "go") (param i32) (result i32) {"(local i32)" * LOCALS} (local $sum i64) (local $n i32)
+    (loop
+      {"".join(f"(local.set {i} (i32.add (local.get {i}) (i32.const {i})))" for i in range(1, LOCALS + 1))}
+      (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 10))))
+    (call $three (local.get 0))
+    (local.set 0) (local.set $sum) (i32.add (local.get 0)) (i32.add (i32.wrap_i64 (local.get $sum)))
+    {"".join(f"(i32.add (local.get {i}))" for i in range(1, LOCALS + 1))}))"""
 #: Name, module, whether it counts fuel, argument, result.
 CASES: Final = (
     ("exceptions", TAGGED, False, 7, 7 + 4 + 5 + 200),
@@ -78,6 +90,8 @@ CASES: Final = (
     ("wide arithmetic", WIDE, False, 3, 5 + 4),  # 3 * (2**64 - 1) + 8 + 2**64: halves 5 and 4
     ("a local that nothing sets", UNSET, False, 0, 1),
     ("fuel", TAGGED, True, 7, 7 + 4 + 5 + 200),
+    ("locals in many registers", MANY_HOMES, False, 6, 7 + 20 + 300 + 10 * sum(range(LOCALS + 1))),
+    ("locals in many registers with fuel", MANY_HOMES, True, 6, 7 + 20 + 300 + 10 * sum(range(LOCALS + 1))),
     *((name, source, False, 3, right_count(source)) for name, source in OBJECT_MODULES.items()),
     *((f"{name} with fuel", source, True, 3, right_count(source)) for name, source in OBJECT_MODULES.items()),
 )
