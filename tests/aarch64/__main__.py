@@ -62,6 +62,12 @@ for level, cpu in ((0, "baseline"), (2, "native")):
 """
 
 
+def prepare() -> None:
+    """The emulated Python, with the package and the tests."""
+    aarch64.prepare()
+    unpack()
+
+
 def unpack() -> None:
     """The package of the newest wheel and a copy of the tests, in the place of what was there."""
     wheels = sorted(WHEELS.glob("*_aarch64.whl"), key=lambda path: path.stat().st_mtime)
@@ -117,8 +123,7 @@ def main() -> int:
     chosen.add_argument("--tests", nargs="+", metavar="PATH", help="run these tests and nothing else")
     chosen.add_argument("--python", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="start the emulated Python")
     given = parser.parse_args()
-    aarch64.prepare()
-    unpack()
+    prepare()
     if given.python is not None:
         return 0 if run(*given.python) else 1
     if given.tests:

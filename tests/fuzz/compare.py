@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import wasmartifact as wa
@@ -14,8 +15,9 @@ from tests.fuzz.engine import STACK_EXHAUSTED, THROWS, Broken, Engine, Key, Outc
 from tests.fuzz.features import features_of
 from tests.fuzz.plan import Plan, compared_globals, make_plan
 from tests.fuzz.reference import Reference, Rejected, compile_reference
+from tests.fuzz.remote import RemoteSubject, load_there
 from tests.fuzz.sections import CAUGHT_NAME, FUEL_NAME
-from tests.fuzz.shape import MemoryType, Shape, TableType
+from tests.fuzz.shape import Import, MemoryType, Shape, TableType
 from tests.fuzz.subject import Subject
 
 #: Instances of every module, one after the other: what one did must not show in the next.
@@ -60,10 +62,12 @@ class StackExhausted(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """Options of ``wa.pack``."""
+    """Options of ``wa.pack``; a target is another machine than this one, emulated."""
 
     opt_level: int = 2
     cpu: str = "baseline"
+    target: str | None = None
+    fuel: bool = False
 
 
 def compare(modules: Sequence[bytes], seed: str, options: Options, *, canonical_nans: bool) -> Report:
@@ -86,7 +90,7 @@ def compare(modules: Sequence[bytes], seed: str, options: Options, *, canonical_
         return Report(SKIPPED, f"wasmtime rejects it: {error}")
     shapes = [reference.shape for reference in references]
     try:
-        artifacts = [_pack_and_load(data, options) for data in modules]
+        make_subject = load(modules, options, [shape.imports for shape in shapes])
     except wa.UnsupportedModule as error:
         return Report(SKIPPED, f"unsupported: {getattr(error, 'feature', error)}")
     except Exception as error:
@@ -94,8 +98,8 @@ def compare(modules: Sequence[bytes], seed: str, options: Options, *, canonical_
     report = Report(COMPARED)
     try:
         for number in range(INSTANCES):
-            subject = Subject(artifacts, [shape.imports for shape in shapes])
-            Pair(Reference(references), subject, shapes, report.counts).run(make_plan(seed, shapes), f"pass {number}")
+            left, right = Reference(references), make_subject()
+            Pair(left, right, shapes, report.counts).run(make_plan(seed, shapes), f"pass {number}")
     except StackExhausted as stop:
         report.verdict, report.reason = STOPPED, str(stop)
     except Difference as difference:
@@ -106,13 +110,21 @@ def compare(modules: Sequence[bytes], seed: str, options: Options, *, canonical_
     return report
 
 
-def _pack_and_load(data: bytes, options: Options) -> wa.Artifact:
+def load(
+    modules: Sequence[bytes], options: Options, imports: Sequence[Sequence[Import]]
+) -> Callable[[], Subject | RemoteSubject]:
+    """Pack and load a module or a pair; what is returned makes a store of their instances, here or on the target."""
     # In memory, where there is such a directory: artifacts live for milliseconds.
     fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    cpu = options.cpu.split(",")
     with tempfile.TemporaryDirectory(dir=fast, prefix="wasmartifact-fuzz-") as directory:
-        output = Path(directory, "module.so")
-        wa.pack(data, output, opt_level=options.opt_level, cpu=options.cpu.split(","), jobs=1)
-        return wa.load(output)
+        files = [Path(directory, f"{index}.so") for index in range(len(modules))]
+        for data, file in zip(modules, files, strict=True):
+            wa.pack(data, file, opt_level=options.opt_level, cpu=cpu, target=options.target, fuel=options.fuel, jobs=1)
+        if options.target is None:
+            return partial(Subject, [wa.load(file) for file in files], imports)
+        load_there(files, imports)
+        return RemoteSubject
 
 
 def _depends_on_nans(modules: Sequence[bytes], seed: str) -> bool:

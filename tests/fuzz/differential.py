@@ -1,8 +1,8 @@
 """The command of differential fuzzing: generated modules must do the same in wasmartifact and in wasmtime.
 
-``python -m tests.fuzz.differential --seconds N --seed S [--modules N] [--opt-level L] [--cpu C] [--jobs N]
-[--save DIR]`` prints counts and saves what differs or crashes, as it was and made smaller; exits with 1 if there was
-any.
+``python -m tests.fuzz.differential --seconds N --seed S [--modules N] [--opt-level L] [--cpu C] [--target aarch64]
+[--jobs N] [--save DIR]`` prints counts and saves what differs or crashes, as it was and made smaller; exits with 1 if
+there was any. With a target, wasmartifact runs in the emulator that ``make test-aarch64`` makes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from tests.aarch64.__main__ import prepare
 from tests.fuzz.compare import COMPARED, DIFFERENT, EXCUSED, SKIPPED, STOPPED, Options, Report
 from tests.fuzz.generate import generate
 from tests.fuzz.shrink import shrink
@@ -155,11 +156,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--modules", type=int, help="how many at most")
     parser.add_argument("--opt-level", type=int, default=2, choices=range(4))
     parser.add_argument("--cpu", default="baseline", help="one, or several levels with commas between")
+    parser.add_argument("--target", choices=["aarch64"], help="emulate this machine")
     parser.add_argument("--jobs", type=int, default=2, help="processes that compare")
     parser.add_argument("--save", type=Path, default=Path("build/fuzz"), help="where modules that differ go")
     parser.add_argument("--attempts", type=int, default=150, help="attempts at making one smaller; 0: none")
     given = parser.parse_args(arguments)
-    options = Options(given.opt_level, given.cpu)
+    options = Options(given.opt_level, given.cpu, given.target)
+    if given.target:
+        prepare()
     start = time.monotonic()
     totals = fuzz(given.seed, options, seconds=given.seconds, modules=given.modules, jobs=given.jobs, progress=True)
     print("\n".join(summary(totals, time.monotonic() - start)), flush=True)

@@ -1,26 +1,26 @@
 """The command that compares counts of fuel: ours at every level, and those of rewritten modules under wasmtime.
 
-``python -m tests.fuzz.fuel --modules N --seed S``; exits with 1 if any count, or anything else, differs.
+``python -m tests.fuzz.fuel --modules N --seed S [--target aarch64]``; exits with 1 if any count, or anything else,
+differs. With a target, wasmartifact runs in the emulator that ``make test-aarch64`` makes.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import wasmartifact as wa
-from tests.fuzz.compare import Difference, Pair, StackExhausted
+from tests.aarch64.__main__ import prepare
+from tests.fuzz.compare import Difference, Options, Pair, StackExhausted, load
 from tests.fuzz.engine import Outcome, Returned, Thrown, Trapped
 from tests.fuzz.generate import generate
 from tests.fuzz.metering import USED_NAME, meter
 from tests.fuzz.plan import Plan, make_plan
 from tests.fuzz.reference import Reference, ReferenceModule, Rejected, compile_reference
+from tests.fuzz.remote import RemoteSubject
 from tests.fuzz.shape import Shape
 from tests.fuzz.smith import SmithError
 from tests.fuzz.subject import Subject
@@ -36,9 +36,11 @@ class FuelPair(Pair):
     """Compares what calls use as well; ``left`` has modules that count by themselves. ``used`` gathers our counts."""
 
     left: Reference
-    right: Subject
+    right: Subject | RemoteSubject
 
-    def __init__(self, left: Reference, right: Subject, shapes: Sequence[Shape], counts: Counter[str]) -> None:
+    def __init__(
+        self, left: Reference, right: Subject | RemoteSubject, shapes: Sequence[Shape], counts: Counter[str]
+    ) -> None:
         super().__init__(left, right, shapes, counts)
         self.used: list[int] = []
         self.expected_before = 0
@@ -75,7 +77,7 @@ class FuelPair(Pair):
         return sum(value for value in values if isinstance(value, int))
 
 
-def compare_counts(modules: Sequence[bytes], seed: str, counts: Counter[str]) -> None:
+def compare_counts(modules: Sequence[bytes], seed: str, counts: Counter[str], target: str | None = None) -> None:
     """Run a module or a pair at every level. Raises Difference."""
     try:
         references = [compile_reference(meter(data)) for data in modules]
@@ -85,7 +87,10 @@ def compare_counts(modules: Sequence[bytes], seed: str, counts: Counter[str]) ->
     shapes = [compile_reference(data).shape for data in modules]
     plan = make_plan(seed, shapes)
     try:
-        used = [_use(references, _pack(modules, level), shapes, plan, counts, level) for level in LEVELS]
+        used = [
+            _use(references, modules, shapes, plan, counts, Options(level, target=target, fuel=True))
+            for level in LEVELS
+        ]
     except wa.UnsupportedModule:
         counts["not compiled"] += 1
         return
@@ -95,35 +100,25 @@ def compare_counts(modules: Sequence[bytes], seed: str, counts: Counter[str]) ->
     counts["modules"] += 1
 
 
-def _pack(modules: Sequence[bytes], level: int) -> list[wa.Artifact]:
-    fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=fast, prefix="wasmartifact-fuel-") as directory:
-        artifacts = []
-        for number, data in enumerate(modules):
-            output = Path(directory, f"{number}.so")
-            wa.pack(data, output, opt_level=level, jobs=1, fuel=True)
-            artifacts.append(wa.load(output))
-        return artifacts
-
-
 def _use(
     references: Sequence[ReferenceModule],
-    artifacts: Sequence[wa.Artifact],
+    modules: Sequence[bytes],
     shapes: Sequence[Shape],
     plan: Plan,
     counts: Counter[str],
-    level: int,
+    options: Options,
 ) -> list[int]:
     """What each action uses at a level."""
-    pair = FuelPair(Reference(references), Subject(artifacts, [shape.imports for shape in shapes]), shapes, counts)
+    subject = load(modules, options, [shape.imports for shape in shapes])()
+    pair = FuelPair(Reference(references), subject, shapes, counts)
     try:
-        pair.run(plan, f"level {level}")
+        pair.run(plan, f"level {options.opt_level}")
     except StackExhausted:
         counts["stacks exhausted"] += 1
     return pair.used
 
 
-def work(seeds: Sequence[str], *, progress: bool = False) -> tuple[Counter[str], list[str]]:
+def work(seeds: Sequence[str], *, target: str | None = None, progress: bool = False) -> tuple[Counter[str], list[str]]:
     """Compare the modules of these seeds; counts, and what differs."""
     counts, found = Counter[str](), []
     for number, seed in enumerate(seeds, 1):
@@ -133,7 +128,7 @@ def work(seeds: Sequence[str], *, progress: bool = False) -> tuple[Counter[str],
             counts["seeds without a module"] += 1
             continue
         try:
-            compare_counts(generated.modules, seed, counts)
+            compare_counts(generated.modules, seed, counts, target)
         except Difference as difference:
             found.append(f"seed {seed} ({generated.origin}): {difference}")
             print(found[-1], flush=True)
@@ -147,8 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tests.fuzz.fuel", description="compare counts of fuel")
     parser.add_argument("--modules", type=int, default=100)
     parser.add_argument("--seed", default="fuel", help="chooses the modules")
+    parser.add_argument("--target", choices=["aarch64"], help="emulate this machine")
     given = parser.parse_args(arguments)
-    counts, found = work([f"{given.seed}/{number}" for number in range(given.modules)], progress=True)
+    if given.target:
+        prepare()
+    seeds = [f"{given.seed}/{number}" for number in range(given.modules)]
+    counts, found = work(seeds, target=given.target, progress=True)
     for name, count in sorted(counts.items()):
         print(f"{name:40}{count:9}")
     return 1 if found else 0

@@ -26,6 +26,7 @@ class Worker:
 
     def __init__(self, options: Options, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         arguments = ["--opt-level", str(options.opt_level), "--cpu", options.cpu]
+        arguments += ["--target", options.target] if options.target else []
         self.child = Child("tests.fuzz.worker", arguments, timeout_seconds=timeout_seconds)
 
     def compare_seed(self, seed: str) -> Report:
@@ -97,8 +98,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--opt-level", type=int, required=True)
     parser.add_argument("--cpu", required=True)
+    parser.add_argument("--target")
     arguments = parser.parse_args()
-    options = Options(arguments.opt_level, arguments.cpu)
+    options = Options(arguments.opt_level, arguments.cpu, arguments.target)
     requests = 0
 
     def answer(request: Json) -> Json:
