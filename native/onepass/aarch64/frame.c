@@ -17,7 +17,7 @@ static void put_record(wop_function *fn)
     wop_move(fn, true, X29, SP);
 }
 
-/* One instruction where the frame can't be larger than that holds. */
+/* One instruction where the frame is not expected to be larger than that holds. */
 void wop_begin_frame(wop_function *fn)
 {
     uint64_t most_bytes = fn->fixed_bytes + fn->slot_bytes * (uint64_t)(fn->reader.end - fn->reader.at);
@@ -28,18 +28,24 @@ void wop_begin_frame(wop_function *fn)
     fn->frame_position = wop_text_offset(fn);
 }
 
+/* Of values on the stack, nothing but a call adds more than the body has bytes: then the one instruction has whole pages. */
 void wop_size_frame(wop_function *fn, uint64_t size_bytes)
 {
     uint8_t *end = (uint8_t *)fn->unit->text.data + fn->frame_position;
-    uint32_t size = (uint32_t)(size_bytes + 15) / 16 * 16, words[2];
-    if (fn->frame_position > fn->unit->text.count || size_bytes >= 1 << 24) {
+    uint32_t words[2];
+    if (fn->frame_position > fn->unit->text.count) {
         fn->has_failed = true;
         return;
     }
     memcpy(words, end - sizeof words, sizeof words);
-    if (words[0] == (uint32_t)SUB_STACK_HIGH)
-        words[0] = size >= PAGE_BYTES ? words[0] | size / PAGE_BYTES << 10 : (uint32_t)NOP;
-    words[1] = size % PAGE_BYTES != 0 ? words[1] | size % PAGE_BYTES << 10 : (uint32_t)NOP;
+    bool has_both = words[0] == (uint32_t)SUB_STACK_HIGH;
+    uint64_t unit = !has_both && size_bytes >= PAGE_BYTES ? PAGE_BYTES : 16, size = (size_bytes + unit - 1) / unit * unit;
+    uint32_t pages = (uint32_t)(size / PAGE_BYTES) << 10, rest = (uint32_t)(size % PAGE_BYTES) << 10;
+    uint32_t high = pages != 0 ? (uint32_t)SUB_STACK_HIGH | pages : (uint32_t)NOP;
+    fn->has_failed |= size >= 1 << 24;
+    if (has_both)
+        words[0] = high;
+    words[1] = rest != 0 ? (uint32_t)SUB_STACK | rest : has_both ? (uint32_t)NOP : high;
     memcpy(end - sizeof words, words, sizeof words);
 }
 
