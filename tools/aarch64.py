@@ -21,6 +21,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDER: Final = ROOT / "build" / "aarch64"
+#: The package and the tests, which tests/aarch64 puts there.
+TREE: Final = FOLDER / "tree"
 VERSION: Final = "3.11"
 EMULATOR_SUITE: Final = "trixie"
 PYTHON_SUITE: Final = "bookworm"

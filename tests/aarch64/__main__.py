@@ -22,8 +22,8 @@ from zipfile import ZipFile
 import tests.spec.run
 from tests.aarch64.packing import COMMAND_VARIABLE
 from tools import aarch64
+from tools.aarch64 import TREE
 
-TREE: Final = aarch64.FOLDER / "tree"
 WHEELS: Final = aarch64.FOLDER / "wheels"
 #: Beside the package, which comes from the wheel.
 PARTS: Final = ("bench", "examples", "native", "tests", "tools", "pyproject.toml")

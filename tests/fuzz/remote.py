@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import wasmartifact as wa
-from tests.aarch64.__main__ import TREE
 from tests.fuzz.engine import Event, Key, Outcome
 from tests.fuzz.plan import Call, Given
 from tests.fuzz.shape import Import
@@ -58,7 +57,7 @@ class Remote:
         self.errors.truncate(0)
         command: list[str | Path] = [aarch64.FOLDER / "bin" / "python", "-m", "tests.fuzz.remote"]
         self.process = subprocess.Popen(
-            command, cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors
+            command, cwd=aarch64.TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors
         )
         return self.process
 
