@@ -134,8 +134,8 @@ void wop_call_register(wop_function *fn, wop_register reg);
 void wop_call_function(wop_function *fn, uint32_t func_index);
 /* A function of the runtime by its number; the first argument is the instance. */
 void wop_call_entry(wop_function *fn, size_t call);
-/* A call or jump to a function, which lies at a position of the text, leads to a place of the same text. */
-void wop_join_call(uint8_t *at, uint32_t position, uint32_t target);
+/* A call or jump to a function, which lies at a position of the text, leads to a place of the same text; false: out of reach. */
+bool wop_join_call(uint8_t *at, uint32_t position, uint32_t target);
 void wop_put_trap_code(wop_function *fn, uint8_t trap);
 
 /* ---- bytes ---------------------------------------------------------------------------------------------------------------- */

@@ -208,19 +208,17 @@ static void go_back(wop_unit *unit, mark to)
     unit->fixed_offsets.count = unit->fixed_tables.count = to.fixed;
 }
 
-/* Calls within this text get their distance, the others remain. */
+/* Calls within this text get their distance. The others remain, those too that are out of reach: who links says so. */
 static void join_calls(wop_unit *unit, uint32_t compiled)
 {
     uint32_t *offsets = unit->call_offsets.data, *functions = unit->call_functions.data, kept = 0;
     const uint32_t *places = unit->function_offsets.data;
     for (uint32_t i = 0; i < unit->call_offsets.count; i++) {
         uint32_t position = functions[i] - unit->first;
-        if (position < compiled) {
-            wop_join_call((uint8_t *)unit->text.data + offsets[i], offsets[i], places[position]);
-        } else {
-            offsets[kept] = offsets[i];
-            functions[kept++] = functions[i];
-        }
+        if (position < compiled && wop_join_call((uint8_t *)unit->text.data + offsets[i], offsets[i], places[position]))
+            continue;
+        offsets[kept] = offsets[i];
+        functions[kept++] = functions[i];
     }
     unit->call_offsets.count = unit->call_functions.count = kept;
 }

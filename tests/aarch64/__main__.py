@@ -1,4 +1,4 @@
-"""The tests of the runtime, of WASI and the spec suite on aarch64, under QEMU's user mode: ``make test-aarch64``.
+"""Tests of the runtime, WASI, the spec suite, generated modules on aarch64, in QEMU's user mode: ``make test-aarch64``.
 
 ``python -m tests.aarch64 [--quick | --tests PATH ... | --python ARGUMENT ...]`` makes an emulated Python
 (``tools/aarch64.py``), unpacks the wheel for aarch64 of ``build/aarch64/wheels`` beside a copy of the tests, and runs
@@ -32,6 +32,7 @@ TESTS: Final = (
     "tests/unit/native",
     "tests/unit/wasi",
     "tests/unit/codegen/test_fixed_tables.py",
+    "tests/unit/codegen/test_one_pass.py",
 )
 #: What others than the machine decide, with the reason.
 LEFT_OUT: Final = {
@@ -52,6 +53,9 @@ QUICK_TESTS: Final = (
     "tests/unit/wasi/test_streams.py",
 )
 QUICK_SCRIPTS: Final = ("call", "memory_trap", "stack", "traps", "try_table", "struct", "proposals/threads/atomic")
+#: Generated modules; the reference runs on this machine.
+FUZZED: Final = ("-m", "tests.fuzz.differential", "--target", "aarch64", "--opt-level", "0", "--modules", "200",
+    "--seconds", "1200", "--seed", "aarch64")  # fmt: skip
 #: Packs in the emulator, too: this machine's CPU is found, LLVM runs, and the result is loaded.
 PACKS_HERE: Final = """
 import wasmartifact as wa
@@ -131,6 +135,8 @@ def main() -> int:
     passed = [run("-c", PACKS_HERE, packs_here=True)]
     passed.append(run_tests(*(QUICK_TESTS if given.quick else TESTS)))
     passed += run_scripts(*(QUICK_SCRIPTS if given.quick else ()))
+    if not given.quick:
+        passed.append(subprocess.run([sys.executable, *FUZZED], cwd=aarch64.ROOT, check=False).returncode == 0)
     return 0 if all(passed) else 1
 
 

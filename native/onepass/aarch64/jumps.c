@@ -109,13 +109,16 @@ void wop_call_function(wop_function *fn, uint32_t func_index)
     put_function(fn, 0x94000000, func_index); /* bl */
 }
 
-/* What is out of reach of 128 MB would need more functions in one text than modules have. */
-void wop_join_call(uint8_t *at, uint32_t position, uint32_t target)
+bool wop_join_call(uint8_t *at, uint32_t position, uint32_t target)
 {
+    int64_t words = ((int64_t)target - position) / 4;
     uint32_t word;
     memcpy(&word, at, sizeof word);
-    word |= ((uint32_t)((int64_t)target - position) >> 2) & 0x3ffffff;
+    word |= (uint32_t)words & 0x3ffffff;
+    if (!fits(words, 26))
+        return false;
     memcpy(at, &word, sizeof word);
+    return true;
 }
 
 void wop_call_register(wop_function *fn, wop_register reg)

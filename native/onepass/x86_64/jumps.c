@@ -119,10 +119,11 @@ void wop_call_function(wop_function *fn, uint32_t func_index)
     put_function(fn, 0xe8, func_index);
 }
 
-void wop_join_call(uint8_t *at, uint32_t position, uint32_t target)
+bool wop_join_call(uint8_t *at, uint32_t position, uint32_t target)
 {
     uint32_t distance = target - (position + 4);
     memcpy(at, &distance, sizeof distance);
+    return true;
 }
 
 void wop_call_at(wop_function *fn, wop_operand at)

@@ -80,6 +80,29 @@ MANY_HOMES: Final = f"""(module
     (call $three (local.get 0))
     (local.set 0) (local.set $sum) (i32.add (local.get 0)) (i32.add (i32.wrap_i64 (local.get $sum)))
     {"".join(f"(i32.add (local.get {i}))" for i in range(1, LOCALS + 1))}))"""
+#: The same with vectors, too, and several of those as results of a call; a portion of fuel goes back beside a result.
+NUMBERS, VECTORS = range(1, 25), range(25, 49)
+REGISTERS: Final = f"""(module
+  (func $three (param i32) (result i32 i32 i32) (local.get 0) (i32.const 20) (i32.const 300))
+  (func $vectors (param v128) (result {"v128 " * 6}) {"(local.get 0) " * 6})
+  (func $one (param i32) (result i32) (local.get 0))
+  (func (export "go") (param i32) (result i32) (local {"i32 " * len(NUMBERS)}) (local {"v128 " * len(VECTORS)})
+    {"".join(f"(local.set {i} (i32.const {i}))" for i in NUMBERS)}
+    {"".join(f"(local.set {i} (i32x4.splat (local.get {i - 24})))" for i in VECTORS)}
+    (loop
+      {"".join(f"(local.set {i} (i32.add (i32.add (local.get {i}) (local.get 0)) (local.get 0)))" for i in NUMBERS)}
+      {"".join(f"(local.set {i} (i32x4.sub (i32x4.neg (local.get {i})) (local.get {i})))" for i in VECTORS)}
+      (br_if 0 (i32.eq (local.get 0) (i32.const -1))))
+    (call $one (call $three (local.get 0)) (i32.add) (i32.add))
+    (call $vectors (i32x4.splat (local.get 0))) {"i32x4.add " * 5} (i32x4.extract_lane 3) (i32.add)
+    {"".join(f"(i32.add (local.get {i}))" for i in NUMBERS)}
+    {"".join(f"(i32.add (i32x4.extract_lane 1 (local.get {i})))" for i in VECTORS)}))"""
+#: More results of calls than bodies have bytes, and more arguments than registers hold: they take most of the frame.
+RESULTS: Final = f"""(module
+  (func $all (param i32) (result {"i32 " * 900}) {"(local.get 0) " * 900})
+  (func $last (param {"i32 " * 900}) (result i32) (i32.add (local.get 899) (i32.const 1)))
+  (func (export "go") (param i32) (result i32)
+    (i32.add (call $last (call $all (call $last (call $all (local.get 0))))) (local.get 0))))"""
 #: Name, module, whether it counts fuel, argument, result.
 CASES: Final = (
     ("exceptions", TAGGED, False, 7, 7 + 4 + 5 + 200),
@@ -89,6 +112,10 @@ CASES: Final = (
     ("atomics", ATOMIC, False, 7, 1),  # 0xfff7, then 0xff01, then less 1
     ("wide arithmetic", WIDE, False, 3, 5 + 4),  # 3 * (2**64 - 1) + 8 + 2**64: halves 5 and 4
     ("a local that nothing sets", UNSET, False, 0, 1),
+    ("many results", RESULTS, False, 3, (3 + 2) + 3),
+    ("many results with fuel", RESULTS, True, 3, (3 + 2) + 3),
+    ("results in registers", REGISTERS, False, 7, (7 + 320) + 6 * 7 + (300 + 24 * 14) - 2 * 300),
+    ("results in registers with fuel", REGISTERS, True, 7, (7 + 320) + 6 * 7 + (300 + 24 * 14) - 2 * 300),
     ("fuel", TAGGED, True, 7, 7 + 4 + 5 + 200),
     ("locals in many registers", MANY_HOMES, False, 6, 7 + 20 + 300 + 10 * sum(range(LOCALS + 1))),
     ("locals in many registers with fuel", MANY_HOMES, True, 6, 7 + 20 + 300 + 10 * sum(range(LOCALS + 1))),
