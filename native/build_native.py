@@ -134,5 +134,5 @@ onepass_builder: Final = compiler_builder("x86_64", "_onepass")
 onepass_aarch64_builder: Final = compiler_builder("aarch64", "_onepass_aarch64")
 
 if __name__ == "__main__":
-    for made in (onepass_builder, onepass_aarch64_builder):
+    for made in (ffibuilder, onepass_builder, onepass_aarch64_builder):
         print(build_in_place(made))

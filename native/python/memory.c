@@ -110,16 +110,20 @@ static Py_ssize_t memory_length(PyObject *object)
     return (Py_ssize_t)wa_memory_size(native_of(object));
 }
 
+/* An error is set; what is no number at all gets one that says what it is for. */
+static __attribute__((cold, noinline)) int refuse_address(PyObject *object)
+{
+    if (!PyIndex_Check(object))
+        PyErr_Format(PyExc_TypeError, "a memory address must be an int, found %.100s", Py_TYPE(object)->tp_name);
+    return -1;
+}
+
 /* One end of a slice or an index: addresses are unsigned, so nothing counts from the end and nothing is clipped. */
 static int address_of(PyObject *object, Py_ssize_t size, Py_ssize_t *address)
 {
-    if (!PyIndex_Check(object)) {
-        PyErr_Format(PyExc_TypeError, "a memory address must be an int, found %.100s", Py_TYPE(object)->tp_name);
-        return -1;
-    }
     *address = PyNumber_AsSsize_t(object, PyExc_IndexError);
     if (*address == -1 && PyErr_Occurred())
-        return -1;
+        return refuse_address(object);
     if (*address >= 0 && *address <= size)
         return 0;
     PyErr_Format(PyExc_IndexError, "memory address %zd is outside of the memory's %zd bytes%s", *address, size,

@@ -211,10 +211,10 @@ PyObject *wax_error_facts(const wa_error *error);
 void wax_raise_error(const wa_error *error, PyObject *path);
 /* Put the path, if it is one, into the ArtifactError that is set, unless it has one. */
 void wax_name_file(PyObject *path);
-/* Whether a function of a method table got as many arguments as it takes; else a TypeError is set. */
 /* An integer, or what has an __index__, as a number: 0; 1 where it is negative or too large; -1 with an exception set, which
  * calls the object by this name. */
 int wax_to_u64(PyObject *object, const char *name, uint64_t *number);
+/* Whether a function of a method table got as many arguments as it takes; else a TypeError is set. */
 bool wax_check_count(const char *name, Py_ssize_t found, Py_ssize_t expected);
 /* Set a TypeError and return false unless the type is what it should be. */
 bool wax_check_type(PyObject *object, PyTypeObject *type);
