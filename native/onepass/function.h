@@ -300,7 +300,6 @@ void wop_push_slot(wop_function *fn, uint8_t type);
 wop_value wop_pop(wop_function *fn);
 wop_register wop_allocate(wop_function *fn, bool is_vector, wop_set avoid);
 void wop_take(wop_function *fn, wop_register reg);
-wop_register wop_register_of(wop_function *fn, const wop_value *value, uint32_t height);
 wop_operand wop_operand_of(wop_function *fn, const wop_value *value, uint32_t height);
 wop_register wop_to_register(wop_function *fn, const wop_value *value, uint32_t height);
 void wop_load_value(wop_function *fn, wop_register to, const wop_value *value, uint32_t height);

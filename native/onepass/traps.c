@@ -1,15 +1,10 @@
 /* Traps, and the code behind a function's end that is rarely run. */
 #include "machine.h"
 
-static void put_trap(wop_function *fn, uint8_t trap)
+void wop_trap(wop_function *fn, uint8_t trap)
 {
     wop_add_row(fn, trap);
     wop_put_trap_code(fn, trap);
-}
-
-void wop_trap(wop_function *fn, uint8_t trap)
-{
-    put_trap(fn, trap);
 }
 
 /* Owned by the function; null where there is no memory. */
@@ -117,7 +112,7 @@ void wop_stubs_out(wop_function *fn)
         fn->offset = stub.wasm_offset;
         wop_bind(fn, &stub.fixups);
         if (stub.trap != 0)
-            put_trap(fn, stub.trap);
+            wop_trap(fn, stub.trap);
         else if (stub.call == WA_TAKE_FUEL)
             put_fuel_call(fn, &stub);
         else if (stub.call == WA_CALL_INDEX(reference_changes))
