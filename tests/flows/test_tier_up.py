@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,20 @@ def level(artifact: wa.Artifact) -> str:
     return artifact.metadata.info["opt_level"]
 
 
+def open_files(process: Path) -> Iterator[str]:
+    """Where the descriptors of a process lead; one that is closed meanwhile leads nowhere."""
+    for entry in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield os.readlink(entry)
+
+
 def builders(folder: Path) -> list[int]:
     """Processes that pack in the background for a cache: they have its lock open."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            is_one = b"wasmartifact.tier_child" in (path / "cmdline").read_bytes() and str(folder / "lock") in [
-                os.readlink(entry) for entry in (path / "fd").iterdir()
-            ]
+            is_child = b"wasmartifact.tier_child" in (path / "cmdline").read_bytes()
+            is_one = is_child and str(folder / "lock") in open_files(path)
             if is_one and os.getsid(int(path.name)) != int(path.name):  # the leader of the session only starts it
                 found.append(int(path.name))
         except OSError:  # it has ended
@@ -73,8 +80,14 @@ def builders(folder: Path) -> list[int]:
 
 def builder(folder: Path) -> int:
     """The process that packs."""
-    wait_until(lambda: bool(builders(folder)), "nobody builds")
-    (pid,) = builders(folder)
+    found: list[int] = []
+
+    def is_there() -> bool:
+        found[:] = builders(folder)
+        return bool(found)
+
+    wait_until(is_there, "nobody builds")
+    (pid,) = found
     return pid
 
 
