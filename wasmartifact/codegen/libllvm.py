@@ -51,7 +51,9 @@ _ASSEMBLY_FILE: Final = 0
 _OBJECT_FILE: Final = 1
 
 
-def emit(options: CodegenOptions, switches: tuple[str, ...], passes: str, text: str, keep: str | None) -> bytes:
+def emit(
+    options: CodegenOptions, switches: tuple[str, ...], passes: str, text: str, keep: str | None, *, verify: bool
+) -> bytes:
     """Optimise and emit an LLVM module: see `llvm.emit_object`.
 
     Parameters
@@ -60,6 +62,8 @@ def emit(options: CodegenOptions, switches: tuple[str, ...], passes: str, text: 
         LLVM's command line, which is set once for the process.
     passes : str
         Pipeline of the new pass manager as ``opt -passes=`` takes it. Level 0 has none, and does not come here.
+    verify : bool
+        Whether LLVM looks for faults in what it has parsed, first.
 
     Raises
     ------
@@ -69,10 +73,11 @@ def emit(options: CodegenOptions, switches: tuple[str, ...], passes: str, text: 
     library = _library(options.libllvm, switches)
     machine = _target_machine(library, options)
     with _parsed(library, text) as module:
-        message = c_void_p()
-        if library.LLVMVerifyModule(module, _RETURN_STATUS, byref(message)):
-            raise _rejected(library, message)
-        library.LLVMDisposeMessage(message)
+        if verify:
+            message = c_void_p()
+            if library.LLVMVerifyModule(module, _RETURN_STATUS, byref(message)):
+                raise _rejected(library, message)
+            library.LLVMDisposeMessage(message)
         problem = library.LLVMRunPasses(module, passes.encode(), machine, _pass_options(library))
         if problem is not None:
             raise _rejected(library, c_void_p(library.LLVMGetErrorMessage(problem)), "LLVMDisposeErrorMessage")

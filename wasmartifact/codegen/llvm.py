@@ -13,10 +13,13 @@ from wasmartifact.codegen.emitter import FULL_PIPELINE_LEVEL
 from wasmartifact.codegen.lineprogram import read_address_map, read_address_maps
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.dataclass import replace
-from wasmartifact.elf.object import read_functions, read_object, section_bytes
+from wasmartifact.elf.object import LINE_PROGRAM_NAME, read_functions, read_object, section_bytes
 from wasmartifact.host.libllvm import find_libllvm
 from wasmartifact.host.packages import require
 
+#: Environment variable that has LLVM verify what we generate, with 1: 1% of a pack for a check of ourselves, which the
+#: tests and the fuzzers make. What is kept to be looked at is verified in any case.
+VERIFY_VARIABLE: Final = "WASMARTIFACT_VERIFY_IR"
 #: LLVM's switches for all code, of every level.
 _SWITCHES: Final = (
     # Every function sets up its frame first. Else a leaf may do so on some ways only, and whoever walks frame pointers
@@ -68,21 +71,20 @@ def compile_group(context: ModuleContext, group: FunctionGroup, keep: str | None
     data = emit_object(context.options, text, keep)
     if context.options.splits_groups:
         return _apart(data, facts)
-    return [CompiledGroup(read_object(data), read_address_map(section_bytes(data, ".debug_line")), joined(facts))]
+    return [CompiledGroup(read_object(data), read_address_map(section_bytes(data, LINE_PROGRAM_NAME)), joined(facts))]
 
 
 def _apart(data: bytes, facts: list[GroupFacts]) -> list[CompiledGroup]:
     """A group's object as an object for each function."""
-    functions = read_functions(data)
-    starts = [start for start, _ in functions]
-    maps = read_address_maps(section_bytes(data, ".debug_line"), starts)
+    functions, line_program = read_functions(data)
+    maps = read_address_maps(line_program, [start for start, _ in functions])
     return [CompiledGroup(code, rows, some) for (_, code), rows, some in zip(functions, maps, facts, strict=True)]
 
 
 def compile_text(options: CodegenOptions, text: str, keep: str | None = None) -> list[CompiledGroup]:
     """Compile an LLVM module given as text, in a context of its own; ``keep`` as for `emit_object`."""
     data = emit_object(options, text, keep)
-    return [CompiledGroup(read_object(data), read_address_map(section_bytes(data, ".debug_line")), GroupFacts())]
+    return [CompiledGroup(read_object(data), read_address_map(section_bytes(data, LINE_PROGRAM_NAME)), GroupFacts())]
 
 
 def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> bytes:
@@ -96,6 +98,7 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
     if keep is not None:
         Path(f"{keep}.ll").write_text(text, encoding="utf-8")  # first: it is wanted most where LLVM does not survive it
     level = options.opt_level
+    verify = keep is not None or os.environ.get(VERIFY_VARIABLE) == "1"
     passes = _PASSES.get(level, ())
     if options.libllvm and not os.path.exists(options.libllvm):
         # A worker of another machine than the packer's. The code is the same by either library.
@@ -105,12 +108,12 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
         from wasmartifact.codegen import libllvm  # one of the two is enough for a process
 
         pipeline = f"default<O{level}>" if level >= FULL_PIPELINE_LEVEL else ",".join(f"function({p})" for p in passes)
-        data = libllvm.emit(options, _SWITCHES, pipeline, text, keep)
+        data = libllvm.emit(options, _SWITCHES, pipeline, text, keep, verify=verify)
     else:
         require("llvmlite.binding", "generating code")
         from wasmartifact.codegen import llvmlite_backend
 
-        data = llvmlite_backend.emit(options, _SWITCHES, passes, text, keep)
+        data = llvmlite_backend.emit(options, _SWITCHES, passes, text, keep, verify=verify)
     if keep is not None:
         Path(f"{keep}.o").write_bytes(data)
     return data

@@ -22,7 +22,13 @@ _PASSES: Final = {
 
 
 def emit(
-    options: CodegenOptions, switches: tuple[str, ...], passes: tuple[str, ...], text: str, keep: str | None
+    options: CodegenOptions,
+    switches: tuple[str, ...],
+    passes: tuple[str, ...],
+    text: str,
+    keep: str | None,
+    *,
+    verify: bool,
 ) -> bytes:
     """Optimise and emit an LLVM module: see `llvm.emit_object`.
 
@@ -32,6 +38,8 @@ def emit(
         LLVM's command line, which is set once for the process.
     passes : tuple[str, ...]
         Passes over functions by LLVM's names. At level 3, all that it has.
+    verify : bool
+        Whether LLVM looks for faults in what it has parsed, first.
 
     Raises
     ------
@@ -44,8 +52,9 @@ def emit(
     llvm_context = llvm.create_context()
     try:
         with llvm.parse_assembly(text, llvm_context) as module:
-            if options.opt_level > 0:  # level 0 is for packing fast, and what is emitted differs little by level
+            if verify:
                 module.verify()
+            if options.opt_level > 0:
                 _optimise(options.opt_level, passes, module, machine)
             if keep is not None:
                 with module.clone() as copy:  # emission changes what it emits

@@ -65,7 +65,8 @@ sys.prefix = sys.argv.pop(1)
 importlib.import_module(sys.argv.pop(1)).main(int(sys.argv.pop(1)))
 """
 #: LLVM asks for small blocks and gives them back all the time: more of them at hand in the C library save 2% of a pack.
-_TUNABLES: Final = "glibc.malloc.tcache_count=2000"
+#: Large pages for them save 2 to 3% more, where the kernel gives some.
+_TUNABLES: Final = "glibc.malloc.tcache_count=2000:glibc.malloc.hugetlb=1"
 _SIZE_BYTES: Final = 8
 _STDERR_TAIL_BYTES: Final = 2000
 

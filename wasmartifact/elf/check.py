@@ -1,8 +1,8 @@
 """Check a finished shared object with readers that are not ours, before anybody may see it.
 
 pyelftools checks every artifact against the list of what may be in one. LIEF checks the layout of segments once more;
-as importing it costs half a second of CPU time, and reading takes time and memory in proportion to the file, it looks
-only at artifacts whose compilation took long enough, and that are not huge.
+as importing it costs 0.4 s of CPU time, and reading takes time and memory in proportion to the file, it looks only at
+artifacts whose compilation took a hundred times as long, and that are not huge.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, ANCHOR_SYMBOL, MACHINES, P
 
 #: The readers: of every artifact, and of those of a middling size.
 CHECKERS: Final = ("elftools.elf.elffile", "lief")
-LIEF_MIN_BYTES: Final = 1 << 20
+LIEF_MIN_BYTES: Final = 8 << 20
 LIEF_MAX_BYTES: Final = 128 << 20
 
 _MACHINE_NAMES: Final = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from wasmartifact.dataclass import dataclass, field
@@ -51,6 +51,7 @@ TYPE_DIGESTS_SYMBOL: Final = "wa_type_digests"
 #: What the gaps between pieces of text hold: int3, brk #0.
 TRAP_FILL: Final = {"x86_64": b"\xcc", "aarch64": b"\x00\x00\x20\xd4"}
 UNWIND_NAME: Final = ".eh_frame"
+LINE_PROGRAM_NAME: Final = ".debug_line"
 #: Alignment of sections in an artifact, hence the largest that those of objects may ask for.
 ALIGN_MAX_BYTES: Final = 64
 #: A mergeable section whose entries are larger, or not a power of two, is kept whole.
@@ -174,6 +175,10 @@ class _ElfFile:
             elif header.type == SHT_GROUP:
                 members = array("I", self.contents(header))[1:]  # behind a word of flags
                 self.groups.update(dict.fromkeys(members, frozenset(members)))
+        self.shared = [index for index in range(len(self.headers)) if index not in self.groups]
+        self.symbols_by_section: dict[int, list[_Symbol]] = {}
+        for symbol in self.symbols:
+            self.symbols_by_section.setdefault(symbol.section, []).append(symbol)
 
     def contents(self, header: _Header) -> bytes:
         """Bytes of a section; ToolchainError where they lie outside the file."""
@@ -233,7 +238,7 @@ def read_object(data: bytes) -> CodeObject:
         raise ToolchainError(f"the code generator gave a damaged object: {error}") from error
 
 
-def read_functions(data: bytes) -> list[tuple[int, CodeObject]]:
+def read_functions(data: bytes) -> tuple[list[tuple[int, CodeObject]], bytes | None]:
     """Read an object whose functions have section groups of their own, each into an object of its own.
 
     It gets what its group holds, and those entries of merged sections that it refers to: what another function needs
@@ -242,7 +247,9 @@ def read_functions(data: bytes) -> list[tuple[int, CodeObject]]:
     Returns
     -------
     list[tuple[int, CodeObject]]
-        In the order of the text, with the offset in the joined text that `section_bytes` means.
+        In the order of the text, with the offset in the joined text.
+    bytes | None
+        The object's line program, as `section_bytes` gives it: addresses are offsets in the joined text.
 
     Raises
     ------
@@ -255,11 +262,12 @@ def read_functions(data: bytes) -> list[tuple[int, CodeObject]]:
         loose = [index for index in homes if index not in elf.groups and elf.headers[index].size]
         if loose:
             raise ToolchainError(f"the object has code in {len(loose)} sections that belong to no function")
-        return [
+        functions = [
             (home.offset, _Reader(elf, elf.groups[index]).read())
             for index, home in homes.items()
             if index in elf.groups
         ]
+        return functions, _relocated_section(elf, LINE_PROGRAM_NAME)
     except (struct.error, IndexError, ValueError, KeyError, OverflowError) as error:
         raise ToolchainError(f"the code generator gave a damaged object: {error}") from error
 
@@ -353,10 +361,9 @@ class _Reader:
         self.result.sections.append(Section(".text", b"", align))
 
     def _read_constants(self) -> None:
-        whole = self._sections_with_inexact_references()
-        for index, header in enumerate(self.elf.headers):
-            if self.members is not None and index not in self.members and index in self.elf.groups:
-                continue
+        whole, wanted = self._sections_with_inexact_references(), self._sections_referred_to()
+        for index in self._indices(with_shared=True):
+            header = self.elf.headers[index]
             if not header.flags & SHF_ALLOC or header.flags & SHF_EXECINSTR or not header.size:
                 continue
             is_unwind = header.name == UNWIND_NAME and header.type in (SHT_PROGBITS, SHT_X86_64_UNWIND)
@@ -371,28 +378,32 @@ class _Reader:
             fits = header.entry_size in MERGE_SIZES and not header.size % header.entry_size
             entry_size = header.entry_size if mergeable and fits and header.align <= header.entry_size else 0
             is_shared = self.members is not None and index not in self.members
-            if is_shared and not self._refers_to(index):
+            if is_shared and index not in wanted:
                 continue
             self.homes[index] = _Home(len(self.images), 0)
             self.images.append(bytearray() if is_shared and entry_size else bytearray(self.elf.contents(header)))
             name = header.name if index not in self.elf.groups else ".rodata"  # not the function's as well
             self.result.sections.append(Section(name, b"", max(header.align, 1), entry_size))
 
-    def _refers_to(self, section: int) -> bool:
-        """Whether a member refers to a section."""
-        symbols = self.elf.symbols
-        return any(symbols[symbol].section == section for _, _, symbol, _ in self._own_relocations())
+    def _indices(self, *, with_shared: bool = False) -> Sequence[int]:
+        """Section header indices of what is read, in order; with those that members may refer to."""
+        if self.members is None:
+            return range(len(self.elf.headers))
+        return sorted((*self.members, *self.elf.shared) if with_shared else self.members)
 
-    def _own_relocations(self) -> Iterator[tuple[int, int, int, int]]:
-        for index in self.members or ():
-            yield from self.elf.relocations(index)
+    def _sections_referred_to(self) -> set[int]:
+        """Sections that members refer to."""
+        symbols = self.elf.symbols
+        return {
+            symbols[symbol].section for index in self.members or () for _, _, symbol, _ in self.elf.relocations(index)
+        }
 
     def _sections_with_inexact_references(self) -> set[int]:
         """Sections that a relocation refers to by section symbol without telling which entry it means."""
         kinds = relocation.KINDS[self.elf.machine]
         symbols = self.elf.symbols
         found = set()
-        for index in range(len(self.elf.headers)) if self.members is None else sorted(self.members):
+        for index in self._indices():
             header = self.elf.headers[index]
             if header.flags & SHF_ALLOC:
                 for _, number, symbol, _ in self.elf.relocations(index):
@@ -404,10 +415,10 @@ class _Reader:
         return found
 
     def _read_definitions(self) -> None:
-        for symbol in self.elf.symbols:
+        by_section = self.elf.symbols_by_section
+        own = (symbol for index in self._indices() for symbol in by_section.get(index, ()))
+        for symbol in self.elf.symbols if self.members is None else own:
             if symbol.binding == STB_LOCAL or symbol.section == SHN_UNDEF:
-                continue
-            if self.members is not None and symbol.section not in self.members:
                 continue
             if symbol.binding != STB_GLOBAL or symbol.section not in self.homes or symbol.type > STT_FUNC:
                 raise ToolchainError(

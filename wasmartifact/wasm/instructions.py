@@ -171,6 +171,11 @@ def decode_expression(data: bytes, start: int, limit: int) -> tuple[list[Instruc
                     append((pos, opcode, (align_log2, offset, 0)))
                     pos += 3
                     continue
+                high = data[pos + 3]
+                if align_log2 < 0x40 and high < 0x80:
+                    append((pos, opcode, (align_log2, offset & 0x7F | high << 7, 0)))
+                    pos += 4
+                    continue
             elif kind == BLOCK:
                 openers.append(opcode)
                 if (block_type := _BLOCK_TYPES.get(data[pos + 1])) is not None:

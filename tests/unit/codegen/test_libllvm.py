@@ -166,3 +166,10 @@ except wa.ToolchainError as error:
 def test_what_llvm_rejects_is_a_toolchain_error(library: str, text: str) -> None:
     with pytest.raises(ToolchainError, match=r"LLVM rejected the code that was generated: .+"):
         llvm.emit_object(CodegenOptions(2, X86_64, libllvm=library), text)
+
+
+@pytest.mark.parametrize("library", ["", pytest.param(find_libllvm(), marks=needs_library)], ids=["llvmlite", "own"])
+def test_tests_have_what_is_generated_verified(library: str) -> None:
+    text = "define i32 @f(i32 %x) { %a = add i32 %b, 1 %b = add i32 %x, 1 ret i32 %a }"  # the parser takes it
+    with pytest.raises(ToolchainError, match="Instruction does not dominate all uses"):
+        llvm.emit_object(CodegenOptions(2, X86_64, libllvm=library), text)
