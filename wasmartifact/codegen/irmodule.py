@@ -25,6 +25,12 @@ STACK_POINTER: Final = "metadata !2"
 TAKE_FUEL: Final = "take_fuel"  # symbol of the function that takes a portion of fuel from the store
 FIRST_SCOPE: Final = 8  # number of the first function's debug scope
 _STACK_REGISTERS: Final = {"x86_64": "rsp", "aarch64": "sp"}
+#: What LLVM's back end says of each machine. The passes before it have to be told, or they know of no integers that fit
+#: a register, and leave a loop's address in 32 bits.
+DATA_LAYOUTS: Final = {
+    "x86_64": "e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-i128:128-f80:128-n8:16:32:64-S128",
+    "aarch64": "e-m:e-p270:32:32-p271:32:32-p272:64:64-i8:8:32-i16:16:32-i64:64-i128:128-n32:64-S128-Fn32",
+}
 
 
 def _declaration(name: str, result: str, params: str) -> str:
@@ -73,6 +79,7 @@ def module_text(
     target = context.options.target
     return "\n".join([
         f'target triple = "{target.triple}"',
+        f'target datalayout = "{DATA_LAYOUTS[target.machine]}"',
         f"@{TYPE_DIGESTS_SYMBOL} = external hidden constant [{len(context.canonical)} x [16 x i8]]",
         *_fixed_tables(context),
         *(_declaration(name, *context.llvm_type(signature)) for name, signature in declared),

@@ -14,6 +14,8 @@ from wasmartifact.codegen.lineprogram import read_address_map, read_address_maps
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.dataclass import replace
 from wasmartifact.elf.object import LINE_PROGRAM_NAME, read_functions, read_object, section_bytes
+from wasmartifact.errors import ToolchainError
+from wasmartifact.host.libllvm import VARIABLE as LIBRARY_VARIABLE
 from wasmartifact.host.libllvm import find_libllvm
 from wasmartifact.host.packages import require
 
@@ -48,10 +50,11 @@ _SWITCHES: Final = (
     "-vectorize-slp=false",
 )
 #: Passes by level. WebAssembly comes optimised, and the back end combines instructions once more. So level 2 has few:
-#: no instcombine, which makes some kernels faster, others slower, and packing a twentieth longer.
+#: no instcombine, which makes some kernels faster, others slower, and packing a twentieth longer. By their names for
+#: ``opt -passes=``; indvars makes one of a loop's counters and addresses, and widens what can't wrap around.
 _PASSES: Final = {
     1: ("sroa<preserve-cfg>",),
-    2: ("sroa<preserve-cfg>", "simplifycfg", "sccp", "loop-unroll"),
+    2: ("sroa<preserve-cfg>", "simplifycfg", "sccp", "loop(indvars)", "loop-unroll"),
 }
 
 
@@ -101,8 +104,7 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
     verify = keep is not None or os.environ.get(VERIFY_VARIABLE) == "1"
     passes = _PASSES.get(level, ())
     if options.libllvm and not os.path.exists(options.libllvm):
-        # A worker of another machine than the packer's. The code is the same by either library.
-        options = replace(options, libllvm=find_libllvm())
+        options = replace(options, libllvm=_library_of_this_machine())
     if options.libllvm:
         require("ctypes", "calling LLVM")  # whose absence, or want of memory, has its words
         from wasmartifact.codegen import libllvm  # one of the two is enough for a process
@@ -117,3 +119,14 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
     if keep is not None:
         Path(f"{keep}.o").write_bytes(data)
     return data
+
+
+def _library_of_this_machine() -> str:
+    """Where a worker of another machine than the packer's has the library. Raises ToolchainError where it has none."""
+    path = find_libllvm()
+    if not path:
+        raise ToolchainError(
+            "this worker has no LLVM library of its own, and the machine that packs has: the code of llvmlite would "
+            f"differ; pip install 'wasmartifact[llvm]' for the workers, or set {LIBRARY_VARIABLE}=0 where you pack"
+        )
+    return path

@@ -12,11 +12,12 @@ from wasmartifact.codegen.emitter import FULL_PIPELINE_LEVEL
 from wasmartifact.codegen.options import CodegenOptions
 from wasmartifact.errors import ToolchainError
 
-#: llvmlite's functions for passes by LLVM's names.
+#: llvmlite's functions for passes by LLVM's names; None where it has none: its code is slower for that.
 _PASSES: Final = {
     "sroa<preserve-cfg>": "add_sroa_pass",
     "simplifycfg": "add_simplify_cfg_pass",
     "sccp": "add_sccp_pass",
+    "loop(indvars)": None,
     "loop-unroll": "add_loop_unroll_pass",
 }
 
@@ -109,6 +110,6 @@ def _optimise(opt_level: int, passes: tuple[str, ...], module: Any, machine: Any
         manager = builder.getModulePassManager()
     else:
         manager = llvm.create_new_module_pass_manager()
-        for name in passes:
-            getattr(manager, _PASSES[name])()
+        for function in filter(None, map(_PASSES.__getitem__, passes)):
+            getattr(manager, function)()
     manager.run(module, builder)

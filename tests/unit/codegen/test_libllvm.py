@@ -1,4 +1,4 @@
-"""LLVM's own library generates what llvmlite's does, byte for byte, and is used where it is there."""
+"""LLVM's own library generates what llvmlite's does, byte for byte but for a pass, and is used where it is there."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from tests.support.workload import workload_wasm, workload_wat
 from tests.unit.codegen.harness import context_of, whole_group
 from wasmartifact import cache
 from wasmartifact.codegen import libllvm as backend
-from wasmartifact.codegen import llvm
+from wasmartifact.codegen import llvm, llvmlite_backend
 from wasmartifact.codegen.emit_group import emit_group
+from wasmartifact.codegen.irmodule import DATA_LAYOUTS
 from wasmartifact.codegen.options import CodegenOptions, codegen_options, resolve_target
 from wasmartifact.dataclass import replace
 from wasmartifact.elf.object import read_object
@@ -32,9 +33,22 @@ X86_64 = resolve_target("x86_64", "baseline")
 needs_library = pytest.mark.skipif(not find_libllvm(), reason="LLVM's library is not installed: the extra llvm")
 
 
+#: The one pass that llvmlite can't run.
+INDUCTION_VARIABLES = "loop(indvars)"
+
+
+@pytest.fixture
+def same_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default level has the passes that both can run."""
+    level_2 = tuple(name for name in llvm._PASSES[2] if name != INDUCTION_VARIABLES)
+    assert len(level_2) == len(llvm._PASSES[2]) - 1
+    monkeypatch.setattr(llvm, "_PASSES", llvm._PASSES | {2: level_2})
+
+
 @needs_library
 @pytest.mark.parametrize("level", [1, 2, 3])
 @pytest.mark.parametrize("source", [workload_wat(), long_wat(200)], ids=["workload", "long"])
+@pytest.mark.usefixtures("same_passes")
 def test_both_generate_the_same(source: str, level: int) -> None:
     module = decode_module(bytes(wasmtime.wat2wasm(source)))
     context = context_of(module, level)
@@ -62,6 +76,7 @@ define void @f(ptr %p, ptr %q) {
 
 @needs_library
 @pytest.mark.parametrize("level", [1, 2, 3])
+@pytest.mark.usefixtures("same_passes")
 def test_both_look_for_the_same_vectors(level: int) -> None:
     theirs, ours = (
         read_object(llvm.emit_object(CodegenOptions(level, X86_64, libllvm=path), TWO_STORES))
@@ -75,7 +90,7 @@ def test_artifacts_differ_in_the_name_of_the_generator_alone(tmp_path: Path, mon
     code, infos = [], []
     for name, value in (("own", find_libllvm()), ("llvmlite", "0")):
         monkeypatch.setenv(VARIABLE, value)
-        wa.pack(workload_wasm(), tmp_path / f"{name}.so", incremental=False)
+        wa.pack(workload_wasm(), tmp_path / f"{name}.so", opt_level=1, incremental=False)
         with (tmp_path / f"{name}.so").open("rb") as file:
             section = ELFFile(file).get_section_by_name(".text")
             assert section is not None
@@ -124,12 +139,44 @@ def test_what_is_no_such_library_is_told(library: str) -> None:
 
 
 @needs_library
-@pytest.mark.parametrize("installed", [find_libllvm(), "0"], ids=["there, too", "llvmlite there"])
-def test_a_worker_of_another_machine_has_its_own(installed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, installed)
+def test_a_worker_of_another_machine_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "define i32 @f(i32 %x) { %y = mul i32 %x, 10 ret i32 %y }"
+    of_another_machine = CodegenOptions(2, X86_64, libllvm="/there/libLLVM.so")
     expected = read_object(llvm.emit_object(CodegenOptions(2, X86_64), text))
-    assert read_object(llvm.emit_object(CodegenOptions(2, X86_64, libllvm="/there/libLLVM.so"), text)) == expected
+    monkeypatch.setenv(VARIABLE, find_libllvm())
+    assert read_object(llvm.emit_object(of_another_machine, text)) == expected
+    monkeypatch.setenv(VARIABLE, "0")
+    with pytest.raises(ToolchainError, match=rf"worker has no LLVM library.*{VARIABLE}=0 where you pack"):
+        llvm.emit_object(of_another_machine, text)
+
+
+#: An address that can't wrap around, as there are at most 100 of them: no reason to compute it in 32 bits each time.
+LOOP = """
+(module (memory 1) (func (param $n i32) (local $i i32)
+  (if (i32.gt_u (local.get $n) (i32.const 100)) (then (local.set $n (i32.const 100))))
+  (loop
+    (i32.store (i32.add (i32.const 64) (i32.shl (local.get $i) (i32.const 2))) (i32.const 1))
+    (i32.store (i32.add (i32.const 640) (i32.shl (local.get $i) (i32.const 2))) (i32.const 1))
+    (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))))"""
+
+
+@needs_library
+def test_addresses_that_cannot_wrap_around_need_no_instructions() -> None:
+    module = decode_module(bytes(wasmtime.wat2wasm(LOOP)))
+    context = context_of(module, 2)
+    text, _ = emit_group(context, whole_group(module))
+    theirs, ours = (
+        len(read_object(llvm.emit_object(replace(context.options, libllvm=path), text)).sections[0].data)
+        for path in ("", find_libllvm())
+    )
+    assert 0 < ours < theirs
+
+
+@pytest.mark.parametrize("machine", DATA_LAYOUTS)
+def test_data_layouts_are_those_of_the_back_end(machine: str) -> None:
+    llvmlite_backend._initialize(llvm._SWITCHES)
+    target = resolve_target(machine, "baseline")
+    assert str(llvmlite_backend._target_machine(CodegenOptions(2, target)).target_data) == DATA_LAYOUTS[machine]
 
 
 @needs_library
