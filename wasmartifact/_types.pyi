@@ -6,6 +6,7 @@ docstrings here are those of the C types, too: tools/generate.py writes native/p
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from contextlib import AbstractContextManager
+from types import CodeType
 from typing import Any, Final, Protocol, Self, TypeAlias, final, overload
 
 from typing_extensions import Buffer, disjoint_base
@@ -738,6 +739,9 @@ def wasi_functions(is_unstable: bool, /) -> dict[str, Func]:
 
 def set_program(store: Store, host: WasiHost, /) -> None:
     """Make a store's guests a WASI program, for those who link the functions of wasi_functions."""
+
+def compile_source(source: str | bytes, name: str, /) -> CodeType:
+    """Python source to code, as ``compile(source, name, "exec", dont_inherit=True)``, without making classes of ast."""
 
 def tag_params(tag: Entity, /) -> tuple[str, ...]:
     """Types of the values that an exception of this tag carries."""

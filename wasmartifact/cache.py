@@ -197,6 +197,7 @@ class _Cache:
         #: Where the source is, whatever the working directory; empty for contents.
         self._name = "" if isinstance(source, bytes | bytearray | memoryview) else _absolute(source)
         self._contents: tuple[bytes, os.stat_result | None] | None = None
+        self._contents_digest = ""
 
     def find_linked(self, packing: _Packing) -> Artifact | None:
         """The artifact of a source that is known without being read."""
@@ -208,7 +209,7 @@ class _Cache:
         from wasmartifact.host.cache_folder import lock, unlock
 
         contents, status = self._read()
-        key = packing.key(contents)
+        key = self._key(packing)
         path = os.path.join(self._folder, f"{key}.so")
         try:
             held = lock(self._folder, key)
@@ -234,7 +235,7 @@ class _Cache:
             key, artifact = name.removesuffix(".so"), self.find_linked(quick)
         if artifact is None:
             contents, status = self._read()
-            key = packing.key(contents)
+            key = self._key(packing)
             if os.path.lexists(os.path.join(self._folder, f"{key}.so")) or packing.is_shared(contents):
                 return self.compile(packing)
             artifact = self.compile(quick)
@@ -278,6 +279,12 @@ class _Cache:
             self._contents = _read(self._source)
         return self._contents
 
+    def _key(self, packing: _Packing) -> str:
+        """Name of the artifact that a packing gives. The contents are hashed once, however many are asked for."""
+        if not self._contents_digest:
+            self._contents_digest = _digest(self._read()[0])
+        return packing.key(self._contents_digest)
+
     def _link(self, packing: _Packing) -> str:
         return os.path.join(self._folder, f"{_digest(packing.recipe, self._name)}.src")
 
@@ -317,7 +324,7 @@ def pack_in_background(
     shared = None if store is None else _Shared(**store, warn=_warn)
     packing = _Packing(bounded, _toolchain(options["cpu"]), _warn, shared)
     packing.folder = folder
-    if packing.key(contents) != key:
+    if packing.key(_digest(contents)) != key:
         raise ValueError("the package that packs is not the one that asked for it")
     os.stat(folder)  # one that was removed meanwhile is not made anew
     path = os.path.join(folder, f"{key}.so")
@@ -522,9 +529,9 @@ class _Packing:
         extras = "".join(f" {name}" for name in ("fuel", "keep_debug") if options[name])
         self.recipe = f"{toolchain} {options['opt_level']!r} {options['cpu']!r} {options['target']!r}{extras}"
 
-    def key(self, contents: bytes) -> str:
-        """Name of the module's artifact in the cache, without suffix."""
-        return _digest(self.recipe, contents)
+    def key(self, contents_digest: str) -> str:
+        """Name of the artifact of a module with this digest in the cache, without suffix."""
+        return _digest(self.recipe, contents_digest)
 
     def into_cache(self, path: str, contents: bytes) -> Artifact:
         """Pack into memory, copy that into the cache and load it from there; from memory where the cache is full.
@@ -569,7 +576,7 @@ class _Packing:
     def is_shared(self, contents: bytes) -> bool:
         """Whether the store has the artifact, which is kept for `into_cache`."""
         if self.shared is not None:
-            self._fetched = self.shared.open().fetch(f"{self.key(contents)}.so", _wasm_digest(contents))
+            self._fetched = self.shared.open().fetch(f"{self.key(_digest(contents))}.so", _wasm_digest(contents))
         return self._fetched is not None
 
     def _pack(self, contents: bytes) -> ScratchFile:
@@ -590,7 +597,7 @@ class _Packing:
                     finally:
                         with_code.close()
 
-                name = f"{self.key(contents)}.so"
+                name = f"{self.key(_digest(contents))}.so"
                 packed.write([self._fetched or self.shared.open().get_or_make(name, _wasm_digest(contents), make)])
         except BaseException:
             packed.close()

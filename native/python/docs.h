@@ -698,6 +698,12 @@
     "\n" \
     "Make a store's guests a WASI program, for those who link the functions of wasi_functions."
 
+#define WAX_DOC_compile_source \
+    "compile_source($module, source, name, /)\n" \
+    "--\n" \
+    "\n" \
+    "Python source to code, as ``compile(source, name, \"exec\", dont_inherit=True)``, without making classes of ast."
+
 #define WAX_DOC_tag_params \
     "tag_params($module, tag, /)\n" \
     "--\n" \

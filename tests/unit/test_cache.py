@@ -574,3 +574,19 @@ def test_a_child_that_was_forked_meanwhile_holds_no_lock(source: Path, folder: P
         os.close(reading)
         os.waitpid(children[0], 0)
     assert answer_of_fork.instantiate().exports["f"]() == 42
+
+
+def test_contents_are_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two artifacts are asked for, that of level 0 and the better one, by one digest of the contents."""
+    monkeypatch.setenv(cache.TIER_UP_VARIABLE, "1")
+    monkeypatch.setattr("wasmartifact.tier.begin", lambda *given: cache_folder.unlock(given[4]))
+    hashed: list[str | bytes] = []
+    real = cache._digest
+
+    def digest(*parts: str | bytes) -> str:
+        hashed.extend(parts)
+        return real(*parts)
+
+    monkeypatch.setattr(cache, "_digest", digest)
+    assert wa.compile(ADD, cache_dir=folder).instantiate().exports.f() == 42
+    assert hashed.count(ADD) == 1

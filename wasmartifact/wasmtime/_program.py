@@ -10,6 +10,8 @@ import os
 import sys
 from types import CodeType, ModuleType, TracebackType
 
+from wasmartifact._types import compile_source
+
 TYPE_CHECKING = False  # importing typing costs more than a start
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -29,7 +31,7 @@ def print_exception(kind: type[BaseException], problem: BaseException, trace: Tr
 def run_code(text: str) -> None:
     """As ``python -c`` does."""
     _come_first("")
-    _run(compile(text, "<string>", "exec", dont_inherit=True), ModuleType("__main__"))
+    _run(compile_source(text, "<string>"), ModuleType("__main__"))
 
 
 def run_module(name: str) -> None:
@@ -81,7 +83,7 @@ def _run_source(source: bytes, name: str) -> None:
 
     is_compiled = name.endswith(".pyc")
     loader = (SourcelessFileLoader if is_compiled else SourceFileLoader)("__main__", name)
-    code = loader.get_code("__main__") if is_compiled else compile(source, name, "exec", dont_inherit=True)
+    code = loader.get_code("__main__") if is_compiled else compile_source(source, name)
     module = ModuleType("__main__")
     module.__file__ = name
     module.__loader__ = loader
