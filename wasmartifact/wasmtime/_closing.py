@@ -1,4 +1,4 @@
-"""What the classes of the face have in common: Managed, which can be closed, SetOnly attributes, types of arguments."""
+"""What classes of the face have in common: Managed, which can be closed, SetOnly attributes, checks, ways to errors."""
 
 from __future__ import annotations
 
@@ -50,3 +50,22 @@ def check_type(value: object, expected: type | tuple[type, ...], words: str) -> 
     """Raise WrongType, as wasmtime-py words it, where a value is of another class."""
     if not isinstance(value, expected):
         raise WrongType(words, value)
+
+
+def wasmtime_error(message: str) -> Exception:
+    """A WasmtimeError. Its module is imported with the first one: a start that goes well does without."""
+    made: Exception = __import__("wasmartifact.wasmtime._errors", fromlist=("",)).WasmtimeError(message)
+    return made
+
+
+def translated(problem: Exception) -> Exception:
+    """What wasmtime-py raises where the package raises this; exceptions of others stay what they are."""
+    found: Exception = __import__("wasmartifact.wasmtime._errors", fromlist=("",)).translated(problem)
+    return found
+
+
+def is_own(problem: Exception) -> bool:
+    """Whether an exception is one of the package's, for an ``except`` that need not import them."""
+    from wasmartifact.errors import WasmArtifactError
+
+    return isinstance(problem, WasmArtifactError)

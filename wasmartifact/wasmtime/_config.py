@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from wasmartifact.wasmtime._closing import Managed, SetOnly, WrongType, check_type
-from wasmartifact.wasmtime._errors import WasmtimeError
+from wasmartifact.wasmtime._closing import Managed, SetOnly, WrongType, check_type, wasmtime_error
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class _Setting(SetOnly):
     """An attribute of Config."""
 
     def _refuse(self, value: object, why: str) -> NoReturn:
-        raise WasmtimeError(f"Config.{self._name} = {value!r} can't be kept: {why}")
+        raise wasmtime_error(f"Config.{self._name} = {value!r} can't be kept: {why}")
 
 
 class _Switch(_Setting):
@@ -90,7 +89,7 @@ class _Size(_Setting):
         config._check_open()
         if self._name in Settings.__slots__:
             if value < 0:
-                raise WasmtimeError(f"Config.{self._name} must be 0 or more, found {value}")
+                raise wasmtime_error(f"Config.{self._name} must be 0 or more, found {value}")
             setattr(config._settings, self._name, value)
 
 
@@ -103,7 +102,7 @@ class _Choice(_Setting):
     def __set__(self, config: Config, value: str) -> None:
         config._check_open()
         if value not in self._words:
-            raise WasmtimeError(f"unknown {self._what}: {value}; expected one of {', '.join(self._words)}")
+            raise wasmtime_error(f"unknown {self._what}: {value}; expected one of {', '.join(self._words)}")
         if self._name == "cranelift_opt_level":
             config._settings.opt_level = _LEVELS[value]
 
@@ -125,11 +124,11 @@ class _Cache(_Setting):
             try:
                 open(value, "rb").close()
             except OSError as problem:
-                raise WasmtimeError(f"failed to read the cache configuration {value}: {problem.strerror}") from None
+                raise wasmtime_error(f"failed to read the cache configuration {value}: {problem.strerror}") from None
         elif not isinstance(value, bool):
             raise WrongType("string or bool", value)
         elif not value:
-            raise WasmtimeError("caching cannot be explicitly disabled")
+            raise wasmtime_error("caching cannot be explicitly disabled")
 
 
 class _Target(_Setting):

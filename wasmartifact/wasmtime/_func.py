@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from wasmartifact import _types as native
-from wasmartifact.wasmtime._closing import WrongType, check_type
-from wasmartifact.wasmtime._errors import WasmtimeError, translated
+from wasmartifact.wasmtime._closing import WrongType, check_type, translated, wasmtime_error
 from wasmartifact.wasmtime._extern import Extern, stands_for, wrap
 from wasmartifact.wasmtime._store import Store, StoreContext
-from wasmartifact.wasmtime._types import FuncType
 from wasmartifact.wasmtime._value import calling, fitting, serving
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from wasmartifact.wasi.host import Wasi
+    from wasmartifact.wasmtime._types import FuncType
 
 
 @stands_for(native.Func)
@@ -53,6 +52,8 @@ class Func(Extern):
 
     def type(self, store: Storelike) -> FuncType:
         """Its type."""
+        from wasmartifact.wasmtime._types import FuncType
+
         check_open(store)
         return FuncType._of(self._native.type)
 
@@ -92,7 +93,7 @@ class Func(Extern):
             expected = len(self._native.type.params)
             if given != expected:
                 many = "many" if given > expected else "few"
-                return WasmtimeError(f"too {many} parameters provided: given {given}, expected {expected}")
+                return wasmtime_error(f"too {many} parameters provided: given {given}, expected {expected}")
             return _wrong_results(problem)
         return translated(problem)
 
@@ -116,7 +117,7 @@ def _wrong_results(problem: TypeError) -> Exception:
     if found is None:
         return problem
     words = "results when it shouldn't" if found[1] == "None" else "wrong number of results"
-    return WasmtimeError(f"callback produced {words}")
+    return wasmtime_error(f"callback produced {words}")
 
 
 def check_open(store: Storelike) -> None:
@@ -150,11 +151,13 @@ def check_limit(store: Storelike, limit: str, size: int, what: str) -> None:
     limits = None if found is None else found.limits
     most = None if limits is None else getattr(limits, limit)
     if most is not None and size > most:
-        raise WasmtimeError(f"{what} size exceeds {what} limits: {size} of {most}")
+        raise wasmtime_error(f"{what} size exceeds {what} limits: {size} of {most}")
 
 
 def host_function(ty: FuncType, func: Callable[..., Any], access_caller: bool) -> native.Func:
     """A function of the package for a callable of wasmtime-py's kind."""
+    from wasmartifact.wasmtime._types import FuncType
+
     check_type(ty, FuncType, "a FuncType")
     if not callable(func):
         raise WrongType("a callable", func)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from _collections_abc import Mapping  # what collections.abc shows, without the import of collections
 
 from wasmartifact import _types as native
-from wasmartifact.errors import WasmArtifactError
 from wasmartifact.wasmtime import _memory  # noqa: F401  # so that wrap knows it
-from wasmartifact.wasmtime._closing import Managed, check_type
-from wasmartifact.wasmtime._errors import WasmtimeError, translated
+from wasmartifact.wasmtime._closing import Managed, check_type, is_own, translated, wasmtime_error
 from wasmartifact.wasmtime._extern import unwrap, wrap
 from wasmartifact.wasmtime._func import check_open, native_store
 from wasmartifact.wasmtime._module import Module
@@ -51,7 +49,7 @@ class Instance:
         given = [unwrap(item) for item in imports]
         wanted = module._artifact._native.imports
         if len(given) != len(wanted):
-            raise WasmtimeError(f"expected {len(wanted)} imports, found {len(given)}")
+            raise wasmtime_error(f"expected {len(wanted)} imports, found {len(given)}")
         in_order = _InOrder(given)
         self._bind(instantiate(store, link(module, {row[0]: in_order for row in wanted})))
 
@@ -136,7 +134,9 @@ def link(module: Module, names: Mapping[str, Any]) -> native.Linked:
     """A module of the package with its imports resolved, with the errors of wasmtime-py."""
     try:
         return module._artifact.link(names)
-    except WasmArtifactError as problem:
+    except Exception as problem:
+        if not is_own(problem):
+            raise
         raise translated(problem) from None
 
 
@@ -146,7 +146,9 @@ def instantiate(store: Storelike, linked: native.Linked) -> native.Instance:
     count_entities(store, linked.artifact)
     try:
         return linked.instantiate(store=native_store(store))
-    except WasmArtifactError as problem:
+    except Exception as problem:
+        if not is_own(problem):
+            raise
         raise translated(problem) from None
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from wasmartifact import _types as native
-from wasmartifact import externtypes
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, check_type, wasmtime_error
 from wasmartifact.wasmtime._engine import Engine
-from wasmartifact.wasmtime._errors import WasmtimeError
 from wasmartifact.wasmtime._extern import unwrap, wrap
 from wasmartifact.wasmtime._func import Func, check_open, host_function
 from wasmartifact.wasmtime._instance import Instance, InstancePre, instantiate, link
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Final
 
+    from wasmartifact.externtypes import ExternType
     from wasmartifact.runtime.artifact import Artifact
     from wasmartifact.wasmtime._func import Storelike
     from wasmartifact.wasmtime._instance import AsExtern
@@ -61,7 +60,7 @@ class Linker(Managed):
         check_type(module, str, "a str for module")
         check_type(name, str, "a str for name")
         if not self._may_shadow and self._knows(module, name):
-            raise WasmtimeError(f"import of `{module}::{name}` defined twice")
+            raise wasmtime_error(f"import of `{module}::{name}` defined twice")
         self._names.setdefault(module, {})[name] = item
         self._last = (None, None)
 
@@ -96,18 +95,20 @@ class Linker(Managed):
             given = self._names.setdefault(module, {})
             if not self._may_shadow:
                 for name in (name for name in functions if name in given):
-                    raise WasmtimeError(f"import of `{module}::{name}` defined twice")
+                    raise wasmtime_error(f"import of `{module}::{name}` defined twice")
             given.update(functions)
         self._last = (None, None)
 
     def define_module(self, store: Storelike, name: str, module: Module) -> None:
         """Define what a module exports: of one instance, or, of a WASI command, of a new one for each call."""
+        from wasmartifact.externtypes import FuncType
+
         self._check_open()
         check_type(module, Module, "a `Module`")
         exports = module._artifact.metadata.exports
         if exports.find(_START) is not None:
             for row in exports:
-                if isinstance(row.type, externtypes.FuncType):
+                if isinstance(row.type, FuncType):
                     self._define(name, "" if row.name == _START else row.name, self._command(store, module, row))
             return
         instance = self.instantiate(store, module)
@@ -128,10 +129,12 @@ class Linker(Managed):
 
     def define_unknown_imports_as_traps(self, module: Module) -> None:
         """Define each function that a module needs and nobody defined as one that raises WasmtimeError when called."""
+        from wasmartifact.externtypes import FuncType
+
         self._check_open()
         check_type(module, Module, "a `Module`")
         for row in self._unknown(module):
-            if isinstance(row.type, externtypes.FuncType):
+            if isinstance(row.type, FuncType):
                 self._define(row.module, row.name, native.Func(_unknown(row), *row.type))
 
     def define_unknown_imports_as_default_values(self, store: Storelike, module: Module) -> None:
@@ -181,7 +184,7 @@ class Linker(Managed):
         try:
             found: AsExtern = wrap(self._names[module][name])
         except KeyError:
-            raise WasmtimeError("item not defined in linker") from None
+            raise wasmtime_error("item not defined in linker") from None
         return found
 
     def get_default(self, store: Storelike, name: str) -> Func:
@@ -193,7 +196,7 @@ class Linker(Managed):
         if item is None:
             return Func._of(native.Func(lambda: None))
         if not isinstance(item, native.Func):
-            raise WasmtimeError(f"default export in `{name}` is not a function")
+            raise wasmtime_error(f"default export in `{name}` is not a function")
         return Func._of(item)
 
 
@@ -210,7 +213,7 @@ def _wasi_functions() -> dict[str, dict[str, native.Func]]:
 
 def _unknown(row: Any) -> Callable[..., Any]:
     def call(*arguments: object) -> Any:
-        raise WasmtimeError(f"unknown import: `{row.module}::{row.name}` has not been defined")
+        raise wasmtime_error(f"unknown import: `{row.module}::{row.name}` has not been defined")
 
     return call
 
@@ -223,7 +226,8 @@ def _zero(name: str) -> Any:
     return bytes(16) if name == "v128" else None
 
 
-def _default(type_: externtypes.ExternType) -> Any:
+def _default(type_: ExternType) -> Any:
+    from wasmartifact import externtypes
     from wasmartifact.runtime import entities
 
     if isinstance(type_, externtypes.FuncType):

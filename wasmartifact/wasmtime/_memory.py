@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from wasmartifact import _types as native
-from wasmartifact.errors import LoadError
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, check_type, is_own, wasmtime_error
 from wasmartifact.wasmtime._engine import Engine
-from wasmartifact.wasmtime._errors import WasmtimeError
 from wasmartifact.wasmtime._extern import Extern, stands_for
 from wasmartifact.wasmtime._func import check_limit, check_open
-from wasmartifact.wasmtime._types import MemoryType
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -18,24 +15,26 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wasmartifact.wasmtime._func import Storelike
+    from wasmartifact.wasmtime._types import MemoryType
 
 
 def _make(ty: MemoryType) -> native.Memory:
-    check_type(ty, MemoryType, "a MemoryType")
     minimum, maximum, shared, memory64, page_size_bytes = ty._type
     try:
         return native.Memory(minimum, maximum, shared=shared, memory64=memory64, page_size_bytes=page_size_bytes)
-    except (ValueError, LoadError) as problem:
-        raise WasmtimeError(str(problem)) from None
+    except Exception as problem:
+        if not isinstance(problem, ValueError) and not is_own(problem):
+            raise
+        raise wasmtime_error(str(problem)) from None
 
 
 def _grow(memory: native.Memory, delta: int) -> int:
     if delta < 0:
-        raise WasmtimeError("cannot grow by negative amount")
+        raise wasmtime_error("cannot grow by negative amount")
     try:
         return memory.grow(delta)
     except (ValueError, OverflowError):
-        raise WasmtimeError(f"failed to grow memory by `{delta}`") from None
+        raise wasmtime_error(f"failed to grow memory by `{delta}`") from None
 
 
 def _bounds(memory: native.Memory, start: int | None, stop: int | None) -> tuple[int, int]:
@@ -66,6 +65,8 @@ class Memory(Extern):
     _native: native.Memory
 
     def __init__(self, store: Storelike, ty: MemoryType) -> None:
+        from wasmartifact.wasmtime._types import MemoryType
+
         check_open(store)
         check_type(ty, MemoryType, "a MemoryType")
         check_limit(store, "memory_bytes", ty._type.min_pages * ty._type.page_size_bytes, "memory")
@@ -79,6 +80,8 @@ class Memory(Extern):
 
     def type(self, store: Storelike) -> MemoryType:
         """Its type, with its size now for the minimum."""
+        from wasmartifact.wasmtime._types import MemoryType
+
         check_open(store)
         return MemoryType._of(self._native.type)
 
@@ -179,16 +182,20 @@ class SharedMemory(Extern, Managed):
     _native: native.Memory
 
     def __init__(self, engine: Engine, ty: MemoryType) -> None:
+        from wasmartifact.wasmtime._types import MemoryType
+
         check_type(engine, Engine, "an Engine")
         check_type(ty, MemoryType, "a MemoryType")
         if not ty._type.shared:
-            raise WasmtimeError("shared memory must have the `shared` flag enabled on its memory type")
+            raise wasmtime_error("shared memory must have the `shared` flag enabled on its memory type")
         if not engine._settings.shared_memory:
-            raise WasmtimeError("shared memories are not enabled: set Config.shared_memory")
+            raise wasmtime_error("shared memories are not enabled: set Config.shared_memory")
         self._native = _make(ty)
 
     def type(self) -> MemoryType:
         """Its type, with its size now for the minimum."""
+        from wasmartifact.wasmtime._types import MemoryType
+
         self._check_open()
         return MemoryType._of(self._native.type)
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 
 from wasmartifact.cache import compile
-from wasmartifact.errors import WasmArtifactError
 from wasmartifact.loader import load
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, check_type, is_own, translated, wasmtime_error
 from wasmartifact.wasmtime._engine import Engine
-from wasmartifact.wasmtime._errors import WasmtimeError
-from wasmartifact.wasmtime._types import ExportType, ImportType, wrap_type
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -18,6 +15,7 @@ if TYPE_CHECKING:
 
     from wasmartifact.runtime.artifact import Artifact
     from wasmartifact.wasmtime._config import Settings
+    from wasmartifact.wasmtime._types import ExportType, ImportType
 
 
 def wat2wasm(wat: str | bytes) -> bytearray:
@@ -33,8 +31,10 @@ def wat2wasm(wat: str | bytes) -> bytearray:
     text = source_bytes(wat)
     try:
         return bytearray(read_source(text))
-    except WasmArtifactError as problem:
-        raise WasmtimeError(str(problem)) from None
+    except Exception as problem:
+        if not is_own(problem):
+            raise
+        raise wasmtime_error(str(problem)) from None
 
 
 def source_bytes(wasm: str | bytes | bytearray) -> bytes:
@@ -114,7 +114,7 @@ class Module(Compiled):
 
     def _check_kind(self, artifact: Artifact) -> None:
         if artifact._is_component:
-            raise WasmtimeError("expected a WebAssembly module, found a component: wasmtime.component has those")
+            raise wasmtime_error("expected a WebAssembly module, found a component: wasmtime.component has those")
 
     @classmethod
     def validate(cls, engine: Engine, wasm: bytes | bytearray) -> None:
@@ -127,20 +127,26 @@ class Module(Compiled):
         data = bytes(wasm)
         try:
             validate(data, decode_module(data))
-        except WasmArtifactError as problem:
-            raise WasmtimeError(str(problem)) from None
+        except Exception as problem:
+            if not is_own(problem):
+                raise
+            raise wasmtime_error(str(problem)) from None
         if engine._settings.forbidden:  # which instructions there are is known once it is compiled
             cls(engine, data)
 
     @property
     def imports(self) -> list[ImportType]:
         """What it imports, in order."""
+        from wasmartifact.wasmtime._types import ImportType, wrap_type
+
         self._check_open()
         return [ImportType(row.module, row.name, wrap_type(row.type)) for row in self._artifact.metadata.imports]
 
     @property
     def exports(self) -> list[ExportType]:
         """What it exports, in order."""
+        from wasmartifact.wasmtime._types import ExportType, wrap_type
+
         self._check_open()
         return [ExportType(row.name, wrap_type(row.type)) for row in self._artifact.metadata.exports]
 
@@ -150,10 +156,12 @@ def load_artifact(engine: Engine, source: str | bytes) -> Artifact:
     check_type(engine, Engine, "an Engine")
     try:
         return load(source)
-    except WasmArtifactError as problem:
-        raise WasmtimeError(problem.message) from None
     except OSError as problem:
-        raise WasmtimeError(f"failed to open file {os.fsdecode(source)}: {problem.strerror}") from None
+        raise wasmtime_error(f"failed to open file {os.fsdecode(source)}: {problem.strerror}") from None
+    except Exception as problem:
+        if not is_own(problem):
+            raise
+        raise translated(problem) from None
 
 
 def compile_source(settings: Settings, source: str | bytes) -> Artifact:
@@ -165,8 +173,10 @@ def compile_source(settings: Settings, source: str | bytes) -> Artifact:
             fuel=settings.consume_fuel,
             jobs=None if settings.parallel_compilation else 1,
         )
-    except WasmArtifactError as problem:
-        raise WasmtimeError(str(problem)) from None
+    except Exception as problem:
+        if not is_own(problem):
+            raise
+        raise wasmtime_error(str(problem)) from None
 
 
 def check_features(artifact: Artifact, forbidden: frozenset[str]) -> None:
@@ -176,4 +186,4 @@ def check_features(artifact: Artifact, forbidden: frozenset[str]) -> None:
     bits = artifact.metadata.header.numbers["wasm_features"]
     for number, feature in enumerate(WASM_FEATURES):
         if bits >> number & 1 and feature in forbidden:
-            raise WasmtimeError(f"the module uses {feature}, which the engine's Config switches off")
+            raise wasmtime_error(f"the module uses {feature}, which the engine's Config switches off")

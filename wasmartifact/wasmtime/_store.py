@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from wasmartifact import _types as native
 from wasmartifact.limits import Limits
-from wasmartifact.wasmtime._closing import Managed, check_type
+from wasmartifact.wasmtime._closing import Managed, check_type, wasmtime_error
 from wasmartifact.wasmtime._engine import Engine
-from wasmartifact.wasmtime._errors import WasmtimeError
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -107,14 +106,14 @@ class Store(Managed):
         """Take from the fuel, and say what is left; WasmtimeError where there is less; of older versions, too."""
         left = self.get_fuel() - fuel
         if left < 0:
-            raise WasmtimeError("not enough fuel remaining in store")
+            raise wasmtime_error("not enough fuel remaining in store")
         self.set_fuel(left)
         return left
 
     def _check_fuel(self) -> None:
         self._check_open()
         if not self.engine._settings.consume_fuel:
-            raise WasmtimeError("fuel is not configured in this store")
+            raise wasmtime_error("fuel is not configured in this store")
 
     # ---- epochs
 
@@ -178,7 +177,7 @@ class Store(Managed):
         limit = self._limits.get(what)
         if limit is not None and count > limit:
             words = {"tables": "table", "memories": "memory"}[what]
-            raise WasmtimeError(f"resource limit exceeded: {words} count too high at {count}")
+            raise wasmtime_error(f"resource limit exceeded: {words} count too high at {count}")
         self._counts[what] = count
 
     # ---- WASI

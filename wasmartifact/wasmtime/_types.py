@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from wasmartifact import externtypes
-from wasmartifact.wasmtime._closing import Managed, WrongType, check_type
-from wasmartifact.wasmtime._errors import WasmtimeError
+from wasmartifact.wasmtime._closing import Managed, WrongType, check_type, wasmtime_error
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ class ValType(Managed):
     _name: str
 
     def __init__(self) -> None:
-        raise WasmtimeError("cannot construct directly")
+        raise wasmtime_error("cannot construct directly")
 
     @classmethod
     def _of(cls, name: str) -> ValType:
@@ -176,7 +175,7 @@ def _checked_limits(limits: Limits, bits: int) -> Limits:
         if not isinstance(size, int):
             raise WrongType(f"an int for the {word} size", size)
         if not 0 <= size < 1 << bits:
-            raise WasmtimeError(f"{word} size too large" if size > 0 else f"{word} size is negative")
+            raise wasmtime_error(f"{word} size too large" if size > 0 else f"{word} size is negative")
     return limits
 
 
@@ -184,7 +183,7 @@ def _check_bytes(limits: Limits, page_size_log2: int, bits: int) -> None:
     """Raise WasmtimeError where a memory would have more bytes than there are addresses."""
     for word, pages in (("minimum", limits.min), ("maximum", limits.max)):
         if pages is not None and pages << page_size_log2 > 1 << bits:
-            raise WasmtimeError(f"{word} size of {pages} pages is more than addresses of {bits} bits reach")
+            raise wasmtime_error(f"{word} size of {pages} pages is more than addresses of {bits} bits reach")
 
 
 class TableType(_Type):
@@ -234,14 +233,14 @@ class MemoryType(_Type):
     def __init__(self, limits: Limits, is_64: bool = False, shared: bool = False, page_size_log2: int = 16) -> None:
         _checked_limits(limits, 64 if is_64 else 32)
         if page_size_log2 not in (0, 16):
-            raise WasmtimeError(
+            raise wasmtime_error(
                 f"page size must be 1 or 65536 bytes: page_size_log2 is 0 or 16, found {page_size_log2}"
             )
         _check_bytes(limits, page_size_log2, 64 if is_64 else 32)
         if limits.max is not None and limits.max < limits.min:
-            raise WasmtimeError("maximum page size cannot be smaller than the minimum page size")
+            raise wasmtime_error("maximum page size cannot be smaller than the minimum page size")
         if shared and limits.max is None:
-            raise WasmtimeError("shared memories must have a maximum size")
+            raise wasmtime_error("shared memories must have a maximum size")
         self._type = externtypes.MemoryType(limits.min, limits.max, bool(shared), bool(is_64), 1 << page_size_log2)
 
     @property

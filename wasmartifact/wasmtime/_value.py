@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from _operator import is_  # not operator, which is a file of Python
 
-from wasmartifact.wasmtime._closing import check_type
-from wasmartifact.wasmtime._errors import WasmtimeError
+from wasmartifact.wasmtime._closing import check_type, wasmtime_error
 from wasmartifact.wasmtime._extern import wrap
-from wasmartifact.wasmtime._types import ValType
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Final
+
+    from wasmartifact.wasmtime._types import ValType
 
 _BITS: Final = {"i32": 32, "i64": 64}
 
@@ -69,9 +69,11 @@ class Val:
     @classmethod
     def ref_null(cls, ty: ValType) -> Val:
         """Make the null of a reference type; WasmtimeError for another type."""
+        from wasmartifact.wasmtime._types import ValType
+
         if isinstance(ty, ValType) and ty._name in ("externref", "funcref"):
             return cls(ty._name, None)
-        raise WasmtimeError(f"Invalid reference type for `ref_null`: {ty}")
+        raise wasmtime_error(f"Invalid reference type for `ref_null`: {ty}")
 
     @property
     def value(self) -> Any:
@@ -81,6 +83,8 @@ class Val:
     @property
     def type(self) -> ValType:
         """The type."""
+        from wasmartifact.wasmtime._types import ValType
+
         return ValType._of(self._name)
 
     def as_i32(self) -> int | None:

@@ -6,8 +6,7 @@ import os
 import sys
 
 from wasmartifact.wasi.host import ReadOnly, Wasi
-from wasmartifact.wasmtime._closing import Managed, SetOnly, WrongType, check_type
-from wasmartifact.wasmtime._errors import WasmtimeError
+from wasmartifact.wasmtime._closing import Managed, SetOnly, WrongType, check_type, wasmtime_error
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class WasiConfig(Managed):
             file: IO[bytes] = open(path, mode, buffering=0)  # noqa: SIM115
         except OSError as problem:
             words = f"failed to set {name} file: {os.fsdecode(path)}: {problem.strerror}"
-            raise WasmtimeError(words) from None
+            raise wasmtime_error(words) from None
         self._files.append(file)
         self._give(name, file)
 
@@ -145,7 +144,7 @@ class WasiConfig(Managed):
         for name, value in (("path", path), ("guest_path", guest_path)):
             check_type(value, (str, os.PathLike), f"a str for {name}")
         if not os.path.isdir(path):
-            raise WasmtimeError(f"failed to add preopen dir: {os.fsdecode(path)} is no directory")
+            raise wasmtime_error(f"failed to add preopen dir: {os.fsdecode(path)} is no directory")
         is_writable = fs_mutable is True or (not isinstance(fs_mutable, bool) and fs_mutable & _WRITE)
         is_mutable = bool(is_writable) and bool(file_perms & _WRITE)
         self._preopens[os.fspath(guest_path)] = path if is_mutable else ReadOnly(path)
@@ -157,7 +156,7 @@ class WasiConfig(Managed):
         try:
             return Wasi(args=self._args, env=self._env, preopens=self._preopens, **self._streams)
         except (OSError, ValueError) as problem:
-            raise WasmtimeError(str(problem)) from None
+            raise wasmtime_error(str(problem)) from None
         finally:
             self.close()
 

@@ -195,7 +195,7 @@ def test_the_import_is_lean() -> None:
     assert done.stdout == "[]\n"
 
 
-#: A WASI program that is in the cache, and the exports of its module, as packages list them.
+#: A WASI program that is in the cache.
 WARM = """
 import sys
 before = set(sys.modules)
@@ -209,10 +209,25 @@ linker.define_wasi()
 store = wasmtime.Store(engine)
 store.set_wasi(wasmtime.WasiConfig())
 instance = linker.instantiate(store, module)
-exports = {export.name: instance.exports(store)[export.name] for export in module.exports}
-exports["_start"](store)
-print(exports["g"].value(store), exports["t"].size(store), *sorted(set(sys.modules) - before))
+instance.exports(store)["_start"](store)
 """
+#: The exports of its module, as packages list them.
+EXPORTS = """
+exports = {export.name: instance.exports(store)[export.name] for export in module.exports}
+print(exports["g"].value(store), exports["t"].size(store))
+"""
+
+
+def warm_imports(folder: Path, program: str) -> list[str]:
+    """What a program tells that has run before."""
+    code = f"import sys; sys.path[:0] = {[str(Path(__file__).parents[3]), *sys.path]!r}; {program}"
+    code += "print(*sorted(set(sys.modules) - before))"
+    command = [sys.executable, "-S", "-c", code]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "WASMARTIFACT_TIER_UP": "0"}
+    for _ in range(3):  # the first start packs, and a file that is too young is read again by the second
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=environment)
+        time.sleep(0.2)
+    return done.stdout.split()
 
 
 def test_a_warm_start_is_lean(tmp_path: Path) -> None:
@@ -222,17 +237,22 @@ def test_a_warm_start_is_lean(tmp_path: Path) -> None:
         (table (export "t") 3 funcref) (global (export "g") i32 (i32.const 7))
         (func (export "_start") (drop (call $f))))"""
     )
-    code = f"import sys; sys.path[:0] = {[str(Path(__file__).parents[3]), *sys.path]!r}; {WARM}"
-    command = [sys.executable, "-S", "-c", code]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "WASMARTIFACT_TIER_UP": "0"}
-    for _ in range(3):  # the first start packs, and a file that is too young is read again by the second
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
-        time.sleep(0.2)
-    value, size, *imported = done.stdout.split()
+    value, size, *imported = warm_imports(tmp_path, WARM + EXPORTS)
     assert (value, size) == ("7", "3")
     unneeded = {"wasmartifact.hints", "wasmartifact._native", "wasmartifact.wasm.types", "wasmartifact.packer"}
     unneeded |= {"wasmartifact.runtime.native_errors", "operator", "types", "warnings", "importlib.machinery", "ctypes"}
     assert not unneeded & set(imported)
+
+
+def test_a_start_without_an_error_imports_none(tmp_path: Path) -> None:
+    """Nor the classes of types, which the exceptions and a program's own types need."""
+    (tmp_path / "a.wat").write_text(
+        """(module (import "wasi_snapshot_preview1" "sched_yield" (func $f (result i32))) (memory (export "memory") 1)
+        (func (export "_start") (drop (call $f))))"""
+    )
+    imported = warm_imports(tmp_path, WARM)
+    assert "wasmartifact.wasmtime._linker" in imported
+    assert not {"wasmartifact.errors", "wasmartifact.wasmtime._errors", "wasmartifact.wasmtime._types"} & set(imported)
 
 
 def test_a_script_finds_its_neighbours(tmp_path: Path) -> None:
