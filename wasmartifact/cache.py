@@ -473,9 +473,7 @@ def _record_use(path: str, status: os.stat_result, link: str | None) -> None:
 
 def _point(link: str, text: str) -> None:
     """Make a link with this text, atomically, in place of an older one."""
-    from secrets import token_hex
-
-    temporary = os.path.join(os.path.dirname(link), TEMPORARY_PREFIX + token_hex(16))
+    temporary = os.path.join(os.path.dirname(link), TEMPORARY_PREFIX + os.urandom(16).hex())
     try:
         os.symlink(text, temporary)
         os.rename(temporary, link)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
@@ -311,7 +310,7 @@ def pack(
     clock.lap("layout")
 
     # Module and code offsets become columns.
-    facts = _metadata_facts(plan, compiled, placed, hashlib.sha256(given).digest(), component)
+    facts = _metadata_facts(plan, compiled, placed, digests.wasm_digest(given), component)
     section = encode_metadata(facts)
 
     # What code and runtime rely on together goes into the code, where no change of metadata reaches it.

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import os
 import pickle
+from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Any, Final
 
 from wasmartifact.codegen.compiled import AddressMap, CompiledGroup, GroupFacts

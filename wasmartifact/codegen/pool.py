@@ -6,8 +6,8 @@ import atexit
 import os
 import selectors
 import threading
+from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 
 from wasmartifact.codegen.compiled import CompiledGroup
 from wasmartifact.codegen.context import ModuleContext

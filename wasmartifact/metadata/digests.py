@@ -18,8 +18,9 @@ check of load_checksum is in native/runtime/checksum.c.
 
 from __future__ import annotations
 
+import sys
+from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Final
 
 from wasmartifact.constants import DIRECTORY_ENTRY_BYTES, HEAD_MASKED_RANGES, HEADER_RANGES, METADATA_HEADER_BYTES
@@ -38,6 +39,23 @@ _SIGNATURE_END: Final = HEADER_RANGES["signing_key"][1]
 _FILE_SIZE: Final = slice(*HEADER_RANGES["file_size_bytes"])
 _DIRECTORY_OFFSET: Final = slice(*HEADER_RANGES["directory_offset"])
 _DIRECTORY_COUNT: Final = slice(*HEADER_RANGES["directory_count"])
+
+
+#: A module of so many bytes is hashed by Python's own code before OpenSSL is loaded, which then is faster.
+_SMALL_BYTES: Final = 512 << 10
+
+
+def wasm_digest(module: bytes) -> bytes:
+    """SHA-256 of a binary module."""
+    if len(module) <= _SMALL_BYTES:
+        try:
+            sha256 = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
+        except ImportError:  # a Python that was built with OpenSSL's alone
+            from hashlib import sha256
+    else:
+        from hashlib import sha256
+    digest: bytes = sha256(module).digest()
+    return digest
 
 
 def build_id(code: Iterable[Buffer], section: Buffer) -> bytes:

@@ -43,7 +43,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasmartifact.dataclass import dataclass
+from wasmartifact.record import NamedTuple
 
 # Kinds of immediates. PREFIX and ILLEGAL occur in KIND_BY_BYTE only.
 (
@@ -61,8 +61,7 @@ PREFIX_ATOMIC: Final = 0xFE
 PREFIXES: Final = (PREFIX_GC, PREFIX_MISC, PREFIX_SIMD, PREFIX_ATOMIC)
 
 
-@dataclass(frozen=True, slots=True)
-class Opcode:
+class Opcode(NamedTuple):
     """One opcode.
 
     Attributes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 
 import pytest
 
@@ -109,3 +110,14 @@ def test_patching_takes_fitting_values_only() -> None:
         patch_header(section, build_id=b"short")
     with pytest.raises(ValueError, match="no_such_field"):
         patch_header(section, no_such_field=1)
+
+
+@pytest.mark.parametrize("size", [0, 8, digests._SMALL_BYTES, digests._SMALL_BYTES + 1])
+@pytest.mark.parametrize("has_own", [True, False])
+def test_the_digest_of_a_module(size: int, has_own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever code hashes it; some Pythons are built with OpenSSL's alone."""
+    if not has_own:
+        for name in ("_sha2", "_sha256"):
+            monkeypatch.setitem(sys.modules, name, None)
+    module = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    assert digests.wasm_digest(module) == hashlib.sha256(module).digest()
