@@ -1,5 +1,5 @@
 /* Which functions have a shape that an optimising compiler takes too long for: its passes grow with the square of a block, of the
- * targets of a switch, or of what is live. Real code is far below these limits; what is above gets this folder's code at all levels. */
+ * targets of a switch, of blocks and loops behind each other, or of what is live. Real code is far below these limits; what is above gets this folder's code at all levels. */
 #include "machine.h"
 
 enum {
@@ -8,16 +8,18 @@ enum {
     MOST_BLOCK_SELECTS = 300,
     MOST_TARGETS = 1500, /* of all br_table together */
     MOST_INDIRECT_CALLS = 200,
+    MOST_BLOCKS = 2500, /* as many as their beginnings and the branches that depend on something */
+    MOST_LOOPS = 300,   /* LLVM looks for what is known at the beginning of one in all before it */
 };
 
 typedef struct {
-    uint64_t operators, selects, targets, indirect_calls;
+    uint64_t operators, selects, targets, indirect_calls, blocks, loops;
 } shape;
 
 static bool is_above(const shape *seen)
 {
     return seen->operators > MOST_BLOCK_OPERATORS || seen->selects > MOST_BLOCK_SELECTS || seen->targets > MOST_TARGETS ||
-           seen->indirect_calls > MOST_INDIRECT_CALLS;
+           seen->indirect_calls > MOST_INDIRECT_CALLS || seen->blocks > MOST_BLOCKS || seen->loops > MOST_LOOPS;
 }
 
 static void count_operator(shape *seen, uint32_t opcode, wop_reader ahead)
@@ -26,6 +28,8 @@ static void count_operator(shape *seen, uint32_t opcode, wop_reader ahead)
         seen->targets += wop_read_u32(&ahead);
     if (opcode <= WA_OP_RETURN) {
         seen->operators = seen->selects = 0;
+        seen->blocks += opcode == WA_OP_BR_IF || (opcode >= WA_OP_BLOCK && opcode <= WA_OP_ELSE);
+        seen->loops += opcode == WA_OP_LOOP;
         return;
     }
     seen->operators++;

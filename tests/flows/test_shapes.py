@@ -36,6 +36,15 @@ def repeated(step: str, start: str = "local.get 0", end: str = "") -> Callable[[
     return lambda count: f"{start} {f'{step} ' * count} {end}"
 
 
+def loops(count: int) -> str:
+    """Loops behind each other, each of which the one before leads to."""
+    step = "(local.tee 1 (i32.add (local.get 1) (i32.const 4)))"
+    each = f"(loop (i32.store (local.get 1) (local.get 0)) (br_if 0 (i32.lt_u {step} (local.get 0))))"
+    return (
+        f"(local i32) {' '.join(f'(local.set 1 (i32.const {number})) {each}' for number in range(count))} (local.get 1)"
+    )
+
+
 #: Shape, how often to have it in too large a function, and in one that LLVM compiles.
 SHAPES: dict[str, tuple[Callable[[int], str], int, int]] = {
     "cases": (cases, 2_000, 20),
@@ -48,6 +57,8 @@ SHAPES: dict[str, tuple[Callable[[int], str], int, int]] = {
     "loads": (lambda count: "local.get 0 i32.load " * count + "i32.add " * (count - 1), 2_000, 20),
     "indirect calls": (repeated("i32.const 0 call_indirect (param i32) (result i32)"), 300, 20),
     "divisions": (repeated("local.get 0 i32.const 1 i32.or i32.div_u local.get 0 i32.add"), 30_000, 20),
+    "loops": (loops, 500, 20),
+    "branches": (repeated("local.set 0 local.get 0 if (result i32) i32.const 7 else local.get 0 end"), 1_300, 20),
 }  # fmt: skip
 
 
