@@ -31,7 +31,13 @@ def print_exception(kind: type[BaseException], problem: BaseException, trace: Tr
 def run_code(text: str) -> None:
     """As ``python -c`` does."""
     _come_first("")
-    _run(compile_source(text, "<string>"), ModuleType("__main__"))
+    code = compile_source(text, "<string>")
+    if sys.version_info >= (3, 13):  # from there on tracebacks show these lines, too
+        import linecache
+
+        lines = [f"{line}\n" for line in text.splitlines()]
+        linecache.cache["<string>"] = (len(text), None, lines, "<string>")
+    _run(code, ModuleType("__main__"))
 
 
 def run_module(name: str) -> None:

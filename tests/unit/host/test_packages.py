@@ -10,6 +10,7 @@ import pytest
 
 import wasmartifact as wa
 from tests.unit.codegen.object_modules import OBJECT_MODULES
+from wasmartifact.elf.check import LIEF_MIN_BYTES
 from wasmartifact.host.packages import check_installed, require
 
 #: Import name, name to install, and a module that can't be packed without it.
@@ -43,7 +44,7 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Complet
 @pytest.mark.parametrize("fault", [ABSENT, BROKEN], ids=["absent", "broken"])
 def test_the_extra_is_named(tmp_path: Path, package: str, distribution: str, source: str, fault: str) -> None:
     if package == "lief":  # which looks at big artifacts only
-        source = "('(module (memory 30) (data (i32.const 0) \"' + 'x' * (1 << 20) + '\"))').encode()"
+        source = f"('(module (memory 200) (data (i32.const 0) \"' + 'x' * {LIEF_MIN_BYTES} + '\"))').encode()"
     (tmp_path / f"{package}.py").write_text(fault)
     result = run(tmp_path, PROGRAM.format(source=source), str(tmp_path / "a.so"))
     assert result.stderr == b""
