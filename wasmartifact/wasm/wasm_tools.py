@@ -88,5 +88,7 @@ def run_wasm_tools(data: bytes, *arguments: str, source: str = "-") -> Answer:
         raise ToolchainError(f"can't run {command[0]}: {as_os_error(error)}; {advice}") from error
     message = process.stderr.decode("utf-8", "replace").strip()
     if process.returncode and not re.search("^error:", message, re.MULTILINE):  # warnings may come first
-        raise ToolchainError(f"wasm-tools {arguments[0]} failed with exit code {process.returncode}: {message}")
+        words = " ".join(message.partition("note: run with `RUST_BACKTRACE")[0].split())
+        advice = memory_advice() or "report this with the module"
+        raise ToolchainError(f"wasm-tools {arguments[0]} failed with exit code {process.returncode}: {words}; {advice}")
     return Answer(process.returncode, process.stdout, message)
