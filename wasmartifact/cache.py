@@ -616,11 +616,10 @@ class _Packing:
 
 def _wasm_digest(contents: bytes) -> bytes:
     """SHA-256 of the binary module, as its artifact has it."""
-    from hashlib import sha256
-
+    from wasmartifact.metadata.digests import wasm_digest
     from wasmartifact.wasm.source import read_source
 
-    return sha256(read_source(contents)).digest()
+    return wasm_digest(read_source(contents))
 
 
 def _keep(packed: ScratchFile, path: str) -> None:

@@ -1,5 +1,6 @@
 /* Which functions have a shape that an optimising compiler takes too long for: its passes grow with the square of a block, of the
- * targets of a switch, of blocks and loops behind each other, or of what is live. Real code is far below these limits; what is above gets this folder's code at all levels. */
+ * targets of a switch, of blocks and loops behind each other, or of what is live. Few functions of real code are above these limits; they
+ * get this folder's code at all levels. */
 #include "machine.h"
 
 enum {
