@@ -23,6 +23,7 @@ from wasmartifact.arguments import (
 from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
+from wasmartifact.codegen.onepass import xxh64
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, codegen_options, llvmlite_version, resolve_levels
 from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.elf.assemble import SharedObject, assemble
@@ -363,7 +364,7 @@ def seal(built: SharedObject) -> bytes:
     build_id = digests.build_id(built.code, built.section)
     patch_header(built.section, build_id=build_id)
     built.write_build_id(build_id)
-    digests.seal(built.head, built.section, built.pieces)
+    digests.seal(built.head, built.section, built.pieces, xxh64)
     return build_id
 
 

@@ -111,6 +111,9 @@ typedef struct {
 uint32_t wa_onepass_address_blocks(const uint32_t *text, const uint32_t *wasm, uint32_t count, uint32_t limit, uint16_t *text_deltas,
                                    uint16_t *wasm_deltas, wa_onepass_block *blocks);
 
+/* The XXH64 of some bytes: no part of compiling, but packing has no other code of its own that is not Python. */
+uint64_t wa_onepass_xxh64(const uint8_t *data, uint64_t size_bytes, uint64_t seed);
+
 /* ---- end of the interface ---------------------------------------------------------------------------------------- */
 
 #endif

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import sys
 from _blake2 import blake2b  # what hashlib shows, without the import of OpenSSL
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from wasmartifact.constants import DIRECTORY_ENTRY_BYTES, HEAD_MASKED_RANGES, HEADER_RANGES, METADATA_HEADER_BYTES
@@ -29,6 +29,8 @@ from wasmartifact.metadata import header
 from wasmartifact.metadata.xxh64 import xxh64
 from wasmartifact.schema import BUILD_ID_BYTES, SIGNATURE_PREFIX, Buffer, align_up
 
+#: XXH64 of some bytes, with a seed.
+Hash = Callable[[Buffer, int], int]
 _BUILD_ID_START: Final = HEADER_RANGES["build_id"][0]
 # load_checksum and the digests are neighbours, and build_id stands right before them.
 _DIGESTS_START, _CHECKSUM_END = HEADER_RANGES["load_checksum"]
@@ -111,7 +113,7 @@ def mapped_code(
     )
 
 
-def load_checksum(head: Buffer, section: Buffer) -> int:
+def load_checksum(head: Buffer, section: Buffer, hash_: Hash = xxh64) -> int:
     """What the loader compares before dlopen; ``head`` is the first ``head_size_bytes`` of the file.
 
     Covers the head with the fields that ``strip`` rewrites as zero, the metadata header with load_checksum itself as
@@ -125,7 +127,7 @@ def load_checksum(head: Buffer, section: Buffer) -> int:
     start = int.from_bytes(section[_DIRECTORY_OFFSET], "little")
     count = int.from_bytes(section[_DIRECTORY_COUNT], "little")
     directory = memoryview(section)[start : start + count * DIRECTORY_ENTRY_BYTES]
-    return xxh64(directory, xxh64(masked_header, xxh64(masked_head)))
+    return hash_(directory, hash_(masked_header, hash_(masked_head, 0)))
 
 
 def section_digest(section: Buffer) -> bytes:
@@ -141,7 +143,7 @@ def file_digest(chunks: Iterable[Buffer]) -> bytes:
     return digest.digest()
 
 
-def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]) -> None:
+def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer], hash_: Hash = xxh64) -> None:
     """Fill in section_digest, file_digest and load_checksum: the last change of an artifact, which is not signed then.
 
     Parameters
@@ -152,6 +154,8 @@ def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]
         The metadata section, final but for these fields. Patched in place.
     chunks : iterable of buffers
         The whole file in order. The section's piece must be ``section`` itself or a view of it.
+    hash_ : callable
+        Another XXH64 than that of `xxh64`, which needs no code but Python's.
 
     Raises
     ------
@@ -170,7 +174,7 @@ def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]
         section_digest=section_digest(section),
         file_digest=file_digest(pieces),
     )
-    header.patch_header(section, load_checksum=load_checksum(head, section))
+    header.patch_header(section, load_checksum=load_checksum(head, section, hash_))
 
 
 def check_load(head: Buffer, section: Buffer) -> None:
