@@ -7,9 +7,11 @@ numbers of rows. ``rowcheck`` goes on to the rows. The C runtime checks the same
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Final
 
 from wasmartifact import schema
+from wasmartifact.constants import ROW_COLUMNS
 from wasmartifact.errors import CorruptArtifact
 from wasmartifact.metadata import faults
 from wasmartifact.metadata.columns import Columns
@@ -18,10 +20,15 @@ _MACHINE_NAMES: Final = {number: name for name, number in schema.MACHINES.items(
 _COLUMN_BY_ID: Final = {column.id: column for column in schema.COLUMNS}
 #: Size of a value, by the column's id.
 _SIZES: Final = {column.id: schema.VALUE_SIZES[column.type] for column in schema.COLUMNS}
-#: Id and group of each column with as many values as its group has rows, or one more.
-_ROW_SHAPES: Final = tuple(
-    (column.id, column.group, int(column.shape == "offsets")) for column in schema.COLUMNS if column.shape != "flat"
-)
+#: Of each group the column that tells its rows, how many values it has more, and the same of all that have rows.
+_GROUPS: Final = {
+    group: (
+        schema.COLUMN_BY_NAME[ROW_COLUMNS[group][0]].id,
+        ROW_COLUMNS[group][1],
+        tuple((column.id, int(column.shape == "offsets")) for column in columns if column.shape != "flat"),
+    )
+    for group, columns in groupby(schema.COLUMNS, key=lambda column: column.group)
+}
 _EXPORT_SLOTS: Final = schema.COLUMN_BY_NAME["export_slots"].id
 #: Ids of columns that have no more values than another one.
 _PARTS: Final = tuple(
@@ -85,22 +92,21 @@ def _check_entries(columns: Columns) -> None:
     numbers, directory, size_bytes = columns.header.numbers, columns.directory, len(columns.section)
     if len(directory) != numbers["directory_count"]:
         raise faults.corrupt_header("number of different columns", len(directory), numbers["directory_count"])
-    previous, spans = -1, []
+    known_sizes, align, previous, spans = _SIZES, schema.COLUMN_ALIGN_BYTES, -1, []
     for number, (column_id, element_size_bytes, offset, count) in enumerate(directory.values()):
         if column_id <= previous:
             raise faults.corrupt_directory(number, "column_id", column_id, f"more than {previous}")
-        previous = column_id
-        expected_bytes = _SIZES.get(column_id, element_size_bytes)
-        if element_size_bytes != expected_bytes:
-            expected = f"{expected_bytes} for {_COLUMN_BY_ID[column_id].name}"
+        if column_id in known_sizes and element_size_bytes != known_sizes[column_id]:
+            expected = f"{known_sizes[column_id]} for {_COLUMN_BY_ID[column_id].name}"
             raise faults.corrupt_directory(number, "element_size_bytes", element_size_bytes, expected)
-        if offset % schema.COLUMN_ALIGN_BYTES:
-            expected = f"a multiple of {schema.COLUMN_ALIGN_BYTES}"
-            raise faults.corrupt_directory(number, "offset", offset, expected)
+        if offset % align:
+            raise faults.corrupt_directory(number, "offset", offset, f"a multiple of {align}")
         end = offset + count * element_size_bytes
         if end > size_bytes:
             raise faults.corrupt_directory(number, "end", end, f"at most {size_bytes}")
-        spans.append((offset, end, number))
+        if count:
+            spans.append((offset, end, number))
+        previous = column_id
     if not _SIZES.keys() <= directory.keys():
         missing = next(column.name for column_id, column in _COLUMN_BY_ID.items() if column_id not in directory)
         raise faults.corrupt_directory(len(directory), "column", "missing", missing)
@@ -115,16 +121,17 @@ def _check_entries(columns: Columns) -> None:
 def _check_counts(columns: Columns) -> None:
     """Columns of a group have as many rows as the group; flat columns have rules of their own."""
     directory = columns.directory
-    rows: dict[str, int] = {}
-    for column_id, group, extra in _ROW_SHAPES:
-        count = directory[column_id][3]
-        if group not in rows:
-            rows[group] = count - extra if count else columns.row_count(group)
-        if count != rows[group] + extra:
-            raise _wrong_count(columns, column_id, rows[group] + extra)
+    for group, (first, more, members) in _GROUPS.items():
+        rows = directory[first][3] - more
+        if rows < 0:
+            columns.row_count(group)  # raises
+        for column_id, extra in members:
+            if directory[column_id][3] != rows + extra:
+                raise _wrong_count(columns, column_id, rows + extra)
     slots = directory[_EXPORT_SLOTS][3]
-    if slots & (slots - 1) or slots <= rows["exports"]:
-        raise _wrong_count(columns, _EXPORT_SLOTS, f"a power of two above {rows['exports']}")
+    exports = columns.row_count("exports")
+    if slots & (slots - 1) or slots <= exports:
+        raise _wrong_count(columns, _EXPORT_SLOTS, f"a power of two above {exports}")
     for part, whole in _PARTS:
         limit = directory[whole][3]
         if directory[part][3] > limit:

@@ -91,8 +91,8 @@ class Columns:
             end = start + count * DIRECTORY_ENTRY_BYTES
             if end > len(self.section):
                 raise self.corrupt_header("end of the directory", end, f"at most {len(self.section)}")
-            fields = _entry_fields(self.section[start:end])
-            self._directory = {entry[0]: entry for entry in zip(*fields, strict=True)}
+            fields = list(_entry_fields(self.section[start:end]))
+            self._directory = dict(zip(fields[0], zip(*fields, strict=True), strict=True))
         return self._directory
 
     def entry(self, column_id: int) -> Entry:
@@ -241,8 +241,8 @@ def _values(data: memoryview, size_bytes: int) -> memoryview:
     return data.cast("Q" if size_bytes == 8 else "I" if size_bytes == 4 else "H" if size_bytes == 2 else "B")
 
 
-def _entry_fields(entries: memoryview) -> Iterator[memoryview]:
+def _entry_fields(entries: memoryview) -> Iterator[list[int]]:
     """The fields of directory entries, each as a column."""
     for start, end in ENTRY_RANGES.values():
         size_bytes = end - start
-        yield _values(entries, size_bytes)[start // size_bytes :: DIRECTORY_ENTRY_BYTES // size_bytes]
+        yield _values(entries, size_bytes)[start // size_bytes :: DIRECTORY_ENTRY_BYTES // size_bytes].tolist()

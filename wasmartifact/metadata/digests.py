@@ -162,8 +162,14 @@ def seal(head: Buffer, section: bytearray | memoryview, chunks: Iterable[Buffer]
     ValueError
         Where the chunks don't add up to the header's ``file_size_bytes``: a defect of the caller.
     """
-    header.patch_header(section, load_checksum=0, section_digest=bytes(32), file_digest=bytes(32))
-    header.patch_header(section, signature=bytes(64), signing_key=bytes(32))
+    header.patch_header(
+        section,
+        load_checksum=0,
+        section_digest=bytes(32),
+        file_digest=bytes(32),
+        signature=bytes(64),
+        signing_key=bytes(32),
+    )
     pieces = [memoryview(chunk) for chunk in chunks]
     size = sum(piece.nbytes for piece in pieces)
     recorded = int.from_bytes(section[_FILE_SIZE], "little")

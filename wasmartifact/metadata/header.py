@@ -5,12 +5,27 @@ The layouts are ``schema.METADATA_HEADER`` and ``schema.DIRECTORY_ENTRY``.
 
 from __future__ import annotations
 
+from struct import Struct, error
+
 from wasmartifact.constants import COLUMN_IDS, HEADER_RANGES, METADATA_HEADER_BYTES
 from wasmartifact.record import NamedTuple
 
-_PLACES = {name: slice(*place) for name, place in HEADER_RANGES.items()}
-_NUMBERS = {name: place for name, place in _PLACES.items() if place.stop - place.start <= 8}
-_DIGESTS = {name: place for name, place in _PLACES.items() if name not in _NUMBERS}
+_SIZES = {name: end - start for name, (start, end) in HEADER_RANGES.items()}
+_CODES = {size: {2: "H", 4: "I", 8: "Q"}.get(size, f"{size}s") for size in _SIZES.values()}
+_PACKERS = {size: Struct(f"<{code}") for size, code in _CODES.items()}
+#: Start of each field, and what writes it.
+_PLACES = {name: (start, _PACKERS[end - start]) for name, (start, end) in HEADER_RANGES.items()}
+_NUMBERS = tuple(name for name, size in _SIZES.items() if size <= 8)
+_DIGESTS = tuple(name for name, size in _SIZES.items() if size > 8)
+
+
+def _reader(names: tuple[str, ...]) -> Struct:
+    """What reads these fields and passes over the others."""
+    return Struct("<" + "".join([_CODES[size] if name in names else f"{size}x" for name, size in _SIZES.items()]))
+
+
+_read_numbers = _reader(_NUMBERS).unpack_from
+_read_digests = _reader(_DIGESTS).unpack_from
 
 
 class Header(NamedTuple):
@@ -52,9 +67,10 @@ def read_header(section: memoryview) -> Header:
         from wasmartifact.metadata import faults
 
         raise faults.corrupt_header("section size in bytes", len(section), f"at least {METADATA_HEADER_BYTES}")
-    data = bytes(section[:METADATA_HEADER_BYTES])
-    numbers = {name: int.from_bytes(data[place], "little") for name, place in _NUMBERS.items()}
-    return Header(numbers, {name: data[place] for name, place in _DIGESTS.items()})
+    return Header(
+        dict(zip(_NUMBERS, _read_numbers(section), strict=True)),
+        dict(zip(_DIGESTS, _read_digests(section), strict=True)),
+    )
 
 
 def patch_header(section: bytearray | memoryview, **fields: int | bytes) -> None:
@@ -73,10 +89,13 @@ def patch_header(section: bytearray | memoryview, **fields: int | bytes) -> None
         Where a name is unknown or a value does not fit its field: a defect of the caller.
     """
     for name, value in fields.items():
-        if name not in HEADER_RANGES:
+        place = _PLACES.get(name)
+        if place is None:
             raise ValueError(f"no header field {name!r}")
-        start, end = HEADER_RANGES[name]
-        data = value if isinstance(value, bytes) else value.to_bytes(end - start, "little")
-        if len(data) != end - start:
-            raise ValueError(f"header field {name} takes {end - start} bytes, not {len(data)}")
-        section[start:end] = data
+        start, packer = place
+        if isinstance(value, bytes) and len(value) != packer.size:
+            raise ValueError(f"header field {name} takes {packer.size} bytes, not {len(value)}")
+        try:
+            packer.pack_into(section, start, value)
+        except error as problem:
+            raise ValueError(f"header field {name}: {problem}") from None

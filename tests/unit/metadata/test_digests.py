@@ -112,6 +112,8 @@ def test_patching_takes_fitting_values_only() -> None:
         patch_header(section, build_id=b"short")
     with pytest.raises(ValueError, match="no_such_field"):
         patch_header(section, no_such_field=1)
+    with pytest.raises(ValueError, match="machine"):
+        patch_header(section, machine=1 << 32)
 
 
 @pytest.mark.parametrize("size", [0, 8, digests._SMALL_BYTES, digests._SMALL_BYTES + 1])
