@@ -15,6 +15,8 @@ from wasmartifact.schema import TEMPORARY_PREFIX, Buffer
 
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_CHUNKS: Final = 64
+#: Where links stand for open files.
+_OPEN_FILES: Final = "/proc/"
 #: Linux follows as many symbolic links in one path.
 _MAX_LINKS: Final = 40
 
@@ -84,7 +86,7 @@ def write_output(
             return
         path = _follow_links(output)
         mode = _mode(path)
-        if not mode or (stat.S_ISREG(mode) and not os.path.islink(path)):
+        if not mode or (stat.S_ISREG(mode) and not path.startswith(_OPEN_FILES)):
             write_atomically(path, chunks, check=check)
             return
         fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY)
@@ -116,10 +118,11 @@ def _follow_links(output: str | os.PathLike[str]) -> str:
     """
     path = absolute_path(output)
     for _ in range(_MAX_LINKS):
-        folder = os.path.realpath(os.path.dirname(path))
-        path = os.path.join(folder, os.path.basename(path))
-        if folder.startswith("/proc/") or not os.path.islink(path):
+        if not os.path.islink(path):
             return path
+        folder = os.path.realpath(os.path.dirname(path))
+        if folder.startswith(_OPEN_FILES):
+            return os.path.join(folder, os.path.basename(path))
         path = os.path.normpath(os.path.join(folder, os.readlink(path)))
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(output))
 
