@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Final
 
 from wasmartifact import schema
@@ -39,12 +41,18 @@ _START: Final = schema.ANCHOR.size_bytes
 _ENTRIES: Final = _START + schema.CONTRACT.size_bytes
 _ARRAYS_END: Final = _ENTRIES + len(schema.TIED_ARRAYS) * schema.TIED_ARRAY.size_bytes
 _TIED_COLUMNS: Final = {name: schema.COLUMN_BY_NAME[name] for name in schema.TIED_COLUMNS}
+_TIED_IDS: Final = tuple(column.id for column in _TIED_COLUMNS.values())
+_header_fields: Final = itemgetter(*schema.TIED_HEADER_FIELDS)
 _IMPORTED: Final = ("functions", "tables", "memories", "globals", "tags")  # by kind
-#: Of each array: the size of its values; its name, the group whose rows it counts, and how many values it has more.
+#: Of each array: the size of its values; what it has as many of, rows of a group or something else, and how many more.
 _VALUE_SIZES: Final = tuple(schema.VALUE_SIZES[tied.type] for tied in schema.TIED_ARRAYS)
 _COUNTED: Final = (
-    *((name, column.group, int(column.shape == "offsets")) for name, column in _TIED_COLUMNS.items()),
-    *((tied.name, tied.name, 0) for tied in schema.TIED_ARRAYS[len(_TIED_COLUMNS) :]),
+    *(
+        (name if column.shape == "flat" else column.group, int(column.shape == "offsets"))
+        for name, column in _TIED_COLUMNS.items()
+    ),
+    ("functions", 0),
+    ("tables", 0),
 )
 _FUNCTIONS: Final = next(number for number, tied in enumerate(schema.TIED_ARRAYS) if tied.name == "functions")
 #: Where a mapped image lies in the file, and how many slots it has.
@@ -58,22 +66,18 @@ def contract_size_bytes(module: Module, *, has_tail_calls: bool, levels: int = 1
     """
     rows = {
         "types": len(module.types),
+        "type_values": _value_count(module),
         "inward_trampolines": len(module.types) if has_tail_calls else 0,
         "functions": len(module.function_types),
         "tables": len(module.table_types),
         "memories": len(module.memory_types),
         "globals": len(module.global_types),
+        "global_image": len(module.globals),
         "tags": len(module.tag_types),
         "elements": len(module.elements),
     }
-    flat = {
-        "type_values": _value_count(module),
-        "global_image": len(module.globals),
-        "functions": rows["functions"],
-        "table_images": rows["tables"],
-    }
-    end = _place([flat[name] if name in flat else rows[group] + more for name, group, more in _COUNTED])[1]
-    end += _subtypes_size_bytes(len(module.types), flat["type_values"]) if module.subtypes else 0
+    end = _place([rows[what] + more for what, more in _COUNTED])[1]
+    end += _subtypes_size_bytes(len(module.types), rows["type_values"]) if module.subtypes else 0
     return end + _levels_size_bytes(levels, variants, rows["functions"])
 
 
@@ -177,27 +181,29 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
 # Writing
 
 
-def _place(counts: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
-    """Offset and count of each array, and where the last one ends; in bytes from the anchor."""
-    places, end = [], schema.TIED_ARRAYS_OFFSET
+def _place(counts: Sequence[int]) -> tuple[list[int], int]:
+    """Offset of each array, and where the last one ends; in bytes from the anchor."""
+    offsets, end = [], schema.TIED_ARRAYS_OFFSET
     for size, count in zip(_VALUE_SIZES, counts, strict=True):
-        places.append((end, count))
+        offsets.append(end)
         if count:
             end = schema.align_up(end + count * size, schema.TIED_ALIGN_BYTES)
     if end >> 32:
         raise ToolchainError(f"the contract of the code has {end} bytes, expected less than 4 GiB; split the module")
-    return places, end
+    return offsets, end
 
 
 def _encode(columns: Columns, images: Mapping[int, Place], subtypes: bytes) -> tuple[bytes, int]:
     """As `encode_contract`."""
     arrays = list(_arrays(columns, images))
-    places, end = _place([len(data) // size for size, data in zip(_VALUE_SIZES, arrays, strict=True)])
+    counts = [len(data) // size for size, data in zip(_VALUE_SIZES, arrays, strict=True)]
+    offsets, end = _place(counts)
     result = bytearray(end) + subtypes
-    _CONTRACT.pack_into(result, _START, *_contract_fields(columns, end if subtypes else 0))
-    for number, ((offset, count), data) in enumerate(zip(places, arrays, strict=True)):
-        _TIED_ARRAY.pack_into(result, _ENTRIES + number * _TIED_ARRAY.size, offset, count)
-        result[offset : offset + len(data)] = data
+    _CONTRACT.pack_into(result, _START, *_contract_fields(columns), end if subtypes else 0)
+    result[_ENTRIES:_ARRAYS_END] = array("I", chain.from_iterable(zip(offsets, counts, strict=True))).tobytes()
+    for offset, data in zip(offsets, arrays, strict=True):
+        if data:
+            result[offset : offset + len(data)] = data
     levels_offset = len(result) if _has_levels(columns) else 0
     if levels_offset:
         result += _levels(columns, levels_offset, arrays[_FUNCTIONS])
@@ -232,22 +238,19 @@ def _levels(columns: Columns, start: int, functions: bytes) -> bytes:
     return bytes(result)
 
 
-def _contract_fields(columns: Columns, subtypes_offset: int) -> Iterator[int]:
-    """Values of the contract's fields, in order."""
-    numbers = columns.header.numbers
-    yield from (numbers[name] for name in schema.TIED_HEADER_FIELDS)
+def _contract_fields(columns: Columns) -> tuple[int, ...]:
+    """Values of the contract's fields, in order, but for the last one, which says where the subtypes are."""
     kinds = columns.column("import_kind").tobytes()
-    yield len(kinds)
-    yield from (kinds.count(kind) for kind in range(len(_IMPORTED)))
-    yield columns.row_count("data")
-    yield subtypes_offset
+    counts = map(kinds.count, range(len(_IMPORTED)))
+    return *_header_fields(columns.header.numbers), len(kinds), *counts, columns.row_count("data")
 
 
 def _arrays(columns: Columns, images: Mapping[int, Place]) -> Iterator[bytes]:
     """Contents of each array, in order."""
-    directory = columns.directory
-    for name, column in _TIED_COLUMNS.items():
-        yield columns.column(name).tobytes() if directory[column.id][3] else b""  # most are empty in small modules
+    section, directory = columns.section, columns.directory
+    for column_id in _TIED_IDS:
+        _, size_bytes, start, count = directory[column_id]
+        yield bytes(section[start : start + count * size_bytes]) if count else b""  # most are empty in small modules
     rows = array("I", bytes(8 * columns.row_count("functions")))
     rows[0::2] = array("I", columns.column("function.text_offset"))
     types, flags = columns.column("function.type"), columns.column("function.flags")
