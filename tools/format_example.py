@@ -60,7 +60,8 @@ class Piece(NamedTuple):
 def example() -> tuple[SharedObject, Layout]:
     """The artifact, sealed."""
     module = decode_module(MODULE)
-    types, canonical = type_digests(module), canonical_types(module)
+    types = type_digests(module)
+    canonical = canonical_types(types)
     code = CodeObject(MACHINE, [Section(".text", TEXT, 16)], [("f0", 0, 4), ("entry_0", 16, 21)], [], [], array("i"),
                       array("Q"), [])  # fmt: skip
     placed = layout([code], machine=MACHINE, contract_size_bytes=contract_size_bytes(module, has_tail_calls=False))

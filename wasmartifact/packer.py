@@ -276,7 +276,8 @@ def pack(
 
     # What memories, tables and globals start as: images where it is known now, init code where it is not.
     initial = plan_initial_state(module, schema.PAGE_BYTES[options.target.machine])
-    plan = _Plan(module, initial, options, canonical_types(module), type_digests(module), bool(keep_debug))
+    types = type_digests(module)
+    plan = _Plan(module, initial, options, canonical_types(types), types, bool(keep_debug))
 
     # Groups of functions become relocatable objects, in worker processes.
     compiled = compile_module(

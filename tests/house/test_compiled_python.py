@@ -33,11 +33,11 @@ from wasmartifact.codegen import context, emit_group, llvm, options
 from wasmartifact.codegen.module import GROUP_LIMITS, group_functions
 from wasmartifact.wasm.decode import decode_module
 from wasmartifact.wasm.initial import plan_initial_state
-from wasmartifact.wasm.types import canonical_types
+from wasmartifact.wasm.types import canonical_types, type_digests
 
 module = decode_module(Path(wasm).read_bytes())
 chosen = options.CodegenOptions(0, options.resolve_target("x86_64", "baseline"))
-known = context.build_context(module, plan_initial_state(module, 4096), chosen, canonical_types(module))
+known = context.build_context(module, plan_initial_state(module, 4096), chosen, canonical_types(type_digests(module)))
 digest = hashlib.sha256()
 for number, functions in enumerate(group_functions(module, GROUP_LIMITS)):
     if number % 8 == 0:

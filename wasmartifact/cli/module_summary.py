@@ -61,10 +61,11 @@ def describe_module_head(module: Module) -> dict[str, Any]:
 def describe_module(module: Module) -> dict[str, Any]:
     """Everything, as JSON-ready values; keys and values as `summary.describe` has them for an artifact."""
     first = module.imported_functions
+    digests = type_digests(module)
     return describe_module_head(module) | {
         "types": [
             {**_func_type(module, index)._asdict(), "kind": "func", "digest": digest.hex(), "canonical": canonical}
-            for index, (digest, canonical) in enumerate(zip(type_digests(module), canonical_types(module), strict=True))
+            for index, (digest, canonical) in enumerate(zip(digests, canonical_types(digests), strict=True))
         ],
         "imports": [
             {

@@ -14,6 +14,8 @@ they meet is mapped twice.
 
 from __future__ import annotations
 
+import struct
+from functools import reduce
 from typing import Final
 
 from wasmartifact.dataclass import dataclass
@@ -47,7 +49,10 @@ from wasmartifact.elf.structs import (
 from wasmartifact.schema import ANCHOR, ANCHOR_SYMBOL, BUILD_ID_BYTES, HEAD_MAX_BYTES, MACHINES, PAGE_BYTES, align_up
 
 _DYNSTR: Final = b"\0" + ANCHOR_SYMBOL.encode() + b"\0"
-_DYNAMIC_ENTRIES: Final = 6
+#: What the GNU hash function gives for the only symbol.
+_HASH: Final = reduce(lambda value, byte: value * 33 + byte & 0xFFFFFFFF, ANCHOR_SYMBOL.encode(), 5381)
+_HASH_SHIFT: Final = 6
+_DYNAMIC: Final = struct.Struct("<" + 6 * DYNAMIC_ENTRY.format.removeprefix("<"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def plan_head(machine: str, segments: int) -> HeadPlan:
     dynsym = align_up(hash_ + GNU_HASH.size, 8)
     dynstr = dynsym + 2 * SYMBOL.size
     dynamic = align_up(dynstr + len(_DYNSTR), 8)
-    dynamic_size = _DYNAMIC_ENTRIES * DYNAMIC_ENTRY.size
+    dynamic_size = _DYNAMIC.size
     size = align_up(dynamic + dynamic_size, 64)
     assert size <= HEAD_MAX_BYTES
     bias = page if segments == 2 else 0
@@ -141,22 +146,18 @@ def build_head(
     _write_elf_header(image, plan, table)
     _write_program_headers(image, plan, mapped_end)
     BUILD_ID_NOTE.pack_into(image, plan.note_offset, 4, BUILD_ID_BYTES, NT_GNU_BUILD_ID, b"GNU", bytes(BUILD_ID_BYTES))
-    _write_hash(image, plan.hash_offset)
+    # The symbol is in the only bucket and ends its chain.
+    bloom = 1 << _HASH % 64 | 1 << (_HASH >> _HASH_SHIFT) % 64
+    GNU_HASH.pack_into(image, plan.hash_offset, 1, 1, 1, _HASH_SHIFT, bloom, 1, _HASH | 1)
     SYMBOL.pack_into(
         image, plan.dynsym_offset + SYMBOL.size, 1, STB_GLOBAL << 4 | STT_OBJECT, 0, anchor_section, anchor_vaddr,
         ANCHOR.size_bytes,
     )  # fmt: skip
     image[plan.dynstr_offset : plan.dynstr_offset + len(_DYNSTR)] = _DYNSTR
-    entries = (
-        (DT_GNU_HASH, plan.hash_offset),
-        (DT_STRTAB, plan.dynstr_offset),
-        (DT_SYMTAB, plan.dynsym_offset),
-        (DT_STRSZ, len(_DYNSTR)),
-        (DT_SYMENT, SYMBOL.size),
-        (DT_NULL, 0),
-    )
-    for index, entry in enumerate(entries):
-        DYNAMIC_ENTRY.pack_into(image, plan.dynamic_offset + index * DYNAMIC_ENTRY.size, *entry)
+    _DYNAMIC.pack_into(
+        image, plan.dynamic_offset, DT_GNU_HASH, plan.hash_offset, DT_STRTAB, plan.dynstr_offset,
+        DT_SYMTAB, plan.dynsym_offset, DT_STRSZ, len(_DYNSTR), DT_SYMENT, SYMBOL.size, DT_NULL, 0,
+    )  # fmt: skip
     return image
 
 
@@ -189,13 +190,3 @@ def _write_program_headers(image: bytearray, plan: HeadPlan, mapped_end: int) ->
     ]
     for index, header in enumerate(headers):
         PROGRAM_HEADER.pack_into(image, ELF_HEADER.size + index * PROGRAM_HEADER.size, *header)
-
-
-def _write_hash(image: bytearray, offset: int) -> None:
-    """The GNU hash table of the one symbol, which is in the only bucket and ends its chain."""
-    value = 5381
-    for byte in ANCHOR_SYMBOL.encode():
-        value = value * 33 + byte & 0xFFFFFFFF
-    shift = 6
-    bloom = 1 << value % 64 | 1 << (value >> shift) % 64
-    GNU_HASH.pack_into(image, offset, 1, 1, 1, shift, bloom, 1, value | 1)

@@ -159,7 +159,7 @@ def read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, lis
         raise corrupt_elf("e_shoff", table, len(data) - count * entry_size)
     if not 0 < names_index < count:
         raise corrupt_elf("e_shstrndx", names_index, count - 1)
-    raw = [SECTION_HEADER.unpack_from(data, table + index * entry_size) for index in range(1, count)]
+    _, *raw = SECTION_HEADER.iter_unpack(data[table:end])
     names = _read_names(data, raw[names_index - 1])
     return machines[number], [SectionPlace(_name_at(names, entry[0]), entry[1], entry[4], entry[5]) for entry in raw]
 

@@ -82,10 +82,10 @@ def type_digests(module: Module) -> list[bytes]:
     return digests
 
 
-def canonical_types(module: Module) -> list[int]:
-    """For every type of a validated module, the first type that equals it."""
+def canonical_types(digests: Iterable[bytes]) -> list[int]:
+    """For every type of a validated module, given their digests, the first type that equals it."""
     first: dict[bytes, int] = {}
-    return [first.setdefault(digest, index) for index, digest in enumerate(type_digests(module))]
+    return [first.setdefault(digest, index) for index, digest in enumerate(digests)]
 
 
 def _group_digests(group: list[bytes]) -> list[bytes]:

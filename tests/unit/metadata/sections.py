@@ -98,7 +98,7 @@ def fake_facts(module: Module, machine: str = "x86_64") -> MetadataFacts:
         ),
         layout=layout_facts(placed),
         type_digests=type_digests(module),
-        type_canonical=canonical_types(module),
+        type_canonical=canonical_types(type_digests(module)),
         cpu_features=schema.BASELINE_FEATURES[machine],
         wasm_features=("multi-value", "reference-types"),
         info={"module_name": module.name or "", "cpu": "x86-64-v2"},
