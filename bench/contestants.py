@@ -16,6 +16,7 @@ import numpy
 import wasmartifact as wa
 from bench.facts import Facts, Totals, code_offset, column_sum, numbers, texts, totals
 from bench.timing import is_loaded
+from wasmartifact.metadata.chunks import ADDRESSES, all_rows
 
 Opened = TypeVar("Opened")
 
@@ -231,16 +232,10 @@ def _numbers(metadata: wa.Metadata) -> Iterator[Sequence[int]]:
     yield column("function.text_offset")[imported:]
     yield column("function.code_size_bytes")[imported:]
     yield column("function_name_index")
-    traps: Any = numpy.asarray(column("address_trap"))
-    sites = traps != 0
-    # Offsets count from those of their block; 0 is no offset in the module.
-    blocks = numpy.diff(numpy.append(column("address_block_row"), len(traps)))
-    for name, base, less in (("address_text", "address_block_text", 0), ("address_wasm", "address_block_wasm", 1)):
-        distances: Any = numpy.asarray(column(name))[sites].astype(numpy.uint32)
-        offsets = numpy.repeat(numpy.asarray(column(base)), blocks)[sites] + distances - numpy.uint32(less)
-        whole: Any = numpy.where(distances < less, numpy.uint32(0), offsets)
-        yield whole
-    yield traps[sites]
+    rows: list[Any] = [numpy.asarray(values) for values in all_rows(columns, ADDRESSES)]
+    sites = rows[2] != 0
+    for values in rows:
+        yield values[sites]
 
 
 def _texts(metadata: wa.Metadata) -> Iterator[memoryview | bytes]:

@@ -34,7 +34,8 @@ MEMORY_LIMIT_BYTES: Final = 6_000_000_000
 LIMITS: Final = {0: (5, 0.3, 0.1), 2: (15, 8.0, 6.0)}
 #: Columns of the metadata that a large artifact may mostly consist of.
 PARTS: Final = {
-    "address map": ("address_text", "address_wasm", "address_trap"),
+    "address map": ("address_chunk_key", "address_chunk", "address_chunk_bytes"),
+    "source lines": ("source_chunk_key", "source_chunk", "source_chunk_bytes"),
     "custom sections": ("custom_data_bytes",),
 }
 PACK: Final = """

@@ -68,7 +68,7 @@ def schema_constants() -> str:
         "DIRECTORY_OFFSET: usize": offsets["directory_offset"],
         "DIRECTORY_COUNT: usize": offsets["directory_count"],
         "DIRECTORY_ENTRY_BYTES: usize": schema.DIRECTORY_ENTRY.size_bytes,
-        **{f"{column.name.upper()}: u32": column.id for column in schema.COLUMNS},
+        **{f"{column.name.upper()}: u32": column.id for column in schema.ALL_COLUMNS},
     }
     lines = [f"pub const {name} = {value};" for name, value in constants.items()]
     return "\n".join(["//! Generated from wasmartifact/schema.py.", "", "#![allow(dead_code)]", "", *lines, ""])

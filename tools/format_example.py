@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wasmartifact import schema
-from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
@@ -78,8 +77,9 @@ def example() -> tuple[SharedObject, Layout]:
                 inward_text_offsets=[],
                 init_text_offset=None,
                 memory_guards=[],
-                address_columns=address_columns(array("I", [0]), array("I", [module.codes[0].start])),
-                address_traps=array("B", [0]),
+                address_text_offsets=array("I", [0]),
+                address_wasm_offsets=array("I", [module.codes[0].start]),
+                address_traps=b"\0",
             ),
             layout=layout_facts(placed),
             type_digests=types,

@@ -48,7 +48,7 @@ NOTE_EXTERNAL_ID = 2
 NOTE_MODULE_TYPE = 3
 METADATA_HEADER_BYTES = 384
 DIRECTORY_ENTRY_BYTES = 24
-FORMAT_VERSION = (2, 3)
+FORMAT_VERSION = (2, 4)
 #: Code of each abstract heap type.
 HEAP_TYPES = {
     "exn": 8388713,
@@ -213,6 +213,12 @@ COLUMN_IDS = {
     "host_object_name": 1025,
     "host_object_name_bytes": 1026,
     "component_note": 1056,
+    "address_chunk_key": 1088,
+    "address_chunk": 1089,
+    "address_chunk_bytes": 1090,
+    "source_chunk_key": 1120,
+    "source_chunk": 1121,
+    "source_chunk_bytes": 1122,
 }
 #: Size of a value of each column.
 VALUE_BYTES = {
@@ -313,6 +319,12 @@ VALUE_BYTES = {
     "host_object_name": 4,
     "host_object_name_bytes": 1,
     "component_note": 12,
+    "address_chunk_key": 4,
+    "address_chunk": 4,
+    "address_chunk_bytes": 1,
+    "source_chunk_key": 4,
+    "source_chunk": 4,
+    "source_chunk_bytes": 1,
 }
 #: The column that offsets point into.
 OFFSET_TARGETS = {
@@ -332,6 +344,8 @@ OFFSET_TARGETS = {
     "cpu_level_name": "cpu_level_name_bytes",
     "component_name": "component_name_bytes",
     "host_object_name": "host_object_name_bytes",
+    "address_chunk": "address_chunk_bytes",
+    "source_chunk": "source_chunk_bytes",
 }
 #: Column of structures, place among its u32, number of them.
 COLUMN_FIELDS = {

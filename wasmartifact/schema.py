@@ -22,7 +22,7 @@ Buffer = bytes | bytearray | memoryview
 # Versions and magic numbers
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
-FORMAT_MINOR: Final = 3  # a newer minor only adds columns, which are ignored
+FORMAT_MINOR: Final = 4  # a newer minor only adds columns, which are ignored
 RUNTIME_ABI: Final = 6  # contract, instance record, function records, runtime calls, trampolines
 #: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
 RUNTIME_ABI_OLDEST: Final = 2
@@ -127,6 +127,9 @@ OBJECT_MAX_BYTES: Final = 2**31
 OBJECT_ALIGN_BYTES: Final = 16
 #: Code allocates objects of so many sizes itself: run i has cells of i + 1 times OBJECT_ALIGN_BYTES.
 INLINE_CLASSES: Final = 8
+
+#: Rows of a chunk of the address map or of source lines; the last chunk may have fewer.
+CHUNK_ROWS: Final = 128
 
 #: A table image of this size or more is mapped, which costs less than copying it (docs/RATIONALE.md).
 MAPPED_IMAGE_MIN_BYTES: Final = 16384
@@ -1382,8 +1385,8 @@ COLUMNS: Final = (
         ("run_size", "u64", "rows", "bytes", "multiple of the page size"),
     ),
     *_group(
-        14, "address_map",
-        ("address_text", "u16", "rows", "bytes", "start of a range of instructions, from address_block_text of its block, ascending"),
+        14, "address_map",  # this group, address_blocks and source_lines had the rows of address_chunks and source_chunks
+        ("address_text", "u16", "rows", "bytes", "up to format 2.3: start of a range of instructions, from address_block_text of its block, ascending"),
         ("address_wasm", "u16", "rows", "bytes + 1", "the WebAssembly instruction it came from, from address_block_wasm of its block; 0 where unknown"),
         ("address_trap", "u8", "rows", "trap code", "trap that the range can raise; 0 none"),
     ),
@@ -1403,7 +1406,7 @@ COLUMNS: Final = (
     ),
     *_group(
         17, "source_lines",
-        ("source_wasm_offset", "u32", "rows", "wasm offset", "start of a range of instructions, strictly ascending; from the module's DWARF, empty where it has none"),
+        ("source_wasm_offset", "u32", "rows", "wasm offset", "up to format 2.3: start of a range of instructions, strictly ascending"),
         ("source_line", "u32", "rows", "line", "line in the source file, 0 where unknown"),
         ("source_file", "u32", "rows", "row + 1", "the file, a row of source_files; 0 where unknown"),
     ),
@@ -1418,7 +1421,7 @@ COLUMNS: Final = (
     ),
     *_group(
         20, "address_blocks",
-        ("address_block_row", "u32", "rows", "row", "the block's first row in the address map, strictly ascending; the first one's is 0"),
+        ("address_block_row", "u32", "rows", "row", "up to format 2.3: the block's first row in the address map, strictly ascending; the first one's is 0"),
         ("address_block_text", "u32", "rows", "text offset", "where its first row starts, ascending"),
         ("address_block_wasm", "u32", "rows", "wasm offset", "what its rows count WebAssembly offsets from"),
     ),
@@ -1461,15 +1464,31 @@ CPU_LEVEL_COLUMNS: Final = (
     ),
     *_group(22, "cpu_variants", ("cpu_variant", "cpu_variant", "rows", "row", "code that differs from the first level's")),
 )  # fmt: skip
-#: Columns that a bit of ``flags`` tells of.
+#: Columns that files before format 2.4 don't have: rows in chunks, of ascending keys and two values each.
+CHUNK_COLUMNS: Final = (
+    *_group(
+        34, "address_chunks",
+        ("address_chunk_key", "u32", "rows", "text offset", "key of the chunk's first row, ascending"),
+        ("address_chunk", "u32", "offsets", "byte", "rows of the address map: the start of a range of instructions; the wasm offset of what it came from, 0 where unknown; the trap that it can raise, 0 none", "address_chunk_bytes"),
+        ("address_chunk_bytes", "u8", "flat", "bytes", "rows"),
+    ),
+    *_group(
+        35, "source_chunks",
+        ("source_chunk_key", "u32", "rows", "wasm offset", "key of the chunk's first row, ascending"),
+        ("source_chunk", "u32", "offsets", "byte", "rows from the module's DWARF: the start of a range of instructions; the line, 0 where unknown; the file, a row of source_files + 1, 0 where unknown", "source_chunk_bytes"),
+        ("source_chunk_bytes", "u8", "flat", "bytes", "rows"),
+    ),
+)  # fmt: skip
+#: Optional columns, and the bits of ``flags`` that tell of them.
 OPTIONAL_COLUMNS: Final = (
     (HEADER_CPU_LEVELS, CPU_LEVEL_COLUMNS),
     (HEADER_COMPONENT, COMPONENT_COLUMNS),
     (HEADER_COMPONENT | HEADER_SNAPSHOT, COMPONENT_STATE_COLUMNS),
     (HEADER_COMPONENT, COMPONENT_NOTE_COLUMNS),
+    (0, CHUNK_COLUMNS),
 )
 ALL_COLUMNS: Final = (
-    *COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS, *COMPONENT_STATE_COLUMNS, *COMPONENT_NOTE_COLUMNS
+    *COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS, *COMPONENT_STATE_COLUMNS, *COMPONENT_NOTE_COLUMNS, *CHUNK_COLUMNS
 )  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in ALL_COLUMNS}
 STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}

@@ -10,7 +10,7 @@
 /* ---- constants ------------------------------------------------------------------------------------------------------- */
 
 #define WA_FORMAT_MAJOR 2
-#define WA_FORMAT_MINOR 3
+#define WA_FORMAT_MINOR 4
 #define WA_RUNTIME_ABI 6
 #define WA_RUNTIME_ABI_OLDEST 2
 #define WA_RUNTIME_ABI_OF_BARRIER 6
@@ -58,6 +58,7 @@
 #define WA_OBJECT_MAX_BYTES 0x80000000U
 #define WA_OBJECT_ALIGN_BYTES 16
 #define WA_INLINE_CLASSES 8
+#define WA_CHUNK_ROWS 128
 #define WA_MAPPED_IMAGE_MIN_BYTES 16384
 #define WA_MAX_TABLE_ELEMENTS 0x989680
 #define WA_FUEL_PER_FUNCTION 1
@@ -1362,7 +1363,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u64 run_section_offset;
     /* multiple of the page size; bytes */
     struct wa_schema_column_u64 run_size;
-    /* start of a range of instructions, from address_block_text of its block, ascending; bytes */
+    /* up to format 2.3: start of a range of instructions, from address_block_text of its block, ascending; bytes */
     struct wa_schema_column_u16 address_text;
     /* the WebAssembly instruction it came from, from address_block_wasm of its block; 0 where unknown; bytes + 1 */
     struct wa_schema_column_u16 address_wasm;
@@ -1384,7 +1385,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u32 info_value;
     /* values; bytes */
     struct wa_schema_column_u8 info_value_bytes;
-    /* start of a range of instructions, strictly ascending; from the module's DWARF, empty where it has none; wasm offset */
+    /* up to format 2.3: start of a range of instructions, strictly ascending; wasm offset */
     struct wa_schema_column_u32 source_wasm_offset;
     /* line in the source file, 0 where unknown; line */
     struct wa_schema_column_u32 source_line;
@@ -1396,7 +1397,7 @@ struct wa_schema_columns {
     struct wa_schema_column_u8 source_file_name_bytes;
     /* per type, if the module has tail calls: the trampoline from C to functions whose values registers don't hold, 0 where there is none; else no rows; text offset + 1 */
     struct wa_schema_column_u32 type_inward;
-    /* the block's first row in the address map, strictly ascending; the first one's is 0; row */
+    /* up to format 2.3: the block's first row in the address map, strictly ascending; the first one's is 0; row */
     struct wa_schema_column_u32 address_block_row;
     /* where its first row starts, ascending; text offset */
     struct wa_schema_column_u32 address_block_text;

@@ -100,17 +100,6 @@ void wa_onepass_find_large(const uint8_t *data, const uint32_t *starts, const ui
 void wa_onepass_find_written_tables(const uint8_t *data, const uint32_t *starts, const uint32_t *ends, uint32_t count, uint8_t *flags,
                                     uint32_t table_count);
 
-/* A block of the address map: its first row, and what the offsets of its rows count from. */
-typedef struct {
-    uint32_t row, text, wasm;
-} wa_onepass_block;
-
-/* Split rows of the address map, whose text offsets ascend, into blocks within which offsets differ by less than limit. A wasm
- * offset of 0 is unknown and stays 0, others get one more than their distance. The arrays have count items. Returns the number
- * of blocks. */
-uint32_t wa_onepass_address_blocks(const uint32_t *text, const uint32_t *wasm, uint32_t count, uint32_t limit, uint16_t *text_deltas,
-                                   uint16_t *wasm_deltas, wa_onepass_block *blocks);
-
 /* The XXH64 of some bytes: no part of compiling, but packing has no other code of its own that is not Python. */
 uint64_t wa_onepass_xxh64(const uint8_t *data, uint64_t size_bytes, uint64_t seed);
 

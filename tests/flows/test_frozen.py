@@ -9,6 +9,7 @@ They have two segments, so that they load whatever the C library. Their calls ha
 with a shared memory was packed from ``shared.wat``; a module without one has an older runtime ABI, which has all that
 it needs. Those with objects were packed from ``gc.wat``, the last one when code had begun to allocate by itself, and
 from ``rewriting.wat``, before and after code told the collector what it overwrites.
+Those with source lines were packed from ``../source_lines.dwarf5.wasm``, before and after rows lay in chunks.
 That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``. That of a component (``component.wat``) is a
 snapshot of an instance that keeps 3, then 42.
 """
@@ -25,6 +26,7 @@ import pytest
 import wasmtime
 
 import wasmartifact as wa
+from tests.flows.test_source_lines import HEADER, SOURCE, TRAPS, marked_line, trap_of
 from tests.support.artifact_files import header_numbers, resealed, write
 from wasmartifact import schema
 from wasmartifact.externtypes import FuncType, MemoryType
@@ -43,6 +45,7 @@ class Frozen(NamedTuple):
     has_objects: bool = False
     has_rewriting: bool = False
     is_component: bool = False
+    has_lines: bool = False
 
     @property
     def path(self) -> Path:
@@ -124,12 +127,34 @@ FILES = (
         6,
         has_rewriting=True,
     ),
+    Frozen(
+        "lines_2_3.x86_64.elf",
+        "a6c62f2b92ed193fc4abb22ea606a4f2b9fc20f292d2ae71deb27cd749742984",
+        (2, 3),
+        2,
+        has_lines=True,
+    ),
+    Frozen("format_2_4.x86_64.elf", "1ed5ec61852abacf611ce856fc7858bed8f778fb9ab6ad46ffec89eadc230d4f", (2, 4), 2),
+    Frozen(
+        "barrier_2_4.x86_64.elf",
+        "7bf629c8dff06d88a3251cd14b0e1fa6257b8d304d3f6588790c58e78d096662",
+        (2, 4),
+        6,
+        has_rewriting=True,
+    ),
+    Frozen(
+        "lines_2_4.x86_64.elf",
+        "241481d8d7378eb6861803ffc856979b6e8bb64b827b93d087b2a21f649bba82",
+        (2, 4),
+        2,
+        has_lines=True,
+    ),
 )
 READ = [file for file in FILES if file.is_read]
 PLAIN = [
     file
     for file in FILES
-    if not (file.has_shared_memory or file.has_objects or file.has_rewriting or file.is_component)
+    if not (file.has_shared_memory or file.has_objects or file.has_rewriting or file.is_component or file.has_lines)
 ]
 SHARED = [file for file in FILES if file.has_shared_memory and file.loads]
 
@@ -263,6 +288,22 @@ def test_it_has_its_handles(file: Frozen) -> None:
     assert (instance.look(), instance.ended()) == (42, 0)
     instance.drop()
     assert instance.ended() == 42
+
+
+@needs_its_machine
+@pytest.mark.parametrize("file", [file for file in FILES if file.has_lines], ids=lambda file: file.name)
+def test_its_traps_name_source_lines(file: Frozen) -> None:
+    wa.verify(file.path)
+    for export, arguments, places in TRAPS:
+        found = [
+            (frame.func_name, frame.source_file, frame.source_line)
+            for frame in trap_of(file.path, export, arguments).frames
+        ]
+        assert found == [(function, name, marked_line(name, mark)) for function, name, mark in places]
+    with wa.open_metadata(file.path) as metadata:
+        sites = [row for row in metadata.address_map if row.trap]
+        assert sites == list(metadata.trap_sites) and len({row.text_offset for row in sites}) == len(sites) > 3
+        assert {row.file for row in metadata.source_lines} >= {SOURCE, HEADER}
 
 
 @needs_its_machine

@@ -25,6 +25,7 @@ import wasmtime
 import wasmartifact as wa
 import wasmartifact.packer
 from bench.quickjs import module_path
+from tests.support.bytecode import second_output
 from tests.support.workload import FUNCTIONS, NAMES, workload_wasm, workload_wat
 
 TIMEOUT_S = 60
@@ -35,12 +36,12 @@ def test_level_0_imports_only_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / "small.wasm").write_bytes(SMALL_WASM)
     code = "import sys, wasmartifact as wa; wa.pack('small.wasm', 'small.so', opt_level=0); print(*sys.modules)\n"
     code += "print(*(one.__name__ for one in object.__subclasses__()))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    found = second_output([sys.executable, "-c", code], tmp_path)
     unneeded = ("bounded", "codegen.kept", "codegen.cpulevels", "metadata.check_rows", "wit.types")
     costly = {"_hashlib"}  # OpenSSL
     if sys.version_info < (3, 12):  # later ones make these for an exec of text, too
         costly.add("AST")  # with 120 others, by the builtin compile
-    assert not ({f"wasmartifact.{name}" for name in unneeded} | costly) & set(run.stdout.split())
+    assert not ({f"wasmartifact.{name}" for name in unneeded} | costly) & set(found.split())
 
 
 # Equal input, equal bytes ---------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ INSTALLATION_USES = {
 }  # fmt: skip
 #: The module's entry, and what Python calls through cffi.
 USED_FROM_OUTSIDE = {
-    "PyInit__types", "wa_onepass_address_blocks", "wa_onepass_compile", "wa_onepass_find_large",
+    "PyInit__types", "wa_onepass_compile", "wa_onepass_find_large",
     "wa_onepass_find_written_tables", "wa_onepass_release", "wa_onepass_trampolines", "wa_onepass_xxh64",
     "wa_table_new", "wa_tag_new",
 }  # fmt: skip

@@ -52,14 +52,17 @@ def _rows(section: bytes | None) -> list[Row]:
 
 
 def _columns(rows: list[Row]) -> AddressMap:
-    """Sort, keep the last row of each address, and drop rows that repeat what the row before says."""
+    """Sort, keep the last row of each address, and drop rows that repeat what the row before says, or say nothing.
+
+    LLVM gives most blocks a first row without a line. What may trap, and every call, has a row of its own.
+    """
     rows.sort(key=lambda row: row[0])  # stable: rows of one address stay in order
     # Where instructions of several places became one, LLVM gives line 0 and any column.
     latest = {address: (line, column if line else 0) for address, _, line, column in rows if line != END}
     text_offsets, wasm_offsets, traps = array("I"), array("I"), bytearray()
     previous = None
     for address, place in latest.items():
-        if place != previous:
+        if place not in (previous, (0, 0)):
             text_offsets.append(address)
             wasm_offsets.append(place[0])
             traps.append(place[1])

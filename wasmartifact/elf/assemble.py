@@ -39,6 +39,9 @@ from wasmartifact.schema import ANCHOR, ANCHOR_MAGIC, BUILD_ID_BYTES, SECTION_NA
 
 #: Table images of a snapshot that have no room before the text.
 IMAGES_NAME: Final = ".images"
+#: Longer names of symbols lose their middle: with C++'s .strtab would be a tenth of the file. Metadata has them whole.
+SYMBOL_MAX_CHARS: Final = 96
+_MIDDLE: Final = "..."
 _ANCHOR: Final = ANCHOR.packer()
 _ANCHOR_BUILD_ID: Final = ANCHOR.offsets()["build_id"]
 
@@ -236,7 +239,7 @@ def _symbol_table(layout: Layout, symbol_names: Mapping[str, str], text_section:
     info = STB_LOCAL << 4 | STT_FUNC
     for index, (symbol, (offset, size_bytes)) in enumerate(layout.functions.items(), 1):
         # A NUL would end the name early.
-        name = symbol_names.get(symbol, symbol).replace("\0", "\ufffd").encode("utf-8", "replace") + b"\0"
+        name = _abridged(symbol_names.get(symbol, symbol)).replace("\0", "\ufffd").encode("utf-8", "replace") + b"\0"
         start = starts.setdefault(name, size)
         if start == size:
             strings.append(name)
@@ -245,6 +248,14 @@ def _symbol_table(layout: Layout, symbol_names: Mapping[str, str], text_section:
     if size > 0xFFFFFFFF:
         raise ToolchainError(f"the function names have {size} bytes, expected at most 4 GiB; strip the name section")
     return bytes(table), b"".join(strings)
+
+
+def _abridged(name: str) -> str:
+    """A name of at most SYMBOL_MAX_CHARS characters: of a longer one how it begins and how it ends."""
+    if len(name) <= SYMBOL_MAX_CHARS:
+        return name
+    half = (SYMBOL_MAX_CHARS - len(_MIDDLE)) // 2
+    return name[: SYMBOL_MAX_CHARS - len(_MIDDLE) - half] + _MIDDLE + name[-half:]
 
 
 def _section_names(names: Sequence[str]) -> tuple[list[int], bytes]:

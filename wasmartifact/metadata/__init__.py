@@ -244,25 +244,28 @@ class Metadata:
     @property
     def address_map(self) -> Rows[places.AddressRow]:
         """Ranges of instructions, ascending by text offset."""
+        from wasmartifact.metadata.chunks import ADDRESSES, all_rows
         from wasmartifact.metadata.places import address_row
 
-        return self._rows("address_map", address_row)
+        return Rows(self.columns, len(all_rows(self.columns, ADDRESSES)[0]), address_row)
 
     @property
     def trap_sites(self) -> Rows[places.AddressRow]:
-        """Rows of the address map that can trap. Finding them reads one byte per row of the address map."""
+        """Rows of the address map that can trap. Finding them takes the whole map apart."""
+        from wasmartifact.metadata.chunks import ADDRESSES, all_rows
         from wasmartifact.metadata.places import address_row
 
         columns = self.columns
-        numbers = [row for row, trap in enumerate(columns.column("address_trap")) if trap]
+        numbers = [row for row, trap in enumerate(all_rows(columns, ADDRESSES)[2]) if trap]
         return Rows(columns, len(numbers), lambda columns, row: address_row(columns, numbers[row]))
 
     @property
     def source_lines(self) -> Rows[places.SourceRow]:
-        """Ranges of WebAssembly instructions with their source lines, ascending by wasm offset; empty without DWARF."""
+        """Source lines of the instructions in the address map, ascending by wasm offset; empty without DWARF."""
+        from wasmartifact.metadata.chunks import LINES, all_rows
         from wasmartifact.metadata.places import source_row
 
-        return self._rows("source_lines", source_row)
+        return Rows(self.columns, len(all_rows(self.columns, LINES)[0]), source_row)
 
     @property
     def cpu_levels(self) -> tuple[detail_rows.CpuLevelRow, ...]:

@@ -18,6 +18,7 @@ from wasmartifact.messages import TRAPS
 from wasmartifact.metadata import faults, rows
 from wasmartifact.metadata.check_component import check_component
 from wasmartifact.metadata.check_directory import check_directory
+from wasmartifact.metadata.chunks import ADDRESSES, LINES, all_rows
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES, TYPE_KINDS
 
@@ -376,40 +377,37 @@ def _check_runs(columns: Columns) -> None:
 
 
 def _check_address_map(columns: Columns) -> None:
-    _check_address_blocks(columns)
-    known = {0, *TRAPS}
-    if not known.issuperset(columns.column("address_trap")):
-        _check_each(columns, "address_trap", known.__contains__, "a trap code or 0")
+    limit, known = columns.header.numbers["text_size_bytes"], {0, *TRAPS}
+    _check_chunks(columns, ADDRESSES, limit, known.__contains__, "a trap code or 0")
 
 
-def _check_address_blocks(columns: Columns) -> None:
-    """Every row is in a block, and their offsets ascend within .text."""
-    starts, rows = columns.column("address_block_row"), columns.row_count("address_map")
-    _check_ascending(columns, "address_block_row", strictly=True)
-    _check_below(columns, "address_block_row", rows)
-    if rows and not (len(starts) and starts[0] == 0):
-        raise faults.corrupt_row("address_block_row", 0, starts[0] if len(starts) else "missing", 0)
-    end = 0
-    for block, (first, behind) in enumerate(pairwise([*starts, rows])):
-        end = _check_address_block(columns, block, first, behind, end)
+def _check_source_lines(columns: Columns) -> None:
+    files = columns.row_count("source_files")
+    _check_chunks(columns, LINES, 2**32, lambda file: file <= files, f"at most {files}")
+    _check_texts(columns, "source_file_name")
 
 
-def _check_address_block(columns: Columns, block: int, first: int, behind: int, end: int) -> int:
-    """One block, whose rows start at ``end`` or later. Returns where its last row starts."""
-    rows, limit = columns.column("address_text")[first:behind], columns.header.numbers["text_size_bytes"]
-    text, wasm = columns.value("address_block_text", block), columns.value("address_block_wasm", block)
-    if text < end:
-        raise faults.corrupt_row("address_block_text", block, text, f"at least {end}")
-    if rows[0]:
-        raise faults.corrupt_row("address_text", first, rows[0], "0, for the block starts with it")
-    if not all(map(operator.le, rows, rows[1:])):
-        row = list(starmap(operator.le, pairwise(rows))).index(False) + 1
-        raise faults.corrupt_row("address_text", first + row, rows[row], f"at least {rows[row - 1]}")
-    if text + rows[-1] >= limit:
-        raise faults.corrupt_row("address_text", behind - 1, text + rows[-1], f"an offset below {limit}")
-    if wasm + max(columns.column("address_wasm")[first:behind]) > 2**32:
-        raise faults.corrupt_row("address_block_wasm", block, wasm, "an offset below 2**32 for each of its rows")
-    return text + rows[-1]
+def _check_chunks(
+    columns: Columns,
+    name: str,
+    limit: int,
+    is_mark: Callable[[int], bool],
+    expected: str,
+) -> None:
+    """Rows of the address map or of source lines, whatever holds them: keys ascend, and marks are known."""
+    keys, values, marks = all_rows(columns, name)
+    what, compare, order = f"{name} (its rows taken apart)", operator.le, "at least"
+    if name == LINES:
+        compare, order = operator.lt, "above"
+    if not all(map(compare, keys, keys[1:])):
+        row = list(starmap(compare, pairwise(keys))).index(False) + 1
+        raise faults.corrupt_row(what, row, f"key {keys[row]}", f"one {order} {keys[row - 1]}")
+    if keys and keys[-1] >= limit:
+        raise faults.corrupt_row(what, len(keys) - 1, f"key {keys[-1]}", f"one below {limit}")
+    if max(values, default=0) >= 2**32:
+        raise faults.corrupt_row(what, 0, f"value {max(values)}", "values below 2**32")
+    if unknown := [mark for mark in set(marks) if not is_mark(mark)]:
+        raise faults.corrupt_row(what, list(marks).index(unknown[0]), unknown[0], expected)
 
 
 def _check_custom_sections(columns: Columns) -> None:
@@ -424,12 +422,6 @@ def _check_info(columns: Columns) -> None:
         if key in keys:
             raise faults.corrupt_row("info_key", row, repr(key), "keys that differ")
         keys.add(key)
-
-
-def _check_source_lines(columns: Columns) -> None:
-    _check_ascending(columns, "source_wasm_offset", strictly=True)
-    _check_below(columns, "source_file", columns.row_count("source_files") + 1)
-    _check_texts(columns, "source_file_name")
 
 
 def _check_cpu_levels(columns: Columns) -> None:

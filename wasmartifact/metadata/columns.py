@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
+    from typing_extensions import Buffer
+
     from wasmartifact.errors import CorruptArtifact
     from wasmartifact.externtypes import FuncType
     from wasmartifact.metadata.header import Entry, Header
@@ -46,7 +48,18 @@ class Columns:
         On a big-endian host: columns are little-endian and used in place.
     """
 
-    __slots__ = ("_columns", "_directory", "_header", "_names", "_names_bytes", "func_types", "path", "section")
+    __slots__ = (
+        "_columns",
+        "_directory",
+        "_header",
+        "_names",
+        "_names_bytes",
+        "chunk_rows",
+        "chunks",
+        "func_types",
+        "path",
+        "section",
+    )
 
     def __init__(self, buffer: bytes | bytearray | memoryview, path: str | None = None) -> None:
         if sys.byteorder != "little":
@@ -61,6 +74,8 @@ class Columns:
         self._names: dict[int, str] = {}
         self._names_bytes = 0
         self.func_types: dict[int, FuncType] = {}  # made so far, by type index: see rows.py
+        self.chunks: dict[str, tuple[Buffer, Buffer, Buffer]] = {}  # by name, and their rows: see chunks.py
+        self.chunk_rows: dict[str, tuple[memoryview, ...]] = {}
 
     def __reduce__(self) -> NoReturn:
         from wasmartifact.hints import unpicklable
@@ -203,6 +218,7 @@ class Columns:
         for view in self._columns.values():
             view.release()
         self._columns.clear()
+        self.chunks.clear()
         self.section.release()
 
     def _decode(self, data: bytes, name: str, row: int) -> str:

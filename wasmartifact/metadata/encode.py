@@ -16,6 +16,7 @@ from itertools import accumulate, chain
 from typing import Final, TypeAlias
 
 from wasmartifact import schema
+from wasmartifact._types import pack_chunks
 from wasmartifact.dataclass import dataclass
 from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header, rows
@@ -60,10 +61,10 @@ class CodeFacts:
         Column memory_guard of each memory of the index space.
     variants : Sequence[tuple[int, int, int, int]]
         Code that CPU levels above the first have in place of a function's: the fields of cpu_variant.
-    address_columns : Mapping[str, array[int]]
-        The address map's columns, but for the traps.
-    address_traps : Sequence[int]
-        Trap code of each row of the address map, 0 for none. An array of type "B" is taken without a copy.
+    address_text_offsets, address_wasm_offsets : array of u32
+        Rows of the address map, ascending by text offset; the offset in the module is 0 where none is known.
+    address_traps : bytes
+        Trap code of each row, 0 for none.
     """
 
     text_offsets: Sequence[int]
@@ -74,8 +75,9 @@ class CodeFacts:
     inward_text_offsets: Sequence[int | None]
     init_text_offset: int | None
     memory_guards: Sequence[int]
-    address_columns: Mapping[str, array[int]]
-    address_traps: Sequence[int]
+    address_text_offsets: array[int]
+    address_wasm_offsets: array[int]
+    address_traps: bytes
     variants: Sequence[tuple[int, int, int, int]] = ()
 
 
@@ -388,8 +390,7 @@ def _columns(facts: MetadataFacts, images: Images) -> Iterator[Named]:
         yield from _data(facts)
     if sections:
         yield from _custom_sections(module, sections)
-    if module.custom_sections:  # those of DWARF need not be stored
-        yield from _source_lines(module)
+    yield from _source_lines(module, facts.code.address_wasm_offsets)
     yield from texts("info_key", list(facts.info))
     yield from texts("info_value", list(facts.info.values()))
     if facts.cpu_levels:
@@ -409,11 +410,10 @@ def _custom_sections(module: Module, sections: Sequence[CustomSection]) -> Itera
     yield from spans("custom_data", [data[section.start : section.end] for section in sections])
 
 
-def _source_lines(module: Module) -> Iterator[Named]:
-    source_lines = read_source_lines(module)
-    yield "source_wasm_offset", source_lines.wasm_offsets
-    yield "source_line", source_lines.lines
-    yield "source_file", source_lines.files
+def _source_lines(module: Module, wasm_offsets: array[int]) -> Iterator[Named]:
+    """Of the instructions in the address map: nobody asks for others."""
+    source_lines = read_source_lines(module).of(wasm_offsets)
+    yield from chunks("source_chunk", source_lines.wasm_offsets, source_lines.lines, source_lines.files)
     yield from texts("source_file_name", source_lines.file_names)
 
 
@@ -490,8 +490,8 @@ def _code(facts: MetadataFacts) -> Iterator[Named]:
     codes, code = facts.module.codes, facts.code
     yield ints("code_wasm_offset", [entry.start for entry in codes])
     yield ints("code_wasm_size", [entry.end - entry.start for entry in codes])
-    yield from code.address_columns.items()
-    yield ints("address_trap", code.address_traps)
+    traps = array("I", iter(code.address_traps))
+    yield from chunks("address_chunk", code.address_text_offsets, code.address_wasm_offsets, traps)
 
 
 def _function_names(facts: MetadataFacts) -> Iterator[Named]:
@@ -617,6 +617,11 @@ def ints(name: str, values: Iterable[int]) -> Named:
         return name, array(code, values)
     except OverflowError as error:
         raise ToolchainError(f"a value does not fit column {name}: {error}") from error
+
+
+def chunks(name: str, *rows: array[int]) -> Iterator[Named]:
+    """A group of rows in chunks: ascending keys, and two values of each."""
+    yield from zip((f"{name}_key", name, f"{name}_bytes"), pack_chunks(*rows), strict=True)
 
 
 def texts(name: str, strings: Sequence[str]) -> Iterator[Named]:

@@ -73,55 +73,42 @@ def function_at(columns: Columns, text_offset: int) -> tuple[int, int | None] | 
     return row, _wasm_offset_at(columns, text_offset, starts[row])
 
 
-def _address_at(columns: Columns, row: int, block: int) -> tuple[int, int | None]:
-    """Text offset and WebAssembly offset of a row of the address map, which is in this block."""
-    distance = columns.value("address_wasm", row)
-    return (
-        columns.value("address_block_text", block) + columns.value("address_text", row),
-        columns.value("address_block_wasm", block) + distance - 1 if distance else None,
-    )
-
-
 def _wasm_offset_at(columns: Columns, text_offset: int, start: int) -> int | None:
     """The WebAssembly instruction at a text offset of a function that starts there; None where unknown."""
-    starts, ranges = columns.column("address_block_row"), columns.column("address_text")
-    block = bisect_right(columns.column("address_block_text"), text_offset) - 1
-    if block < 0:
-        return None
-    end = min(starts[block + 1], len(ranges)) if block + 1 < len(starts) else len(ranges)
-    first = min(columns.value("address_block_row", block), end)
-    place = bisect_right(ranges, text_offset - columns.value("address_block_text", block), first, end) - 1
-    found, wasm_offset = _address_at(columns, place, block)
-    return wasm_offset if found >= start else None
+    from wasmartifact.metadata.chunks import ADDRESSES, row_at  # only traps need it
+
+    found = row_at(columns, ADDRESSES, text_offset)
+    return found[1] or None if found is not None and found[0] >= start else None
 
 
 def source_at(columns: Columns, wasm_offset: int) -> tuple[str | None, int | None]:
     """Source file and line of a WebAssembly instruction, None where unknown."""
-    row = bisect_right(columns.column("source_wasm_offset"), wasm_offset) - 1
-    if row < 0:
-        return None, None
-    return source_row(columns, row)[1:]
+    from wasmartifact.metadata.chunks import LINES, row_at
+
+    found = row_at(columns, LINES, wasm_offset)
+    return (None, None) if found is None else _place(columns, *found)[1:]
 
 
 def address_row(columns: Columns, row: int) -> AddressRow:
-    """A row of the group address_map."""
+    """A row of the address map."""
     from wasmartifact.messages import TRAPS  # functions and lines need no words
+    from wasmartifact.metadata.chunks import ADDRESSES, all_rows
 
-    trap = columns.value("address_trap", row)
+    text_offset, wasm_offset, trap = (column[row] for column in all_rows(columns, ADDRESSES))
     if trap and trap not in TRAPS:
-        raise columns.corrupt_row("address_trap", row, trap, "a trap code or 0")
-    text_offset, wasm_offset = _address_at(columns, row, bisect_right(columns.column("address_block_row"), row) - 1)
-    return AddressRow(text_offset, wasm_offset, TRAPS[trap][0] if trap else None)
+        raise columns.corrupt_row("trap of the address map", row, trap, "a trap code or 0")
+    return AddressRow(text_offset, wasm_offset or None, TRAPS[trap][0] if trap else None)
 
 
 def source_row(columns: Columns, row: int) -> SourceRow:
-    """A row of the group source_lines."""
-    file = columns.value("source_file", row)
-    return SourceRow(
-        columns.value("source_wasm_offset", row),
-        columns.text("source_file_name", file - 1) if file else None,
-        columns.value("source_line", row) or None,
-    )
+    """A row of the source lines."""
+    from wasmartifact.metadata.chunks import LINES, all_rows
+
+    return _place(columns, *(column[row] for column in all_rows(columns, LINES)))
+
+
+def _place(columns: Columns, wasm_offset: int, line: int, file: int) -> SourceRow:
+    return SourceRow(wasm_offset, columns.text("source_file_name", file - 1) if file else None, line or None)
 
 
 def body_offset(columns: Columns, func_index: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,21 @@ class SourceLines:
     lines: array[int] = field(default_factory=lambda: array("I"))
     files: array[int] = field(default_factory=lambda: array("I"))
     file_names: list[str] = field(default_factory=list)
+
+    def of(self, wasm_offsets: Iterable[int]) -> SourceLines:
+        """The rows that instructions at these offsets have; rows of one place behind each other become one."""
+        if not self.wasm_offsets:
+            return self
+        kept = SourceLines(file_names=self.file_names)
+        previous = None
+        for row in sorted({bisect_right(self.wasm_offsets, offset) - 1 for offset in set(wasm_offsets)}):
+            place = self.lines[row], self.files[row]
+            if row >= 0 and place != previous:
+                kept.wasm_offsets.append(self.wasm_offsets[row])
+                kept.lines.append(place[0])
+                kept.files.append(place[1])
+                previous = place
+        return kept
 
 
 def read_source_lines(module: Module) -> SourceLines:

@@ -14,6 +14,46 @@ fn read(bytes: &[u8], offset: usize, size: usize) -> usize {
     u64::from_le_bytes(value) as usize
 }
 
+/// Rows in steps, one chunk of them (docs/FORMAT.md, "Rows in chunks").
+struct Chunk<'a> {
+    bytes: &'a [u8],
+    row: (u32, u32, u8),
+}
+
+impl Chunk<'_> {
+    fn number(&mut self) -> u64 {
+        let (mut value, mut shift) = (0, 0);
+        loop {
+            let byte = self.bytes[0];
+            self.bytes = &self.bytes[1..];
+            value |= u64::from(byte & 127) << shift;
+            if byte < 128 {
+                return value;
+            }
+            shift += 7;
+        }
+    }
+}
+
+impl Iterator for Chunk<'_> {
+    type Item = (u32, u32, u8);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        let step = self.number();
+        if step & 1 != 0 {
+            self.row.2 = self.number() as u8;
+        }
+        let distance = self.number();
+        let sign = 0_u64.wrapping_sub(distance & 1);
+        self.row.0 = self.row.0.wrapping_add((step >> 1) as u32);
+        self.row.1 = self.row.1.wrapping_add((distance >> 1 ^ sign) as u32);
+        Some(self.row)
+    }
+}
+
 pub struct Section<'a> {
     bytes: &'a [u8],
     directory: &'a [u8],
@@ -89,9 +129,9 @@ impl<'a> Section<'a> {
 
     /// Rows of the address map that can trap.
     pub fn trap_sites(&self) -> impl Iterator<Item = (u32, u32, u8)> + 'a {
-        let traps = self.bytes(ADDRESS_TRAP).iter();
-        let offsets = self.numbers(ADDRESS_TEXT_OFFSET).iter().zip(self.numbers(ADDRESS_WASM_OFFSET));
-        traps.zip(offsets).filter(|(&trap, _)| trap != 0).map(|(&trap, (&text, &wasm))| (text, wasm, trap))
+        let keys = self.numbers(ADDRESS_CHUNK_KEY);
+        let chunks = keys.iter().zip(self.rows(ADDRESS_CHUNK, self.bytes(ADDRESS_CHUNK_BYTES)));
+        chunks.flat_map(|(&key, bytes)| Chunk { bytes, row: (key, 0, 0) }).filter(|&(_, _, trap)| trap != 0)
     }
 
     pub fn code_offset(&self, export: &str) -> u32 {

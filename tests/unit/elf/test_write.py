@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 
 from tests.support.tools import find_tool
 from tests.unit.elf import objects as elf_objects
-from wasmartifact.elf.assemble import assemble
+from wasmartifact.elf.assemble import SYMBOL_MAX_CHARS, assemble
 from wasmartifact.elf.check import check_shared_object
 from wasmartifact.elf.layout import Layout
 from wasmartifact.elf.object import read_object
@@ -211,6 +211,18 @@ def test_debuggers_see_the_given_names(tmp_path: Path) -> None:
         (placed.text_vaddr + offset, size, names.get(symbol, symbol).replace("\0", "\ufffd"))
         for symbol, (offset, size) in placed.functions.items()
     ]
+
+
+def test_long_names_lose_their_middle(tmp_path: Path) -> None:
+    head, tail = "std::basic_string<", ">::append(char const*)"
+    longest, longer = head + "ä" * (SYMBOL_MAX_CHARS - 40) + tail, head + "b" * 1000 + tail
+    assert len(longest) == SYMBOL_MAX_CHARS
+    make(tmp_path / "a.so", symbol_names={"scale": longest, "narrow": longer})
+    elf: Any = ELFFile(io.BytesIO((tmp_path / "a.so").read_bytes()))
+    found = {symbol.name for symbol in elf.get_section_by_name(".symtab").iter_symbols()}
+    (name,) = (name for name in found if "..." in name)
+    assert longest in found and len(name) == SYMBOL_MAX_CHARS
+    assert name.startswith(head) and name.endswith(tail)
 
 
 @pytest.mark.parametrize(("machine", "segments"), VARIANTS)

@@ -8,7 +8,6 @@ from array import array
 import wasmtime
 
 from wasmartifact import schema
-from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
@@ -91,10 +90,9 @@ def fake_facts(module: Module, machine: str = "x86_64") -> MetadataFacts:
             inward_text_offsets=[],
             init_text_offset=trampolines[-1],
             memory_guards=[0] * len(module.memory_types),
-            address_columns=address_columns(
-                array("I", addresses), array("I", [entry for code in module.codes for entry in (code.start, 0)])
-            ),
-            address_traps=array("B", [0, 1] * functions),
+            address_text_offsets=array("I", addresses),
+            address_wasm_offsets=array("I", [entry for code in module.codes for entry in (code.start, 0)]),
+            address_traps=bytes([0, 1] * functions),
         ),
         layout=layout_facts(placed),
         type_digests=type_digests(module),

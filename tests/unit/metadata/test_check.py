@@ -29,7 +29,10 @@ from wasmartifact.metadata.header import patch_header
 
 SECTION = bytes(section_from_text(RICH_WAT))
 NUMBERED = {column.name: number for number, column in enumerate(schema.COLUMNS)}
+LAST = schema.COLUMNS[-1]
 ENTRY = struct.Struct("<IIQQ")
+#: Of the first row that traps, in its chunk: where the second value of it stands.
+TRAP_PLACE = bytes(Columns(SECTION).column("address_chunk_bytes")).index(33) + 1  # 16 bytes behind the row before
 CUSTOM_SIZE_BYTES = len(Columns(SECTION).column("custom_data_bytes"))
 
 
@@ -130,7 +133,7 @@ def test_header(fields: dict[str, int], error: type[Exception], words: str) -> N
         ("export_slots", {"count": 8}, "a power of two above 8"),
         ("export_slots", {"count": 0}, "a power of two above 8"),
         ("global_image", {"count": 4}, "count of global_image is 4, expected at most 3"),
-        (schema.COLUMNS[-1].name, {"column_id": 9999}, f"column is missing, expected {schema.COLUMNS[-1].name}"),
+        (LAST.name, {"column_id": LAST.id + 1}, f"column is missing, expected {LAST.name}"),
     ],
 )
 def test_directory(name: str, changes: dict[str, int], words: str) -> None:
@@ -140,9 +143,10 @@ def test_directory(name: str, changes: dict[str, int], words: str) -> None:
 
 def test_unknown_columns_are_ignored() -> None:
     """A newer minor version has one more column, and everything else a page further on."""
-    directory_end, page = 384 + len(schema.COLUMNS) * ENTRY.size, 4096
+    columns = len(Columns(SECTION).directory)
+    directory_end, page = 384 + columns * ENTRY.size, 4096
     section = bytearray(SECTION[:directory_end] + bytes(page) + SECTION[directory_end:])
-    for number in range(len(schema.COLUMNS)):
+    for number in range(columns):
         column_id, size, offset, count = ENTRY.unpack_from(section, 384 + number * ENTRY.size)
         ENTRY.pack_into(section, 384 + number * ENTRY.size, column_id, size, offset + page, count)
     place = directory_end + ENTRY.size + 63 & -64
@@ -153,7 +157,7 @@ def test_unknown_columns_are_ignored() -> None:
         for place in range(entry.offset, entry.end, 8):
             offset = int.from_bytes(section[place : place + 8], "little")
             section[place : place + 8] = (offset + page if offset else 0).to_bytes(8, "little")
-    count = len(schema.COLUMNS) + 1
+    count = columns + 1
     patch_header(
         section,
         directory_count=count,
@@ -225,16 +229,14 @@ def test_unknown_columns_are_ignored() -> None:
         ("run_section_offset", 0, 0, "overlap"),
         ("run_size", 0, 0, "run_size, row 0, is 0"),
         ("run_size", 1, 2**40, "run_size, row 1"),
-        ("address_text", 0, 17, "address_text, row 0, is 17, expected 0"),
-        ("address_text", 1, 33, "address_text, row 2, is 32, expected at least 33"),
-        ("address_text", 7, 60000, "address_text, row 7, is 60000, expected an offset below"),
-        ("address_block_row", 0, 1, "address_block_row, row 0, is 1, expected"),
-        ("address_block_text", 0, 2**31, "address_text, row 7, is 2147483760, expected an offset below"),
-        ("address_block_wasm", 0, 2**32 - 1, "address_block_wasm, row 0, is 4294967295, expected an offset below"),
-        ("address_trap", 0, 100, "address_trap, row 0, is 100, expected a trap code"),
+        ("address_chunk_key", 0, 2**31, "address_chunk .*, row 7, is key 2147483760, expected one below"),
+        ("address_chunk", 1, 2, "address_chunk, row 0, is damaged, expected rows in chunks"),
+        ("address_chunk_bytes", 0, 2, "address_chunk, row 0, is damaged"),
+        ("address_chunk_bytes", TRAP_PLACE, 100, "address_chunk .*, row 1, is 100, expected a trap code or 0"),
         ("info_key_bytes", 0, 0xC0, "info_key, row 0"),
-        ("source_wasm_offset", 1, 0, "source_wasm_offset, row 1, is 0, expected above"),
-        ("source_file", 1, 2, "source_file, row 1, is 2, expected below 2"),
+        ("source_chunk", 0, 1, "source_chunk, row 0, is damaged"),
+        ("source_chunk_bytes", 1, 2, "source_chunk .*, row 0, is 2, expected at most 1"),
+        ("source_chunk_bytes", 3, 1, "source_chunk .*, row 1, is key [0-9]+, expected one above"),
         ("source_file_name_bytes", 0, 0xFF, "source_file_name, row 0, .* expected UTF-8"),
     ],
 )

@@ -121,7 +121,7 @@ def test_the_page_says_for_every_field_who_trusts_it() -> None:
     struct_fields = {"type", "text_offset", "code_size_bytes"}  # of function
     twice = {"function", "table_image_offset", "table_image_count"}
     expected = {field.name for field in schema.METADATA_HEADER.fields} | {
-        column.name for column in (*schema.COLUMNS, *schema.CPU_LEVEL_COLUMNS)
+        column.name for column in (*schema.COLUMNS, *schema.CPU_LEVEL_COLUMNS, *schema.CHUNK_COLUMNS)
     }
     expected |= {field.name for field in schema.DIRECTORY_ENTRY.fields} | struct_fields
     assert set(named) == expected

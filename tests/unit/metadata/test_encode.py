@@ -6,7 +6,7 @@ import sys
 import time
 import zlib
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import FrameType
 from typing import Any
@@ -16,13 +16,18 @@ import wasmtime
 
 from bench.synthetic import exported_functions
 from tests.unit.metadata.sections import FUNCTION_SIZE_BYTES, RICH_WAT, fake_facts, module_from_text, section_from_text
-from wasmartifact.codegen.addresses import address_columns
 from wasmartifact.errors import ToolchainError
 from wasmartifact.externtypes import FuncType, GlobalType, MemoryType, TableType, TagType
 from wasmartifact.metadata import Metadata, rows
 from wasmartifact.metadata.check_rows import check_rows
-from wasmartifact.metadata.encode import encode_metadata, hash_slots
+from wasmartifact.metadata.encode import CodeFacts, encode_metadata, hash_slots
 from wasmartifact.wasm.decode import decode_module
+
+
+def with_addresses(code: CodeFacts, text_offsets: Iterable[int], wasm_offsets: Iterable[int]) -> CodeFacts:
+    """With these rows in the address map, which don't trap."""
+    texts, wasms = array("I", text_offsets), array("I", wasm_offsets)
+    return replace(code, address_text_offsets=texts, address_wasm_offsets=wasms, address_traps=bytes(len(texts)))
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +111,7 @@ def test_function_at(rich: Metadata) -> None:
 
 def test_function_at_takes_no_address_from_the_function_before() -> None:
     facts = fake_facts(module_from_text("(module (func) (func))"))
-    columns = address_columns(array("I", [4]), array("I", [30]))
-    code = replace(facts.code, address_columns=columns, address_traps=[0])
+    code = with_addresses(facts.code, [4], [30])
     metadata = Metadata(encode_metadata(replace(facts, code=code)))
     assert metadata.function_at(2) == (0, None)
     assert metadata.function_at(5) == (0, 30)
@@ -164,11 +168,15 @@ def test_traps_and_addresses(rich: Metadata) -> None:
 
 
 def test_source_lines(rich: Metadata) -> None:
-    """RICH_WAT says in a comment which lines its table gives."""
+    """RICH_WAT says in a comment which lines its table gives; those of instructions in the address map are kept."""
     start = rich.functions[1].wasm_offset
     assert start is not None
-    assert list(rich.source_lines) == [(start, "a.c", 1), (start + 2, "a.c", 2), (start + 4, None, None)]
-    places = [rich.source_at(start + distance) for distance in range(-1, 5)]
+    assert list(rich.source_lines) == [(start, "a.c", 1), (start + 4, None, None)]
+    facts = fake_facts(module_from_text(RICH_WAT))
+    code = with_addresses(facts.code, range(6), range(start - 1, start + 5))
+    metadata = Metadata(encode_metadata(replace(facts, code=code)))
+    assert list(metadata.source_lines) == [(start, "a.c", 1), (start + 2, "a.c", 2), (start + 4, None, None)]
+    places = [metadata.source_at(start + distance) for distance in range(-1, 5)]
     assert places == [(None, None), ("a.c", 1), ("a.c", 1), ("a.c", 2), ("a.c", 2), (None, None)]
 
 

@@ -18,12 +18,13 @@ from wasmartifact import schema
 from wasmartifact.elf.read import find_section
 from wasmartifact.metadata.columns import Columns
 
-GROUPS = sorted({column.group for column in schema.COLUMNS})
+COLUMNS = (*schema.COLUMNS, *schema.CHUNK_COLUMNS)
+GROUPS = sorted({column.group for column in COLUMNS})
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_no_value_of_a_row_ends_the_process(group: str) -> None:
-    columns = [column.name for column in schema.COLUMNS if column.group == group]
+    columns = [column.name for column in COLUMNS if column.group == group]
     command = [sys.executable, "-m", "tests.support.spoiled_columns", str(packed(spoiled_columns.WAT)), *columns]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.stdout, done.returncode) == ("", 0), done.stderr

@@ -3,11 +3,12 @@
 from __future__ import annotations  # which compile_source must not take over
 
 import marshal
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.support.bytecode import second_output
 from wasmartifact._types import compile_source
 
 SOURCES: list[str | bytes] = [
@@ -58,12 +59,11 @@ def test_arguments(arguments: tuple[object, ...]) -> None:
         compile_source(*arguments)  # type: ignore[arg-type]
 
 
-def test_no_class_of_ast_is_made() -> None:
+def test_no_class_of_ast_is_made(tmp_path: Path) -> None:
     """That is what it is for."""
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}; from wasmartifact._types import compile_source\n"
         "def made(): return sum(one.__name__ == 'AST' for one in object.__subclasses__())\n"
         "found = [made()]; compile_source('x', 'y'); found += [made()]; compile('x', 'y', 'exec'); print(found, made())"
     )
-    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[0, 0] 1\n"
+    assert second_output([sys.executable, "-S", "-c", code], tmp_path) == "[0, 0] 1\n"
