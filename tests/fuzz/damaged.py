@@ -72,7 +72,7 @@ def examine(module: bytes, directory: Path, opt_level: int = 0) -> Original:
     columns = Columns(data[start : start + size_bytes])
     numbers = columns.header.numbers
     first = start + numbers["directory_offset"]
-    names = {column.id: column.name for column in schema.COLUMNS}
+    names = {column.id: column.name for column in schema.ALL_COLUMNS}
     return Original(
         data=data,
         shape=compile_reference(module).shape,
