@@ -12,7 +12,7 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, compress
 from typing import Final, TypeAlias
 
 from wasmartifact import schema
@@ -25,7 +25,11 @@ from wasmartifact.wasm.model import ACTIVE, ConstExpr, CustomSection, Element, L
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 from wasmartifact.wasm.sourcelines import DEBUG_PREFIX, read_source_lines
 
-_ENTRY: Final = schema.DIRECTORY_ENTRY.packer()
+_VALUE_BYTES: Final = {column.name: schema.VALUE_SIZES[column.type] for column in schema.ALL_COLUMNS}
+#: The first word of a column's entry in the directory: its id and the size of its values.
+_ENTRY_HEADS: Final = {column.name: column.id | _VALUE_BYTES[column.name] << 32 for column in schema.ALL_COLUMNS}
+#: By kind.
+_OPTIONAL_NAMES: Final = [[column.name for column in kind] for _, kind in schema.OPTIONAL_COLUMNS]
 _CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
 #: Type code of the array of each column of numbers.
 _ARRAY_CODES: Final = {column.name: _CODES[column.type] for column in schema.ALL_COLUMNS if column.type in _CODES}
@@ -193,16 +197,27 @@ def build_section(
     ToolchainError
         A column is missing, or is no whole number of values.
     """
-    known = all_columns(columns)
-    names = {column.name for column in known}
-    if columns.keys() != names:
-        raise ToolchainError(f"columns not encoded: {sorted(names ^ columns.keys())}")
-    sizes = [memoryview(columns[column.name]).nbytes for column in known]
-    places, columns_end = _place(sizes)
+    names = _all_names(columns)
+    if columns.keys() != set(names):
+        raise ToolchainError(f"columns not encoded: {sorted(columns.keys() ^ set(names))}")
+    sizes = [memoryview(value).nbytes if value else 0 for value in map(columns.__getitem__, names)]
+    directory, filled, columns_end = _place(names, sizes)
     images_start = schema.align_up(columns_end, page_size_bytes)
-    _move_images(columns, images_start)
+    if images.pieces:
+        _move_images(columns, images_start)
 
-    section = bytearray(images_start + images.size_bytes if images.pieces else columns_end)
+    position = schema.METADATA_HEADER.size_bytes
+    pieces: list[Values] = [bytes(position), directory]
+    position += memoryview(directory).nbytes
+    for place, number in filled:
+        pieces += bytes(place - position), columns[names[number]]
+        position = place + sizes[number]
+    for offset, piece in images.pieces:
+        pieces += bytes(images_start + offset - position), piece
+        position = images_start + offset + memoryview(piece).nbytes
+    if images.pieces:
+        pieces.append(bytes(images_start + images.size_bytes - position))
+    section = bytearray().join(pieces)
     write_header(section)
     header.patch_header(
         section,
@@ -211,23 +226,16 @@ def build_section(
         format_minor=schema.FORMAT_MINOR,
         header_size_bytes=schema.METADATA_HEADER.size_bytes,
         directory_offset=schema.METADATA_HEADER.size_bytes,
-        directory_count=len(known),
+        directory_count=len(names),
         section_size_bytes=len(section),
     )
-    pieces: list[tuple[int, Values]] = [(schema.METADATA_HEADER.size_bytes, _directory(known, sizes, places))]
-    pieces += [(place, columns[column.name]) for column, size, place in zip(known, sizes, places, strict=True) if size]
-    pieces += [(images_start + offset, piece) for offset, piece in images.pieces]
-    with memoryview(section) as view:  # a bytearray would copy each piece before it takes it
-        for offset, piece in pieces:
-            data = memoryview(piece).cast("B")
-            view[offset : offset + len(data)] = data
     return section
 
 
-def all_columns(columns: Mapping[str, Values]) -> tuple[schema.Column, ...]:
+def _all_names(columns: Mapping[str, Values]) -> tuple[str, ...]:
     """The columns that a section has, ascending by id: optional ones where there is one of their kind."""
-    there = [kind for _, kind in schema.OPTIONAL_COLUMNS if any(column.name in columns for column in kind)]
-    return (*schema.COLUMNS, *chain.from_iterable(there))
+    there = [names for names in _OPTIONAL_NAMES if not columns.keys().isdisjoint(names)]
+    return (*_WITHOUT_ROWS, *chain.from_iterable(there))
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -265,19 +273,34 @@ class Images:
         return cls(pieces, tables, run_offsets, offset)
 
 
-def _place(sizes: Sequence[int]) -> tuple[list[int], int]:
-    """Offset of each column, and the end of the last one; columns are given by their sizes in bytes, ascending by id.
+def _place(names: Sequence[str], sizes: Sequence[int]) -> tuple[array[int], list[tuple[int, int]], int]:
+    """Place columns, ascending by id, that have these sizes in bytes: small ones first.
 
-    Small columns come first: a load reads the start of the section, and then has them without touching the mapping.
+    A load reads the start of the section, and then has them without touching the mapping.
+
+    Returns
+    -------
+    tuple[array[int], list[tuple[int, int]], int]
+        The directory, three words an entry; place and number of each column that has values, ascending; where all end.
     """
     end = schema.METADATA_HEADER.size_bytes + len(sizes) * schema.DIRECTORY_ENTRY.size_bytes
     end = schema.align_up(end, schema.COLUMN_ALIGN_BYTES)
-    places = [end] * len(sizes)  # of the empty ones
-    filled = [number for number, size_bytes in enumerate(sizes) if size_bytes]
-    for number in sorted(filled, key=sizes.__getitem__):  # stable: equal ones by ascending id
-        places[number] = start = schema.align_up(end, schema.COLUMN_ALIGN_BYTES)
-        end = start + sizes[number]
-    return places, end
+    directory = array("Q", bytes(len(sizes) * schema.DIRECTORY_ENTRY.size_bytes))
+    directory[0::3] = array("Q", map(_ENTRY_HEADS.__getitem__, names))
+    directory[1::3] = array("Q", [end]) * len(sizes)  # of the empty ones
+    filled = []
+    for number in sorted(compress(range(len(sizes)), sizes), key=sizes.__getitem__):  # equal ones by ascending id
+        start, size_bytes, value_bytes = (
+            schema.align_up(end, schema.COLUMN_ALIGN_BYTES),
+            sizes[number],
+            _VALUE_BYTES[names[number]],
+        )
+        if size_bytes % value_bytes:
+            raise ToolchainError(f"column {names[number]} is not a whole number of {value_bytes}-byte values")
+        directory[3 * number + 1], directory[3 * number + 2] = start, size_bytes // value_bytes
+        filled.append((start, number))
+        end = start + size_bytes
+    return directory, filled, end
 
 
 def _move_images(columns: dict[str, Values], images_start: int) -> None:
@@ -288,16 +311,6 @@ def _move_images(columns: dict[str, Values], images_start: int) -> None:
         ints("run_section_offset", [offset + images_start for offset in runs]),
         ints("table_image_offset", [offset + images_start if count else 0 for offset, count in tables]),
     )
-
-
-def _directory(columns: Sequence[schema.Column], sizes: Sequence[int], places: Sequence[int]) -> bytes:
-    entries = []
-    for column, size_bytes, place in zip(columns, sizes, places, strict=True):
-        value_bytes = schema.VALUE_SIZES[column.type]
-        if size_bytes % value_bytes:
-            raise ToolchainError(f"column {column.name} is not a whole number of {value_bytes}-byte values")
-        entries.append(_ENTRY.pack(column.id, value_bytes, place, size_bytes // value_bytes))
-    return b"".join(entries)
 
 
 def runtime_abi(features: Iterable[str]) -> int:
