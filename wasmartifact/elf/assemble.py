@@ -77,7 +77,7 @@ class SharedObject:
     @property
     def size_bytes(self) -> int:
         """Size of the file."""
-        return sum(len(piece) for piece in self.pieces)
+        return sum(map(len, self.pieces))
 
     def write_build_id(self, build_id: bytes) -> None:
         """Fill in the build id, zero so far, where the note and the anchor hold it."""

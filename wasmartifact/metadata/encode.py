@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, compress
 from typing import Final, TypeAlias
 
@@ -173,11 +173,11 @@ def encode_metadata(facts: MetadataFacts) -> bytearray:
     page_size_bytes = schema.PAGE_BYTES[facts.layout.machine]
     images = Images.plan(facts.initial, page_size_bytes)
     columns = {**_WITHOUT_ROWS, **dict(_columns(facts, images)), **(facts.component or {})}
-    return build_section(columns, images, page_size_bytes, lambda section: _write_header(section, facts))
+    return build_section(columns, images, page_size_bytes, _header_fields(facts))
 
 
 def build_section(
-    columns: dict[str, Values], images: Images, page_size_bytes: int, write_header: Callable[[bytearray], None]
+    columns: dict[str, Values], images: Images, page_size_bytes: int, header_fields: Mapping[str, int | bytes]
 ) -> bytearray:
     """Put header, directory, columns and images together.
 
@@ -189,8 +189,8 @@ def build_section(
         What they tell the places of.
     page_size_bytes : int
         Alignment of the images.
-    write_header : callable
-        Fills in the header of the section; fields about format, directory and size are written afterwards.
+    header_fields : Mapping[str, int | bytes]
+        Of the header; those about format, directory and size are added.
 
     Raises
     ------
@@ -206,30 +206,26 @@ def build_section(
     if images.pieces:
         _move_images(columns, images_start)
 
-    position = schema.METADATA_HEADER.size_bytes
-    pieces: list[Values] = [bytes(position), directory]
-    position += memoryview(directory).nbytes
+    size_bytes = images_start + images.size_bytes if images.pieces else columns_end
+    own_fields = {
+        "magic": schema.METADATA_MAGIC,
+        "format_major": schema.FORMAT_MAJOR,
+        "format_minor": schema.FORMAT_MINOR,
+        "header_size_bytes": schema.METADATA_HEADER.size_bytes,
+        "directory_offset": schema.METADATA_HEADER.size_bytes,
+        "directory_count": len(names),
+        "section_size_bytes": size_bytes,
+    }
+    pieces: list[Values] = [header.encode_header({**header_fields, **own_fields}), directory]
+    position = sum(memoryview(piece).nbytes for piece in pieces)
     for place, number in filled:
         pieces += bytes(place - position), columns[names[number]]
         position = place + sizes[number]
     for offset, piece in images.pieces:
         pieces += bytes(images_start + offset - position), piece
         position = images_start + offset + memoryview(piece).nbytes
-    if images.pieces:
-        pieces.append(bytes(images_start + images.size_bytes - position))
-    section = bytearray().join(pieces)
-    write_header(section)
-    header.patch_header(
-        section,
-        magic=schema.METADATA_MAGIC,
-        format_major=schema.FORMAT_MAJOR,
-        format_minor=schema.FORMAT_MINOR,
-        header_size_bytes=schema.METADATA_HEADER.size_bytes,
-        directory_offset=schema.METADATA_HEADER.size_bytes,
-        directory_count=len(names),
-        section_size_bytes=len(section),
-    )
-    return section
+    pieces.append(bytes(size_bytes - position))
+    return bytearray().join(pieces)
 
 
 def _all_names(columns: Mapping[str, Values]) -> tuple[str, ...]:
@@ -321,40 +317,39 @@ def runtime_abi(features: Iterable[str]) -> int:
     )
 
 
-def _write_header(section: bytearray, facts: MetadataFacts) -> None:
+def _header_fields(facts: MetadataFacts) -> dict[str, int | bytes]:
     module, layout = facts.module, facts.layout
     record = module.instance_layout
-    header.patch_header(
-        section,
-        flags=(schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0)
+    return {
+        "flags": (schema.HEADER_READ_ONLY_DYNAMIC if layout.segments == 1 else 0)
         | (schema.HEADER_CHECKS_EXCEPTIONS if facts.checks_exceptions else 0)
         | (schema.HEADER_FUEL if facts.fuel else 0)
         | (schema.HEADER_COMPONENT if facts.component else 0)
         | (schema.HEADER_CPU_LEVELS if facts.cpu_levels else 0),
-        runtime_abi=runtime_abi(facts.wasm_features),
-        library_version=library_version(facts.library_version),
-        machine=schema.MACHINES[layout.machine],
-        page_size_bytes=schema.PAGE_BYTES[layout.machine],
-        head_size_bytes=layout.head_size_bytes,
-        cpu_features=_feature_bits(facts.cpu_features, schema.CPU_FEATURES[layout.machine], "CPU"),
-        wasm_features=_feature_bits(facts.wasm_features, schema.WASM_FEATURES, "WebAssembly"),
-        anchor_vaddr=layout.anchor_vaddr,
-        text_vaddr=layout.text_vaddr,
-        text_size_bytes=layout.text_size_bytes,
-        type_digests_vaddr=layout.type_digests_vaddr,
-        wasm_digest=facts.wasm_sha256,
-        init_text_offset=_plus_one(facts.code.init_text_offset),
-        start_function=_plus_one(module.start),
-        instance_size_bytes=record.size_bytes,
-        instance_memories_offset=record.memories_offset,
-        instance_tables_offset=record.tables_offset,
-        instance_imported_functions_offset=record.imported_functions_offset,
-        instance_imported_globals_offset=record.imported_globals_offset,
-        instance_tags_offset=record.tags_offset,
-        instance_globals_offset=record.globals_offset,
-        instance_elements_offset=record.elements_offset,
-        instance_data_dropped_offset=record.data_dropped_offset,
-    )
+        "runtime_abi": runtime_abi(facts.wasm_features),
+        "library_version": library_version(facts.library_version),
+        "machine": schema.MACHINES[layout.machine],
+        "page_size_bytes": schema.PAGE_BYTES[layout.machine],
+        "head_size_bytes": layout.head_size_bytes,
+        "cpu_features": _feature_bits(facts.cpu_features, schema.CPU_FEATURES[layout.machine], "CPU"),
+        "wasm_features": _feature_bits(facts.wasm_features, schema.WASM_FEATURES, "WebAssembly"),
+        "anchor_vaddr": layout.anchor_vaddr,
+        "text_vaddr": layout.text_vaddr,
+        "text_size_bytes": layout.text_size_bytes,
+        "type_digests_vaddr": layout.type_digests_vaddr,
+        "wasm_digest": facts.wasm_sha256,
+        "init_text_offset": _plus_one(facts.code.init_text_offset),
+        "start_function": _plus_one(module.start),
+        "instance_size_bytes": record.size_bytes,
+        "instance_memories_offset": record.memories_offset,
+        "instance_tables_offset": record.tables_offset,
+        "instance_imported_functions_offset": record.imported_functions_offset,
+        "instance_imported_globals_offset": record.imported_globals_offset,
+        "instance_tags_offset": record.tags_offset,
+        "instance_globals_offset": record.globals_offset,
+        "instance_elements_offset": record.elements_offset,
+        "instance_data_dropped_offset": record.data_dropped_offset,
+    }
 
 
 def library_version(numbers: tuple[int, int, int]) -> int:
@@ -369,7 +364,7 @@ def _feature_bits(names: Iterable[str], known: Sequence[str], what: str) -> int:
     unknown = names.difference(known)
     if unknown:
         raise ToolchainError(f"{what} features that the schema does not know: {', '.join(sorted(unknown))}")
-    return sum(1 << bit for bit, name in enumerate(known) if name in names)
+    return sum(1 << known.index(name) for name in names)
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,10 @@ from struct import Struct, error
 from wasmartifact.constants import COLUMN_IDS, HEADER_RANGES, METADATA_HEADER_BYTES
 from wasmartifact.record import NamedTuple
 
+TYPE_CHECKING = False  # importing typing costs more than reading a header
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _SIZES = {name: end - start for name, (start, end) in HEADER_RANGES.items()}
 _CODES = {size: {2: "H", 4: "I", 8: "Q"}.get(size, f"{size}s") for size in _SIZES.values()}
 _PACKERS = {size: Struct(f"<{code}") for size, code in _CODES.items()}
@@ -24,6 +28,8 @@ def _reader(names: tuple[str, ...]) -> Struct:
     return Struct("<" + "".join([_CODES[size] if name in names else f"{size}x" for name, size in _SIZES.items()]))
 
 
+_HEADER = _reader(tuple(_SIZES))
+_ZEROS: dict[str, int | bytes] = {name: bytes(size) if name in _DIGESTS else 0 for name, size in _SIZES.items()}
 _read_numbers = _reader(_NUMBERS).unpack_from
 _read_digests = _reader(_DIGESTS).unpack_from
 
@@ -73,6 +79,19 @@ def read_header(section: memoryview) -> Header:
     )
 
 
+def encode_header(fields: Mapping[str, int | bytes]) -> bytes:
+    """A header with these fields; all others are zero. Raises ValueError as `patch_header` does."""
+    values = {**_ZEROS, **fields}
+    if len(values) != len(_ZEROS):
+        raise ValueError(f"no header fields {sorted(values.keys() - _ZEROS.keys())}")
+    for name in _DIGESTS:
+        _check_size(name, values[name])
+    try:
+        return _HEADER.pack(*values.values())
+    except error as problem:
+        raise ValueError(f"a header field does not fit: {problem}") from None
+
+
 def patch_header(section: bytearray | memoryview, **fields: int | bytes) -> None:
     """Overwrite header fields in place, for instance ``file_size_bytes`` once the file is laid out.
 
@@ -93,9 +112,14 @@ def patch_header(section: bytearray | memoryview, **fields: int | bytes) -> None
         if place is None:
             raise ValueError(f"no header field {name!r}")
         start, packer = place
-        if isinstance(value, bytes) and len(value) != packer.size:
-            raise ValueError(f"header field {name} takes {packer.size} bytes, not {len(value)}")
+        _check_size(name, value)
         try:
             packer.pack_into(section, start, value)
         except error as problem:
             raise ValueError(f"header field {name}: {problem}") from None
+
+
+def _check_size(name: str, value: int | bytes) -> None:
+    """A structure would cut off or fill up bytes of another size."""
+    if isinstance(value, bytes) and len(value) != _SIZES[name]:
+        raise ValueError(f"header field {name} takes {_SIZES[name]} bytes, not {len(value)}")

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 from wasmartifact import schema
 from wasmartifact.dataclass import dataclass
-from wasmartifact.metadata import header
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.encode import (
     Images,
@@ -89,7 +88,7 @@ def encode_snapshot(columns: Columns, state: InstanceState, version: tuple[int, 
         column.name: columns.column(column.name) for column in schema.ALL_COLUMNS if column.id in columns.directory
     }
     values |= dict(_changes(columns, state, images))
-    return build_section(values, images, page_size_bytes, lambda section: _write_header(section, columns, version))
+    return build_section(values, images, page_size_bytes, _header_fields(columns, version))
 
 
 def _changes(columns: Columns, state: InstanceState, images: Images) -> Iterator[Named]:
@@ -133,16 +132,16 @@ def _data(columns: Columns, state: InstanceState) -> Iterator[Named]:
     yield from spans("data_start", [b"" if row in dropped else columns.span("data_start", row) for row in rows])
 
 
-def _write_header(section: bytearray, columns: Columns, version: tuple[int, int, int]) -> None:
+def _header_fields(columns: Columns, version: tuple[int, int, int]) -> dict[str, int | bytes]:
     """The artifact's header; what is made anew is zero."""
-    section[: schema.METADATA_HEADER.size_bytes] = columns.section[: schema.METADATA_HEADER.size_bytes]
-    header.patch_header(
-        section,
-        flags=columns.header.numbers["flags"] | schema.HEADER_SNAPSHOT,
-        library_version=library_version(version),
-        init_text_offset=0,
-        start_function=0,
-        file_size_bytes=0,
-        load_checksum=0,
-        **{name: bytes(len(value)) for name, value in columns.header.digests.items() if name != "wasm_digest"},
-    )
+    numbers, digests = columns.header
+    return {
+        **numbers,
+        "wasm_digest": digests["wasm_digest"],
+        "flags": numbers["flags"] | schema.HEADER_SNAPSHOT,
+        "library_version": library_version(version),
+        "init_text_offset": 0,
+        "start_function": 0,
+        "file_size_bytes": 0,
+        "load_checksum": 0,
+    }
