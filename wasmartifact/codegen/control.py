@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wasmartifact.codegen.convention import returned
-from wasmartifact.codegen.emitter import NOT_NULL, FunctionEmitter, Handler, Label
+from wasmartifact.codegen.emitter import NOT_NULL, FunctionEmitter, Handler, Label, local_cell
 from wasmartifact.codegen.signature import LLVM_TYPES, letter_of
 from wasmartifact.schema import TRAP_BY_NAME
 
@@ -161,8 +161,18 @@ def _emit_return(fn: FunctionEmitter, values: list[str]) -> None:
 def _br(fn: FunctionEmitter, depth: int) -> None:
     label = _label(fn, depth)
     add_edge(fn, label)
-    fn.out.append(f"  br label %{label.name}{fn.dbg}")
+    fn.out.append(f"  br label %{_destination(fn, label)}{fn.dbg}")
     die(fn)
+
+
+def _destination(fn: FunctionEmitter, label: Label) -> str:
+    """Block that a branch leads to: past the ``br_table`` that a loop begins with, where its local is known."""
+    if label.dispatch is not None:
+        local, names = label.dispatch
+        value = fn.known.get(local)
+        if value is not None and value[0] != "%":
+            return names[min(int(value) & 0xFFFFFFFF, len(names) - 1)]
+    return label.name
 
 
 def _br_if(fn: FunctionEmitter, depth: int) -> None:
@@ -186,7 +196,7 @@ def branch_if(fn: FunctionEmitter, condition: str, depth: int) -> None:
     label = _label(fn, depth)
     add_edge(fn, label)
     following = f"next{fn.fresh()}"
-    fn.out.append(f"  br i1 {condition}, label %{label.name}, label %{following}{fn.dbg}")
+    fn.out.append(f"  br i1 {condition}, label %{_destination(fn, label)}, label %{following}{fn.dbg}")
     fn.start_block(following)
 
 
@@ -199,9 +209,24 @@ def _br_table(fn: FunctionEmitter, depths: tuple[int, ...]) -> None:
         fn.stack[-count:] = [fn.opaque(value) for value in fn.stack[-count:]]
     for label in labels:
         add_edge(fn, label)
+    _note_dispatch(fn, index, labels)
     cases = " ".join(f"i32 {position}, label %{label.name}" for position, label in enumerate(labels[:-1]))
     fn.out.append(f"  switch i32 {index}, label %{labels[-1].name} [ {cases} ]{fn.dbg}")
     die(fn)
+
+
+def _note_dispatch(fn: FunctionEmitter, index: str, labels: list[Label]) -> None:
+    """Note where a loop leads that does nothing before the ``br_table`` of a local; a function of Go is such a loop.
+
+    Whoever branches to the loop and knows the local then goes there at once. So what is known at the ends of these
+    labels must not come from the loop's first block: neither values of phis, nor the local's.
+    """
+    loop = next((label for label in reversed(fn.labels) if label.kind == "loop"), None)
+    local = next((local for local, value in fn.known.items() if value == index), None)
+    if loop is None or local is None or loop.arity or index in fn.stack or any(label.arity for label in labels):
+        return
+    if fn.out[loop.phi_position + 1 :] == [f"  {index} = load i32, ptr {local_cell(local)}"]:
+        loop.dispatch = local, [label.name for label in labels]
 
 
 def _return(fn: FunctionEmitter, _: Any) -> None:

@@ -112,6 +112,7 @@ class Label:
     incoming: list[tuple[str, list[str]]] = field(default_factory=list)
     phi_position: int = 0  # loops: where in the output the phis go
     phi_names: list[str] = field(default_factory=list)
+    dispatch: tuple[int, list[str]] | None = None  # loops that begin with a br_table: its local, where it leads
     else_name: str = ""
     else_values: list[str] = field(default_factory=list)
     else_known: dict[int, str] = field(default_factory=dict)
