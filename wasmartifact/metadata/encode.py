@@ -29,7 +29,7 @@ _VALUE_BYTES: Final = {column.name: schema.VALUE_SIZES[column.type] for column i
 #: The first word of a column's entry in the directory: its id and the size of its values.
 _ENTRY_HEADS: Final = {column.name: column.id | _VALUE_BYTES[column.name] << 32 for column in schema.ALL_COLUMNS}
 #: By kind.
-_OPTIONAL_NAMES: Final = [[column.name for column in kind] for _, kind in schema.OPTIONAL_COLUMNS]
+_OPTIONAL_NAMES: Final = [tuple(column.name for column in kind) for _, kind in schema.OPTIONAL_COLUMNS]
 _CODES: Final = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
 #: Type code of the array of each column of numbers.
 _ARRAY_CODES: Final = {column.name: _CODES[column.type] for column in schema.ALL_COLUMNS if column.type in _CODES}
@@ -41,6 +41,8 @@ _WITHOUT_ROWS: Final[Mapping[str, Values]] = {
     column.name: bytes(schema.VALUE_SIZES[column.type]) if column.shape == "offsets" else b""
     for column in schema.COLUMNS
 }
+#: Of these columns, which every section has.
+_HEADS: Final = array("Q", [_ENTRY_HEADS[name] for name in _WITHOUT_ROWS])
 #: A column's name and its values, which have the column's element size.
 Named: TypeAlias = "tuple[str, Values]"
 
@@ -200,7 +202,7 @@ def build_section(
     names = _all_names(columns)
     if columns.keys() != set(names):
         raise ToolchainError(f"columns not encoded: {sorted(columns.keys() ^ set(names))}")
-    sizes = [memoryview(value).nbytes if value else 0 for value in map(columns.__getitem__, names)]
+    sizes = [memoryview(value).nbytes if (value := columns[name]) else 0 for name in names]
     directory, filled, columns_end = _place(names, sizes)
     images_start = schema.align_up(columns_end, page_size_bytes)
     if images.pieces:
@@ -218,7 +220,7 @@ def build_section(
     }
     pieces: list[Values] = [header.encode_header({**header_fields, **own_fields}), directory]
     position = sum(memoryview(piece).nbytes for piece in pieces)
-    for place, number in filled:
+    for number, place in filled:
         pieces += bytes(place - position), columns[names[number]]
         position = place + sizes[number]
     for offset, piece in images.pieces:
@@ -230,8 +232,7 @@ def build_section(
 
 def _all_names(columns: Mapping[str, Values]) -> tuple[str, ...]:
     """The columns that a section has, ascending by id: optional ones where there is one of their kind."""
-    there = [names for names in _OPTIONAL_NAMES if not columns.keys().isdisjoint(names)]
-    return (*_WITHOUT_ROWS, *chain.from_iterable(there))
+    return sum([names for names in _OPTIONAL_NAMES if not columns.keys().isdisjoint(names)], tuple(_WITHOUT_ROWS))
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -277,26 +278,24 @@ def _place(names: Sequence[str], sizes: Sequence[int]) -> tuple[array[int], list
     Returns
     -------
     tuple[array[int], list[tuple[int, int]], int]
-        The directory, three words an entry; place and number of each column that has values, ascending; where all end.
+        The directory, three words an entry; number and place of each column that has values, in order; where all end.
     """
     end = schema.METADATA_HEADER.size_bytes + len(sizes) * schema.DIRECTORY_ENTRY.size_bytes
     end = schema.align_up(end, schema.COLUMN_ALIGN_BYTES)
-    directory = array("Q", bytes(len(sizes) * schema.DIRECTORY_ENTRY.size_bytes))
-    directory[0::3] = array("Q", map(_ENTRY_HEADS.__getitem__, names))
-    directory[1::3] = array("Q", [end]) * len(sizes)  # of the empty ones
-    filled = []
-    for number in sorted(compress(range(len(sizes)), sizes), key=sizes.__getitem__):  # equal ones by ascending id
-        start, size_bytes, value_bytes = (
-            schema.align_up(end, schema.COLUMN_ALIGN_BYTES),
-            sizes[number],
-            _VALUE_BYTES[names[number]],
-        )
+    places, counts, align = [end] * len(sizes), [0] * len(sizes), schema.COLUMN_ALIGN_BYTES
+    filled = sorted(compress(range(len(sizes)), sizes), key=sizes.__getitem__)  # equal ones by ascending id
+    for number in filled:
+        size_bytes, value_bytes = sizes[number], _VALUE_BYTES[names[number]]
         if size_bytes % value_bytes:
             raise ToolchainError(f"column {names[number]} is not a whole number of {value_bytes}-byte values")
-        directory[3 * number + 1], directory[3 * number + 2] = start, size_bytes // value_bytes
-        filled.append((start, number))
+        counts[number] = size_bytes // value_bytes
+        places[number] = start = end + align - 1 & -align
         end = start + size_bytes
-    return directory, filled, end
+    directory = array("Q", bytes(len(sizes) * schema.DIRECTORY_ENTRY.size_bytes))
+    directory[0::3] = _HEADS + array("Q", [_ENTRY_HEADS[name] for name in names[len(_HEADS) :]])
+    directory[1::3] = array("Q", places)
+    directory[2::3] = array("Q", counts)
+    return directory, [(number, places[number]) for number in filled], end
 
 
 def _move_images(columns: dict[str, Values], images_start: int) -> None:
