@@ -24,6 +24,7 @@ from wasmartifact.errors import BadMagic, CorruptArtifact
 from wasmartifact.record import NamedTuple
 from wasmartifact.schema import Buffer
 
+_SECTION_NAME: Final = schema.SECTION_NAME.encode() + b"\0"
 _TEMPLATES: Final = {error.name: error.template for error in schema.NATIVE_ERRORS}
 
 
@@ -61,12 +62,11 @@ def find_section(buffer: Buffer, *, is_packed: bool = True) -> tuple[int, int]:
         The ELF structure is damaged.
     """
     with memoryview(buffer).cast("B") as data:
-        machine, sections = read_sections(data, is_packed=is_packed)
-        for section in sections:
-            if section.name == schema.SECTION_NAME.encode():
-                break
-        else:
+        machine, names, raw = _read_table(data, is_packed=is_packed)
+        entry = next((entry for entry in raw if names.startswith(_SECTION_NAME, entry[0])), None)
+        if entry is None:
             raise _no_section()
+        section = SectionPlace(b"", entry[1], entry[4], entry[5])
         if section.type != SHT_PROGBITS or not _is_inside(section, len(data)):
             raise corrupt_elf(f"place of {schema.SECTION_NAME}", section.offset, len(data))
         if section.size < schema.METADATA_HEADER.size_bytes:
@@ -85,7 +85,7 @@ def is_stripped(buffer: Buffer) -> bool:
         As `find_section`.
     """
     with memoryview(buffer).cast("B") as data:
-        return all(section.type != SHT_SYMTAB for section in read_sections(data)[1])
+        return all(entry[1] != SHT_SYMTAB for entry in _read_table(data)[2])
 
 
 class Segment(NamedTuple):
@@ -135,8 +135,14 @@ def file_offset(segments: list[Segment], what: str, vaddr: int, size_bytes: int)
     raise corrupt_elf(f"address of {what}", f"{vaddr:#x}", "an address in a loadable segment")
 
 
-def read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, list[SectionPlace]]:
+def read_sections(data: memoryview) -> tuple[str, list[SectionPlace]]:
     """Machine, and all sections but the first, which is none. Raises as `find_section` does."""
+    machine, names, raw = _read_table(data)
+    return machine, [SectionPlace(_name_at(names, entry[0]), entry[1], entry[4], entry[5]) for entry in raw]
+
+
+def _read_table(data: memoryview, *, is_packed: bool = True) -> tuple[str, bytes, list[tuple[int, ...]]]:
+    """Machine, names and headers of all sections but the first."""
     if bytes(data[:4]) != ELF_IDENT[:4]:
         found = int.from_bytes(data[:4], "little")
         expected = int.from_bytes(ELF_IDENT[:4], "little")
@@ -160,8 +166,7 @@ def read_sections(data: memoryview, *, is_packed: bool = True) -> tuple[str, lis
     if not 0 < names_index < count:
         raise corrupt_elf("e_shstrndx", names_index, count - 1)
     _, *raw = SECTION_HEADER.iter_unpack(data[table:end])
-    names = _read_names(data, raw[names_index - 1])
-    return machines[number], [SectionPlace(_name_at(names, entry[0]), entry[1], entry[4], entry[5]) for entry in raw]
+    return machines[number], _read_names(data, raw[names_index - 1]), raw
 
 
 def _read_names(data: memoryview, entry: tuple[int, ...]) -> bytes:
@@ -169,7 +174,7 @@ def _read_names(data: memoryview, entry: tuple[int, ...]) -> bytes:
     table = SectionPlace(b"", entry[1], entry[4], entry[5])
     if table.type != SHT_STRTAB or table.size > schema.MAX_SECTION_NAMES_BYTES or not _is_inside(table, len(data)):
         raise corrupt_elf("the section name table", table.type, SHT_STRTAB)
-    names = bytes(data[table.offset : table.offset + table.size])
+    names = bytes(data[table.offset : table.offset + table.size]) + b"\0"
     if _name_at(names, entry[0]) != b".shstrtab":
         raise corrupt_elf("the name of the section name table", entry[0], 0)
     return names

@@ -243,15 +243,16 @@ def _batches(chunks: Iterable[Buffer]) -> Iterator[list[memoryview]]:
 
 
 def _write_all(fd: int, views: list[memoryview]) -> None:
-    while views := [view for view in views if view]:
+    while views:
         try:
             written = os.writev(fd, views)
         except BlockingIOError:  # a pipe that another process made non-blocking
             select.select([], [fd], [])
             continue
-        for number, view in enumerate(views):
-            done = min(written, len(view))
-            views[number], written = view[done:], written - done
+        while views and written >= len(views[0]):
+            written -= len(views.pop(0))
+        if written:
+            views[0] = views[0][written:]
 
 
 def _sync_folder(folder: str) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from operator import itemgetter
 from typing import Final
 
@@ -183,11 +182,11 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
 
 def _place(counts: Sequence[int]) -> tuple[list[int], int]:
     """Offset of each array, and where the last one ends; in bytes from the anchor."""
-    offsets, end = [], schema.TIED_ARRAYS_OFFSET
+    offsets, end, align = [], schema.TIED_ARRAYS_OFFSET, schema.TIED_ALIGN_BYTES
     for size, count in zip(_VALUE_SIZES, counts, strict=True):
         offsets.append(end)
         if count:
-            end = schema.align_up(end + count * size, schema.TIED_ALIGN_BYTES)
+            end = end + count * size + align - 1 & -align
     if end >> 32:
         raise ToolchainError(f"the contract of the code has {end} bytes, expected less than 4 GiB; split the module")
     return offsets, end
@@ -200,7 +199,9 @@ def _encode(columns: Columns, images: Mapping[int, Place], subtypes: bytes) -> t
     offsets, end = _place(counts)
     result = bytearray(end) + subtypes
     _CONTRACT.pack_into(result, _START, *_contract_fields(columns), end if subtypes else 0)
-    result[_ENTRIES:_ARRAYS_END] = array("I", chain.from_iterable(zip(offsets, counts, strict=True))).tobytes()
+    entries = array("I", bytes(_ARRAYS_END - _ENTRIES))
+    entries[0::2], entries[1::2] = array("I", offsets), array("I", counts)
+    result[_ENTRIES:_ARRAYS_END] = entries.tobytes()
     for offset, data in zip(offsets, arrays, strict=True):
         if data:
             result[offset : offset + len(data)] = data
