@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wasmartifact import schema
+from wasmartifact._types import xxh64
 from wasmartifact.arguments import (
     check_callables,
     check_executor,
@@ -22,7 +23,6 @@ from wasmartifact.arguments import (
 )
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
-from wasmartifact.codegen.onepass import xxh64
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, codegen_options, llvmlite_version, resolve_levels
 from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.elf.assemble import SharedObject, assemble
