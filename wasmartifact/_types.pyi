@@ -752,8 +752,5 @@ def unpack_chunks(keys: Buffer, offsets: Buffer, contents: Buffer, /) -> tuple[b
 def find_row(keys: Buffer, offsets: Buffer, contents: Buffer, key: int, /) -> tuple[int, int, int] | int | None:
     """The last row of chunks whose key is not above this one, or the number of the chunk that hides it."""
 
-def xxh64(data: Buffer, seed: int, /) -> int:
-    """XXH64, the 64-bit xxHash, of some bytes."""
-
 def tag_params(tag: Entity, /) -> tuple[str, ...]:
     """Types of the values that an exception of this tag carries."""

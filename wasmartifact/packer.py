@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wasmartifact import schema
-from wasmartifact._types import xxh64
 from wasmartifact.arguments import (
     check_callables,
     check_executor,
@@ -23,6 +22,7 @@ from wasmartifact.arguments import (
 )
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
+from wasmartifact.codegen.onepass import xxh64
 from wasmartifact.codegen.options import CodegenOptions, TargetSpec, codegen_options, llvmlite_version, resolve_levels
 from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.elf.assemble import SharedObject, assemble

@@ -46,7 +46,7 @@ typedef struct wa_extern {
 /* The features of WA_CPU_<machine>_* that this host has. */
 uint64_t wa_host_cpu_features(void);
 
-/* ---- artifacts (artifact.c, checksum.c, export.c) --------------------------------------------------------------- */
+/* ---- artifacts (artifact.c, export.c) --------------------------------------------------------------------------- */
 
 /* Check the file's head, its section table, the metadata header, the directory, their checksum and the host; map the
  * section.
@@ -65,8 +65,6 @@ int wa_artifact_file(const wa_artifact *artifact);
 int wa_artifact_bind(wa_artifact *artifact, void *dl_handle, const void *anchor, wa_error *error);
 void wa_artifact_retain(wa_artifact *artifact);
 void wa_artifact_release(wa_artifact *artifact);
-/* XXH64, the 64-bit xxHash: what load_checksum is made with. */
-uint64_t wa_xxh64(const void *data, uint64_t size_bytes, uint64_t seed);
 /* Slot of the export index that holds this name, or UINT32_MAX. */
 uint32_t wa_artifact_find_export(const wa_artifact *artifact, const char *name, size_t size_bytes);
 

@@ -100,6 +100,9 @@ void wa_onepass_find_large(const uint8_t *data, const uint32_t *starts, const ui
 void wa_onepass_find_written_tables(const uint8_t *data, const uint32_t *starts, const uint32_t *ends, uint32_t count, uint8_t *flags,
                                     uint32_t table_count);
 
+/* The XXH64 of some bytes: no part of compiling, but packing has no other code of its own that is not Python. */
+uint64_t wa_onepass_xxh64(const uint8_t *data, uint64_t size_bytes, uint64_t seed);
+
 /* ---- end of the interface ---------------------------------------------------------------------------------------- */
 
 #endif

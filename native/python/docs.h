@@ -722,12 +722,6 @@
     "\n" \
     "The last row of chunks whose key is not above this one, or the number of the chunk that hides it."
 
-#define WAX_DOC_xxh64 \
-    "xxh64($module, data, seed, /)\n" \
-    "--\n" \
-    "\n" \
-    "XXH64, the 64-bit xxHash, of some bytes."
-
 #define WAX_DOC_tag_params \
     "tag_params($module, tag, /)\n" \
     "--\n" \

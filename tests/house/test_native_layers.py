@@ -25,8 +25,8 @@ NATIVE = ROOT / "native"
 #: What each part may include, as prefixes of paths below native/. The CPython types see public headers only.
 MAY_INCLUDE = {
     "include": ("include/",),
-    "onepass": ("onepass/", "include/wa_schema.h", "include/wa_opcodes.h"),
-    "runtime": ("runtime/", "include/wasmartifact.h", "include/wa_schema.h"),
+    "onepass": ("onepass/", "include/wa_schema.h", "include/wa_opcodes.h", "include/wa_xxh64.h"),
+    "runtime": ("runtime/", "include/wasmartifact.h", "include/wa_schema.h", "include/wa_xxh64.h"),
     "wasi": ("wasi/", "runtime/", "include/"),
     "component": ("component/", "runtime/", "include/"),
     "python": ("python/", "include/"),
@@ -51,7 +51,8 @@ INSTALLATION_USES = {
 #: The module's entry, and what Python calls through cffi.
 USED_FROM_OUTSIDE = {
     "PyInit__types", "wa_onepass_compile", "wa_onepass_find_large",
-    "wa_onepass_find_written_tables", "wa_onepass_release", "wa_onepass_trampolines", "wa_table_new", "wa_tag_new",
+    "wa_onepass_find_written_tables", "wa_onepass_release", "wa_onepass_trampolines", "wa_onepass_xxh64",
+    "wa_table_new", "wa_tag_new",
 }  # fmt: skip
 
 #: What all files of a part may use, and those of one machine do.

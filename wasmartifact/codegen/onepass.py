@@ -20,6 +20,7 @@ from wasmartifact.elf.relocation import (
     R_X86_64_PC32,
     R_X86_64_PLT32,
 )
+from wasmartifact.schema import Buffer
 from wasmartifact.wasm.model import Module
 from wasmartifact.wasm.opcodes import OPCODES, PREFIX_GC
 from wasmartifact.wasm.types import DIGEST_SIZE_BYTES
@@ -47,6 +48,14 @@ def library(machine: str = "") -> Any:
     import wasmartifact._onepass as x86_64
 
     return x86_64
+
+
+def xxh64(data: Buffer, seed: int) -> int:
+    """The XXH64 of some bytes, in a hundredth of the time of ``metadata/xxh64.py``."""
+    made = library()
+    view = made.ffi.from_buffer("uint8_t[]", data)
+    found: int = made.lib.wa_onepass_xxh64(view, len(view), seed)
+    return found
 
 
 def large_functions(group: FunctionGroup) -> list[range]:

@@ -1,4 +1,4 @@
-"""XXH64, the 64-bit xxHash, for verify: native/runtime/checksum.c computes the same for load and pack.
+"""XXH64, the 64-bit xxHash, for verify: native/include/wa_xxh64.h computes the same for load and pack.
 
 Its four lanes are kept in one number, each in 128 bits of which the upper 64 are free between steps: so one operation
 on the number is one on each lane, and a product of 64 bits by 64 has room.

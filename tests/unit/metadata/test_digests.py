@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.unit.metadata.sections import RICH_WAT, artifact_from_text
-from wasmartifact import _types
+from wasmartifact.codegen import onepass
 from wasmartifact.elf.read import find_section
 from wasmartifact.errors import CorruptArtifact
 from wasmartifact.metadata import digests
@@ -47,7 +47,7 @@ def test_section_digest(artifact: bytes) -> None:
     assert recorded["section_digest"] == hashlib.blake2b(without(section, (128, 208)), digest_size=32).digest()
 
 
-@pytest.mark.parametrize("hash_", [xxh64, _types.xxh64])
+@pytest.mark.parametrize("hash_", [xxh64, onepass.xxh64])
 @pytest.mark.parametrize(
     ("size", "seed", "expected"),
     [
