@@ -36,7 +36,6 @@ TESTS: Final = (
     "tests/component",
     "tests/fuzz/test_signatures.py",
     "tests/unit/codegen/test_fuel.py",
-    "tests/unit/metadata/test_chunks.py",
     "tests/unit/metadata/test_contract.py",
     "tests/flows/test_load.py",
     "tests/flows/test_images.py",

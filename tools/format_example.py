@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wasmartifact import schema
+from wasmartifact.codegen.chunks import chunk_columns
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
@@ -64,6 +65,7 @@ def example() -> tuple[SharedObject, Layout]:
     code = CodeObject(MACHINE, [Section(".text", TEXT, 16)], [("f0", 0, 4), ("entry_0", 16, 21)], [], [], array("i"),
                       array("Q"), [])  # fmt: skip
     placed = layout([code], machine=MACHINE, contract_size_bytes=contract_size_bytes(module, has_tail_calls=False))
+    chunks, _ = chunk_columns(module, array("I", [0]), array("I", [module.codes[0].start]), array("I", [0]))
     section = encode_metadata(
         MetadataFacts(
             module=module,
@@ -77,9 +79,8 @@ def example() -> tuple[SharedObject, Layout]:
                 inward_text_offsets=[],
                 init_text_offset=None,
                 memory_guards=[],
-                address_text_offsets=array("I", [0]),
-                address_wasm_offsets=array("I", [module.codes[0].start]),
-                address_traps=b"\0",
+                chunks=chunks,
+                source_files=[],
             ),
             layout=layout_facts(placed),
             type_digests=types,

@@ -743,14 +743,5 @@ def set_program(store: Store, host: WasiHost, /) -> None:
 def compile_source(source: str | bytes, name: str, /) -> CodeType:
     """Python source to code, as ``compile(source, name, "exec", dont_inherit=True)``, without making classes of ast."""
 
-def pack_chunks(keys: Buffer, values: Buffer, marks: Buffer, /) -> tuple[bytes, bytes, bytes]:
-    """Rows in chunks of steps: three columns of u32, the first ascending, to first keys, offsets and contents."""
-
-def unpack_chunks(keys: Buffer, offsets: Buffer, contents: Buffer, /) -> tuple[bytes, bytes, bytes] | int:
-    """The rows of chunks, as they went into pack_chunks; the number of the first one that it does not write, if any."""
-
-def find_row(keys: Buffer, offsets: Buffer, contents: Buffer, key: int, /) -> tuple[int, int, int] | int | None:
-    """The last row of chunks whose key is not above this one, or the number of the chunk that hides it."""
-
 def tag_params(tag: Entity, /) -> tuple[str, ...]:
     """Types of the values that an exception of this tag carries."""

@@ -20,6 +20,7 @@ from wasmartifact.arguments import (
     cpu_names,
     wrong_type,
 )
+from wasmartifact.codegen.chunks import chunk_columns
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.onepass import xxh64
@@ -485,12 +486,13 @@ def _code_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> CodeFa
     module, canonical = plan.module, plan.canonical
     first = module.imported_functions
     places = [placed.functions[f"f{first + index}"] for index in range(len(module.codes))]
-    text_offsets, wasm_offsets, traps = array("I"), array("I"), bytearray()
+    text_offsets, wasm_offsets, traps = array("I"), array("I"), array("I")
     for rows, start in zip(compiled.address_maps, placed.object_text_offsets, strict=True):
         # The first object, which at level 0 is nearly all of it, lies where its rows say.
         text_offsets.extend([start + offset for offset in rows.text_offsets] if start else rows.text_offsets)
         wasm_offsets.extend(rows.wasm_offsets)
         traps.extend(rows.traps)
+    chunks, source_files = chunk_columns(module, text_offsets, wasm_offsets, traps)
     return CodeFacts(
         text_offsets=[offset for offset, _ in places],
         sizes_bytes=[size for _, size in places],
@@ -502,9 +504,8 @@ def _code_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> CodeFa
         ),
         init_text_offset=placed.functions[compiled.init_symbol][0] if compiled.init_symbol else None,
         memory_guards=compiled.memory_guards,
-        address_text_offsets=text_offsets,
-        address_wasm_offsets=wasm_offsets,
-        address_traps=bytes(traps),
+        chunks=chunks,
+        source_files=source_files,
         variants=sorted((*placed.functions[item.symbol], item.func_index, item.levels) for item in compiled.variants),
     )
 

@@ -129,7 +129,7 @@ OBJECT_ALIGN_BYTES: Final = 16
 INLINE_CLASSES: Final = 8
 
 #: Rows of a chunk of the address map or of source lines; the last chunk may have fewer.
-CHUNK_ROWS: Final = 128
+CHUNK_ROWS: Final = 32
 
 #: A table image of this size or more is mapped, which costs less than copying it (docs/RATIONALE.md).
 MAPPED_IMAGE_MIN_BYTES: Final = 16384

@@ -100,6 +100,11 @@ void wa_onepass_find_large(const uint8_t *data, const uint32_t *starts, const ui
 void wa_onepass_find_written_tables(const uint8_t *data, const uint32_t *starts, const uint32_t *ends, uint32_t count, uint8_t *flags,
                                     uint32_t table_count);
 
+/* Put rows of three columns, of count items, into chunks. The arrays have room for a chunk of WA_CHUNK_ROWS rows each, one offset more than
+ * that, and 15 bytes a row. Returns the size of the contents. */
+uint64_t wa_onepass_pack_chunks(const uint32_t *keys, const uint32_t *values, const uint32_t *marks, uint32_t count,
+                                uint32_t *chunk_keys, uint32_t *offsets, uint8_t *contents);
+
 /* The XXH64 of some bytes: no part of compiling, but packing has no other code of its own that is not Python. */
 uint64_t wa_onepass_xxh64(const uint8_t *data, uint64_t size_bytes, uint64_t seed);
 

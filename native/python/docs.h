@@ -704,24 +704,6 @@
     "\n" \
     "Python source to code, as ``compile(source, name, \"exec\", dont_inherit=True)``, without making classes of ast."
 
-#define WAX_DOC_pack_chunks \
-    "pack_chunks($module, keys, values, marks, /)\n" \
-    "--\n" \
-    "\n" \
-    "Rows in chunks of steps: three columns of u32, the first ascending, to first keys, offsets and contents."
-
-#define WAX_DOC_unpack_chunks \
-    "unpack_chunks($module, keys, offsets, contents, /)\n" \
-    "--\n" \
-    "\n" \
-    "The rows of chunks, as they went into pack_chunks; the number of the first one that it does not write, if any."
-
-#define WAX_DOC_find_row \
-    "find_row($module, keys, offsets, contents, key, /)\n" \
-    "--\n" \
-    "\n" \
-    "The last row of chunks whose key is not above this one, or the number of the chunk that hides it."
-
 #define WAX_DOC_tag_params \
     "tag_params($module, tag, /)\n" \
     "--\n" \

@@ -51,7 +51,6 @@ static int module_exec(PyObject *module)
         PyModule_AddFunctions(module, wax_stop_functions) < 0 || PyModule_AddFunctions(module, wax_ticket_functions) < 0 ||
         PyModule_AddFunctions(module, wax_snapshot_functions) < 0 || PyModule_AddFunctions(module, wax_wasi_functions) < 0 ||
         PyModule_AddFunctions(module, wax_component_functions) < 0 || PyModule_AddFunctions(module, wax_source_functions) < 0 ||
-        PyModule_AddFunctions(module, wax_chunk_functions) < 0 ||
         PyModule_AddIntConstant(module, "WASI_INPUT", WA_WASI_INPUT) < 0 ||
         PyModule_AddIntConstant(module, "WASI_OUTPUT", WA_WASI_OUTPUT) < 0 ||
         PyModule_AddStringConstant(module, "ANCHOR_SYMBOL", WA_ANCHOR_SYMBOL) < 0)

@@ -236,7 +236,7 @@ static inline bool wax_is_entity(PyObject *object)
 extern PyType_Spec wax_artifact_spec, wax_signature_spec, wax_func_spec, wax_store_spec, wax_entity_spec, wax_memory_spec,
     wax_instance_spec, wax_exports_spec, wax_linked_spec, wax_wasi_spec, wax_struct_spec, wax_array_spec;
 extern PyMethodDef wax_entity_functions[], wax_link_functions[], wax_stop_functions[], wax_ticket_functions[],
-    wax_snapshot_functions[], wax_wasi_functions[], wax_component_functions[], wax_source_functions[], wax_chunk_functions[];
+    wax_snapshot_functions[], wax_wasi_functions[], wax_component_functions[], wax_source_functions[];
 
 /* ---- component/state.c: (tables, handles, objects) of an instance of a component, or a str: why there is no state that can be kept.
  * Inside the store. */

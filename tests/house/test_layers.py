@@ -49,11 +49,9 @@ PEERS = {
     ("tier_child", "tier"),
 }
 #: (module, imported): _types.py gives the package its second compiled module, as the import system would; type checkers
-#: know what errors carry; rows in chunks are written and taken apart in C.
+#: know what errors carry.
 EXCEPTIONS = {
     ("wasmartifact._types", "wasmartifact"),
-    ("wasmartifact.metadata.chunks", "wasmartifact._types"),
-    ("wasmartifact.metadata.encode", "wasmartifact._types"),
     ("wasmartifact.errors", "wasmartifact.runtime.entities"),
     ("wasmartifact.errors", "wasmartifact.externtypes"),
 }

@@ -51,8 +51,8 @@ INSTALLATION_USES = {
 #: The module's entry, and what Python calls through cffi.
 USED_FROM_OUTSIDE = {
     "PyInit__types", "wa_onepass_compile", "wa_onepass_find_large",
-    "wa_onepass_find_written_tables", "wa_onepass_release", "wa_onepass_trampolines", "wa_onepass_xxh64",
-    "wa_table_new", "wa_tag_new",
+    "wa_onepass_find_written_tables", "wa_onepass_pack_chunks", "wa_onepass_release", "wa_onepass_trampolines",
+    "wa_onepass_xxh64", "wa_table_new", "wa_tag_new",
 }  # fmt: skip
 
 #: What all files of a part may use, and those of one machine do.

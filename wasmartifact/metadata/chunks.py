@@ -5,22 +5,21 @@ A look-up searches the keys of the chunks and takes one of them apart. Files up 
 
 from __future__ import annotations
 
-from wasmartifact._types import find_row, pack_chunks, unpack_chunks
-from wasmartifact.constants import COLUMN_IDS
+from _bisect import bisect_right  # what bisect shows, without its file
+
+from wasmartifact.constants import CHUNK_ROWS, COLUMN_IDS
 from wasmartifact.metadata.columns import Columns
 
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Sequence
     from typing import Final, TypeAlias
 
-    from typing_extensions import Buffer
-
     from wasmartifact.errors import CorruptArtifact
 
-    #: Keys and their two values, of type u32.
-    Triple: TypeAlias = tuple[memoryview, ...]
+    #: Keys and their two values.
+    Triple: TypeAlias = tuple[Sequence[int], Sequence[int], Sequence[int]]
+    Lists: TypeAlias = tuple[list[int], list[int], list[int]]
 
 #: Text offset, wasm offset (0: unknown), trap (0: none).
 ADDRESSES: Final = "address_chunk"
@@ -28,24 +27,48 @@ ADDRESSES: Final = "address_chunk"
 LINES: Final = "source_chunk"
 #: Where they were up to format 2.3.
 _OLD_GROUPS: Final = {ADDRESSES: "address_map", LINES: "source_lines"}
+_NUMBER_MAX_BYTES: Final = 5
+_U32_END: Final = 1 << 32
 
 
 def row_at(columns: Columns, name: str, key: int) -> tuple[int, int, int] | None:
     """The last row of ADDRESSES or LINES that starts at this key or before. O(log n). Raises CorruptArtifact."""
-    found = find_row(*(columns.chunks.get(name) or _chunks(columns, name)), key)
-    if isinstance(found, int):
-        raise _damaged(columns, name, found)
-    return found
+    if _is_old(columns, name):
+        keys, values, marks = all_rows(columns, name)
+    else:
+        chunk = bisect_right(columns.column(f"{name}_key"), key) - 1
+        if chunk < 0:
+            return None
+        keys, values, marks = [], [], []
+        _take_apart(columns, name, chunk, (keys, values, marks))
+    row = bisect_right(keys, key) - 1
+    return (keys[row], values[row], marks[row]) if row >= 0 else None
 
 
 def all_rows(columns: Columns, name: str) -> Triple:
     """Every row, taken apart once. Raises CorruptArtifact."""
     rows = columns.chunk_rows.get(name)
     if rows is None:
-        found = unpack_chunks(*_chunks(columns, name))
-        if isinstance(found, int):
-            raise _damaged(columns, name, found)
-        rows = columns.chunk_rows[name] = tuple(memoryview(column).cast("I") for column in found)
+        rows = columns.chunk_rows[name] = (_old_rows if _is_old(columns, name) else _new_rows)(columns, name)
+    return rows
+
+
+def _is_old(columns: Columns, name: str) -> bool:
+    """Whether the rows are those of an older format, as in a snapshot of an artifact of one."""
+    return COLUMN_IDS[name] not in columns.directory or columns.row_count(_OLD_GROUPS[name]) > 0
+
+
+def _new_rows(columns: Columns, name: str) -> Triple:
+    """Chunks follow each other: all but the last are full, and keys ascend from one to the next."""
+    rows: Lists = [], [], []
+    starts = columns.column(f"{name}_key")
+    for chunk, start in enumerate(starts):
+        if len(rows[0]) != chunk * CHUNK_ROWS or (chunk and start < rows[0][-1]):
+            raise _damaged(columns, name, chunk)
+        _take_apart(columns, name, chunk, rows)
+    offsets = columns.column(name)
+    if len(offsets) != len(starts) + 1 or offsets[0] or offsets[-1] != len(columns.column(f"{name}_bytes")):
+        raise _damaged(columns, name, 0)
     return rows
 
 
@@ -53,33 +76,71 @@ def _damaged(columns: Columns, name: str, chunk: int) -> CorruptArtifact:
     return columns.corrupt_row(name, chunk, "damaged", "rows in chunks as FORMAT.md has them")
 
 
-def _chunks(columns: Columns, name: str) -> tuple[Buffer, Buffer, Buffer]:
-    """Keys, offsets and contents; made of the rows of an older format, which a snapshot of an old artifact has, too."""
-    found: tuple[Buffer, Buffer, Buffer]
-    if COLUMN_IDS[name] not in columns.directory or columns.row_count(_OLD_GROUPS[name]):
-        found = pack_chunks(*_old_rows(columns, name))
-    else:
-        found = columns.column(f"{name}_key"), columns.column(name), columns.column(f"{name}_bytes")
-    columns.chunks[name] = found
-    return found
+def _take_apart(columns: Columns, name: str, chunk: int, rows: Lists) -> None:
+    """Append the rows of a chunk."""
+    contents, key = bytes(columns.span(name, chunk)), columns.value(f"{name}_key", chunk)
+    try:
+        _append_rows(contents, key, rows)
+    except (IndexError, ValueError):  # it ends within a row, or is not what a packer writes
+        raise _damaged(columns, name, chunk) from None
 
 
-def _old_rows(columns: Columns, name: str) -> list[array[int]]:
+def _append_rows(contents: bytes, key: int, rows: Lists) -> None:
+    keys, values, marks = rows
+    value = mark = at = 0
+    if contents[0] > 1:
+        raise ValueError  # the first row has the chunk's key
+    for _ in range(CHUNK_ROWS):
+        step, at = _number(contents, at)
+        key += step >> 1
+        if step & 1:
+            before = mark
+            mark, at = _number(contents, at)
+            if mark == before:
+                raise ValueError
+        distance, at = _number(contents, at)
+        value += distance >> 1 ^ -(distance & 1)
+        if not 0 <= value < _U32_END > max(key, mark):
+            raise ValueError
+        keys.append(key)
+        values.append(value)
+        marks.append(mark)
+        if at == len(contents):
+            return
+    raise ValueError
+
+
+def _number(contents: bytes, at: int) -> tuple[int, int]:
+    """The unsigned LEB128 number at a place, in no more bytes than it takes, and where it ends."""
+    byte = contents[at]
+    at += 1
+    if byte < 128:
+        return byte, at
+    number = byte & 127
+    for shift in range(7, 7 * _NUMBER_MAX_BYTES, 7):
+        byte = contents[at]
+        at += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            if not byte:
+                break
+            return number, at
+    raise ValueError
+
+
+def _old_rows(columns: Columns, name: str) -> Triple:
     """From arrays: of 16-bit distances in blocks, or as they are."""
-    from array import array
-
+    rows: Triple
     if name == ADDRESSES:
-        rows: list[Sequence[int]] = [*_old_addresses(columns), columns.column("address_trap")]
+        rows = *_old_addresses(columns), columns.column("address_trap")
     else:
-        rows = [*map(columns.column, ("source_wasm_offset", "source_line", "source_file"))]
+        rows = columns.column("source_wasm_offset"), columns.column("source_line"), columns.column("source_file")
     group = _OLD_GROUPS[name]
     count = columns.row_count(group)
     for column in rows:
         if len(column) != count:
             raise columns.corrupt_row(f"of the group {group}", len(column), "missing", f"one of {count} rows")
-        if max(column, default=0) >= 2**32:
-            raise columns.corrupt_row(f"of the group {group}", 0, max(column), "values below 2**32")
-    return [array("I", iter(column)) for column in rows]
+    return rows
 
 
 def _old_addresses(columns: Columns) -> tuple[list[int], list[int]]:

@@ -22,10 +22,8 @@ from wasmartifact.constants import (
 
 TYPE_CHECKING = False  # importing typing, the schema or errors costs more than all the rest here
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import NoReturn
-
-    from typing_extensions import Buffer
 
     from wasmartifact.errors import CorruptArtifact
     from wasmartifact.externtypes import FuncType
@@ -55,7 +53,6 @@ class Columns:
         "_names",
         "_names_bytes",
         "chunk_rows",
-        "chunks",
         "func_types",
         "path",
         "section",
@@ -74,8 +71,7 @@ class Columns:
         self._names: dict[int, str] = {}
         self._names_bytes = 0
         self.func_types: dict[int, FuncType] = {}  # made so far, by type index: see rows.py
-        self.chunks: dict[str, tuple[Buffer, Buffer, Buffer]] = {}  # by name, and their rows: see chunks.py
-        self.chunk_rows: dict[str, tuple[memoryview, ...]] = {}
+        self.chunk_rows: dict[str, tuple[Sequence[int], Sequence[int], Sequence[int]]] = {}  # see chunks.py
 
     def __reduce__(self) -> NoReturn:
         from wasmartifact.hints import unpicklable
@@ -218,7 +214,6 @@ class Columns:
         for view in self._columns.values():
             view.release()
         self._columns.clear()
-        self.chunks.clear()
         self.section.release()
 
     def _decode(self, data: bytes, name: str, row: int) -> str:

@@ -16,14 +16,13 @@ from itertools import accumulate, chain, compress
 from typing import Final, TypeAlias
 
 from wasmartifact import schema
-from wasmartifact._types import pack_chunks
 from wasmartifact.dataclass import dataclass
 from wasmartifact.errors import ToolchainError
 from wasmartifact.metadata import header, rows
 from wasmartifact.wasm.initial import InitialState, evaluate
 from wasmartifact.wasm.model import ACTIVE, ConstExpr, CustomSection, Element, Limits, Module, kind_of, parts
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
-from wasmartifact.wasm.sourcelines import DEBUG_PREFIX, read_source_lines
+from wasmartifact.wasm.sourcelines import DEBUG_PREFIX
 
 _VALUE_BYTES: Final = {column.name: schema.VALUE_SIZES[column.type] for column in schema.ALL_COLUMNS}
 #: The first word of a column's entry in the directory: its id and the size of its values.
@@ -67,10 +66,10 @@ class CodeFacts:
         Column memory_guard of each memory of the index space.
     variants : Sequence[tuple[int, int, int, int]]
         Code that CPU levels above the first have in place of a function's: the fields of cpu_variant.
-    address_text_offsets, address_wasm_offsets : array of u32
-        Rows of the address map, ascending by text offset; the offset in the module is 0 where none is known.
-    address_traps : bytes
-        Trap code of each row, 0 for none.
+    chunks : Mapping[str, Values]
+        The columns of the address map and of source lines.
+    source_files : Sequence[str]
+        The files that source lines are of.
     """
 
     text_offsets: Sequence[int]
@@ -81,9 +80,8 @@ class CodeFacts:
     inward_text_offsets: Sequence[int | None]
     init_text_offset: int | None
     memory_guards: Sequence[int]
-    address_text_offsets: array[int]
-    address_wasm_offsets: array[int]
-    address_traps: bytes
+    chunks: Mapping[str, Values]
+    source_files: Sequence[str]
     variants: Sequence[tuple[int, int, int, int]] = ()
 
 
@@ -397,7 +395,6 @@ def _columns(facts: MetadataFacts, images: Images) -> Iterator[Named]:
         yield from _data(facts)
     if sections:
         yield from _custom_sections(module, sections)
-    yield from _source_lines(module, facts.code.address_wasm_offsets)
     yield from texts("info_key", list(facts.info))
     yield from texts("info_value", list(facts.info.values()))
     if facts.cpu_levels:
@@ -415,13 +412,6 @@ def _custom_sections(module: Module, sections: Sequence[CustomSection]) -> Itera
     yield from texts("custom_name", [section.name for section in sections])
     data = memoryview(module.data)
     yield from spans("custom_data", [data[section.start : section.end] for section in sections])
-
-
-def _source_lines(module: Module, wasm_offsets: array[int]) -> Iterator[Named]:
-    """Of the instructions in the address map: nobody asks for others."""
-    source_lines = read_source_lines(module).of(wasm_offsets)
-    yield from chunks("source_chunk", source_lines.wasm_offsets, source_lines.lines, source_lines.files)
-    yield from texts("source_file_name", source_lines.file_names)
 
 
 def _types(facts: MetadataFacts) -> Iterator[Named]:
@@ -497,8 +487,8 @@ def _code(facts: MetadataFacts) -> Iterator[Named]:
     codes, code = facts.module.codes, facts.code
     yield ints("code_wasm_offset", [entry.start for entry in codes])
     yield ints("code_wasm_size", [entry.end - entry.start for entry in codes])
-    traps = array("I", iter(code.address_traps))
-    yield from chunks("address_chunk", code.address_text_offsets, code.address_wasm_offsets, traps)
+    yield from code.chunks.items()
+    yield from texts("source_file_name", code.source_files)
 
 
 def _function_names(facts: MetadataFacts) -> Iterator[Named]:
@@ -624,11 +614,6 @@ def ints(name: str, values: Iterable[int]) -> Named:
         return name, array(code, values)
     except OverflowError as error:
         raise ToolchainError(f"a value does not fit column {name}: {error}") from error
-
-
-def chunks(name: str, *rows: array[int]) -> Iterator[Named]:
-    """A group of rows in chunks: ascending keys, and two values of each."""
-    yield from zip((f"{name}_key", name, f"{name}_bytes"), pack_chunks(*rows), strict=True)
 
 
 def texts(name: str, strings: Sequence[str]) -> Iterator[Named]:

@@ -5,7 +5,7 @@ The layouts are ``schema.METADATA_HEADER`` and ``schema.DIRECTORY_ENTRY``.
 
 from __future__ import annotations
 
-from struct import Struct, error
+from _struct import Struct, error  # what struct shows, without its file
 
 from wasmartifact.constants import COLUMN_IDS, HEADER_RANGES, METADATA_HEADER_BYTES
 from wasmartifact.record import NamedTuple

@@ -8,6 +8,7 @@ from array import array
 import wasmtime
 
 from wasmartifact import schema
+from wasmartifact.codegen.chunks import chunk_columns
 from wasmartifact.elf.assemble import assemble
 from wasmartifact.elf.layout import Layout, layout
 from wasmartifact.elf.object import CodeObject, Section
@@ -78,6 +79,12 @@ def fake_facts(module: Module, machine: str = "x86_64") -> MetadataFacts:
     starts = [index * FUNCTION_SIZE_BYTES for index in range(functions)]
     trampolines = range(functions * FUNCTION_SIZE_BYTES, placed.text_size, FUNCTION_SIZE_BYTES)
     addresses = [address for start in starts for address in (start, start + 16)]
+    chunks, source_files = chunk_columns(
+        module,
+        array("I", addresses),
+        array("I", [entry for code in module.codes for entry in (code.start, 0)]),
+        array("I", [0, 1] * functions),
+    )
     return MetadataFacts(
         module=module,
         initial=plan_initial_state(module, schema.PAGE_BYTES[machine]),
@@ -90,9 +97,8 @@ def fake_facts(module: Module, machine: str = "x86_64") -> MetadataFacts:
             inward_text_offsets=[],
             init_text_offset=trampolines[-1],
             memory_guards=[0] * len(module.memory_types),
-            address_text_offsets=array("I", addresses),
-            address_wasm_offsets=array("I", [entry for code in module.codes for entry in (code.start, 0)]),
-            address_traps=bytes([0, 1] * functions),
+            chunks=chunks,
+            source_files=source_files,
         ),
         layout=layout_facts(placed),
         type_digests=type_digests(module),

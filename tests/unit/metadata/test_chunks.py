@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from array import array
 from bisect import bisect_right
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -12,9 +14,12 @@ from typing import Any
 import pytest
 
 from tests.unit.metadata.sections import fake_facts, module_from_text
-from wasmartifact._types import find_row, pack_chunks, unpack_chunks
+from wasmartifact.codegen.chunks import pack_chunks
+from wasmartifact.errors import CorruptArtifact, ToolchainError
 from wasmartifact.metadata import Metadata
 from wasmartifact.metadata.check_rows import check_rows
+from wasmartifact.metadata.chunks import ADDRESSES, all_rows, row_at
+from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.encode import encode_metadata
 from wasmartifact.schema import CHUNK_ROWS, TRAP_CODES
 
@@ -40,9 +45,10 @@ def numbers(data: bytes) -> list[int]:
 
 def decoded(rows: Rows) -> Rows:
     """The rows that chunks stand for, by the words of FORMAT.md."""
-    keys, offsets, contents = pack_chunks(*columns_of(rows))
+    keys, offsets, contents = pack_chunks(ADDRESSES, *columns_of(rows)).values()
+    assert isinstance(contents, bytes)
     found: Rows = []
-    for first, (start, end) in zip(array("I", keys), pairwise(array("I", offsets)), strict=True):
+    for first, (start, end) in zip(keys, pairwise(offsets), strict=True):
         assert len(found) % CHUNK_ROWS == 0
         key, value, mark = first, 0, 0
         rest = iter(numbers(contents[start:end]))
@@ -56,10 +62,11 @@ def decoded(rows: Rows) -> Rows:
     return found
 
 
-def read(keys: bytes, offsets: bytes, contents: bytes) -> Rows:
-    found = unpack_chunks(keys, offsets, contents)
-    assert not isinstance(found, int)
-    return list(zip(*(array("I", column) for column in found), strict=True))
+def section_of(columns: Mapping[str, Any]) -> bytearray:
+    """A section with these columns, in whose one function all text lies."""
+    facts = fake_facts(module_from_text("(module (func))"))
+    code = replace(facts.code, sizes_bytes=[TEXT_BYTES], chunks={**facts.code.chunks, **columns})
+    return encode_metadata(replace(facts, code=code, layout=replace(facts.layout, text_size_bytes=TEXT_BYTES)))
 
 
 def random_rows(seed: int) -> Rows:
@@ -88,27 +95,19 @@ EXTREMES: list[Rows] = [
 @pytest.mark.parametrize("rows", [*map(random_rows, range(60)), *EXTREMES])
 def test_rows_come_back(rows: Rows) -> None:
     assert decoded(rows) == rows
-    chunks = pack_chunks(*columns_of(rows))
-    assert read(*chunks) == rows
+    columns = Columns(section_of(pack_chunks(ADDRESSES, *columns_of(rows))))
+    assert list(zip(*all_rows(columns, ADDRESSES), strict=True)) == rows
     keys = [row[0] for row in rows]
     for key in {-1, U32_MAX, U32_MAX + 1, *keys[:: max(1, len(keys) // 20)], *(key + 1 for key in keys[::50])}:
         row = bisect_right(keys, key) - 1
-        assert find_row(*chunks, key) == (rows[row] if row >= 0 else None)
+        assert row_at(columns, ADDRESSES, key) == (rows[row] if row >= 0 else None)
 
 
 @pytest.mark.parametrize("seed", range(0, 60, 4))
 def test_a_look_up_finds_what_a_search_of_all_rows_does(seed: int) -> None:
     rows = random_rows(seed)
     text, wasm, traps = columns_of(rows)
-    facts = fake_facts(module_from_text("(module (func))"))
-    code = replace(
-        facts.code,
-        sizes_bytes=[TEXT_BYTES],
-        address_text_offsets=text,
-        address_wasm_offsets=wasm,
-        address_traps=bytes(list(traps)),
-    )
-    section = encode_metadata(replace(facts, code=code, layout=replace(facts.layout, text_size_bytes=TEXT_BYTES)))
+    section = section_of(pack_chunks(ADDRESSES, text, wasm, traps))
     check_rows(section)
     metadata = Metadata(section)
     assert [(row.text_offset, row.wasm_offset or 0) for row in metadata.address_map] == [row[:2] for row in rows]
@@ -151,15 +150,21 @@ FULL = b"\2\0" * CHUNK_ROWS
     ],
 )
 def test_others_are_damage(keys: bytes, offsets: bytes, contents: bytes, first_bad: int) -> None:
-    assert unpack_chunks(keys, offsets, contents) == first_bad
-    for key in (0, U32_MAX):
-        assert find_row(keys, offsets, contents, key) in (None, 0, 1, (0, 0, 0), (5, 0, 0))
+    names = (f"{ADDRESSES}_key", ADDRESSES, f"{ADDRESSES}_bytes")
+    columns = Columns(section_of(dict(zip(names, (keys, offsets, contents), strict=True))))
+    with pytest.raises(
+        CorruptArtifact, match=f"address_chunk(_key)?, row {first_bad}|address_chunk, row {first_bad + 1}"
+    ):
+        all_rows(columns, ADDRESSES)
+    for key in (-1, 0, 5, U32_MAX):
+        with suppress(CorruptArtifact):
+            assert row_at(columns, ADDRESSES, key) in (None, (0, 0, 0), (5, 0, 0))
 
 
-@pytest.mark.parametrize("columns", [(b"", b"", b"1"), (b"1", b"1", b"1"), (b"1234", b"1234", b""), (b"", b"")])
-def test_columns_that_do_not_fit(columns: Any) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        pack_chunks(*columns)
-    if len(columns) == 3:
-        assert unpack_chunks(*columns) == 0
-        assert find_row(columns[0], columns[1], columns[2], 1) is None
+def test_too_many_rows_are_refused() -> None:
+    class Many(array):  # type: ignore[type-arg]
+        def __len__(self) -> int:
+            return U32_MAX // 15 + 1
+
+    with pytest.raises(ToolchainError, match="address_chunk has 286331154 rows"):
+        pack_chunks(ADDRESSES, Many("I"), array("I"), array("I"))

@@ -16,18 +16,20 @@ import wasmtime
 
 from bench.synthetic import exported_functions
 from tests.unit.metadata.sections import FUNCTION_SIZE_BYTES, RICH_WAT, fake_facts, module_from_text, section_from_text
+from wasmartifact.codegen.chunks import chunk_columns
 from wasmartifact.errors import ToolchainError
 from wasmartifact.externtypes import FuncType, GlobalType, MemoryType, TableType, TagType
 from wasmartifact.metadata import Metadata, rows
 from wasmartifact.metadata.check_rows import check_rows
-from wasmartifact.metadata.encode import CodeFacts, encode_metadata, hash_slots
+from wasmartifact.metadata.encode import MetadataFacts, encode_metadata, hash_slots
 from wasmartifact.wasm.decode import decode_module
 
 
-def with_addresses(code: CodeFacts, text_offsets: Iterable[int], wasm_offsets: Iterable[int]) -> CodeFacts:
+def with_addresses(facts: MetadataFacts, text_offsets: Iterable[int], wasm_offsets: Iterable[int]) -> MetadataFacts:
     """With these rows in the address map, which don't trap."""
-    texts, wasms = array("I", text_offsets), array("I", wasm_offsets)
-    return replace(code, address_text_offsets=texts, address_wasm_offsets=wasms, address_traps=bytes(len(texts)))
+    rows = array("I", text_offsets), array("I", wasm_offsets)
+    chunks, source_files = chunk_columns(facts.module, *rows, array("I", bytes(4 * len(rows[0]))))
+    return replace(facts, code=replace(facts.code, chunks=chunks, source_files=source_files))
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +113,7 @@ def test_function_at(rich: Metadata) -> None:
 
 def test_function_at_takes_no_address_from_the_function_before() -> None:
     facts = fake_facts(module_from_text("(module (func) (func))"))
-    code = with_addresses(facts.code, [4], [30])
-    metadata = Metadata(encode_metadata(replace(facts, code=code)))
+    metadata = Metadata(encode_metadata(with_addresses(facts, [4], [30])))
     assert metadata.function_at(2) == (0, None)
     assert metadata.function_at(5) == (0, 30)
     assert metadata.function_at(FUNCTION_SIZE_BYTES + 5) == (1, None)
@@ -173,8 +174,7 @@ def test_source_lines(rich: Metadata) -> None:
     assert start is not None
     assert list(rich.source_lines) == [(start, "a.c", 1), (start + 4, None, None)]
     facts = fake_facts(module_from_text(RICH_WAT))
-    code = with_addresses(facts.code, range(6), range(start - 1, start + 5))
-    metadata = Metadata(encode_metadata(replace(facts, code=code)))
+    metadata = Metadata(encode_metadata(with_addresses(facts, range(6), range(start - 1, start + 5))))
     assert list(metadata.source_lines) == [(start, "a.c", 1), (start + 2, "a.c", 2), (start + 4, None, None)]
     places = [metadata.source_at(start + distance) for distance in range(-1, 5)]
     assert places == [(None, None), ("a.c", 1), ("a.c", 1), ("a.c", 2), ("a.c", 2), (None, None)]

@@ -23,7 +23,7 @@ HEAVY = {
 
 #: What the first look at the metadata imports: each file costs 0.1 ms and more, all of them shall cost less than 2.
 METADATA = {
-    "_collections",  # which is built in
+    "_collections", "_struct",  # which are built in, or cost little
     "wasmartifact.constants", "wasmartifact.externtypes", "wasmartifact.metadata", "wasmartifact.metadata.columns",
     "wasmartifact.metadata.rows", "wasmartifact.record",
 }  # fmt: skip
