@@ -137,7 +137,7 @@ FILES = (
     Frozen("format_2_4.x86_64.elf", "1ed5ec61852abacf611ce856fc7858bed8f778fb9ab6ad46ffec89eadc230d4f", (2, 4), 2),
     Frozen(
         "barrier_2_4.x86_64.elf",
-        "7bf629c8dff06d88a3251cd14b0e1fa6257b8d304d3f6588790c58e78d096662",
+        "d99b6a67d850fd9ad760afbc7d0246ea64f8b51a677cb47bf0d72c2c80f085b5",
         (2, 4),
         6,
         has_rewriting=True,

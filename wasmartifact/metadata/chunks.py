@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 ADDRESSES: Final = "address_chunk"
 #: Wasm offset, line (0: unknown), file + 1 (0: unknown).
 LINES: Final = "source_chunk"
-#: Where they were up to format 2.3.
-_OLD_GROUPS: Final = {ADDRESSES: "address_map", LINES: "source_lines"}
+_KEYS: Final = {ADDRESSES: "address_chunk_key", LINES: "source_chunk_key"}
+_CONTENTS: Final = {ADDRESSES: "address_chunk_bytes", LINES: "source_chunk_bytes"}
+#: Where they were up to format 2.3: a column that had as many values as there were rows.
+_OLD_IDS: Final = {ADDRESSES: COLUMN_IDS["address_trap"], LINES: COLUMN_IDS["source_line"]}
+_NO_ENTRY: Final = (0, 0, 0, 0)
 _NUMBER_MAX_BYTES: Final = 5
 _U32_END: Final = 1 << 32
 
@@ -34,15 +37,15 @@ _U32_END: Final = 1 << 32
 def row_at(columns: Columns, name: str, key: int) -> tuple[int, int, int] | None:
     """The last row of ADDRESSES or LINES that starts at this key or before. O(log n). Raises CorruptArtifact."""
     if _is_old(columns, name):
-        keys, values, marks = all_rows(columns, name)
+        rows = all_rows(columns, name)
     else:
-        chunk = bisect_right(columns.column(f"{name}_key"), key) - 1
+        chunk = bisect_right(columns.column(_KEYS[name]), key) - 1
         if chunk < 0:
             return None
-        keys, values, marks = [], [], []
-        _take_apart(columns, name, chunk, (keys, values, marks))
-    row = bisect_right(keys, key) - 1
-    return (keys[row], values[row], marks[row]) if row >= 0 else None
+        rows = [], [], []
+        _take_apart(columns, name, chunk, rows)
+    row = bisect_right(rows[0], key) - 1
+    return (rows[0][row], rows[1][row], rows[2][row]) if row >= 0 else None
 
 
 def all_rows(columns: Columns, name: str) -> Triple:
@@ -55,19 +58,20 @@ def all_rows(columns: Columns, name: str) -> Triple:
 
 def _is_old(columns: Columns, name: str) -> bool:
     """Whether the rows are those of an older format, as in a snapshot of an artifact of one."""
-    return COLUMN_IDS[name] not in columns.directory or columns.row_count(_OLD_GROUPS[name]) > 0
+    directory = columns.directory
+    return COLUMN_IDS[name] not in directory or directory.get(_OLD_IDS[name], _NO_ENTRY)[3] > 0
 
 
 def _new_rows(columns: Columns, name: str) -> Triple:
     """Chunks follow each other: all but the last are full, and keys ascend from one to the next."""
     rows: Lists = [], [], []
-    starts = columns.column(f"{name}_key")
+    starts = columns.column(_KEYS[name])
     for chunk, start in enumerate(starts):
         if len(rows[0]) != chunk * CHUNK_ROWS or (chunk and start < rows[0][-1]):
             raise _damaged(columns, name, chunk)
         _take_apart(columns, name, chunk, rows)
     offsets = columns.column(name)
-    if len(offsets) != len(starts) + 1 or offsets[0] or offsets[-1] != len(columns.column(f"{name}_bytes")):
+    if len(offsets) != len(starts) + 1 or offsets[0] or offsets[-1] != len(columns.column(_CONTENTS[name])):
         raise _damaged(columns, name, 0)
     return rows
 
@@ -78,9 +82,10 @@ def _damaged(columns: Columns, name: str, chunk: int) -> CorruptArtifact:
 
 def _take_apart(columns: Columns, name: str, chunk: int, rows: Lists) -> None:
     """Append the rows of a chunk."""
-    contents, key = bytes(columns.span(name, chunk)), columns.value(f"{name}_key", chunk)
+    offsets = columns.column(name)
     try:
-        _append_rows(contents, key, rows)
+        contents = bytes(columns.column(_CONTENTS[name])[offsets[chunk] : offsets[chunk + 1]])
+        _append_rows(contents, columns.column(_KEYS[name])[chunk], rows)
     except (IndexError, ValueError):  # it ends within a row, or is not what a packer writes
         raise _damaged(columns, name, chunk) from None
 
@@ -135,11 +140,10 @@ def _old_rows(columns: Columns, name: str) -> Triple:
         rows = *_old_addresses(columns), columns.column("address_trap")
     else:
         rows = columns.column("source_wasm_offset"), columns.column("source_line"), columns.column("source_file")
-    group = _OLD_GROUPS[name]
-    count = columns.row_count(group)
+    count = len(rows[2])
     for column in rows:
         if len(column) != count:
-            raise columns.corrupt_row(f"of the group {group}", len(column), "missing", f"one of {count} rows")
+            raise columns.corrupt_row(f"{name}, as formats before 2.4 have it", len(column), "missing", f"{count} rows")
     return rows
 
 

@@ -5,7 +5,8 @@ The layouts are ``schema.METADATA_HEADER`` and ``schema.DIRECTORY_ENTRY``.
 
 from __future__ import annotations
 
-from _struct import Struct, error  # what struct shows, without its file
+from _struct import Struct  # what struct shows, without its file
+from _struct import error as StructError  # type: ignore[attr-defined]
 
 from wasmartifact.constants import COLUMN_IDS, HEADER_RANGES, METADATA_HEADER_BYTES
 from wasmartifact.record import NamedTuple
@@ -88,7 +89,7 @@ def encode_header(fields: Mapping[str, int | bytes]) -> bytes:
         _check_size(name, values[name])
     try:
         return _HEADER.pack(*values.values())
-    except error as problem:
+    except StructError as problem:
         raise ValueError(f"a header field does not fit: {problem}") from None
 
 
@@ -115,7 +116,7 @@ def patch_header(section: bytearray | memoryview, **fields: int | bytes) -> None
         _check_size(name, value)
         try:
             packer.pack_into(section, start, value)
-        except error as problem:
+        except StructError as problem:
             raise ValueError(f"header field {name}: {problem}") from None
 
 
