@@ -283,12 +283,12 @@ class OnePass:
             self._numbers(code.row_wasm_offsets, code.row_count),
             self._bytes(code.row_traps, code.row_count),
         )
-        flags = self._bytes(code.function_flags, count)
+        flags, is_short = self._bytes(code.function_flags, count), self._lib.WA_ONEPASS_SHORT
         facts = GroupFacts(
             features=self._features(code),
             indirect_types=set(self._numbers(code.indirect_types, code.indirect_count)),
             outward_types=set(self._numbers(code.outward_types, code.outward_count)),
-            short_functions=[first + i for i, flag in enumerate(flags) if flag & self._lib.WA_ONEPASS_SHORT],
+            short_functions=[first + i for i, flag in enumerate(flags) if flag & is_short],
         )
         return CompiledGroup(made, rows, facts, is_by_llvm=False)
 

@@ -9,6 +9,7 @@ every byte accounted for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 from wasmartifact.dataclass import dataclass
@@ -260,18 +261,15 @@ def _abridged(name: str) -> str:
 
 def _section_names(names: Sequence[str]) -> tuple[list[int], bytes]:
     """Where each name starts in ``.shstrtab``, and its contents. The first name is the empty one."""
-    starts, size = [], 0
-    for name in names:
-        starts.append(size)
-        size += len(name) + 1
-    return starts, "".join(f"{name}\0" for name in names).encode()
+    starts = accumulate([len(name) + 1 for name in names[:-1]], initial=0)
+    return list(starts), "\0".join([*names, ""]).encode()
 
 
 def _section_headers(sections: Sequence[_Section], name_starts: Sequence[int]) -> bytes:
-    return b"".join(
+    return b"".join([
         SECTION_HEADER.pack(
             start, entry.type, entry.flags, entry.vaddr, entry.offset, entry.size, entry.link, entry.info, entry.align,
             entry.entry_size,
         )
         for start, entry in zip(name_starts, sections, strict=True)
-    )  # fmt: skip
+    ])  # fmt: skip
