@@ -223,7 +223,9 @@ def _note_dispatch(fn: FunctionEmitter, index: str, labels: list[Label]) -> None
     """
     loop = next((label for label in reversed(fn.labels) if label.kind == "loop"), None)
     local = next((local for local, value in fn.known.items() if value == index), None)
-    if loop is None or local is None or loop.arity or index in fn.stack or any(label.arity for label in labels):
+    if loop is None or local is None or loop.arity or any(label.arity for label in labels):
+        return
+    if index in fn.stack or index in fn.fixed.values():
         return
     if fn.out[loop.phi_position + 1 :] == [f"  {index} = load i32, ptr {local_cell(local)}"]:
         loop.dispatch = local, [label.name for label in labels]

@@ -73,6 +73,39 @@ LOOP_OPCODE: Final = OPCODE_BY_NAME["loop"].code
 _ROUTES: Final = {
     code: (handler, code in CALLING_OPCODES, code in _PLAIN_OPERATORS) for code, handler in HANDLERS.items()
 }
+#: Opcodes that read a local, and those that write one.
+_LOCAL_READ: Final = OPCODE_BY_NAME["local.get"].code
+_LOCAL_WRITES: Final = frozenset(OPCODE_BY_NAME[name].code for name in ("local.set", "local.tee"))
+
+
+def written_locals(instructions: list[Instruction], params: int) -> tuple[set[int], set[int]]:
+    """Locals that a body writes; and those that are no parameters, written once and read behind that only.
+
+    Behind a write is what follows it in its block, as control gets there by no other way.
+    """
+    assigned: set[int] = set()
+    others = set(range(params))
+    home: dict[int, int] = {}  # number of the block of a local's write
+    blocks, open_blocks, count = [0], {0}, 0
+    for _, opcode, immediate in instructions:
+        if opcode == _LOCAL_READ:
+            if immediate not in others and home.get(immediate, -1) not in open_blocks:
+                others.add(immediate)
+        elif opcode in _LOCAL_WRITES:
+            if immediate in assigned:
+                others.add(immediate)
+            else:
+                assigned.add(immediate)
+                home[immediate] = blocks[-1]
+        elif opcode in _OPENERS or opcode in _ARMS:
+            if opcode in _ARMS:
+                open_blocks.discard(blocks.pop())
+            count += 1
+            blocks.append(count)
+            open_blocks.add(count)
+        elif opcode in _CLOSERS:
+            open_blocks.discard(blocks.pop())
+    return assigned, assigned - others
 
 
 def emit_instructions(fn: FunctionEmitter, instructions: list[Instruction], base: int) -> None:

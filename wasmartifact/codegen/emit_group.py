@@ -9,7 +9,13 @@ from wasmartifact.codegen.compiled import FunctionGroup, GroupFacts
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.control import open_function
 from wasmartifact.codegen.convention import outward_symbol
-from wasmartifact.codegen.dispatch import CALLING_OPCODES, LOOP_OPCODE, WAITING_OPCODES, emit_instructions
+from wasmartifact.codegen.dispatch import (
+    CALLING_OPCODES,
+    LOOP_OPCODE,
+    WAITING_OPCODES,
+    emit_instructions,
+    written_locals,
+)
 from wasmartifact.codegen.emitter import MANY_LOCALS, FunctionEmitter
 from wasmartifact.codegen.irmodule import APART, FIRST_SCOPE, FRAMELESS_ATTRIBUTES, apart, module_text, subprogram
 from wasmartifact.codegen.signature import letter_of
@@ -21,7 +27,6 @@ _BLOCK_OPCODES: Final = frozenset(code for code, op in opcodes.OPCODES.items() i
 #: So many operators, ``end`` included, need few registers: what saves rbp has a frame, as the runtime knows.
 _FRAMELESS_OPERATORS: Final = 24
 _RETHROW: Final = opcodes.OPCODE_BY_NAME["rethrow"].code
-_LOCAL_WRITES: Final = (opcodes.OPCODE_BY_NAME["local.set"].code, opcodes.OPCODE_BY_NAME["local.tee"].code)
 
 
 def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, list[GroupFacts]]:
@@ -76,9 +81,9 @@ def _emit_function(
     fn.has_stack_check = calls_something or len(declared) > MANY_LOCALS
     if LOOP_OPCODE not in used and _needs_no_frame(fn, len(instructions)):
         fn.attributes = FRAMELESS_ATTRIBUTES
-    assigned = {index for _, opcode, index in instructions if opcode in _LOCAL_WRITES}
+    assigned, fn.once = written_locals(instructions, len(fn.signature.params))
     fn.rethrows = _RETHROW in used
-    fn.open_locals(declared, assigned)
+    fn.open_locals(declared, assigned - fn.once)
     if fn.context.types:
         params = fn.context.types[fn.context.function_types[func_index]].params
         fn.local_types = (*params, *(valtype for count, valtype in runs for _ in range(count)))

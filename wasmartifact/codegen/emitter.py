@@ -139,8 +139,10 @@ class FunctionEmitter:
     out : list[str]
         Lines of the body; ``entry`` holds those of the entry block.
     fixed, known : dict[int, str]
-        Values of the locals that the function never sets, and of those whose value is known at this point. The others
-        live in allocas.
+        Values of the locals that the function never sets or has set ``once``, and of those whose value is known at this
+        point. The others live in allocas.
+    once : set[int]
+        Locals that are set once, and have no other value wherever they are read.
     widened : dict[str, str]
         The i64 of i32 operands that were addresses before on all ways to this point.
     dbg : str
@@ -165,7 +167,7 @@ class FunctionEmitter:
     __slots__ = (
         "attributes", "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed",
         "has_stack_check", "known", "labels", "lanes", "local_letters", "local_types", "memory_bases", "offset",
-        "origins", "out", "outward_types", "pays", "proven", "rethrows", "scope", "signature", "stack", "start",
+        "once", "origins", "out", "outward_types", "pays", "proven", "rethrows", "scope", "signature", "stack", "start",
         "tested", "type_uses", "unwinds", "upcoming", "where", "widened",
     )  # fmt: skip
 
@@ -180,6 +182,7 @@ class FunctionEmitter:
         self.labels: list[Label] = []
         self.fixed: dict[int, str] = {}
         self.known: dict[int, str] = {}
+        self.once: set[int] = set()
         self.widened: dict[str, str] = {}
         self.proven: dict[str, tuple[int, ...]] = {}
         self.origins: dict[str, Origin] = {}
@@ -428,7 +431,7 @@ class FunctionEmitter:
     # The whole function -------------------------------------------------------------------------------------------
 
     def open_locals(self, declared: str, assigned: set[int]) -> None:
-        """Make locals of the parameters and of the declared ones (type letters); ``assigned`` are ever set."""
+        """Make locals of the parameters and of the declared ones (type letters); ``assigned`` live in allocas."""
         params = self.signature.params
         passed = self.context.called(self.signature).params
         convention = self.context.convention
@@ -450,6 +453,8 @@ class FunctionEmitter:
                 self.entry.append(f"  {initial} = {opaque_value(letter, ZEROS[letter])}")
             else:
                 initial = ZEROS[letter]
+            if index in self.once:
+                continue
             if index in assigned:
                 self.known[index] = initial
                 cell = local_cell(index)

@@ -40,7 +40,7 @@ def _select(fn: FunctionEmitter, _: Any) -> None:
 
 
 def _local_get(fn: FunctionEmitter, index: int) -> None:
-    value = fn.fixed.get(index) or fn.known.get(index)
+    value = fn.known.get(index) or fn.fixed.get(index)
     if value is None:
         letter = fn.local_letters[index]
         value = fn.known[index] = fn.define(letter, f"load {LLVM_TYPES[letter]}, ptr {local_cell(index)}")
@@ -51,6 +51,9 @@ def _local_get(fn: FunctionEmitter, index: int) -> None:
 
 def _local_tee(fn: FunctionEmitter, index: int) -> None:
     value = fn.known[index] = fn.stack[-1]
+    if index in fn.once:
+        fn.fixed[index] = fn.opaque(value)
+        return
     fn.out.append(f"  store {LLVM_TYPES[fn.local_letters[index]]} {fn.opaque(value)}, ptr {local_cell(index)}{fn.dbg}")
 
 

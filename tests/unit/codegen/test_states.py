@@ -26,6 +26,7 @@ HEADS: Final = {
     "bare": ("", "", ""),
     "known below": ("", "(i32.const 9)", ""),
     "the state below": ("", "(local.get $at)", ""),
+    "the state in a local": ("", "(local.set $w (local.get $at)) (i32.const 2)", ""),
     "a parameter below": ("(param i32)", "", ""),
     "a value along": ("", "", "(i32.const 5)"),
     "another local": ("", "(local.set $at (local.get $n)) (i32.const 1)", ""),
@@ -69,9 +70,10 @@ def machine_wat(rng: random.Random, name: int, head: str) -> str:
         next_along = along if state < STATES - 1 else ""
         code = f"(block {result} {code}) {count} {end} {move(rng, argument)} {next_along}"
     if loop or below:  # what lies below is seen once all blocks have ended
-        code += ADD_VALUE
+        code += f"{ADD_VALUE} (local.get $w) {ADD_VALUE}"
     return f"""
-    (func (export "f{name}") (param $n i32) (param $at i32) (result i64) (local $k i32) (local $s i64) (local $v i32)
+    (func (export "f{name}") (param $n i32) (param $at i32) (result i64) (local $k i32) (local $s i64)
+      (local $v i32) (local $w i32)
       (block $done {argument} (loop $again {loop} {below} {code}))
       (i64.xor (local.get $s) (i64.extend_i32_u (local.get $at))))"""
 
@@ -99,12 +101,15 @@ def test_machines(seed: int, opt_level: int, tmp_path: Path) -> None:
             assert exports[f"f{name}"](*arguments) == peer(store, *arguments), (name, arguments)
 
 
-@pytest.mark.parametrize(("head", "is_past"), [("bare", True), ("known below", True), ("the state below", False)])
+@pytest.mark.parametrize(
+    ("head", "is_past"),
+    [("bare", True), ("known below", True), ("the state below", False), ("the state in a local", False)],
+)
 def test_the_way_past(head: str, is_past: bool, tmp_path: Path) -> None:
     """A branch to the loop leads past its table where the state is known, unless the loop's first block is needed."""
     loop, below, _ = HEADS[head]
     drop = "(drop)" if below else ""
-    wat = f"""(module (func (export "f") (param $at i32)
+    wat = f"""(module (func (export "f") (param $at i32) (local $w i32)
       (loop $again {loop} {below}
         (block (block (br_table 0 1 (local.get $at))) (local.set $at (i32.const 1)) (br $again)) {drop})))"""
     wa.pack(wat.encode(), tmp_path / "machine.so", opt_level=2, keep=tmp_path)
