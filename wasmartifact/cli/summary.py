@@ -23,7 +23,6 @@ def describe_head(metadata: Metadata) -> dict[str, Any]:
     machine = _MACHINE_NAMES.get(numbers["machine"], f"ELF machine {numbers['machine']}")
     library = numbers["library_version"]
     imported = bytes(metadata.column("import_kind")).count(schema.KIND_FUNC)
-    traps = bytes(metadata.column("address_trap"))
     return {
         "format": [numbers["format_major"], numbers["format_minor"]],
         "runtime_abi": numbers["runtime_abi"],
@@ -44,8 +43,8 @@ def describe_head(metadata: Metadata) -> dict[str, Any]:
         "start_function": numbers["start_function"] - 1 if numbers["start_function"] else None,
         "imported_functions": imported,
         "defined_functions": len(metadata.functions) - imported,
-        "trap_sites": len(traps) - traps.count(0),
-        "address_map_rows": len(traps),
+        "trap_sites": len(metadata.trap_sites),
+        "address_map_rows": len(metadata.address_map),
         "source_line_rows": len(metadata.source_lines),
     }
 

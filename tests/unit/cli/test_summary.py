@@ -31,7 +31,7 @@ def test_json_holds_every_row() -> None:
     assert [row["mode"] for row in found["elements"]] == ["active", "passive", "declarative"]
     assert found["library_version"] == [1, 2, 3]
     assert found["start_function"] == 2
-    assert found["source_line_rows"] == 3
+    assert (found["trap_sites"], found["address_map_rows"], found["source_line_rows"]) == (4, 8, 2)
 
 
 def test_page_names_imports_and_exports() -> None:
