@@ -104,8 +104,7 @@ def _check_entries(columns: Columns) -> None:
         end = offset + count * element_size_bytes
         if end > size_bytes:
             raise faults.corrupt_directory(number, "end", end, f"at most {size_bytes}")
-        if count:
-            spans.append((offset, end, number))
+        spans.append((offset, end, number))
         previous = column_id
     if not _SIZES.keys() <= directory.keys():
         missing = next(column.name for column_id, column in _COLUMN_BY_ID.items() if column_id not in directory)

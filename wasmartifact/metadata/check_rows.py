@@ -18,7 +18,7 @@ from wasmartifact.messages import TRAPS
 from wasmartifact.metadata import faults, rows
 from wasmartifact.metadata.check_component import check_component
 from wasmartifact.metadata.check_directory import check_directory
-from wasmartifact.metadata.chunks import ADDRESSES, LINES, all_rows
+from wasmartifact.metadata.chunks import ADDRESSES, LINES, OLD_GROUPS, all_rows, is_old
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES, TYPE_KINDS
 
@@ -395,6 +395,9 @@ def _check_chunks(
     expected: str,
 ) -> None:
     """Rows of the address map or of source lines, whatever holds them: keys ascend, and marks are known."""
+    for group in () if is_old(columns, name) else OLD_GROUPS[name]:
+        if rows := columns.row_count(group):
+            raise faults.corrupt_row(f"of the group {group}", 0, f"one of {rows}", f"none beside {name}")
     keys, values, marks = all_rows(columns, name)
     what, compare, order = f"{name} (its rows taken apart)", operator.le, "at least"
     if name == LINES:

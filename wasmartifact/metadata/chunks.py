@@ -27,16 +27,15 @@ ADDRESSES: Final = "address_chunk"
 LINES: Final = "source_chunk"
 _KEYS: Final = {ADDRESSES: "address_chunk_key", LINES: "source_chunk_key"}
 _CONTENTS: Final = {ADDRESSES: "address_chunk_bytes", LINES: "source_chunk_bytes"}
-#: Where they were up to format 2.3: a column that had as many values as there were rows.
-_OLD_IDS: Final = {ADDRESSES: COLUMN_IDS["address_trap"], LINES: COLUMN_IDS["source_line"]}
-_NO_ENTRY: Final = (0, 0, 0, 0)
+#: Where they were up to format 2.3.
+OLD_GROUPS: Final = {ADDRESSES: ("address_map", "address_blocks"), LINES: ("source_lines",)}
 _NUMBER_MAX_BYTES: Final = 5
 _U32_END: Final = 1 << 32
 
 
 def row_at(columns: Columns, name: str, key: int) -> tuple[int, int, int] | None:
     """The last row of ADDRESSES or LINES that starts at this key or before. O(log n). Raises CorruptArtifact."""
-    if _is_old(columns, name):
+    if is_old(columns, name):
         rows = all_rows(columns, name)
     else:
         chunk = bisect_right(columns.column(_KEYS[name]), key) - 1
@@ -52,14 +51,13 @@ def all_rows(columns: Columns, name: str) -> Triple:
     """Every row, taken apart once. Raises CorruptArtifact."""
     rows = columns.chunk_rows.get(name)
     if rows is None:
-        rows = columns.chunk_rows[name] = (_old_rows if _is_old(columns, name) else _new_rows)(columns, name)
+        rows = columns.chunk_rows[name] = (_old_rows if is_old(columns, name) else _new_rows)(columns, name)
     return rows
 
 
-def _is_old(columns: Columns, name: str) -> bool:
-    """Whether the rows are those of an older format, as in a snapshot of an artifact of one."""
-    directory = columns.directory
-    return COLUMN_IDS[name] not in directory or directory.get(_OLD_IDS[name], _NO_ENTRY)[3] > 0
+def is_old(columns: Columns, name: str) -> bool:
+    """Whether the rows are those of an older format, as in a snapshot of an artifact of one, too."""
+    return COLUMN_IDS[name] not in columns.directory
 
 
 def _new_rows(columns: Columns, name: str) -> Triple:

@@ -30,6 +30,7 @@ from wasmartifact.metadata.header import patch_header
 SECTION = bytes(section_from_text(RICH_WAT))
 NUMBERED = {column.name: number for number, column in enumerate(schema.COLUMNS)}
 LAST = schema.COLUMNS[-1]
+EMPTY = next(column for column in schema.COLUMNS if not Columns(SECTION).entries[column.id].count)
 ENTRY = struct.Struct("<IIQQ")
 #: Of the first row that traps, in its chunk: where the second value of it stands.
 TRAP_PLACE = bytes(Columns(SECTION).column("address_chunk_bytes")).index(33) + 1  # 16 bytes behind the row before
@@ -125,6 +126,7 @@ def test_header(fields: dict[str, int], error: type[Exception], words: str) -> N
         ("export_kind", {"size": 2}, "element_size_bytes is 2, expected 1 for export_kind"),
         ("export_kind", {"offset": 2**63}, "end is"),
         ("export_kind", {"offset": 64}, "offset is 64, expected at least"),
+        (EMPTY.name, {"offset": 64}, "offset is 64, expected at least"),
         ("export_kind", {"offset": 4097}, "offset is 4097, expected a multiple of 64"),
         ("export_kind", {"count": 2**64 - 1}, "end is"),
         ("export_kind", {"count": 7}, "count of export_kind is 7, expected 8"),

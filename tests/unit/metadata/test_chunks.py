@@ -161,6 +161,19 @@ def test_others_are_damage(keys: bytes, offsets: bytes, contents: bytes, first_b
             assert row_at(columns, ADDRESSES, key) in (None, (0, 0, 0), (5, 0, 0))
 
 
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("address_map", {"address_text": bytes(2), "address_wasm": bytes(2), "address_trap": bytes(1)}),
+        ("address_blocks", dict.fromkeys(("address_block_row", "address_block_text", "address_block_wasm"), bytes(4))),
+        ("source_lines", {"source_wasm_offset": bytes(4), "source_line": bytes(4), "source_file": bytes(4)}),
+    ],
+)
+def test_rows_of_an_older_format_beside_chunks_are_damage(name: str, columns: dict[str, bytes]) -> None:
+    with pytest.raises(CorruptArtifact, match=f"of the group {name}, row 0, is one of 1, expected none beside"):
+        check_rows(section_of(columns))
+
+
 def test_too_many_rows_are_refused() -> None:
     class Many(array):  # type: ignore[type-arg]
         def __len__(self) -> int:
