@@ -36,6 +36,7 @@ HEADER_COMPONENT = 16
 HEADER_CPU_LEVELS = 32
 HEADER_SNAPSHOT = 8
 CHUNK_ROWS = 32
+INLINED_MAX_DEPTH = 16
 MAX_MODULE_BYTES = 4294967295
 MAX_OPERANDS = 1000
 MAX_TABLE_ELEMENTS = 10000000
@@ -49,7 +50,7 @@ NOTE_EXTERNAL_ID = 2
 NOTE_MODULE_TYPE = 3
 METADATA_HEADER_BYTES = 384
 DIRECTORY_ENTRY_BYTES = 24
-FORMAT_VERSION = (2, 4)
+FORMAT_VERSION = (2, 5)
 #: Code of each abstract heap type.
 HEAP_TYPES = {
     "exn": 8388713,
@@ -220,6 +221,8 @@ COLUMN_IDS = {
     "source_chunk_key": 1120,
     "source_chunk": 1121,
     "source_chunk_bytes": 1122,
+    "inlined_call_func": 1152,
+    "inlined_call_offset": 1153,
 }
 #: Size of a value of each column.
 VALUE_BYTES = {
@@ -326,6 +329,8 @@ VALUE_BYTES = {
     "source_chunk_key": 4,
     "source_chunk": 4,
     "source_chunk_bytes": 1,
+    "inlined_call_func": 4,
+    "inlined_call_offset": 4,
 }
 #: The column that offsets point into.
 OFFSET_TARGETS = {

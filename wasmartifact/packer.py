@@ -492,7 +492,8 @@ def _code_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> CodeFa
         text_offsets.extend([start + offset for offset in rows.text_offsets] if start else rows.text_offsets)
         wasm_offsets.extend(rows.wasm_offsets)
         traps.extend(rows.traps)
-    chunks, source_files = chunk_columns(module, text_offsets, wasm_offsets, traps)
+    with_copies = [module.codes[func_index - first] for func_index in compiled.inlined]
+    chunks, source_files = chunk_columns(module, text_offsets, wasm_offsets, traps, with_copies)
     return CodeFacts(
         text_offsets=[offset for offset, _ in places],
         sizes_bytes=[size for _, size in places],
@@ -507,6 +508,7 @@ def _code_facts(plan: _Plan, compiled: CompiledModule, placed: Layout) -> CodeFa
         chunks=chunks,
         source_files=source_files,
         variants=sorted((*placed.functions[item.symbol], item.func_index, item.levels) for item in compiled.variants),
+        inlined_calls=[(index, offset) for index, item in compiled.inlined.items() for offset in item.call_offsets],
     )
 
 

@@ -22,7 +22,7 @@ Buffer = bytes | bytearray | memoryview
 # Versions and magic numbers
 
 FORMAT_MAJOR: Final = 2  # an unknown major is refused
-FORMAT_MINOR: Final = 4  # a newer minor only adds columns, which are ignored
+FORMAT_MINOR: Final = 5  # a newer minor only adds columns, which are ignored
 RUNTIME_ABI: Final = 6  # contract, instance record, function records, runtime calls, trampolines
 #: What code of this ABI takes is a part of the newest: it runs as ever. An artifact states the oldest that it can do with.
 RUNTIME_ABI_OLDEST: Final = 2
@@ -130,6 +130,8 @@ INLINE_CLASSES: Final = 8
 
 #: Rows of a chunk of the address map or of source lines; the last chunk may have fewer.
 CHUNK_ROWS: Final = 32
+#: So many calls deep copies of a body go at most.
+INLINED_MAX_DEPTH: Final = 16
 
 #: A table image of this size or more is mapped, which costs less than copying it (docs/RATIONALE.md).
 MAPPED_IMAGE_MIN_BYTES: Final = 16384
@@ -1479,6 +1481,14 @@ CHUNK_COLUMNS: Final = (
         ("source_chunk_bytes", "u8", "flat", "bytes", "rows"),
     ),
 )  # fmt: skip
+#: Columns that only artifacts have whose functions hold copies of their own body.
+INLINED_CALL_COLUMNS: Final = (
+    *_group(
+        36, "inlined_calls",
+        ("inlined_call_func", "u32", "rows", "func_index", "a function that holds copies of its body, ascending"),
+        ("inlined_call_offset", "u32", "rows", "wasm offset", "a call of itself in it, ascending"),
+    ),
+)  # fmt: skip
 #: Optional columns, and the bits of ``flags`` that tell of them.
 OPTIONAL_COLUMNS: Final = (
     (HEADER_CPU_LEVELS, CPU_LEVEL_COLUMNS),
@@ -1486,9 +1496,11 @@ OPTIONAL_COLUMNS: Final = (
     (HEADER_COMPONENT | HEADER_SNAPSHOT, COMPONENT_STATE_COLUMNS),
     (HEADER_COMPONENT, COMPONENT_NOTE_COLUMNS),
     (0, CHUNK_COLUMNS),
+    (0, INLINED_CALL_COLUMNS),
 )
 ALL_COLUMNS: Final = (
-    *COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS, *COMPONENT_STATE_COLUMNS, *COMPONENT_NOTE_COLUMNS, *CHUNK_COLUMNS
+    *COLUMNS, *CPU_LEVEL_COLUMNS, *COMPONENT_COLUMNS, *COMPONENT_STATE_COLUMNS, *COMPONENT_NOTE_COLUMNS, *CHUNK_COLUMNS,
+    *INLINED_CALL_COLUMNS,
 )  # fmt: skip
 COLUMN_BY_NAME: Final = {column.name: column for column in ALL_COLUMNS}
 STRUCT_BY_NAME: Final = {struct.name: struct for struct in STRUCTS}

@@ -10,7 +10,7 @@
 /* ---- constants ------------------------------------------------------------------------------------------------------- */
 
 #define WA_FORMAT_MAJOR 2
-#define WA_FORMAT_MINOR 4
+#define WA_FORMAT_MINOR 5
 #define WA_RUNTIME_ABI 6
 #define WA_RUNTIME_ABI_OLDEST 2
 #define WA_RUNTIME_ABI_OF_BARRIER 6
@@ -59,6 +59,7 @@
 #define WA_OBJECT_ALIGN_BYTES 16
 #define WA_INLINE_CLASSES 8
 #define WA_CHUNK_ROWS 32
+#define WA_INLINED_MAX_DEPTH 16
 #define WA_MAPPED_IMAGE_MIN_BYTES 16384
 #define WA_MAX_TABLE_ELEMENTS 0x989680
 #define WA_FUEL_PER_FUNCTION 1

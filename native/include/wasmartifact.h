@@ -196,7 +196,8 @@ typedef struct wa_call_info {
         wa_artifact *artifact;
         uint32_t text_offset; /* of the trapping instruction, or of the last byte of the call instruction */
         uint32_t func_index;
-    } frames[64]; /* innermost first; wasm frames of this call only */
+    } frames[64]; /* innermost first; wasm frames of this call only. One may be several calls of its function, which text_offset
+                   * tells: docs/FORMAT.md, "Copies of a body". */
 } wa_call_info;
 
 /* Run function through its entry trampoline with traps caught. The store must be entered. Returns WA_RETURNED,

@@ -9,7 +9,8 @@ They have two segments, so that they load whatever the C library. Their calls ha
 with a shared memory was packed from ``shared.wat``; a module without one has an older runtime ABI, which has all that
 it needs. Those with objects were packed from ``gc.wat``, the last one when code had begun to allocate by itself, and
 from ``rewriting.wat``, before and after code told the collector what it overwrites.
-Those with source lines were packed from ``../source_lines.dwarf5.wasm``, before and after rows lay in chunks.
+Those with source lines were packed from ``../source_lines.dwarf5.wasm``, before and after rows lay in chunks. That of
+``recursion.wat`` has a function with copies of its body.
 That with CPU levels was packed with ``cpu=("baseline", "x86-64-v3")``. That of a component (``component.wat``) is a
 snapshot of an instance that keeps 3, then 42.
 """
@@ -46,6 +47,7 @@ class Frozen(NamedTuple):
     has_rewriting: bool = False
     is_component: bool = False
     has_lines: bool = False
+    has_copies: bool = False
 
     @property
     def path(self) -> Path:
@@ -149,12 +151,34 @@ FILES = (
         2,
         has_lines=True,
     ),
+    Frozen("format_2_5.x86_64.elf", "6cd9f55405a0729b099b06e37ba3e35daf1450283494e19d176d6c22611fa3c2", (2, 5), 2),
+    Frozen(
+        "barrier_2_5.x86_64.elf",
+        "267561d61fe7a50b50a719e3c4363790b508b2679429818f4abbd43d852265df",
+        (2, 5),
+        6,
+        has_rewriting=True,
+    ),
+    Frozen(
+        "recursion_2_5.x86_64.elf",
+        "9c215764f04b7fe36bb356854110b9270916e1933a75445f883d800e4e19e6e3",
+        (2, 5),
+        2,
+        has_copies=True,
+    ),
 )
 READ = [file for file in FILES if file.is_read]
 PLAIN = [
     file
     for file in FILES
-    if not (file.has_shared_memory or file.has_objects or file.has_rewriting or file.is_component or file.has_lines)
+    if not (
+        file.has_shared_memory
+        or file.has_objects
+        or file.has_rewriting
+        or file.is_component
+        or file.has_lines
+        or file.has_copies
+    )
 ]
 SHARED = [file for file in FILES if file.has_shared_memory and file.loads]
 
@@ -304,6 +328,28 @@ def test_its_traps_name_source_lines(file: Frozen) -> None:
         sites = [row for row in metadata.address_map if row.trap]
         assert sites == list(metadata.trap_sites) and len({row.text_offset for row in sites}) == len(sites) > 3
         assert {row.file for row in metadata.source_lines} >= {SOURCE, HEADER}
+
+
+@needs_its_machine
+@pytest.mark.parametrize("file", [file for file in FILES if file.has_copies], ids=lambda file: file.name)
+def test_its_traps_name_every_call(file: Frozen) -> None:
+    """As wasmtime does, for its module."""
+    wa.verify(file.path)
+    exports: Any = wa.load(file.path).instantiate().exports
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    module = wasmtime.Module(engine, bytes(wasmtime.wat2wasm((FOLDER / "recursion.wat").read_text())))
+    rival = wasmtime.Instance(store, module, []).exports(store)["walk"]
+    assert isinstance(rival, wasmtime.Func)
+    for path, depth in [(0, 0), (1, 1), (0b0110, 4), (0b1011010, 7)]:
+        assert exports.walk(path + (1 << depth), depth) == rival(store, path + (1 << depth), depth)
+        with pytest.raises(wa.Trap) as trapped:
+            exports.walk(path, depth)
+        with pytest.raises(wasmtime.Trap) as expected:
+            rival(store, path, depth)
+        ours = [(frame.func_name, frame.wasm_offset) for frame in trapped.value.frames]
+        assert ours == [(frame.func_name, frame.module_offset) for frame in expected.value.frames]
+        assert len(ours) == depth + 1
 
 
 @needs_its_machine

@@ -115,6 +115,21 @@ def test_what_moves_is_not_compiled_again(packer: Packer) -> None:
     assert packer.pack(module(ALL, more=data)) in (0, FUNCTIONS)
 
 
+def test_functions_with_copies_of_themselves_move(packer: Packer) -> None:
+    """Their calls of themselves have other indices, and offsets in copies count from another start."""
+    deep = """(func $deep (export "deep") (type $t) (if (result i32) (local.get 0)
+      (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1))))) (else (unreachable))))"""
+    packer.pack(module([*ALL[:150], deep, *ALL[150:]]))
+    new = "(func $new (param i32) (result i32) (i32.add (local.get 0) (i32.const 99)))"
+    crossing = sum(f"(call $f{number} " in text for text in ALL for number in (126, 127))
+    assert packer.pack(module([*ALL[:20], new, *ALL[20:150], deep, *ALL[150:]])) <= 1 + crossing
+    instance = wa.load(packer.output).instantiate({"env": {"log": lambda value: None}})
+    with pytest.raises(wa.Trap) as caught:
+        instance.exports.deep(9)
+    places = [(frame.func_name, frame.func_offset) for frame in caught.value.frames]
+    assert places == [("deep", 17), *[("deep", 12)] * 9]
+
+
 @pytest.mark.parametrize(
     "options",
     [{"opt_level": 1}, {"fuel": True}, {"target": "aarch64"}, {"cpu": "native"}],

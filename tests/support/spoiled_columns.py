@@ -36,6 +36,9 @@ WAT = """(module
   (table $things (export "x") 4 externref)
   (global (export "d") (mut i64) (i64.const 7)) (global (export "e") i32 (global.get $g))
   (func $increment (export "increment") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+  (func $deep (export "deep") (param i32) (result i32) (i32.mul (i32.const 3)
+    (if (result i32) (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))
+      (else (i32.load $own (i32.const -1))))))
   (func (export "host") (param i32) (result i32) (call $f (local.get 0)))
   (func (export "indirect") (param i32) (result i32) (call_indirect $table (type $t) (i32.const 3) (local.get 0)))
   (func (export "init") (memory.init $own $passive (i32.const 0) (i32.const 0) (i32.const 3))
@@ -52,7 +55,7 @@ REFUSALS = (wa.WasmArtifactError, TypeError, KeyError, IndexError, AttributeErro
 def attempts(got: Any) -> list[Callable[[], Any]]:
     """Whatever can be done with the exports."""
     return [
-        *(lambda name=name: got[name](2) for name in ("increment", "host", "indirect", "f")),
+        *(lambda name=name: got[name](2) for name in ("increment", "host", "indirect", "f", "deep")),
         *(lambda name=name: got[name]() for name in ("init", "load", "grow")),
         *(lambda index=index: got.indirect(index) for index in range(8)),
         *(lambda index=index: got.t[index](5) for index in range(8)),

@@ -35,7 +35,7 @@ def emit_call(
                 *(f"{LLVM_TYPES[letter]} {value}" for letter, value in zip(called.params, operands, strict=True)),
             ]
         )
-        call = f"notail call {called.llvm_result} {code}({arguments})"
+        call = f"notail call {called.llvm_result} {code}({arguments}){fn.call_attributes}"
     fn.stack.extend(_results(fn, called, call, convention))
 
 
@@ -61,7 +61,8 @@ def call_function(fn: FunctionEmitter, func_index: int) -> None:
     signature = fn.context.function_signature(func_index)
     if func_index >= fn.context.imported_functions:
         fn.calls.add(func_index)
-        emit_call(fn, f"@f{func_index}", "%instance", signature, fn.context.convention)
+        code = f"@{fn.copies.get(fn.offset) or f'f{func_index}'}"
+        emit_call(fn, code, "%instance", signature, fn.context.convention)
     else:
         code = _import_field(fn, func_index, "code")
         emit_call(fn, code, _import_field(fn, func_index, "context"), signature)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 from wasmartifact.codegen.onepass import library
 from wasmartifact.errors import ToolchainError
 from wasmartifact.schema import CHUNK_ROWS
-from wasmartifact.wasm.model import Module
+from wasmartifact.wasm.model import Code, Module
 from wasmartifact.wasm.sourcelines import read_source_lines
 
 #: The most that a row takes.
@@ -16,7 +18,11 @@ _ROW_BYTES: Final = 15
 
 
 def chunk_columns(
-    module: Module, text_offsets: array[int], wasm_offsets: array[int], traps: array[int]
+    module: Module,
+    text_offsets: array[int],
+    wasm_offsets: array[int],
+    traps: array[int],
+    functions: Iterable[Code] = (),
 ) -> tuple[dict[str, array[int] | bytes], list[str]]:
     """The columns of both by name, and the files of the source lines.
 
@@ -26,8 +32,10 @@ def chunk_columns(
         Whose DWARF tells source lines: those of the instructions in the address map are taken.
     text_offsets, wasm_offsets, traps : array of u32
         The address map, ascending: where code starts, what it came from (0: unknown), what it can trap with (0: none).
+    functions : iterable of Code
+        Functions all of whose source lines are taken: those with offsets of copies in the map.
     """
-    lines = read_source_lines(module).of(wasm_offsets)
+    lines = read_source_lines(module).of(chain(wasm_offsets, *(range(code.start, code.end) for code in functions)))
     addresses = pack_chunks("address_chunk", text_offsets, wasm_offsets, traps)
     return addresses | pack_chunks("source_chunk", lines.wasm_offsets, lines.lines, lines.files), lines.file_names
 

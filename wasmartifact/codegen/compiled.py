@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from wasmartifact.codegen.options import TargetSpec
+from wasmartifact.codegen.recursion import Inlining
 from wasmartifact.dataclass import dataclass, field
 from wasmartifact.elf.object import CodeObject
 
@@ -108,6 +109,9 @@ class CompiledModule:
         The CPU levels that there is code for, ascending; one where no function differs.
     variants : Sequence[Variant]
         Functions that levels above the first have in place of the first one's.
+    inlined : Mapping[int, Inlining]
+        Functions that hold copies of their body. Wasm offsets in the rows of copy k are those of the body plus k times
+        its size.
     """
 
     objects: list[CodeObject]
@@ -123,3 +127,4 @@ class CompiledModule:
     has_llvm_code: bool
     levels: Sequence[TargetSpec] = ()
     variants: Sequence[Variant] = ()
+    inlined: Mapping[int, Inlining] = field(default_factory=dict)

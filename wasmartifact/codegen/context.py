@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.convention import Convention, convention_of
 from wasmartifact.codegen.options import CodegenOptions
+from wasmartifact.codegen.recursion import INLINING_LEVEL, Inlining, inlined_functions
 from wasmartifact.codegen.signature import Signature, letter_of, metered, signature_of
 from wasmartifact.dataclass import dataclass
+from wasmartifact.dataclass import field as dataclass_field
 from wasmartifact.wasm.initial import InitialState
 from wasmartifact.wasm.model import ArrayType, CompositeType, FuncType, Module, fields, kind_of
 
@@ -88,6 +90,7 @@ class ModuleContext:
     layout: schema.InstanceLayout
     convention: Convention | None = None
     types: tuple[TypeFacts, ...] = ()  # empty where all are plain function types
+    inlined: Mapping[int, Inlining] = dataclass_field(default_factory=dict)  # functions that hold copies of their body
 
     def is_function_type(self, type_index: int) -> bool:
         """Whether a type of the module is a function's."""
@@ -130,6 +133,8 @@ def build_context(
     """
     layout = module.instance_layout
     signatures = tuple(signature_of(item if isinstance(item, FuncType) else FuncType((), ())) for item in module.types)
+    # LLVM makes calls of tail calls in what it inlines.
+    inlines = options.opt_level >= INLINING_LEVEL and "tail-call" not in call_features
     throws = not call_features.isdisjoint(("exceptions", "legacy-exceptions"))
     return ModuleContext(
         options=options,
@@ -156,6 +161,7 @@ def build_context(
         types=tuple(
             _type_facts(module, index, item) for index, item in enumerate(module.types if module.subtypes else ())
         ),
+        inlined=inlined_functions(module) if inlines else {},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Final
 
 from wasmartifact.codegen import fuel
@@ -17,7 +18,17 @@ from wasmartifact.codegen.dispatch import (
     written_locals,
 )
 from wasmartifact.codegen.emitter import MANY_LOCALS, FunctionEmitter
-from wasmartifact.codegen.irmodule import APART, FIRST_SCOPE, FRAMELESS_ATTRIBUTES, apart, module_text, subprogram
+from wasmartifact.codegen.irmodule import (
+    APART,
+    COPY_ATTRIBUTES,
+    FIRST_SCOPE,
+    FRAMELESS_ATTRIBUTES,
+    NOMERGE,
+    apart,
+    module_text,
+    subprogram,
+)
+from wasmartifact.codegen.recursion import Inlining
 from wasmartifact.codegen.signature import letter_of
 from wasmartifact.wasm import opcodes
 from wasmartifact.wasm.instructions import decode_instructions, decode_locals
@@ -44,23 +55,37 @@ def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, list[
     scopes: list[str] = []
     calls: set[int] = set()
     outward: set[int] = set()
-    for position, (start, end) in enumerate(zip(group.starts, group.ends, strict=True)):
-        func_index = group.first + position
-        scope = FIRST_SCOPE + position
-        signature = context.function_signature(func_index)
-        fn = FunctionEmitter(context, signature, scope, group.base + start, f"function {func_index}")
-        facts = GroupFacts()
-        all_facts.append(facts)
-        bodies.append(_emit_function(fn, func_index, group, start, end, facts))
-        scopes.append(subprogram(scope, group.base + start))
-        calls |= fn.calls
-        facts.indirect_types |= fn.type_uses
-        facts.outward_types |= fn.outward_types
-        outward |= fn.outward_types
-    defined = range(group.first, group.first + len(bodies))
+    for func_index, start, end in zip(count(group.first), group.starts, group.ends, strict=False):
+        inlining = context.inlined.get(func_index)
+        for copy in range(1 + (inlining.copies if inlining else 0)):
+            scope = FIRST_SCOPE + len(scopes)
+            signature = context.function_signature(func_index)
+            fn = FunctionEmitter(context, signature, scope, group.base + start, f"function {func_index}")
+            if inlining:
+                _set_copy(fn, func_index, inlining, copy, end - start)
+            facts = GroupFacts()
+            bodies.append(_emit_function(fn, func_index, group, start, end, facts))
+            scopes.append(subprogram(scope, group.base + start))
+            if not copy:  # the others have nothing that it has not
+                all_facts.append(facts)
+                calls |= fn.calls
+                facts.indirect_types |= fn.type_uses
+                facts.outward_types |= fn.outward_types
+                outward |= fn.outward_types
+    defined = range(group.first, group.first + len(group.starts))
     declared = [(f"f{index}", context.function_signature(index)) for index in sorted(calls) if index not in defined]
     declared += [(outward_symbol(index), context.signatures[index]) for index in sorted(outward)]
     return module_text(context, declared, bodies, scopes, takes_fuel=context.options.fuel), all_facts
+
+
+def _set_copy(fn: FunctionEmitter, func_index: int, inlining: Inlining, copy: int, size_bytes: int) -> None:
+    """Make ready for a copy of a body: where its offsets are, and what it calls in place of the function."""
+    fn.copy = copy
+    fn.shift = copy * size_bytes
+    fn.copies = {offset: f"f{func_index}.{number}" for offset, number in inlining.replaced(copy).items()}
+    fn.call_attributes = f" {NOMERGE}"
+    if copy:
+        fn.attributes = COPY_ATTRIBUTES
 
 
 def _emit_function(
@@ -78,8 +103,9 @@ def _emit_function(
     if not used.isdisjoint(_BLOCK_OPCODES) and _has_typed_blocks(instructions):
         facts.features.add("multi-value")
     declared = "".join(letter_of(valtype) * count for count, valtype in runs)
-    fn.has_stack_check = calls_something or len(declared) > MANY_LOCALS
-    if LOOP_OPCODE not in used and _needs_no_frame(fn, len(instructions)):
+    # Copies of a body are within the function's frame, and it calls something.
+    fn.has_stack_check = not fn.copy and (calls_something or len(declared) > MANY_LOCALS)
+    if not calls_something and LOOP_OPCODE not in used and _needs_no_frame(fn, len(instructions)):
         fn.attributes = FRAMELESS_ATTRIBUTES
     assigned, fn.once = written_locals(instructions, len(fn.signature.params))
     fn.rethrows = _RETHROW in used
@@ -92,6 +118,8 @@ def _emit_function(
         _emit_metered(fn, instructions, group.base)
     else:
         emit_instructions(fn, instructions, group.base)
+    if fn.copy:
+        return fn.finish(f"f{func_index}.{fn.copy}", linkage="internal")
     name = f"f{func_index}"
     return apart(name) + fn.finish(name, APART) if fn.context.options.splits_groups else fn.finish(name)
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 from wasmartifact import schema
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.convention import Lines, returned
-from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, INVARIANT, STACK_POINTER, TRAP_ATTRIBUTES, UNLIKELY
+from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, INVARIANT, NOMERGE, STACK_POINTER, UNLIKELY
 from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
@@ -153,6 +153,14 @@ class FunctionEmitter:
         What an i1 tells: that a reference is of a value type.
     attributes : str
         Those of the LLVM function, one of `irmodule`'s.
+    copy : int
+        Number of the copy of the body, 0 for the function itself: see ``recursion``.
+    shift : int
+        What offsets have more in it.
+    copies : dict[int, str]
+        Symbols of the copies that are called in place of the function itself, by the offset of the call.
+    call_attributes : str
+        Of the calls that it makes by C's convention.
     local_types : tuple[int, ...]
         Value types of the locals, where the module has types of objects; else empty.
     origins : dict[str, Origin]
@@ -165,10 +173,11 @@ class FunctionEmitter:
     """
 
     __slots__ = (
-        "attributes", "block", "calls", "context", "count", "dbg", "dead", "dead_depth", "entry", "fixed",
-        "has_stack_check", "known", "labels", "lanes", "local_letters", "local_types", "memory_bases", "offset",
-        "once", "origins", "out", "outward_types", "pays", "proven", "rethrows", "scope", "signature", "stack", "start",
-        "tested", "type_uses", "unwinds", "upcoming", "where", "widened",
+        "attributes", "block", "call_attributes", "calls", "context", "copies", "copy", "count", "dbg",
+        "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known", "labels", "lanes", "local_letters",
+        "local_types", "memory_bases", "offset", "once", "origins", "out", "outward_types", "pays", "proven",
+        "rethrows", "scope", "shift", "signature", "stack", "start", "tested", "type_uses", "unwinds", "upcoming",
+        "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -195,6 +204,10 @@ class FunctionEmitter:
         self.type_uses: set[int] = set()  # canonical types of indirect calls
         self.outward_types: set[int] = set()  # canonical types of tail calls that may need an outward trampoline
         self.attributes = FUNCTION_ATTRIBUTES
+        self.copy = 0
+        self.shift = 0
+        self.copies: dict[int, str] = {}
+        self.call_attributes = ""
         self.count = 0
         self.block = "start"
         self.dead = False
@@ -315,12 +328,12 @@ class FunctionEmitter:
 
     def located(self, trap: int) -> str:
         """Debug location of an instruction that can raise a trap: line is the wasm offset, column the trap code."""
-        return f", !dbg !DILocation(line: {self.offset}, column: {trap}, scope: !{self.scope})"
+        return f", !dbg !DILocation(line: {self.offset + self.shift}, column: {trap}, scope: !{self.scope})"
 
     def trap_text(self, trap: int) -> str:
         """IR of a trap, which ends a basic block."""
         at = self.located(trap)
-        lines = f"  call void @llvm.ubsantrap(i8 {trap}) {TRAP_ATTRIBUTES}{at}\n  unreachable{at}"
+        lines = f"  call void @llvm.ubsantrap(i8 {trap}) {NOMERGE}{at}\n  unreachable{at}"
         if self.context.options.opt_level < FULL_PIPELINE_LEVEL:
             return lines
         # Dead store elimination takes a trap for what reads no memory: the globals would lose their last values.
@@ -462,10 +475,10 @@ class FunctionEmitter:
             else:
                 self.fixed[index] = initial
 
-    def finish(self, name: str, apart: str = "") -> str:
+    def finish(self, name: str, apart: str = "", linkage: str = "hidden") -> str:
         """The function definition as text, once the body is complete; ``apart`` as `irmodule.APART` or empty."""
         result, _ = self.context.llvm_type(self.signature)
-        head = f"define hidden {result} @{name}({self._parameters()})"
+        head = f"define {linkage} {result} @{name}({self._parameters()})"
         return "\n".join([
             f"{head} {self.attributes}{apart} !dbg !{self.scope} {{",
             "entry:",

@@ -12,7 +12,7 @@ from typing import Final
 
 from wasmartifact import schema
 from wasmartifact.codegen.emitter import FunctionEmitter
-from wasmartifact.codegen.irmodule import TAKE_FUEL, TRAP_ATTRIBUTES, UNLIKELY
+from wasmartifact.codegen.irmodule import NOMERGE, TAKE_FUEL, UNLIKELY
 from wasmartifact.wasm.model import Instruction
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
@@ -69,7 +69,7 @@ def _pay(fn: FunctionEmitter, cost: str) -> None:
     at = fn.located(0)
     taken = fn.name("l")
     call = f"call preserve_allcc i64 @{TAKE_FUEL}(ptr %instance, i64 {left}, i64 {cost})"
-    fn.out.append(f"  {taken} = {call} {TRAP_ATTRIBUTES}{at}")
+    fn.out.append(f"  {taken} = {call} {NOMERGE}{at}")
     fn.set_fuel(taken)
     fn.out.append(f"  br label %paid{number}{fn.dbg}")
     fn.start_block(f"paid{number}")

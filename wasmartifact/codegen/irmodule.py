@@ -18,7 +18,10 @@ FUNCTION_ATTRIBUTES: Final = '#0 section ".text"'
 FRAMELESS_ATTRIBUTES: Final = '#2 section ".text"'
 #: After them: the function gets sections of its own, for its code and its jump tables, in a section group.
 APART: Final = " comdat"
-TRAP_ATTRIBUTES: Final = "#1"
+#: For copies of a body that LLVM puts in place of calls.
+COPY_ATTRIBUTES: Final = "#3"
+#: Of calls that LLVM must not make one of: traps, and calls that tell which copy of a body makes them.
+NOMERGE: Final = "#1"
 INVARIANT: Final = "!invariant.load !0"
 UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold
 STACK_POINTER: Final = "metadata !2"
@@ -59,10 +62,10 @@ def _fixed_tables(context: ModuleContext) -> Iterator[str]:
             yield f"@{fixed_table_symbol(table)} = external hidden constant [{size_bytes} x i8], align 8"
 
 
-def _function_attributes(group: int, frames: str, tune_cpu: str) -> str:
-    # No unwind tables: backtraces walk frame pointers. No inlining: they name every function.
+def _function_attributes(group: int, frames: str, tune_cpu: str, inlining: str = "noinline") -> str:
+    # No unwind tables: backtraces walk frame pointers. No inlining but for copies: backtraces name every function.
     return (
-        f'attributes #{group} = {{ noinline nounwind "frame-pointer"="{frames}" "probe-stack"="inline-asm" '
+        f'attributes #{group} = {{ {inlining} nounwind "frame-pointer"="{frames}" "probe-stack"="inline-asm" '
         f'"no-builtins" "tune-cpu"="{tune_cpu}" "prefer-vector-width"="256" }}'
     )
 
@@ -88,6 +91,7 @@ def module_text(
         _function_attributes(0, "all", target.tune_cpu),
         "attributes #1 = { nomerge }",
         _function_attributes(2, "none", target.tune_cpu),
+        *([_function_attributes(3, "all", target.tune_cpu, "alwaysinline")] if context.inlined else []),
         "!llvm.module.flags = !{!6, !7}",
         "!llvm.dbg.cu = !{!3}",
         "!0 = !{}",

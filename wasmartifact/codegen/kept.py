@@ -234,7 +234,8 @@ def _key(
     own = module.imported_functions + position
     types = [(index, context.canonical[index], context.signatures[index]) for index in sorted(used)]
     calls = [_callee(context, callee, own) for callee in numbers]
-    digest.update(repr((context.function_signature(own), types, calls)).encode())
+    copies = context.inlined[own].copies if own in context.inlined else 0
+    digest.update(repr((context.function_signature(own), types, calls, copies)).encode())
     if is_typed:
         digest.update(all_types)
     return digest.digest(), list(numbers)

@@ -51,10 +51,15 @@ _SWITCHES: Final = (
 )
 #: Passes by level. WebAssembly comes optimised, and the back end combines instructions once more. So level 2 has few:
 #: no instcombine, which makes some kernels faster, others slower, and packing a twentieth longer. By their names for
-#: ``opt -passes=``; indvars makes one of a loop's counters and addresses, and widens what can't wrap around.
+#: ``opt -passes=``; indvars makes one of a loop's counters and addresses, and widens what can't wrap around. The
+#: only pass over a whole module is the one that puts copies of small bodies in place of calls (see ``recursion``).
 _PASSES: Final = {
-    1: ("sroa<preserve-cfg>",),
-    2: ("sroa<preserve-cfg>", "simplifycfg", "sccp", "loop(indvars)", "loop-unroll"),
+    1: ("function(sroa<preserve-cfg>)",),
+    2: (
+        "always-inline",
+        *("function(sroa<preserve-cfg>)", "function(simplifycfg)", "function(sccp)"),
+        *("function(loop(indvars))", "function(loop-unroll)"),
+    ),
 }
 
 
@@ -109,7 +114,7 @@ def emit_object(options: CodegenOptions, text: str, keep: str | None = None) -> 
         require("ctypes", "calling LLVM")  # whose absence, or want of memory, has its words
         from wasmartifact.codegen import libllvm  # one of the two is enough for a process
 
-        pipeline = f"default<O{level}>" if level >= FULL_PIPELINE_LEVEL else ",".join(f"function({p})" for p in passes)
+        pipeline = f"default<O{level}>" if level >= FULL_PIPELINE_LEVEL else ",".join(passes)
         data = libllvm.emit(options, _SWITCHES, pipeline, text, keep, verify=verify)
     else:
         require("llvmlite.binding", "generating code")

@@ -14,11 +14,12 @@ from wasmartifact.errors import ToolchainError
 
 #: llvmlite's functions for passes by LLVM's names; None where it has none: its code is slower for that.
 _PASSES: Final = {
-    "sroa<preserve-cfg>": "add_sroa_pass",
-    "simplifycfg": "add_simplify_cfg_pass",
-    "sccp": "add_sccp_pass",
-    "loop(indvars)": None,
-    "loop-unroll": "add_loop_unroll_pass",
+    "always-inline": "add_always_inliner_pass",
+    "function(sroa<preserve-cfg>)": "add_sroa_pass",
+    "function(simplifycfg)": "add_simplify_cfg_pass",
+    "function(sccp)": "add_sccp_pass",
+    "function(loop(indvars))": None,
+    "function(loop-unroll)": "add_loop_unroll_pass",
 }
 
 
@@ -38,7 +39,7 @@ def emit(
     switches : tuple[str, ...]
         LLVM's command line, which is set once for the process.
     passes : tuple[str, ...]
-        Passes over functions by LLVM's names. At level 3, all that it has.
+        By LLVM's names. At level 3, all that it has.
     verify : bool
         Whether LLVM looks for faults in what it has parsed, first.
 

@@ -276,6 +276,7 @@ def _join(
         memory_guards=[int(memory.checked) for memory in context.memories],
         checks_exceptions=context.checks_exceptions,
         has_llvm_code=any(group.is_by_llvm for group in compiled),
+        inlined=context.inlined,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasmartifact import schema
-from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, TAKE_FUEL, TRAP_ATTRIBUTES
+from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, NOMERGE, TAKE_FUEL
 
 _INSTANCE: Final = schema.INSTANCE_HEADER.offsets()
 
@@ -26,7 +26,7 @@ def take_fuel() -> str:
         "  br i1 %enough, label %take, label %out",
         "out:",
         "  store volatile i64 0, ptr %cell, align 8",
-        f"  call void @llvm.ubsantrap(i8 {trap}) {TRAP_ATTRIBUTES}",
+        f"  call void @llvm.ubsantrap(i8 {trap}) {NOMERGE}",
         "  unreachable",
         "take:",
         f"  %large = icmp ugt i64 %needed, {schema.FUEL_PORTION}",

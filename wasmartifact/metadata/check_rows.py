@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import struct
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise, starmap
 from typing import Final
@@ -21,6 +22,7 @@ from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.chunks import ADDRESSES, LINES, OLD_GROUPS, all_rows, is_old
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.detail_rows import DATA_MODES, ELEMENT_MODES, TYPE_KINDS
+from wasmartifact.metadata.places import nested_calls
 
 _LIMITS_FLAGS: Final = schema.LIMITS_HAS_MAX | schema.LIMITS_SHARED | schema.LIMITS_64
 _ACTIVE: Final = 0
@@ -56,8 +58,8 @@ def check_rows(buffer: bytes | bytearray | memoryview) -> None:
     for check in (
         _check_types, _check_imports, _check_exports, _check_functions, _check_code, _check_names, _check_tables,
         _check_memories, _check_globals, _check_tags, _check_elements, _check_data, _check_runs, _check_address_map,
-        _check_custom_sections, _check_info, _check_source_lines, _check_cpu_levels, check_component, _check_header,
-        _check_gaps,
+        _check_custom_sections, _check_info, _check_source_lines, _check_cpu_levels, _check_inlined_calls,
+        check_component, _check_header, _check_gaps,
     ):  # fmt: skip
         check(columns)
 
@@ -379,6 +381,42 @@ def _check_runs(columns: Columns) -> None:
 def _check_address_map(columns: Columns) -> None:
     limit, known = columns.header.numbers["text_size_bytes"], {0, *TRAPS}
     _check_chunks(columns, ADDRESSES, limit, known.__contains__, "a trap code or 0")
+
+
+def _check_inlined_calls(columns: Columns) -> None:
+    """Calls lie in the body of their function, and rows of the function in its body or in copies of it."""
+    if schema.COLUMN_BY_NAME["inlined_call_func"].id not in columns.directory:
+        return
+    calls = columns.column("inlined_call_func"), columns.column("inlined_call_offset")
+    if len(calls[0]) != len(calls[1]):
+        raise faults.corrupt_row("inlined_call_offset", len(calls[1]), "missing", f"{len(calls[0])} rows")
+    imported = columns.row_count("functions") - columns.row_count("code")
+    previous = (0, -1)
+    for row, place in enumerate(zip(*calls, strict=True)):
+        func_index, offset = place
+        if not imported <= func_index < columns.row_count("functions"):
+            raise faults.corrupt_row("inlined_call_func", row, func_index, "a function that has code")
+        start = columns.value("code_wasm_offset", func_index - imported)
+        end = start + columns.value("code_wasm_size", func_index - imported)
+        if not start <= offset < end or place <= previous:
+            raise faults.corrupt_row("inlined_call_offset", row, offset, f"one behind the last, from {start} to {end}")
+        previous = place
+    _check_copies(columns, set(calls[0]))
+
+
+def _check_copies(columns: Columns, functions: set[int]) -> None:
+    """Offsets in rows of these functions lie in their bodies or in copies of them."""
+    names = ("text_offset", "code_size_bytes")
+    places = list(zip(*(columns.column(f"function.{name}") for name in names), strict=True))
+    ranges = [(*places[func_index], func_index) for func_index in functions]
+    if columns.header.numbers["flags"] & schema.HEADER_CPU_LEVELS:
+        variants = zip(*(columns.column(f"cpu_variant.{name}") for name in (*names, "func_index")), strict=True)
+        ranges += [variant for variant in variants if variant[2] in functions]
+    keys, offsets, _ = all_rows(columns, ADDRESSES)
+    for start, size_bytes, func_index in ranges:
+        for row in range(bisect_left(keys, start), bisect_left(keys, start + size_bytes)):
+            if offsets[row]:
+                nested_calls(columns, func_index, offsets[row])
 
 
 def _check_source_lines(columns: Columns) -> None:

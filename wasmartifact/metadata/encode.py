@@ -70,6 +70,8 @@ class CodeFacts:
         The columns of the address map and of source lines.
     source_files : Sequence[str]
         The files that source lines are of.
+    inlined_calls : Sequence[tuple[int, int]]
+        Functions that hold copies of their body, and the wasm offsets of the calls that these stand for; ascending.
     """
 
     text_offsets: Sequence[int]
@@ -83,6 +85,7 @@ class CodeFacts:
     chunks: Mapping[str, Values]
     source_files: Sequence[str]
     variants: Sequence[tuple[int, int, int, int]] = ()
+    inlined_calls: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,6 +492,9 @@ def _code(facts: MetadataFacts) -> Iterator[Named]:
     yield ints("code_wasm_size", [entry.end - entry.start for entry in codes])
     yield from code.chunks.items()
     yield from texts("source_file_name", code.source_files)
+    if code.inlined_calls:
+        yield ints("inlined_call_func", [func_index for func_index, _ in code.inlined_calls])
+        yield ints("inlined_call_offset", [offset for _, offset in code.inlined_calls])
 
 
 def _function_names(facts: MetadataFacts) -> Iterator[Named]:

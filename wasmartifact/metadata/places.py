@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from _bisect import bisect_left, bisect_right  # what bisect shows, without its file
 
-from wasmartifact.constants import HEADER_CPU_LEVELS
+from wasmartifact.constants import COLUMN_IDS, HEADER_CPU_LEVELS, INLINED_MAX_DEPTH
 from wasmartifact.metadata.columns import Columns
 from wasmartifact.metadata.rows import function_type
 from wasmartifact.record import NamedTuple
@@ -15,6 +15,9 @@ from wasmartifact.record import NamedTuple
 TYPE_CHECKING = False  # importing typing costs more than all the rest here
 if TYPE_CHECKING:
     from wasmartifact.externtypes import FuncType
+
+
+_INLINED = COLUMN_IDS["inlined_call_func"]
 
 
 class FunctionRow(NamedTuple):
@@ -59,18 +62,37 @@ def function_name(columns: Columns, func_index: int) -> str | None:
 
 def function_at(columns: Columns, text_offset: int) -> tuple[int, int | None] | None:
     """The function whose machine code covers a text offset, and the offset of the WebAssembly instruction there."""
+    found = calls_at(columns, text_offset)
+    return found and (found[0], found[1][0])
+
+
+def calls_at(columns: Columns, text_offset: int) -> tuple[int, list[int | None]] | None:
+    """The same with offsets for every call of the function that runs there, innermost first.
+
+    They are several where it holds copies of its body in place of calls of itself.
+    """
+    covering = _covering(columns, text_offset)
+    if covering is None:
+        return None
+    func_index, start = covering
+    wasm_offset = _wasm_offset_at(columns, text_offset, start)
+    return func_index, [None] if wasm_offset is None else [*nested_calls(columns, func_index, wasm_offset)]
+
+
+def _covering(columns: Columns, text_offset: int) -> tuple[int, int] | None:
+    """The function whose machine code covers a text offset, and where that code starts."""
     if columns.header.numbers["flags"] & HEADER_CPU_LEVELS:
         starts = columns.column("cpu_variant.text_offset")
         row = bisect_right(starts, text_offset) - 1
         if row >= 0:
             if text_offset >= starts[row] + columns.value("cpu_variant.code_size_bytes", row):
                 return None
-            return columns.value("cpu_variant.func_index", row), _wasm_offset_at(columns, text_offset, starts[row])
+            return columns.value("cpu_variant.func_index", row), starts[row]
     starts, imported = columns.column("function.text_offset"), _imported_functions(columns)
     row = bisect_right(starts, text_offset, imported) - 1
     if row < imported or text_offset >= starts[row] + columns.value("function.code_size_bytes", row):
         return None
-    return row, _wasm_offset_at(columns, text_offset, starts[row])
+    return row, starts[row]
 
 
 def _wasm_offset_at(columns: Columns, text_offset: int, start: int) -> int | None:
@@ -79,6 +101,27 @@ def _wasm_offset_at(columns: Columns, text_offset: int, start: int) -> int | Non
 
     found = row_at(columns, ADDRESSES, text_offset)
     return found[1] or None if found is not None and found[0] >= start else None
+
+
+def nested_calls(columns: Columns, func_index: int, wasm_offset: int) -> list[int]:
+    """The instruction that an offset of the address map stands for, and the calls around it, outwards."""
+    if _INLINED not in columns.directory:
+        return [wasm_offset]
+    functions = columns.column("inlined_call_func")
+    first = bisect_left(functions, func_index)
+    calls = bisect_right(functions, func_index, first) - first
+    if not calls:
+        return [wasm_offset]
+    body = func_index - _imported_functions(columns)
+    start, size_bytes = columns.value("code_wasm_offset", body), columns.value("code_wasm_size", body)
+    copy, place = divmod(wasm_offset - start, size_bytes or 1)
+    offsets = [start + place]
+    while copy > 0 and len(offsets) <= INLINED_MAX_DEPTH:
+        copy, call = divmod(copy - 1, calls)
+        offsets.append(columns.value("inlined_call_offset", first + call))
+    if copy:
+        raise columns.corrupt_row("inlined_call_func", first, f"offset {wasm_offset}", "one in a copy of its body")
+    return offsets
 
 
 def source_at(columns: Columns, wasm_offset: int) -> tuple[str | None, int | None]:
@@ -97,6 +140,8 @@ def address_row(columns: Columns, row: int) -> AddressRow:
     text_offset, wasm_offset, trap = (column[row] for column in all_rows(columns, ADDRESSES))
     if trap and trap not in TRAPS:
         raise columns.corrupt_row("trap of the address map", row, trap, "a trap code or 0")
+    if wasm_offset and (covering := _covering(columns, text_offset)):
+        wasm_offset = nested_calls(columns, covering[0], wasm_offset)[0]
     return AddressRow(text_offset, wasm_offset or None, TRAPS[trap][0] if trap else None)
 
 

@@ -34,7 +34,7 @@ needs_library = pytest.mark.skipif(not find_libllvm(), reason="LLVM's library is
 
 
 #: The one pass that llvmlite can't run.
-INDUCTION_VARIABLES = "loop(indvars)"
+INDUCTION_VARIABLES = "function(loop(indvars))"
 
 
 @pytest.fixture

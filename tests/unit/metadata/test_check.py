@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from tests.unit.metadata.sections import (
     section_from_text,
 )
 from wasmartifact import schema
+from wasmartifact.codegen.chunks import chunk_columns
 from wasmartifact.elf.read import find_section
 from wasmartifact.errors import ArtifactError, BadMagic, CorruptArtifact, VersionMismatch
 from wasmartifact.metadata import Metadata, digests
@@ -248,6 +250,42 @@ def test_rows(name: str, row: int, value: int, words: str) -> None:
     with pytest.raises(CorruptArtifact, match=words):
         check_rows(section)
     read_everything(bytes(section))
+
+
+@pytest.mark.parametrize(
+    ("calls", "at", "words"),
+    [
+        ([(1, 2)], 9, None),
+        ([(1, 2), (1, 4)], 9 * 7 * 3, None),
+        ([(0, 2)], 0, "inlined_call_func, row 0, is 0, expected a function that has code"),
+        ([(3, 2)], 0, "inlined_call_func, row 0, is 3, expected a function that has code"),
+        ([(1, -1)], 0, "inlined_call_offset, row 0, is [0-9]+, expected one behind the last, from"),
+        ([(1, 9)], 0, "inlined_call_offset, row 0"),
+        ([(1, 4), (1, 2)], 0, "inlined_call_offset, row 1"),
+        ([(2, 1), (1, 2)], 0, "inlined_call_offset, row 1"),
+        ([(1, 2)], 9 * 17, "inlined_call_func, row 0, is offset [0-9]+, expected one in a copy of its body"),
+        ([(1, 2)], -1, "inlined_call_func, row 0, is offset [0-9]+, expected one in a copy of its body"),
+    ],
+)
+def test_inlined_calls(calls: list[tuple[int, int]], at: int, words: str | None) -> None:
+    """Offsets of calls count from the body of the function, which has 9 bytes; the first row's, too."""
+    wat = """(module (import "m" "n" (func)) (func (call 1) (call 1) (call 1) nop) (func))"""
+    module = module_from_text(wat)
+    facts = fake_facts(module)
+    starts = {1: module.codes[0].start, 2: module.codes[1].start, 0: 0, 3: 0}
+    assert module.codes[0].end - starts[1] == 9
+    chunks, _ = chunk_columns(module, array("I", [0, 16]), array("I", [starts[1] + at, starts[1]]), array("I", [0, 1]))
+    code = replace(
+        facts.code, chunks=chunks, inlined_calls=[(index, starts[index] + offset) for index, offset in calls]
+    )
+    section = encode_metadata(replace(facts, code=code))
+    check_directory(section)
+    read_everything(bytes(section))
+    if words is None:
+        check_rows(section)
+        return
+    with pytest.raises(CorruptArtifact, match=words):
+        check_rows(section)
 
 
 @pytest.mark.parametrize(

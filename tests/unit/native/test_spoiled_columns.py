@@ -18,7 +18,7 @@ from wasmartifact import schema
 from wasmartifact.elf.read import find_section
 from wasmartifact.metadata.columns import Columns
 
-COLUMNS = (*schema.COLUMNS, *schema.CHUNK_COLUMNS)
+COLUMNS = (*schema.COLUMNS, *schema.CHUNK_COLUMNS, *schema.INLINED_CALL_COLUMNS)
 GROUPS = sorted({column.group for column in COLUMNS})
 
 

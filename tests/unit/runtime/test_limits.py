@@ -383,7 +383,8 @@ def test_the_stack_is_limited() -> None:
 
     assert abs(deeper(20) - quarter) < quarter / 10  # counted from the call into the store, wherever that is
     assert depth_of(made(store=limited(stack_bytes=2**60))) > whole * 0.9  # no more than there is
-    assert depth_of(made(store=limited(stack_bytes=0))) < 5  # counted from a frame of the runtime, wherever in it
+    # Counted from a frame of the runtime, wherever in it; a frame of the guest is up to five calls.
+    assert depth_of(made(store=limited(stack_bytes=0))) <= 5
 
 
 def test_the_stack_counts_from_the_outermost_call() -> None:
