@@ -217,7 +217,7 @@ def test_an_error_names_the_function_and_takes_the_rest_back(tmp_path: Path, mon
         def run(self, tasks: Sequence[Task], *_: Any) -> Any:
             for _weight, request in tasks:
                 group: Any = request[1]
-                if 150 in range(group.first, group.first + len(group.starts)):
+                if 150 in group.indices:
                     raise wa.UnsupportedModule("function 150 uses what is not compiled", feature="new")
             raise GroupDied(0, "not this one")
 
@@ -250,7 +250,7 @@ def test_a_function_that_ends_every_worker_is_named(tmp_path: Path, monkeypatch:
 
     def kill_for_one(worker: process.WorkerProcess, message: bytes) -> None:
         request = pickle.loads(message[8:])
-        if isinstance(request[1], FunctionGroup) and 0 <= doomed - request[1].first < len(request[1].starts):
+        if isinstance(request[1], FunctionGroup) and doomed in request[1].indices:
             worker._process.kill()
             worker._process.wait()
         send(worker, message)

@@ -17,16 +17,17 @@ INIT_SYMBOL: Final = "init"
 
 @dataclass(frozen=True, slots=True)
 class FunctionGroup:
-    """Consecutive defined functions: ``data`` holds their code entries and starts at wasm offset ``base``.
+    """Defined functions, ascending: ``data`` holds their code entries.
 
-    ``starts`` and ``ends`` are offsets in ``data``, one per function from ``first`` on.
+    Of each there is the index, where its code entry starts and ends in ``data``, and what to add to that for a wasm
+    offset.
     """
 
-    first: int
+    indices: array[int]
     data: bytes
-    base: int
     starts: array[int]
     ends: array[int]
+    bases: array[int]
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Final
 
 from wasmartifact.codegen import fuel
@@ -20,6 +19,7 @@ from wasmartifact.codegen.dispatch import (
 from wasmartifact.codegen.emitter import MANY_LOCALS, FunctionEmitter
 from wasmartifact.codegen.irmodule import (
     APART,
+    APART_LINKAGE,
     COPY_ATTRIBUTES,
     FIRST_SCOPE,
     FRAMELESS_ATTRIBUTES,
@@ -55,24 +55,28 @@ def emit_group(context: ModuleContext, group: FunctionGroup) -> tuple[str, list[
     scopes: list[str] = []
     calls: set[int] = set()
     outward: set[int] = set()
-    for func_index, start, end in zip(count(group.first), group.starts, group.ends, strict=False):
+    for position, func_index in enumerate(group.indices):
+        start, size_bytes = (
+            group.starts[position] + group.bases[position],
+            group.ends[position] - group.starts[position],
+        )
+        signature = context.function_signature(func_index)
         inlining = context.inlined.get(func_index)
         for copy in range(1 + (inlining.copies if inlining else 0)):
             scope = FIRST_SCOPE + len(scopes)
-            signature = context.function_signature(func_index)
-            fn = FunctionEmitter(context, signature, scope, group.base + start, f"function {func_index}")
+            fn = FunctionEmitter(context, signature, scope, start, f"function {func_index}")
             if inlining:
-                _set_copy(fn, func_index, inlining, copy, end - start)
+                _set_copy(fn, func_index, inlining, copy, size_bytes)
             facts = GroupFacts()
-            bodies.append(_emit_function(fn, func_index, group, start, end, facts))
-            scopes.append(subprogram(scope, group.base + start))
+            bodies.append(_emit_function(fn, group, position, facts))
+            scopes.append(subprogram(scope, start))
             if not copy:  # the others have nothing that it has not
                 all_facts.append(facts)
                 calls |= fn.calls
                 facts.indirect_types |= fn.type_uses
                 facts.outward_types |= fn.outward_types
                 outward |= fn.outward_types
-    defined = range(group.first, group.first + len(group.starts))
+    defined = set(group.indices)
     declared = [(f"f{index}", context.function_signature(index)) for index in sorted(calls) if index not in defined]
     declared += [(outward_symbol(index), context.signatures[index]) for index in sorted(outward)]
     return module_text(context, declared, bodies, scopes, takes_fuel=context.options.fuel), all_facts
@@ -88,10 +92,9 @@ def _set_copy(fn: FunctionEmitter, func_index: int, inlining: Inlining, copy: in
         fn.attributes = COPY_ATTRIBUTES
 
 
-def _emit_function(
-    fn: FunctionEmitter, func_index: int, group: FunctionGroup, start: int, end: int, facts: GroupFacts
-) -> str:
-    runs, body = decode_locals(group.data, start, end)
+def _emit_function(fn: FunctionEmitter, group: FunctionGroup, position: int, facts: GroupFacts) -> str:
+    func_index, end, base = group.indices[position], group.ends[position], group.bases[position]
+    runs, body = decode_locals(group.data, group.starts[position], end)
     instructions = decode_instructions(group.data, body, end)
     used = {opcode for _, opcode, _ in instructions}
     calls_something = not used.isdisjoint(CALLING_OPCODES) or (
@@ -115,13 +118,15 @@ def _emit_function(
         fn.local_types = (*params, *(valtype for count, valtype in runs for _ in range(count)))
     open_function(fn)
     if fn.context.options.fuel:
-        _emit_metered(fn, instructions, group.base)
+        _emit_metered(fn, instructions, base)
     else:
-        emit_instructions(fn, instructions, group.base)
+        emit_instructions(fn, instructions, base)
     if fn.copy:
         return fn.finish(f"f{func_index}.{fn.copy}", linkage="internal")
     name = f"f{func_index}"
-    return apart(name) + fn.finish(name, APART) if fn.context.options.splits_groups else fn.finish(name)
+    if fn.context.options.splits_groups:
+        return apart(name) + fn.finish(name, APART, APART_LINKAGE)
+    return fn.finish(name)
 
 
 def _needs_no_frame(fn: FunctionEmitter, operators: int) -> bool:

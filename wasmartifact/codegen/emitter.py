@@ -20,7 +20,7 @@ from typing import Any, Final
 from wasmartifact import schema
 from wasmartifact.codegen.context import ModuleContext
 from wasmartifact.codegen.convention import Lines, returned
-from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, INVARIANT, NOMERGE, STACK_POINTER, UNLIKELY
+from wasmartifact.codegen.irmodule import FUNCTION_ATTRIBUTES, INVARIANT, LINKAGE, NOMERGE, STACK_POINTER, UNLIKELY
 from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
@@ -475,7 +475,7 @@ class FunctionEmitter:
             else:
                 self.fixed[index] = initial
 
-    def finish(self, name: str, apart: str = "", linkage: str = "hidden") -> str:
+    def finish(self, name: str, apart: str = "", linkage: str = LINKAGE) -> str:
         """The function definition as text, once the body is complete; ``apart`` as `irmodule.APART` or empty."""
         result, _ = self.context.llvm_type(self.signature)
         head = f"define {linkage} {result} @{name}({self._parameters()})"

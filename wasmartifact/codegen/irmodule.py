@@ -18,6 +18,10 @@ FUNCTION_ATTRIBUTES: Final = '#0 section ".text"'
 FRAMELESS_ATTRIBUTES: Final = '#2 section ".text"'
 #: After them: the function gets sections of its own, for its code and its jump tables, in a section group.
 APART: Final = " comdat"
+#: The linkage of functions, and of those with `APART`: of results of what is weak LLVM learns nothing, which callers
+#: would profit from that happen to be in the same group.
+LINKAGE: Final = "hidden"
+APART_LINKAGE: Final = "weak hidden"
 #: For copies of a body that LLVM puts in place of calls.
 COPY_ATTRIBUTES: Final = "#3"
 #: Of calls that LLVM must not make one of: traps, and calls that tell which copy of a body makes them.

@@ -9,6 +9,7 @@ import os
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from wasmartifact.codegen import onepass
@@ -139,15 +140,24 @@ class _Compiler:
     ) -> tuple[list[CompiledGroup], list[CompiledGroup], TrampolineTypes]:
         """All functions in order; trampolines and init code, if they are wanted; and the types that need the former."""
         module, options = self.module, context.options
-        kept = None
-        if self.kept_folder is not None and options.splits_groups:
-            from wasmartifact.codegen.kept import KeptCode  # level 0 does not need it
+        kept = portable = None
+        there: dict[int, CompiledGroup] = {}
+        equal: dict[int, int] = {}
+        if options.splits_groups and keep is None:  # who keeps what LLVM made wants it of every function
+            if self.kept_folder is not None:
+                from wasmartifact.codegen.kept import KeptCode  # level 0 does not need it
 
-            kept = KeptCode(self.kept_folder, module, context)
-        there = {} if kept is None else kept.find()
+                kept = KeptCode(self.kept_folder, module, context)
+                there = kept.find()
+                portable = kept.portable
+            else:
+                from wasmartifact.codegen.portable import PortableCode  # as little
+
+                portable = PortableCode(module, context)
+            equal = portable.equal_functions(there)
         self.count.add(len(there))
         one_pass = OnePass(context) if options.opt_level == 0 else None
-        parts = list(_parts(context, module, one_pass, self.count, keep, there))
+        parts = list(_parts(context, module, one_pass, self.count, keep, there.keys() | equal))
         groups = [part for part in parts if isinstance(part, FunctionGroup)]
         code_size_bytes = sum(len(group.data) for group in groups)
         workers = min(self.jobs or len(os.sched_getaffinity(0)), 1 + code_size_bytes // BYTES_PER_WORKER)
@@ -159,8 +169,12 @@ class _Compiler:
                 run = partial(run_remotely, self.executor, session, context)
             by_llvm = iter(_compile_functions(session, run, module, groups, self.count, keep))
             compiled = [one for part in parts for one in (next(by_llvm) if isinstance(part, FunctionGroup) else [part])]
-            if kept is not None:
-                compiled = kept.complete(there, compiled)
+            if portable is not None:
+                by_position = there | {_position(module, part): part for part in compiled}
+                if kept is not None:
+                    kept.add(by_position)
+                compiled = portable.with_copies(by_position, equal)
+                self.count.add(len(compiled) - len(by_position))
             types = trampoline_types(module, context, compiled)
             support = _compile_support(session, module, self.initial, types, one_pass, keep) if with_support else []
         return compiled, support, types
@@ -182,7 +196,7 @@ def _parts(
     wanted = None
     if not module.codes:
         return
-    whole = _make_group(module, 0, len(module.codes))
+    whole = _whole_group(module)
     if one_pass is None:
         wanted = onepass.large_functions(whole)
         if not wanted:
@@ -194,7 +208,7 @@ def _parts(
             yield from group_functions(module, limits, positions, there)
             continue
         if keep is not None:
-            path = _kept_path(keep, whole.first + positions[0], whole.first + positions[-1])
+            path = _kept_path(keep, whole.indices[positions[0]], whole.indices[positions[-1]])
             with open(f"{path}.bin", "wb") as file:
                 file.write(part.object.sections[TEXT].data)
         count.add(len(positions))
@@ -254,8 +268,7 @@ def _init_in_one_pass(
         return None
     body = init_body(module, initial)
     if one_pass is None:
-        whole = FunctionGroup(first=0, data=body, base=0, starts=array("I", [0]), ends=array("I", [len(body)]))
-        if not onepass.large_functions(whole):
+        if not onepass.large_functions(onepass.body_group(0, body)):
             return None
         one_pass = OnePass(context)
     return one_pass.init(body)
@@ -284,12 +297,11 @@ def _blame(
     session: Session, module: Module, group: FunctionGroup, death: GroupDied, keep: str | None
 ) -> ToolchainError:
     """Find the function of a group whose compilation ends the process."""
-    first = group.first - module.imported_functions
-    for position in range(first, first + len(group.starts)):
+    for func_index in group.indices:
+        position = func_index - module.imported_functions
         try:
-            session.run([_function_task(_make_group(module, position, position + 1), keep)])
+            session.run([_function_task(_make_group(module, [position]), keep)])
         except GroupDied as alone:
-            func_index = position + module.imported_functions
             name = module.function_names.get(func_index)
             advice = memory_advice() or "report this with the module, or try another opt_level"
             return ToolchainError(
@@ -298,8 +310,8 @@ def _blame(
                 func_index=func_index,
                 func_name=name,
             )
-    last = group.first + len(group.starts) - 1
-    return ToolchainError(f"LLVM ended the process that compiled functions {group.first} to {last} together: {death}")
+    first, last = group.indices[0], group.indices[-1]
+    return ToolchainError(f"LLVM ended the process that compiled functions {first} to {last} together: {death}")
 
 
 class _Counter:
@@ -325,42 +337,57 @@ class _Counter:
 def group_functions(
     module: Module, limits: tuple[int, int], positions: range | None = None, there: Container[int] = ()
 ) -> Iterator[FunctionGroup]:
-    """Consecutive functions but for those that are there, until a group has enough of them or enough code."""
+    """Functions in order but for those that are there, until a group has enough of them or enough code."""
     most_functions, most_bytes = limits
-    positions = range(len(module.codes)) if positions is None else positions
-    first = positions.start
-    for position in positions:
+    chosen: list[int] = []
+    size_bytes = 0
+    for position in range(len(module.codes)) if positions is None else positions:
         if position in there:
-            if first < position:
-                yield _make_group(module, first, position)
-            first = position + 1
             continue
-        start = module.codes[first].start
-        if (
-            position + 1 - first >= most_functions
-            or module.codes[position].end - start >= most_bytes
-            or position + 1 == positions.stop
-        ):
-            yield _make_group(module, first, position + 1)
-            first = position + 1
+        chosen.append(position)
+        size_bytes += module.codes[position].end - module.codes[position].start
+        if len(chosen) >= most_functions or size_bytes >= most_bytes:
+            yield _make_group(module, chosen)
+            chosen, size_bytes = [], 0
+    if chosen:
+        yield _make_group(module, chosen)
 
 
-def _make_group(module: Module, first: int, end: int) -> FunctionGroup:
-    codes = module.codes[first:end]
-    base = codes[0].start
+def _make_group(module: Module, positions: Sequence[int]) -> FunctionGroup:
+    """Functions at these positions."""
+    codes = [module.codes[position] for position in positions]
+    ends = array("I", accumulate(code.end - code.start for code in codes))
+    starts = array("I", [0, *ends[:-1]])
     return FunctionGroup(
-        first=module.imported_functions + first,
-        data=module.data[base : codes[-1].end],
-        base=base,
-        starts=array("I", [code.start - base for code in codes]),
-        ends=array("I", [code.end - base for code in codes]),
+        indices=array("I", [module.imported_functions + position for position in positions]),
+        data=b"".join([module.data[code.start : code.end] for code in codes]),
+        starts=starts,
+        ends=ends,
+        bases=array("I", [code.start - start for code, start in zip(codes, starts, strict=True)]),
     )
 
 
+def _whole_group(module: Module) -> FunctionGroup:
+    """All functions, with one base."""
+    codes, first = module.codes, module.imported_functions
+    base = codes[0].start
+    return FunctionGroup(
+        indices=array("I", range(first, first + len(codes))),
+        data=module.data[base : codes[-1].end],
+        starts=array("I", [code.start - base for code in codes]),
+        ends=array("I", [code.end - base for code in codes]),
+        bases=array("I", [base]) * len(codes),
+    )
+
+
+def _position(module: Module, part: CompiledGroup) -> int:
+    """Where the function of a part stands among the defined ones."""
+    return int(part.object.functions[0][0].removeprefix("f")) - module.imported_functions
+
+
 def _function_task(group: FunctionGroup, keep: str | None) -> Task:
-    """The task of compiling a group; what is kept of it has its range of functions in the name."""
-    last = group.first + len(group.starts) - 1
-    return len(group.data), ("functions", group, keep and _kept_path(keep, group.first, last))
+    """The task of compiling a group; what is kept of it has its first and last function in the name."""
+    return len(group.data), ("functions", group, keep and _kept_path(keep, group.indices[0], group.indices[-1]))
 
 
 def _kept_path(keep: str, first: int, last: int) -> str:

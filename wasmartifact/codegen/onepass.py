@@ -74,6 +74,12 @@ def large_functions(group: FunctionGroup) -> list[range]:
     return [range(position, position + 1) for position, flag in enumerate(flags) if flag]
 
 
+def body_group(index: int, body: bytes) -> FunctionGroup:
+    """A group of one function, whose wasm offsets count from the start of its code entry."""
+    zero = array("I", [0])
+    return FunctionGroup(array("I", [index]), body, zero, array("I", [len(body)]), zero)
+
+
 def written_tables(module: Module) -> set[int]:
     """Tables that functions of a module may change."""
     made = library()
@@ -166,7 +172,7 @@ class OnePass:
         Parameters
         ----------
         group : FunctionGroup
-            Any number of functions.
+            Any number of functions that follow each other.
         wanted : list[range] | None
             Positions that are compiled here, ascending; None: all.
 
@@ -194,7 +200,7 @@ class OnePass:
     def init(self, body: bytes) -> CompiledGroup | None:
         """Compile the init function, given as a code entry; None where it is left to LLVM. It pays no fuel."""
         index = self._module.function_count
-        group = FunctionGroup(first=index, data=body, base=0, starts=array("I", [0]), ends=array("I", [len(body)]))
+        group = body_group(index, body)
         return self._compile(group, 0, 1, [INIT_SYMBOL])
 
     def trampolines(self, types: TrampolineTypes) -> CompiledGroup:
@@ -233,7 +239,7 @@ class OnePass:
         starts, ends = (ffi.from_buffer("uint32_t[]", places) + position for places in (group.starts, group.ends))
         self._check(
             self._lib.wa_onepass_compile(
-                self._module, data, group.base, group.first + position, starts, ends, count, code
+                self._module, data, group.bases[position], group.indices[position], starts, ends, count, code
             )
         )
         return code
@@ -253,7 +259,7 @@ class OnePass:
         try:
             if not code.function_count:
                 return None
-            first = group.first + position
+            first = group.indices[position]
             return self._group(code, names or [f"f{first + i}" for i in range(code.function_count)], first)
         finally:
             self._lib.wa_onepass_release(code)

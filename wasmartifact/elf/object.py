@@ -36,6 +36,7 @@ from wasmartifact.elf.structs import (
     SHT_X86_64_UNWIND,
     STB_GLOBAL,
     STB_LOCAL,
+    STB_WEAK,
     STT_FUNC,
     STT_SECTION,
     SYMBOL,
@@ -383,13 +384,19 @@ class _Reader:
             self.homes[index] = _Home(len(self.images), 0)
             self.images.append(bytearray() if is_shared and entry_size else bytearray(self.elf.contents(header)))
             name = header.name if index not in self.elf.groups else ".rodata"  # not the function's as well
-            self.result.sections.append(Section(name, b"", max(header.align, 1), entry_size))
+            # The section's own alignment is the largest that any function's entries ask for.
+            align = entry_size if is_shared and entry_size else max(header.align, 1)
+            self.result.sections.append(Section(name, b"", align, entry_size))
 
     def _indices(self, *, with_shared: bool = False) -> Sequence[int]:
-        """Section header indices of what is read, in order; with those that members may refer to."""
+        """Section header indices of what is read, in order; behind them those that members may refer to, by name.
+
+        Their own order tells what came first in the whole object.
+        """
         if self.members is None:
             return range(len(self.elf.headers))
-        return sorted((*self.members, *self.elf.shared) if with_shared else self.members)
+        shared = sorted(self.elf.shared, key=lambda index: self.elf.headers[index].name) if with_shared else ()
+        return (*sorted(self.members), *shared)
 
     def _sections_referred_to(self) -> set[int]:
         """Sections that members refer to."""
@@ -420,7 +427,7 @@ class _Reader:
         for symbol in self.elf.symbols if self.members is None else own:
             if symbol.binding == STB_LOCAL or symbol.section == SHN_UNDEF:
                 continue
-            if symbol.binding != STB_GLOBAL or symbol.section not in self.homes or symbol.type > STT_FUNC:
+            if not self._is_global(symbol) or symbol.section not in self.homes or symbol.type > STT_FUNC:
                 raise ToolchainError(
                     f"symbol {symbol.name!r} of the object (binding {symbol.binding}, type {symbol.type}, section "
                     f"{symbol.section}) can't be laid out, expected a global function or constant",
@@ -433,6 +440,10 @@ class _Reader:
                 self.result.functions.append((symbol.name, offset + symbol.value, symbol.size))
             else:
                 self.result.objects.append((symbol.name, section, offset + symbol.value))
+
+    def _is_global(self, symbol: _Symbol) -> bool:
+        """Whether it is known by name; functions with groups of their own are weak, so that LLVM leaves them alone."""
+        return symbol.binding == STB_GLOBAL or (symbol.binding == STB_WEAK and symbol.section in self.elf.groups)
 
     def _read_relocations(self, index: int) -> None:
         """Apply the relocations of a section that stay within it; note the others."""
@@ -472,7 +483,7 @@ class _Reader:
             if kind.is_exact:  # entries of a merged section move apart: say which one is meant
                 target, addend = target + addend, 0
             key: tuple[int, int] | str = (home.section, self._own_place(symbol.section, home.section, target))
-        elif symbol.binding == STB_GLOBAL and (symbol.section == SHN_UNDEF or self.members is not None):
+        elif self._is_global(symbol) and (symbol.section == SHN_UNDEF or self.members is not None):
             key = symbol.name
         else:
             raise ToolchainError(

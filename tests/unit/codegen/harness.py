@@ -134,12 +134,13 @@ def initial_state(module: Module) -> InitialState:
 def whole_group(module: Module) -> FunctionGroup:
     """All functions of a module as one group."""
     base = module.codes[0].start
+    first, count = module.imported_functions, len(module.codes)
     return FunctionGroup(
-        module.imported_functions,
+        array("I", range(first, first + count)),
         module.data[base : module.codes[-1].end],
-        base,
         array("I", [code.start - base for code in module.codes]),
         array("I", [code.end - base for code in module.codes]),
+        array("I", [base] * count),
     )
 
 
