@@ -8,7 +8,7 @@ from wasmartifact import schema
 from wasmartifact.codegen.control import die
 from wasmartifact.codegen.convention import Convention, fixed_table_symbol, outward_symbol, received
 from wasmartifact.codegen.emitter import FunctionEmitter, Handler
-from wasmartifact.codegen.irmodule import INVARIANT, UNLIKELY
+from wasmartifact.codegen.irmodule import INVARIANT, NOMERGE, UNLIKELY
 from wasmartifact.codegen.signature import LLVM_TYPES, Signature
 from wasmartifact.codegen.variables import TABLE_HEAD, table_pointer
 from wasmartifact.elf.object import TYPE_DIGESTS_SYMBOL
@@ -27,7 +27,7 @@ def emit_call(
     called = fn.context.called(signature)
     if convention is not None:
         passed = convention.arguments(fn, "%instance", called.params, operands)
-        call = f"notail call {convention.llvm_result(called)} {code}(ptr {context}{passed})"
+        call = f"notail call {convention.llvm_result(called)} {code}(ptr {context}{passed}) {NOMERGE}"
     else:
         arguments = ", ".join(
             [
@@ -35,7 +35,7 @@ def emit_call(
                 *(f"{LLVM_TYPES[letter]} {value}" for letter, value in zip(called.params, operands, strict=True)),
             ]
         )
-        call = f"notail call {called.llvm_result} {code}({arguments}){fn.call_attributes}"
+        call = f"notail call {called.llvm_result} {code}({arguments}) {NOMERGE}"
     fn.stack.extend(_results(fn, called, call, convention))
 
 

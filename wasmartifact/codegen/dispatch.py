@@ -158,6 +158,7 @@ def _emit_operator(fn: FunctionEmitter, handler: Handler, immediate: Any) -> Non
     handler(fn, immediate)
     fn.dbg = ""
     fn.origins[stack[-1]] = origin
+    fn.loaded[stack[-1]] = origin[0]
 
 
 def _stays_dead(fn: FunctionEmitter, opcode: int) -> bool:

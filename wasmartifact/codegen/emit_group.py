@@ -23,7 +23,6 @@ from wasmartifact.codegen.irmodule import (
     COPY_ATTRIBUTES,
     FIRST_SCOPE,
     FRAMELESS_ATTRIBUTES,
-    NOMERGE,
     apart,
     module_text,
     subprogram,
@@ -87,7 +86,6 @@ def _set_copy(fn: FunctionEmitter, func_index: int, inlining: Inlining, copy: in
     fn.copy = copy
     fn.shift = copy * size_bytes
     fn.copies = {offset: f"f{func_index}.{number}" for offset, number in inlining.replaced(copy).items()}
-    fn.call_attributes = f" {NOMERGE}"
     if copy:
         fn.attributes = COPY_ATTRIBUTES
 

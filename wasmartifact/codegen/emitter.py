@@ -159,13 +159,15 @@ class FunctionEmitter:
         What offsets have more in it.
     copies : dict[int, str]
         Symbols of the copies that are called in place of the function itself, by the offset of the call.
-    call_attributes : str
-        Of the calls that it makes by C's convention.
     local_types : tuple[int, ...]
         Value types of the locals, where the module has types of objects; else empty.
     origins : dict[str, Origin]
         Values of this basic block that come from a load by plain operators. LLVM may fold a load into what uses its
         value, and gives the whole the location of the latter; hence such operators get the location of the load.
+    loaded : dict[str, str]
+        Location of the load that a value comes from by plain operators, in whatever block: LLVM moves what widens it.
+    bitwise : dict[str, tuple[str, str, str]]
+        Of i32 values among them, how they were made: instruction and operands, where the same is so of wider integers.
     lanes : dict[tuple[str, str], str]
         v128 operands of this basic block seen as lanes, see ``simd``.
     dead : bool
@@ -173,11 +175,10 @@ class FunctionEmitter:
     """
 
     __slots__ = (
-        "attributes", "block", "call_attributes", "calls", "context", "copies", "copy", "count", "dbg",
-        "dead", "dead_depth", "entry", "fixed", "has_stack_check", "known", "labels", "lanes", "local_letters",
-        "local_types", "memory_bases", "offset", "once", "origins", "out", "outward_types", "pays", "proven",
-        "rethrows", "scope", "shift", "signature", "stack", "start", "tested", "type_uses", "unwinds", "upcoming",
-        "where", "widened",
+        "attributes", "bitwise", "block", "calls", "context", "copies", "copy", "count", "dbg", "dead", "dead_depth",
+        "entry", "fixed", "has_stack_check", "known", "labels", "lanes", "loaded", "local_letters", "local_types",
+        "memory_bases", "offset", "once", "origins", "out", "outward_types", "pays", "proven", "rethrows", "scope",
+        "shift", "signature", "stack", "start", "tested", "type_uses", "unwinds", "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -195,6 +196,8 @@ class FunctionEmitter:
         self.widened: dict[str, str] = {}
         self.proven: dict[str, tuple[int, ...]] = {}
         self.origins: dict[str, Origin] = {}
+        self.loaded: dict[str, str] = {}
+        self.bitwise: dict[str, tuple[str, str, str]] = {}
         self.lanes: dict[tuple[str, str], str] = {}
         self.tested: dict[str, tuple[str, int]] = {}
         self.local_letters = ""
@@ -207,7 +210,6 @@ class FunctionEmitter:
         self.copy = 0
         self.shift = 0
         self.copies: dict[int, str] = {}
-        self.call_attributes = ""
         self.count = 0
         self.block = "start"
         self.dead = False
@@ -239,6 +241,23 @@ class FunctionEmitter:
         name = f"%{count + DIGITS[letter]}"
         self.out.append(f"  {name} = {expression}{self.dbg}")
         return name
+
+    def _define_from(self, operand: str, letter: str, expression: str) -> str:
+        """`define`, with the location of the load that an operand comes from, if any."""
+        location = self.loaded.get(operand)
+        if location is None:
+            return self.define(letter, expression)
+        dbg, self.dbg = self.dbg, location
+        name = self.define(letter, expression)
+        self.dbg = dbg
+        return name
+
+    def note_bitwise(self, name: str, instruction: str, left: str, right: str) -> None:
+        """Note how an i32 was made, if a load has to do with it: see ``bitwise``."""
+        location = self.loaded.get(left) or self.loaded.get(right)
+        if location is not None:
+            self.loaded[name] = location
+            self.bitwise[name] = instruction, left, right
 
     def emit(self, instruction: str) -> None:
         """Emit an instruction that gives no value."""
@@ -273,7 +292,10 @@ class FunctionEmitter:
 
     def condition(self, operand: str) -> str:
         """The i1 that tells whether an i32 is not zero."""
-        return self.test_of(operand) or self.define("c", f"icmp ne i32 {operand}, 0")
+        test = self.test_of(operand)
+        if test is None:
+            test = self._define_from(operand, "c", f"icmp ne i32 {operand}, 0")
+        return test
 
     def test_of(self, operand: str) -> str | None:
         """The i1 that an i32 was made from, if any."""
@@ -299,7 +321,13 @@ class FunctionEmitter:
             return i64_constant(int(operand) & 0xFFFFFFFF)
         wide = self.widened.get(operand)
         if wide is None:
-            wide = self.widened[operand] = self.define("l", f"zext i32 {operand} to i64")
+            # LLVM does so with an address, and a load in it loses its location; hence it finds nothing left to do.
+            if (made := self.bitwise.get(operand)) is not None:
+                left, right = self.widen(made[1], "i"), self.widen(made[2], "i")
+                wide = self._define_from(operand, "l", f"{made[0]} i64 {left}, {right}")
+            else:
+                wide = self._define_from(operand, "l", f"zext i32 {operand} to i64")
+            self.widened[operand] = wide
         return wide
 
     def forget(self) -> None:
@@ -381,7 +409,7 @@ class FunctionEmitter:
         for param, value in zip(params, arguments, strict=True):
             is_pointer = value.startswith("getelementptr") or (value[0] == "%" and value[-1] == _POINTER_DIGIT)
             passed += f", {'ptr' if is_pointer else _RUNTIME_TYPES[param]} {value}"
-        call = f"notail call {_RUNTIME_TYPES[result]} {code}({passed})"
+        call = f"notail call {_RUNTIME_TYPES[result]} {code}({passed}) {NOMERGE}"
         if result == "v":
             self.out.append(f"  {call}{self.dbg}")
             return ""

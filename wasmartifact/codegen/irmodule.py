@@ -24,7 +24,7 @@ LINKAGE: Final = "hidden"
 APART_LINKAGE: Final = "weak hidden"
 #: For copies of a body that LLVM puts in place of calls.
 COPY_ATTRIBUTES: Final = "#3"
-#: Of calls that LLVM must not make one of: traps, and calls that tell which copy of a body makes them.
+#: Of what LLVM must not make one of: traps and calls tell where they are.
 NOMERGE: Final = "#1"
 INVARIANT: Final = "!invariant.load !0"
 UNLIKELY: Final = "!prof !1"  # the first target of the branch is cold

@@ -75,6 +75,7 @@ def _load(letter: str, narrow_bits: int = 0, extension: str = "") -> Handler:
             # Else a select of it becomes a masked load, volatile or not: it does not trap where the mask is off.
             name = fn.define(letter, opaque_value(letter, name))
         fn.origins[name] = (dbg, operand, argument)
+        fn.loaded[name] = dbg
         fn.stack.append(name)
 
     return emit

@@ -50,6 +50,7 @@ def _constant(letter: str) -> Handler:
 def _binary(letter: str, instruction: str) -> Handler:
     start = f"{instruction} {LLVM_TYPES[letter]}"
     digit = DIGITS[letter]
+    is_bitwise = letter == "i" and instruction in ("and", "or", "xor")
 
     def emit(fn: FunctionEmitter, _: Any) -> None:
         stack = fn.stack
@@ -59,6 +60,8 @@ def _binary(letter: str, instruction: str) -> Handler:
         name = f"%{fn.count + digit}"
         fn.out.append(f"  {name} = {start} {a}, {b}{fn.dbg}")
         stack[-1] = name
+        if is_bitwise:
+            fn.note_bitwise(name, instruction, a, b)
 
     return emit
 
@@ -72,9 +75,13 @@ def _shift(letter: str, instruction: str) -> Handler:
         value = fn.stack.pop()
         if amount[0] == "%":
             amount = fn.define(letter, f"and {type_} {amount}, {mask}")
+            is_bitwise = False
         else:
             amount = str(int(amount.removeprefix("u"), 0) & mask)
+            is_bitwise = letter == "i" and instruction == "lshr"
         fn.push(letter, f"{instruction} {type_} {value}, {amount}")
+        if is_bitwise:
+            fn.note_bitwise(fn.stack[-1], instruction, value, amount)
 
     return emit
 
