@@ -24,7 +24,14 @@ from wasmartifact.codegen.chunks import chunk_columns
 from wasmartifact.codegen.compiled import CompiledModule
 from wasmartifact.codegen.module import Progress, compile_module
 from wasmartifact.codegen.onepass import xxh64
-from wasmartifact.codegen.options import CodegenOptions, TargetSpec, codegen_options, llvmlite_version, resolve_levels
+from wasmartifact.codegen.options import (
+    CodegenOptions,
+    TargetSpec,
+    codegen_options,
+    host_machine,
+    llvmlite_version,
+    resolve_levels,
+)
 from wasmartifact.dataclass import dataclass, field, replace
 from wasmartifact.elf.assemble import SharedObject, assemble
 from wasmartifact.elf.check import CHECKERS, check_shared_object
@@ -432,7 +439,7 @@ def _segment_count(target: TargetSpec, oldest_glibc: tuple[int, int] | None) -> 
     """
     if oldest_glibc is None:
         name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-        if target.machine != os.uname().machine or name != "glibc":
+        if target.machine != host_machine() or name != "glibc":
             return 1
         major, minor = version.split(".")[:2]
         oldest_glibc = int(major), int(minor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, Final
 
 from wasmartifact.codegen.compiled import INIT_SYMBOL, AddressMap, CompiledGroup, FunctionGroup, GroupFacts
@@ -37,6 +38,7 @@ _SMALL_BODY_BYTES: Final = 1024
 _ALIGN_BYTES: Final = 16
 
 
+@cache
 def library(machine: str = "") -> Any:
     """The extension module that compiles for a machine. What does not depend on that, each has: "" is this host's."""
     # Imported by what packs, and no more than it needs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -109,6 +109,7 @@ def codegen_options(opt_level: int, target: TargetSpec, *, fuel: bool = False) -
     return CodegenOptions(opt_level, target, fuel, path)
 
 
+@cache
 def host_machine() -> str:
     """The machine of this process, a key of ``TRIPLES`` where artifacts can run here."""
     return _known_name(os.uname().machine)

@@ -8,6 +8,7 @@ numbers of rows. ``rowcheck`` goes on to the rows. The C runtime checks the same
 from __future__ import annotations
 
 from itertools import groupby
+from operator import itemgetter, sub
 from typing import Final
 
 from wasmartifact import schema
@@ -35,6 +36,19 @@ _PARTS: Final = tuple(
     (schema.COLUMN_BY_NAME[part].id, schema.COLUMN_BY_NAME[whole].id)
     for part, whole in (("code_wasm_offset", "function"), ("global_image", "global_type"))
 )
+#: What the directory starts with: the first word of each entry, its id and the size of its values.
+_HEADS: Final = [column_id | size_bytes << 32 for column_id, size_bytes in _SIZES.items()]
+_VALUE_SIZES: Final = tuple(_SIZES.values())
+_LAST_ID: Final = schema.COLUMNS[-1].id
+#: By id, which of these entries it is.
+_NUMBERS: Final = {column_id: number for number, column_id in enumerate(_SIZES)}
+_SLOTS, _EXPORTS = _NUMBERS[_EXPORT_SLOTS], _NUMBERS[_GROUPS["exports"][0]]
+_NUMBERED_PARTS: Final = tuple((_NUMBERS[part], _NUMBERS[whole]) for part, whole in _PARTS)
+#: How many values each column has more than its group has rows; nobody asks that of flat ones.
+_EXTRAS: Final = tuple(int(column.shape == "offsets") for column in schema.COLUMNS)
+#: The columns that have as many rows as their group; and for each of them the one that tells how many these are.
+_members: Final = itemgetter(*(_NUMBERS[id_] for _, _, members in _GROUPS.values() for id_, _ in members))
+_leaders: Final = itemgetter(*(_NUMBERS[first] for first, _, members in _GROUPS.values() for _ in members))
 
 
 def check_directory(buffer: bytes | bytearray | memoryview) -> None:
@@ -56,8 +70,9 @@ def check_directory(buffer: bytes | bytearray | memoryview) -> None:
     """
     columns = Columns(buffer)
     _check_header(columns)
-    _check_entries(columns)
-    _check_counts(columns)
+    if not _is_plain(columns):
+        _check_entries(columns)
+        _check_counts(columns)
 
 
 def _check_header(columns: Columns) -> None:
@@ -85,6 +100,43 @@ def _check_header(columns: Columns) -> None:
     if not schema.HEAD_MASKED_RANGES[-1][1] <= numbers["head_size_bytes"] <= schema.HEAD_MAX_BYTES:
         expected_range = f"{schema.HEAD_MASKED_RANGES[-1][1]} to {schema.HEAD_MAX_BYTES}"
         raise faults.corrupt_header("head_size_bytes", numbers["head_size_bytes"], expected_range)
+
+
+def _is_plain(columns: Columns) -> bool:
+    """Whether the directory is sound, and starts with the columns that every section has.
+
+    It does, and a few looks at all entries tell that in a third of the time that a look at each takes. What is wrong
+    with which of them, `_check_entries` and `_check_counts` say.
+    """
+    numbers, section = columns.header.numbers, columns.section
+    free = numbers["directory_offset"] + numbers["directory_count"] * schema.DIRECTORY_ENTRY.size_bytes
+    if free > len(section):
+        return False
+    words = section[numbers["directory_offset"] : free].cast("Q")
+    heads, offsets, counts = (words[field::3].tolist() for field in range(3))
+    more = heads[len(_HEADS) :]
+    ids = [_LAST_ID, *(head & 0xFFFFFFFF for head in more)]
+    rows = list(map(sub, counts, _EXTRAS))
+    is_plain = (
+        heads[: len(_HEADS)] == _HEADS
+        and ids == sorted(set(ids))
+        and min(rows) >= 0
+        and _members(rows) == _leaders(rows)
+        and counts[_SLOTS] > rows[_EXPORTS]
+        and not counts[_SLOTS] & (counts[_SLOTS] - 1)
+        and all([counts[part] <= counts[whole] for part, whole in _NUMBERED_PARTS])
+    )
+    if not is_plain:
+        return False
+    places = zip(offsets, counts, [*_VALUE_SIZES, *(head >> 32 for head in more)], strict=True)
+    spans = [(offset, offset + count * size_bytes) for offset, count, size_bytes in places if count]
+    # What is empty lies at one place mostly.
+    spans += [(offset, offset) for offset in set(offsets).difference(dict(spans))]
+    for start, end in sorted(spans):
+        if start < free or start % schema.COLUMN_ALIGN_BYTES:
+            return False
+        free = end
+    return free <= len(section)
 
 
 def _check_entries(columns: Columns) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from operator import itemgetter
 from typing import Final
 
@@ -40,7 +41,7 @@ _START: Final = schema.ANCHOR.size_bytes
 _ENTRIES: Final = _START + schema.CONTRACT.size_bytes
 _ARRAYS_END: Final = _ENTRIES + len(schema.TIED_ARRAYS) * schema.TIED_ARRAY.size_bytes
 _TIED_COLUMNS: Final = {name: schema.COLUMN_BY_NAME[name] for name in schema.TIED_COLUMNS}
-_TIED_IDS: Final = tuple(column.id for column in _TIED_COLUMNS.values())
+_tied_entries: Final = itemgetter(*(column.id for column in _TIED_COLUMNS.values()))
 _header_fields: Final = itemgetter(*schema.TIED_HEADER_FIELDS)
 _IMPORTED: Final = ("functions", "tables", "memories", "globals", "tags")  # by kind
 #: Of each array: the size of its values; what it has as many of, rows of a group or something else, and how many more.
@@ -182,11 +183,9 @@ def check_contract(columns: Columns, found: memoryview, file: memoryview) -> Non
 
 def _place(counts: Sequence[int]) -> tuple[list[int], int]:
     """Offset of each array, and where the last one ends; in bytes from the anchor."""
-    offsets, end, align = [], schema.TIED_ARRAYS_OFFSET, schema.TIED_ALIGN_BYTES
-    for size, count in zip(_VALUE_SIZES, counts, strict=True):
-        offsets.append(end)
-        if count:
-            end = end + count * size + align - 1 & -align
+    align = schema.TIED_ALIGN_BYTES
+    padded = [count * size + align - 1 & -align for count, size in zip(counts, _VALUE_SIZES, strict=True)]
+    *offsets, end = accumulate(padded, initial=schema.TIED_ARRAYS_OFFSET)
     if end >> 32:
         raise ToolchainError(f"the contract of the code has {end} bytes, expected less than 4 GiB; split the module")
     return offsets, end
@@ -248,9 +247,8 @@ def _contract_fields(columns: Columns) -> tuple[int, ...]:
 
 def _arrays(columns: Columns, images: Mapping[int, Place]) -> Iterator[bytes]:
     """Contents of each array, in order."""
-    section, directory = columns.section, columns.directory
-    for column_id in _TIED_IDS:
-        _, size_bytes, start, count = directory[column_id]
+    section = columns.section
+    for _, size_bytes, start, count in _tied_entries(columns.directory):
         yield bytes(section[start : start + count * size_bytes]) if count else b""  # most are empty in small modules
     rows = array("I", bytes(8 * columns.row_count("functions")))
     rows[0::2] = array("I", columns.column("function.text_offset"))

@@ -23,6 +23,7 @@ from wasmartifact.codegen.chunks import chunk_columns
 from wasmartifact.elf.read import find_section
 from wasmartifact.errors import ArtifactError, BadMagic, CorruptArtifact, VersionMismatch
 from wasmartifact.metadata import Metadata, digests
+from wasmartifact.metadata import check_directory as check_directory_module
 from wasmartifact.metadata.check_directory import check_directory
 from wasmartifact.metadata.check_rows import check_rows
 from wasmartifact.metadata.columns import Columns
@@ -143,6 +144,29 @@ def test_header(fields: dict[str, int], error: type[Exception], words: str) -> N
 def test_directory(name: str, changes: dict[str, int], words: str) -> None:
     with pytest.raises(CorruptArtifact, match=words):
         check_directory(with_entry(name, **changes))
+
+
+@given(
+    number=st.integers(0, len(Columns(SECTION).directory) - 1),
+    word=st.integers(0, 2),
+    change=st.sampled_from([-4096, -64, -16, -1, 1, 2, 16, 64, 4096, 1 << 32, 1 << 63]),
+)
+@settings(max_examples=1000, deadline=None)
+def test_a_look_at_all_entries_agrees_with_a_look_at_each(number: int, word: int, change: int) -> None:
+    assert check_directory_module._is_plain(Columns(SECTION))
+    section = bytearray(SECTION)
+    place = 384 + ENTRY.size * number + 8 * word
+    value = int.from_bytes(section[place : place + 8], "little") + change
+    section[place : place + 8] = (value % 2**64).to_bytes(8, "little")
+    columns = Columns(section)
+    is_plain = check_directory_module._is_plain(columns)
+    try:
+        check_directory_module._check_entries(columns)
+        check_directory_module._check_counts(columns)
+    except CorruptArtifact:
+        assert not is_plain
+    else:
+        assert is_plain
 
 
 def test_unknown_columns_are_ignored() -> None:
