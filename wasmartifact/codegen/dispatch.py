@@ -155,10 +155,12 @@ def _emit_operator(fn: FunctionEmitter, handler: Handler, immediate: Any) -> Non
         handler(fn, immediate)
         return
     fn.dbg = origin[0]
+    count = fn.count
     handler(fn, immediate)
     fn.dbg = ""
-    fn.origins[stack[-1]] = origin
-    fn.loaded[stack[-1]] = origin[0]
+    if fn.count != count:  # else it is a value of before, with what is known of it
+        fn.origins[stack[-1]] = origin
+        fn.loaded[stack[-1]] = origin[0]
 
 
 def _stays_dead(fn: FunctionEmitter, opcode: int) -> bool:

@@ -27,6 +27,7 @@ from wasmartifact.codegen.irmodule import (
     module_text,
     subprogram,
 )
+from wasmartifact.codegen.mirrors import mirroring_locals
 from wasmartifact.codegen.recursion import Inlining
 from wasmartifact.codegen.signature import letter_of
 from wasmartifact.wasm import opcodes
@@ -110,6 +111,8 @@ def _emit_function(fn: FunctionEmitter, group: FunctionGroup, position: int, fac
         fn.attributes = FRAMELESS_ATTRIBUTES
     assigned, fn.once = written_locals(instructions, len(fn.signature.params))
     fn.rethrows = _RETHROW in used
+    if calls_something and not (fn.context.options.fuel or fn.context.types or fn.context.checks_exceptions):
+        fn.mirrored = mirroring_locals(instructions, len(fn.signature.params), fn.context.globals)
     fn.open_locals(declared, assigned - fn.once)
     if fn.context.types:
         params = fn.context.types[fn.context.function_types[func_index]].params

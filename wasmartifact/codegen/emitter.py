@@ -26,9 +26,13 @@ from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 INSTANCE: Final = schema.INSTANCE_HEADER.offsets()
 
-#: Opcodes that take the i32 on top of the stack as a condition.
+#: Opcodes that take the i32 on top of the stack as a condition, or do as well with an i1.
 TEST_USERS: Final = frozenset(
-    OPCODE_BY_NAME[name].code for name in ("br_if", "if", "select", "select_typed", "i32.eqz")
+    OPCODE_BY_NAME[name].code for name in ("br_if", "if", "select", "select_typed", "i32.eqz", "i64.extend_i32_u")
+)
+#: Opcodes that take an address on top of the stack, and nothing above it.
+ADDRESS_USERS: Final = frozenset(
+    OPCODE_BY_NAME[name].code for name in OPCODE_BY_NAME if name[:3] in ("i32", "i64") and ".load" in name
 )
 _REFERENCES: Final = (schema.VALTYPE_REF, schema.VALTYPE_REF_NULL)
 #: What is known of a reference that is not null.
@@ -44,8 +48,10 @@ _RUNTIME_TYPES: Final = {"v": "void", "i": "i32", "l": "i64", "p": "i64"}
 DIGITS: Final = {letter: digit for digit, letter in enumerate("ilfdcbpnsv")}
 #: Numbers between two counts.
 STEP: Final = 10
-_TEST_DIGITS: Final = f"{DIGITS['b']}{DIGITS['c']}"
+#: How names of tests end, as an i32 and as an i1.
+TEST_DIGITS: Final = f"{DIGITS['b']}{DIGITS['c']}"
 _POINTER_DIGIT: Final = str(DIGITS["p"])
+_I64_DIGIT: Final = str(DIGITS["l"])
 _LETTERS: Final = {str(digit): "i" if letter in "bc" else letter for letter, digit in DIGITS.items()} | {
     letter: letter for letter in "ilfdv"
 }
@@ -143,8 +149,12 @@ class FunctionEmitter:
         point. The others live in allocas.
     once : set[int]
         Locals that are set once, and have no other value wherever they are read.
+    mirrored : dict[int, int]
+        Locals that a global has the value of, wherever that is not known: see ``mirrors``.
     widened : dict[str, str]
-        The i64 of i32 operands that were addresses before on all ways to this point.
+        The i64 of i32 operands that were addresses before on all ways to this point, and the low half of i64 values.
+    cells : dict[int, str]
+        Addresses in the instance record by their offset, of this basic block.
     dbg : str
         Debug location that instructions get, "" where they neither trap nor call: locations cost time and space.
     proven : dict[str, tuple[int, ...]]
@@ -168,6 +178,12 @@ class FunctionEmitter:
         Location of the load that a value comes from by plain operators, in whatever block: LLVM moves what widens it.
     bitwise : dict[str, tuple[str, str, str]]
         Of i32 values among them, how they were made: instruction and operands, where the same is so of wider integers.
+    low : dict[str, tuple[str, str]]
+        Of i64 values whose low half is simpler than they are: an i32, and a constant that is added to it.
+    halved : dict[str, str]
+        Of i32 values that are the low half of an i64: that.
+    negated : dict[str, str]
+        Of i1 values that are the negation of another: that.
     lanes : dict[tuple[str, str], str]
         v128 operands of this basic block seen as lanes, see ``simd``.
     dead : bool
@@ -175,10 +191,11 @@ class FunctionEmitter:
     """
 
     __slots__ = (
-        "attributes", "bitwise", "block", "calls", "context", "copies", "copy", "count", "dbg", "dead", "dead_depth",
-        "entry", "fixed", "has_stack_check", "known", "labels", "lanes", "loaded", "local_letters", "local_types",
-        "memory_bases", "offset", "once", "origins", "out", "outward_types", "pays", "proven", "rethrows", "scope",
-        "shift", "signature", "stack", "start", "tested", "type_uses", "unwinds", "upcoming", "where", "widened",
+        "attributes", "bitwise", "block", "calls", "cells", "context", "copies", "copy", "count", "dbg", "dead",
+        "dead_depth", "entry", "fixed", "halved", "has_stack_check", "known", "labels", "lanes", "loaded",
+        "local_letters", "local_types", "low", "memory_bases", "mirrored", "negated", "offset", "once", "origins",
+        "out", "outward_types", "pays", "proven", "rethrows", "scope", "shift", "signature", "stack", "start", "tested",
+        "type_uses", "unwinds", "upcoming", "where", "widened",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext, signature: Signature, scope: int, start: int, where: str) -> None:
@@ -193,12 +210,17 @@ class FunctionEmitter:
         self.fixed: dict[int, str] = {}
         self.known: dict[int, str] = {}
         self.once: set[int] = set()
+        self.mirrored: dict[int, int] = {}
         self.widened: dict[str, str] = {}
         self.proven: dict[str, tuple[int, ...]] = {}
         self.origins: dict[str, Origin] = {}
         self.loaded: dict[str, str] = {}
         self.bitwise: dict[str, tuple[str, str, str]] = {}
+        self.low: dict[str, tuple[str, str]] = {}
+        self.halved: dict[str, str] = {}
+        self.negated: dict[str, str] = {}
         self.lanes: dict[tuple[str, str], str] = {}
+        self.cells: dict[int, str] = {}
         self.tested: dict[str, tuple[str, int]] = {}
         self.local_letters = ""
         self.local_types: tuple[int, ...] = ()
@@ -299,7 +321,7 @@ class FunctionEmitter:
 
     def test_of(self, operand: str) -> str | None:
         """The i1 that an i32 was made from, if any."""
-        if operand[0] == "%" and operand[-1] in _TEST_DIGITS:
+        if operand[0] == "%" and operand[-1] in TEST_DIGITS:
             return f"{operand[:-1]}{DIGITS['c']}"
         return None
 
@@ -315,7 +337,7 @@ class FunctionEmitter:
 
     def widen(self, operand: str, letter: str) -> str:
         """An address or count operand of type ``letter`` as an i64."""
-        if letter == "l":
+        if letter == "l" or (operand[-1] == _I64_DIGIT and operand[0] == "%"):
             return operand
         if operand[0] != "%":
             return i64_constant(int(operand) & 0xFFFFFFFF)
@@ -325,10 +347,19 @@ class FunctionEmitter:
             if (made := self.bitwise.get(operand)) is not None:
                 left, right = self.widen(made[1], "i"), self.widen(made[2], "i")
                 wide = self._define_from(operand, "l", f"{made[0]} i64 {left}, {right}")
+            elif (whole := self.halved.get(operand)) is not None:
+                wide = self.low_half(whole)
             else:
                 wide = self._define_from(operand, "l", f"zext i32 {operand} to i64")
             self.widened[operand] = wide
         return wide
+
+    def low_half(self, value: str) -> str:
+        """An i64 without its high half."""
+        half = self.widened.get(value)
+        if half is None:
+            half = self.widened[value] = self._define_from(value, "l", f"and i64 {value}, u0xffffffff")
+        return half
 
     def forget(self) -> None:
         """Forget what is known of values: another way leads here."""
@@ -353,6 +384,7 @@ class FunctionEmitter:
             self.origins = {}
         if self.lanes:
             self.lanes = {}
+        self.cells = {}
 
     def located(self, trap: int) -> str:
         """Debug location of an instruction that can raise a trap: line is the wasm offset, column the trap code."""
@@ -383,7 +415,10 @@ class FunctionEmitter:
 
     def record_field(self, offset: int) -> str:
         """Address of a byte offset in the instance record."""
-        return self.define("p", f"getelementptr i8, ptr %instance, i64 {offset}")
+        cell = self.cells.get(offset)
+        if cell is None:
+            cell = self.cells[offset] = self.define("p", f"getelementptr i8, ptr %instance, i64 {offset}")
+        return cell
 
     def load_invariant(self, offset: int) -> str:
         """A pointer in the instance record that never changes."""
@@ -496,7 +531,9 @@ class FunctionEmitter:
                 initial = ZEROS[letter]
             if index in self.once:
                 continue
-            if index in assigned:
+            if index in self.mirrored:
+                self.known[index] = initial
+            elif index in assigned:
                 self.known[index] = initial
                 cell = local_cell(index)
                 self.entry.append(f"  {cell} = alloca {type_}\n  store {type_} {initial}, ptr {cell}")

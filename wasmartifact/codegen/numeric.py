@@ -8,9 +8,21 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from wasmartifact.codegen.emitter import CONSTANTS, DIGITS, STEP, FunctionEmitter, Handler, opaque_value
+from wasmartifact.codegen.emitter import (
+    ADDRESS_USERS,
+    CONSTANTS,
+    DIGITS,
+    STEP,
+    TEST_DIGITS,
+    TEST_USERS,
+    FunctionEmitter,
+    Handler,
+    opaque_value,
+    type_letter,
+)
 from wasmartifact.codegen.signature import LLVM_TYPES
 from wasmartifact.schema import TRAP_BY_NAME
+from wasmartifact.wasm.opcodes import OPCODE_BY_NAME
 
 _PREFIXES: Final = {"i32": "i", "i64": "l", "f32": "f", "f64": "d"}
 _BITS: Final = {"i": 32, "l": 64, "f": 32, "d": 64}
@@ -158,10 +170,32 @@ def _compare(letter: str, instruction: str) -> Handler:
 def _i32_eqz(fn: FunctionEmitter, _: Any) -> None:
     value = fn.stack.pop()
     test = fn.test_of(value)
-    fn.push_test(f"xor i1 {test}, true" if test else f"icmp eq i32 {value}, 0")
+    if test is not None:
+        _push_negation(fn, test)
+    else:
+        fn.push_test(f"icmp eq i32 {value}, 0")
+
+
+def _push_negation(fn: FunctionEmitter, test: str) -> None:
+    """Push the i1 that is true where another is not; where that is a negation itself, what it negates."""
+    negated = fn.negated.get(test)
+    if negated is None:
+        name = fn.define("c", f"xor i1 {test}, true")
+        fn.negated[name] = test
+        fn.push_condition(name)
+    elif fn.upcoming in TEST_USERS:
+        fn.stack.append(negated)
+    else:
+        fn.push("i", f"zext i1 {negated} to i32")
 
 
 def _i64_eqz(fn: FunctionEmitter, _: Any) -> None:
+    low = fn.low.get(fn.stack[-1])
+    test = fn.test_of(low[0]) if low else None
+    if test is not None:
+        fn.stack.pop()
+        _push_negation(fn, test)
+        return
     fn.stack.append("u0x0")
     _I64_EQ(fn, None)
 
@@ -315,6 +349,65 @@ def _truncate_saturating(source: str, target: str, sign: str) -> Handler:
     return emit
 
 
+# Between i32 and i64 ----------------------------------------------------------------------------------------------
+# Go adds to addresses as i64. What LLVM would find out by itself, where it combines instructions, costs it more.
+
+
+def _extend_unsigned(fn: FunctionEmitter, _: Any) -> None:
+    value = fn.stack.pop()
+    test = fn.test_of(value)
+    if test is not None:
+        fn.push("l", f"zext i1 {test} to i64")
+        fn.low[fn.stack[-1]] = test, "0"
+        return
+    wide = fn.widen(value, "i")
+    fn.stack.append(wide)
+    if wide[0] == "%":
+        fn.low[wide] = value, "0"
+        if value in fn.loaded:  # it may have been made as an address
+            fn.loaded[wide] = fn.loaded[value]
+        if value in fn.origins:
+            fn.origins[wide] = fn.origins[value]
+
+
+def _add_i64(fn: FunctionEmitter, _: Any) -> None:
+    left, right = fn.stack[-2:]
+    low = fn.low.get(left)
+    if low is None or low[0][-1] in TEST_DIGITS or right[0] == "%":
+        _ADD_I64(fn, None)
+        return
+    constant = CONSTANTS["i"](int(low[1]) + int(right[1:], 0) & 0xFFFFFFFF)
+    if fn.upcoming == _WRAP:
+        del fn.stack[-2:]
+        fn.push("i", f"add i32 {low[0]}, {constant}")
+    else:
+        _ADD_I64(fn, None)
+        fn.low[fn.stack[-1]] = low[0], constant
+
+
+_ADD_I64: Final = _binary("l", "add")
+_WRAP: Final = OPCODE_BY_NAME["i32.wrap_i64"].code
+
+
+def _wrap(fn: FunctionEmitter, _: Any) -> None:
+    value = fn.stack.pop()
+    low = fn.low.get(value)
+    if value[0] != "%":
+        fn.stack.append(CONSTANTS["i"](int(value[1:], 0) & 0xFFFFFFFF))
+    elif type_letter(value) == "i":  # it was made as such
+        fn.stack.append(value)
+    elif low is not None and low[0][-1] not in TEST_DIGITS:
+        if low[1] == "0":
+            fn.stack.append(low[0])
+        else:
+            fn.push("i", f"add i32 {low[0]}, {low[1]}")
+    elif fn.upcoming in ADDRESS_USERS:
+        fn.stack.append(fn.low_half(value))
+    else:
+        fn.push("i", f"trunc i64 {value} to i32")
+        fn.halved[fn.stack[-1]] = value
+
+
 # Wide arithmetic --------------------------------------------------------------------------------------------------
 
 
@@ -411,9 +504,10 @@ HANDLERS: Final[dict[str, Handler]] = {
     **_float_handlers("f64"),
     "i32.eqz": _i32_eqz,
     "i64.eqz": _i64_eqz,
-    "i32.wrap_i64": _convert("l", "trunc", "i"),
+    "i32.wrap_i64": _wrap,
+    "i64.add": _add_i64,
     "i64.extend_i32_s": _convert("i", "sext", "l"),
-    "i64.extend_i32_u": _convert("i", "zext", "l"),
+    "i64.extend_i32_u": _extend_unsigned,
     "f64.promote_f32": _convert("f", "fpext", "d"),
     "f32.demote_f64": _convert("d", "fptrunc", "f"),
     "i64.add128": _wide_sum("add"),

@@ -42,6 +42,10 @@ def _select(fn: FunctionEmitter, _: Any) -> None:
 def _local_get(fn: FunctionEmitter, index: int) -> None:
     value = fn.known.get(index) or fn.fixed.get(index)
     if value is None:
+        if index in fn.mirrored:
+            _global_get(fn, fn.mirrored[index])
+            fn.known[index] = fn.stack[-1]
+            return
         letter = fn.local_letters[index]
         value = fn.known[index] = fn.define(letter, f"load {LLVM_TYPES[letter]}, ptr {local_cell(index)}")
     fn.stack.append(value)
@@ -53,6 +57,8 @@ def _local_tee(fn: FunctionEmitter, index: int) -> None:
     value = fn.known[index] = fn.stack[-1]
     if index in fn.once:
         fn.fixed[index] = fn.opaque(value)
+        return
+    if index in fn.mirrored:
         return
     fn.out.append(f"  store {LLVM_TYPES[fn.local_letters[index]]} {fn.opaque(value)}, ptr {local_cell(index)}{fn.dbg}")
 
