@@ -336,7 +336,7 @@ class FunctionEmitter:
         return self.define(letter, opaque_value(letter, operand))
 
     def widen(self, operand: str, letter: str) -> str:
-        """An address or count operand of type ``letter`` as an i64."""
+        """An address or count operand of type ``letter`` as an i64. The low half of one stands for an i32 already."""
         if letter == "l" or (operand[-1] == _I64_DIGIT and operand[0] == "%"):
             return operand
         if operand[0] != "%":
